@@ -1,0 +1,31 @@
+//! The vocabulary of Sendgate: a message, its number, sender, text and media, what is known of it, why it may be
+//! refused, and what policies may remember.
+//!
+//! No I/O and no clock. Everything but [`facts::survey`] and [`MediaUrl::parse`] (feature `facts`: they need the
+//! numbering and URL tables) also builds for wasm32.
+
+mod fault;
+mod ledger;
+mod media;
+mod message;
+mod number;
+mod rejection;
+mod sender;
+mod text;
+mod timestamp;
+
+pub mod facts;
+pub mod limits;
+
+pub use fault::Fault;
+pub use ledger::{
+    Calendar, Charge, Gcra, Hold, Holder, Ledger, LedgerError, LedgerFuture, LimitKind,
+    LimitRefusal, Period, Reserved, Settlement, Standing, Taken, Window,
+};
+pub use media::MediaUrl;
+pub use message::{Dedup, Kind, Message, MessageId};
+pub use number::E164;
+pub use rejection::{Change, Note, Rejection};
+pub use sender::Sender;
+pub use text::{Encoding, Segments};
+pub use timestamp::Timestamp;

@@ -1,0 +1,1 @@
+//! One call to Plivo and what it meant

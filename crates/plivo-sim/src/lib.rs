@@ -1,0 +1,1 @@
+//! A scriptable Plivo for tests, demos and development

@@ -1,0 +1,1 @@
+//! A guest that spins, hoards, panics or overflows on request

@@ -1,0 +1,1 @@
+//! Load policies from bytes, ask them, replace them

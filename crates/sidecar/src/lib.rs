@@ -1,0 +1,1 @@
+//! The program: configuration, gateway, delivery, reload, admin, life cycle

@@ -1,0 +1,1 @@
+//! What is kept: messages, idempotency keys, and the policies' memory.

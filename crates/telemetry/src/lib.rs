@@ -1,0 +1,1 @@
+//! Tracing to OTLP, propagation, logs, redaction

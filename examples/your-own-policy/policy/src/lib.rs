@@ -1,0 +1,1 @@
+//! Sends marketing in office hours only

@@ -1,0 +1,1 @@
+//! Which countries may be texted, and which may have media

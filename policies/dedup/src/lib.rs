@@ -1,0 +1,1 @@
+//! Refuses the same content to the same handset within a window

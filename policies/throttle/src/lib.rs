@@ -1,0 +1,1 @@
+//! Limits by app, recipient, sender, country and account

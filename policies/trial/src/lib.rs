@@ -1,0 +1,1 @@
+//! Only verified numbers while the Plivo account is on trial

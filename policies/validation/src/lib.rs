@@ -1,0 +1,1 @@
+//! Refuses or mends what no handset would take
