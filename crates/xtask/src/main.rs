@@ -1,2 +1,55 @@
-//! The program.
-fn main() {}
+//! `cargo xtask …`: what a person or CI does with this repository, besides plain cargo.
+#![expect(clippy::print_stdout, reason = "a command-line tool talks on stdout")]
+#![expect(clippy::print_stderr, reason = "a command-line tool complains on stderr")]
+
+mod ci;
+mod demo;
+mod policies;
+mod process;
+mod test;
+mod tidy;
+mod wasm_imports;
+mod wasm_toolchain;
+mod workspace;
+
+use std::process::ExitCode;
+
+use crate::workspace::Workspace;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  policies [NAME…]   build every policy, or those named, for wasm32 into target/policies
+  test               policies, then unit, whole-process, example and documentation tests
+  tidy               the rules that the compiler cannot check
+  ci                 format, lints, documentation, tidy, test
+  demo               policies, simulator and sidecar at work, with a live reload and a trace
+";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match command(&words) {
+        Ok(code) => code,
+        Err(err) => {
+            eprintln!("error: {err:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command(words: &[&str]) -> anyhow::Result<ExitCode> {
+    match words {
+        ["policies", names @ ..] => policies::run(&Workspace::read()?, names)?,
+        ["test"] => test::run(&Workspace::read()?)?,
+        ["tidy"] => tidy::run(&Workspace::read()?)?,
+        ["ci"] => ci::run(&Workspace::read()?)?,
+        ["demo"] => demo::run(&Workspace::read()?)?,
+        ["help" | "--help" | "-h"] => print!("{USAGE}"),
+        _ => {
+            eprint!("{USAGE}");
+            return Ok(ExitCode::from(2));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

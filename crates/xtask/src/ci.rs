@@ -1,0 +1,51 @@
+//! `cargo xtask ci`: what must hold before a change is taken in.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+
+use crate::process;
+use crate::workspace::{Workspace, cargo};
+use crate::{test, tidy};
+
+type Step = (&'static str, fn(&Workspace) -> Result<()>);
+
+const STEPS: [Step; 5] = [
+    ("format", format),
+    ("tidy", tidy::run),
+    ("lints", lints),
+    ("documentation", documentation),
+    ("tests", test::run),
+];
+
+/// Runs every step in order, and ends at the first that fails.
+///
+/// # Errors
+///
+/// Names the step that failed.
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    let start = Instant::now();
+    for (name, step) in STEPS {
+        println!("\n=== {name}");
+        let began = Instant::now();
+        step(workspace).with_context(|| format!("step `{name}` failed"))?;
+        println!("=== {name}: fine after {:.0?}", began.elapsed());
+    }
+    println!("\nall {} steps are fine after {:.0?}", STEPS.len(), start.elapsed());
+    Ok(())
+}
+
+fn format(workspace: &Workspace) -> Result<()> {
+    process::run(cargo().current_dir(&workspace.root).args(["fmt", "--all", "--check"]))
+}
+
+fn lints(workspace: &Workspace) -> Result<()> {
+    let words = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    process::run(cargo().current_dir(&workspace.root).args(words))
+}
+
+fn documentation(workspace: &Workspace) -> Result<()> {
+    let mut doc = cargo();
+    doc.current_dir(&workspace.root).env("RUSTDOCFLAGS", "-D warnings");
+    process::run(doc.args(["doc", "--workspace", "--no-deps", "--document-private-items"]))
+}

@@ -1,0 +1,107 @@
+//! `cargo xtask policies`: every policy crate to `target/policies/NAME.wasm`.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::process;
+use crate::wasm_imports;
+use crate::wasm_toolchain::{TARGET, WasmToolchain};
+use crate::workspace::{Member, Workspace};
+
+const PROFILE: &str = "policy";
+
+/// Whether publishing a module changed anything.
+#[derive(Debug, PartialEq, Eq)]
+enum Published {
+    New,
+    Unchanged,
+}
+
+/// Builds the policies called `names`, or every policy, guest and example policy, and publishes those that changed.
+///
+/// # Errors
+///
+/// Where a name is unknown, no toolchain is found, a crate does not build, or a module imports what no policy may; such
+/// a module is not published, all others are.
+pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<()> {
+    let wanted = wanted(workspace, names)?;
+    let built = workspace.target.join("wasm");
+    let mut build = WasmToolchain::find()?.cargo_build();
+    build.current_dir(&workspace.root).args(["--profile", PROFILE, "--target-dir"]).arg(&built);
+    for guest in &wanted {
+        build.args(["--package", &guest.name]);
+    }
+    process::run(&mut build)?;
+
+    let target = workspace.policies();
+    fs::create_dir_all(&target)
+        .with_context(|| format!("could not create {}", target.display()))?;
+    let mut faults = Vec::new();
+    for guest in wanted {
+        let file = format!("{}.wasm", guest.name.replace('-', "_"));
+        let module = read(&built.join(TARGET).join(PROFILE).join(file))?;
+        if let Err(err) = wasm_imports::check(&module) {
+            faults.push(format!("policy `{}` {err:#}", guest.name));
+            continue;
+        }
+        let published = publish(&target.join(format!("{}.wasm", guest.name)), &module)?;
+        let remark = if published == Published::Unchanged { "  (unchanged)" } else { "" };
+        println!("{:>8} bytes  {}{remark}", module.len(), guest.name);
+    }
+    ensure!(faults.is_empty(), "{}", faults.join("\n"));
+    Ok(())
+}
+
+fn wanted<'a>(workspace: &'a Workspace, names: &[&str]) -> Result<Vec<&'a Member>> {
+    for name in names {
+        let known = workspace.guests().any(|guest| guest.name == *name);
+        let all: Vec<&str> = workspace.guests().map(|guest| guest.name.as_str()).collect();
+        ensure!(known, "there is no policy `{name}`; there are {}", all.join(", "));
+    }
+    let chosen = |guest: &&Member| names.is_empty() || names.contains(&guest.name.as_str());
+    Ok(workspace.guests().filter(chosen).collect())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let bytes = fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
+    ensure!(!bytes.is_empty(), "{} is empty", path.display());
+    Ok(bytes)
+}
+
+/// Puts `module` at `path` in one step, so that whoever watches the folder never reads half a file; a file that already
+/// has these bytes is left alone, so that nobody reloads for nothing.
+fn publish(path: &Path, module: &[u8]) -> Result<Published> {
+    if fs::read(path).is_ok_and(|present| present == module) {
+        return Ok(Published::Unchanged);
+    }
+    let draft = path.with_extension(format!("{}.tmp", std::process::id()));
+    fs::write(&draft, module)
+        .and_then(|()| fs::rename(&draft, path))
+        .with_context(|| format!("could not write {}", path.display()))?;
+    Ok(Published::New)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Published, publish};
+
+    #[test]
+    fn an_unchanged_module_is_left_alone_and_a_changed_one_is_replaced_whole() {
+        let folder = std::env::temp_dir().join(format!("xtask-publish-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a temporary folder");
+        let path = folder.join("country.wasm");
+
+        assert_eq!(publish(&path, b"first").expect("written"), Published::New);
+        assert_eq!(publish(&path, b"first").expect("compared"), Published::Unchanged);
+        assert_eq!(publish(&path, b"second").expect("replaced"), Published::New);
+
+        assert_eq!(fs::read(&path).expect("the module"), b"second");
+        let files = fs::read_dir(&folder).expect("the folder").count();
+        assert_eq!(files, 1, "a draft was left in {}", folder.display());
+        fs::remove_dir_all(&folder).expect("the folder goes");
+    }
+}
