@@ -1,6 +1,22 @@
-//! What can be found out about a message without asking anybody.
+//! What can be found out about a message without asking anybody, and what the rules make of it.
+//!
+//! The `…_fault` functions are pure: the host and the policies judge alike, whoever found the facts out.
+
+mod media_rules;
+mod rules;
+#[cfg(feature = "facts")]
+mod survey;
+#[cfg(feature = "facts")]
+mod zones;
 
 use crate::{Encoding, Segments};
+
+pub use media_rules::{MediaRules, media_count_fault, media_faults};
+pub use rules::{
+    DEFAULT_TYPES, number_faults, same_as_sender_fault, segments_fault, text_fault, type_fault,
+};
+#[cfg(feature = "facts")]
+pub use survey::{number, survey, warm_up};
 
 /// Everything found out about one message, once, for all policies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +92,57 @@ pub enum HostClass {
     PublicAddress,
 }
 
+impl NumberType {
+    /// Every type, in the contract's order.
+    pub const ALL: [Self; 12] = [
+        Self::Mobile,
+        Self::FixedLine,
+        Self::FixedLineOrMobile,
+        Self::TollFree,
+        Self::PremiumRate,
+        Self::SharedCost,
+        Self::Voip,
+        Self::Personal,
+        Self::Pager,
+        Self::Uan,
+        Self::Voicemail,
+        Self::Unknown,
+    ];
+
+    /// The contract's word, such as `fixed-line-or-mobile`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mobile => "mobile",
+            Self::FixedLine => "fixed-line",
+            Self::FixedLineOrMobile => "fixed-line-or-mobile",
+            Self::TollFree => "toll-free",
+            Self::PremiumRate => "premium-rate",
+            Self::SharedCost => "shared-cost",
+            Self::Voip => "voip",
+            Self::Personal => "personal",
+            Self::Pager => "pager",
+            Self::Uan => "uan",
+            Self::Voicemail => "voicemail",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The type that `word` names; `None` where it names none.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|each| each.as_str() == word)
+    }
+}
+
 impl HostClass {
+    /// Every class.
+    pub const ALL: [Self; 4] =
+        [Self::Public, Self::PrivateName, Self::PrivateAddress, Self::PublicAddress];
+
+    /// The class that `word` names; `None` where it names none.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|each| each.as_str() == word)
+    }
+
     /// The contract's word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -95,5 +161,22 @@ impl Encoding {
             Self::Gsm7 => crate::limits::GSM7_UNITS,
             Self::Ucs2 => crate::limits::UCS2_UNITS,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_the_contract_lead_back_to_their_values() {
+        for each in NumberType::ALL {
+            assert_eq!(NumberType::from_word(each.as_str()), Some(each));
+        }
+        for each in HostClass::ALL {
+            assert_eq!(HostClass::from_word(each.as_str()), Some(each));
+        }
+        assert_eq!(NumberType::from_word("Mobile"), None);
+        assert_eq!(HostClass::from_word(""), None);
     }
 }

@@ -2,8 +2,10 @@
 
 /// Most digits in `dst`.
 pub const NUMBER_DIGITS: usize = 14;
-/// Most septets in a GSM 03.38 text, and most units in an MMS text.
+/// Most septets in a GSM 03.38 text.
 pub const GSM7_UNITS: u32 = 1_600;
+/// Most units in an MMS text, in either encoding.
+pub const MMS_UNITS: u32 = 1_600;
 /// Most UTF-16 units in a text outside GSM 03.38.
 pub const UCS2_UNITS: u32 = 737;
 /// Most media of one message, URLs and ids together.

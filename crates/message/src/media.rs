@@ -1,3 +1,8 @@
+#[cfg(feature = "facts")]
+mod host;
+#[cfg(feature = "facts")]
+mod parse;
+
 use std::fmt;
 
 /// An attachment's URL, normalised: host in ASCII, no fragment, no root dot.

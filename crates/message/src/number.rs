@@ -36,6 +36,19 @@ impl E164 {
         Ok(Self(text.into()))
     }
 
+    /// Like [`E164::parse`], after taking out spaces, parentheses, hyphens and dots; also says whether there were any.
+    ///
+    /// # Errors
+    ///
+    /// As [`E164::parse`]. Several numbers stay several: a space between them does not join them.
+    pub fn parse_lenient(text: &str, pointer: &str) -> Result<(Self, bool), Fault> {
+        let separators = [' ', '(', ')', '-', '.'];
+        if is_list(text) || !text.contains(separators) {
+            return Self::parse(text, pointer).map(|number| (number, false));
+        }
+        Self::parse(&text.replace(separators, ""), pointer).map(|number| (number, true))
+    }
+
     /// The whole number, with its `+`.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -61,14 +74,138 @@ impl fmt::Debug for E164 {
 
 /// Whether several numbers stand in one string, separated by anything that some gateway takes for a separator.
 fn is_list(text: &str) -> bool {
-    let parts: Vec<&str> = text.split(['<', ',', ';', ' ', '\n', '\t', '|']).collect();
-    text.contains('<')
-        || parts
-            .iter()
-            .filter(|part| {
-                part.trim_start_matches('+').len() >= 7
-                    && part.trim_start_matches('+').bytes().all(|b| b.is_ascii_digit())
-            })
-            .count()
-            > 1
+    let is_number = |part: &&str| {
+        let digits = part.trim_start_matches('+');
+        digits.len() >= 7 && digits.bytes().all(|b| b.is_ascii_digit())
+    };
+    let parts = text.split(['<', ',', ';', '|', '/', ' ', '\r', '\n', '\t']);
+    text.contains('<') || parts.filter(is_number).count() > 1
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn code(text: &str) -> Option<String> {
+        E164::parse(text, "/to").err().map(|fault| {
+            assert_eq!(fault.pointer, "/to");
+            fault.code
+        })
+    }
+
+    #[test]
+    fn plain_e164_is_taken_as_it_is() {
+        for text in ["+14155550123", "+1415555", "+49152123456789", "+911234567"] {
+            assert_eq!(code(text), None, "{text}");
+            assert_eq!(E164::parse(text, "/to").unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn anything_else_is_not_e164() {
+        for text in [
+            "",
+            "+",
+            "+1",
+            "+911",
+            "14155550123",
+            "4155550123",
+            "0014155550123",
+            "+04155550123",
+            "++14155550123",
+            "+1 (415) 555-0123",
+            "+1-415-555-0123",
+            "tel:+14155550123",
+            "+14155550123;ext=5",
+            "+14155550123x5",
+            "+1415555abcd",
+            "+１４１５５５５０１２３",
+            "+١٤١٥٥٥٥٠١٢٣",
+            "＋14155550123",
+            "+14155550123\n",
+            "\n+14155550123",
+            " +14155550123",
+            "\u{202a}+14155550123",
+            "+1415\u{200b}5550123",
+            "+14155550123\0",
+            "+1234567890123456",
+            "+1.4155550123",
+            "+1e10000000",
+        ] {
+            assert_eq!(code(text).as_deref(), Some("phone.not_e164"), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn fifteen_digits_are_e164_but_too_long_for_plivo() {
+        assert_eq!(code("+491521234567890").as_deref(), Some("phone.too_long_for_provider"));
+    }
+
+    #[test]
+    fn several_numbers_are_told_apart_from_a_wrong_one() {
+        for text in [
+            "+14155550123<14155550199",
+            "+14155550123<",
+            "<",
+            "+14155550123,+14155550199",
+            "+14155550123 +14155550199",
+            "+14155550123;14155550199",
+            "+14155550123\n+14155550199",
+            "+14155550123, +14155550199",
+            "+14155550123|+14155550199",
+        ] {
+            assert_eq!(code(text).as_deref(), Some("phone.multiple"), "{text:?}");
+            let lenient = E164::parse_lenient(text, "/to").unwrap_err();
+            assert_eq!(lenient.code, "phone.multiple", "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_lenient_form_takes_out_four_separators_and_nothing_else() {
+        let read = |text| {
+            E164::parse_lenient(text, "/to").map(|(n, changed)| (n.as_str().to_owned(), changed))
+        };
+        let plain = || "+14155550123".to_owned();
+        assert_eq!(read("+14155550123"), Ok((plain(), false)));
+        for text in ["+1 (415) 555-0123", "+1.415.555.0123", " +1 415 555 0123 ", "(+1)4155550123"]
+        {
+            assert_eq!(read(text), Ok((plain(), true)), "{text}");
+        }
+        for text in [
+            "1 (415) 555-0123",
+            "+1/415/5550123",
+            "+1\u{a0}4155550123",
+            "+1\t4155550123",
+            "+1 415 555 abcd",
+            "( ) - .",
+        ] {
+            assert_eq!(read(text).unwrap_err().code, "phone.not_e164", "{text:?}");
+        }
+    }
+
+    #[test]
+    fn no_form_for_people_shows_the_middle_of_a_number() {
+        let number = E164::parse("+14155550123", "/to").unwrap();
+        assert_eq!((number.masked().as_str(), number.digits()), ("+1415•••0123", "14155550123"));
+        assert_eq!(format!("{number:?}"), "+1415•••0123");
+        let short = E164::parse("+1234567", "/to").unwrap();
+        assert_eq!(short.masked(), "+1234•••567");
+    }
+
+    proptest! {
+        #[test]
+        fn what_parses_is_ascii_and_unchanged(text in "\\PC{0,20}|\\+[0-9]{5,17}|[+0-9 <,;-]{0,30}") {
+            let strict = E164::parse(&text, "");
+            if let Ok(number) = &strict {
+                prop_assert_eq!(number.as_str(), text.as_str());
+                prop_assert!((8..=15).contains(&text.len()) && text.is_ascii());
+            }
+            if let (Ok(number), Ok((lenient, changed))) = (strict, E164::parse_lenient(&text, "")) {
+                prop_assert!(!changed);
+                prop_assert_eq!(number, lenient);
+            }
+        }
+    }
 }
