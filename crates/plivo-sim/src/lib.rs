@@ -1,1 +1,49 @@
-//! A scriptable Plivo for tests, demos and development
+//! A scriptable Plivo for tests, demos and development.
+//!
+//! It speaks Plivo's messaging API over HTTP/1.1: sends (single and bulk), details and lists of messages, media, the
+//! error forms, and delivery reports with real signatures. It can be told to misbehave ([`Step`]): to fail, hang, reset,
+//! close or cut an answer short, with the message queued or not, and to hold an answer until it is released.
+//!
+//! Used in a test as [`PlivoSim`], by hand as the program `plivo-sim`; both answer the control routes below.
+//!
+//! # Control routes
+//!
+//! | Route | Does |
+//! |---|---|
+//! | `PUT /_sim/script` | adds a step, or an array of steps; each serves one later message POST |
+//! | `PUT /_sim/release` | lets every held answer go |
+//! | `PUT /_sim/disconnect` | closes every idle connection, and every other one after its answer |
+//! | `GET /_sim/sends` | the messages really queued, oldest first, as JSON |
+//! | `GET /_sim/requests` | the requests seen, oldest first, as JSON; `Authorization` is shown as a verdict only |
+//! | `POST /_sim/callback?id=UUID&status=delivered[&error_code=200]` | moves a message and sends its report now |
+//! | `DELETE /_sim` | forgets messages, requests, media and the script |
+//!
+//! What Plivo has not published is a guess, and is called one where it is made.
+
+mod answer;
+mod callback;
+mod config;
+mod connection;
+mod control;
+mod list;
+mod media;
+mod messages;
+mod queued;
+mod rate;
+mod reply;
+mod route;
+mod seen;
+mod send;
+mod server;
+mod shared;
+pub mod signature;
+mod sim;
+mod step;
+mod text;
+
+pub use callback::{ReportError, Reported};
+pub use config::{Callbacks, SimConfig, TextLength};
+pub use queued::{Queued, State};
+pub use seen::{Authorization, Seen};
+pub use sim::{PlivoSim, WaitError};
+pub use step::{Step, StepError};

@@ -1,0 +1,89 @@
+//! What a simulated Plivo is like.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// How one simulated Plivo behaves from its start to its end.
+///
+/// The default suits a test: a port chosen by the system, no delivery reports, no rate limit. `Debug` hides the token.
+#[derive(Clone)]
+pub struct SimConfig {
+    /// Where it listens; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// The account's auth id, the user of Basic authentication.
+    pub auth_id: String,
+    /// The account's auth token: the password, and the key of the signatures.
+    pub auth_token: String,
+    /// When delivery reports are sent.
+    pub callbacks: Callbacks,
+    /// An unanswered report is sent again after this time, then after twice and four times this time. Plivo: 60 s
+    /// ("Message Status Callbacks": 60, 120 and 240 seconds).
+    pub callback_retry: Duration,
+    /// Whether more than 300 requests in 5 s are answered with 429 (Plivo's "API overview").
+    pub rate_limit: bool,
+    /// How the length of a text outside GSM 03.38 is counted.
+    pub text_length: TextLength,
+}
+
+/// When delivery reports are sent, to those messages that gave a `url`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Callbacks {
+    /// Never, and messages stay queued.
+    Off,
+    /// Only when told so by `/_sim/callback` or [`PlivoSim::report`](crate::PlivoSim::report).
+    Manual,
+    /// `queued` at once, then `sent`, then `delivered`. Messages without a `url` move as well.
+    Auto {
+        /// From `queued` to `sent`.
+        sent_after: Duration,
+        /// From `sent` to `delivered`.
+        delivered_after: Duration,
+    },
+}
+
+/// How the length of a text outside GSM 03.38 is counted against 737.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextLength {
+    /// By UTF-16 unit, as Plivo's documentation has it.
+    Characters,
+    /// By byte of UTF-8, as an account once observed (plivo-python issue 298).
+    Utf8Bytes,
+}
+
+impl Default for SimConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            auth_id: "MAXXXXXXXXXXXXXXXXXX".to_owned(),
+            auth_token: "TOKEN".to_owned(),
+            callbacks: Callbacks::Off,
+            callback_retry: Duration::from_secs(60),
+            rate_limit: false,
+            text_length: TextLength::Characters,
+        }
+    }
+}
+
+impl fmt::Debug for SimConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimConfig")
+            .field("listen", &self.listen)
+            .field("auth_id", &self.auth_id)
+            .field("callbacks", &self.callbacks)
+            .field("callback_retry", &self.callback_retry)
+            .field("rate_limit", &self.rate_limit)
+            .field("text_length", &self.text_length)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Callbacks {
+    /// Reports by themselves: `sent` after 50 ms, `delivered` 100 ms later.
+    pub fn auto() -> Self {
+        Self::Auto {
+            sent_after: Duration::from_millis(50),
+            delivered_after: Duration::from_millis(100),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! One connection: HTTP until a fault is due, then the socket by hand.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use crate::answer::answer;
+use crate::shared::Shared;
+
+/// Longest time for the head of a request.
+const HEAD: Duration = Duration::from_secs(30);
+/// Longest time for the bytes of a cut answer.
+const CUT: Duration = Duration::from_secs(5);
+
+/// What happens to a connection instead of an answer.
+pub(crate) enum Fault {
+    /// RST.
+    Reset,
+    /// These bytes, which may be none, then FIN.
+    Cut(Bytes),
+}
+
+/// A request's way to its connection.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    /// Counted from 1.
+    pub(crate) connection: u64,
+    faults: mpsc::Sender<Fault>,
+}
+
+impl Peer {
+    /// Hands the connection over to `fault`; what waits here is dropped with the connection.
+    pub(crate) async fn fail(&self, fault: Fault) -> ! {
+        // The connection may have gone already, which is as good.
+        let _ = self.faults.send(fault).await;
+        pending().await
+    }
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+    // A peer that went away between accept and here shows itself at the first read.
+    let _ = stream.set_nodelay(true);
+    let (faults, mut fault) = mpsc::channel(1);
+    let peer = Peer { connection: shared.next_connection(), faults };
+    let mut cut = shared.cut.subscribe();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (shared, peer) = (Arc::clone(&shared), peer.clone());
+        async move { Ok::<_, Infallible>(answer(&shared, &peer, request).await) }
+    });
+    let mut http = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    let fault = loop {
+        tokio::select! {
+            // A peer that breaks off or breaks the protocol is no fault of the simulator.
+            _ = &mut http => return,
+            Some(fault) = fault.recv() => break fault,
+            Ok(()) = cut.changed() => std::pin::Pin::new(&mut http).graceful_shutdown(),
+        }
+    };
+    let mut stream = http.into_parts().io.into_inner();
+    match fault {
+        // Closing a socket that may not linger resets the connection.
+        Fault::Reset => drop(stream.set_zero_linger()),
+        Fault::Cut(bytes) => {
+            let cut = async {
+                stream.write_all(&bytes).await?;
+                stream.shutdown().await
+            };
+            // The peer may break off, or not read, which only ends this connection.
+            let _ = tokio::time::timeout(CUT, cut).await;
+        }
+    }
+}

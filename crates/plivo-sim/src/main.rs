@@ -1,0 +1,107 @@
+//! The simulator as a program.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use plivo_sim::{Callbacks, PlivoSim, SimConfig, TextLength};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A scriptable Plivo over HTTP/1.1, for tests, demos and development.
+///
+/// It sends nothing to anybody. Steer it under /_sim: PUT script, release, disconnect; GET sends, requests; POST
+/// callback; DELETE.
+#[derive(Parser)]
+struct Cli {
+    /// Where to listen; port 0 lets the system choose.
+    #[arg(long, default_value = "127.0.0.1:8790")]
+    listen: SocketAddr,
+    /// The account's auth id.
+    #[arg(long, default_value = "MAXXXXXXXXXXXXXXXXXX")]
+    auth_id: String,
+    /// The account's auth token, also the key of the signatures.
+    #[arg(long, default_value = "TOKEN")]
+    auth_token: String,
+    /// When delivery reports are sent to the `url` of a message.
+    #[arg(long, value_enum, default_value = "auto")]
+    callbacks: When,
+    /// Milliseconds from queued to sent, with `--callbacks auto`.
+    #[arg(long, default_value_t = 50)]
+    sent_after_ms: u64,
+    /// Milliseconds from sent to delivered, with `--callbacks auto`.
+    #[arg(long, default_value_t = 100)]
+    delivered_after_ms: u64,
+    /// Milliseconds before a report is sent a second time; the third and fourth wait twice and four times as long.
+    #[arg(long, default_value_t = 60_000)]
+    callback_retry_ms: u64,
+    /// Answers 429 above 300 requests in 5 seconds.
+    #[arg(long)]
+    rate_limit: bool,
+    /// Counts texts outside GSM 03.38 by bytes of UTF-8, not by characters.
+    #[arg(long)]
+    text_bytes: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum When {
+    Off,
+    Manual,
+    Auto,
+}
+
+#[tokio::main]
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program says where it listens, or why it cannot"
+)]
+async fn main() -> ExitCode {
+    let config = Cli::parse().config();
+    let listen = config.listen;
+    let (sim, mut terminate) = match (PlivoSim::bind(config).await, signal(SignalKind::terminate()))
+    {
+        (Ok(sim), Ok(terminate)) => (sim, terminate),
+        (Err(err), _) => {
+            eprintln!("plivo-sim: cannot listen on {listen}: {err}");
+            return ExitCode::FAILURE;
+        }
+        (_, Err(err)) => {
+            eprintln!("plivo-sim: cannot wait for signals: {err}");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("plivo-sim listening on {}", sim.base_url());
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    sim.stop().await;
+    ExitCode::SUCCESS
+}
+
+impl Cli {
+    fn config(self) -> SimConfig {
+        let callbacks = match self.callbacks {
+            When::Off => Callbacks::Off,
+            When::Manual => Callbacks::Manual,
+            When::Auto => Callbacks::Auto {
+                sent_after: Duration::from_millis(self.sent_after_ms),
+                delivered_after: Duration::from_millis(self.delivered_after_ms),
+            },
+        };
+        SimConfig {
+            listen: self.listen,
+            auth_id: self.auth_id,
+            auth_token: self.auth_token,
+            callbacks,
+            callback_retry: Duration::from_millis(self.callback_retry_ms),
+            rate_limit: self.rate_limit,
+            text_length: if self.text_bytes {
+                TextLength::Utf8Bytes
+            } else {
+                TextLength::Characters
+            },
+        }
+    }
+}

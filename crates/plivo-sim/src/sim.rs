@@ -1,0 +1,249 @@
+//! The handle of one simulator.
+
+use std::io;
+use std::net::SocketAddr;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::callback;
+use crate::server::{self, Panic, Server};
+use crate::shared::{Shared, World};
+use crate::{Queued, ReportError, Reported, Seen, SimConfig, State, Step};
+
+/// Jobs and orders waiting for the accept loop.
+const QUEUE: usize = 1_024;
+
+/// A simulated Plivo that runs until it is stopped or dropped.
+#[must_use = "a simulator stops when it is dropped"]
+pub struct PlivoSim {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    server: Option<JoinHandle<io::Result<Option<Panic>>>>,
+}
+
+/// What was waited for did not come in time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{came} of {wanted} {what} came within {within:?}")]
+pub struct WaitError {
+    what: &'static str,
+    came: usize,
+    wanted: usize,
+    within: Duration,
+}
+
+impl PlivoSim {
+    /// Starts a simulator on the current tokio runtime.
+    ///
+    /// # Panics
+    ///
+    /// If the address of `config` cannot be bound; see [`PlivoSim::bind`].
+    pub async fn start(config: SimConfig) -> Self {
+        let listen = config.listen;
+        match Self::bind(config).await {
+            Ok(sim) => sim,
+            Err(err) => panic!("the simulator cannot listen on {listen}: {err}"),
+        }
+    }
+
+    /// Starts a simulator on the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// If the address of `config` cannot be bound.
+    pub async fn bind(config: SimConfig) -> io::Result<Self> {
+        let listener = server::listen(config.listen)?;
+        let address = listener.local_addr()?;
+        let (job_sender, jobs) = mpsc::channel(QUEUE);
+        let (order_sender, orders) = mpsc::channel(QUEUE);
+        let (stop_sender, stop) = oneshot::channel();
+        let shared = Arc::new(Shared::new(config, job_sender, order_sender));
+        let server = Server { shared: Arc::clone(&shared), listener, jobs, orders, stop };
+        let server = Some(tokio::spawn(server.run()));
+        Ok(Self { shared, address, stop: Some(stop_sender), server })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Such as `http://127.0.0.1:8790`, without a slash at the end.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Adds steps, each of which serves one later message POST; those that refuse connections work at once.
+    ///
+    /// # Panics
+    ///
+    /// If a step cannot be played; see [`StepError`](crate::StepError).
+    pub async fn script(&self, steps: impl IntoIterator<Item = Step>) {
+        if let Err(err) = self.shared.script(steps.into_iter().collect()).await {
+            panic!("the step cannot be played: {err}");
+        }
+    }
+
+    /// The messages really queued, oldest first.
+    pub fn sends(&self) -> Vec<Queued> {
+        self.shared.look(|world| world.messages.iter().cloned().collect())
+    }
+
+    /// The requests seen, oldest first, without those under `/_sim`.
+    pub fn requests(&self) -> Vec<Seen> {
+        self.shared.look(|world| world.requests.all())
+    }
+
+    /// The messages queued, as soon as there are `count`.
+    ///
+    /// # Errors
+    ///
+    /// If there are fewer after `within`.
+    pub async fn wait_for_sends(
+        &self,
+        count: usize,
+        within: Duration,
+    ) -> Result<Vec<Queued>, WaitError> {
+        self.wait("sends", count, within, |world| world.messages.len()).await?;
+        Ok(self.sends())
+    }
+
+    /// The requests seen, as soon as there are `count`. A held answer can be released from then on.
+    ///
+    /// # Errors
+    ///
+    /// If there are fewer after `within`.
+    pub async fn wait_for_requests(
+        &self,
+        count: usize,
+        within: Duration,
+    ) -> Result<Vec<Seen>, WaitError> {
+        self.wait("requests", count, within, |world| world.requests.len()).await?;
+        Ok(self.requests())
+    }
+
+    /// Lets every answer go that is held now.
+    pub fn release(&self) {
+        self.shared.release();
+    }
+
+    /// Closes every idle connection, and every other one after its answer.
+    pub fn disconnect(&self) {
+        self.shared.disconnect();
+    }
+
+    /// Refuses connections for `time`, beginning when this returns; idle ones are closed.
+    pub async fn refuse_connections(&self, time: Duration) {
+        self.shared.refuse(time).await;
+    }
+
+    /// Moves a message to `state` and sends its report now.
+    ///
+    /// # Errors
+    ///
+    /// If the message is unknown or has no `url`, or the configuration has callbacks off.
+    pub async fn report(
+        &self,
+        message_uuid: &str,
+        state: State,
+        error_code: Option<&str>,
+    ) -> Result<Reported, ReportError> {
+        callback::report(&self.shared, message_uuid, state, error_code).await
+    }
+
+    /// Forgets messages, requests, media and the script.
+    pub fn clear(&self) {
+        self.shared.with(|world| *world = World::default());
+    }
+
+    /// Ends every connection and task.
+    ///
+    /// # Panics
+    ///
+    /// With the first panic that any of them had.
+    pub async fn stop(mut self) {
+        if let Some(stop) = self.stop.take() {
+            // An error means that the accept loop has ended already; its result says why.
+            let _ = stop.send(());
+        }
+        let Some(server) = self.server.take() else { return };
+        match server.await {
+            Ok(Ok(None)) => {}
+            Ok(Ok(Some(panic))) => resume_unwind(panic),
+            Ok(Err(err)) => panic!("the simulator could not go on listening: {err}"),
+            Err(err) => {
+                if let Ok(panic) = err.try_into_panic() {
+                    resume_unwind(panic);
+                }
+            }
+        }
+    }
+
+    async fn wait(
+        &self,
+        what: &'static str,
+        wanted: usize,
+        within: Duration,
+        count: impl Fn(&World) -> usize,
+    ) -> Result<(), WaitError> {
+        let mut changed = self.shared.changed.subscribe();
+        let enough = async {
+            while self.shared.look(&count) < wanted {
+                // The sender lives as long as this handle.
+                let _ = changed.changed().await;
+            }
+        };
+        let waited = timeout(within, enough).await;
+        let came = || self.shared.look(&count);
+        waited.map_err(|_| WaitError { what, came: came(), wanted, within })
+    }
+}
+
+impl Drop for PlivoSim {
+    fn drop(&mut self) {
+        if let Some(server) = &self.server {
+            server.abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_in_a_task_is_raised_by_stop() {
+        let sim = PlivoSim::start(SimConfig::default()).await;
+        let (started, wait) = oneshot::channel();
+        let job = async move {
+            let _ = started.send(());
+            panic!("a fault of the simulator");
+        };
+        sim.shared.spawn(job).await;
+        let _ = wait.await;
+
+        let stopped = tokio::spawn(sim.stop()).await;
+
+        let panic = stopped.err().and_then(|err| err.try_into_panic().ok());
+        let text = panic.as_ref().and_then(|panic| panic.downcast_ref::<&str>());
+        assert_eq!(text, Some(&"a fault of the simulator"));
+    }
+
+    #[tokio::test]
+    async fn a_dropped_simulator_gives_its_port_back() {
+        let sim = PlivoSim::start(SimConfig::default()).await;
+        let address = sim.address();
+        drop(sim);
+        let free = async {
+            while server::listen(address).is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        assert!(timeout(Duration::from_secs(20), free).await.is_ok(), "{address} is still taken");
+    }
+}

@@ -1,0 +1,79 @@
+//! The routes under `/_sim`.
+
+use plivo_sim::{PlivoSim, SimConfig};
+use serde_json::json;
+
+use crate::wire::{SMS, call, send};
+
+#[tokio::test]
+async fn a_script_is_one_step_or_several() {
+    let sim = PlivoSim::start(SimConfig::default()).await;
+    assert_eq!(call(&sim, "PUT", "/_sim/script", r#"{"status":500}"#).await.status, 200);
+    assert_eq!(
+        call(&sim, "PUT", "/_sim/script", r#"[{"status":503},{"reset":true}]"#).await.status,
+        200
+    );
+    let statuses =
+        [send(&sim, SMS).await.status, send(&sim, SMS).await.status, send(&sim, SMS).await.status];
+    assert_eq!(statuses, [500, 503, 0]);
+    sim.stop().await;
+}
+
+#[tokio::test]
+async fn a_script_with_a_fault_is_refused_whole_and_says_why() {
+    let sim = PlivoSim::start(SimConfig::default()).await;
+    for (script, word) in [
+        (r#"[{"status":500},{"status":99}]"#, "99"),
+        (r#"{"stat":500}"#, "stat"),
+        ("{", "EOF"),
+        (r#""500""#, "struct Step"),
+    ] {
+        let answer = call(&sim, "PUT", "/_sim/script", script).await;
+        assert_eq!(answer.status, 400, "{script}");
+        assert!(answer.error().contains(word), "{script}: {}", answer.error());
+    }
+    assert_eq!(send(&sim, SMS).await.status, 202);
+    sim.stop().await;
+}
+
+#[tokio::test]
+async fn sends_and_requests_are_shown_and_forgotten() {
+    let sim = PlivoSim::start(SimConfig::default()).await;
+    send(&sim, SMS).await;
+
+    let sends = call(&sim, "GET", "/_sim/sends", "").await.json();
+    assert_eq!(sends.as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&sends[0]["dst"], &sends[0]["state"], &sends[0]["type"]),
+        (&json!("14155550123"), &json!("queued"), &json!("sms"))
+    );
+    let requests = call(&sim, "GET", "/_sim/requests", "").await;
+    assert!(!requests.body.contains("Basic"), "{}", requests.body);
+    assert_eq!(requests.json()[0]["authorization"], "valid");
+    assert_eq!(requests.json()[0]["body"], SMS);
+    assert_eq!(requests.json().as_array().unwrap().len(), 1, "control calls are not shown");
+
+    assert_eq!(call(&sim, "DELETE", "/_sim", "").await.status, 200);
+    assert_eq!(call(&sim, "GET", "/_sim/sends", "").await.body, "[]");
+    assert_eq!(call(&sim, "GET", "/_sim/requests", "").await.body, "[]");
+    sim.stop().await;
+}
+
+#[tokio::test]
+async fn an_unknown_control_says_which_there_are() {
+    let sim = PlivoSim::start(SimConfig::default()).await;
+    let answer = call(&sim, "GET", "/_sim/scripts", "").await;
+    assert_eq!(answer.status, 404);
+    assert!(answer.error().contains("PUT script"), "{}", answer.error());
+    sim.stop().await;
+}
+
+#[tokio::test]
+async fn connections_can_be_refused_by_script() {
+    let sim = PlivoSim::start(SimConfig::default()).await;
+    let script = r#"{"refuse_connections_ms":600000}"#;
+    assert_eq!(call(&sim, "PUT", "/_sim/script", script).await.status, 200);
+    let err = tokio::net::TcpStream::connect(sim.address()).await.unwrap_err();
+    assert_eq!(err.kind(), std::io::ErrorKind::ConnectionRefused);
+    sim.stop().await;
+}
