@@ -1,1 +1,71 @@
-//! Write a policy in Rust: a trait, a macro, native fakes for tests
+//! Write a Sendgate policy in Rust: a settings struct, one function and one line of export.
+//!
+//! ```
+//! use policy_sdk::{Context, Decision, Facts, Message, Policy, PolicyError, Problem, reject};
+//! use schemars::JsonSchema;
+//! use serde::Deserialize;
+//!
+//! /// Words that no text may hold.
+//! #[derive(Deserialize, JsonSchema)]
+//! #[serde(deny_unknown_fields)]
+//! struct Settings {
+//!     words: Vec<String>,
+//! }
+//!
+//! struct Words(Settings);
+//!
+//! impl Policy for Words {
+//!     type Settings = Settings;
+//!     const SUMMARY: &'static str = "Refuses texts that hold a listed word";
+//!
+//!     fn configure(settings: Settings) -> Result<Self, Vec<Problem>> {
+//!         Ok(Self(settings))
+//!     }
+//!
+//!     fn check(&self, message: &Message, _: &Facts, _: &Context) -> Result<Decision, PolicyError> {
+//!         if self.0.words.iter().any(|word| message.text.contains(word.as_str())) {
+//!             return Ok(reject("words.listed", "the text holds a listed word").into());
+//!         }
+//!         Ok(Decision::accept())
+//!     }
+//! }
+//!
+//! policy_sdk::export!(Words);
+//! # fn main() {}
+//! ```
+//!
+//! Built for `wasm32-unknown-unknown` that is a policy; built for any other target the same crate runs in plain unit
+//! tests, with [`testing`] in the place of the host. What a policy may do to the world outside it are free functions
+//! ([`state`], [`log`], [`metrics`], [`telecom`]); only those it calls are left in its module, so that the module's
+//! import list is the list of grants it needs. There is no clock but [`Context::now_ms`], and no randomness, file or
+//! socket at all.
+//!
+//! The global allocator is the standard library's.
+
+mod decision;
+mod mark;
+mod message;
+mod policy;
+mod settings;
+
+#[doc(hidden)]
+pub mod bindings;
+#[doc(hidden)]
+pub mod guest;
+pub mod log;
+pub mod metrics;
+pub mod state;
+pub mod telecom;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
+
+mod export;
+
+pub use bindings::sendgate::policy::types::{
+    Change, Context, Decision, Edit, Encoding, Facts, Fault, Kind, Manifest, MediaFacts, Note,
+    NumberFacts, NumberType, PolicyError, Problem, Rejection, Sender, TextFacts, Verdict,
+};
+pub use decision::{problem, reject};
+pub use mark::mark;
+pub use message::Message;
+pub use policy::{Outcomes, Policy, Reports};

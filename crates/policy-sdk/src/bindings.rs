@@ -1,0 +1,35 @@
+//! Everything generated from the contract. Only this crate and [`export!`](crate::export) name it.
+
+wit_bindgen::generate!({
+    path: "../policy-wit/wit",
+    world: "policy",
+    pub_export_macro: true,
+    export_macro_name: "export_guest",
+    default_bindings_module: "policy_sdk::bindings",
+    additional_derives: [Clone, PartialEq],
+    generate_unused_types: true,
+});
+
+/// The optional export `outcomes` alone, so that a policy opts in by its export line.
+pub mod outcomes {
+    wit_bindgen::generate!({
+        path: "../policy-wit/wit",
+        inline: "package sendgate:sdk-outcomes; world tell-outcomes { export sendgate:policy/outcomes@0.1.0; }",
+        pub_export_macro: true,
+        export_macro_name: "export_outcomes",
+        default_bindings_module: "policy_sdk::bindings::outcomes",
+        with: { "sendgate:policy/types@0.1.0": crate::bindings::sendgate::policy::types },
+    });
+}
+
+/// The optional export `reports` alone.
+pub mod reports {
+    wit_bindgen::generate!({
+        path: "../policy-wit/wit",
+        inline: "package sendgate:sdk-reports; world tell-reports { export sendgate:policy/reports@0.1.0; }",
+        pub_export_macro: true,
+        export_macro_name: "export_reports",
+        default_bindings_module: "policy_sdk::bindings::reports",
+        with: { "sendgate:policy/types@0.1.0": crate::bindings::sendgate::policy::types },
+    });
+}

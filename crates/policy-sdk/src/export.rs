@@ -1,0 +1,97 @@
+/// Makes a type that implements [`Policy`](crate::Policy) what this crate's wasm module exports.
+///
+/// `export!(MyPolicy)` exports the contract's `guest`. Words after the type opt in to more:
+///
+/// - `outcomes`: the type implements [`Outcomes`](crate::Outcomes) too;
+/// - `reports`: the type implements [`Reports`](crate::Reports) too;
+/// - `log_panics`: the text of a panic goes to the log, which needs the grant `log`.
+///
+/// Name and version in the manifest are the exporting crate's. Off wasm32 nothing is exported.
+#[macro_export]
+macro_rules! export {
+    ($policy:ident $(, $option:ident)* $(,)?) => {
+        const _: () = {
+            ::std::thread_local! {
+                static POLICY: ::std::cell::OnceCell<$policy> = const { ::std::cell::OnceCell::new() };
+            }
+
+            enum Export {}
+
+            impl $crate::bindings::exports::sendgate::policy::guest::Guest for Export {
+                fn describe() -> $crate::Manifest {
+                    $crate::guest::describe::<$policy>(
+                        env!("CARGO_PKG_NAME"),
+                        env!("CARGO_PKG_VERSION"),
+                    )
+                }
+
+                fn configure(settings: ::std::string::String) -> Result<(), ::std::vec::Vec<$crate::Problem>> {
+                    $( $crate::__first!($option); )*
+                    $crate::guest::configure(&POLICY, &settings)
+                }
+
+                fn check(
+                    message: $crate::bindings::sendgate::policy::types::Message,
+                    facts: $crate::Facts,
+                    context: $crate::Context,
+                ) -> Result<$crate::Decision, $crate::PolicyError> {
+                    $crate::guest::check(&POLICY, message, &facts, &context)
+                }
+            }
+
+            #[cfg(target_arch = "wasm32")]
+            $crate::bindings::export_guest!(Export with_types_in $crate::bindings);
+
+            $( $crate::__also!($option, Export, POLICY); )*
+        };
+    };
+}
+
+/// What an option of [`export!`] does before the settings are read.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __first {
+    (log_panics) => {
+        $crate::guest::log_panics()
+    };
+    ($other:ident) => {};
+}
+
+/// What an option of [`export!`] exports.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __also {
+    (outcomes, $export:ident, $slot:ident) => {
+        impl $crate::bindings::outcomes::exports::sendgate::policy::outcomes::Guest for $export {
+            fn on_outcome(
+                id: ::std::string::String,
+                outcome: ::std::string::String,
+                context: $crate::Context,
+            ) {
+                $crate::guest::on_outcome(&$slot, &id, &outcome, &context);
+            }
+        }
+
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::outcomes::export_outcomes!($export with_types_in $crate::bindings::outcomes);
+    };
+    (reports, $export:ident, $slot:ident) => {
+        impl $crate::bindings::reports::exports::sendgate::policy::reports::Guest for $export {
+            fn on_delivery_report(
+                id: ::std::string::String,
+                state: ::std::string::String,
+                error_code: ::std::string::String,
+                context: $crate::Context,
+            ) {
+                $crate::guest::on_delivery_report(&$slot, &id, &state, &error_code, &context);
+            }
+        }
+
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::reports::export_reports!($export with_types_in $crate::bindings::reports);
+    };
+    (log_panics, $export:ident, $slot:ident) => {};
+    ($other:ident, $export:ident, $slot:ident) => {
+        compile_error!("after the policy's type come only `outcomes`, `reports` and `log_panics`");
+    };
+}

@@ -1,0 +1,49 @@
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::{Context, Decision, Facts, Message, PolicyError, Problem};
+
+/// A rule over messages, as the host loads it.
+///
+/// Its name and version are those of the crate that exports it.
+pub trait Policy: Sized + 'static {
+    /// What an operator may write under `settings`. Derive `Deserialize` with `deny_unknown_fields`, and `JsonSchema`.
+    type Settings: DeserializeOwned + JsonSchema;
+
+    /// One sentence for operators.
+    const SUMMARY: &'static str;
+
+    /// The limits and key spaces kept in [`state`](crate::state), for people.
+    const BUCKETS: &'static [&'static str] = &[];
+
+    /// Checks `settings` and keeps what decisions need. Called once for each instance.
+    ///
+    /// # Errors
+    ///
+    /// Every setting that does not fit, each with its JSON pointer ([`problem`](crate::problem)).
+    fn configure(settings: Self::Settings) -> Result<Self, Vec<Problem>>;
+
+    /// Decides on one message: a function of its arguments, the settings and [`state`](crate::state) only.
+    ///
+    /// # Errors
+    ///
+    /// "I could not decide", never "no": what follows is the operator's `on_failure`.
+    fn check(
+        &self,
+        message: &Message,
+        facts: &Facts,
+        context: &Context,
+    ) -> Result<Decision, PolicyError>;
+}
+
+/// A policy that is told what became of the messages it let pass: `export!(MyPolicy, outcomes)`.
+pub trait Outcomes: Policy {
+    /// `outcome` is `accepted`, `rejected`, `not-sent` or `in-doubt`.
+    fn on_outcome(&self, id: &str, outcome: &str, context: &Context);
+}
+
+/// A policy that is told of delivery reports: `export!(MyPolicy, reports)`.
+pub trait Reports: Policy {
+    /// `state` is Plivo's word, such as `delivered`; `error_code` its code, such as `200`, or empty.
+    fn on_delivery_report(&self, id: &str, state: &str, error_code: &str, context: &Context);
+}
