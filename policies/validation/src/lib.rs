@@ -1,1 +1,174 @@
-//! Refuses or mends what no handset would take
+//! Refuses or mends what no handset would take.
+//!
+//! The rules are those of the `message` crate, which the gateway goes by too; here the operator sets their bounds, and
+//! they hold again for what an earlier policy changed.
+
+mod faults;
+mod settings;
+mod vocabulary;
+
+use message::{Segments, smart_encoding};
+use policy_sdk::{
+    Change, Context, Decision, Facts, Kind, Message, Policy, PolicyError, Problem, export, reject,
+};
+
+pub use settings::Settings;
+
+use settings::{Rules, SmartEncoding, UnknownFields};
+
+/// Names in the warning about dropped fields; the app chose how many there are.
+const NAMED_FIELDS: usize = 16;
+
+/// Finds every fault at once.
+#[derive(Debug)]
+pub struct Validation(Rules);
+
+impl Policy for Validation {
+    type Settings = Settings;
+    const SUMMARY: &'static str = "Refuses or mends what no handset would take";
+
+    fn configure(settings: Settings) -> Result<Self, Vec<Problem>> {
+        settings.check().map(Self)
+    }
+
+    fn check(
+        &self,
+        message: &Message,
+        facts: &Facts,
+        context: &Context,
+    ) -> Result<Decision, PolicyError> {
+        let faults = faults::find(&self.0, message, facts, context);
+        if let Some(first) = faults.first() {
+            let detail = match faults.len() {
+                1 => first.detail.clone(),
+                count => format!("the message has {count} faults"),
+            };
+            let refusal = reject(&first.code, detail);
+            return Ok(faults
+                .into_iter()
+                .fold(refusal, |refusal, fault| refusal.fault(fault))
+                .into());
+        }
+        let decision = self.mended(message, facts);
+        Ok(match self.0.unknown_fields {
+            UnknownFields::Strip if !facts.unknown_fields.is_empty() => {
+                decision.warn("body.unknown_field_dropped", dropped(&facts.unknown_fields))
+            }
+            _ => decision,
+        })
+    }
+}
+
+impl Validation {
+    /// What becomes of a text that typography alone forces into UCS-2.
+    fn mended(&self, message: &Message, facts: &Facts) -> Decision {
+        if self.0.smart_encoding == SmartEncoding::Off {
+            return Decision::accept();
+        }
+        let Some(plain) = smart_encoding(&message.text) else { return Decision::accept() };
+        let segments = Segments::of(&plain).count;
+        if self.0.smart_encoding == SmartEncoding::Apply {
+            let detail =
+                "typographic characters became plain ones, so that the text fits GSM 03.38";
+            return Change::new("text.transliterated", detail).set_text(plain).into();
+        }
+        // An MMS costs the same either way.
+        if message.kind == Kind::Mms || segments >= facts.text.segments {
+            return Decision::accept();
+        }
+        let detail = format!(
+            "typographic characters make this text {} segments; with plain ones it would be {segments}",
+            facts.text.segments
+        );
+        Decision::accept().warn("text.could_be_shorter", detail)
+    }
+}
+
+export!(Validation);
+
+fn dropped(pointers: &[String]) -> String {
+    let named: Vec<&str> = pointers.iter().take(NAMED_FIELDS).map(String::as_str).collect();
+    let more = pointers.len().saturating_sub(NAMED_FIELDS);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("fields that mean nothing here were dropped: {}{more}", named.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use policy_sdk::testing::{Case, facts, mms, sms};
+    use policy_sdk::{Decision, Edit, Facts, Message};
+
+    use super::Validation;
+
+    fn with_unknown(fields: &[&str]) -> Facts {
+        let unknown_fields = fields.iter().map(|&field| field.into()).collect();
+        Facts { unknown_fields, ..facts(&sms()) }
+    }
+
+    fn text(text: impl Into<String>) -> Message {
+        Message { text: text.into(), ..sms() }
+    }
+
+    #[test]
+    fn an_ordinary_message_passes_without_remarks() {
+        let mut case = Case::<Validation>::new("{}");
+        assert_eq!(case.check(&sms()), Decision::accept());
+        assert_eq!(case.check(&mms()), Decision::accept());
+    }
+
+    #[test]
+    fn unknown_fields_are_dropped_with_a_warning_that_names_them() {
+        let decision =
+            Case::<Validation>::new("{}").check_with(&sms(), &with_unknown(&["/colour", "/size"]));
+        assert_eq!(decision.refused_with(), None);
+        let warning = &decision.notes[0];
+        assert!(warning.shown && warning.key == "body.unknown_field_dropped", "{warning:?}");
+        assert!(warning.value.ends_with("/colour, /size"), "{}", warning.value);
+    }
+
+    #[test]
+    fn a_warning_names_at_most_sixteen_fields() {
+        let fields: Vec<String> = (0..20).map(|index| format!("/f{index}")).collect();
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        let decision = Case::<Validation>::new("{}").check_with(&sms(), &with_unknown(&fields));
+        let value = decision.noted("body.unknown_field_dropped").expect("a warning");
+        assert!(value.ends_with("/f14, /f15 and 4 more"), "{value}");
+    }
+
+    #[test]
+    fn strictness_refuses_each_unknown_field_at_its_place() {
+        let mut case = Case::<Validation>::new(r#"{"unknown_fields": "deny"}"#);
+        let decision = case.check_with(&sms(), &with_unknown(&["/colour", "/size"]));
+        assert_eq!(decision.refused_with(), Some("body.unknown_field"));
+        let faults = &decision.rejection().expect("a rejection").faults;
+        let found: Vec<_> = faults.iter().map(|f| (f.pointer.as_str(), f.code.as_str())).collect();
+        assert_eq!(found, [("/colour", "body.unknown_field"), ("/size", "body.unknown_field")]);
+    }
+
+    #[test]
+    fn typography_is_made_plain_where_the_operator_says_so() {
+        let mut case = Case::<Validation>::new(r#"{"smart_encoding": "apply"}"#);
+        for (given, plain) in [("It’s here", "It's here"), ("a\tb", "a b")] {
+            let decision = case.check(&text(given));
+            let [change] = decision.changes() else { panic!("not one change: {decision:?}") };
+            assert_eq!(change.code, "text.transliterated");
+            assert!(
+                matches!(&change.edits[..], [Edit::SetText(text)] if text == plain),
+                "{change:?}"
+            );
+        }
+        assert_eq!(case.check(&text("It’s 😀")), Decision::accept());
+    }
+
+    #[test]
+    fn a_suggestion_is_made_only_where_it_saves_a_segment() {
+        let mut case = Case::<Validation>::new("{}");
+        let long = text(format!("It’s {}", "a".repeat(100)));
+        let warning =
+            "typographic characters make this text 2 segments; with plain ones it would be 1";
+        assert_eq!(case.check(&long).noted("text.could_be_shorter"), Some(warning));
+        assert_eq!(case.check(&text("a\u{a0}b")), Decision::accept());
+        let off = Case::<Validation>::new(r#"{"smart_encoding": "off"}"#).check(&long);
+        assert_eq!(off, Decision::accept());
+    }
+}
