@@ -1,1 +1,54 @@
-//! Load policies from bytes, ask them, replace them
+//! Loads policies from bytes, asks them, and replaces them.
+//!
+//! A policy is a WebAssembly component that speaks `sendgate:policy`. [`PolicyRuntime::build`] makes a [`PolicyChain`]
+//! of [`PolicySource`]s; [`PolicyChain::clear`] turns a [`Candidate`] into a [`Cleared`], the only thing that may be
+//! sent; [`Policies`] holds the chain in force.
+//!
+//! What a policy cannot do: run longer than its time, take more memory or host calls than its limits, reach anything
+//! but the imports it was granted, survive its own failure in a warm instance, or end more than its own request. Every
+//! failure is a [`PolicyFailure`], and what follows is the operator's [`OnFailure`].
+//!
+//! This crate is the only one that names wasmtime. It knows nothing of HTTP, Plivo, files or the configuration file.
+//! The spans it makes are listed in `spans.rs`.
+
+mod amend;
+mod answer;
+mod bindings;
+mod chain;
+mod cleared;
+mod component;
+mod convert;
+mod counters;
+mod decision;
+mod digest;
+mod error;
+mod failure;
+mod holds;
+mod imports;
+mod instance;
+mod load;
+mod memory;
+mod policies;
+mod policy;
+mod redact;
+mod revision;
+mod runtime;
+mod settings;
+mod source;
+mod spans;
+mod visit;
+
+pub use chain::{Afterwards, Candidate, Outcome, PolicyChain};
+pub use cleared::{Cleared, Explanation, NotCleared, NotClearedKind, Trail};
+pub use component::MODULE_BYTES;
+pub use counters::Counter;
+pub use decision::{Decision, Generation, LimitReport, Verdict};
+pub use digest::Digest;
+pub use error::{LoadError, LoadFault, MissingGrant, Problem};
+pub use failure::PolicyFailure;
+pub use policies::{HISTORY, Policies};
+pub use policy::{Manifest, Policy};
+pub use runtime::{PolicyRuntime, RuntimeError, RuntimeOptions};
+pub use source::{
+    Grant, Grants, Isolation, Mode, OnFailure, PolicyName, PolicySource, VisitLimits,
+};

@@ -1,0 +1,249 @@
+//! From a module's bytes to a component that speaks the contract and imports only what it was granted.
+
+use std::borrow::Cow;
+
+use wasmtime::Engine;
+use wasmtime::component::{Component, ComponentExportIndex};
+use wit_component::ComponentEncoder;
+
+use crate::error::{LoadFault, MissingGrant};
+use crate::{Grant, Grants};
+
+/// Most bytes of a module. A component made of Python is the largest known kind, with some 18 MB.
+pub const MODULE_BYTES: usize = 64 << 20;
+
+const PACKAGE: &str = "sendgate:policy";
+const MAGIC: &[u8] = b"\0asm";
+/// The version and layer after the magic number. Source: the component model's binary format.
+const CORE_LAYER: &[u8] = &[1, 0, 0, 0];
+const COMPONENT_LAYER: &[u8] = &[0x0d, 0, 1, 0];
+
+/// The optional functions that a component exports.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hooks {
+    pub(crate) on_outcome: Option<ComponentExportIndex>,
+    pub(crate) on_delivery_report: Option<ComponentExportIndex>,
+}
+
+/// An interface's name taken apart, such as `sendgate:policy/state@0.1.0`.
+struct InterfaceName<'a> {
+    package: &'a str,
+    interface: &'a str,
+    version: &'a str,
+}
+
+/// Compiles `module`, a core module with component type information or a component. Takes its time.
+pub(crate) fn compile(engine: &Engine, module: &[u8]) -> Result<Component, LoadFault> {
+    let component = as_component(module)?;
+    Component::new(engine, component).map_err(|error| LoadFault::Compile(error.into()))
+}
+
+/// Looks at what `component` imports and exports before anything of it runs.
+pub(crate) fn check_contract(
+    engine: &Engine,
+    component: &Component,
+    grants: Grants,
+) -> Result<Hooks, LoadFault> {
+    let shape = component.component_type();
+    check_imports(shape.imports(engine).map(|(name, _)| name), grants)?;
+
+    let exports: Vec<&str> = shape.exports(engine).map(|(name, _)| name).collect();
+    let ours = |wanted: &str| {
+        exports.iter().find(|name| {
+            InterfaceName::of(name).is_some_and(|name| name.is_ours() && name.interface == wanted)
+        })
+    };
+    match ours("guest") {
+        Some(name) => speaks_our_version(name)?,
+        None => {
+            return Err(LoadFault::NotAPolicy {
+                expected: format!("{PACKAGE}/guest@{}", policy_wit::VERSION),
+                found: exports.iter().map(|name| (*name).to_owned()).collect(),
+            });
+        }
+    }
+    let hook = |interface: &str, function: &str| -> Result<_, LoadFault> {
+        let Some(name) = ours(interface) else { return Ok(None) };
+        speaks_our_version(name)?;
+        let instance = component.get_export_index(None, *name);
+        Ok(instance.and_then(|instance| component.get_export_index(Some(&instance), function)))
+    };
+    Ok(Hooks {
+        on_outcome: hook("outcomes", "on-outcome")?,
+        on_delivery_report: hook("reports", "on-delivery-report")?,
+    })
+}
+
+fn as_component(module: &[u8]) -> Result<Cow<'_, [u8]>, LoadFault> {
+    if module.len() > MODULE_BYTES {
+        return Err(LoadFault::TooLarge { bytes: module.len(), most: MODULE_BYTES });
+    }
+    match module.strip_prefix(MAGIC) {
+        Some(rest) if rest.starts_with(COMPONENT_LAYER) => Ok(Cow::Borrowed(module)),
+        Some(rest) if rest.starts_with(CORE_LAYER) => encode(module).map(Cow::Owned),
+        _ => Err(LoadFault::NotWasm { seems: seems(module) }),
+    }
+}
+
+fn encode(module: &[u8]) -> Result<Vec<u8>, LoadFault> {
+    let decoded = wit_component::metadata::decode(module);
+    let (carries_types, _) = decoded.map_err(|error| LoadFault::Encode(error.into()))?;
+    if carries_types.is_none() {
+        return Err(LoadFault::NoComponentType);
+    }
+    let mut encoder = ComponentEncoder::default();
+    let encoded = encoder.module(module).and_then(ComponentEncoder::encode);
+    encoded.map_err(|error| LoadFault::Encode(error.into()))
+}
+
+/// What bytes seem to be that are not WebAssembly, for people who gave the wrong file.
+fn seems(bytes: &[u8]) -> &'static str {
+    let text = bytes.trim_ascii_start();
+    match bytes {
+        [] => "empty",
+        _ if bytes.starts_with(MAGIC) => "WebAssembly of an unknown version",
+        _ if bytes.starts_with(b"\x7fELF") => "a native or precompiled file (ELF)",
+        _ if bytes.starts_with(&[0x1f, 0x8b]) => "compressed with gzip",
+        _ if bytes.starts_with(b"PK\x03\x04") => "a zip archive",
+        _ if bytes.starts_with(b"version https://git-lfs") => {
+            "a Git LFS pointer, not the file itself"
+        }
+        _ if text.starts_with(b"(module") || text.starts_with(b"(component") => {
+            "WebAssembly's text form"
+        }
+        _ if text.starts_with(b"<") => "a web page",
+        _ if std::str::from_utf8(bytes).is_ok() => "a text",
+        _ => "no WebAssembly",
+    }
+}
+
+fn check_imports<'a>(
+    imports: impl Iterator<Item = &'a str>,
+    grants: Grants,
+) -> Result<(), LoadFault> {
+    let (mut missing, mut wasi, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    for import in imports {
+        let parts = InterfaceName::of(import);
+        match &parts {
+            Some(name) if name.is_ours() => {
+                speaks_our_version(import)?;
+                match Grant::for_interface(name.interface) {
+                    Some(grant) if grants.contains(grant) => {}
+                    Some(grant) => missing.push(MissingGrant { import: import.to_owned(), grant }),
+                    None if name.interface == "types" => {}
+                    None => unknown.push(import.to_owned()),
+                }
+            }
+            _ if import.starts_with("wasi:") => wasi.push(import.to_owned()),
+            _ => unknown.push(import.to_owned()),
+        }
+    }
+    if !unknown.is_empty() {
+        return Err(LoadFault::UnknownImports(unknown));
+    }
+    if !wasi.is_empty() {
+        return Err(LoadFault::Wasi(wasi));
+    }
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(LoadFault::MissingGrants(missing)),
+    }
+}
+
+/// Before 1.0.0 a minor version may break, and a patch may not.
+fn speaks_our_version(interface: &str) -> Result<(), LoadFault> {
+    let line = |version: &str| version.rsplit_once('.').map(|(line, _patch)| line.to_owned());
+    let found = InterfaceName::of(interface).and_then(|name| line(name.version));
+    match found.is_some() && found == line(policy_wit::VERSION) {
+        true => Ok(()),
+        false => Err(LoadFault::ContractVersion {
+            found: interface.to_owned(),
+            supported: policy_wit::VERSION,
+        }),
+    }
+}
+
+impl<'a> InterfaceName<'a> {
+    fn of(name: &'a str) -> Option<Self> {
+        let (package, rest) = name.split_once('/')?;
+        let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));
+        Some(Self { package, interface, version })
+    }
+
+    fn is_ours(&self) -> bool {
+        self.package == PACKAGE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::{LoadFault, MODULE_BYTES, as_component, check_imports, seems};
+    use crate::{Grant, Grants};
+
+    #[test]
+    fn a_file_that_is_no_module_is_named_for_what_it_seems() {
+        assert_eq!(seems(b""), "empty");
+        assert_eq!(seems(b"\n  (module)"), "WebAssembly's text form");
+        assert_eq!(seems(b"<!doctype html>"), "a web page");
+        assert_eq!(
+            seems(b"version https://git-lfs.github.com/spec/v1"),
+            "a Git LFS pointer, not the file itself"
+        );
+        assert_eq!(seems(&[0x1f, 0x8b, 8]), "compressed with gzip");
+        assert_eq!(seems(b"\x7fELF"), "a native or precompiled file (ELF)");
+        assert_eq!(seems(b"allow = true"), "a text");
+        assert_eq!(seems(&[0xff, 0xfe]), "no WebAssembly");
+        assert_eq!(seems(b"\0asm\x02\0\0\0"), "WebAssembly of an unknown version");
+    }
+
+    #[test]
+    fn a_core_module_of_another_making_is_told_how_to_be_built() {
+        let empty = b"\0asm\x01\0\0\0";
+        assert!(matches!(as_component(empty), Err(LoadFault::NoComponentType)));
+    }
+
+    #[test]
+    fn a_module_above_the_bound_is_refused_unread() {
+        let large = vec![0; MODULE_BYTES + 1];
+        assert!(matches!(as_component(&large), Err(LoadFault::TooLarge { .. })));
+    }
+
+    #[test]
+    fn every_import_without_its_grant_is_named_at_once() {
+        let imports = [
+            "sendgate:policy/types@0.1.0",
+            "sendgate:policy/state@0.1.0",
+            "sendgate:policy/log@0.1.9",
+        ];
+        assert!(check_imports(imports.into_iter(), Grants::from_iter(Grant::ALL)).is_ok());
+
+        let fault = check_imports(imports.into_iter(), Grants::default()).unwrap_err();
+        let LoadFault::MissingGrants(missing) = fault else { panic!("{fault:?}") };
+        let grants: Vec<_> = missing.iter().map(|each| each.grant).collect();
+        assert_eq!(grants, [Grant::State, Grant::Log]);
+    }
+
+    #[test]
+    fn another_version_of_the_contract_is_refused_with_both_versions() {
+        let fault = check_imports(["sendgate:policy/types@0.2.0"].into_iter(), Grants::default())
+            .unwrap_err();
+        let said = fault.to_string();
+        assert!(said.contains("types@0.2.0") && said.contains("sendgate:policy@0.1.0"), "{said}");
+    }
+
+    #[test]
+    fn wasi_and_unknown_imports_are_refused_by_name() {
+        let wasi = ["wasi:cli/environment@0.2.3"];
+        let fault = check_imports(wasi.into_iter(), Grants::default()).unwrap_err();
+        assert!(matches!(&fault, LoadFault::Wasi(names) if names == &wasi), "{fault:?}");
+
+        let unknown = ["acme:db/query@1.0.0", "sendgate:policy/clock@0.1.0", "env"];
+        let fault = check_imports(unknown.into_iter(), Grants::default()).unwrap_err();
+        assert!(
+            matches!(&fault, LoadFault::UnknownImports(names) if names == &unknown),
+            "{fault:?}"
+        );
+    }
+}

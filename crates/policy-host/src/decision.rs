@@ -1,0 +1,119 @@
+//! What policies decided, for records, answers and people.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use message::{Change, LimitKind, Note, Rejection};
+
+use crate::{Digest, Mode, PolicyName};
+
+/// The count of the chains that were built; a later chain has a higher one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Generation(pub u64);
+
+/// One policy's verdict on one message.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// The policy.
+    pub policy: PolicyName,
+    /// The version it gives itself.
+    pub version: Arc<str>,
+    /// Its module.
+    pub digest: Digest,
+    /// The chain it was asked in.
+    pub generation: Generation,
+    /// Whether the verdict counted.
+    pub mode: Mode,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The policy's remarks.
+    pub notes: Vec<Note>,
+    /// Time from asking to the verdict, waiting included.
+    pub elapsed: Duration,
+    /// Calls of the imports `state` and `telecom`.
+    pub host_calls: u32,
+}
+
+/// A verdict, or why there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Let pass as it is.
+    Accepted,
+    /// Let pass with changes.
+    Amended(Vec<Change>),
+    /// Refused.
+    Rejected(Rejection),
+    /// The policy could not decide.
+    Failed {
+        /// [`PolicyFailure::as_str`](crate::PolicyFailure::as_str).
+        kind: &'static str,
+        /// A sentence for operators.
+        detail: String,
+    },
+}
+
+/// One limit that a policy charged, or that refused, for the answer's `RateLimit` fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitReport {
+    /// The policy that keeps the limit.
+    pub policy: PolicyName,
+    /// The limit's name.
+    pub limit: String,
+    /// How it counts, with its quota and period.
+    pub kind: LimitKind,
+    /// Cost that could still be charged now.
+    pub remaining: u32,
+    /// Until it is back at its full quota; where it refused, until the same charge could pass.
+    pub reset: Duration,
+    /// Until the slot that a queueing charge took.
+    pub delay: Duration,
+    /// Whether it refused.
+    pub refused: bool,
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Verdict {
+    /// A stable word: `accept`, `amend`, `reject` or `failure`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Accepted => "accept",
+            Self::Amended(_) => "amend",
+            Self::Rejected(_) => "reject",
+            Self::Failed { .. } => "failure",
+        }
+    }
+
+    /// The rejection's code.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Rejected(rejection) => Some(&rejection.code),
+            Self::Accepted | Self::Amended(_) | Self::Failed { .. } => None,
+        }
+    }
+}
+
+impl LimitReport {
+    /// The most cost in one period.
+    pub fn quota(&self) -> u32 {
+        match &self.kind {
+            LimitKind::Window(window) => window.quota,
+            LimitKind::Gcra(gcra) => gcra.quota,
+            LimitKind::Calendar(calendar) => calendar.quota,
+        }
+    }
+
+    /// The period of the quota; absent for a calendar's, which varies.
+    pub fn period(&self) -> Option<Duration> {
+        match &self.kind {
+            LimitKind::Window(window) => Some(window.per),
+            LimitKind::Gcra(gcra) => Some(gcra.per),
+            LimitKind::Calendar(_) => None,
+        }
+    }
+}

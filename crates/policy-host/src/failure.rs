@@ -1,0 +1,91 @@
+//! Why a policy could not decide, told apart by type.
+
+use std::error::Error;
+
+use thiserror::Error;
+use wasmtime::{PoolConcurrencyLimitError, Trap};
+
+use crate::visit::Visit;
+
+/// Why a policy could not decide. What follows is the operator's choice, [`OnFailure`](crate::OnFailure).
+#[derive(Debug, Error)]
+pub enum PolicyFailure {
+    /// It ran, or waited for its state, longer than its time.
+    #[error("the policy ran out of time")]
+    Deadline,
+    /// It asked for more memory than its limit and then gave up.
+    #[error("the policy ran out of memory")]
+    Memory,
+    /// It called the host more often than its limit.
+    #[error("the policy called the host too often")]
+    HostCalls,
+    /// It ran out of stack.
+    #[error("the policy overflowed its stack")]
+    StackOverflow,
+    /// It trapped; a panic of the guest ends so.
+    #[error("the policy trapped")]
+    Trap(#[source] Box<dyn Error + Send + Sync>),
+    /// It said itself that it could not decide.
+    #[error("the policy could not decide: {kind}: {detail}")]
+    Undecided {
+        /// The policy's short stable word, such as `state-unavailable`.
+        kind: String,
+        /// The policy's sentence.
+        detail: String,
+    },
+    /// It asked for a change that it may not make, or that does not leave a message fit to send.
+    #[error("the policy asked for an illegal change: {0}")]
+    IllegalAmend(String),
+    /// Its answer breaks the contract's bounds.
+    #[error("the policy gave a bad answer: {0}")]
+    BadAnswer(String),
+    /// No instance was to be had: the pool was exhausted for as long as the visit may take.
+    #[error("no instance of the policy was free")]
+    NoInstance,
+}
+
+/// Why the host itself ended a visit from within an import.
+#[derive(Clone, Copy, Debug, Error)]
+pub(crate) enum Cut {
+    #[error("too many calls of the host")]
+    HostCalls,
+    #[error("waited too long for the state")]
+    Waited,
+}
+
+impl PolicyFailure {
+    /// A short stable word, for `error.type`, metrics and records.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Deadline => "deadline",
+            Self::Memory => "memory",
+            Self::HostCalls => "host_calls",
+            Self::StackOverflow => "stack_overflow",
+            Self::Trap(_) => "trap",
+            Self::Undecided { .. } => "undecided",
+            Self::IllegalAmend(_) => "illegal_amend",
+            Self::BadAnswer(_) => "bad_answer",
+            Self::NoInstance => "no_instance",
+        }
+    }
+}
+
+/// What ended a visit that did not return.
+///
+/// A guest that may not grow its memory and a guest that panics end in the same trap; the meter tells them apart.
+pub(crate) fn classify(error: wasmtime::Error, visit: &Visit) -> PolicyFailure {
+    match error.downcast_ref::<Cut>() {
+        Some(Cut::HostCalls) => return PolicyFailure::HostCalls,
+        Some(Cut::Waited) => return PolicyFailure::Deadline,
+        None => {}
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        return PolicyFailure::NoInstance;
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => PolicyFailure::Deadline,
+        Some(Trap::StackOverflow) => PolicyFailure::StackOverflow,
+        _ if visit.meter.refused() => PolicyFailure::Memory,
+        _ => PolicyFailure::Trap(error.into()),
+    }
+}

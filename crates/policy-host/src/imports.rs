@@ -1,0 +1,69 @@
+//! What a policy may import, each by its grant.
+
+mod charges;
+mod state;
+
+use message::{E164, facts};
+use wasmtime::Engine;
+use wasmtime::component::{HasSelf, Linker};
+
+use crate::bindings::{log, metrics, telecom, types};
+use crate::convert::number_facts;
+use crate::redact::redacted;
+use crate::visit::Visit;
+use crate::{Grant, Grants};
+
+/// A linker that offers what `grants` allow, and nothing else.
+pub(crate) fn linker(engine: &Engine, grants: Grants) -> wasmtime::Result<Linker<Visit>> {
+    type Own = HasSelf<Visit>;
+    let mut linker = Linker::new(engine);
+    types::add_to_linker::<_, Own>(&mut linker, |visit| visit)?;
+    if grants.contains(Grant::State) {
+        crate::bindings::state::add_to_linker::<_, Own>(&mut linker, |visit| visit)?;
+    }
+    if grants.contains(Grant::Log) {
+        log::add_to_linker::<_, Own>(&mut linker, |visit| visit)?;
+    }
+    if grants.contains(Grant::Metrics) {
+        metrics::add_to_linker::<_, Own>(&mut linker, |visit| visit)?;
+    }
+    if grants.contains(Grant::Telecom) {
+        telecom::add_to_linker::<_, Own>(&mut linker, |visit| visit)?;
+    }
+    Ok(linker)
+}
+
+impl types::Host for Visit {}
+
+impl log::Host for Visit {
+    fn log(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+        if self.take_log(message.len()) {
+            let (policy, line) = (&self.policy, redacted(&message, message.len()));
+            match level {
+                log::Level::Debug => tracing::debug!(policy.name = %policy, "{line}"),
+                log::Level::Info => tracing::info!(policy.name = %policy, "{line}"),
+                log::Level::Warn => tracing::warn!(policy.name = %policy, "{line}"),
+                log::Level::Error => tracing::error!(policy.name = %policy, "{line}"),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl metrics::Host for Visit {
+    fn add(&mut self, name: String, value: u64) -> wasmtime::Result<()> {
+        let counts = self.asking.as_ref().is_some_and(|asking| !asking.dry_run);
+        if counts && !self.counters.add(&self.policy, &name, value) {
+            tracing::debug!(policy.name = %self.policy, "a counter was dropped: its name is not one, or one too many");
+        }
+        Ok(())
+    }
+}
+
+impl telecom::Host for Visit {
+    fn classify(&mut self, number: String) -> wasmtime::Result<Option<types::NumberFactsResult>> {
+        self.count_call()?;
+        let number = E164::parse(&number, "").ok();
+        Ok(number.map(|number| number_facts(facts::number(&number))))
+    }
+}

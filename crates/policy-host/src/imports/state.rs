@@ -1,0 +1,175 @@
+//! The import `state`: the ledger behind one policy's name, with every number of the guest's bounded at the door.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use message::{LedgerError, LedgerFuture, Reserved, Taken};
+
+use super::charges;
+use crate::bindings::state::{Charge, Holder, Host, StateError, Taken as WitTaken};
+use crate::failure::Cut;
+use crate::visit::{Asking, Visit};
+
+/// Most bytes of a key; the contract's number.
+pub(super) const KEY_BYTES: usize = 256;
+/// Most bytes of a value; the contract's number.
+const VALUE_BYTES: usize = 4_096;
+/// Longest life of an entry or reservation.
+const LONGEST_TTL: Duration = Duration::from_secs(31 * 86_400);
+
+type Answer<T> = wasmtime::Result<Result<T, StateError>>;
+
+impl Host for Visit {
+    async fn get(&mut self, key: String) -> Answer<Option<Vec<u8>>> {
+        let asking = match self.admit(&key)? {
+            Ok(asking) => asking,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let (ledger, owner) = (Arc::clone(&self.ledger), self.policy.clone());
+        self.wait(ledger.get(owner.as_str(), &key, asking.now)).await
+    }
+
+    async fn put(
+        &mut self,
+        key: String,
+        value: Vec<u8>,
+        ttl_ms: u64,
+        if_absent: bool,
+    ) -> Answer<bool> {
+        let asking = match self.admit(&key)? {
+            Ok(asking) => asking,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        if value.len() > VALUE_BYTES {
+            return Ok(Err(invalid(format!("a value has at most {VALUE_BYTES} bytes"))));
+        }
+        let (ledger, owner) = (Arc::clone(&self.ledger), self.policy.clone());
+        if asking.dry_run {
+            let found = self.wait(ledger.get(owner.as_str(), &key, asking.now)).await?;
+            return Ok(found.map(|found| !(if_absent && found.is_some())));
+        }
+        let put = ledger.put(owner.as_str(), &key, value, ttl(ttl_ms), if_absent, asking.now);
+        self.wait(put).await
+    }
+
+    async fn increment(&mut self, key: String, delta: i64, ttl_ms: u64) -> Answer<i64> {
+        let asking = match self.admit(&key)? {
+            Ok(asking) => asking,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let (ledger, owner) = (Arc::clone(&self.ledger), self.policy.clone());
+        let (by, ttl) = match asking.dry_run {
+            // Adding nothing for the shortest life reads the sum and leaves nothing behind.
+            true => (0, Duration::from_millis(1)),
+            false => (delta, ttl(ttl_ms)),
+        };
+        let sum = self.wait(ledger.increment(owner.as_str(), &key, by, ttl, asking.now)).await?;
+        Ok(sum.map(|sum| if asking.dry_run { sum.saturating_add(delta) } else { sum }))
+    }
+
+    async fn reserve(&mut self, key: String, ttl_ms: u64) -> Answer<Option<Holder>> {
+        let asking = match self.admit(&key)? {
+            Ok(asking) => asking,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let (ledger, owner) = (Arc::clone(&self.ledger), self.policy.clone());
+        let (owner, key) = (owner.as_str(), key.as_str());
+        let held = if asking.dry_run {
+            self.wait(ledger.holder(owner, key, asking.now)).await?
+        } else {
+            let asked = ledger.reserve(owner, key, ttl(ttl_ms), &asking.by, asking.now);
+            self.wait(asked).await?.map(|reserved| match reserved {
+                Reserved::Yes(hold) => {
+                    self.spent.holds.push(hold);
+                    None
+                }
+                Reserved::Held(holder) => Some(holder),
+            })
+        };
+        let others = held.map(|held| held.filter(|holder| holder.by != asking.by));
+        Ok(others.map(|held| held.map(charges::holder)))
+    }
+
+    async fn take(&mut self, charges: Vec<Charge>) -> Answer<WitTaken> {
+        let asking = match self.admit("-")? {
+            Ok(asking) => asking,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let charges = match charges::read(charges) {
+            Ok(charges) => charges,
+            Err(what) => return Ok(Err(invalid(what))),
+        };
+        let (ledger, owner) = (Arc::clone(&self.ledger), self.policy.clone());
+        let taking = match asking.dry_run {
+            true => ledger.peek(owner.as_str(), &charges, asking.now),
+            false => ledger.take(owner.as_str(), &charges, asking.now),
+        };
+        let taken = match self.wait(taking).await? {
+            Ok(taken) => taken,
+            Err(error) => return Ok(Err(error)),
+        };
+        Ok(Ok(match taken {
+            Taken::Ok { standings, holds } => {
+                let kinds = charges.into_iter().map(|charge| charge.kind).collect();
+                self.charged(kinds, &standings, holds);
+                WitTaken::Ok(standings.into_iter().map(charges::standing).collect())
+            }
+            Taken::Refused(refusals) => {
+                for refusal in &refusals {
+                    let of = charges.iter().find(|charge| charge.limit == refusal.limit);
+                    if let Some(charge) = of {
+                        self.refused(charge.kind.clone(), refusal);
+                    }
+                }
+                WitTaken::Refused(refusals.into_iter().map(charges::refusal).collect())
+            }
+        }))
+    }
+}
+
+impl Visit {
+    /// Counts the call and looks at the key; says who asks.
+    fn admit(&mut self, key: &str) -> Answer<Asking> {
+        self.count_call()?;
+        if key.is_empty() || key.len() > KEY_BYTES {
+            return Ok(Err(invalid(format!("a key has 1 to {KEY_BYTES} bytes"))));
+        }
+        let Some(asking) = &self.asking else {
+            let what =
+                "there is no state in `describe` and `configure`, only while a message is at hand";
+            return Ok(Err(invalid(what.to_owned())));
+        };
+        Ok(Ok(asking.clone()))
+    }
+
+    /// Waits for the ledger, as long as the visit still may. A ledger in memory answers at once, without a timer.
+    async fn wait<T>(&mut self, mut answer: LedgerFuture<'_, T>) -> Answer<T> {
+        let at_once = poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await;
+        let answered = match at_once {
+            Poll::Ready(answered) => answered,
+            Poll::Pending => {
+                let began = Instant::now();
+                let patience = self.limits().time.saturating_sub(self.spent.waited);
+                let answered = tokio::time::timeout(patience, answer).await;
+                self.spent.waited += began.elapsed();
+                answered.map_err(|_elapsed| Cut::Waited)?
+            }
+        };
+        Ok(answered.map_err(|error| match error {
+            LedgerError::Full => StateError::Full,
+            LedgerError::Invalid(what) => StateError::Invalid(what),
+            LedgerError::Unavailable(why) => StateError::Unavailable(why),
+        }))
+    }
+}
+
+/// The guest chose it, so it is bounded here.
+fn ttl(ms: u64) -> Duration {
+    Duration::from_millis(ms.max(1)).min(LONGEST_TTL)
+}
+
+fn invalid(what: String) -> StateError {
+    StateError::Invalid(what)
+}

@@ -1,0 +1,189 @@
+//! One instance of a policy in its store.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::sync::SemaphorePermit;
+use tokio::time::timeout;
+use wasmtime::component::{Instance as RawInstance, InstancePre};
+use wasmtime::{Store, UpdateDeadline};
+
+use crate::bindings::{Guest, GuestIndices, types};
+use crate::component::Hooks;
+use crate::convert::Lowered;
+use crate::error::Problem;
+use crate::failure::classify;
+use crate::runtime::Shared;
+use crate::visit::{Asking, Spent, Visit};
+use crate::{Digest, Grants, PolicyFailure, PolicyName, VisitLimits};
+
+/// Most bytes that a guest hands over in one call or answer.
+const HANDOVER_BYTES: usize = 1 << 20;
+
+/// Everything that instances of one policy are made of.
+pub(crate) struct Prepared {
+    pub(crate) name: PolicyName,
+    pub(crate) digest: Digest,
+    /// As JSON.
+    pub(crate) settings: Box<str>,
+    pub(crate) grants: Grants,
+    pub(crate) limits: VisitLimits,
+    pub(crate) hooks: Hooks,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) pre: InstancePre<Visit>,
+    pub(crate) indices: GuestIndices,
+}
+
+/// A live instance. Whoever visits it owns it: only a clean return brings it back among the idle ones.
+pub(crate) struct Instance {
+    store: Store<Visit>,
+    raw: RawInstance,
+    guest: Guest,
+    visits: u32,
+}
+
+/// Why an instance could not be made ready.
+#[derive(Debug, Error)]
+pub(crate) enum Unready {
+    #[error("the instance failed")]
+    Failed(#[source] PolicyFailure),
+    #[error("the settings do not fit")]
+    Unfit(Vec<Problem>),
+}
+
+/// What a policy may be told afterwards.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Report<'a> {
+    Outcome { outcome: &'a str },
+    Delivery { state: &'a str, error_code: &'a str },
+}
+
+impl Prepared {
+    /// The right to visit; a visit that finds none waits as long as it may take.
+    pub(crate) async fn permit(&self) -> Result<SemaphorePermit<'_>, PolicyFailure> {
+        let visits = &self.shared.visits;
+        if let Ok(permit) = visits.try_acquire() {
+            return Ok(permit);
+        }
+        match timeout(self.limits.time, visits.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(PolicyFailure::NoInstance),
+        }
+    }
+
+    /// A new instance that knows nothing yet.
+    pub(crate) async fn instance(&self) -> Result<Instance, PolicyFailure> {
+        let shared = &self.shared;
+        let (ledger, counters) = (Arc::clone(&shared.ledger), Arc::clone(&shared.counters));
+        let visit = Visit::new(self.name.clone(), self.limits, shared.tick, ledger, counters);
+        let mut store = Store::new(&shared.engine, visit);
+        store.limiter(|visit| &mut visit.meter);
+        store.set_hostcall_fuel(HANDOVER_BYTES);
+        store.epoch_deadline_callback(|mut store| {
+            Ok(match store.data_mut().tick() {
+                true => UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())),
+                false => UpdateDeadline::Interrupt,
+            })
+        });
+        store.set_epoch_deadline(1);
+        let made = match self.pre.instantiate_async(&mut store).await {
+            Ok(raw) => self.indices.load(&mut store, &raw).map(|guest| (raw, guest)),
+            Err(error) => Err(error),
+        };
+        match made {
+            Ok((raw, guest)) => Ok(Instance { store, raw, guest, visits: 0 }),
+            Err(error) => Err(classify(error, store.data())),
+        }
+    }
+
+    /// A new instance that took its settings.
+    pub(crate) async fn configured(&self) -> Result<Instance, Unready> {
+        let mut instance = self.instance().await.map_err(Unready::Failed)?;
+        instance.configure(&self.settings).await?;
+        Ok(instance)
+    }
+}
+
+impl Instance {
+    pub(crate) async fn describe(&mut self) -> Result<types::Manifest, PolicyFailure> {
+        self.begin(None);
+        let described = self.guest.sendgate_policy_guest().call_describe(&mut self.store).await;
+        self.end(described).0
+    }
+
+    pub(crate) async fn configure(&mut self, settings: &str) -> Result<(), Unready> {
+        self.begin(None);
+        let guest = self.guest.sendgate_policy_guest();
+        let configured = guest.call_configure(&mut self.store, settings).await;
+        let fitted = self.end(configured).0.map_err(Unready::Failed)?;
+        fitted.map_err(|problems| {
+            let problem = |p: types::Problem| Problem { pointer: p.pointer, detail: p.detail };
+            Unready::Unfit(problems.into_iter().map(problem).collect())
+        })
+    }
+
+    pub(crate) async fn check(
+        &mut self,
+        lowered: &Lowered<'_>,
+        context: types::Context<'_>,
+        asking: Asking,
+    ) -> (Result<Result<types::Decision, types::PolicyError>, PolicyFailure>, Spent) {
+        self.begin(Some(asking));
+        let guest = self.guest.sendgate_policy_guest();
+        let (message, facts) = (lowered.message(), lowered.facts());
+        let checked = guest.call_check(&mut self.store, message, facts, context).await;
+        self.end(checked)
+    }
+
+    /// Tells of an outcome or a delivery report, where the policy wants to know.
+    pub(crate) async fn tell(
+        &mut self,
+        hooks: &Hooks,
+        report: Report<'_>,
+        context: types::Context<'_>,
+        asking: Asking,
+    ) -> (Result<(), PolicyFailure>, Spent) {
+        let id = asking.by.clone();
+        self.begin(Some(asking));
+        let told = self.call_hook(hooks, report, &id.0, context).await;
+        self.end(told)
+    }
+
+    /// Whether it may be visited again.
+    pub(crate) fn is_reusable(&self, max_calls: u32) -> bool {
+        self.visits < max_calls && !self.store.data().meter.refused()
+    }
+
+    async fn call_hook(
+        &mut self,
+        hooks: &Hooks,
+        report: Report<'_>,
+        id: &str,
+        context: types::Context<'_>,
+    ) -> wasmtime::Result<()> {
+        type OnOutcome<'a> = (&'a str, &'a str, types::Context<'a>);
+        type OnDelivery<'a> = (&'a str, &'a str, &'a str, types::Context<'a>);
+        match (report, &hooks.on_outcome, &hooks.on_delivery_report) {
+            (Report::Outcome { outcome }, Some(at), _) => {
+                let hook = self.raw.get_typed_func::<OnOutcome<'_>, ()>(&mut self.store, at)?;
+                hook.call_async(&mut self.store, (id, outcome, context)).await
+            }
+            (Report::Delivery { state, error_code }, _, Some(at)) => {
+                let hook = self.raw.get_typed_func::<OnDelivery<'_>, ()>(&mut self.store, at)?;
+                hook.call_async(&mut self.store, (id, state, error_code, context)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, asking: Option<Asking>) {
+        self.visits = self.visits.saturating_add(u32::from(asking.is_some()));
+        self.store.data_mut().begin(asking);
+        self.store.set_epoch_deadline(1);
+    }
+
+    fn end<T>(&mut self, returned: wasmtime::Result<T>) -> (Result<T, PolicyFailure>, Spent) {
+        let returned = returned.map_err(|error| classify(error, self.store.data()));
+        (returned, self.store.data_mut().end())
+    }
+}

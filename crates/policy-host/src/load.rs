@@ -1,0 +1,250 @@
+//! From a source to a policy that can decide, and from sources to a chain.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::task::spawn_blocking;
+use tracing::Instrument;
+
+use crate::bindings::{GuestIndices, types};
+use crate::component::{self, check_contract};
+use crate::error::{LoadError, LoadFault, Problem};
+use crate::instance::{Prepared, Unready};
+use crate::policy::Manifest;
+use crate::revision::Revision;
+use crate::runtime::PolicyRuntime;
+use crate::{
+    Digest, Generation, Policy, PolicyChain, PolicyFailure, PolicySource, imports, settings, spans,
+};
+
+/// Most bytes of a manifest's name, version and bucket; of its summary; of its schema; and most buckets.
+const WORD_BYTES: usize = 64;
+const SUMMARY_BYTES: usize = 1_024;
+const SCHEMA_BYTES: usize = 256 << 10;
+const BUCKETS: usize = 64;
+
+impl PolicyRuntime {
+    /// Compiles, links and tries a policy. What this returns can decide.
+    ///
+    /// # Errors
+    ///
+    /// The first step that fails: the module, its contract, its grants, its manifest, its settings (every problem).
+    pub async fn load(&self, source: &PolicySource) -> Result<Policy, LoadError> {
+        let digest = Digest::of(&source.module);
+        let span = spans::load(&source.name, digest);
+        let revision = self.load_revision(source, digest).instrument(span).await;
+        let fault = |fault| LoadError { policy: source.name.clone(), fault };
+        Ok(policy(source, Arc::new(revision.map_err(fault)?), None))
+    }
+
+    /// Builds the next chain of `wanted`, in their order. What did not change since `previous` is taken over with its
+    /// warm instances; the rest is loaded side by side.
+    ///
+    /// # Errors
+    ///
+    /// Every policy that cannot be loaded, each with its first fault.
+    pub async fn build(
+        &self,
+        previous: Option<&PolicyChain>,
+        wanted: &[PolicySource],
+    ) -> Result<PolicyChain, Vec<LoadError>> {
+        let mut faults = duplicates(wanted);
+        let loading: Vec<_> = wanted.iter().map(|source| self.begin(previous, source)).collect();
+        let mut policies = Vec::with_capacity(wanted.len());
+        for (source, loading) in wanted.iter().zip(loading) {
+            match loading.end().await {
+                Ok(revision) => {
+                    let last_good = last_good(previous, source, &revision);
+                    policies.push(Arc::new(policy(source, revision, last_good)));
+                }
+                Err(fault) => faults.push(LoadError { policy: source.name.clone(), fault }),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let generation = Generation(self.shared.next_generation.fetch_add(1, Ordering::Relaxed));
+        Ok(PolicyChain { generation, policies, ledger: Arc::clone(&self.shared.ledger) })
+    }
+
+    fn begin(&self, previous: Option<&PolicyChain>, source: &PolicySource) -> Loading {
+        let digest = Digest::of(&source.module);
+        let settings = settings_text(source);
+        let known = previous.into_iter().flat_map(|chain| &chain.policies);
+        let mut known = known.flat_map(|policy| policy.revisions());
+        if let Some(same) = known.find(|known| known.is_what(source, digest, &settings)) {
+            return Loading::Known(Arc::clone(same));
+        }
+        let (runtime, source) = (self.clone(), source.clone());
+        let span = spans::load(&source.name, digest);
+        let loading = async move { runtime.load_revision(&source, digest).await };
+        Loading::New(tokio::spawn(loading.instrument(span)))
+    }
+
+    /// The steps, in the order in which they can fail.
+    async fn load_revision(
+        &self,
+        source: &PolicySource,
+        digest: Digest,
+    ) -> Result<Revision, LoadFault> {
+        let most = self.shared.memory;
+        if source.limits.memory > most {
+            return Err(LoadFault::MemoryLimit { limit: source.limits.memory, most });
+        }
+        let prepared = self.prepare(source, digest).await?;
+        let manifest = describe(&prepared).await?;
+        let settings = match &source.settings {
+            serde_json::Value::Null => &serde_json::Value::Object(serde_json::Map::new()),
+            given => given,
+        };
+        let problems = settings::problems(&manifest.settings_schema, settings)?;
+        if !problems.is_empty() {
+            return Err(LoadFault::Settings(problems));
+        }
+        try_settings(&prepared).await?;
+        Ok(Revision::new(prepared, manifest, source.isolation))
+    }
+
+    async fn prepare(&self, source: &PolicySource, digest: Digest) -> Result<Prepared, LoadFault> {
+        let (shared, module, grants) =
+            (Arc::clone(&self.shared), Arc::clone(&source.module), source.grants);
+        let compiling = spawn_blocking(move || {
+            let component = component::compile(&shared.engine, &module)?;
+            let hooks = check_contract(&shared.engine, &component, grants)?;
+            let linker = imports::linker(&shared.engine, grants);
+            let pre = linker.and_then(|linker| linker.instantiate_pre(&component));
+            let linked = pre.and_then(|pre| GuestIndices::new(&pre).map(|indices| (pre, indices)));
+            let (pre, indices) = linked.map_err(|error| LoadFault::Link(error.into()))?;
+            Ok((hooks, pre, indices))
+        });
+        let (hooks, pre, indices) =
+            compiling.await.map_err(|error| LoadFault::CutOff(error.into()))??;
+        Ok(Prepared {
+            name: source.name.clone(),
+            digest,
+            settings: settings_text(source).into(),
+            grants,
+            limits: source.limits,
+            hooks,
+            shared: Arc::clone(&self.shared),
+            pre,
+            indices,
+        })
+    }
+}
+
+/// A revision that is there, or on its way.
+enum Loading {
+    Known(Arc<Revision>),
+    New(tokio::task::JoinHandle<Result<Revision, LoadFault>>),
+}
+
+impl Loading {
+    async fn end(self) -> Result<Arc<Revision>, LoadFault> {
+        match self {
+            Self::Known(revision) => Ok(revision),
+            Self::New(loading) => {
+                let loaded = loading.await.map_err(|error| LoadFault::CutOff(error.into()))?;
+                loaded.map(Arc::new)
+            }
+        }
+    }
+}
+
+async fn describe(prepared: &Prepared) -> Result<Manifest, LoadFault> {
+    let failed = |failure: PolicyFailure| LoadFault::Trial { step: "describe", failure };
+    let _permit = prepared.permit().await.map_err(failed)?;
+    let mut instance = prepared.instance().await.map_err(failed)?;
+    read_manifest(instance.describe().await.map_err(failed)?)
+}
+
+/// Tries the settings on an instance that is thrown away, under the same limits as any visit.
+async fn try_settings(prepared: &Prepared) -> Result<(), LoadFault> {
+    let failed = |failure: PolicyFailure| LoadFault::Trial { step: "configure", failure };
+    let _permit = prepared.permit().await.map_err(failed)?;
+    match prepared.configured().await {
+        Ok(_thrown_away) => Ok(()),
+        Err(Unready::Failed(failure)) => Err(failed(failure)),
+        Err(Unready::Unfit(problems)) => Err(LoadFault::Settings(match problems.is_empty() {
+            false => problems,
+            true => vec![Problem {
+                pointer: String::new(),
+                detail: "refused by the policy without a reason".to_owned(),
+            }],
+        })),
+    }
+}
+
+fn read_manifest(manifest: types::Manifest) -> Result<Manifest, LoadFault> {
+    let words = [&manifest.name, &manifest.version].into_iter().chain(&manifest.buckets);
+    let bounds = [
+        ("a name, version or bucket", words.map(String::len).max().unwrap_or(0), WORD_BYTES),
+        ("the summary", manifest.summary.len(), SUMMARY_BYTES),
+        ("the settings schema", manifest.settings_schema.len(), SCHEMA_BYTES),
+    ];
+    for (what, bytes, most) in bounds {
+        if bytes > most {
+            let said = format!("{what} has {bytes} bytes; at most {most} are taken");
+            return Err(LoadFault::Manifest(said));
+        }
+    }
+    if manifest.buckets.len() > BUCKETS {
+        let said = format!("it names {} buckets; at most {BUCKETS}", manifest.buckets.len());
+        return Err(LoadFault::Manifest(said));
+    }
+    Ok(Manifest {
+        name: manifest.name,
+        version: manifest.version.into(),
+        summary: manifest.summary,
+        settings_schema: manifest.settings_schema,
+        buckets: manifest.buckets,
+    })
+}
+
+fn policy(
+    source: &PolicySource,
+    revision: Arc<Revision>,
+    last_good: Option<Arc<Revision>>,
+) -> Policy {
+    Policy {
+        revision,
+        on_failure: source.on_failure,
+        mode: source.mode,
+        apps: source.apps.clone(),
+        last_good,
+    }
+}
+
+/// The revision in force before `revision`; the one before that where the former could not decide either.
+fn last_good(
+    previous: Option<&PolicyChain>,
+    source: &PolicySource,
+    revision: &Arc<Revision>,
+) -> Option<Arc<Revision>> {
+    let before = previous?.policies.iter().find(|policy| *policy.name() == source.name)?;
+    let unchanged = Arc::ptr_eq(&before.revision, revision);
+    let good = match unchanged || before.revision.is_failing() {
+        true => before.last_good.as_ref()?,
+        false => &before.revision,
+    };
+    (!Arc::ptr_eq(good, revision)).then(|| Arc::clone(good))
+}
+
+fn duplicates(wanted: &[PolicySource]) -> Vec<LoadError> {
+    let mut seen = HashSet::new();
+    let again = wanted.iter().filter(|source| !seen.insert(&source.name));
+    let fault = |source: &PolicySource| LoadError {
+        policy: source.name.clone(),
+        fault: LoadFault::DuplicateName,
+    };
+    again.map(fault).collect()
+}
+
+/// The settings as the guest gets them.
+fn settings_text(source: &PolicySource) -> String {
+    match &source.settings {
+        serde_json::Value::Null => "{}".to_owned(),
+        settings => settings.to_string(),
+    }
+}

@@ -1,0 +1,194 @@
+//! One revision of a policy: a module with its settings, grants and limits, and its idle instances.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::SemaphorePermit;
+
+use crate::bindings::types;
+use crate::convert::Lowered;
+use crate::instance::{Instance, Prepared, Report, Unready};
+use crate::visit::{Asking, Spent};
+use crate::{Digest, Isolation, Manifest, PolicyFailure, PolicySource};
+
+/// A loaded revision. Whatever else the operator changes about a policy, the revision and its instances live on.
+pub(crate) struct Revision {
+    pub(crate) prepared: Prepared,
+    pub(crate) manifest: Manifest,
+    pub(crate) isolation: Isolation,
+    idle: Mutex<Vec<Instance>>,
+    /// No longer in force: what comes back is dropped.
+    retired: AtomicBool,
+    /// Whether its latest visit failed.
+    failing: AtomicBool,
+}
+
+/// How a visit went.
+#[derive(Debug)]
+pub(crate) struct Visited<T> {
+    pub(crate) returned: Result<T, PolicyFailure>,
+    /// Absent where there was no instance to visit.
+    pub(crate) spent: Option<Spent>,
+    pub(crate) elapsed: Duration,
+}
+
+impl Revision {
+    pub(crate) fn new(prepared: Prepared, manifest: Manifest, isolation: Isolation) -> Self {
+        Self {
+            prepared,
+            manifest,
+            isolation,
+            idle: Mutex::default(),
+            retired: AtomicBool::new(false),
+            failing: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether `source`, whose module has `digest` and whose settings are `settings`, would be loaded as this again.
+    pub(crate) fn is_what(&self, source: &PolicySource, digest: Digest, settings: &str) -> bool {
+        let own = &self.prepared;
+        own.name == source.name
+            && own.digest == digest
+            && &*own.settings == settings
+            && own.grants == source.grants
+            && own.limits == source.limits
+            && self.isolation == source.isolation
+    }
+
+    /// Whether it could not decide when it was last asked.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
+    /// Remembers how it was to ask it.
+    pub(crate) fn set_failing(&self, failing: bool) {
+        self.failing.store(failing, Ordering::Relaxed);
+    }
+
+    /// Asks about one message.
+    pub(crate) async fn check(
+        &self,
+        lowered: &Lowered<'_>,
+        context: types::Context<'_>,
+        asking: Asking,
+    ) -> Visited<Result<types::Decision, types::PolicyError>> {
+        let started = Instant::now();
+        match self.enter().await {
+            Ok((mut instance, _permit)) => {
+                let (returned, spent) = instance.check(lowered, context, asking).await;
+                self.leave(instance, returned.is_ok());
+                Visited { returned, spent: Some(spent), elapsed: started.elapsed() }
+            }
+            Err(failure) => {
+                Visited { returned: Err(failure), spent: None, elapsed: started.elapsed() }
+            }
+        }
+    }
+
+    /// Tells of an outcome or a delivery report.
+    pub(crate) async fn tell(
+        &self,
+        report: Report<'_>,
+        context: types::Context<'_>,
+        asking: Asking,
+    ) -> Visited<()> {
+        let started = Instant::now();
+        match self.enter().await {
+            Ok((mut instance, _permit)) => {
+                let hooks = &self.prepared.hooks;
+                let (returned, spent) = instance.tell(hooks, report, context, asking).await;
+                self.leave(instance, returned.is_ok());
+                Visited { returned, spent: Some(spent), elapsed: started.elapsed() }
+            }
+            Err(failure) => {
+                Visited { returned: Err(failure), spent: None, elapsed: started.elapsed() }
+            }
+        }
+    }
+
+    /// Whether it wants to be told of `report`.
+    pub(crate) fn wants(&self, report: Report<'_>) -> bool {
+        let hooks = &self.prepared.hooks;
+        match report {
+            Report::Outcome { .. } => hooks.on_outcome.is_some(),
+            Report::Delivery { .. } => hooks.on_delivery_report.is_some(),
+        }
+    }
+
+    /// How many instances wait for a visit.
+    pub(crate) fn idle_instances(&self) -> usize {
+        self.idle().len()
+    }
+
+    /// Back in force: instances are kept again.
+    pub(crate) fn bring_back(&self) {
+        self.retired.store(false, Ordering::Release);
+    }
+
+    /// Drops the idle instances, and those in use as soon as they come back.
+    pub(crate) fn retire(&self) {
+        let mut idle = self.idle();
+        self.retired.store(true, Ordering::Release);
+        let dropped = std::mem::take(&mut *idle);
+        drop(idle);
+        self.prepared.shared.idle.fetch_sub(dropped.len(), Ordering::Relaxed);
+    }
+
+    /// An instance that took its settings, idle or new, and the right to visit it.
+    async fn enter(&self) -> Result<(Instance, SemaphorePermit<'_>), PolicyFailure> {
+        let permit = self.prepared.permit().await?;
+        let idle = self.idle().pop();
+        if let Some(instance) = idle {
+            self.prepared.shared.idle.fetch_sub(1, Ordering::Relaxed);
+            return Ok((instance, permit));
+        }
+        match self.prepared.configured().await {
+            Ok(instance) => Ok((instance, permit)),
+            Err(Unready::Failed(failure)) => Err(failure),
+            Err(Unready::Unfit(_)) => Err(PolicyFailure::BadAnswer(
+                "`configure` refused settings that it took when the policy was loaded".to_owned(),
+            )),
+        }
+    }
+
+    /// Takes an instance back among the idle ones after a clean return, within every bound; else drops it.
+    fn leave(&self, instance: Instance, clean: bool) {
+        let (prepared, shared) = (&self.prepared, &self.prepared.shared);
+        let reusable = clean
+            && self.isolation == Isolation::Warm
+            && instance.is_reusable(prepared.limits.max_calls);
+        if !reusable {
+            return;
+        }
+        let mut idle = self.idle();
+        if self.retired.load(Ordering::Acquire) || idle.len() >= shared.idle_per_policy {
+            return;
+        }
+        if shared.idle.fetch_add(1, Ordering::Relaxed) >= shared.idle_most {
+            shared.idle.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        idle.push(instance);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Instance>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Revision {
+    fn drop(&mut self) {
+        self.retire();
+    }
+}
+
+impl fmt::Debug for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Revision")
+            .field("name", &self.prepared.name)
+            .field("digest", &self.prepared.digest)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,84 @@
+//! The spans and events that this crate makes.
+//!
+//! | Name | Fields |
+//! |---|---|
+//! | span `policy.check` | `policy.name`, `policy.version`, `policy.digest` (12 digits), `policy.generation`, `policy.mode`, `policy.verdict` (`accept`, `amend`, `reject`, `failure`), `policy.code`, `policy.wasm_us` (microseconds in the guest and its imports), `policy.host_calls`, `policy.log_dropped` (lines), `error.type` ([`PolicyFailure::as_str`](crate::PolicyFailure::as_str)) |
+//! | event `policy.note` in it | `note.key`, `note.value`, `note.shown` |
+//! | span `policy.report` (an outcome or delivery report is told) | `policy.name`, `policy.generation` |
+//! | span `policy.load` | `policy.name`, `policy.digest` |
+//!
+//! No field holds a message's text or a whole number.
+
+use tracing::{Level, Span, field};
+
+use crate::decision::{Decision, Verdict};
+use crate::revision::Revision;
+use crate::{Digest, Generation, Mode, PolicyName};
+
+/// One policy is asked about one message.
+pub(crate) fn check(revision: &Revision, generation: Generation, mode: Mode) -> Span {
+    tracing::info_span!(
+        "policy.check",
+        policy.name = %revision.prepared.name,
+        policy.version = &*revision.manifest.version,
+        policy.digest = format_args!("{:.12}", revision.prepared.digest),
+        policy.generation = generation.0,
+        policy.mode = mode.as_str(),
+        policy.verdict = field::Empty,
+        policy.code = field::Empty,
+        policy.wasm_us = field::Empty,
+        policy.host_calls = field::Empty,
+        policy.log_dropped = field::Empty,
+        error.type = field::Empty,
+    )
+}
+
+/// One policy is told of an outcome or a delivery report.
+pub(crate) fn report(revision: &Revision, generation: Generation) -> Span {
+    tracing::info_span!(
+        "policy.report",
+        policy.name = %revision.prepared.name,
+        policy.generation = generation.0,
+    )
+}
+
+/// A policy is compiled and tried.
+pub(crate) fn load(policy: &PolicyName, digest: Digest) -> Span {
+    tracing::info_span!(
+        "policy.load",
+        policy.name = %policy,
+        policy.digest = format_args!("{digest:.12}"),
+    )
+}
+
+/// Writes down in `span` what was decided.
+pub(crate) fn decided(span: &Span, decision: &Decision, log_dropped: u32) {
+    if span.is_disabled() {
+        return;
+    }
+    span.record("policy.verdict", decision.verdict.as_str());
+    span.record("policy.wasm_us", u64::try_from(decision.elapsed.as_micros()).unwrap_or(u64::MAX));
+    span.record("policy.host_calls", decision.host_calls);
+    if log_dropped > 0 {
+        span.record("policy.log_dropped", log_dropped);
+    }
+    match &decision.verdict {
+        Verdict::Rejected(rejection) => {
+            span.record("policy.code", rejection.code.as_str());
+        }
+        Verdict::Failed { kind, .. } => {
+            span.record("error.type", *kind);
+        }
+        Verdict::Accepted | Verdict::Amended(_) => {}
+    }
+    for note in &decision.notes {
+        tracing::event!(
+            name: "policy.note",
+            parent: span,
+            Level::INFO,
+            note.key = note.key.as_str(),
+            note.value = note.value.as_str(),
+            note.shown = note.shown,
+        );
+    }
+}

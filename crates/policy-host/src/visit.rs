@@ -1,0 +1,159 @@
+//! One visit to a policy: what its store knows, and the bounds that hold while the guest runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use message::{Hold, Ledger, LimitKind, LimitRefusal, MessageId, Standing, Timestamp};
+
+use crate::counters::Counters;
+use crate::failure::Cut;
+use crate::holds::Holds;
+use crate::memory::MemoryMeter;
+use crate::{LimitReport, PolicyName, VisitLimits};
+
+/// The circumstances of one question to a policy.
+#[derive(Clone, Debug)]
+pub(crate) struct Asking {
+    /// The message that reservations belong to.
+    pub(crate) by: MessageId,
+    /// The instant of the decision.
+    pub(crate) now: Timestamp,
+    /// Whether the ledger may only be looked at.
+    pub(crate) dry_run: bool,
+}
+
+/// What a store knows while a guest runs in it. A warm instance's store sees one visit after the other.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    pub(crate) policy: PolicyName,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) meter: MemoryMeter,
+    /// Absent while no message is at hand: in `describe` and `configure`.
+    pub(crate) asking: Option<Asking>,
+    pub(crate) spent: Spent,
+    limits: VisitLimits,
+    tick: Duration,
+}
+
+/// What one visit has used up, and what it holds.
+#[derive(Debug)]
+pub(crate) struct Spent {
+    pub(crate) holds: Holds,
+    pub(crate) reports: Vec<LimitReport>,
+    pub(crate) host_calls: u32,
+    pub(crate) log_bytes: usize,
+    /// Log lines that did not fit.
+    pub(crate) log_dropped: u32,
+    /// Time waited for the ledger.
+    pub(crate) waited: Duration,
+    /// Ticks of the engine's epoch that the guest has run through.
+    ticks: u128,
+}
+
+impl Visit {
+    pub(crate) fn new(
+        policy: PolicyName,
+        limits: VisitLimits,
+        tick: Duration,
+        ledger: Arc<dyn Ledger>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        let meter = MemoryMeter::new(limits.memory);
+        let spent = Spent::nothing(&ledger);
+        Self { policy, ledger, counters, meter, asking: None, spent, limits, tick }
+    }
+
+    /// Begins the next visit with everything unspent.
+    pub(crate) fn begin(&mut self, asking: Option<Asking>) {
+        self.asking = asking;
+        self.spent = Spent::nothing(&self.ledger);
+    }
+
+    /// Ends the visit and says what it used.
+    pub(crate) fn end(&mut self) -> Spent {
+        self.asking = None;
+        std::mem::replace(&mut self.spent, Spent::nothing(&self.ledger))
+    }
+
+    pub(crate) fn limits(&self) -> &VisitLimits {
+        &self.limits
+    }
+
+    /// Counts one tick that the guest ran through; `false` once its time is over.
+    ///
+    /// Ticks of running count, not the clock: a guest that yielded, or whose thread the system took away, is not to
+    /// blame for the time that passed. The first tick comes at any moment of its period, hence one more is granted.
+    pub(crate) fn tick(&mut self) -> bool {
+        self.spent.ticks += 1;
+        self.spent.ticks <= self.limits.time.as_nanos().div_ceil(self.tick.as_nanos().max(1))
+    }
+
+    /// Counts one call of the host.
+    pub(crate) fn count_call(&mut self) -> Result<(), Cut> {
+        self.spent.host_calls += 1;
+        match self.spent.host_calls <= self.limits.host_calls {
+            true => Ok(()),
+            false => Err(Cut::HostCalls),
+        }
+    }
+
+    /// Takes `bytes` of the log's allowance; `false`, and one line dropped, where they do not fit.
+    pub(crate) fn take_log(&mut self, bytes: usize) -> bool {
+        let sum = self.spent.log_bytes.saturating_add(bytes);
+        let fits = sum <= self.limits.log_bytes;
+        match fits {
+            true => self.spent.log_bytes = sum,
+            false => self.spent.log_dropped = self.spent.log_dropped.saturating_add(1),
+        }
+        fits
+    }
+
+    /// Remembers charges that were made.
+    pub(crate) fn charged(
+        &mut self,
+        kinds: Vec<LimitKind>,
+        standings: &[Standing],
+        holds: Vec<Hold>,
+    ) {
+        self.spent.holds.extend(holds);
+        for (kind, standing) in kinds.into_iter().zip(standings) {
+            self.spent.reports.push(LimitReport {
+                policy: self.policy.clone(),
+                limit: standing.limit.clone(),
+                kind,
+                remaining: standing.remaining,
+                reset: standing.reset,
+                delay: standing.delay,
+                refused: false,
+            });
+        }
+    }
+
+    /// Remembers a limit that refused.
+    pub(crate) fn refused(&mut self, kind: LimitKind, refusal: &LimitRefusal) {
+        self.spent.reports.push(LimitReport {
+            policy: self.policy.clone(),
+            limit: refusal.limit.clone(),
+            kind,
+            remaining: 0,
+            reset: refusal.wait,
+            delay: Duration::ZERO,
+            refused: true,
+        });
+    }
+}
+
+impl Spent {
+    fn nothing(ledger: &Arc<dyn Ledger>) -> Self {
+        Self {
+            holds: Holds::none(ledger),
+            reports: Vec::new(),
+            host_calls: 0,
+            log_bytes: 0,
+            log_dropped: 0,
+            waited: Duration::ZERO,
+            ticks: 0,
+        }
+    }
+}
