@@ -1,0 +1,231 @@
+//! The configuration: `sidecar.toml`, checked whole before anything starts.
+//!
+//! [`Config::load`] finds every fault at once, each with its file, line, column and key. What it returns holds no
+//! question that a later step could answer differently: names are unique, addresses parse, secrets are read, modules
+//! are there. The types say what a reload may change: [`Reloadable`] it may, [`Fixed`] it may not.
+//!
+//! **Environment.** `{ env = "NAME" }` reads the variable `NAME`; where it is not set, the file that `NAME_FILE` names.
+//! `auth_id`, `auth_token` and `sender` of `[plivo]` fall back to `PLIVO_AUTH_ID`, `PLIVO_AUTH_TOKEN` and
+//! `PLIVO_SENDER_NUMBER` in the same way. `.env` beside the configuration file is read too, unless
+//! `SENDGATE_ENV=production`; the process's own variables win over it.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may fail where it stands"))]
+
+mod address;
+mod apps;
+mod cursor;
+mod delivery;
+mod environment;
+mod faults;
+mod fixed;
+mod listen;
+mod names;
+mod plivo;
+mod policies;
+mod reading;
+mod secret;
+mod settings;
+mod snapshot;
+mod store;
+mod suggest;
+mod telemetry;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use self::cursor::Section;
+use self::reading::{Findings, Reading, Source};
+
+pub use self::address::{Address, HttpUrl};
+pub use self::apps::{App, PhoneForm};
+pub use self::delivery::DeliverySettings;
+pub use self::environment::{Environment, Stage};
+pub use self::faults::{ConfigFaults, Finding, Location};
+pub use self::fixed::Fixed;
+pub use self::listen::{Callbacks, Listen};
+pub use self::plivo::{Plivo, SenderCapability};
+pub use self::policies::{DecisionLimits, Grant, Isolation, Mode, OnFailure, PolicyEntry};
+pub use self::secret::{Secret, SecretSource};
+pub use self::snapshot::Snapshot;
+pub use self::store::Store;
+pub use self::telemetry::{LogFormat, OtlpProtocol, Telemetry};
+
+/// Most bytes of the configuration file, and of `.env`.
+const FILE_BYTES: u64 = 1024 * 1024;
+
+/// A checked configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What holds until a restart.
+    pub fixed: Fixed,
+    /// What a reload may replace.
+    pub reloadable: Reloadable,
+    /// What is allowed but should be known, in the order of the file.
+    pub warnings: Vec<Finding>,
+    snapshot: Snapshot,
+}
+
+/// Settings that a reload may replace.
+#[derive(Clone, Debug)]
+pub struct Reloadable {
+    /// `[[apps]]`; at least one.
+    pub apps: Vec<App>,
+    /// `[plivo]`.
+    pub plivo: Plivo,
+    /// `[delivery]`.
+    pub delivery: DeliverySettings,
+    /// `[[policies]]`, in the order in which they are asked.
+    pub policies: Vec<PolicyEntry>,
+    /// `[reload] poll_ms`: how often files are looked at where no notification came. Default 2 s.
+    pub poll: Duration,
+}
+
+impl Config {
+    /// Reads and checks the file at `path`, the files it names, and `.env` beside it.
+    ///
+    /// Relative paths in the file are relative to its folder.
+    ///
+    /// # Errors
+    ///
+    /// Every fault at once; where the file is no TOML, what the parser found.
+    pub fn load(path: &Path, environment: &Environment) -> Result<Self, ConfigFaults> {
+        let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let folder = full.parent().unwrap_or(Path::new("")).to_owned();
+        let mut snapshot = Snapshot::read([&full]);
+        if environment.stage() != Some(Stage::Production) {
+            snapshot.look_at(&folder.join(".env"));
+        }
+        let source = match Source::open(path, FILE_BYTES) {
+            Ok(source) => source,
+            Err(fault) => return Err(ConfigFaults::new(vec![fault], snapshot)),
+        };
+        let (environment, mut faults) = layered(environment, &path.with_file_name(".env"));
+        if environment.stage().is_none() {
+            let detail = "must be development, production or unset in the environment".into();
+            faults.push(Finding {
+                location: source.locate(0),
+                key: Environment::STAGE.into(),
+                detail,
+            });
+        }
+        let (table, broken) = DeTable::parse_recoverable(source.text());
+        if !broken.is_empty() {
+            faults.extend(syntax(&source, &broken));
+            return Err(ConfigFaults::new(faults, snapshot));
+        }
+        let reading = Reading::new(&source, folder, &environment, snapshot);
+        let read = sections(&reading, table.get_ref());
+        let mut found = reading.finish();
+        faults.append(&mut found.faults);
+        let (fixed, reloadable) = match read {
+            Some(read) if faults.is_empty() => read,
+            _ => return Err(ConfigFaults::new(faults, found.snapshot)),
+        };
+        let snapshot = std::mem::take(&mut found.snapshot);
+        let warnings = warnings(found, &source, &reloadable, &environment);
+        Ok(Self { fixed, reloadable, warnings, snapshot })
+    }
+
+    /// Every file whose change matters: the configuration itself, `.env` in development, secrets, modules. Absolute.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.snapshot.paths().cloned().collect()
+    }
+
+    /// These files as they were just before they were read: compare it with a later [`Snapshot::read`] of them.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// The same with the store in memory, as `--ephemeral` asks for, whatever the file says.
+    #[must_use]
+    pub fn ephemeral(mut self) -> Self {
+        self.fixed.store.path = None;
+        self.warnings.retain(|warning| warning.key != "store.path");
+        self
+    }
+}
+
+/// The environment with `.env` below it, where the stage lets it be read, and what is wrong with `.env`.
+fn layered(environment: &Environment, dotenv: &Path) -> (Environment, Vec<Finding>) {
+    let unchanged = |faults| (environment.clone(), faults);
+    if environment.stage() == Some(Stage::Production) || !dotenv.exists() {
+        return unchanged(Vec::new());
+    }
+    let source = match Source::open(dotenv, FILE_BYTES) {
+        Ok(source) => source,
+        Err(fault) => return unchanged(vec![fault]),
+    };
+    match environment.with_dotenv(source.text()) {
+        Ok(layered) => (layered, Vec::new()),
+        Err(faults) => unchanged(
+            faults
+                .into_iter()
+                .map(|fault| Finding {
+                    location: source.locate(fault.offset),
+                    key: String::new(),
+                    detail: fault.detail.into(),
+                })
+                .collect(),
+        ),
+    }
+}
+
+/// What the parser found, one finding a line: one slip often makes several. Never quotes the line.
+fn syntax(source: &Source, errors: &[toml::de::Error]) -> Vec<Finding> {
+    let finding = |err: &toml::de::Error| Finding {
+        location: source.locate(err.span().map_or(0, |span| span.start)),
+        key: String::new(),
+        detail: format!("is not TOML: {}", err.message()),
+    };
+    let mut findings: Vec<Finding> = errors.iter().map(finding).collect();
+    findings.sort();
+    findings.dedup_by_key(|finding| finding.location.line);
+    findings
+}
+
+/// Reads every section; `None` only where a fault was reported.
+fn sections<'r>(reading: &'r Reading<'r>, table: &'r DeTable<'r>) -> Option<(Fixed, Reloadable)> {
+    let mut root = Section::root(reading, table);
+    let listen = Listen::read(root.section("listen"));
+    let sockets = listen.as_ref().is_none_or(Listen::has_socket);
+    let (apps, app_names) = App::read_all(&mut root, sockets);
+    let plivo = Plivo::read(root.section("plivo"));
+    let delivery = DeliverySettings::read(root.section("delivery"));
+    let store = Store::read(root.section("store"));
+    let telemetry = Telemetry::read(root.section("telemetry"));
+    let mut reload = root.section("reload");
+    let poll = reload.millis("poll_ms", 2_000, 100..=3_600_000);
+    let compile_cache = reload.get("compile_cache").and_then(|item| item.text());
+    reload.finish();
+    let policies = PolicyEntry::read_all(&mut root, &app_names);
+    root.finish();
+    let compile_cache = compile_cache.map(|path| reading.path(path));
+    let fixed = Fixed { listen: listen?, store, telemetry, compile_cache };
+    Some((fixed, Reloadable { apps, plivo: plivo?, delivery, policies, poll }))
+}
+
+/// The warnings, with those that only the whole file can tell: tokens written in it, unless it is for development.
+fn warnings(
+    found: Findings,
+    source: &Source,
+    reloadable: &Reloadable,
+    environment: &Environment,
+) -> Vec<Finding> {
+    let mut warnings = found.warnings;
+    let development =
+        environment.stage() == Some(Stage::Development) && reloadable.plivo.base_url.is_loopback();
+    let tokens = found.literals.into_iter().filter(|spot| spot.key.ends_with("token"));
+    for spot in tokens.filter(|_| !development) {
+        let detail =
+            "stands in the file itself; use { env = \"NAME\" } or { file = \"PATH\" }".into();
+        warnings.push(Finding { location: source.locate(spot.offset), key: spot.key, detail });
+    }
+    warnings.sort();
+    warnings
+}

@@ -1,0 +1,170 @@
+//! The environment, read once; and `.env`, which stands in for it in development.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Whether this is somebody's desk or the real thing, as `SENDGATE_ENV` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The default. `.env` beside the configuration file is read.
+    Development,
+    /// `SENDGATE_ENV=production`. `.env` is left alone.
+    Production,
+}
+
+/// Environment variables, as a map that tests can write.
+///
+/// `Debug` shows no value: some are secrets.
+#[derive(Clone, Default)]
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+}
+
+/// A line of `.env` that says nothing.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct DotenvFault {
+    /// The byte offset of the line.
+    pub(super) offset: usize,
+    pub(super) detail: &'static str,
+}
+
+impl Environment {
+    /// The variable that tells the stage.
+    pub const STAGE: &'static str = "SENDGATE_ENV";
+
+    /// The process's variables. Names and values that are not UTF-8 are left out.
+    pub fn of_process() -> Self {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
+    }
+
+    /// The value of `name`, where it is set; it may be empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
+    /// The stage, or `None` where `SENDGATE_ENV` is neither `development` nor `production` (nor unset or empty).
+    pub fn stage(&self) -> Option<Stage> {
+        match self.get(Self::STAGE).unwrap_or_default() {
+            "" | "development" => Some(Stage::Development),
+            "production" => Some(Stage::Production),
+            _ => None,
+        }
+    }
+
+    /// These variables, and those of `dotenv` that are not among them.
+    ///
+    /// # Errors
+    ///
+    /// Each line of `dotenv` that is no assignment.
+    pub(super) fn with_dotenv(&self, dotenv: &str) -> Result<Self, Vec<DotenvFault>> {
+        let (mut variables, mut faults) = (BTreeMap::new(), Vec::new());
+        let mut offset = 0;
+        for line in dotenv.split_inclusive('\n') {
+            match assignment(line.trim()) {
+                Ok(Some((name, value))) => {
+                    drop(variables.insert(name.to_owned(), value.to_owned()))
+                }
+                Ok(None) => {}
+                Err(detail) => faults.push(DotenvFault { offset, detail }),
+            }
+            offset += line.len();
+        }
+        // A name set twice in `.env` has its last value, as in a shell.
+        variables.extend(self.variables.clone());
+        if faults.is_empty() { Ok(Self { variables }) } else { Err(faults) }
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
+        let owned = |(name, value): (N, V)| (name.into(), value.into());
+        Self { variables: variables.into_iter().map(owned).collect() }
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Environment({} variables)", self.variables.len())
+    }
+}
+
+/// Reads `NAME=VALUE`, with `export ` before it or not; `None` for a blank line or a comment.
+///
+/// A value may stand in single or double quotes and is taken as it is: nothing is expanded. Without quotes, ` #` begins
+/// a comment.
+fn assignment(line: &str) -> Result<Option<(&str, &str)>, &'static str> {
+    if line.is_empty() || line.starts_with('#') {
+        return Ok(None);
+    }
+    let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
+    let (name, value) = line.split_once('=').ok_or("is no assignment; write NAME=VALUE")?;
+    let name = name.trim_end();
+    let shape = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && name.starts_with(|c: char| !c.is_ascii_digit());
+    if !shape {
+        return Err("has no variable's name before the `=`; use letters, digits and underscores");
+    }
+    unquoted(value.trim_start()).map(|value| Some((name, value)))
+}
+
+fn unquoted(value: &str) -> Result<&str, &'static str> {
+    let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
+        let end = value.find(" #").unwrap_or(value.len());
+        return Ok(if value.starts_with('#') { "" } else { value[..end].trim_end() });
+    };
+    let (inner, rest) =
+        value[1..].split_once(quote).ok_or("opens a quote and does not close it")?;
+    let rest = rest.trim_start();
+    if rest.is_empty() || rest.starts_with('#') {
+        Ok(inner)
+    } else {
+        Err("goes on after the closing quote")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DotenvFault, Environment, Stage};
+
+    #[test]
+    fn dotenv_takes_comments_quotes_and_export() {
+        let text = "# a comment\n\nexport A=1\nB = two # note\nC='three # kept'\nD=\"$A\" # note\nE=\nA=4\n";
+        let environment = Environment::default().with_dotenv(text).unwrap();
+        let wanted = [("A", "4"), ("B", "two"), ("C", "three # kept"), ("D", "$A"), ("E", "")];
+        for (name, value) in wanted {
+            assert_eq!(environment.get(name), Some(value), "for {name}");
+        }
+    }
+
+    #[test]
+    fn variables_of_the_process_win_over_dotenv() {
+        let process = Environment::from_iter([("A", "process")]);
+        let environment = process.with_dotenv("A=file\nB=file").unwrap();
+        assert_eq!((environment.get("A"), environment.get("B")), (Some("process"), Some("file")));
+    }
+
+    #[test]
+    fn each_line_that_is_no_assignment_is_reported() {
+        let text = "A=1\nnonsense\n1B=2\nC='open\nD=\"x\" y\n";
+        let faults = Environment::default().with_dotenv(text).unwrap_err();
+        let offsets: Vec<usize> = faults.iter().map(|DotenvFault { offset, .. }| *offset).collect();
+        assert_eq!(offsets, [4, 13, 18, 26], "{faults:?}");
+    }
+
+    #[test]
+    fn the_stage_is_development_unless_production_is_said() {
+        let stage = |value: &str| Environment::from_iter([(Environment::STAGE, value)]).stage();
+        assert_eq!(Environment::default().stage(), Some(Stage::Development));
+        assert_eq!(stage("development"), Some(Stage::Development));
+        assert_eq!(stage("production"), Some(Stage::Production));
+        assert_eq!(stage("prod"), None);
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let environment = Environment::from_iter([("TOKEN", "hush")]);
+        assert!(!format!("{environment:?}").contains("hush"));
+    }
+}

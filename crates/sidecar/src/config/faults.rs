@@ -1,0 +1,86 @@
+//! What is wrong with a configuration, said with its place.
+
+use std::error::Error;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Snapshot;
+
+/// A place in a configuration file; prints as `sidecar.toml:12:8`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Location {
+    /// The file, as it was named on the command line.
+    pub file: Arc<Path>,
+    /// Counted from 1.
+    pub line: u32,
+    /// Counted in characters, from 1.
+    pub column: u32,
+}
+
+/// One thing to mend, or to know: where, which key, what is wrong and what to do.
+///
+/// Never holds a secret, a phone number or a URL that was written in the file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// Where it stands; for a missing key, its table.
+    pub location: Location,
+    /// The key's path, such as `apps[1].token`; entries count from 0. Empty where no key is meant.
+    pub key: String,
+    /// What is wrong and what to do.
+    pub detail: String,
+}
+
+/// Everything that is wrong with a configuration, in the order of the file; prints one line each.
+#[derive(Debug)]
+pub struct ConfigFaults {
+    faults: Vec<Finding>,
+    snapshot: Snapshot,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.key.as_str() {
+            "" => write!(f, "{}: {}", self.location, self.detail),
+            key => write!(f, "{}: {key}: {}", self.location, self.detail),
+        }
+    }
+}
+
+impl ConfigFaults {
+    pub(super) fn new(mut faults: Vec<Finding>, snapshot: Snapshot) -> Self {
+        faults.sort();
+        faults.dedup();
+        Self { faults, snapshot }
+    }
+
+    /// Each fault; at least one.
+    pub fn faults(&self) -> &[Finding] {
+        &self.faults
+    }
+
+    /// The files that were looked at, as they were: a change to any of them may mend this.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+}
+
+impl fmt::Display for ConfigFaults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, fault) in self.faults.iter().enumerate() {
+            if nth > 0 {
+                f.write_str("\n")?;
+            }
+            fault.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for ConfigFaults {}

@@ -1,0 +1,360 @@
+//! `[plivo]`: the account, and how it is called.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use message::Sender;
+use toml::de::DeValue;
+
+use super::cursor::{Item, Section};
+use super::names::{parse_sender, sender};
+use super::{HttpUrl, Secret};
+
+/// Where Plivo is, unless the file says otherwise.
+const BASE_URL: &str = "https://api.plivo.com";
+/// Most entries of the register of senders.
+const MOST_SENDERS: usize = 10_000;
+/// An auth id: `MA` or `SA` and 18 more characters. Plivo's SDKs for Python, Ruby and Java check the same.
+const AUTH_ID_BYTES: usize = 20;
+/// An auth token's usual length, as integrators' set-up pages give it.
+const AUTH_TOKEN_BYTES: usize = 40;
+/// Plivo's words for what its log keeps of a message (its page "Send a message").
+const LOG: [(&str, &str); 4] = [
+    ("true", "true"),
+    ("false", "false"),
+    ("content_only", "content_only"),
+    ("number_only", "number_only"),
+];
+
+/// The Plivo account and how it is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plivo {
+    /// Scheme, host and perhaps a prefix; `/v1/…` is appended.
+    pub base_url: HttpUrl,
+    /// From `PLIVO_AUTH_ID` where the file has none.
+    pub auth_id: Secret,
+    /// From `PLIVO_AUTH_TOKEN` where the file has none.
+    pub auth_token: Secret,
+    /// What a message comes from that names no sender; from `PLIVO_SENDER_NUMBER` where the file has none.
+    pub sender: Sender,
+    /// What the account's senders can carry; a sender that is not listed can carry everything.
+    pub senders: Vec<SenderCapability>,
+    /// Default 3 s.
+    pub connect_timeout: Duration,
+    /// From the first byte to the answer's last, connecting included. Default 15 s.
+    pub call_timeout: Duration,
+    /// Most connections kept to Plivo. Default 100.
+    pub max_connections: usize,
+    /// Most calls for one message, the first included. Default 3.
+    pub attempts: u32,
+    /// Plivo's `log`, where it is to be sent: `true`, `false`, `content_only` or `number_only`.
+    pub log: Option<&'static str>,
+}
+
+/// What one sender can carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SenderCapability {
+    /// The number, short code, name or pool.
+    pub sender: Sender,
+    /// Whether it sends SMS. Default yes.
+    pub sms: bool,
+    /// Whether it sends MMS. Default yes.
+    pub mms: bool,
+}
+
+impl Plivo {
+    pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
+        let base_url = base_url(&mut section);
+        let real = base_url.as_ref().is_some_and(|url| !url.is_loopback());
+        let auth_id = auth_id(&mut section);
+        let auth_token = auth_token(&mut section, real);
+        let sender = default_sender(&mut section);
+        let senders = section.get("senders").map(|item| register(&item)).unwrap_or_default();
+        let (connect_timeout, call_timeout) = timeouts(&mut section);
+        let max_connections = section.size("max_connections", 100, 1..=10_000);
+        let attempts = section.number("attempts", 3, 1..=20);
+        let log = section.get("log").and_then(|item| match item.value {
+            DeValue::Boolean(true) => Some("true"),
+            DeValue::Boolean(false) => Some("false"),
+            _ => item.word(&LOG),
+        });
+        section.finish();
+        Some(Self {
+            base_url: base_url?,
+            auth_id: auth_id?,
+            auth_token: auth_token?,
+            sender: sender?,
+            senders,
+            connect_timeout,
+            call_timeout,
+            max_connections,
+            attempts,
+            log,
+        })
+    }
+}
+
+/// Credentials go in clear text over plain http, so a host elsewhere needs the operator's word.
+fn base_url(section: &mut Section<'_>) -> Option<HttpUrl> {
+    let allowed = section.flag("allow_plain_http", false);
+    let Some(item) = section.get("base_url") else { return HttpUrl::parse(BASE_URL).ok() };
+    let url = HttpUrl::read(&item)?;
+    let plain = !url.is_https() && !url.is_loopback();
+    if plain && !allowed {
+        let detail = "is plain http to another machine, so credentials and messages would cross the network in clear \
+                      text; use https, or set allow_plain_http = true";
+        item.fault(detail);
+    } else if plain {
+        item.reading.warn(
+            &item.spot,
+            "is plain http: credentials and messages cross the network in clear text",
+        );
+    }
+    Some(url)
+}
+
+fn auth_id(section: &mut Section<'_>) -> Option<Secret> {
+    let auth_id = Secret::read_or(section, "auth_id", "PLIVO_AUTH_ID")?;
+    let value = auth_id.expose();
+    if value.contains([':', '/', '?', '#', '%']) {
+        // It stands in the URL's path and before the colon of Basic authentication.
+        let detail = "is not an auth id; copy it from Plivo's console";
+        section
+            .reading()
+            .fault(&section.spot_of("auth_id"), format!("{}: {detail}", auth_id.source()));
+        return None;
+    }
+    let usual = value.len() == AUTH_ID_BYTES
+        && (value.starts_with("MA") || value.starts_with("SA"))
+        && value.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    if !usual {
+        let detail = "does not look like an auth id: MA or SA, then 18 capitals and digits";
+        section
+            .reading()
+            .warn(&section.spot_of("auth_id"), format!("{}: {detail}", auth_id.source()));
+    }
+    Some(auth_id)
+}
+
+fn auth_token(section: &mut Section<'_>, real: bool) -> Option<Secret> {
+    let token = Secret::read_or(section, "auth_token", "PLIVO_AUTH_TOKEN")?;
+    if real && token.expose().len() != AUTH_TOKEN_BYTES {
+        let detail = "does not look like Plivo's auth token, which has 40 characters";
+        section
+            .reading()
+            .warn(&section.spot_of("auth_token"), format!("{}: {detail}", token.source()));
+    }
+    Some(token)
+}
+
+fn default_sender(section: &mut Section<'_>) -> Option<Sender> {
+    let value = Secret::read_or(section, "sender", "PLIVO_SENDER_NUMBER")?;
+    let sender = parse_sender(value.expose());
+    if sender.is_none() {
+        let detail = format!(
+            "{} is not a sender; give a number in E.164, such as +14155551212, a short code, a name or a pool's UUID",
+            value.source()
+        );
+        section.reading().fault(&section.spot_of("sender"), detail);
+    }
+    sender
+}
+
+fn timeouts(section: &mut Section<'_>) -> (Duration, Duration) {
+    let connect = section.millis("connect_timeout_ms", 3_000, 1..=60_000);
+    let call = section.millis("call_timeout_ms", 15_000, 1..=300_000);
+    if connect > call {
+        let detail = format!(
+            "is longer than the whole call may take ({} ms); lower it, or raise call_timeout_ms",
+            call.as_millis()
+        );
+        section.reading().fault(&section.spot_of("connect_timeout_ms"), detail);
+    }
+    (connect, call)
+}
+
+fn register(item: &Item<'_>) -> Vec<SenderCapability> {
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    let capability = |mut entry: Section<'_>| {
+        let number = entry.need("number", r#"write number = "+14155551212""#);
+        let found = number.as_ref().and_then(sender);
+        let (sms, mms) = (entry.flag("sms", true), entry.flag("mms", true));
+        if !sms && !mms {
+            entry
+                .reading()
+                .fault(entry.spot(), "can carry neither sms nor mms; take the sender out");
+        }
+        entry.finish();
+        let (number, sender) = (number?, found?);
+        if let Some(other) = seen.insert(sender.as_str().into(), number.spot.key.clone()) {
+            number.fault(format!("is {other} too; list each sender once"));
+        }
+        Some(SenderCapability { sender, sms, mms })
+    };
+    item.tables(MOST_SENDERS).into_iter().filter_map(capability).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::config::Environment;
+    use crate::config::testing::{APP, Folder, account, assert_faults, config_of, warnings_of};
+
+    #[test]
+    fn without_the_section_the_environment_and_the_documented_defaults_hold() {
+        let plivo = config_of("").reloadable.plivo;
+        assert_eq!(plivo.base_url.as_str(), "https://api.plivo.com");
+        assert_eq!(plivo.auth_id.expose(), "MAXXXXXXXXXXXXXXXXXX");
+        assert_eq!(plivo.auth_token.expose(), "0123456789012345678901234567890123456789");
+        assert_eq!(plivo.sender.as_str(), "+14155551212");
+        assert_eq!(
+            (plivo.connect_timeout, plivo.call_timeout),
+            (Duration::from_secs(3), Duration::from_secs(15))
+        );
+        assert_eq!((plivo.max_connections, plivo.attempts, plivo.log), (100, 3, None));
+        assert!(plivo.senders.is_empty(), "{:?}", plivo.senders);
+    }
+
+    #[test]
+    fn what_the_file_says_wins_over_the_environment() {
+        let toml = "[plivo]\nbase_url = \"http://[::1]:8790\"\nauth_id = \"SAXXXXXXXXXXXXXXXXXX\"\nauth_token = \"t\"\n\
+                    sender = \"86bbb125-97bb-4d72-89fd-81d5c515b015\"\nlog = false\n\
+                    senders = [{ number = \"+14155551212\", mms = false }, { number = \"12345\", sms = true }]";
+        let plivo = config_of(toml).reloadable.plivo;
+        assert_eq!(
+            (plivo.auth_id.expose(), plivo.auth_token.expose()),
+            ("SAXXXXXXXXXXXXXXXXXX", "t")
+        );
+        assert_eq!((plivo.sender.kind(), plivo.log), ("pool", Some("false")));
+        let able: Vec<(bool, bool)> =
+            plivo.senders.iter().map(|sender| (sender.sms, sender.mms)).collect();
+        assert_eq!(able, [(true, false), (true, true)]);
+    }
+
+    #[test]
+    fn a_credential_that_is_nowhere_is_a_fault_that_names_its_variable() {
+        let found = Folder::new().faults(APP, &Environment::default());
+        let [id, token, sender] = &found[..] else { panic!("three faults: {found:#?}") };
+        assert!(id.starts_with("sidecar.toml:1:1: plivo.auth_id: the environment has no PLIVO_AUTH_ID; set it (or PLIVO_AUTH_ID_FILE"), "{id}");
+        assert!(
+            token.starts_with(
+                "sidecar.toml:1:1: plivo.auth_token: the environment has no PLIVO_AUTH_TOKEN;"
+            ),
+            "{token}"
+        );
+        assert!(
+            sender.starts_with(
+                "sidecar.toml:1:1: plivo.sender: the environment has no PLIVO_SENDER_NUMBER;"
+            ),
+            "{sender}"
+        );
+    }
+
+    #[test]
+    fn a_bad_value_of_a_variable_is_a_fault_that_names_the_variable_and_not_the_value() {
+        let environment = Environment::from_iter([
+            ("PLIVO_AUTH_ID", "MA/XX"),
+            ("PLIVO_AUTH_TOKEN", "two words"),
+            ("PLIVO_SENDER_NUMBER", "2125550100"),
+        ]);
+        let found = Folder::new().faults(APP, &environment);
+        let text = found.join("\n");
+        assert_eq!(found.len(), 3, "{text}");
+        for name in ["PLIVO_AUTH_ID", "PLIVO_AUTH_TOKEN", "PLIVO_SENDER_NUMBER"] {
+            assert!(text.contains(&format!("the variable {name}")), "no {name} in\n{text}");
+        }
+        for value in ["MA/XX", "two words", "2125550100"] {
+            assert!(!text.contains(value), "{value} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn plain_http_to_another_machine_needs_the_operators_word() {
+        assert_faults(&[(
+            "[plivo]\nbase_url = \"http://plivo.test\"",
+            &["sidecar.toml:2:12: plivo.base_url: is plain http to another machine"],
+        )]);
+        let allowed =
+            warnings_of("[plivo]\nbase_url = \"http://plivo.test\"\nallow_plain_http = true");
+        assert!(
+            allowed.len() == 1
+                && allowed[0].starts_with("sidecar.toml:2:12: plivo.base_url: is plain http"),
+            "{allowed:#?}"
+        );
+    }
+
+    #[test]
+    fn faults_of_the_section_are_named_at_their_places() {
+        assert_faults(&[
+            (
+                "[plivo]\nbase_url = \"https://u:p@h\"",
+                &["sidecar.toml:2:12: plivo.base_url: holds a user or password"],
+            ),
+            ("[plivo]\nattempts = 0", &["sidecar.toml:2:12: plivo.attempts: is 0; give"]),
+            (
+                "[plivo]\nmax_connections = 0",
+                &["sidecar.toml:2:19: plivo.max_connections: is 0; give"],
+            ),
+            (
+                "[plivo]\nconnect_timeout_ms = 0",
+                &["sidecar.toml:2:22: plivo.connect_timeout_ms: is 0; give"],
+            ),
+            (
+                "[plivo]\nconnect_timeout_ms = 20_000",
+                &["sidecar.toml:2:22: plivo.connect_timeout_ms: is longer than the whole call"],
+            ),
+            (
+                "[plivo]\nlog = \"content-only\"",
+                &[
+                    "sidecar.toml:2:7: plivo.log: is none of \"true\", \"false\", \"content_only\", \"number_only\"; did you mean `content_only`?",
+                ],
+            ),
+            ("plivo = 5", &["sidecar.toml:1:9: plivo: is an integer; give a table"]),
+            (
+                "[plivo]\nsenders = [{ mms = false }]",
+                &["sidecar.toml:2:12: plivo.senders[0].number: is missing"],
+            ),
+            (
+                "[plivo]\nsenders = [{ number = \"+1\" }]",
+                &["sidecar.toml:2:23: plivo.senders[0].number: is not a sender"],
+            ),
+            (
+                "[plivo]\nsenders = [{ number = \"12345\", sms = false, mms = false }]",
+                &["sidecar.toml:2:12: plivo.senders[0]: can carry neither"],
+            ),
+            (
+                "[plivo]\nsenders = [{ number = \"12345\" }, { number = \"12345\" }]",
+                &["sidecar.toml:2:45: plivo.senders[1].number: is plivo.senders[0].number too"],
+            ),
+            (
+                "[plivo]\nsenders = [{ number = \"12345\", mmss = true }]",
+                &[
+                    "sidecar.toml:2:32: plivo.senders[0].mmss: is not a known key; did you mean `mms`?",
+                ],
+            ),
+        ]);
+    }
+
+    #[test]
+    fn credentials_of_an_unusual_shape_are_warnings() {
+        let environment = Environment::from_iter([
+            ("PLIVO_AUTH_ID", "account"),
+            ("PLIVO_AUTH_TOKEN", "short"),
+            ("PLIVO_SENDER_NUMBER", "+14155551212"),
+        ]);
+        let toml = "[[apps]]\nname = \"a\"\ntoken = { env = \"PLIVO_AUTH_ID\" }\n";
+        let warnings = Folder::new().warnings(toml, &environment);
+        let [id, token] = &warnings[..] else { panic!("two warnings: {warnings:#?}") };
+        assert!(
+            id.contains("plivo.auth_id: the variable PLIVO_AUTH_ID: does not look like an auth id"),
+            "{id}"
+        );
+        assert!(
+            token.contains("plivo.auth_token: the variable PLIVO_AUTH_TOKEN: does not look like"),
+            "{token}"
+        );
+        assert_eq!(warnings_of(""), Vec::<String>::new(), "the usual shapes pass");
+        assert!(account().get("PLIVO_AUTH_TOKEN").is_some_and(|token| token.len() == 40));
+    }
+}

@@ -1,0 +1,318 @@
+//! `[[policies]]`: the chain, in order.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::cursor::{Item, Section};
+use super::names::word;
+use super::reading::Spot;
+use super::settings::Settings;
+use super::{Location, suggest};
+
+/// Most policies in the chain.
+const MOST_POLICIES: usize = 64;
+/// Most apps that one policy may name.
+const MOST_APPS: usize = 1_024;
+const GRANTS: [(&str, Grant); 6] = [
+    ("state", Grant::State),
+    ("log", Grant::Log),
+    ("metrics", Grant::Metrics),
+    ("telecom", Grant::Telecom),
+    ("amend", Grant::Amend),
+    ("amend-recipient", Grant::AmendRecipient),
+];
+
+/// One policy of the chain: its module, what it may do, and its settings.
+#[derive(Clone, Debug)]
+pub struct PolicyEntry {
+    /// Its name in spans, answers and its state: 1 to 64 of `A-Z a-z 0-9 . _ -`.
+    pub name: String,
+    /// The module's file, which was there when the configuration was read.
+    pub module: PathBuf,
+    /// What happens when it cannot decide. Default: the message is refused.
+    pub on_failure: OnFailure,
+    /// Whether its verdict counts. Default: it does.
+    pub mode: Mode,
+    /// What it may do besides deciding, each once, in the contract's order.
+    pub grants: Vec<Grant>,
+    /// The apps whose messages it sees; all where absent. Never empty.
+    pub apps: Option<Vec<String>>,
+    /// Whether its instances are used again. Default: they are.
+    pub isolation: Isolation,
+    /// What one decision may cost.
+    pub limits: DecisionLimits,
+    settings: Settings,
+}
+
+/// What happens to a message when a policy cannot decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It is refused.
+    Reject,
+    /// It goes on as if the policy had accepted it.
+    Accept,
+    /// The last generation of the policy that could decide is asked.
+    LastGood,
+}
+
+/// Whether a verdict counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It does.
+    Enforce,
+    /// It is recorded, and the message goes on.
+    Shadow,
+}
+
+/// Something that a policy may do only with the operator's leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grant {
+    /// Remember things.
+    State,
+    /// Write to the log.
+    Log,
+    /// Count things.
+    Metrics,
+    /// Look up numbers other than the recipient's.
+    Telecom,
+    /// Change a message.
+    Amend,
+    /// Change whom it goes to; needs [`Grant::Amend`] as well.
+    AmendRecipient,
+}
+
+/// Whether an instance decides more than once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// It does, until it fails or has served its turn.
+    Warm,
+    /// Every decision has an instance of its own.
+    Fresh,
+}
+
+/// What one decision may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecisionLimits {
+    /// Default 50 ms.
+    pub time: Duration,
+    /// Most linear memory, in MiB. Default 16.
+    pub memory_mb: u32,
+    /// Most calls to imports. Default 64.
+    pub host_calls: u32,
+}
+
+impl PolicyEntry {
+    /// The settings, as the JSON object that the policy is configured with.
+    pub fn settings(&self) -> &serde_json::Value {
+        &self.settings.value
+    }
+
+    /// Where the value at `pointer` (RFC 6901, into the settings) stands in the file, or the nearest thing around it.
+    pub fn locate(&self, pointer: &str) -> &Location {
+        self.settings.locate(pointer)
+    }
+
+    pub(super) fn read_all(root: &mut Section<'_>, apps: &[String]) -> Vec<Self> {
+        let mut names = BTreeMap::new();
+        let sections = root.get("policies").map(|item| item.tables(MOST_POLICIES));
+        let policy = |section| Self::read(section, &mut names, apps);
+        sections.into_iter().flatten().filter_map(policy).collect()
+    }
+
+    fn read(
+        mut section: Section<'_>,
+        names: &mut BTreeMap<String, Spot>,
+        known_apps: &[String],
+    ) -> Option<Self> {
+        let name = section
+            .need("name", r#"write name = "country""#)
+            .and_then(|item| own_name(&item, names));
+        let module =
+            section.need("module", r#"write module = "PATH.wasm""#).and_then(|item| module(&item));
+        let settings = match section.get("settings") {
+            Some(item) => Settings::read(&item),
+            None => Some(Settings::none(section.reading().locate(section.spot().offset))),
+        };
+        let on_failure = section.word(
+            "on_failure",
+            &[
+                ("reject", OnFailure::Reject),
+                ("accept", OnFailure::Accept),
+                ("last-good", OnFailure::LastGood),
+            ],
+        );
+        let mode = section.word("mode", &[("enforce", Mode::Enforce), ("shadow", Mode::Shadow)]);
+        let grants = section.get("grants").map(|item| grants(&item)).unwrap_or_default();
+        let apps = section.get("apps").and_then(|item| named_apps(&item, known_apps));
+        let isolation =
+            section.word("isolation", &[("warm", Isolation::Warm), ("fresh", Isolation::Fresh)]);
+        let limits = DecisionLimits {
+            time: section.millis("time_ms", 50, 1..=10_000),
+            memory_mb: section.number("memory_mb", 16, 1..=1_024),
+            host_calls: section.number("host_calls", 64, 1..=10_000),
+        };
+        section.finish();
+        let (name, module, settings) = (name?, module?, settings?);
+        Some(Self { name, module, on_failure, mode, grants, apps, isolation, limits, settings })
+    }
+}
+
+fn own_name(item: &Item<'_>, names: &mut BTreeMap<String, Spot>) -> Option<String> {
+    let name = word(item, "a name")?;
+    if let Some(other) = names.get(&name) {
+        item.fault(format!("is {} too; give each policy a name of its own", other.key));
+        return None;
+    }
+    names.insert(name.clone(), item.spot.clone());
+    Some(name)
+}
+
+fn module(item: &Item<'_>) -> Option<PathBuf> {
+    let path = item.reading.watched(item.text()?);
+    if path.is_file() {
+        return Some(path);
+    }
+    let path = path.display();
+    item.fault(format!("there is no module at {path}; build it, or correct the path"));
+    None
+}
+
+fn grants(item: &Item<'_>) -> Vec<Grant> {
+    let entries = item.list(GRANTS.len()).unwrap_or_default();
+    let mut grants: Vec<Grant> = entries.iter().filter_map(|entry| entry.word(&GRANTS)).collect();
+    if grants.contains(&Grant::AmendRecipient) && !grants.contains(&Grant::Amend) {
+        item.fault(r#"has "amend-recipient" without "amend", which it needs; add it"#);
+    }
+    grants.sort();
+    grants.dedup();
+    grants
+}
+
+fn named_apps(item: &Item<'_>, known: &[String]) -> Option<Vec<String>> {
+    let app = |entry: &Item<'_>| {
+        let name = entry.text()?;
+        if !known.iter().any(|app| app == name) {
+            let hint = suggest::hint(name, known.iter().map(String::as_str));
+            entry.fault(format!("is no app of this file{hint}"));
+        }
+        Some(name.to_owned())
+    };
+    let entries = item.filled_list(MOST_APPS, "leave the key out to see every app's messages")?;
+    Some(entries.iter().filter_map(app).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Grant, Isolation, Mode, OnFailure};
+    use crate::config::testing::{APP, Folder, account};
+
+    /// A folder with one module, `m.wasm`.
+    fn folder() -> Folder {
+        let folder = Folder::new();
+        folder.file("m.wasm", b"\0asm");
+        folder
+    }
+
+    #[test]
+    fn a_policy_has_its_documented_defaults() {
+        let folder = folder();
+        let config = folder
+            .config(&format!("{APP}[[policies]]\nname = \"a\"\nmodule = \"m.wasm\"\n"), &account());
+        let policy = &config.reloadable.policies[0];
+        assert_eq!(policy.module, folder.path().join("m.wasm"));
+        assert_eq!((policy.on_failure, policy.mode), (OnFailure::Reject, Mode::Enforce));
+        assert_eq!((policy.isolation, &policy.apps), (Isolation::Warm, &None));
+        assert_eq!(
+            (policy.limits.time.as_millis(), policy.limits.memory_mb, policy.limits.host_calls),
+            (50, 16, 64)
+        );
+        assert_eq!((policy.settings().to_string().as_str(), policy.grants.len()), ("{}", 0));
+        assert_eq!((policy.locate("/window_s").line, policy.locate("").line), (4, 4));
+    }
+
+    #[test]
+    fn every_key_of_a_policy_is_read_and_the_order_of_the_file_holds() {
+        let toml = format!(
+            "{APP}[[policies]]\nname = \"z\"\nmodule = \"m.wasm\"\non_failure = \"last-good\"\nmode = \"shadow\"\n\
+             grants = [\"amend\", \"state\", \"amend-recipient\", \"state\"]\napps = [\"demo\"]\nisolation = \"fresh\"\n\
+             time_ms = 5\nmemory_mb = 2\nhost_calls = 1\n[[policies]]\nname = \"a\"\nmodule = \"./m.wasm\"\n"
+        );
+        let policies = folder().config(&toml, &account()).reloadable.policies;
+        let [z, a] = &policies[..] else { panic!("two policies: {policies:#?}") };
+        assert_eq!((z.name.as_str(), a.name.as_str()), ("z", "a"));
+        assert_eq!(
+            (z.on_failure, z.mode, z.isolation),
+            (OnFailure::LastGood, Mode::Shadow, Isolation::Fresh)
+        );
+        assert_eq!(z.grants, [Grant::State, Grant::Amend, Grant::AmendRecipient]);
+        assert_eq!(z.apps.as_deref(), Some(&["demo".to_owned()][..]));
+        assert_eq!((z.limits.time.as_millis(), z.limits.memory_mb, z.limits.host_calls), (5, 2, 1));
+    }
+
+    #[test]
+    fn each_fault_of_a_policy_is_named_at_its_place() {
+        let own = "name = \"a\"\nmodule = \"m.wasm\"\n";
+        let cases: [(&str, &[&str]); 12] = [
+            ("", &["4:1: policies[0].module: is missing", "4:1: policies[0].name: is missing"]),
+            ("name = \"\"\nmodule = \"m.wasm\"", &["5:8: policies[0].name: is not a name"]),
+            (
+                "name = \"a\"\nmodule = \"gone.wasm\"",
+                &["6:10: policies[0].module: there is no module at gone.wasm; build it"],
+            ),
+            ("name = \"a\"\nmodule = \".\"", &["6:10: policies[0].module: there is no module at"]),
+            (
+                "{own}on_failure = \"last_good\"",
+                &[
+                    "7:14: policies[0].on_failure: is none of \"reject\", \"accept\", \"last-good\"; did you mean `last-good`?",
+                ],
+            ),
+            (
+                "{own}mode = \"enfroce\"",
+                &[
+                    "7:8: policies[0].mode: is none of \"enforce\", \"shadow\"; did you mean `enforce`?",
+                ],
+            ),
+            (
+                "{own}grants = [\"stat\"]",
+                &[
+                    "7:11: policies[0].grants[0]: is none of \"state\", \"log\", \"metrics\", \"telecom\", \"amend\", \"amend-recipient\"; did you mean `state`?",
+                ],
+            ),
+            (
+                "{own}grants = [\"amend-recipient\"]",
+                &["7:10: policies[0].grants: has \"amend-recipient\" without \"amend\""],
+            ),
+            (
+                "{own}apps = [\"dmeo\"]",
+                &["7:9: policies[0].apps[0]: is no app of this file; did you mean `demo`?"],
+            ),
+            ("{own}apps = []", &["7:8: policies[0].apps: is empty; leave the key out"]),
+            (
+                "{own}time_ms = 0\nmemory_mb = 0\nhost_calls = 0",
+                &[
+                    "7:11: policies[0].time_ms: is 0",
+                    "8:13: policies[0].memory_mb: is 0",
+                    "9:14: policies[0].host_calls: is 0",
+                ],
+            ),
+            ("{own}[[policies]]\n{own}", &["8:8: policies[1].name: is policies[0].name too"]),
+        ];
+        for (toml, wanted) in cases {
+            let toml = format!("{APP}[[policies]]\n{}", toml.replace("{own}", own));
+            let found = folder().faults(&toml, &account());
+            let fits = |(found, wanted): (&String, &&str)| {
+                found.starts_with(&format!("sidecar.toml:{wanted}"))
+            };
+            let same = found.len() == wanted.len() && found.iter().zip(wanted).all(fits);
+            assert!(same, "for\n{toml}\nwanted {wanted:#?}\nfound {found:#?}");
+        }
+    }
+
+    #[test]
+    fn policies_that_name_a_faulty_app_add_no_second_fault() {
+        let toml = "[[apps]]\nname = \"a\"\n[[policies]]\nname = \"p\"\nmodule = \"m.wasm\"\napps = [\"a\"]\n";
+        let found = folder().faults(toml, &account());
+        assert!(found.len() == 1 && found[0].contains("apps[0].token: is missing"), "{found:#?}");
+    }
+}
