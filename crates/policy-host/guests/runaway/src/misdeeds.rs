@@ -1,0 +1,60 @@
+use std::hint::black_box;
+
+use policy_sdk::{Decision, log, state};
+
+/// Bytes of each allocation of [`hoard`].
+const CHUNK: usize = 1 << 20;
+
+/// Computes without end.
+pub(crate) fn spin() {
+    let mut turns = 0_u64;
+    while black_box(true) {
+        turns = black_box(turns.wrapping_add(1));
+    }
+}
+
+/// Allocates without end, and touches what it gets.
+pub(crate) fn hoard() {
+    let mut hoard: Vec<Vec<u8>> = Vec::new();
+    while black_box(true) {
+        hoard.push(black_box(vec![1; CHUNK]));
+    }
+}
+
+/// Calls itself without end.
+pub(crate) fn overflow() {
+    black_box(descend(0));
+}
+
+/// Logs `times` lines, or without end.
+pub(crate) fn chatty(times: &str) {
+    repeat(times, |turn| log::info(&format!("line {turn} of somebody who cannot stop talking")));
+}
+
+/// Asks the state `times` times, or without end, and takes no error for an answer.
+pub(crate) fn greedy(times: &str) {
+    repeat(times, |turn| drop(state::get(&format!("key-{turn}"))));
+}
+
+/// Accepts with `count` notes; with one where that is no number.
+pub(crate) fn notes(count: &str) -> Decision {
+    let count = count.parse::<u64>().unwrap_or(1);
+    (0..count).fold(Decision::accept(), |decision, turn| {
+        decision.warn(format!("test.note_{turn}"), "as the message asks")
+    })
+}
+
+fn repeat(times: &str, mut act: impl FnMut(u64)) {
+    let times = times.parse::<u64>().ok();
+    let mut turn = 0;
+    while black_box(times.is_none_or(|times| turn < times)) {
+        act(turn);
+        turn += 1;
+    }
+}
+
+/// Each frame keeps what it is given, so that no compiler makes a loop of it.
+fn descend(depth: u64) -> u64 {
+    let frame = black_box([depth; 32]);
+    if black_box(true) { descend(depth + 1) + black_box(frame)[0] } else { 0 }
+}
