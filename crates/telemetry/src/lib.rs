@@ -1,1 +1,28 @@
-//! Tracing to OTLP, propagation, logs, redaction
+//! Traces to an OpenTelemetry collector, trace propagation, logs, and the redaction of all three.
+//!
+//! The rest of the program speaks plain `tracing`; this crate is the only one that names OpenTelemetry. [`init`] installs
+//! everything once, at the start; [`Telemetry`] flushes and ends it. Spans leave by OTLP over HTTP or gRPC, from a thread
+//! of their own: a collector that is dead, slow or missing costs dropped spans, which are counted, and nothing else.
+//!
+//! The standard `OTEL_*` variables win over [`TelemetryOptions`]: `OTEL_SDK_DISABLED`, `OTEL_TRACES_EXPORTER`,
+//! `OTEL_EXPORTER_OTLP_{ENDPOINT,PROTOCOL,HEADERS,TIMEOUT}` and their `_TRACES_` forms, `OTEL_SERVICE_NAME`,
+//! `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`, `OTEL_BSP_*` and the span limits.
+//! Source: OpenTelemetry specification, "Environment Variable Specification" and "OpenTelemetry Protocol Exporter".
+
+#[cfg(feature = "test-collector")]
+pub mod collector;
+mod environment;
+mod error;
+mod export;
+mod log;
+mod losses;
+mod options;
+mod propagation;
+mod redaction;
+mod start;
+
+pub use error::TelemetryError;
+pub use options::{LogFormat, Protocol, TelemetryOptions};
+pub use propagation::{accept_trace, link, trace_id, traceparent};
+pub use redaction::masked;
+pub use start::{Telemetry, init, start};

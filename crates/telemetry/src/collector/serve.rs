@@ -1,0 +1,106 @@
+//! The two ways in: OTLP over HTTP, by hand, and over gRPC, by the protocol's generated service.
+
+use std::convert::Infallible;
+
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use prost::Message as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use super::seen::{SpanSeen, spans};
+
+/// The largest request taken, in bytes.
+const LARGEST_REQUEST: usize = 16 * 1024 * 1024;
+
+type Seen = watch::Sender<Vec<SpanSeen>>;
+
+/// What a collector answers to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Speaks {
+    Http,
+    Grpc,
+    Nothing,
+}
+
+/// The generated service, filled in.
+struct Grpc(Seen);
+
+/// Takes connections for ever.
+pub(super) async fn serve(listener: &TcpListener, speaks: Speaks, seen: Seen) {
+    let mut silent = Vec::new();
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        match speaks {
+            Speaks::Http => drop(tokio::spawn(http(stream, seen.clone()))),
+            Speaks::Grpc => drop(tokio::spawn(grpc(stream, seen.clone()))),
+            Speaks::Nothing => silent.push(stream),
+        }
+    }
+}
+
+async fn http(stream: TcpStream, seen: Seen) {
+    let service = service_fn(move |request| {
+        let seen = seen.clone();
+        async move { Ok::<_, Infallible>(answer(request, &seen).await) }
+    });
+    // A connection that breaks is the exporter's business.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+async fn grpc(stream: TcpStream, seen: Seen) {
+    let service = TowerToHyperService::new(TraceServiceServer::new(Grpc(seen)));
+    let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+async fn answer(request: Request<Incoming>, seen: &Seen) -> Response<Full<Bytes>> {
+    let protobuf =
+        request.headers().get("content-type").is_some_and(|kind| kind == "application/x-protobuf");
+    if request.method() != Method::POST || request.uri().path() != "/v1/traces" || !protobuf {
+        return status(StatusCode::NOT_FOUND);
+    }
+    let Ok(body) = Limited::new(request.into_body(), LARGEST_REQUEST).collect().await else {
+        return status(StatusCode::PAYLOAD_TOO_LARGE);
+    };
+    let Ok(export) = ExportTraceServiceRequest::decode(body.to_bytes()) else {
+        return status(StatusCode::BAD_REQUEST);
+    };
+    keep(seen, export);
+    let taken = ExportTraceServiceResponse::default().encode_to_vec();
+    Response::new(Full::new(taken.into()))
+}
+
+fn status(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response
+}
+
+fn keep(seen: &Seen, export: ExportTraceServiceRequest) {
+    seen.send_modify(|all| all.extend(spans(export)));
+}
+
+#[tonic::async_trait]
+impl TraceService for Grpc {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportTraceServiceRequest>,
+    ) -> Result<tonic::Response<ExportTraceServiceResponse>, tonic::Status> {
+        keep(&self.0, request.into_inner());
+        Ok(tonic::Response::new(ExportTraceServiceResponse::default()))
+    }
+}

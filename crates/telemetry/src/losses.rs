@@ -1,0 +1,220 @@
+//! The bound on waiting spans, and the count of those that never reached the collector.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use opentelemetry::Context;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{Span, SpanData, SpanExporter, SpanProcessor};
+use tracing::dispatcher::{self, WeakDispatch};
+
+use crate::export::redact;
+
+/// How often the log may say that spans are lost.
+const REPORT_EVERY: Duration = Duration::from_secs(60);
+
+/// What is waiting, and what was lost. Shared by both ends of the queue.
+#[derive(Debug)]
+pub(crate) struct Losses {
+    /// Spans that may wait; one more is dropped.
+    bound: usize,
+    waiting: AtomicUsize,
+    dropped: AtomicU64,
+    closed: AtomicBool,
+    /// Where to log. Weak, or the log would keep itself alive through its own exporter.
+    log: OnceLock<WeakDispatch>,
+}
+
+/// The entrance of the queue: lets a span in, or drops and counts it. Never waits.
+#[derive(Debug)]
+pub(crate) struct Entrance<P> {
+    inner: P,
+    losses: Arc<Losses>,
+}
+
+/// The way out of the queue: redacts, sends, and counts what the collector did not take.
+#[derive(Debug)]
+pub(crate) struct Exit<E> {
+    inner: E,
+    losses: Arc<Losses>,
+    reports: std::sync::Mutex<Reports>,
+}
+
+/// When the log last said that spans are lost.
+#[derive(Debug, Default)]
+struct Reports {
+    last: Option<Instant>,
+    reported: u64,
+}
+
+impl Losses {
+    pub(crate) fn new(bound: usize) -> Arc<Self> {
+        Arc::new(Self {
+            bound,
+            waiting: AtomicUsize::new(0),
+            dropped: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            log: OnceLock::new(),
+        })
+    }
+
+    /// Spans lost so far: found the queue full, refused by the collector, or ended after the shutdown.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Spans that have ended and are not yet with the collector.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Where to say that spans are lost; without it, nothing is said.
+    pub(crate) fn log_to(&self, log: WeakDispatch) {
+        let _ = self.log.set(log);
+    }
+
+    fn admit(&self) -> bool {
+        let admitted = !self.closed.load(Ordering::Relaxed)
+            && self
+                .waiting
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| {
+                    (waiting < self.bound).then_some(waiting + 1)
+                })
+                .is_ok();
+        if !admitted {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        admitted
+    }
+
+    fn leave(&self, spans: usize, delivered: bool) {
+        self.waiting.fetch_sub(spans, Ordering::Relaxed);
+        if !delivered {
+            self.dropped.fetch_add(spans as u64, Ordering::Relaxed);
+        }
+    }
+
+    fn report(&self, dropped: u64) {
+        if let Some(log) = self.log.get().and_then(WeakDispatch::upgrade) {
+            dispatcher::with_default(&log, || {
+                tracing::warn!(
+                    target: "telemetry",
+                    dropped,
+                    "spans are lost: the trace collector is away, slow or refuses them; sends go on"
+                );
+            });
+        }
+    }
+}
+
+impl<P> Entrance<P> {
+    pub(crate) fn new(inner: P, losses: Arc<Losses>) -> Self {
+        Self { inner, losses }
+    }
+}
+
+impl<E> Exit<E> {
+    pub(crate) fn new(inner: E, losses: Arc<Losses>) -> Self {
+        Self { inner, losses, reports: std::sync::Mutex::default() }
+    }
+
+    fn report_if_due(&self) {
+        let dropped = self.losses.dropped();
+        let due = self.reports.lock().is_ok_and(|mut reports| reports.due(dropped, Instant::now()));
+        if due {
+            self.losses.report(dropped);
+        }
+    }
+}
+
+impl Reports {
+    /// Whether there is something new to say, and the last word is long enough ago.
+    fn due(&mut self, dropped: u64, now: Instant) -> bool {
+        let quiet = self.last.is_some_and(|last| now.duration_since(last) < REPORT_EVERY);
+        if quiet || dropped == self.reported {
+            return false;
+        }
+        *self = Self { last: Some(now), reported: dropped };
+        true
+    }
+}
+
+impl<P: SpanProcessor> SpanProcessor for Entrance<P> {
+    fn on_start(&self, span: &mut Span, context: &Context) {
+        self.inner.on_start(span, context);
+    }
+
+    fn on_end(&self, span: SpanData) {
+        if span.span_context.is_sampled() && self.losses.admit() {
+            self.inner.on_end(span);
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.inner.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.losses.closed.store(true, Ordering::Relaxed);
+        self.inner.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.inner.set_resource(resource);
+    }
+}
+
+impl<E: SpanExporter> SpanExporter for Exit<E> {
+    async fn export(&self, mut batch: Vec<SpanData>) -> OTelSdkResult {
+        let spans = batch.len();
+        // Here and not at the entrance, so that no request waits for it.
+        batch.iter_mut().for_each(redact);
+        let result = self.inner.export(batch).await;
+        self.losses.leave(spans, result.is_ok());
+        self.report_if_due();
+        result
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.inner.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.inner.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.inner.set_resource(resource);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Losses, Reports};
+
+    #[test]
+    fn beyond_the_bound_spans_are_dropped_and_counted() {
+        let losses = Losses::new(2);
+        assert_eq!([losses.admit(), losses.admit(), losses.admit()], [true, true, false]);
+        assert_eq!((losses.waiting(), losses.dropped()), (2, 1));
+        losses.leave(2, true);
+        assert!(losses.admit(), "there is room again");
+        losses.leave(1, false);
+        assert_eq!((losses.waiting(), losses.dropped()), (0, 2));
+    }
+
+    #[test]
+    fn a_loss_is_reported_at_most_once_a_minute() {
+        let (mut reports, start) = (Reports::default(), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
+        assert!(!reports.due(0, start), "nothing is lost yet");
+        assert!(reports.due(1, start));
+        assert!(!reports.due(9, after(59)));
+        assert!(reports.due(9, after(60)));
+        assert!(!reports.due(9, after(200)), "nothing new was lost");
+    }
+}

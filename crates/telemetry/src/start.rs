@@ -1,0 +1,262 @@
+//! Starting and ending: options to a dispatcher, and the guard that flushes.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tokio::runtime::Runtime;
+use tracing::level_filters::LevelFilter;
+use tracing::{Dispatch, Subscriber, dispatcher};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{Targets, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::{LookupSpan, Registry};
+
+use crate::environment::{self, Plan};
+use crate::export::Export;
+use crate::log::{LogLayer, Sink};
+use crate::losses::Losses;
+use crate::{TelemetryError, TelemetryOptions};
+
+/// Libraries whose own spans would drown ours, or would trace the export of traces.
+const SILENT: [&str; 8] = [
+    "h2",
+    "hyper",
+    "hyper_util",
+    "opentelemetry",
+    "opentelemetry_sdk",
+    "reqwest",
+    "tonic",
+    "tower",
+];
+
+/// How long dropping a [`Telemetry`] that was not shut down may take.
+const DROP_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Running telemetry. Keep it until the program ends, then call [`Telemetry::shutdown`].
+#[derive(Debug)]
+pub struct Telemetry {
+    provider: SdkTracerProvider,
+    losses: Arc<Losses>,
+    sink: Sink,
+    runtime: Option<Runtime>,
+    ended: bool,
+}
+
+/// Starts telemetry for the whole process, with logs to standard output.
+///
+/// # Errors
+///
+/// Where the log filter or the collector's address does not fit, a thread cannot be started, or something else already
+/// receives this process's spans.
+pub fn init(options: &TelemetryOptions) -> Result<Telemetry, TelemetryError> {
+    let (dispatch, telemetry) = start(options, std::io::stdout())?;
+    dispatcher::set_global_default(dispatch).map_err(|_| TelemetryError::AlreadyStarted)?;
+    Ok(telemetry)
+}
+
+/// Starts telemetry for those who use the dispatcher that it returns, with logs to `log`; for programs that hold several,
+/// such as tests.
+///
+/// # Errors
+///
+/// As [`init`], but for the last.
+pub fn start(
+    options: &TelemetryOptions,
+    log: impl Write + Send + 'static,
+) -> Result<(Dispatch, Telemetry), TelemetryError> {
+    start_by(&Plan::new(options, &environment::process), options, log)
+}
+
+impl Telemetry {
+    /// Spans lost so far, in this process: found the queue full, refused by the collector, or ended after the shutdown.
+    #[must_use]
+    pub fn dropped_spans(&self) -> u64 {
+        self.losses.dropped()
+    }
+
+    /// Sends what is waiting, for `timeout` at most. Blocks: call it off the async threads.
+    ///
+    /// # Errors
+    ///
+    /// Where the collector does not take everything in time; what it did not take is sent later, or counted as dropped.
+    pub fn flush(&self, timeout: Duration) -> Result<(), TelemetryError> {
+        let (deadline, lost) = (Instant::now() + timeout, self.losses.dropped());
+        let provider = self.provider.clone();
+        let (done, flushed) = mpsc::sync_channel(1);
+        // The provider's own flush has a timeout that cannot be chosen.
+        thread::Builder::new()
+            .name("telemetry".into())
+            .spawn(move || done.try_send(provider.force_flush().is_ok()))
+            .map_err(TelemetryError::Thread)?;
+        let flushed = flushed.recv_timeout(timeout).unwrap_or(false);
+        self.sink.flush(deadline.saturating_duration_since(Instant::now()));
+        self.outcome(flushed, lost)
+    }
+
+    /// Sends what is waiting, and ends the export, within `timeout`. Blocks: call it off the async threads.
+    ///
+    /// # Errors
+    ///
+    /// Where the collector does not take everything in time.
+    pub fn shutdown(mut self, timeout: Duration) -> Result<(), TelemetryError> {
+        self.end(timeout)
+    }
+
+    fn end(&mut self, timeout: Duration) -> Result<(), TelemetryError> {
+        self.ended = true;
+        let (deadline, lost) = (Instant::now() + timeout, self.losses.dropped());
+        let ended = self.provider.shutdown_with_timeout(timeout).is_ok();
+        let outcome = self.outcome(ended, lost);
+        // A runtime must not be dropped on an async thread, nor waited for.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+        self.sink.flush(deadline.saturating_duration_since(Instant::now()));
+        outcome
+    }
+
+    /// The provider's word alone does not do: it calls a shutdown good whose last batches were refused.
+    fn outcome(&self, in_time: bool, lost_before: u64) -> Result<(), TelemetryError> {
+        let dropped = self.losses.dropped() - lost_before;
+        if in_time && dropped == 0 {
+            return Ok(());
+        }
+        Err(TelemetryError::Incomplete { waiting: self.losses.waiting(), dropped })
+    }
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        if !self.ended {
+            let _ = self.end(DROP_TIMEOUT);
+        }
+    }
+}
+
+fn start_by(
+    plan: &Plan,
+    options: &TelemetryOptions,
+    log: impl Write + Send + 'static,
+) -> Result<(Dispatch, Telemetry), TelemetryError> {
+    let filter = read_filter(&options.log_filter)?;
+    let sink = Sink::start(log).map_err(TelemetryError::Thread)?;
+    let losses = Losses::new(plan.queue.size);
+
+    let mut provider = SdkTracerProvider::builder()
+        .with_sampler(plan.sampler.clone())
+        .with_resource(resource(options, plan));
+    let mut runtime = None;
+    if let Some(destination) = &plan.export {
+        let export = Export::start(destination, &plan.queue, &losses)?;
+        runtime = export.runtime;
+        provider = provider.with_span_processor(export.processor);
+    }
+    let provider = provider.build();
+
+    let log = LogLayer::new(sink.clone(), options.log_format);
+    let subscriber = Registry::default()
+        .with(plan.enabled.then(|| spans(&provider)))
+        .with(log.with_filter(events_and_spans(filter)));
+    let dispatch = Dispatch::new(subscriber);
+    losses.log_to(dispatch.downgrade());
+    dispatcher::with_default(&dispatch, || {
+        for warning in &plan.warnings {
+            tracing::warn!(target: "telemetry", "{warning}");
+        }
+    });
+    Ok((dispatch, Telemetry { provider, losses, sink, runtime, ended: false }))
+}
+
+/// The layer that turns `tracing` spans into OpenTelemetry's.
+fn spans<S>(provider: &SdkTracerProvider) -> impl Layer<S> + use<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    tracing_opentelemetry::layer()
+        .with_tracer(provider.tracer("sendgate"))
+        // Source lines, threads and busy times would be most of a span's bytes.
+        .with_location(false)
+        .with_threads(false)
+        .with_tracked_inactivity(false)
+        .with_filter(traced())
+}
+
+/// Which spans, and which events inside them, are traced.
+fn traced() -> Targets {
+    let all = Targets::new().with_default(LevelFilter::INFO);
+    all.with_targets(SILENT.map(|target| (target, LevelFilter::OFF)))
+}
+
+/// Events by `filter`. Spans are let through as far as they are traced, so that every line finds its trace, however
+/// little is logged.
+fn events_and_spans<S>(filter: Targets) -> impl tracing_subscriber::layer::Filter<S> {
+    let traced = traced();
+    filter_fn(move |metadata| {
+        let by = if metadata.is_span() { &traced } else { &filter };
+        by.would_enable(metadata.target(), metadata.level())
+    })
+}
+
+fn read_filter(filter: &str) -> Result<Targets, TelemetryError> {
+    filter.parse().map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })
+}
+
+fn resource(options: &TelemetryOptions, plan: &Plan) -> Resource {
+    let version = Some(&options.service_version).filter(|version| !version.is_empty());
+    Resource::builder()
+        .with_attributes(version.map(|version| KeyValue::new("service.version", version.clone())))
+        .with_service_name(plan.service_name.clone())
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::time::Duration;
+
+    use tracing::{dispatcher, info, info_span};
+
+    use super::{Plan, start_by};
+    use crate::{TelemetryOptions, trace_id};
+
+    #[test]
+    fn turned_off_by_the_environment_there_are_no_traces_and_still_logs() {
+        let (reader, writer) = io::pipe().expect("a pipe");
+        let options = TelemetryOptions {
+            otlp: Some("http://127.0.0.1:1".into()),
+            ..TelemetryOptions::default()
+        };
+        let off = |name: &str| (name == "OTEL_SDK_DISABLED").then(|| "true".to_owned());
+        let (dispatch, telemetry) =
+            start_by(&Plan::new(&options, &off), &options, writer).expect("starts");
+
+        dispatcher::with_default(&dispatch, || {
+            let span = info_span!("send");
+            assert_eq!(trace_id(&span), None);
+            span.in_scope(|| info!("accepted"));
+        });
+        telemetry.shutdown(Duration::from_secs(60)).expect("nothing to export");
+        drop(dispatch);
+
+        let log = io::read_to_string(reader).expect("the log");
+        assert!(log.contains("accepted") && !log.contains("trace_id"), "{log}");
+    }
+
+    #[test]
+    fn what_is_passed_over_is_said_in_the_log() {
+        let (reader, writer) = io::pipe().expect("a pipe");
+        let options = TelemetryOptions::default();
+        let odd = |name: &str| (name == "OTEL_TRACES_SAMPLER").then(|| "xray".to_owned());
+        drop(start_by(&Plan::new(&options, &odd), &options, writer).expect("starts"));
+
+        let log = io::read_to_string(reader).expect("the log");
+        assert!(log.contains("OTEL_TRACES_SAMPLER is passed over"), "{log}");
+    }
+}
