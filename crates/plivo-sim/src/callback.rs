@@ -64,12 +64,18 @@ pub(crate) async fn follow(shared: &Arc<Shared>, uuids: &[String]) {
         let (followed, uuid) = (Arc::clone(shared), uuid.clone());
         shared
             .spawn(async move {
-                // One report does not wait for the answer to another.
-                tokio::join!(
-                    move_after(&followed, &uuid, Duration::ZERO, State::Queued),
-                    move_after(&followed, &uuid, sent_after, State::Sent),
-                    move_after(&followed, &uuid, sent_after + delivered_after, State::Delivered),
-                );
+                let moved =
+                    |state| followed.with(|world| world.messages.report(&uuid, state, None));
+                let queued = moved(State::Queued);
+                // States follow each other; a report does not wait for the answer to the one before.
+                tokio::join!(deliver(&followed, queued), async {
+                    sleep(sent_after).await;
+                    let sent = moved(State::Sent);
+                    tokio::join!(deliver(&followed, sent), async {
+                        sleep(delivered_after).await;
+                        deliver(&followed, moved(State::Delivered)).await;
+                    });
+                });
             })
             .await;
     }
@@ -99,13 +105,10 @@ pub(crate) async fn report(
     Ok(Reported { sequence, answer })
 }
 
-async fn move_after(shared: &Arc<Shared>, uuid: &str, after: Duration, state: State) {
-    sleep(after).await;
-    // A message that was forgotten meanwhile moves no more.
-    let Some(message) = shared.with(|world| world.messages.report(uuid, state, None)) else {
-        return;
-    };
-    if message.url.is_some() && !taken(&post(shared, &message).await) {
+/// Sends a report until it is taken, or often enough. There is none where the message was forgotten, or has no `url`.
+async fn deliver(shared: &Shared, moved: Option<Queued>) {
+    let Some(message) = moved.filter(|message| message.url.is_some()) else { return };
+    if !taken(&post(shared, &message).await) {
         retry(shared, &message).await;
     }
 }

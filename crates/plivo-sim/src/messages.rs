@@ -101,3 +101,24 @@ impl Messages {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TextLength;
+
+    #[test]
+    fn the_oldest_message_goes_when_the_bound_is_passed() {
+        let body = br#"{"src":"14155551212","dst":"14155550123","text":"hi"}"#;
+        let send = Send::read(body, TextLength::Characters).ok().unwrap();
+        let mut messages = Messages::default();
+        let uuids = messages.queue(&send, "api", 1, MOST_MESSAGES);
+        assert!(messages.get(&uuids[0]).is_some());
+
+        let last = messages.queue(&send, "api", 1, 1);
+
+        assert_eq!(messages.len(), MOST_MESSAGES);
+        assert!(messages.get(&uuids[0]).is_none(), "the oldest is still there");
+        assert!(messages.get(&uuids[1]).is_some() && messages.get(&last[0]).is_some());
+    }
+}

@@ -145,6 +145,16 @@ mod tests {
     }
 
     #[test]
+    fn the_oldest_requests_go_when_there_are_too_many() {
+        let mut requests = Requests::default();
+        for n in 0..=MOST_REQUESTS {
+            requests.push(seen(&format!("/{n}"), 0));
+        }
+        assert_eq!(requests.len(), MOST_REQUESTS);
+        assert_eq!(requests.kept[0].path, "/1");
+    }
+
+    #[test]
     fn debug_shows_no_query_and_no_body() {
         let shown = format!("{:?}", seen("/list?to_number=14155550123", 3));
         assert!(!shown.contains("14155550123") && !shown.contains("xxx"), "{shown}");

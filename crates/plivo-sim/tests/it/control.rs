@@ -77,3 +77,14 @@ async fn connections_can_be_refused_by_script() {
     assert_eq!(err.kind(), std::io::ErrorKind::ConnectionRefused);
     sim.stop().await;
 }
+
+#[tokio::test]
+async fn a_script_is_bounded() {
+    let sim = PlivoSim::start(SimConfig::default()).await;
+    let full = format!("[{}]", vec!["{}"; 10_000].join(","));
+    assert_eq!(call(&sim, "PUT", "/_sim/script", &full).await.status, 200);
+    let more = call(&sim, "PUT", "/_sim/script", "{}").await;
+    assert_eq!(more.status, 400);
+    assert!(more.error().contains("10000 steps"), "{}", more.error());
+    sim.stop().await;
+}

@@ -1,0 +1,267 @@
+//! What an answer to a send means.
+
+use std::time::{Duration, SystemTime};
+
+use message::E164;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use serde::Deserialize;
+
+use crate::outcome::{InDoubt, InDoubtKind, Outcome, Receipt, Refused, RefusedKind};
+
+/// Most bytes of an answer that are read; a longer one counts as unreadable.
+pub(crate) const MOST_BYTES: usize = 256 * 1024;
+/// Most characters kept of Plivo's words.
+const MOST_DETAIL: usize = 300;
+/// Longest `Retry-After` that is believed.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Most characters of an id that is believed.
+const MOST_ID: usize = 128;
+
+/// Plivo's answers to a send, good and bad.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Body {
+    api_id: Option<String>,
+    message_uuid: Vec<String>,
+    invalid_number: Vec<String>,
+    error: serde_json::Value,
+}
+
+/// Classes an answer. `body` is `None` where it could not be read to its end.
+pub(crate) fn outcome(status: u16, headers: &HeaderMap, body: Option<&[u8]>, to: &E164) -> Outcome {
+    let body = body.and_then(|body| serde_json::from_slice::<Body>(body).ok());
+    match status {
+        200..=299 => taken(status, body, to),
+        503 => refused(status, RefusedKind::Shed { retry_after: retry_after(headers) }, body),
+        500..=599 => in_doubt(InDoubtKind::Status { status }),
+        _ => refused(status, kind(status, headers, body.as_ref()), body),
+    }
+}
+
+/// `Retry-After` in either of its forms (RFC 9110, section 10.2.3), at most a day.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        // A date that has passed means now.
+        Err(_) => {
+            let date = httpdate::parse_http_date(text).ok()?;
+            date.duration_since(SystemTime::now()).unwrap_or_default()
+        }
+    };
+    Some(wait.min(LONGEST_WAIT))
+}
+
+fn taken(status: u16, body: Option<Body>, to: &E164) -> Outcome {
+    let Some(body) = body else { return in_doubt(InDoubtKind::NoUuid { status }) };
+    if body.invalid_number.iter().any(|number| names(number, to)) {
+        return refused(status, RefusedKind::InvalidRecipient, Some(body));
+    }
+    let mut uuids = body.message_uuid.into_iter().filter(|uuid| is_id(uuid));
+    match uuids.next() {
+        Some(message_uuid) => Outcome::Accepted(Receipt {
+            api_id: body.api_id.filter(|id| is_id(id)),
+            message_uuid,
+            extra_uuids: uuids.collect(),
+        }),
+        None => in_doubt(InDoubtKind::NoUuid { status }),
+    }
+}
+
+fn kind(status: u16, headers: &HeaderMap, body: Option<&Body>) -> RefusedKind {
+    match status {
+        300..=399 => RefusedKind::Redirect,
+        // Plivo has neither a status nor a code for it, only these words.
+        400 if body.is_some_and(|body| lacks_credit(&body.error)) => RefusedKind::Credit,
+        400 | 405 | 406 | 413 | 415 | 422 => RefusedKind::Malformed,
+        401 => RefusedKind::Credentials,
+        402 => RefusedKind::Credit,
+        403 => RefusedKind::Geo,
+        404 => RefusedKind::NotFound,
+        429 => RefusedKind::RateLimited { retry_after: retry_after(headers) },
+        _ => RefusedKind::Other,
+    }
+}
+
+fn refused(status: u16, kind: RefusedKind, body: Option<Body>) -> Outcome {
+    let detail =
+        body.and_then(|body| body.error.as_str().map(shown)).filter(|text| !text.is_empty());
+    Outcome::Rejected(Refused { status, kind, detail })
+}
+
+fn in_doubt(kind: InDoubtKind) -> Outcome {
+    Outcome::InDoubt(InDoubt { kind, source: None })
+}
+
+/// "InsufficientCredit" as seen, "Insufficient Credit" as documented.
+fn lacks_credit(error: &serde_json::Value) -> bool {
+    let words: String =
+        error.as_str().unwrap_or_default().chars().filter(|c| c.is_ascii_alphabetic()).collect();
+    words.to_ascii_lowercase().contains("insufficientcredit")
+}
+
+/// Whether Plivo means `to`; it leaves the plus sign away, or not.
+fn names(number: &str, to: &E164) -> bool {
+    number.chars().filter(char::is_ascii_digit).eq(to.digits().chars())
+}
+
+/// An id is stored, shown and put in paths.
+fn is_id(id: &str) -> bool {
+    !id.is_empty()
+        && id.len() <= MOST_ID
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+}
+
+/// Plivo's words fit for a log: one line, bounded, and no digits of a number but its first three.
+fn shown(text: &str) -> String {
+    let mut out = String::new();
+    let mut digits = 0;
+    for c in text.chars().take(MOST_DETAIL) {
+        digits = if c.is_ascii_digit() { digits + 1 } else { 0 };
+        match c {
+            _ if digits > 3 => out.push('•'),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to() -> E164 {
+        E164::parse("+14155550123", "/to").unwrap()
+    }
+
+    fn of(status: u16, body: &str) -> Outcome {
+        outcome(status, &HeaderMap::new(), Some(body.as_bytes()), &to())
+    }
+
+    fn kind_of(status: u16, body: &str) -> RefusedKind {
+        match of(status, body) {
+            Outcome::Rejected(refused) => refused.kind,
+            other => panic!("{status} {body}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_status_has_its_class() {
+        for (status, kind) in [
+            (301, RefusedKind::Redirect),
+            (400, RefusedKind::Malformed),
+            (401, RefusedKind::Credentials),
+            (402, RefusedKind::Credit),
+            (403, RefusedKind::Geo),
+            (404, RefusedKind::NotFound),
+            (405, RefusedKind::Malformed),
+            (413, RefusedKind::Malformed),
+            (418, RefusedKind::Other),
+            (422, RefusedKind::Malformed),
+            (429, RefusedKind::RateLimited { retry_after: None }),
+            (503, RefusedKind::Shed { retry_after: None }),
+        ] {
+            assert_eq!(kind_of(status, ""), kind, "{status}");
+        }
+        for status in [500, 501, 502, 504, 520, 599] {
+            assert!(
+                matches!(of(status, "{}"), Outcome::InDoubt(InDoubt { kind: InDoubtKind::Status { status: s }, .. }) if s == status),
+                "{status}"
+            );
+        }
+    }
+
+    #[test]
+    fn lack_of_credit_is_known_by_both_its_words() {
+        for words in ["InsufficientCredit", "Insufficient Credit."] {
+            assert_eq!(
+                kind_of(400, &format!(r#"{{"error":"{words}"}}"#)),
+                RefusedKind::Credit,
+                "{words}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_2xx_is_accepted_only_with_a_readable_uuid() {
+        for body in [
+            "",
+            "<html>",
+            "[]",
+            "{}",
+            r#"{"message_uuid":[]}"#,
+            r#"{"message_uuid":"abc"}"#,
+            r#"{"message_uuid":[""]}"#,
+            r#"{"message_uuid":["a b"]}"#,
+            r#"{"message_uuid":[7]}"#,
+        ] {
+            let outcome = of(202, body);
+            assert!(
+                matches!(
+                    outcome,
+                    Outcome::InDoubt(InDoubt { kind: InDoubtKind::NoUuid { status: 202 }, .. })
+                ),
+                "{body}: {outcome:?}"
+            );
+        }
+        let cut = outcome(202, &HeaderMap::new(), None, &to());
+        assert!(cut.may_have_been_sent() && cut.may_retry().is_none(), "{cut:?}");
+        for status in [200, 201, 202] {
+            let outcome = of(status, r#"{"api_id":"a","message_uuid":["u1","u2"]}"#);
+            let Outcome::Accepted(receipt) = outcome else { panic!("{status}: {outcome:?}") };
+            assert_eq!(
+                (receipt.message_uuid.as_str(), receipt.extra_uuids),
+                ("u1", vec!["u2".to_owned()])
+            );
+        }
+    }
+
+    #[test]
+    fn our_number_among_the_invalid_ones_is_a_refusal() {
+        for number in ["14155550123", "+14155550123", "+1 (415) 555-0123"] {
+            let body = format!(r#"{{"message_uuid":[],"invalid_number":["{number}"]}}"#);
+            assert_eq!(kind_of(202, &body), RefusedKind::InvalidRecipient, "{number}");
+        }
+        let other = of(202, r#"{"message_uuid":["u1"],"invalid_number":["14155550199"]}"#);
+        assert!(matches!(other, Outcome::Accepted(_)), "{other:?}");
+    }
+
+    #[test]
+    fn retry_after_is_read_in_both_forms_and_bounded() {
+        let of = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, text.parse().unwrap());
+            retry_after(&headers)
+        };
+        assert_eq!(of("2"), Some(Duration::from_secs(2)));
+        assert_eq!(of("999999999"), Some(LONGEST_WAIT));
+        assert_eq!(of("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(3_600));
+        let wait = of(&date).unwrap();
+        assert!(
+            wait > Duration::from_secs(3_000) && wait <= Duration::from_secs(3_600),
+            "{wait:?}"
+        );
+        assert_eq!(of("soon"), None);
+        assert_eq!(of("-1"), None);
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn plivos_words_are_shown_only_on_request_and_then_without_numbers() {
+        let outcome = of(400, r#"{"error":"'14155550123' is not\na valid phone number."}"#);
+        let shown = format!("{outcome} {outcome:?}");
+        assert!(!shown.contains("valid phone") && !shown.contains("0123"), "{shown}");
+        let Outcome::Rejected(refused) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(
+            refused.detail(),
+            Some("'141•••••••• is not a valid phone number.".replace("• is", "•' is")).as_deref()
+        );
+        let Outcome::Rejected(long) = of(400, &format!(r#"{{"error":"{}"}}"#, "x".repeat(1_000)))
+        else {
+            panic!("not refused")
+        };
+        assert_eq!(long.detail().map(str::len), Some(MOST_DETAIL));
+    }
+}

@@ -1,0 +1,225 @@
+//! What Plivo knows of messages that were sent, and whether it answers at all.
+
+use std::time::Duration;
+
+use jiff::Timestamp as Instant;
+use message::{E164, Timestamp};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::client::read;
+use crate::{Credentials, NotSentKind, PlivoClient, answer, failure};
+
+/// Entries of a page; also Plivo's most ("Messages").
+const PAGE: u32 = 20;
+
+/// One message as Plivo shows it. `Debug` hides the numbers.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub struct Found {
+    /// Plivo's id.
+    pub message_uuid: String,
+    /// The recipient, as Plivo writes it: usually digits without a plus.
+    #[serde(default)]
+    pub to_number: String,
+    /// The sender, likewise.
+    #[serde(default)]
+    pub from_number: String,
+    /// Plivo's word, such as `queued`, `sent` or `delivered`.
+    #[serde(default)]
+    pub message_state: String,
+    /// `sms`, `mms` or `whatsapp`.
+    #[serde(default)]
+    pub message_type: String,
+    /// When Plivo took it, in Plivo's form.
+    #[serde(default)]
+    pub message_time: Option<String>,
+    /// Segments.
+    #[serde(default)]
+    pub units: Option<u32>,
+    /// Plivo's code as it is written (`000` is none); see "error codes" in Plivo's documentation.
+    #[serde(default)]
+    pub error_code: Option<String>,
+    /// The pool, where one was used.
+    #[serde(default)]
+    pub powerpack_id: Option<String>,
+}
+
+/// Which messages to list. Everything that is given must hold.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MessageFilter<'a> {
+    /// The recipient.
+    pub to: Option<&'a E164>,
+    /// The sender's number, code or name.
+    pub from: Option<&'a str>,
+    /// The pool.
+    pub pool: Option<&'a str>,
+    /// Taken by Plivo at this instant or later.
+    pub since: Option<Timestamp>,
+    /// How many to skip, newest first.
+    pub offset: u32,
+}
+
+/// At most twenty messages, newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The messages.
+    pub messages: Vec<Found>,
+    /// How many there are in all.
+    pub total: u64,
+}
+
+/// Why Plivo could not be asked. Asking again harms nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum LookupError {
+    /// There was no connection.
+    #[error("Plivo could not be reached ({})", kind.as_str())]
+    Unreachable {
+        /// Where it failed.
+        kind: NotSentKind,
+        /// The failure.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// There was no answer, or not in time.
+    #[error("Plivo did not answer")]
+    NoAnswer(#[source] reqwest::Error),
+    /// The answer was another than 200.
+    #[error("Plivo answered {status}")]
+    Status {
+        /// The status; 401 means wrong credentials.
+        status: u16,
+        /// Plivo's `Retry-After`.
+        retry_after: Option<Duration>,
+    },
+    /// The answer was not what Plivo documents.
+    #[error("Plivo's answer cannot be read")]
+    Unreadable,
+}
+
+#[derive(Deserialize)]
+struct ListBody {
+    #[serde(default)]
+    meta: Meta,
+    objects: Vec<Found>,
+}
+
+#[derive(Default, Deserialize)]
+struct Meta {
+    #[serde(default)]
+    total_count: u64,
+}
+
+impl PlivoClient {
+    /// What Plivo knows of one message; `None` where it knows none of this id.
+    ///
+    /// # Errors
+    ///
+    /// If Plivo could not be asked.
+    pub async fn get_message(
+        &self,
+        credentials: &Credentials,
+        message_uuid: &str,
+        timeout: Duration,
+    ) -> Result<Option<Found>, LookupError> {
+        let url = self.url(credentials, &["Message", message_uuid, ""]);
+        match self.ask(credentials, url, timeout).await {
+            Err(LookupError::Status { status: 404, .. }) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// A page of the messages that `filter` describes.
+    ///
+    /// # Errors
+    ///
+    /// If Plivo could not be asked.
+    pub async fn list_messages(
+        &self,
+        credentials: &Credentials,
+        filter: MessageFilter<'_>,
+        timeout: Duration,
+    ) -> Result<Page, LookupError> {
+        let mut url = self.url(credentials, &["Message", ""]);
+        filter.write(&mut url);
+        let body: ListBody = self.ask(credentials, url, timeout).await?;
+        Ok(Page { messages: body.objects, total: body.meta.total_count })
+    }
+
+    /// Whether Plivo answers and knows the credentials: reads the account, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// If it does not.
+    pub async fn probe(
+        &self,
+        credentials: &Credentials,
+        timeout: Duration,
+    ) -> Result<(), LookupError> {
+        let url = self.url(credentials, &[""]);
+        self.ask::<serde::de::IgnoredAny>(credentials, url, timeout).await.map(|_| ())
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        credentials: &Credentials,
+        url: Url,
+        timeout: Duration,
+    ) -> Result<T, LookupError> {
+        let response = self.get(credentials, url, timeout).send().await.map_err(no_answer)?;
+        let status = response.status().as_u16();
+        if status != 200 {
+            let retry_after = answer::retry_after(response.headers());
+            return Err(LookupError::Status { status, retry_after });
+        }
+        let body = read(response).await.ok_or(LookupError::Unreadable)?;
+        serde_json::from_slice(&body).map_err(|_| LookupError::Unreadable)
+    }
+}
+
+impl MessageFilter<'_> {
+    fn write(&self, url: &mut Url) {
+        let mut query = url.query_pairs_mut();
+        query.append_pair("limit", &PAGE.to_string());
+        query.append_pair("offset", &self.offset.to_string());
+        if let Some(to) = self.to {
+            query.append_pair("to_number", to.digits());
+        }
+        if let Some(from) = self.from {
+            query.append_pair("from_number", from.trim_start_matches('+'));
+        }
+        if let Some(pool) = self.pool {
+            query.append_pair("powerpack_id", pool);
+        }
+        if let Some(since) = self.since.and_then(shown) {
+            query.append_pair("message_time__gte", &since);
+        }
+    }
+}
+
+impl std::fmt::Debug for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Found")
+            .field("message_uuid", &self.message_uuid)
+            .field("message_state", &self.message_state)
+            .field("message_type", &self.message_type)
+            .field("message_time", &self.message_time)
+            .field("units", &self.units)
+            .field("error_code", &self.error_code)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Plivo's form of an instant in a filter, in UTC; `None` beyond the year 9999.
+fn shown(instant: Timestamp) -> Option<String> {
+    let instant = Instant::from_millisecond(i64::try_from(instant.0).ok()?).ok()?;
+    Some(instant.strftime("%Y-%m-%d %H:%M:%S%.6f").to_string())
+}
+
+fn no_answer(err: reqwest::Error) -> LookupError {
+    let err = err.without_url();
+    if err.is_connect() {
+        return LookupError::Unreachable { kind: failure::not_sent(&err), source: err };
+    }
+    LookupError::NoAnswer(err)
+}

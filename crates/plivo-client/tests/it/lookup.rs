@@ -1,0 +1,78 @@
+//! Asking Plivo what became of a message.
+
+use std::time::SystemTime;
+
+use message::Timestamp;
+use plivo_client::{LookupError, MessageFilter, NotSentKind, Outcome};
+
+use crate::peers::closed_port;
+use crate::{PATIENCE, client, credentials, credentials_with, plivo, send, sms};
+
+#[tokio::test]
+async fn a_message_is_found_by_its_id() {
+    let (sim, client) = plivo().await;
+    let outcome = send(&client).await;
+    let Outcome::Accepted(receipt) = outcome else { panic!("{outcome:?}") };
+
+    let found =
+        client.get_message(&credentials(), &receipt.message_uuid, PATIENCE).await.unwrap().unwrap();
+
+    assert_eq!(
+        (found.message_uuid.as_str(), found.message_state.as_str()),
+        (receipt.message_uuid.as_str(), "queued")
+    );
+    assert_eq!((found.to_number.as_str(), found.units), ("14155550123", Some(1)));
+    assert!(!format!("{found:?}").contains("5550123"), "{found:?}");
+    for unknown in ["nobody", "../../Account", "a/b?c=d", ""] {
+        let found = client.get_message(&credentials(), unknown, PATIENCE).await;
+        assert!(!matches!(found, Ok(Some(_))), "{unknown}: {found:?}");
+    }
+    sim.stop().await;
+}
+
+#[tokio::test]
+async fn messages_are_listed_by_what_is_known_of_them() {
+    let (sim, client) = plivo().await;
+    let before = Timestamp::from(SystemTime::now());
+    for _ in 0..21 {
+        assert!(matches!(send(&client).await, Outcome::Accepted(_)));
+    }
+    let to = sms().to;
+    let filter = MessageFilter {
+        to: Some(&to),
+        from: Some("+14155551212"),
+        since: Some(before),
+        ..Default::default()
+    };
+
+    let page = client.list_messages(&credentials(), filter, PATIENCE).await.unwrap();
+    let rest = client
+        .list_messages(&credentials(), MessageFilter { offset: 20, ..filter }, PATIENCE)
+        .await
+        .unwrap();
+
+    assert_eq!((page.messages.len(), rest.messages.len(), page.total), (20, 1, 21));
+    assert_eq!(rest.messages[0].message_uuid, sim.sends()[0].message_uuid, "newest first");
+    let later = Timestamp(before.0 + 60_000);
+    let filter = MessageFilter { since: Some(later), ..filter };
+    assert_eq!(client.list_messages(&credentials(), filter, PATIENCE).await.unwrap().total, 0);
+    let filter = MessageFilter { pool: Some("86bbb125"), ..Default::default() };
+    assert_eq!(client.list_messages(&credentials(), filter, PATIENCE).await.unwrap().total, 0);
+    sim.stop().await;
+}
+
+#[tokio::test]
+async fn a_probe_changes_nothing_and_says_what_is_wrong() {
+    let (sim, good) = plivo().await;
+    good.probe(&credentials(), PATIENCE).await.unwrap();
+    let wrong = good.probe(&credentials_with("old"), PATIENCE).await;
+    assert!(matches!(wrong, Err(LookupError::Status { status: 401, .. })), "{wrong:?}");
+    assert!(sim.requests().iter().all(|seen| seen.method == "GET"));
+    let (_closed, address) = closed_port();
+    let gone = client(&format!("http://{address}")).probe(&credentials(), PATIENCE).await;
+    let Err(err @ LookupError::Unreachable { kind: NotSentKind::Refused, .. }) = gone else {
+        panic!("{gone:?}")
+    };
+    assert!(!format!("{err} {err:?}").contains("MAXXX"), "{err:?}");
+    sim.stop().await;
+}
