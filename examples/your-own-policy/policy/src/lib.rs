@@ -10,9 +10,6 @@ use serde::Deserialize;
 
 use hours::Hours;
 
-/// Plivo's own lifetime of a queued message, in seconds: what holds where the app gave none.
-const DEFAULT_TTL_S: u32 = 10_800;
-
 /// What an operator may write.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -61,8 +58,8 @@ impl Policy for OfficeHours {
             return Ok(Decision::accept());
         }
         let wait_ms = due_ms - sent_ms;
-        if wait_ms > u64::from(message.ttl_s.unwrap_or(DEFAULT_TTL_S)) * 1_000 {
-            let detail = "the office opens only after the message's time to live; send it then, or give it a longer \
+        if message.ttl_s.is_some_and(|ttl_s| wait_ms > u64::from(ttl_s) * 1_000) {
+            let detail = "the office opens only after the message's time to live; send it then, or without \
                           `ttl_s`";
             return Ok(reject("office_hours.closed", detail)
                 .retry_after_ms(due_ms - context.now_ms)
@@ -85,7 +82,7 @@ mod tests {
     const HOUR_S: u64 = 3_600;
 
     fn marketing() -> Message {
-        Message { intent: "marketing".into(), ttl_s: Some(86_400), ..sms() }
+        Message { intent: "marketing".into(), ..sms() }
     }
 
     /// Until when an amended message waits.
