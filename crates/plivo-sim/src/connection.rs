@@ -20,6 +20,8 @@ use crate::shared::Shared;
 
 /// Longest time for the head of a request.
 const HEAD: Duration = Duration::from_secs(30);
+/// Most bytes of a head; beyond it hyper answers 431.
+const MOST_HEAD: usize = 64 * 1024;
 /// Longest time for the bytes of a cut answer.
 const CUT: Duration = Duration::from_secs(5);
 
@@ -62,6 +64,7 @@ pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let mut http = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
+        .max_buf_size(MOST_HEAD)
         .serve_connection(TokioIo::new(stream), service);
     let fault = loop {
         tokio::select! {

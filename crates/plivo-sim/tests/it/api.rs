@@ -106,6 +106,19 @@ async fn a_body_above_a_mebibyte_is_refused_unread() {
 }
 
 #[tokio::test]
+async fn a_head_above_64_kib_is_refused() {
+    let sim = PlivoSim::start(SimConfig::default()).await;
+    let headers = format!("x-long: {}\r\n", "a".repeat(64 * 1024));
+    let mut stream = tokio::net::TcpStream::connect(sim.address()).await.unwrap();
+    let head = format!("GET {MESSAGES} HTTP/1.1\r\nhost: s\r\n{headers}");
+    // No end of the head is sent, so that nothing is left unread when the answer comes.
+    tokio::io::AsyncWriteExt::write_all(&mut stream, &head.as_bytes()[..64 * 1024]).await.unwrap();
+    assert_eq!(crate::wire::read(&mut stream).await.status, 431);
+    assert_eq!(sim.requests(), []);
+    sim.stop().await;
+}
+
+#[tokio::test]
 async fn details_list_and_account_can_be_read() {
     let sim = PlivoSim::start(SimConfig::default()).await;
     let uuid = send(&sim, SMS).await.json()["message_uuid"][0].as_str().unwrap().to_owned();
