@@ -40,7 +40,9 @@
 //! import list is the list of grants it needs. There is no clock but [`Context::now_ms`], and no randomness, file or
 //! socket at all.
 //!
-//! The global allocator is the standard library's.
+//! The global allocator is the standard library's, which grows memory once or twice in an instance's `configure` and
+//! seldom again. One that lived inside the initial memory would spare fresh instances that, but none of those published
+//! can be set without `unsafe`.
 
 mod decision;
 mod mark;

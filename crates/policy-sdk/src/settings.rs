@@ -22,7 +22,8 @@ pub(crate) fn read<S: DeserializeOwned>(json: &str) -> Result<S, Problem> {
 /// The JSON Schema (2020-12) of the settings.
 pub(crate) fn schema<S: JsonSchema>() -> String {
     let generator = SchemaSettings::draft2020_12().into_generator();
-    generator.into_root_schema_for::<S>().as_value().to_string()
+    let schema = generator.into_root_schema_for::<S>();
+    serde_json::to_string(schema.as_value()).expect("a JSON value is JSON")
 }
 
 /// RFC 6901: `~` and `/` inside a name are escaped.
