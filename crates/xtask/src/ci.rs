@@ -47,5 +47,5 @@ fn lints(workspace: &Workspace) -> Result<()> {
 fn documentation(workspace: &Workspace) -> Result<()> {
     let mut doc = cargo();
     doc.current_dir(&workspace.root).env("RUSTDOCFLAGS", "-D warnings");
-    process::run(doc.args(["doc", "--workspace", "--no-deps", "--document-private-items"]))
+    process::run(doc.args(["doc", "--workspace", "--no-deps"]))
 }

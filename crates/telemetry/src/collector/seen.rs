@@ -1,6 +1,7 @@
 //! A span as it arrived, in plain strings.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -20,6 +21,10 @@ pub struct SpanSeen {
     pub span_id: String,
     /// The parent's 16 digits; none for the root of a trace.
     pub parent_id: Option<String>,
+    /// When it began, since 1970.
+    pub began: Duration,
+    /// From its beginning to its end.
+    pub lasted: Duration,
     /// Attributes, each value as text.
     pub attributes: BTreeMap<String, String>,
     /// Events: name, and attributes as text.
@@ -66,6 +71,10 @@ fn span_seen(span: Span, resource: &BTreeMap<String, String>) -> SpanSeen {
         kind,
         trace_id: hexadecimal(&span.trace_id),
         span_id: hexadecimal(&span.span_id),
+        began: Duration::from_nanos(span.start_time_unix_nano),
+        lasted: Duration::from_nanos(
+            span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano),
+        ),
         parent_id: Some(parent).filter(|parent| !parent.is_empty()),
         attributes: texts(span.attributes),
         events: events.collect(),
