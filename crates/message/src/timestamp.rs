@@ -11,6 +11,12 @@ impl Timestamp {
         Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
     }
 
+    /// The instant `duration` before this one; 1970 where that is earlier still.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+    }
+
     /// From `earlier` to this instant; zero where `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -27,7 +27,7 @@ pub const RETENTIONS: RangeInclusive<Duration> =
 /// Most bytes in a key.
 const KEY_BYTES: usize = 255;
 /// Most bytes of one answer, headers and body together.
-const ANSWER_BYTES: usize = 64 << 10;
+const ANSWER_BYTES: usize = 1 << 20;
 /// Bytes of all answers together at which no new key is taken. Claims in flight may bring it above.
 const ALL_BYTES: usize = 64 << 20;
 
@@ -170,7 +170,7 @@ impl ClaimGuard {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Invalid`] for an answer above 64 KiB. The key is then free again.
+    /// [`StoreError::Invalid`] for an answer above 1 MiB. The key is then free again.
     pub async fn bind(
         mut self,
         answer: StoredAnswer,
@@ -178,7 +178,7 @@ impl ClaimGuard {
         deadline: Timestamp,
     ) -> Result<(), StoreError> {
         if answer.bytes() > ANSWER_BYTES {
-            return Err(StoreError::Invalid("an answer to keep is above 64 KiB"));
+            return Err(StoreError::Invalid("an answer to keep is above 1 MiB"));
         }
         let mut keys = locked(&self.keys);
         let claimed = keys.claims.remove(&self.name).expect("a claim lives as long as its guard");

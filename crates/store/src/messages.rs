@@ -17,7 +17,7 @@ pub use status::{Simple, Status};
 /// Most records in one [`Page`].
 const PAGE: usize = 100;
 
-/// The records of accepted messages, bounded: the oldest finished ones make room. Clones share them.
+/// The records of accepted messages, bounded: the oldest that ask nothing more of us make room. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Messages(Arc<Mutex<Records>>);
 
@@ -75,7 +75,7 @@ impl Messages {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Full`] where every record kept is of an unfinished message; [`StoreError::Exists`] where the id is taken.
+    /// [`StoreError::Full`] where every record kept still asks something of us; [`StoreError::Exists`] where the id is taken.
     pub async fn insert(&self, record: Record) -> Result<(), StoreError> {
         self.locked().insert(record)
     }
@@ -159,7 +159,7 @@ impl Records {
             self.number,
             &record.app,
             record.message_uuid.as_deref(),
-            record.status.is_final(),
+            record.status.may_be_dropped(),
         );
         self.by_number.insert(self.number, record);
         Ok(())
@@ -176,7 +176,7 @@ impl Records {
         let changed = change(record);
         record.id.clone_from(id);
         record.app.clone_from(&app);
-        let (new_uuid, finished) = (record.message_uuid.clone(), record.status.is_final());
+        let (new_uuid, finished) = (record.message_uuid.clone(), record.status.may_be_dropped());
         self.unindex(number, &app, uuid.as_deref());
         self.index(number, &app, new_uuid.as_deref(), finished);
         Ok(changed)

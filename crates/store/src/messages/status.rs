@@ -100,6 +100,12 @@ impl Status {
         matches!(self.simple(), Simple::Delivered | Simple::Failed)
     }
 
+    /// Whether its record may make room for others: nothing is left for us to do. In Plivo's hands counts, since many
+    /// carriers never report.
+    pub fn may_be_dropped(self) -> bool {
+        self.is_final() || matches!(self, Self::Submitted | Self::Sent)
+    }
+
     /// The status after a delivery report that says `reported`.
     ///
     /// Reports come twice, late and out of order: they never move a message back, and of two endings the first stands.
@@ -173,6 +179,13 @@ mod tests {
         ] {
             assert_eq!(now.after_report(reported), after, "{now:?}, then {reported:?}");
         }
+    }
+
+    #[test]
+    fn what_we_still_have_to_act_on_is_never_dropped() {
+        let kept: Vec<&str> =
+            Status::ALL.into_iter().filter(|s| !s.may_be_dropped()).map(Status::as_str).collect();
+        assert_eq!(kept, ["accepted", "waiting", "sending", "retry_wait", "in_doubt", "held"]);
     }
 
     #[test]

@@ -1,0 +1,270 @@
+//! One message's way through its attempts.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use message::{Settlement, Timestamp};
+use plivo_client::{Outcome, Outgoing, RefusedKind};
+use policy_host::Cleared;
+use store::Status;
+use tokio::sync::watch;
+use tracing::{Instrument as _, Span};
+
+use super::{Delivery, News, backoff, now, reach};
+use crate::{record, spans};
+
+/// Shorter than this Plivo takes no `message_expiry`, so a message with less left to live expires here.
+const SHORTEST: Duration = Duration::from_secs(5);
+
+/// A message between acceptance and outcome.
+pub(super) struct Journey {
+    pub(super) delivery: Arc<Delivery>,
+    pub(super) cleared: Cleared,
+    pub(super) tell: watch::Sender<News>,
+    /// Not to be tried before.
+    pub(super) start: Option<Timestamp>,
+    pub(super) deadline: Timestamp,
+    /// Tries that Plivo answered.
+    pub(super) attempts: u32,
+    pub(super) trace: Trace,
+}
+
+/// Where the attempts belong in the app's trace.
+pub(super) struct Trace {
+    /// The request's span: the first attempt's parent, let go of then, so that it can end.
+    request: Span,
+    /// What later attempts link to.
+    traceparent: Option<String>,
+}
+
+/// How a journey ended.
+struct End {
+    news: News,
+    settlement: Settlement,
+    code: Option<&'static str>,
+}
+
+/// What a try asks for that did not end the journey.
+enum Again {
+    /// After a while, and at least after `least`.
+    Later { least: Option<Duration> },
+    /// When the credentials have changed.
+    Renewed,
+}
+
+impl Journey {
+    pub(super) async fn run(mut self) {
+        let end = match self.travel().await {
+            Some(end) => end,
+            // The process is stopping: what was not sent stays recorded as it is.
+            None => return,
+        };
+        let status = match &end.news {
+            News::Open(status) | News::Ended(status) => *status,
+            News::Submitted(_) => Status::Submitted,
+            News::Refused(_) => Status::Failed,
+        };
+        let uuid = if let News::Submitted(uuid) = &end.news { Some(uuid.clone()) } else { None };
+        let id = self.cleared.message().id.clone();
+        record::ended(&self.delivery.messages, &id, status, uuid, end.code, now()).await;
+        tracing::info!(message.id = %id, status = status.as_str(), code = end.code, attempts = self.attempts, "message");
+        if let Err(err) = self.cleared.settle(end.settlement).await {
+            tracing::warn!(error = %err, message.id = %id, "what the policies held could not be settled");
+        }
+        self.tell.send_replace(end.news);
+    }
+
+    /// `None` where the sidecar stops first.
+    async fn travel(&mut self) -> Option<End> {
+        if let Some(start) = self.start {
+            self.wait_until(start, Status::Waiting).await?;
+        }
+        let mut tries = 0;
+        loop {
+            self.wait_for_credentials().await?;
+            if self.deadline.since(now()) < SHORTEST {
+                return Some(self.expired());
+            }
+            tries += 1;
+            let again = match self.attempt(tries).await {
+                ControlFlow::Break(end) => return Some(end),
+                ControlFlow::Continue(again) => again,
+            };
+            if let Again::Later { least } = again {
+                let due = now().after(backoff::delay(tries, least, fastrand::f64()));
+                // A try after the deadline would only make the app wait longer for the same end.
+                if due.after(SHORTEST) > self.deadline {
+                    return Some(self.expired());
+                }
+                self.wait_until(due, Status::RetryWait).await?;
+            }
+        }
+    }
+
+    async fn attempt(&mut self, nth: u32) -> ControlFlow<End, Again> {
+        let account = self.delivery.account.borrow().clone();
+        let id = self.cleared.message().id.clone();
+        let began = now();
+        record::attempt_began(&self.delivery.messages, &id, nth, began).await;
+        let left = self.deadline.since(began);
+        let outgoing = Outgoing {
+            ttl: Some(left),
+            log: account.log,
+            attempt: nth,
+            ..Outgoing::new(self.cleared.message())
+        };
+        let timeout = account.call_timeout.min(left);
+        let call = account.client.send(&account.credentials, outgoing, timeout);
+        let outcome = call.instrument(self.trace.span(nth)).await;
+        record::attempt_ended(&self.delivery.messages, &id, nth, &outcome, now()).await;
+        self.judge(outcome, &account.credentials, account.attempts)
+    }
+
+    /// What an outcome means for the message (messaging.md 3.4).
+    fn judge(
+        &mut self,
+        outcome: Outcome,
+        used: &Arc<plivo_client::Credentials>,
+        most: u32,
+    ) -> ControlFlow<End, Again> {
+        match outcome {
+            Outcome::Accepted(receipt) => {
+                if !receipt.extra_uuids.is_empty() {
+                    tracing::error!(message.id = %self.cleared.message().id, "Plivo split one recipient into several");
+                }
+                let news = News::Submitted(receipt.message_uuid);
+                ControlFlow::Break(End { news, settlement: Settlement::Keep, code: None })
+            }
+            Outcome::InDoubt(_) => {
+                let news = News::Ended(Status::InDoubt);
+                ControlFlow::Break(End {
+                    news,
+                    settlement: Settlement::Keep,
+                    code: Some("send.in_doubt"),
+                })
+            }
+            // Nothing was written, so nothing is risked by trying until the deadline.
+            Outcome::NotSent(not_sent) if not_sent.kind.may_retry() => {
+                ControlFlow::Continue(Again::Later { least: None })
+            }
+            Outcome::NotSent(_) => ControlFlow::Break(End::failed("upstream.untrusted")),
+            Outcome::Rejected(refused) => {
+                self.attempts += 1;
+                let later = |least| {
+                    if self.attempts < most {
+                        ControlFlow::Continue(Again::Later { least })
+                    } else {
+                        ControlFlow::Break(End::failed("upstream.unavailable"))
+                    }
+                };
+                match refused.kind {
+                    RefusedKind::Credentials => {
+                        self.delivery.latch(used);
+                        ControlFlow::Continue(Again::Renewed)
+                    }
+                    RefusedKind::Credit => {
+                        ControlFlow::Continue(Again::Later { least: Some(Duration::from_secs(30)) })
+                    }
+                    RefusedKind::RateLimited { retry_after }
+                    | RefusedKind::Shed { retry_after } => later(retry_after),
+                    RefusedKind::Geo => ControlFlow::Break(End::failed("upstream.geo_denied")),
+                    _ => ControlFlow::Break(End::failed("upstream.rejected")),
+                }
+            }
+        }
+    }
+
+    fn expired(&self) -> End {
+        End {
+            news: News::Ended(Status::Expired),
+            settlement: Settlement::GiveBack,
+            code: Some("send.expired"),
+        }
+    }
+
+    async fn wait_until(&self, at: Timestamp, status: Status) -> Option<()> {
+        let _counted = self.parked(status).await;
+        tokio::select! {
+            () = reach(at) => Some(()),
+            () = self.delivery.stop.cancelled() => None,
+        }
+    }
+
+    /// Returns at once while the credentials are good; else when they changed or the deadline has come.
+    async fn wait_for_credentials(&self) -> Option<()> {
+        let mut account = self.delivery.account.subscribe();
+        if !self.delivery.credentials_refused() {
+            return Some(());
+        }
+        let _counted = self.parked(Status::Waiting).await;
+        loop {
+            tokio::select! {
+                changed = account.changed() => changed.ok()?,
+                () = reach(self.deadline) => return Some(()),
+                () = self.delivery.stop.cancelled() => return None,
+            }
+            if !self.delivery.credentials_refused() {
+                return Some(());
+            }
+        }
+    }
+
+    /// Marks the message as waiting for as long as the returned count lives.
+    async fn parked(&self, status: Status) -> Parked<'_> {
+        let id = &self.cleared.message().id;
+        record::waits(&self.delivery.messages, id, status, now()).await;
+        self.tell.send_replace(News::Open(status));
+        self.delivery.waiting.fetch_add(1, Ordering::AcqRel);
+        Parked(&self.delivery)
+    }
+}
+
+impl Trace {
+    /// Of the request that is being served now.
+    pub(super) fn current() -> Self {
+        let request = Span::current();
+        Self { traceparent: telemetry::traceparent(&request), request }
+    }
+
+    fn span(&mut self, nth: u32) -> Span {
+        if nth == 1 {
+            return std::mem::replace(&mut self.request, Span::none());
+        }
+        let span = spans::retry(nth);
+        if let Some(traceparent) = &self.traceparent {
+            telemetry::link(&span, traceparent);
+        }
+        span
+    }
+}
+
+/// One message that waits; counted until it goes on, but not taken off when the process stops with it.
+struct Parked<'a>(&'a Delivery);
+
+impl Drop for Parked<'_> {
+    fn drop(&mut self) {
+        if !self.0.stop.is_cancelled() {
+            self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+impl End {
+    fn failed(code: &'static str) -> Self {
+        Self { news: News::Refused(code), settlement: Settlement::GiveBack, code: Some(code) }
+    }
+}
+
+impl Delivery {
+    /// Plivo refused `used`; nothing more is tried with them. A reload may have brought others meanwhile.
+    fn latch(&self, used: &Arc<plivo_client::Credentials>) {
+        let account = self.account.borrow();
+        if *account.credentials == **used && !self.refused.swap(true, Ordering::AcqRel) {
+            tracing::error!(
+                "Plivo refused the credentials (401); sends wait until [plivo] auth_id or auth_token change"
+            );
+        }
+    }
+}

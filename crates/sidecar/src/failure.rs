@@ -1,0 +1,48 @@
+//! Why the program ends other than by being asked to.
+
+use std::io;
+use std::process::ExitCode;
+
+use policy_host::RuntimeError;
+
+use crate::config::{Address, ConfigFaults};
+
+/// Why the program could not start or go on. Each prints what is wrong, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The configuration: every fault with file, line and key.
+    #[error("{0}")]
+    Config(#[from] ConfigFaults),
+    /// Policies that do not load, each with its place in the configuration.
+    #[error("{}", .0.join("\n"))]
+    Policies(Vec<String>),
+    /// The engine of policies.
+    #[error("the policy engine could not start: {0}")]
+    Engine(#[from] RuntimeError),
+    /// A listener.
+    #[error(
+        "{address} could not be bound: {source}; choose another address under [listen] or stop what holds it"
+    )]
+    Bind {
+        /// Where it should have listened.
+        address: Address,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Telemetry.
+    #[error("telemetry could not start: {0}")]
+    Telemetry(#[from] telemetry::TelemetryError),
+    /// The runtime or the signals.
+    #[error("the system refused what the program needs to run: {0}")]
+    System(#[from] io::Error),
+}
+
+impl Failure {
+    /// 2 where a file must be mended, 1 for everything else.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Config(_) | Self::Policies(_) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}

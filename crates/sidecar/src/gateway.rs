@@ -1,0 +1,250 @@
+//! The apps' doors: from a request to its answer.
+
+mod answer;
+mod body;
+mod explain;
+mod fields;
+mod identity;
+mod json;
+mod lookup;
+mod order;
+mod refusal;
+mod route;
+mod send;
+mod shown;
+mod submission;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Request, Response, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use message::Timestamp;
+use store::{IdempotencyKeys, Messages};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument as _, Span};
+
+use self::answer::{Answer, Door};
+use self::body::BodyLimits;
+use self::refusal::Plain;
+use self::route::Route;
+use crate::config::{App, Fixed};
+use crate::delivery::Delivery;
+use crate::in_force::InForce;
+use crate::listen::Peer;
+use crate::spans;
+
+pub(crate) use self::refusal::Refusal;
+
+/// Everything that a request may touch.
+pub(crate) struct Gateway {
+    pub(crate) in_force: Arc<ArcSwap<InForce>>,
+    pub(crate) messages: Arc<Messages>,
+    pub(crate) keys: Arc<IdempotencyKeys>,
+    pub(crate) delivery: Arc<Delivery>,
+    /// Requests that run to their end even if the caller hangs up; the drain waits for them.
+    pub(crate) in_flight: TaskTracker,
+    pub(crate) draining: CancellationToken,
+    pub(crate) bounds: Bounds,
+}
+
+/// The gateway's own bounds, fixed for the process's life.
+#[derive(Clone, Debug)]
+pub(crate) struct Bounds {
+    hosts: Vec<String>,
+    body: BodyLimits,
+}
+
+/// One request whose app is known, with everything in force for it.
+struct Call {
+    app: Arc<App>,
+    in_force: Arc<InForce>,
+    now: Timestamp,
+}
+
+impl Bounds {
+    pub(crate) fn of(fixed: &Fixed) -> Self {
+        let listen = &fixed.listen;
+        let body = BodyLimits { bytes: listen.max_body_bytes, time: listen.body_timeout };
+        Self { hosts: listen.hosts.clone(), body }
+    }
+}
+
+impl Gateway {
+    /// Answers one request. The server span is open for as long as anything below it runs.
+    pub(crate) async fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: Peer,
+    ) -> Response<Full<Bytes>> {
+        let route = Route::of(request.uri().path());
+        let span = spans::server(request.method(), route.pattern());
+        telemetry::accept_trace(
+            &span,
+            text(request.headers(), "traceparent"),
+            text(request.headers(), "tracestate"),
+        );
+        let door = route.door();
+        let answer = self.answer(route, request, peer).instrument(span.clone()).await;
+        let mut answer = answer.unwrap_or_else(|refusal| {
+            span.record("sendgate.code", refusal.code());
+            door.refuse(&refusal)
+        });
+        spans::answered(&span, answer.status);
+        if let Some(trace) = telemetry::trace_id(&span) {
+            answer.set(HeaderName::from_static("sendgate-trace-id"), trace);
+        }
+        answer.into_response()
+    }
+
+    async fn answer(
+        self: Arc<Self>,
+        route: Route,
+        request: Request<Incoming>,
+        peer: Peer,
+    ) -> Result<Answer, Refusal> {
+        identity::same_place(request.headers(), &self.bounds.hosts)?;
+        route.takes(request.method())?;
+        let in_force = self.in_force.load_full();
+        let app = Arc::clone(identity::app(&in_force.apps, request.headers(), &peer)?);
+        Span::current().record("sendgate.app", &app.name);
+        Span::current().record("sendgate.generation", in_force.chain.generation().0);
+        let call = Call { app, in_force, now: now() };
+
+        match route {
+            Route::Send(door) => self.send(door, call, request).await,
+            Route::Explain => self.explain(call, request).await,
+            Route::Messages if request.method() == http::Method::POST => {
+                self.send(Door::Native, call, request).await
+            }
+            Route::Messages => self.list(&call, request.uri().query().unwrap_or_default()).await,
+            Route::Message(id) => self.message(&call, &id).await,
+            Route::Policies => Ok(lookup::policies(&call)),
+            Route::Limits => Ok(lookup::limits(&call, self.keys.retention())),
+            Route::PlivoMessages(_) if request.method() == http::Method::POST => {
+                self.send(Door::Plivo, call, request).await
+            }
+            Route::PlivoMessages(account) => {
+                self.plivo_list(&call, &account, request.uri().query().unwrap_or_default()).await
+            }
+            Route::PlivoMessage(account, id) => self.plivo_message(&call, &account, &id).await,
+            Route::Unknown => Err(Plain::NotFound.into()),
+        }
+    }
+
+    /// The body, read within its bounds.
+    async fn body(&self, request: Request<Incoming>) -> Result<Bytes, Plain> {
+        let (parts, body) = request.into_parts();
+        body::read(&parts.headers, body, self.bounds.body).await
+    }
+}
+
+/// A header's value, where there is exactly one and it is text.
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none()).and_then(|value| value.to_str().ok())
+}
+
+/// The one place where the gateway asks for the time; everything below gets it as a value.
+fn now() -> Timestamp {
+    SystemTime::now().into()
+}
+
+/// `Prefer: wait=N` and `respond-async` (RFC 7240): how long the answer may wait for Plivo's, at most `most`.
+fn patience(headers: &HeaderMap, most: Duration) -> Duration {
+    let preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let mut wait = most;
+    for preference in preferences.flat_map(|value| value.split(',')).map(str::trim) {
+        let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
+        if name.eq_ignore_ascii_case("respond-async") {
+            return Duration::ZERO;
+        }
+        if name.eq_ignore_ascii_case("wait") {
+            wait = value.trim().parse().map_or(wait, Duration::from_secs).min(most);
+        }
+    }
+    wait
+}
+
+/// The `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): the draft's quoted string, or bare as most
+/// clients send it.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Plain> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Plain::BadKey("stands twice; send it once"));
+    }
+    let value = value.to_str().map_err(|_| Plain::BadKey("is not ASCII"))?.trim();
+    let key = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
+    match key.len() {
+        0 => Err(Plain::BadKey("is empty")),
+        1..=255 => Ok(Some(key.to_owned())),
+        _ => Err(Plain::BadKey("is longer than 255 bytes")),
+    }
+}
+
+/// Headers that a stored answer must not repeat.
+fn is_of_the_moment(name: &HeaderName) -> bool {
+    *name == header::DATE
+        || name.as_str().starts_with("ratelimit")
+        || name.as_str() == "sendgate-trace-id"
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::{Plain, idempotency_key, patience};
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for &(name, value) in pairs {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn the_key_is_taken_bare_and_quoted() {
+        for value in ["k1", "\"k1\"", " k1 "] {
+            assert_eq!(
+                idempotency_key(&headers(&[("idempotency-key", value)])),
+                Ok(Some("k1".into())),
+                "{value}"
+            );
+        }
+        assert_eq!(idempotency_key(&headers(&[])), Ok(None));
+    }
+
+    #[test]
+    fn an_empty_a_long_and_a_second_key_are_refused() {
+        for pairs in
+            [&[("idempotency-key", "")][..], &[("idempotency-key", "a"), ("idempotency-key", "a")]]
+        {
+            assert!(matches!(idempotency_key(&headers(pairs)), Err(Plain::BadKey(_))), "{pairs:?}");
+        }
+        let mut long = HeaderMap::new();
+        long.insert("idempotency-key", HeaderValue::from_str(&"x".repeat(256)).unwrap());
+        assert!(matches!(idempotency_key(&long), Err(Plain::BadKey(_))));
+    }
+
+    #[test]
+    fn an_app_may_wait_less_than_the_most_but_not_longer() {
+        let most = Duration::from_secs(10);
+        for (value, seconds) in
+            [("wait=3", 3), ("wait=60", 10), ("respond-async, wait=5", 0), ("wait=x", 10), ("", 10)]
+        {
+            assert_eq!(
+                patience(&headers(&[("prefer", value)]), most).as_secs(),
+                seconds,
+                "{value}"
+            );
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! A request's body, within its bounds of size and time.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
+use tokio::time::timeout;
+
+use super::refusal::Plain;
+
+/// How much of a body that is too large is read and thrown away, so that the client gets to read the answer.
+const DISCARDED: usize = 16 << 20;
+
+/// Bounds of one body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BodyLimits {
+    pub(crate) bytes: usize,
+    pub(crate) time: Duration,
+}
+
+/// Reads a JSON body whole.
+///
+/// # Errors
+///
+/// `body.content_type` unless it is `application/json` in UTF-8; `body.content_encoding` where it is compressed;
+/// `body.too_large`, `body.too_slow`, `body.incomplete`.
+pub(crate) async fn read(
+    headers: &HeaderMap,
+    body: Incoming,
+    limits: BodyLimits,
+) -> Result<Bytes, Plain> {
+    let typed = is_json(headers);
+    match timeout(limits.time, collect(body, limits.bytes)).await {
+        Err(_elapsed) => Err(Plain::TooSlow),
+        Ok(_) if !typed => Err(Plain::ContentType),
+        Ok(_) if headers.contains_key(header::CONTENT_ENCODING) => Err(Plain::ContentEncoding),
+        Ok(bytes) => bytes,
+    }
+}
+
+async fn collect(mut body: Incoming, most: usize) -> Result<Bytes, Plain> {
+    // A length announced above what is even thrown away is not worth reading.
+    if body.size_hint().lower() > DISCARDED as u64 {
+        return Err(Plain::TooLarge(most));
+    }
+    let mut bytes = BytesMut::new();
+    let mut seen = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Plain::Incomplete)?.into_data() else { continue };
+        seen += data.len();
+        if seen > DISCARDED {
+            break;
+        }
+        if seen <= most {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    if seen > most { Err(Plain::TooLarge(most)) } else { Ok(bytes.freeze()) }
+}
+
+/// `application/json`, with no charset but UTF-8 (RFC 8259 section 8.1).
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok())
+    else {
+        return false;
+    };
+    let mut parts = value.split(';').map(str::trim);
+    let named =
+        parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+    named
+        && parts.all(|parameter| {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            !name.eq_ignore_ascii_case("charset")
+                || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, header};
+
+    use super::is_json;
+
+    #[test]
+    fn json_is_taken_with_utf_8_or_without_a_charset_and_nothing_else() {
+        for (value, taken) in [
+            ("application/json", true),
+            ("Application/JSON; charset=UTF-8", true),
+            ("application/json;charset=\"utf-8\"", true),
+            ("application/json; charset=utf-16", false),
+            ("text/plain", false),
+            ("application/jsonp", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(value));
+            assert_eq!(is_json(&headers), taken, "{value:?}");
+        }
+        assert!(!is_json(&HeaderMap::new()), "no content type at all");
+    }
+}

@@ -1,0 +1,126 @@
+//! `POST /v1/explain`: what every policy would say, and why. Sends nothing, charges nothing, changes nothing.
+
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
+use message::facts::Facts;
+use policy_host::{Decision, Explanation, LimitReport, NotClearedKind, Verdict};
+use serde_json::{Value, json};
+
+use super::answer::{Answer, Door, change_json, problem, segments_json};
+use super::refusal::Refusal;
+use super::submission::{Draft, Submission};
+use super::{Call, Gateway, send};
+
+impl Gateway {
+    pub(super) async fn explain(
+        &self,
+        call: Call,
+        request: Request<Incoming>,
+    ) -> Result<Answer, Refusal> {
+        let bytes = self.body(request).await?;
+        let order = Door::Native.read(&bytes).map_err(Refusal::Malformed)?;
+        let submission = Submission::of(order, &call.app, &call.in_force.plivo, call.now)
+            .map_err(Refusal::Malformed)?;
+        let many = submission.many;
+        let mut explained = Vec::with_capacity(submission.drafts.len());
+        for draft in submission.drafts {
+            explained.push(explain_one(&call, draft, &submission.unknown_fields).await);
+        }
+        let body = match explained.pop() {
+            Some(one) if !many => one,
+            last => {
+                explained.extend(last);
+                json!({"messages": explained})
+            }
+        };
+        Ok(Answer::json(StatusCode::OK, &body))
+    }
+}
+
+async fn explain_one(call: &Call, draft: Draft, unknown_fields: &[String]) -> Value {
+    let refused = |refusal: &Refusal| json!({"verdict": "reject", "problem": problem(refusal), "policies": []});
+    let message = match draft.message {
+        Ok(message) => message,
+        Err(faults) => return refused(&Refusal::Malformed(faults)),
+    };
+    let candidate = match send::candidate(call, Door::Native, message, unknown_fields) {
+        Ok(candidate) => candidate,
+        Err(refusal) => return refused(&refusal),
+    };
+    let Explanation { stopped, message, facts, trail } =
+        call.in_force.chain.explain(candidate).await;
+    let mut changes = draft.changes;
+    changes.extend(trail.changes);
+    let warnings =
+        trail.warnings.iter().map(|note| json!({"code": note.key, "detail": note.value}));
+    let mut body = json!({
+        "verdict": if stopped.is_some() { "reject" } else { "accept" },
+        "to": message.to.as_str(),
+        "type": message.kind().as_str(),
+        "generation": trail.generation.0,
+        "facts": facts_json(&facts),
+        "policies": trail.decisions.iter().map(decision_json).collect::<Vec<_>>(),
+        "limits": trail.standings.iter().map(limit_json).collect::<Vec<_>>(),
+        "warnings": warnings.collect::<Vec<_>>(),
+        "transformations": changes.iter().map(change_json).collect::<Vec<_>>(),
+    });
+    if let Some((policy, kind)) = stopped {
+        let policy = policy.to_string();
+        let refusal = match kind {
+            NotClearedKind::Rejected(rejection) => {
+                Refusal::Rejected { policy, rejection: Box::new(rejection), standings: Vec::new() }
+            }
+            NotClearedKind::Failed(failure) => Refusal::PolicyFailed { policy, failure },
+        };
+        body["problem"] = problem(&refusal);
+    }
+    body
+}
+
+/// One policy's verdict with its time in microseconds.
+pub(super) fn decision_json(decision: &Decision) -> Value {
+    let notes = decision.notes.iter().map(|note| json!({"key": note.key, "value": note.value}));
+    let mut body = json!({
+        "policy": decision.policy.as_str(),
+        "version": &*decision.version,
+        "digest": decision.digest.to_string(),
+        "mode": decision.mode.as_str(),
+        "verdict": decision.verdict.as_str(),
+        "us": decision.elapsed.as_micros(),
+        "notes": notes.collect::<Vec<_>>(),
+    });
+    match &decision.verdict {
+        Verdict::Accepted => {}
+        Verdict::Amended(changes) => {
+            body["transformations"] = changes.iter().map(change_json).collect()
+        }
+        Verdict::Rejected(rejection) => {
+            body["code"] = rejection.code.clone().into();
+            body["detail"] = rejection.detail.clone().into();
+        }
+        Verdict::Failed { kind, .. } => body["failure"] = (*kind).into(),
+    }
+    body
+}
+
+fn facts_json(facts: &Facts) -> Value {
+    json!({
+        "valid": facts.number.valid,
+        "region": facts.number.region,
+        "number_type": facts.number.number_type.as_str(),
+        "zones": facts.number.zones,
+        "segments": segments_json(&facts.text),
+    })
+}
+
+fn limit_json(limit: &LimitReport) -> Value {
+    json!({
+        "policy": limit.policy.as_str(),
+        "limit": limit.limit,
+        "quota": limit.quota(),
+        "per_s": limit.period().map(|per| per.as_secs_f64()),
+        "remaining": limit.remaining,
+        "reset_s": limit.reset.as_secs_f64(),
+        "refused": limit.refused,
+    })
+}

@@ -1,0 +1,120 @@
+//! Reading the members of one JSON object, collecting every fault instead of stopping at the first.
+
+use message::Fault;
+use serde_json::{Map, Value};
+
+use super::json;
+
+/// The members of an object not yet read, and the faults found so far.
+#[derive(Debug)]
+pub(crate) struct Fields {
+    members: Map<String, Value>,
+    pub(crate) faults: Vec<Fault>,
+}
+
+impl Fields {
+    /// The members of `body`.
+    ///
+    /// # Errors
+    ///
+    /// `body.wrong_type` where it is not an object.
+    pub(crate) fn of(body: Value) -> Result<Self, Vec<Fault>> {
+        match body {
+            Value::Object(members) => Ok(Self { members, faults: Vec::new() }),
+            other => {
+                let detail = format!("the body is {}; send a JSON object", json::kind(&other));
+                Err(vec![Fault::new("", "body.wrong_type", detail)])
+            }
+        }
+    }
+
+    /// A member as it is; `null` counts as absent.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+        self.members.remove(name).filter(|value| !value.is_null())
+    }
+
+    pub(crate) fn string(&mut self, name: &str) -> Option<String> {
+        match self.take(name)? {
+            Value::String(text) => Some(text),
+            other => self.wrong_type(format!("/{name}"), "a string", &other),
+        }
+    }
+
+    /// A whole number of at least zero.
+    pub(crate) fn count(&mut self, name: &str) -> Option<u64> {
+        match self.take(name)? {
+            Value::Number(number) if number.is_u64() => number.as_u64(),
+            other => self.wrong_type(format!("/{name}"), "a whole number of at least zero", &other),
+        }
+    }
+
+    /// An array of strings, each with its pointer; entries of another type are faults and left out.
+    pub(crate) fn strings(&mut self, name: &str) -> Vec<(String, String)> {
+        match self.take(name) {
+            None => Vec::new(),
+            Some(Value::Array(items)) => {
+                let mut strings = Vec::with_capacity(items.len());
+                for (index, item) in items.into_iter().enumerate() {
+                    let pointer = format!("/{name}/{index}");
+                    match item {
+                        Value::String(text) => strings.push((pointer, text)),
+                        other => drop(self.wrong_type::<()>(pointer, "a string", &other)),
+                    }
+                }
+                strings
+            }
+            Some(other) => {
+                self.wrong_type::<()>(format!("/{name}"), "an array of strings", &other);
+                Vec::new()
+            }
+        }
+    }
+
+    /// An object whose members are strings.
+    pub(crate) fn pairs(&mut self, name: &str) -> Vec<(String, String)> {
+        match self.take(name) {
+            None => Vec::new(),
+            Some(Value::Object(members)) => {
+                let mut pairs = Vec::with_capacity(members.len());
+                for (key, value) in members {
+                    match value {
+                        Value::String(text) => pairs.push((key, text)),
+                        other => {
+                            self.wrong_type::<()>(
+                                format!("/{name}/{}", json::escape(&key)),
+                                "a string",
+                                &other,
+                            );
+                        }
+                    }
+                }
+                pairs
+            }
+            Some(other) => {
+                self.wrong_type::<()>(format!("/{name}"), "an object of strings", &other);
+                Vec::new()
+            }
+        }
+    }
+
+    pub(crate) fn fault(
+        &mut self,
+        pointer: impl Into<String>,
+        code: &str,
+        detail: impl Into<String>,
+    ) {
+        self.faults.push(Fault::new(pointer, code, detail));
+    }
+
+    /// Pointers of the members that nobody asked for, and the faults.
+    pub(crate) fn finish(self) -> (Vec<String>, Vec<Fault>) {
+        let unknown = self.members.keys().map(|name| format!("/{}", json::escape(name))).collect();
+        (unknown, self.faults)
+    }
+
+    fn wrong_type<T>(&mut self, pointer: String, wanted: &str, found: &Value) -> Option<T> {
+        let detail = format!("is {}; send {wanted}", json::kind(found));
+        self.faults.push(Fault::new(pointer, "body.wrong_type", detail));
+        None
+    }
+}

@@ -1,0 +1,169 @@
+//! Who asks, and whether it may ask from where it does.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use http::uri::Authority;
+use http::{HeaderMap, header};
+
+use super::refusal::Plain;
+use crate::config::App;
+use crate::listen::Peer;
+
+/// Host and Origin, so that no web page can post to localhost: neither by a name that was made to point here, nor from
+/// a page of another origin.
+///
+/// # Errors
+///
+/// `http.bad_host` where the Host header is missing, or names neither loopback nor one of `hosts`; `http.bad_origin`
+/// where a browser says that a page of another origin asks.
+pub(crate) fn same_place(headers: &HeaderMap, hosts: &[String]) -> Result<(), Plain> {
+    let host =
+        headers.get(header::HOST).and_then(|host| host.to_str().ok()).ok_or(Plain::BadHost)?;
+    let authority: Authority = host.parse().map_err(|_| Plain::BadHost)?;
+    let name = authority.host().trim_end_matches('.');
+    let loopback = name.eq_ignore_ascii_case("localhost") || is_loopback(name);
+    if !loopback
+        && !hosts
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(name) || known.eq_ignore_ascii_case(host))
+    {
+        return Err(Plain::BadHost);
+    }
+    if headers.get_all(header::HOST).iter().count() > 1 {
+        return Err(Plain::BadHost);
+    }
+    let own = format!("http://{host}");
+    let foreign =
+        |origin: &http::HeaderValue| !origin.as_bytes().eq_ignore_ascii_case(own.as_bytes());
+    let cross_site = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+    if cross_site || headers.get_all(header::ORIGIN).iter().any(foreign) {
+        return Err(Plain::BadOrigin);
+    }
+    Ok(())
+}
+
+/// The app that `headers` prove, by `Bearer TOKEN` or by Basic with the app's name and token.
+///
+/// The Basic name may also be an id of Plivo's shape (`MA` or `SA` and 18 more), since some of Plivo's SDKs take no
+/// other; the token alone tells the app then. Every token is compared, each in constant time.
+///
+/// # Errors
+///
+/// `auth.missing` without credentials, unless an app is open on loopback and the caller is there; `auth.invalid` else.
+pub(crate) fn app<'a>(
+    apps: &'a [Arc<App>],
+    headers: &HeaderMap,
+    peer: &Peer,
+) -> Result<&'a Arc<App>, Plain> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = given.next() else {
+        let open = apps.iter().find(|app| app.open_on_loopback && peer.is_local());
+        return open.ok_or(Plain::AuthMissing);
+    };
+    if given.next().is_some() {
+        return Err(Plain::AuthInvalid);
+    }
+    let value = value.to_str().map_err(|_| Plain::AuthInvalid)?;
+    let (scheme, rest) = value.split_once(' ').ok_or(Plain::AuthInvalid)?;
+    let credentials = match scheme.to_ascii_lowercase().as_str() {
+        "bearer" => (None, rest.trim().to_owned()),
+        "basic" => {
+            let decoded = BASE64_STANDARD
+                .decode(rest.trim())
+                .ok()
+                .and_then(|bytes| String::from_utf8(bytes).ok());
+            let (name, token) = decoded
+                .as_deref()
+                .and_then(|text| text.split_once(':'))
+                .ok_or(Plain::AuthInvalid)?;
+            (Some(name.to_owned()), token.to_owned())
+        }
+        _ => return Err(Plain::AuthInvalid),
+    };
+    let (name, token) = credentials;
+    let mut found = None;
+    for app in apps {
+        let named = name.as_deref().is_none_or(|name| name == app.name || has_plivo_shape(name));
+        let fits = app.token.as_ref().is_some_and(|known| known.matches(token.as_bytes()));
+        if fits && named {
+            found = Some(app);
+        }
+    }
+    found.ok_or(Plain::AuthInvalid)
+}
+
+fn is_loopback(name: &str) -> bool {
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Twenty characters that begin with `MA` or `SA` (plivo-api.md 1.1).
+fn has_plivo_shape(name: &str) -> bool {
+    name.len() == 20 && (name.starts_with("MA") || name.starts_with("SA"))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::{Plain, same_place};
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for &(name, value) in pairs {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn loopback_in_every_spelling_and_configured_hosts_are_served() {
+        let hosts = ["sms.internal".to_owned()];
+        for host in [
+            "localhost",
+            "LOCALHOST:8787",
+            "127.0.0.1:8787",
+            "127.8.9.1",
+            "[::1]:8787",
+            "sms.internal:80",
+        ] {
+            assert_eq!(same_place(&headers(&[("host", host)]), &hosts), Ok(()), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_was_made_to_point_here_is_not_served() {
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "2130706433",
+            "10.0.0.1",
+            "",
+        ] {
+            assert_eq!(same_place(&headers(&[("host", host)]), &[]), Err(Plain::BadHost), "{host}");
+        }
+        assert_eq!(same_place(&headers(&[]), &[]), Err(Plain::BadHost));
+        let twice = headers(&[("host", "localhost"), ("host", "evil.example")]);
+        assert_eq!(same_place(&twice, &[]), Err(Plain::BadHost));
+    }
+
+    #[test]
+    fn a_page_of_another_origin_is_not_served() {
+        for origin in [
+            "https://evil.example",
+            "null",
+            "http://localhost:3000",
+            "http://localhost:8787.evil.example",
+        ] {
+            let page = headers(&[("host", "localhost:8787"), ("origin", origin)]);
+            assert_eq!(same_place(&page, &[]), Err(Plain::BadOrigin), "{origin}");
+        }
+        let own = headers(&[("host", "localhost:8787"), ("origin", "http://localhost:8787")]);
+        assert_eq!(same_place(&own, &[]), Ok(()));
+        let fetch = headers(&[("host", "localhost:8787"), ("sec-fetch-site", "cross-site")]);
+        assert_eq!(same_place(&fetch, &[]), Err(Plain::BadOrigin));
+    }
+}

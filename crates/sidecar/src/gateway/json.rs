@@ -1,0 +1,162 @@
+//! JSON read strictly: a member given twice is a fault, since readers disagree on which one counts.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use message::Fault;
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// Reads one JSON value of a request.
+///
+/// # Errors
+///
+/// `body.bad_json` with line and column where `bytes` is not JSON in UTF-8 (lone surrogate escapes included);
+/// `body.duplicate_key` for each member that stands twice in its object (RFC 8259 section 4 leaves its meaning open).
+pub(crate) fn read(bytes: &[u8]) -> Result<Value, Vec<Fault>> {
+    let duplicates = RefCell::new(Vec::new());
+    let mut input = serde_json::Deserializer::from_slice(bytes);
+    let value = Strict { pointer: String::new(), duplicates: &duplicates }
+        .deserialize(&mut input)
+        .and_then(|value| input.end().map(|()| value))
+        .map_err(|err| vec![bad_json(&err)])?;
+    let duplicates = duplicates.into_inner();
+    if duplicates.is_empty() { Ok(value) } else { Err(duplicates) }
+}
+
+/// What a value is, in the words of a fault.
+pub(crate) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// Escapes a member's name for a JSON pointer (RFC 6901 section 3).
+pub(crate) fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+/// serde_json's own words may quote the input, so only place and category are told.
+fn bad_json(err: &serde_json::Error) -> Fault {
+    let what = if err.is_eof() { "ends too early" } else { "is not valid JSON in UTF-8" };
+    Fault::new(
+        "",
+        "body.bad_json",
+        format!("the body {what} at line {}, column {}", err.line(), err.column()),
+    )
+}
+
+struct Strict<'a> {
+    pointer: String,
+    duplicates: &'a RefCell<Vec<Fault>>,
+}
+
+impl Strict<'_> {
+    fn below(&self, name: &str) -> Strict<'_> {
+        Strict {
+            pointer: format!("{}/{}", self.pointer, escape(name)),
+            duplicates: self.duplicates,
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut array = Vec::new();
+        while let Some(item) = items.next_element_seed(self.below(&array.len().to_string()))? {
+            array.push(item);
+        }
+        Ok(Value::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            let below = self.below(&name);
+            let pointer = below.pointer.clone();
+            let value = members.next_value_seed(below)?;
+            if object.insert(name, value).is_some() {
+                let fault = Fault::new(pointer, "body.duplicate_key", "stands twice; give it once");
+                self.duplicates.borrow_mut().push(fault);
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    #[test]
+    fn a_member_that_stands_twice_is_named_by_its_pointer() {
+        let faults = read(br#"{"to":"a","to":"b","tags":{"x/y":1,"x/y":2}}"#).unwrap_err();
+        let found: Vec<_> = faults.iter().map(|f| (f.pointer.as_str(), f.code.as_str())).collect();
+        assert_eq!(found, [("/to", "body.duplicate_key"), ("/tags/x~1y", "body.duplicate_key")]);
+    }
+
+    #[test]
+    fn what_is_not_json_is_told_with_its_place_and_without_its_content() {
+        for body in
+            [&br#"{"to":"secret"#[..], br#"{"to":"\ud83d"}"#, b"\"\xff\"", b"{} {}", b"", b"[1,]"]
+        {
+            let faults = read(body).unwrap_err();
+            assert_eq!(faults[0].code, "body.bad_json", "{body:?}");
+            assert!(faults[0].detail.contains("line 1, column"), "{}", faults[0].detail);
+            assert!(!faults[0].detail.contains("secret"), "{}", faults[0].detail);
+        }
+    }
+
+    #[test]
+    fn nesting_without_end_is_refused_and_not_followed() {
+        let body = "[".repeat(100_000);
+        assert_eq!(read(body.as_bytes()).unwrap_err()[0].code, "body.bad_json");
+    }
+}

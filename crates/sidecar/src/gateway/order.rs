@@ -1,0 +1,229 @@
+//! What a request asks for, in one form for every door and before it is judged.
+
+use message::Fault;
+use serde_json::Value;
+
+use super::fields::Fields;
+use super::json;
+
+/// A member's value with the pointer its faults carry.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct At<T> {
+    pub(crate) pointer: String,
+    pub(crate) value: T,
+}
+
+/// One request's members, as far as their types are right.
+///
+/// Its `Debug` would show numbers and text, so it has none.
+#[derive(Default)]
+pub(crate) struct Order {
+    pub(crate) to: Vec<At<String>>,
+    /// Asked for as a list: the answer is a list too.
+    pub(crate) many: bool,
+    pub(crate) from: Option<At<String>>,
+    pub(crate) pool: Option<At<String>>,
+    pub(crate) text: At<String>,
+    pub(crate) media_urls: Vec<At<String>>,
+    pub(crate) media_ids: Vec<At<String>>,
+    pub(crate) kind: Option<At<String>>,
+    pub(crate) intent: Option<At<String>>,
+    pub(crate) ttl_s: Option<At<u64>>,
+    pub(crate) not_before: Option<At<String>>,
+    pub(crate) callback_url: Option<At<String>>,
+    pub(crate) dedup: Option<At<String>>,
+    pub(crate) dedup_key: Option<At<String>>,
+    pub(crate) tags: Vec<(String, String)>,
+    /// Media are asked for by the door itself.
+    pub(crate) media_required: bool,
+    /// Text is asked for by the door itself, media or not.
+    pub(crate) text_required: bool,
+    /// Pointers of members that mean nothing here.
+    pub(crate) unknown: Vec<String>,
+    pub(crate) faults: Vec<Fault>,
+}
+
+impl<T> At<T> {
+    pub(crate) fn new(pointer: impl Into<String>, value: T) -> Self {
+        Self { pointer: pointer.into(), value }
+    }
+}
+
+impl Order {
+    /// The native form of `POST /v1/messages`.
+    pub(crate) fn native(body: Value) -> Result<Self, Vec<Fault>> {
+        let mut fields = Fields::of(body)?;
+        let (to, many) = recipients(&mut fields, "to");
+        let mut order = Self { to, many, ..Self::default() };
+        order.from = member(&mut fields, "from");
+        order.pool = member(&mut fields, "powerpack_uuid");
+        order.text = member(&mut fields, "text").unwrap_or(At::new("/text", String::new()));
+        order.media_urls = members(&mut fields, "media_urls");
+        order.media_ids = members(&mut fields, "media_ids");
+        order.kind = member(&mut fields, "type");
+        order.intent = member(&mut fields, "intent");
+        order.ttl_s = fields.count("ttl_s").map(|seconds| At::new("/ttl_s", seconds));
+        order.not_before = member(&mut fields, "not_before");
+        order.callback_url = member(&mut fields, "callback_url");
+        order.dedup = member(&mut fields, "dedup");
+        order.dedup_key = member(&mut fields, "dedup_key");
+        order.tags = fields.pairs("tags");
+        (order.unknown, order.faults) = fields.finish();
+        Ok(order)
+    }
+
+    /// The seed's form of `POST /mms/send`: `{"recipient", "message", "mediaUrls"}`, all three needed.
+    pub(crate) fn seed(body: Value) -> Result<Self, Vec<Fault>> {
+        let mut fields = Fields::of(body)?;
+        let (to, many) = recipients(&mut fields, "recipient");
+        let mut order =
+            Self { to, many, media_required: true, text_required: true, ..Self::default() };
+        order.text = member(&mut fields, "message").unwrap_or(At::new("/message", String::new()));
+        order.media_urls = members(&mut fields, "mediaUrls");
+        (order.unknown, order.faults) = fields.finish();
+        Ok(order)
+    }
+
+    /// Plivo's own form of `POST /v1/Account/{auth_id}/Message/`, with every SDK's ways: nulls and empty strings for
+    /// what is not given, booleans as strings, `type` in any case, recipients joined with `<`.
+    pub(crate) fn plivo(body: Value) -> Result<Self, Vec<Fault>> {
+        let mut fields = Fields::of(body)?;
+        let (to, many) = plivo_recipients(&mut fields);
+        let mut order = Self { to, many, ..Self::default() };
+        order.from = given(member(&mut fields, "src"));
+        order.pool = given(member(&mut fields, "powerpack_uuid"));
+        // PHP's SDK sends the pool a second time under its own name.
+        fields.take("powerpackUUID");
+        order.text = member(&mut fields, "text").unwrap_or(At::new("/text", String::new()));
+        order.media_urls = members(&mut fields, "media_urls");
+        order.media_ids = members(&mut fields, "media_ids");
+        order.kind = given(member(&mut fields, "type"));
+        if let Some(kind) = &mut order.kind {
+            kind.value.make_ascii_lowercase();
+        }
+        order.ttl_s = number_or_text(&mut fields, "message_expiry");
+        order.callback_url = given(member(&mut fields, "url"));
+        for ignored in ["method", "log", "trackable"] {
+            fields.take(ignored);
+        }
+        (order.unknown, order.faults) = fields.finish();
+        Ok(order)
+    }
+}
+
+fn member(fields: &mut Fields, name: &str) -> Option<At<String>> {
+    fields.string(name).map(|value| At::new(format!("/{name}"), value))
+}
+
+fn members(fields: &mut Fields, name: &str) -> Vec<At<String>> {
+    fields.strings(name).into_iter().map(|(pointer, value)| At::new(pointer, value)).collect()
+}
+
+fn given(member: Option<At<String>>) -> Option<At<String>> {
+    member.filter(|at| !at.value.is_empty())
+}
+
+/// One recipient as a string, or several as an array.
+fn recipients(fields: &mut Fields, name: &str) -> (Vec<At<String>>, bool) {
+    let pointer = format!("/{name}");
+    match fields.take(name) {
+        None => {
+            fields.fault(
+                &pointer,
+                "phone.missing",
+                "is missing; give the recipient in E.164, such as +14155550123",
+            );
+            (Vec::new(), false)
+        }
+        Some(Value::String(number)) => (vec![At::new(pointer, number)], false),
+        Some(Value::Array(items)) if items.is_empty() => {
+            fields.fault(
+                &pointer,
+                "phone.missing",
+                "is an empty array; give at least one recipient",
+            );
+            (Vec::new(), true)
+        }
+        Some(Value::Array(items)) => {
+            let mut numbers = Vec::with_capacity(items.len());
+            for (index, item) in items.into_iter().enumerate() {
+                let pointer = format!("{pointer}/{index}");
+                match item {
+                    Value::String(number) => numbers.push(At::new(pointer, number)),
+                    other => {
+                        let detail = format!("is {}; send a string", json::kind(&other));
+                        fields.fault(pointer, "body.wrong_type", detail);
+                    }
+                }
+            }
+            (numbers, true)
+        }
+        Some(other) => {
+            let detail = format!(
+                "is {}; send a string: a number loses its plus sign and digits",
+                json::kind(&other)
+            );
+            fields.fault(&pointer, "body.wrong_type", detail);
+            (Vec::new(), false)
+        }
+    }
+}
+
+/// `dst`: a string, with `<` between several, or an array as some clients send it. Plivo drops separators and a
+/// missing plus sign silently (its "Messages" API page), so both are mended here the same way.
+fn plivo_recipients(fields: &mut Fields) -> (Vec<At<String>>, bool) {
+    let numbers = match fields.take("dst") {
+        Some(Value::String(text)) if text.trim_start().starts_with('[') => {
+            let detail = "is the text of a list, as Python's str() writes it; join the numbers with '<' instead";
+            fields.fault("/dst", "phone.multiple", detail);
+            return (Vec::new(), false);
+        }
+        Some(Value::String(text)) if text.contains('<') => {
+            text.split('<').map(str::to_owned).collect()
+        }
+        Some(Value::Array(items)) => {
+            items.iter().map(|item| item.as_str().unwrap_or_default().to_owned()).collect()
+        }
+        Some(Value::String(text)) => return (vec![At::new("/dst", plivo_number(&text))], false),
+        Some(other) => {
+            let detail = format!("is {}; send a string", json::kind(&other));
+            fields.fault("/dst", "body.wrong_type", detail);
+            return (Vec::new(), false);
+        }
+        None => Vec::<String>::new(),
+    };
+    let mut seen = Vec::with_capacity(numbers.len());
+    for number in numbers.iter().filter(|number| !number.is_empty()) {
+        let number = plivo_number(number);
+        if !seen.contains(&number) {
+            seen.push(number);
+        }
+    }
+    if seen.is_empty() {
+        fields.fault("/dst", "phone.missing", "dst parameter is missing");
+    }
+    let many = numbers.len() > 1;
+    (seen.into_iter().map(|number| At::new("/dst", number)).collect(), many)
+}
+
+/// Digits with a plus sign, of a number as Plivo lets it be written.
+fn plivo_number(text: &str) -> String {
+    let bare: String =
+        text.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '/')).collect();
+    if bare.starts_with('+') { bare } else { format!("+{bare}") }
+}
+
+/// A whole number, as a JSON number or as digits in a string.
+fn number_or_text(fields: &mut Fields, name: &str) -> Option<At<u64>> {
+    let pointer = format!("/{name}");
+    let number = match fields.take(name)? {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) if text.is_empty() => return None,
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    if number.is_none() {
+        fields.fault(&pointer, "body.wrong_type", "is not a whole number of seconds");
+    }
+    number.map(|seconds| At::new(pointer, seconds))
+}

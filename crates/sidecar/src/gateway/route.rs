@@ -1,0 +1,118 @@
+//! Paths and methods.
+
+use http::Method;
+
+use super::answer::Door;
+use super::refusal::Plain;
+
+/// Where a path leads.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    Send(Door),
+    Explain,
+    Messages,
+    Message(String),
+    Policies,
+    Limits,
+    PlivoMessages(String),
+    PlivoMessage(String, String),
+    Unknown,
+}
+
+impl Route {
+    /// The route of `path`. Only Plivo's own paths may have a slash too many, since its SDKs do.
+    pub(crate) fn of(path: &str) -> Self {
+        match path {
+            "/v1/messages" => return Self::Messages,
+            "/v1/explain" => return Self::Explain,
+            "/v1/policies" => return Self::Policies,
+            "/v1/limits" => return Self::Limits,
+            "/mms/send" => return Self::Send(Door::Seed),
+            _ => {}
+        }
+        if let Some(id) =
+            path.strip_prefix("/v1/messages/").filter(|id| !id.is_empty() && !id.contains('/'))
+        {
+            return Self::Message(id.to_owned());
+        }
+        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        match segments.as_slice() {
+            ["v1", "Account", account, "Message"] => Self::PlivoMessages((*account).to_owned()),
+            ["v1", "Account", account, "Message", id] => {
+                Self::PlivoMessage((*account).to_owned(), (*id).to_owned())
+            }
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The path's pattern, for spans.
+    pub(crate) fn pattern(&self) -> &'static str {
+        match self {
+            Self::Send(_) => "/mms/send",
+            Self::Explain => "/v1/explain",
+            Self::Messages => "/v1/messages",
+            Self::Message(_) => "/v1/messages/{id}",
+            Self::Policies => "/v1/policies",
+            Self::Limits => "/v1/limits",
+            Self::PlivoMessages(_) => "/v1/Account/{auth_id}/Message/",
+            Self::PlivoMessage(..) => "/v1/Account/{auth_id}/Message/{uuid}/",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The form its answers have.
+    pub(crate) fn door(&self) -> Door {
+        match self {
+            Self::Send(door) => *door,
+            Self::PlivoMessages(_) | Self::PlivoMessage(..) => Door::Plivo,
+            _ => Door::Native,
+        }
+    }
+
+    /// # Errors
+    ///
+    /// `http.method_not_allowed` with the methods that this route takes.
+    pub(crate) fn takes(&self, method: &Method) -> Result<(), Plain> {
+        let (allowed, names): (&[Method], _) = match self {
+            Self::Send(_) | Self::Explain => (&[Method::POST], "POST"),
+            Self::Messages | Self::PlivoMessages(_) => (&[Method::GET, Method::POST], "GET, POST"),
+            Self::Message(_) | Self::Policies | Self::Limits | Self::PlivoMessage(..) => {
+                (&[Method::GET], "GET")
+            }
+            Self::Unknown => return Ok(()),
+        };
+        if allowed.contains(method) { Ok(()) } else { Err(Plain::MethodNotAllowed(names)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Route;
+
+    #[test]
+    fn plivos_paths_are_known_with_slashes_too_few_and_too_many() {
+        for path in
+            ["/v1/Account/MAX/Message", "/v1/Account/MAX/Message/", "//v1/Account/MAX//Message//"]
+        {
+            assert_eq!(Route::of(path), Route::PlivoMessages("MAX".into()), "{path}");
+        }
+        assert_eq!(
+            Route::of("/v1/Account/MAX/Message/u1/"),
+            Route::PlivoMessage("MAX".into(), "u1".into())
+        );
+    }
+
+    #[test]
+    fn our_own_paths_are_exact() {
+        for path in [
+            "/v1/messages/",
+            "/v1/messages/a/b",
+            "/V1/messages",
+            "/",
+            "/v1/numbers",
+            "/v1/Account/MAX/Call/",
+        ] {
+            assert_eq!(Route::of(path), Route::Unknown, "{path}");
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! The way of one send, as one straight list.
+
+use std::panic;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, StatusCode};
+use hyper::body::Incoming;
+use message::{E164, Message, MessageId, Rejection, facts};
+use policy_host::{Candidate, NotCleared, NotClearedKind, Trail};
+use sha2::{Digest as _, Sha256};
+use store::{Claim, ClaimGuard, Fingerprint, Status, StoredAnswer};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument as _, Span};
+
+use super::answer::{Answer, Door, Owned, Verdict};
+use super::refusal::{Plain, Refusal};
+use super::submission::{Draft, Submission, change};
+use super::{Call, Gateway, idempotency_key, is_of_the_moment, patience};
+use crate::delivery::News;
+
+/// Within this time an equal request on Plivo's door is the same request again: Java's and PHP's HTTP clients post
+/// twice, without telling, when a kept connection is closed on them (plivo-api.md 7.4).
+const RESEND_WINDOW: Duration = Duration::from_secs(5);
+
+/// A request understood, and what its headers ask for.
+struct Asked {
+    door: Door,
+    submission: Submission,
+    key: Option<Key>,
+    wait: Duration,
+}
+
+/// What makes a request the same request again.
+struct Key {
+    text: String,
+    /// Shorter than the store's own retention, where it is the request's body that stands for a key.
+    window: Option<Duration>,
+}
+
+/// A key that is this request's now, or the answer that it had before.
+enum Claimed {
+    New(ClaimGuard),
+    Replay(Answer),
+}
+
+/// One recipient's message: refused, or ours and on its way.
+enum UnderWay {
+    Decided(Verdict),
+    Owned { owned: Owned, progress: watch::Receiver<News> },
+}
+
+impl Gateway {
+    /// From a request to its answer. Once it is read and understood it runs to its end even if the caller hangs up:
+    /// whether the message went out must not depend on who is still listening.
+    pub(super) async fn send(
+        self: Arc<Self>,
+        door: Door,
+        call: Call,
+        request: Request<Incoming>,
+    ) -> Result<Answer, Refusal> {
+        if self.draining.is_cancelled() {
+            return Err(Plain::Draining.into());
+        }
+        let asked = self.ask(door, &call, request).await?;
+        let tracker = self.in_flight.clone();
+        let decided = tracker
+            .spawn(async move { self.decide(call, asked).await }.instrument(Span::current()));
+        decided.await.unwrap_or_else(|err| match err.try_into_panic() {
+            Ok(reason) => panic::resume_unwind(reason),
+            Err(_cancelled) => Err(Plain::Internal.into()),
+        })
+    }
+
+    async fn ask(
+        &self,
+        door: Door,
+        call: &Call,
+        request: Request<Incoming>,
+    ) -> Result<Asked, Refusal> {
+        let headers = request.headers().clone();
+        let bytes = self.body(request).await?;
+        let order = door.read(&bytes).map_err(Refusal::Malformed)?;
+        let given = idempotency_key(&headers)?;
+        if given.is_none() && call.app.require_idempotency_key && door != Door::Plivo {
+            return Err(Plain::KeyRequired.into());
+        }
+        let submission = Submission::of(order, &call.app, &call.in_force.plivo, call.now)
+            .map_err(Refusal::Malformed)?;
+        let delivery = &call.in_force.delivery;
+        let key = match given {
+            Some(text) => Some(Key { text, window: None }),
+            None if door == Door::Plivo => {
+                Some(Key { text: resend_key(&bytes), window: Some(RESEND_WINDOW) })
+            }
+            None => None,
+        };
+        let most = if door == Door::Plivo { delivery.compat_wait } else { delivery.wait };
+        Ok(Asked { door, submission, key, wait: patience(&headers, most) })
+    }
+
+    async fn decide(&self, call: Call, asked: Asked) -> Result<Answer, Refusal> {
+        let claim = match &asked.key {
+            Some(key) => match self.claim(&call, &asked, key).await? {
+                Claimed::Replay(answer) => return Ok(answer),
+                Claimed::New(guard) => Some((guard, key.window)),
+            },
+            None => None,
+        };
+        let deadline = Instant::now() + asked.wait;
+        let latest = asked.submission.latest_start().unwrap_or(call.now);
+        let many = asked.submission.many;
+        let mut under_way = Vec::with_capacity(asked.submission.drafts.len());
+        for draft in asked.submission.drafts {
+            under_way.push(
+                self.accept(&call, asked.door, draft, &asked.submission.unknown_fields).await,
+            );
+        }
+        let mut verdicts = Vec::with_capacity(under_way.len());
+        for outcome in under_way {
+            verdicts.push(outcome.finish(deadline).await);
+        }
+        let id = verdicts.iter().find_map(Verdict::message_id).cloned();
+        let answer = asked.door.answer(verdicts, many);
+        if let (Some((guard, window)), Some(id)) = (claim, id) {
+            // The store keeps an answer for its retention from `from`; an earlier `from` is a shorter window.
+            let kept = self.keys.retention();
+            let from = match window {
+                Some(window) => call.now.after(window).before(kept),
+                None => latest.max(call.now),
+            };
+            if let Err(err) = guard.bind(stored(&answer, Some(id)), from, from).await {
+                tracing::error!(error = %err, "an answer could not be kept under its key");
+            }
+        }
+        Ok(answer)
+    }
+
+    /// The policies' verdict on one message, and the message made ours.
+    async fn accept(
+        &self,
+        call: &Call,
+        door: Door,
+        draft: Draft,
+        unknown_fields: &[String],
+    ) -> UnderWay {
+        let Draft { message, mut changes } = draft;
+        let message = match message {
+            Ok(message) => message,
+            Err(faults) => return UnderWay::refused(None, Refusal::Malformed(faults)),
+        };
+        Span::current().record("sendgate.message.id", &*message.id.0);
+        let to = message.to.clone();
+        let candidate = match candidate(call, door, message, unknown_fields) {
+            Ok(candidate) => candidate,
+            Err(refusal) => return UnderWay::refused(Some(to), refusal),
+        };
+        let cleared = match call.in_force.chain.clear(candidate).await {
+            Ok(cleared) => cleared,
+            Err(stopped) => return self.stopped(call, to, *stopped).await,
+        };
+        changes.extend(cleared.changes().iter().cloned());
+        let owned = Owned {
+            id: cleared.message().id.clone(),
+            to: cleared.message().to.clone(),
+            kind: cleared.message().kind(),
+            status: Status::Accepted,
+            message_uuid: None,
+            segments: cleared.facts().text.clone(),
+            warnings: cleared.warnings().to_vec(),
+            changes,
+            standings: cleared.standings().to_vec(),
+        };
+        match self.delivery.accept(cleared, &call.app.name, door.as_str(), call.now).await {
+            Ok(progress) => UnderWay::Owned { owned, progress },
+            Err(refusal) => UnderWay::refused(Some(to), refusal),
+        }
+    }
+
+    /// A refusal, unless the policy says that an earlier message stands for this one.
+    async fn stopped(&self, call: &Call, to: E164, stopped: NotCleared) -> UnderWay {
+        let NotCleared { kind, policy, message, trail } = stopped;
+        let policy = policy.to_string();
+        let refusal = match kind {
+            NotClearedKind::Failed(failure) => {
+                tracing::error!(policy, failure = %failure, kind = failure.as_str(), "a policy could not decide");
+                Refusal::PolicyFailed { policy, failure }
+            }
+            NotClearedKind::Rejected(rejection) => {
+                if let Some(owned) = self.coalesced(call, &rejection, &message, &trail).await {
+                    return UnderWay::Decided(Verdict { to: Some(to), outcome: Ok(owned) });
+                }
+                Refusal::Rejected {
+                    policy,
+                    rejection: Box::new(rejection),
+                    standings: trail.standings,
+                }
+            }
+        };
+        UnderWay::refused(Some(to), refusal)
+    }
+
+    /// The earlier message that stands for this one, where the policy coalesces and the record is still there.
+    async fn coalesced(
+        &self,
+        call: &Call,
+        no: &Rejection,
+        message: &Message,
+        trail: &Trail,
+    ) -> Option<Owned> {
+        let earlier = no.earlier.as_ref().filter(|_| no.code == "dup.coalesced")?;
+        let record = self.messages.get(&call.app.name, earlier).await.ok().flatten()?;
+        let mut changes = trail.changes.clone();
+        changes.push(change(
+            "dup.coalesced",
+            "an equal message went out a moment ago; this is its record",
+        ));
+        Some(Owned {
+            id: record.id.clone(),
+            to: message.to.clone(),
+            kind: message.kind(),
+            status: record.status,
+            message_uuid: record.message_uuid.clone(),
+            segments: record.segments.clone(),
+            warnings: trail.warnings.clone(),
+            changes,
+            standings: trail.standings.clone(),
+        })
+    }
+
+    async fn claim(&self, call: &Call, asked: &Asked, key: &Key) -> Result<Claimed, Refusal> {
+        let messages: Vec<Message> = asked
+            .submission
+            .drafts
+            .iter()
+            .filter_map(|draft| draft.message.as_ref().ok())
+            .cloned()
+            .collect();
+        let fingerprint = Fingerprint::of(asked.door.as_str(), &messages);
+        let most = Instant::now() + call.in_force.delivery.join;
+        loop {
+            let claim =
+                self.keys.claim(&call.app.name, &key.text, fingerprint.clone(), super::now()).await;
+            match claim.map_err(|_full| Plain::Full)? {
+                Claim::New(guard) => return Ok(Claimed::New(guard)),
+                Claim::Replay(stored) => return Ok(Claimed::Replay(replay(stored))),
+                Claim::Mismatch { fields } => {
+                    return Err(Plain::KeyMismatch(
+                        fields.into_iter().map(str::to_owned).collect(),
+                    )
+                    .into());
+                }
+                Claim::InFlight(other) => {
+                    if timeout_at(most, other.settled()).await.is_err() {
+                        return Err(Plain::KeyInProgress.into());
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl UnderWay {
+    fn refused(to: Option<E164>, refusal: Refusal) -> Self {
+        Self::Decided(Verdict { to, outcome: Err(refusal) })
+    }
+
+    /// Waits for Plivo's first answer until `deadline`.
+    async fn finish(self, deadline: Instant) -> Verdict {
+        let (mut owned, mut progress) = match self {
+            Self::Decided(verdict) => return verdict,
+            Self::Owned { owned, progress } => (owned, progress),
+        };
+        // Past the deadline, the latest news is the answer.
+        drop(timeout_at(deadline, progress.wait_for(|news| !news.is_open())).await);
+        let news = progress.borrow().clone();
+        let to = Some(owned.to.clone());
+        let outcome = match news {
+            News::Open(status) | News::Ended(status) => {
+                owned.status = status;
+                Ok(owned)
+            }
+            News::Submitted(uuid) => {
+                owned.status = Status::Submitted;
+                owned.message_uuid = Some(uuid);
+                Ok(owned)
+            }
+            News::Refused(code) => Err(Refusal::Upstream { id: owned.id, code }),
+        };
+        Verdict { to, outcome }
+    }
+}
+
+/// What a policy is asked about.
+///
+/// # Errors
+///
+/// The structural faults that only the survey of a whole message finds.
+pub(super) fn candidate(
+    call: &Call,
+    door: Door,
+    message: Message,
+    unknown_fields: &[String],
+) -> Result<Candidate, Refusal> {
+    let facts = facts::survey(&message, unknown_fields.to_vec()).map_err(Refusal::Malformed)?;
+    Ok(Candidate {
+        message,
+        facts,
+        app: call.app.name.as_str().into(),
+        door: door.as_str(),
+        now: call.now,
+    })
+}
+
+/// The key of a request that brought none: the body itself.
+fn resend_key(body: &[u8]) -> String {
+    let digest = Sha256::digest(body);
+    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("resend:{hex}")
+}
+
+fn stored(answer: &Answer, id: Option<MessageId>) -> StoredAnswer {
+    let lasting = answer.headers.iter().filter(|(name, _)| !is_of_the_moment(name));
+    let header = |(name, value): &(HeaderName, HeaderValue)| {
+        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    StoredAnswer {
+        status: answer.status.as_u16(),
+        headers: lasting.map(header).collect(),
+        body: answer.body.to_vec(),
+        message: id,
+    }
+}
+
+fn replay(stored: StoredAnswer) -> Answer {
+    let mut answer = Answer {
+        status: StatusCode::from_u16(stored.status).unwrap_or(StatusCode::ACCEPTED),
+        headers: Vec::new(),
+        body: Bytes::from(stored.body),
+    };
+    for (name, value) in stored.headers {
+        if let Ok(name) = HeaderName::try_from(name) {
+            answer.set(name, value);
+        }
+    }
+    answer.set(HeaderName::from_static("idempotent-replayed"), "true");
+    answer
+}

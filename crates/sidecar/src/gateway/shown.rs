@@ -1,0 +1,96 @@
+//! A message's record as its app sees it.
+
+use message::Timestamp;
+use serde_json::{Value, json};
+use store::{Attempt, Decision, Record, Status};
+
+use super::answer::segments_json;
+
+/// The record in the native form.
+pub(super) fn native(record: &Record) -> Value {
+    json!({
+        "id": record.id.0,
+        "status": record.status.as_str(),
+        "status_simple": record.status.simple().as_str(),
+        "message_uuid": record.message_uuid,
+        "to": record.to.as_str(),
+        "from": record.sender.as_str(),
+        "type": record.kind.as_str(),
+        "text_bytes": record.text_bytes,
+        "segments": segments_json(&record.segments),
+        "media_urls": record.media_urls.iter().map(|url| url.as_str()).collect::<Vec<_>>(),
+        "media_ids": record.media_ids,
+        "intent": record.intent,
+        "tags": record.tags.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect::<serde_json::Map<_, _>>(),
+        "error_code": record.error_code,
+        "created_at": instant(record.created),
+        "updated_at": instant(record.updated),
+        "not_before": record.not_before.map(instant),
+        "deadline": record.deadline.map(instant),
+        "attempts": record.attempts.iter().map(attempt).collect::<Vec<_>>(),
+        "decisions": record.decisions.iter().map(decision).collect::<Vec<_>>(),
+    })
+}
+
+/// The record as Plivo's message details (plivo-api.md 2.1): what an SDK reads, of what is known here.
+pub(super) fn plivo(record: &Record, account: &str) -> Value {
+    let uuid = record.message_uuid.as_deref().unwrap_or(&record.id.0);
+    json!({
+        "message_uuid": uuid,
+        "resource_uri": format!("/v1/Account/{account}/Message/{uuid}/"),
+        "from_number": record.sender.as_str().trim_start_matches('+'),
+        "to_number": record.to.digits(),
+        "message_direction": "outbound",
+        "message_state": plivo_state(record.status),
+        "message_type": record.kind.as_str(),
+        "message_time": instant(record.created),
+        "units": record.segments.count,
+        "total_rate": null,
+        "total_amount": null,
+        "error_code": record.error_code,
+        "error_message": null,
+    })
+}
+
+/// Plivo's word for a state (plivo-api.md 3.2).
+fn plivo_state(status: Status) -> &'static str {
+    match status {
+        Status::Sent => "sent",
+        Status::Delivered => "delivered",
+        Status::Undelivered => "undelivered",
+        Status::Failed | Status::Expired | Status::Canceled => "failed",
+        _ => "queued",
+    }
+}
+
+fn attempt(attempt: &Attempt) -> Value {
+    json!({
+        "number": attempt.number,
+        "started_at": instant(attempt.started),
+        "ended_at": attempt.ended.map(instant),
+        "outcome": attempt.outcome.map(|outcome| outcome.as_str()),
+        "http_status": attempt.http_status,
+        "code": attempt.code,
+    })
+}
+
+fn decision(decision: &Decision) -> Value {
+    let notes = decision.notes.iter().map(|note| json!({"key": note.key, "value": note.value}));
+    json!({
+        "policy": decision.policy,
+        "version": decision.version,
+        "digest": decision.digest,
+        "verdict": decision.verdict,
+        "enforced": decision.enforced,
+        "codes": decision.codes,
+        "notes": notes.collect::<Vec<_>>(),
+        "us": decision.took.as_micros(),
+    })
+}
+
+/// RFC 3339, in milliseconds.
+fn instant(at: Timestamp) -> Value {
+    let instant =
+        i64::try_from(at.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    instant.map_or(Value::Null, |instant| format!("{instant:.3}").into())
+}

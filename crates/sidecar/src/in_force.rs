@@ -1,0 +1,98 @@
+//! What is in force: settings, Plivo account and policies of one generation, swapped as one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use plivo_client::{AuthId, AuthToken, ClientConfig, Credentials, Log, PlivoClient};
+use policy_host::PolicyChain;
+
+use crate::config::{App, DeliverySettings, Plivo, PolicyEntry, Reloadable};
+
+/// How long a message is worth sending that does not say so: Plivo's own default.
+const LIFETIME: Duration = Duration::from_secs(10_800);
+
+/// One generation. Never edited: a reload builds the next and swaps one pointer, so that no request sees half of two.
+#[derive(Debug)]
+pub(crate) struct InForce {
+    pub(crate) apps: Vec<Arc<App>>,
+    pub(crate) plivo: Plivo,
+    pub(crate) delivery: DeliverySettings,
+    pub(crate) account: Account,
+    /// The chain as it was configured.
+    pub(crate) entries: Vec<PolicyEntry>,
+    pub(crate) chain: Arc<PolicyChain>,
+}
+
+/// What messages are sent with.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    pub(crate) client: PlivoClient,
+    pub(crate) credentials: Arc<Credentials>,
+    pub(crate) attempts: u32,
+    pub(crate) call_timeout: Duration,
+    pub(crate) log: Log,
+    pub(crate) lifetime: Duration,
+    pub(crate) queue_max: usize,
+}
+
+impl InForce {
+    /// The generation of these settings and this chain. Connections to Plivo are kept from `previous` where the
+    /// settings of the connection are the same.
+    ///
+    /// # Errors
+    ///
+    /// A line that says which key of `[plivo]` cannot be used, and why.
+    pub(crate) fn new(
+        settings: Reloadable,
+        chain: Arc<PolicyChain>,
+        previous: Option<&Self>,
+    ) -> Result<Self, String> {
+        let (plivo, delivery) = (settings.plivo, settings.delivery);
+        let kept = previous.filter(|previous| connection(&previous.plivo) == connection(&plivo));
+        let client = match kept {
+            Some(previous) => previous.account.client.clone(),
+            None => {
+                PlivoClient::new(client_config(&plivo)).map_err(|err| format!("plivo: {err}"))?
+            }
+        };
+        let account = Account {
+            client,
+            credentials: Arc::new(credentials(&plivo)?),
+            attempts: plivo.attempts,
+            call_timeout: plivo.call_timeout,
+            log: match plivo.log {
+                Some("false") => Log::Nothing,
+                Some("content_only") => Log::ContentOnly,
+                Some("number_only") => Log::NumberOnly,
+                _ => Log::Everything,
+            },
+            lifetime: delivery.ttl.unwrap_or(LIFETIME),
+            queue_max: delivery.queue_max,
+        };
+        let apps = settings.apps.into_iter().map(Arc::new).collect();
+        Ok(Self { apps, plivo, delivery, account, entries: settings.policies, chain })
+    }
+}
+
+/// The settings that a kept connection depends on.
+fn connection(plivo: &Plivo) -> (&str, Duration, Duration, usize) {
+    (plivo.base_url.as_str(), plivo.connect_timeout, plivo.call_timeout, plivo.max_connections)
+}
+
+fn client_config(plivo: &Plivo) -> ClientConfig {
+    ClientConfig {
+        base_url: plivo.base_url.as_str().to_owned(),
+        connect_timeout: plivo.connect_timeout,
+        call_timeout: plivo.call_timeout,
+        max_idle: plivo.max_connections,
+        extra_root_pem: None,
+    }
+}
+
+fn credentials(plivo: &Plivo) -> Result<Credentials, String> {
+    let auth_id =
+        AuthId::parse(plivo.auth_id.expose()).map_err(|err| format!("plivo.auth_id: {err}"))?;
+    let auth_token = AuthToken::parse(plivo.auth_token.expose())
+        .map_err(|err| format!("plivo.auth_token: {err}"))?;
+    Ok(Credentials { auth_id, auth_token })
+}

@@ -1,0 +1,190 @@
+//! Accepting connections within bounds, and letting them end well.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Address;
+
+/// Where a request comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum Peer {
+    Tcp(SocketAddr),
+    Unix,
+}
+
+/// A socket that is bound and not yet served.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    address: Address,
+    socket: Socket,
+}
+
+/// Bounds of one listener.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ListenLimits {
+    pub(crate) connections: usize,
+    pub(crate) header_bytes: usize,
+    pub(crate) header_time: Duration,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    Unix { listener: UnixListener, _file: SocketFile },
+}
+
+/// Takes the socket's file away when the listener ends.
+#[derive(Debug)]
+struct SocketFile(PathBuf);
+
+impl Peer {
+    /// On this machine: loopback or a Unix-domain socket.
+    pub(crate) fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Self::Unix => true,
+        }
+    }
+}
+
+impl Bound {
+    /// Binds `address`. A socket file that nobody listens on any more is replaced.
+    ///
+    /// # Errors
+    ///
+    /// The system's, such as an address in use.
+    pub(crate) async fn bind(address: &Address) -> io::Result<Self> {
+        match address {
+            Address::Tcp(socket) => {
+                let listener = TcpListener::bind(socket).await?;
+                Ok(Self {
+                    address: Address::Tcp(listener.local_addr()?),
+                    socket: Socket::Tcp(listener),
+                })
+            }
+            Address::Unix(path) => {
+                remove_stale(path).await?;
+                let listener = UnixListener::bind(path)?;
+                let socket = Socket::Unix { listener, _file: SocketFile(path.clone()) };
+                Ok(Self { address: address.clone(), socket })
+            }
+        }
+    }
+
+    /// The address, with the port that the system chose.
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Serves until `stop`; then takes no new connection, lets each open one end its request, and returns when all have.
+    pub(crate) async fn serve<S, F>(self, limits: ListenLimits, stop: CancellationToken, service: S)
+    where
+        S: Fn(Request<Incoming>, Peer) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    {
+        let graceful = GracefulShutdown::new();
+        let room = Arc::new(Semaphore::new(limits.connections));
+        loop {
+            // Waiting for room before accepting leaves the overflow in the system's own queue.
+            let permit = tokio::select! {
+                permit = Arc::clone(&room).acquire_owned() => permit,
+                () = stop.cancelled() => break,
+            };
+            let accepted = tokio::select! {
+                accepted = self.accept() => accepted,
+                () = stop.cancelled() => break,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    let connection =
+                        connection(stream, peer, limits, service.clone(), graceful.watcher());
+                    tokio::spawn(async move {
+                        connection.await;
+                        drop(permit);
+                    });
+                }
+                Err(err) => {
+                    // Out of descriptors, most likely: going round at once would only burn the core.
+                    tracing::warn!(error = %err, address = %self.address, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+        drop(self);
+        graceful.shutdown().await;
+    }
+
+    async fn accept(&self) -> io::Result<(Box<dyn Stream>, Peer)> {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok((Box::new(stream), Peer::Tcp(address)))
+            }
+            Socket::Unix { listener, .. } => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Box::new(stream), Peer::Unix))
+            }
+        }
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // The file may be gone already; there is nobody left to tell.
+        drop(std::fs::remove_file(&self.0));
+    }
+}
+
+/// What hyper reads from and writes to, whichever socket it came from.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+async fn connection<S, F>(
+    stream: Box<dyn Stream>,
+    peer: Peer,
+    limits: ListenLimits,
+    service: S,
+    watcher: Watcher,
+) where
+    S: Fn(Request<Incoming>, Peer) -> F + Send + Sync + 'static,
+    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
+    let respond = service_fn(move |request| {
+        let response = service(request, peer.clone());
+        async move { Ok::<_, Infallible>(response.await) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_time)
+        .max_buf_size(limits.header_bytes.max(8_192))
+        .serve_connection(TokioIo::new(stream), respond);
+    if let Err(err) = watcher.watch(served).await {
+        tracing::debug!(error = %err, "a connection ended badly");
+    }
+}
+
+/// A socket file left by a process that was killed is in the way of the next one.
+async fn remove_stale(path: &Path) -> io::Result<()> {
+    match tokio::net::UnixStream::connect(path).await {
+        Err(err) if err.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
+        _ => Ok(()),
+    }
+}

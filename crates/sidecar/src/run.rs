@@ -1,0 +1,212 @@
+//! `sendgate run`: start in an order that fails before any port opens, serve, and drain.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use policy_host::{PolicyRuntime, RuntimeOptions};
+use store::{IdempotencyKeys, MemoryLedger, Messages};
+use telemetry::{Telemetry, TelemetryOptions};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::Admin;
+use crate::config::{self, Address, Config, Environment, Fixed};
+use crate::delivery::Delivery;
+use crate::gateway::{Bounds, Gateway};
+use crate::in_force::InForce;
+use crate::listen::{Bound, ListenLimits};
+use crate::reload::{ReloadStatus, Reloader};
+use crate::{Failure, policies};
+
+/// How long telemetry may take to hand over its last spans.
+const FLUSH: Duration = Duration::from_secs(3);
+
+/// Everything that runs, and what stops it.
+struct Sidecar {
+    listeners: JoinSet<()>,
+    /// Ends every task that only waits: listeners' accepting, reloads, messages not yet due.
+    stop: CancellationToken,
+    /// Told from the first moment of the drain on; new sends are refused.
+    draining: CancellationToken,
+    in_flight: TaskTracker,
+    delivery: Arc<Delivery>,
+    drain: Duration,
+}
+
+/// Serves until SIGTERM or SIGINT, then drains.
+///
+/// # Errors
+///
+/// Whatever keeps it from starting; nothing after that.
+pub fn run(path: &Path, config: Config, environment: Environment) -> Result<(), Failure> {
+    let telemetry = telemetry::init(&telemetry_options(&config.fixed))?;
+    for warning in &config.warnings {
+        tracing::warn!(warning = %warning, "configuration");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(async {
+        let sidecar = Sidecar::start(path, config, environment).await?;
+        stop_requested().await?;
+        sidecar.drain().await;
+        Ok(())
+    });
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    flush(telemetry);
+    served
+}
+
+impl Sidecar {
+    /// Loads policies, then binds every address, then serves: what is wrong shows before the first port opens.
+    async fn start(path: &Path, config: Config, environment: Environment) -> Result<Self, Failure> {
+        let ephemeral = config.fixed.store.path.is_none();
+        let seen = config.snapshot().clone();
+        let (fixed, settings) = (config.fixed, config.reloadable);
+        let options = RuntimeOptions {
+            compile_cache: fixed.compile_cache.clone(),
+            ..RuntimeOptions::new(Arc::new(MemoryLedger::default()))
+        };
+        let engine = Arc::new(PolicyRuntime::new(options)?);
+        let chain =
+            policies::build(&engine, None, &settings.policies).await.map_err(Failure::Policies)?;
+        let poll = settings.poll;
+        let line = |fault| Failure::Policies(vec![format!("{}: {fault}", path.display())]);
+        let first = InForce::new(settings, Arc::new(chain), None).map_err(line)?;
+
+        let stop = CancellationToken::new();
+        let draining = CancellationToken::new();
+        let in_flight = TaskTracker::new();
+        let messages = Arc::new(Messages::default());
+        let delivery = Arc::new(Delivery::new(
+            Arc::clone(&messages),
+            in_flight.clone(),
+            stop.clone(),
+            first.account.clone(),
+        ));
+        let in_force = Arc::new(ArcSwap::from_pointee(first));
+        let reloads = Arc::new(ReloadStatus::default());
+
+        let gateway = Arc::new(Gateway {
+            in_force: Arc::clone(&in_force),
+            messages,
+            keys: Arc::new(IdempotencyKeys::default()),
+            delivery: Arc::clone(&delivery),
+            in_flight: in_flight.clone(),
+            draining: draining.clone(),
+            bounds: Bounds::of(&fixed),
+        });
+        let admin = Arc::new(Admin {
+            in_force: Arc::clone(&in_force),
+            reloads: Arc::clone(&reloads),
+            delivery: Arc::clone(&delivery),
+            draining: draining.clone(),
+            ephemeral: true,
+        });
+        let reloader = Reloader {
+            path: path.to_owned(),
+            environment,
+            fixed: fixed.clone(),
+            ephemeral,
+            runtime: engine,
+            in_force,
+            delivery: Arc::clone(&delivery),
+            status: reloads,
+            seen,
+        };
+
+        let mut bound = Vec::new();
+        for address in &fixed.listen.apps {
+            bound.push(bind(address).await?);
+        }
+        let bound_admin = bind(&fixed.listen.admin).await?;
+        let limits = ListenLimits {
+            connections: fixed.listen.max_connections,
+            header_bytes: fixed.listen.max_header_bytes,
+            header_time: fixed.listen.header_timeout,
+        };
+        let mut listeners = JoinSet::new();
+        for door in bound {
+            tracing::info!(address = %door.address(), listener = "apps", "listening");
+            let gateway = Arc::clone(&gateway);
+            let service = move |request, peer| Arc::clone(&gateway).handle(request, peer);
+            listeners.spawn(door.serve(limits, stop.clone(), service));
+        }
+        tracing::info!(address = %bound_admin.address(), listener = "admin", "listening");
+        let service = move |request, _peer| {
+            let admin = Arc::clone(&admin);
+            async move { admin.answer(&request) }
+        };
+        listeners.spawn(bound_admin.serve(limits, stop.clone(), service));
+        listeners.spawn(reloader.run(poll, stop.clone()));
+        Ok(Self { listeners, stop, draining, in_flight, delivery, drain: fixed.listen.drain })
+    }
+
+    /// Takes no new send, lets those in flight end, and says what was left.
+    async fn drain(mut self) {
+        let deadline = Instant::now() + self.drain;
+        tracing::info!(deadline_s = self.drain.as_secs(), "draining");
+        self.draining.cancel();
+        self.stop.cancel();
+        self.in_flight.close();
+        let ended = timeout_at(deadline, async {
+            self.in_flight.wait().await;
+            while self.listeners.join_next().await.is_some() {}
+        });
+        let in_time = ended.await.is_ok();
+        let left = self.delivery.waiting();
+        if in_time && left == 0 {
+            tracing::info!("drained; nothing was left");
+        } else {
+            tracing::warn!(
+                in_time,
+                waiting = left,
+                in_flight = self.in_flight.len(),
+                "drained; messages were left unsent"
+            );
+        }
+    }
+}
+
+async fn bind(address: &Address) -> Result<Bound, Failure> {
+    Bound::bind(address).await.map_err(|source| Failure::Bind { address: address.clone(), source })
+}
+
+async fn stop_requested() -> Result<(), Failure> {
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn telemetry_options(fixed: &Fixed) -> TelemetryOptions {
+    let telemetry = &fixed.telemetry;
+    TelemetryOptions {
+        otlp: telemetry.otlp.as_ref().map(|url| url.as_str().to_owned()),
+        protocol: match telemetry.protocol {
+            config::OtlpProtocol::Http => telemetry::Protocol::Http,
+            config::OtlpProtocol::Grpc => telemetry::Protocol::Grpc,
+        },
+        service_version: env!("CARGO_PKG_VERSION").into(),
+        log_filter: telemetry.log.clone(),
+        log_format: match telemetry.log_format {
+            config::LogFormat::Json => telemetry::LogFormat::Json,
+            config::LogFormat::Text => telemetry::LogFormat::Text,
+        },
+        ..TelemetryOptions::default()
+    }
+}
+
+fn flush(telemetry: Telemetry) {
+    if let Err(err) = telemetry.shutdown(FLUSH) {
+        // The log has ended with telemetry itself.
+        drop(writeln!(std::io::stderr(), "{err}"));
+    }
+}
