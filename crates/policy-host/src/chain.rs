@@ -53,6 +53,13 @@ impl PolicyChain {
         self.policies.iter().filter(move |policy| policy.applies_to(app))
     }
 
+    /// Whether both chains ask the same policies under the same rules, so that nothing is gained by replacing one.
+    pub fn decides_like(&self, other: &Self) -> bool {
+        let pairs = self.policies.iter().zip(&other.policies);
+        self.policies.len() == other.policies.len()
+            && pairs.into_iter().all(|(own, other)| own.decides_like(other))
+    }
+
     /// Asks every policy that applies to the app, in order, until one refuses or cannot decide.
     ///
     /// What the policies reserved and charged belongs to what is returned: [`Cleared::settle`] ends it, and it has been

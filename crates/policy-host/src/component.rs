@@ -78,7 +78,9 @@ fn as_component(module: &[u8]) -> Result<Cow<'_, [u8]>, LoadFault> {
     if module.len() > MODULE_BYTES {
         return Err(LoadFault::TooLarge { bytes: module.len(), most: MODULE_BYTES });
     }
+    let header = MAGIC.len() + CORE_LAYER.len();
     match module.strip_prefix(MAGIC) {
+        Some(_) if !is_whole(module.get(header..).unwrap_or_default()) => Err(LoadFault::Truncated),
         Some(rest) if rest.starts_with(COMPONENT_LAYER) => Ok(Cow::Borrowed(module)),
         Some(rest) if rest.starts_with(CORE_LAYER) => encode(module).map(Cow::Owned),
         _ => Err(LoadFault::NotWasm { seems: seems(module) }),
@@ -94,6 +96,28 @@ fn encode(module: &[u8]) -> Result<Vec<u8>, LoadFault> {
     let mut encoder = ComponentEncoder::default();
     let encoded = encoder.module(module).and_then(ComponentEncoder::encode);
     encoded.map_err(|error| LoadFault::Encode(error.into()))
+}
+
+/// Whether every section is there to its end. The encoder below trusts that, and a file may be read half written.
+fn is_whole(mut sections: &[u8]) -> bool {
+    while let Some((_id, rest)) = sections.split_first() {
+        let Some((size, rest)) = leb128(rest) else { return false };
+        let Some(after) = rest.get(size..) else { return false };
+        sections = after;
+    }
+    true
+}
+
+/// An unsigned number of at most 32 bits, and what follows it. Source: the WebAssembly binary format, "Integers".
+fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut number = 0_u64;
+    for (at, byte) in bytes.iter().take(5).enumerate() {
+        number |= u64::from(byte & 0x7f) << (7 * at);
+        if byte & 0x80 == 0 {
+            return Some((usize::try_from(number).ok()?, &bytes[at + 1..]));
+        }
+    }
+    None
 }
 
 /// What bytes seem to be that are not WebAssembly, for people who gave the wrong file.
@@ -202,6 +226,20 @@ mod tests {
     fn a_core_module_of_another_making_is_told_how_to_be_built() {
         let empty = b"\0asm\x01\0\0\0";
         assert!(matches!(as_component(empty), Err(LoadFault::NoComponentType)));
+    }
+
+    #[test]
+    fn a_module_that_is_cut_off_anywhere_is_told_so() {
+        // A custom section of 130 bytes, its size in two bytes.
+        let mut module = b"\0asm\x01\0\0\0\x00\x82\x01\x04name".to_vec();
+        module.resize(8 + 3 + 130, 0);
+        assert!(matches!(as_component(&module), Err(LoadFault::NoComponentType)));
+        for end in 9..module.len() {
+            let cut = as_component(&module[..end]);
+            assert!(matches!(cut, Err(LoadFault::Truncated)), "cut at {end}: {cut:?}");
+        }
+        let endless = b"\0asm\x01\0\0\0\x00\xff\xff\xff\xff\xff\x01";
+        assert!(matches!(as_component(endless), Err(LoadFault::Truncated)));
     }
 
     #[test]

@@ -43,6 +43,11 @@ pub enum LoadFault {
         /// What they seem to be.
         seems: &'static str,
     },
+    /// The bytes end before the module does.
+    #[error(
+        "the module ends in the middle of a section; it was cut off while it was written or copied"
+    )]
+    Truncated,
     /// A core module that was not built against the contract.
     #[error(
         "the core module carries no component type information; build it with `policy-sdk`, or with wit-bindgen \
@@ -121,8 +126,8 @@ pub enum LoadFault {
     /// The settings do not fit; every problem found.
     #[error("its settings do not fit: {}", listed(.0))]
     Settings(Vec<Problem>),
-    /// The task that compiled it ended before it was done.
-    #[error("the compilation was cut off")]
+    /// The task that compiled it ended before it was done: it panicked, or the program is ending.
+    #[error("its compilation did not end")]
     CutOff(#[source] BoxError),
 }
 

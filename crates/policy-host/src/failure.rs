@@ -89,3 +89,49 @@ pub(crate) fn classify(error: wasmtime::Error, visit: &Visit) -> PolicyFailure {
         _ => PolicyFailure::Trap(error.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use store::MemoryLedger;
+    use wasmtime::{ResourceLimiter, Trap};
+
+    use super::{Cut, classify};
+    use crate::visit::Visit;
+    use crate::{PolicyName, VisitLimits};
+
+    fn visit() -> Visit {
+        let (name, limits) = (PolicyName::new("p"), VisitLimits::default());
+        let ledger = Arc::new(MemoryLedger::default());
+        Visit::new(name, limits, Duration::from_millis(5), ledger, Arc::default())
+    }
+
+    #[test]
+    fn every_ending_is_told_apart_by_its_type() {
+        let cases = [
+            (wasmtime::Error::from(Trap::Interrupt), "deadline"),
+            (Cut::Waited.into(), "deadline"),
+            (Cut::HostCalls.into(), "host_calls"),
+            (Trap::StackOverflow.into(), "stack_overflow"),
+            (Trap::UnreachableCodeReached.into(), "trap"),
+            (wasmtime::Error::msg("anything else"), "trap"),
+        ];
+        for (error, kind) in cases {
+            let said = format!("{error:?}");
+            let wrapped = error.context("while the guest ran");
+            assert_eq!(classify(wrapped, &visit()).as_str(), kind, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_trap_after_a_refused_allocation_is_for_want_of_memory() {
+        let mut visit = visit();
+        assert!(!visit.meter.memory_growing(0, usize::MAX, None).unwrap());
+        let panicked = Trap::UnreachableCodeReached.into();
+        assert_eq!(classify(panicked, &visit).as_str(), "memory");
+    }
+}

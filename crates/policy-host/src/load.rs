@@ -15,11 +15,14 @@ use crate::policy::Manifest;
 use crate::revision::Revision;
 use crate::runtime::PolicyRuntime;
 use crate::{
-    Digest, Generation, Policy, PolicyChain, PolicyFailure, PolicySource, imports, settings, spans,
+    Digest, Generation, OnFailure, Policy, PolicyChain, PolicyFailure, PolicySource, imports,
+    settings, spans,
 };
 
-/// Most bytes of a manifest's name, version and bucket; of its summary; of its schema; and most buckets.
+/// Most bytes of a manifest's name and version; of a bucket, which is a phrase for people; of its summary; of its schema;
+/// and most buckets.
 const WORD_BYTES: usize = 64;
+const BUCKET_BYTES: usize = 256;
 const SUMMARY_BYTES: usize = 1_024;
 const SCHEMA_BYTES: usize = 256 << 10;
 const BUCKETS: usize = 64;
@@ -31,11 +34,9 @@ impl PolicyRuntime {
     ///
     /// The first step that fails: the module, its contract, its grants, its manifest, its settings (every problem).
     pub async fn load(&self, source: &PolicySource) -> Result<Policy, LoadError> {
-        let digest = Digest::of(&source.module);
-        let span = spans::load(&source.name, digest);
-        let revision = self.load_revision(source, digest).instrument(span).await;
+        let loaded = self.clone().revision(Arc::default(), source.clone()).await;
         let fault = |fault| LoadError { policy: source.name.clone(), fault };
-        Ok(policy(source, Arc::new(revision.map_err(fault)?), None))
+        Ok(policy(source, loaded.map_err(fault)?, None))
     }
 
     /// Builds the next chain of `wanted`, in their order. What did not change since `previous` is taken over with its
@@ -49,37 +50,45 @@ impl PolicyRuntime {
         previous: Option<&PolicyChain>,
         wanted: &[PolicySource],
     ) -> Result<PolicyChain, Vec<LoadError>> {
-        let mut faults = duplicates(wanted);
-        let loading: Vec<_> = wanted.iter().map(|source| self.begin(previous, source)).collect();
-        let mut policies = Vec::with_capacity(wanted.len());
+        let known = previous.into_iter().flat_map(|chain| &chain.policies);
+        let known: Arc<[_]> = known.flat_map(|policy| policy.revisions()).cloned().collect();
+        let begin = |source: &PolicySource| {
+            tokio::spawn(self.clone().revision(Arc::clone(&known), source.clone()))
+        };
+        let loading: Vec<_> = wanted.iter().map(begin).collect();
+        let (mut policies, mut errors) = (Vec::with_capacity(wanted.len()), duplicates(wanted));
         for (source, loading) in wanted.iter().zip(loading) {
-            match loading.end().await {
+            let loaded = loading.await.unwrap_or_else(|error| Err(LoadFault::CutOff(error.into())));
+            match loaded {
                 Ok(revision) => {
                     let last_good = last_good(previous, source, &revision);
                     policies.push(Arc::new(policy(source, revision, last_good)));
                 }
-                Err(fault) => faults.push(LoadError { policy: source.name.clone(), fault }),
+                Err(fault) => errors.push(LoadError { policy: source.name.clone(), fault }),
             }
         }
-        if !faults.is_empty() {
-            return Err(faults);
+        if !errors.is_empty() {
+            return Err(errors);
         }
         let generation = Generation(self.shared.next_generation.fetch_add(1, Ordering::Relaxed));
         Ok(PolicyChain { generation, policies, ledger: Arc::clone(&self.shared.ledger) })
     }
 
-    fn begin(&self, previous: Option<&PolicyChain>, source: &PolicySource) -> Loading {
-        let digest = Digest::of(&source.module);
-        let settings = settings_text(source);
-        let known = previous.into_iter().flat_map(|chain| &chain.policies);
-        let mut known = known.flat_map(|policy| policy.revisions());
-        if let Some(same) = known.find(|known| known.is_what(source, digest, &settings)) {
-            return Loading::Known(Arc::clone(same));
+    /// The one of `known` that `source` would be loaded as, or a new one.
+    async fn revision(
+        self,
+        known: Arc<[Arc<Revision>]>,
+        source: PolicySource,
+    ) -> Result<Arc<Revision>, LoadFault> {
+        let module = Arc::clone(&source.module);
+        let digesting = spawn_blocking(move || Digest::of(&module));
+        let digest = digesting.await.map_err(|error| LoadFault::CutOff(error.into()))?;
+        let settings = settings_text(&source);
+        if let Some(same) = known.iter().find(|known| known.is_what(&source, digest, &settings)) {
+            return Ok(Arc::clone(same));
         }
-        let (runtime, source) = (self.clone(), source.clone());
         let span = spans::load(&source.name, digest);
-        let loading = async move { runtime.load_revision(&source, digest).await };
-        Loading::New(tokio::spawn(loading.instrument(span)))
+        self.load_revision(&source, digest).instrument(span).await.map(Arc::new)
     }
 
     /// The steps, in the order in which they can fail.
@@ -134,24 +143,6 @@ impl PolicyRuntime {
     }
 }
 
-/// A revision that is there, or on its way.
-enum Loading {
-    Known(Arc<Revision>),
-    New(tokio::task::JoinHandle<Result<Revision, LoadFault>>),
-}
-
-impl Loading {
-    async fn end(self) -> Result<Arc<Revision>, LoadFault> {
-        match self {
-            Self::Known(revision) => Ok(revision),
-            Self::New(loading) => {
-                let loaded = loading.await.map_err(|error| LoadFault::CutOff(error.into()))?;
-                loaded.map(Arc::new)
-            }
-        }
-    }
-}
-
 async fn describe(prepared: &Prepared) -> Result<Manifest, LoadFault> {
     let failed = |failure: PolicyFailure| LoadFault::Trial { step: "describe", failure };
     let _permit = prepared.permit().await.map_err(failed)?;
@@ -177,9 +168,11 @@ async fn try_settings(prepared: &Prepared) -> Result<(), LoadFault> {
 }
 
 fn read_manifest(manifest: types::Manifest) -> Result<Manifest, LoadFault> {
-    let words = [&manifest.name, &manifest.version].into_iter().chain(&manifest.buckets);
+    let bucket = manifest.buckets.iter().map(String::len).max().unwrap_or(0);
     let bounds = [
-        ("a name, version or bucket", words.map(String::len).max().unwrap_or(0), WORD_BYTES),
+        ("the name", manifest.name.len(), WORD_BYTES),
+        ("the version", manifest.version.len(), WORD_BYTES),
+        ("a bucket", bucket, BUCKET_BYTES),
         ("the summary", manifest.summary.len(), SUMMARY_BYTES),
         ("the settings schema", manifest.settings_schema.len(), SCHEMA_BYTES),
     ];
@@ -222,6 +215,9 @@ fn last_good(
     source: &PolicySource,
     revision: &Arc<Revision>,
 ) -> Option<Arc<Revision>> {
+    if source.on_failure != OnFailure::LastGood {
+        return None;
+    }
     let before = previous?.policies.iter().find(|policy| *policy.name() == source.name)?;
     let unchanged = Arc::ptr_eq(&before.revision, revision);
     let good = match unchanged || before.revision.is_failing() {

@@ -50,6 +50,7 @@ impl Policies {
     pub fn replace(&self, next: PolicyChain) -> Generation {
         let mut past = self.past();
         let next = Arc::new(next);
+        bring_back(&next);
         let last = self.current.swap(Arc::clone(&next));
         retire(&last, &next);
         past.chains.push_back(last);
@@ -61,9 +62,7 @@ impl Policies {
     pub fn rollback(&self) -> Option<Generation> {
         let mut past = self.past();
         let before = past.chains.pop_back()?;
-        for policy in &before.policies {
-            policy.revisions().for_each(|revision| revision.bring_back());
-        }
+        bring_back(&before);
         let last = self.current.swap(Arc::clone(&before));
         retire(&last, &before);
         past.leaving.push(last);
@@ -100,6 +99,11 @@ impl Past {
             Err(_) => drop(free),
         }
     }
+}
+
+/// Lets the revisions of `next` keep warm instances, whatever was in force between.
+fn bring_back(next: &PolicyChain) {
+    next.policies.iter().flat_map(|policy| policy.revisions()).for_each(|each| each.bring_back());
 }
 
 /// Gives the idle instances of revisions back that `next` does not use.

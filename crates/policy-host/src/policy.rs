@@ -1,5 +1,6 @@
 //! One policy of a chain, and how it is asked.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use message::facts::Facts;
@@ -7,7 +8,7 @@ use message::{Message, Rejection, Timestamp};
 use tracing::Instrument;
 
 use crate::amend::{self, Amended};
-use crate::answer::{self, AnswerVerdict};
+use crate::answer::{self, AnswerVerdict, sentence};
 use crate::bindings::types;
 use crate::convert::Lowered;
 use crate::decision::{Decision, LimitReport, Verdict};
@@ -120,6 +121,13 @@ impl Policy {
         Arc::ptr_eq(&self.revision, &other.revision)
     }
 
+    /// Whether it decides as `other` does: the same revision under the same rules.
+    pub(crate) fn decides_like(&self, other: &Self) -> bool {
+        self.shares_revision_with(other)
+            && (self.on_failure, self.mode, &self.apps)
+                == (other.on_failure, other.mode, &other.apps)
+    }
+
     /// Every revision that it may ask.
     pub(crate) fn revisions(&self) -> impl Iterator<Item = &Arc<Revision>> {
         std::iter::once(&self.revision).chain(&self.last_good)
@@ -211,6 +219,16 @@ fn verdict(said: &Result<Said, PolicyFailure>) -> Verdict {
         Ok(Said::Accept) => Verdict::Accepted,
         Ok(Said::Amend(amended)) => Verdict::Amended(amended.changes.clone()),
         Ok(Said::Reject(rejection)) => Verdict::Rejected(rejection.clone()),
-        Err(failure) => Verdict::Failed { kind: failure.as_str(), detail: failure.to_string() },
+        Err(failure) => Verdict::Failed { kind: failure.as_str(), detail: with_sources(failure) },
     }
+}
+
+fn with_sources(failure: &PolicyFailure) -> String {
+    let mut said = failure.to_string();
+    let mut source = failure.source();
+    while let Some(cause) = source {
+        said = format!("{said}: {cause}");
+        source = cause.source();
+    }
+    sentence(&said)
 }

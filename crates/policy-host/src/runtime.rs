@@ -33,7 +33,7 @@ const CORE_PER_COMPONENT: u32 = 4;
 pub struct RuntimeOptions {
     /// What policies remember in.
     pub ledger: Arc<dyn Ledger>,
-    /// Where compiled modules are kept between starts; nowhere where absent.
+    /// Where compiled modules are kept between starts, as an absolute path; nowhere where absent.
     pub compile_cache: Option<PathBuf>,
     /// The unit in which running time is measured, and after which a running guest yields. Default 5 ms.
     pub tick: Duration,

@@ -60,13 +60,12 @@ impl Host for Visit {
             Err(refused) => return Ok(Err(refused)),
         };
         let (ledger, owner) = (Arc::clone(&self.ledger), self.policy.clone());
-        let (by, ttl) = match asking.dry_run {
-            // Adding nothing for the shortest life reads the sum and leaves nothing behind.
-            true => (0, Duration::from_millis(1)),
-            false => (delta, ttl(ttl_ms)),
-        };
-        let sum = self.wait(ledger.increment(owner.as_str(), &key, by, ttl, asking.now)).await?;
-        Ok(sum.map(|sum| if asking.dry_run { sum.saturating_add(delta) } else { sum }))
+        if asking.dry_run {
+            let found = self.wait(ledger.get(owner.as_str(), &key, asking.now)).await?;
+            return Ok(found.and_then(counted).map(|sum| sum.saturating_add(delta)));
+        }
+        let sum = ledger.increment(owner.as_str(), &key, delta, ttl(ttl_ms), asking.now);
+        self.wait(sum).await
     }
 
     async fn reserve(&mut self, key: String, ttl_ms: u64) -> Answer<Option<Holder>> {
@@ -168,6 +167,13 @@ impl Visit {
 /// The guest chose it, so it is bounded here.
 fn ttl(ms: u64) -> Duration {
     Duration::from_millis(ms.max(1)).min(LONGEST_TTL)
+}
+
+/// The sum under a key: every ledger keeps it as decimal text.
+fn counted(found: Option<Vec<u8>>) -> Result<i64, StateError> {
+    let Some(found) = found else { return Ok(0) };
+    let number = std::str::from_utf8(&found).ok().and_then(|text| text.parse().ok());
+    number.ok_or_else(|| invalid("the value under this key is not a counter".to_owned()))
 }
 
 fn invalid(what: String) -> StateError {

@@ -1,0 +1,109 @@
+//! Guests that misbehave end their own request and nothing else.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use policy_host::{OnFailure, PolicySource};
+
+use crate::host::{Host, ending, runaway, sms};
+
+/// Every way to misbehave, and what it is called. A guest of Rust runs out of its own stack, which lies at the bottom
+/// of its memory, before it runs out of the engine's: its overflow is an access out of bounds.
+const WAYS: [(&str, &str); 6] = [
+    ("spin", "deadline"),
+    ("hoard", "memory"),
+    ("panic", "trap"),
+    ("overflow", "trap"),
+    ("greedy", "host_calls"),
+    ("undecided", "undecided"),
+];
+
+/// Time that a spinning guest uses up soon, and that the others do not need.
+fn limited(text: &str) -> PolicySource {
+    let mut source = runaway();
+    if text == "spin" {
+        source.limits.time = Duration::from_millis(50);
+    }
+    source
+}
+
+#[tokio::test]
+async fn each_failure_is_told_apart_and_the_next_message_is_cleared() {
+    let host = Host::new();
+    for (text, kind) in WAYS {
+        let chain = host.chain(&[limited(text)]).await;
+        assert_eq!(ending(&chain.clear(sms(text)).await), format!("failed: {kind}"), "{text}");
+        assert_eq!(ending(&chain.clear(sms("hello")).await), "cleared", "after {text}");
+    }
+}
+
+#[tokio::test]
+async fn each_failure_lets_pass_where_the_operator_wants_that() {
+    let host = Host::new();
+    for (text, kind) in WAYS {
+        let mut open = limited(text);
+        open.on_failure = OnFailure::Accept;
+        let chain = host.chain(&[open]).await;
+        let cleared = chain.clear(sms(text)).await.unwrap();
+        let noted = &cleared.decisions()[0].notes[0];
+        assert_eq!((noted.key.as_str(), noted.value.as_str()), ("policy.skipped", kind));
+    }
+}
+
+#[tokio::test]
+async fn log_lines_above_the_bound_are_dropped_and_the_verdict_stands() {
+    let host = Host::new();
+    let chain = host.chain(&[runaway()]).await;
+    assert_eq!(ending(&chain.clear(sms("chatty 1000")).await), "cleared");
+}
+
+/// On one thread: a guest that did not yield would keep the second message from being looked at until it is cut.
+#[tokio::test(flavor = "current_thread")]
+async fn a_spinning_guest_does_not_stop_another_request() {
+    let host = Host::new();
+    let mut source = runaway();
+    source.limits.time = Duration::from_millis(500);
+    let chain = host.chain(&[source]).await;
+    let order = Mutex::new(Vec::new());
+    let clear = async |text: &'static str| {
+        let ended = ending(&chain.clear(sms(text)).await);
+        order.lock().unwrap().push((text, ended));
+    };
+
+    tokio::join!(clear("spin"), clear("hello"));
+
+    let order = order.into_inner().unwrap();
+    let expected = [("hello", "cleared".to_owned()), ("spin", "failed: deadline".to_owned())];
+    assert_eq!(order, expected);
+}
+
+#[tokio::test]
+async fn a_ledger_that_does_not_answer_ends_the_visit_in_its_time() {
+    let host = Host::new();
+    let mut source = runaway();
+    source.limits.time = Duration::from_millis(50);
+    let chain = host.chain(&[source]).await;
+    host.ledger.get_stuck();
+    assert_eq!(ending(&chain.clear(sms("greedy")).await), "failed: deadline");
+    assert_eq!(host.ledger.asked(), ["get"]);
+}
+
+/// Half of two instances may be visited at once, and the first visit stays until the ledger answers.
+#[tokio::test]
+async fn a_visit_that_finds_no_free_instance_in_its_time_is_told_so() {
+    let host = Host::with(|options| options.instances = 2);
+    let mut hasty = runaway();
+    hasty.limits.time = Duration::from_millis(50);
+    let (patient, hasty) = (host.chain(&[runaway()]).await, host.chain(&[hasty]).await);
+    host.ledger.get_stuck();
+    let second = async {
+        while host.ledger.asked().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let second = hasty.clear(sms("hello")).await;
+        host.ledger.get_going();
+        second
+    };
+    let (first, second) = tokio::join!(patient.clear(sms("greedy 3")), second);
+    assert_eq!((&*ending(&first), &*ending(&second)), ("cleared", "failed: no_instance"));
+}

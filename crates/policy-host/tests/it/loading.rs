@@ -1,0 +1,127 @@
+//! What is loaded, and what is refused with a word of help.
+
+use std::time::Duration;
+
+use policy_host::{Grants, LoadFault, PolicyFailure, PolicyName, PolicySource};
+use serde_json::json;
+
+use crate::host::{Host, country, dedup, module, policy, runaway, said};
+
+async fn fault(host: &Host, source: &PolicySource) -> LoadFault {
+    host.runtime.load(source).await.unwrap_err().fault
+}
+
+#[tokio::test]
+async fn a_loaded_policy_says_what_it_is() {
+    let host = Host::new();
+    let loaded = host.runtime.load(&country()).await.unwrap();
+    assert_eq!((loaded.name().as_str(), loaded.manifest().name.as_str()), ("country", "country"));
+    assert_eq!(&*loaded.manifest().version, env!("CARGO_PKG_VERSION"));
+    assert_eq!(loaded.digest(), policy_host::Digest::of(&module("country")));
+    assert!(loaded.manifest().settings_schema.contains("mms_fallback"));
+}
+
+#[tokio::test]
+async fn an_import_without_its_grant_is_refused_with_the_word_to_add() {
+    let host = Host::new();
+    let mut source = dedup();
+    source.grants = Grants::default();
+    let error = host.runtime.load(&source).await.unwrap_err();
+    assert_eq!(
+        said(&error),
+        "policy `dedup` cannot be loaded: the module imports `sendgate:policy/state@0.1.0`; add \"state\" to `grants`"
+    );
+}
+
+#[tokio::test]
+async fn a_module_of_another_contract_is_refused_with_both_versions() {
+    let host = Host::new();
+    let text = |bytes: &[u8]| bytes.iter().map(|&byte| char::from(byte)).collect::<String>();
+    let later = text(&module("country")).replace("@0.1.0", "@0.2.0");
+    let later: Vec<u8> = later.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+    let fault = fault(&host, &PolicySource::new(PolicyName::new("later"), later)).await;
+    let told = said(&fault);
+    assert!(matches!(fault, LoadFault::ContractVersion { .. }), "{told}");
+    assert!(told.contains("@0.2.0") && told.contains("sendgate:policy@0.1.0"), "{told}");
+}
+
+#[tokio::test]
+async fn what_is_no_module_is_refused_for_what_it_seems() {
+    let host = Host::new();
+    for (bytes, seems) in
+        [(&b"(module)"[..], "WebAssembly's text form"), (b"", "empty"), (b"<html>", "a web page")]
+    {
+        let fault = fault(&host, &PolicySource::new(PolicyName::new("p"), bytes)).await;
+        assert!(said(&fault).contains(seems), "{}", said(&fault));
+    }
+    let mut broken = module("country");
+    broken.truncate(broken.len() / 2);
+    let fault = fault(&host, &PolicySource::new(PolicyName::new("p"), broken)).await;
+    assert!(matches!(fault, LoadFault::Truncated), "{}", said(&fault));
+}
+
+#[tokio::test]
+async fn settings_that_do_not_fit_are_all_told_with_their_pointers() {
+    let host = Host::new();
+    let mut source = policy("country");
+    source.settings = json!({ "allow": ["US", 7], "mms_fallback": "maybe", "mmx": [] });
+    let LoadFault::Settings(problems) = fault(&host, &source).await else { panic!("loaded") };
+    let mut pointers: Vec<_> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
+    pointers.sort_unstable();
+    assert_eq!(pointers, ["", "/allow/1", "/mms_fallback"], "{problems:?}");
+}
+
+#[tokio::test]
+async fn settings_that_fit_the_schema_but_not_the_policy_are_refused_by_it() {
+    let host = Host::new();
+    let mut source = policy("country");
+    source.settings = json!({ "allow": ["USA"] });
+    let LoadFault::Settings(problems) = fault(&host, &source).await else { panic!("loaded") };
+    assert_eq!(problems[0].pointer, "/allow/0", "{problems:?}");
+}
+
+#[tokio::test]
+async fn a_policy_that_does_not_come_back_from_configure_is_not_loaded() {
+    let host = Host::new();
+    let mut source = runaway();
+    source.settings = json!({ "spin_on_configure": true });
+    source.limits.time = Duration::from_millis(50);
+    let fault = fault(&host, &source).await;
+    assert!(
+        matches!(fault, LoadFault::Trial { step: "configure", failure: PolicyFailure::Deadline }),
+        "{}",
+        said(&fault)
+    );
+}
+
+#[tokio::test]
+async fn a_memory_limit_that_the_module_starts_above_is_its_failure() {
+    let host = Host::new();
+    let mut source = runaway();
+    source.limits.memory = 64 << 10;
+    let fault = fault(&host, &source).await;
+    let too_small = matches!(fault, LoadFault::Trial { failure: PolicyFailure::Memory, .. });
+    assert!(too_small, "{}", said(&fault));
+}
+
+#[tokio::test]
+async fn a_memory_limit_above_the_pools_is_refused() {
+    let host = Host::new();
+    let mut source = runaway();
+    source.limits.memory = usize::MAX;
+    assert!(matches!(fault(&host, &source).await, LoadFault::MemoryLimit { .. }));
+}
+
+#[tokio::test]
+async fn every_policy_that_cannot_be_loaded_is_told_at_once() {
+    let host = Host::new();
+    let broken = |name: &str| PolicySource::new(PolicyName::new(name), &b"no module"[..]);
+    let errors = host
+        .runtime
+        .build(None, &[broken("a"), country(), broken("b"), country()])
+        .await
+        .unwrap_err();
+    let mut told: Vec<_> = errors.iter().map(|error| error.policy.as_str()).collect();
+    told.sort_unstable();
+    assert_eq!(told, ["a", "b", "country"]);
+}

@@ -1,0 +1,16 @@
+//! The host with real modules: what policies can and cannot do to it.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod host;
+mod watched;
+
+mod afterwards;
+mod chains;
+mod failures;
+mod holds;
+mod imports;
+mod instances;
+mod loading;
+mod reload;
+mod shadow;
+mod spans;

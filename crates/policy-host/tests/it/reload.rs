@@ -1,0 +1,131 @@
+//! One chain after the other.
+
+use policy_host::{Generation, OnFailure, Policies, PolicyName, PolicySource};
+use serde_json::json;
+
+use crate::host::{Host, country, ending, module, runaway, sms, sms_to};
+
+#[tokio::test]
+async fn what_did_not_change_is_taken_over_with_its_warm_instances() {
+    let host = Host::new();
+    let first = host.chain(&[country(), runaway()]).await;
+    drop(first.clear(sms("hello")).await.unwrap());
+    let mut canada = country();
+    canada.settings = json!({ "allow": ["CA"] });
+    let mut open = runaway();
+    open.on_failure = OnFailure::Accept;
+
+    let second = host.next_chain(Some(&first), &[canada, open]).await;
+
+    assert!(second.generation() > first.generation());
+    assert!(!second.policies()[0].shares_revision_with(&first.policies()[0]));
+    assert!(second.policies()[1].shares_revision_with(&first.policies()[1]));
+    assert_eq!(second.policies()[1].idle_instances(), 1, "the warm instance was lost");
+    assert_eq!(second.policies()[1].on_failure(), OnFailure::Accept);
+    assert!(!second.decides_like(&first));
+    assert_eq!(ending(&second.clear(sms("hello")).await), "country.not_allowed");
+}
+
+#[tokio::test]
+async fn a_chain_of_the_same_sources_decides_alike() {
+    let host = Host::new();
+    let first = host.chain(&[country(), runaway()]).await;
+    let second = host.next_chain(Some(&first), &[country(), runaway()]).await;
+    assert!(second.decides_like(&first));
+    let turned = host.next_chain(Some(&first), &[runaway(), country()]).await;
+    assert!(!turned.decides_like(&first), "the order of the policies did not count");
+    let fewer = host.next_chain(Some(&first), &[country()]).await;
+    assert!(!fewer.decides_like(&first));
+}
+
+#[tokio::test]
+async fn a_request_in_flight_ends_on_the_chain_it_took() {
+    let host = Host::new();
+    let policies = Policies::new(host.chain(&[country()]).await);
+    let taken = policies.current();
+    let mut canada = country();
+    canada.settings = json!({ "allow": ["CA"] });
+
+    policies.replace(host.next_chain(Some(&taken), &[canada]).await);
+
+    assert_eq!(ending(&taken.clear(sms("hello")).await), "cleared");
+    let current = policies.current();
+    assert_eq!(ending(&current.clear(sms("hello")).await), "country.not_allowed");
+    assert_eq!(taken.policies()[0].idle_instances(), 0, "a replaced policy kept an instance");
+}
+
+#[tokio::test]
+async fn a_rollback_brings_the_chain_before_back_and_history_is_bounded() {
+    let host = Host::new();
+    let policies = Policies::with_history(host.chain(&[country()]).await, 2);
+    let first = policies.current().generation();
+    for _ in 0..3 {
+        let current = policies.current();
+        policies.replace(host.next_chain(Some(&current), &[country()]).await);
+    }
+    let Generation(start) = first;
+    assert_eq!(policies.history(), [Generation(start + 1), Generation(start + 2)]);
+
+    assert_eq!(policies.rollback(), Some(Generation(start + 2)));
+    assert_eq!(policies.current().generation(), Generation(start + 2));
+    assert_eq!(policies.rollback(), Some(Generation(start + 1)));
+    assert_eq!(policies.rollback(), None);
+    assert_eq!(policies.current().generation(), Generation(start + 1));
+
+    let next = host.next_chain(Some(&policies.current()), &[country()]).await;
+    assert_eq!(next.generation(), Generation(start + 4), "a generation was counted twice");
+}
+
+#[tokio::test]
+async fn a_chain_that_was_brought_back_keeps_warm_instances_again() {
+    let host = Host::new();
+    let policies = Policies::new(host.chain(&[country()]).await);
+    policies.replace(host.chain(&[runaway()]).await);
+    policies.rollback();
+    let chain = policies.current();
+    drop(chain.clear(sms("hello")).await.unwrap());
+    assert_eq!(chain.policies()[0].idle_instances(), 1);
+}
+
+/// A policy called `rule` with the module of `of`.
+fn rule(of: PolicySource) -> PolicySource {
+    PolicySource { name: PolicyName::new("rule"), on_failure: OnFailure::LastGood, ..of }
+}
+
+#[tokio::test]
+async fn a_revision_that_fails_is_stood_in_for_by_the_one_before() {
+    let host = Host::new();
+    let good = host.chain(&[rule(country())]).await;
+    let bad = host.next_chain(Some(&good), &[rule(runaway())]).await;
+
+    let cleared = bad.clear(sms("panic")).await.unwrap();
+    let verdicts: Vec<_> =
+        cleared.decisions().iter().map(|d| (d.verdict.as_str(), d.digest)).collect();
+    let digest = |name| policy_host::Digest::of(&module(name));
+    assert_eq!(verdicts, [("failure", digest("runaway")), ("accept", digest("country"))]);
+
+    let refused = bad.clear(sms_to("+447911123456", "panic")).await;
+    assert_eq!(ending(&refused), "country.not_allowed");
+}
+
+#[tokio::test]
+async fn a_failing_revision_is_never_the_last_good_one() {
+    let host = Host::new();
+    let good = host.chain(&[rule(country())]).await;
+    let bad = host.next_chain(Some(&good), &[rule(runaway())]).await;
+    drop(bad.clear(sms("panic")).await.unwrap());
+    let mut other = rule(runaway());
+    other.limits.max_calls += 1;
+
+    let worse = host.next_chain(Some(&bad), &[other]).await;
+
+    let cleared = worse.clear(sms("panic")).await.unwrap();
+    assert_eq!(cleared.decisions()[1].digest, policy_host::Digest::of(&module("country")));
+}
+
+#[tokio::test]
+async fn without_a_last_good_revision_a_failure_refuses() {
+    let host = Host::new();
+    let chain = host.chain(&[rule(runaway())]).await;
+    assert_eq!(ending(&chain.clear(sms("panic")).await), "failed: trap");
+}

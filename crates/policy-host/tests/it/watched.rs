@@ -1,0 +1,133 @@
+//! A ledger in memory that tells what was asked of it, and can be made to keep everybody waiting.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use message::{
+    Charge, Hold, Holder, Ledger, LedgerFuture, MessageId, Reserved, Settlement, Taken, Timestamp,
+};
+use store::MemoryLedger;
+use tokio::sync::watch;
+
+#[derive(Debug, Default)]
+pub(crate) struct WatchedLedger {
+    inner: MemoryLedger,
+    asked: Mutex<Vec<&'static str>>,
+    settled: Mutex<Vec<(usize, Settlement)>>,
+    stuck: watch::Sender<bool>,
+}
+
+impl WatchedLedger {
+    /// Every call but `settle`, in order, by name.
+    pub(crate) fn asked(&self) -> Vec<&'static str> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// How many holds were settled at a time, and how.
+    pub(crate) fn settled(&self) -> Vec<(usize, Settlement)> {
+        self.settled.lock().unwrap().clone()
+    }
+
+    /// From now on nothing is answered.
+    pub(crate) fn get_stuck(&self) {
+        self.stuck.send_replace(true);
+    }
+
+    /// Answers everything again, and whoever waits.
+    pub(crate) fn get_going(&self) {
+        self.stuck.send_replace(false);
+    }
+
+    fn answer<'a, T: Send + 'a>(
+        &'a self,
+        name: &'static str,
+        answer: LedgerFuture<'a, T>,
+    ) -> LedgerFuture<'a, T> {
+        self.asked.lock().unwrap().push(name);
+        if !*self.stuck.borrow() {
+            return answer;
+        }
+        let mut stuck = self.stuck.subscribe();
+        Box::pin(async move {
+            stuck.wait_for(|stuck| !stuck).await.unwrap();
+            answer.await
+        })
+    }
+}
+
+impl Ledger for WatchedLedger {
+    fn get<'a>(
+        &'a self,
+        owner: &'a str,
+        key: &'a str,
+        now: Timestamp,
+    ) -> LedgerFuture<'a, Option<Vec<u8>>> {
+        self.answer("get", self.inner.get(owner, key, now))
+    }
+
+    fn put<'a>(
+        &'a self,
+        owner: &'a str,
+        key: &'a str,
+        value: Vec<u8>,
+        ttl: Duration,
+        if_absent: bool,
+        now: Timestamp,
+    ) -> LedgerFuture<'a, bool> {
+        self.answer("put", self.inner.put(owner, key, value, ttl, if_absent, now))
+    }
+
+    fn increment<'a>(
+        &'a self,
+        owner: &'a str,
+        key: &'a str,
+        delta: i64,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> LedgerFuture<'a, i64> {
+        self.answer("increment", self.inner.increment(owner, key, delta, ttl, now))
+    }
+
+    fn reserve<'a>(
+        &'a self,
+        owner: &'a str,
+        key: &'a str,
+        ttl: Duration,
+        by: &'a MessageId,
+        now: Timestamp,
+    ) -> LedgerFuture<'a, Reserved> {
+        self.answer("reserve", self.inner.reserve(owner, key, ttl, by, now))
+    }
+
+    fn take<'a>(
+        &'a self,
+        owner: &'a str,
+        charges: &'a [Charge],
+        now: Timestamp,
+    ) -> LedgerFuture<'a, Taken> {
+        self.answer("take", self.inner.take(owner, charges, now))
+    }
+
+    fn holder<'a>(
+        &'a self,
+        owner: &'a str,
+        key: &'a str,
+        now: Timestamp,
+    ) -> LedgerFuture<'a, Option<Holder>> {
+        self.answer("holder", self.inner.holder(owner, key, now))
+    }
+
+    fn peek<'a>(
+        &'a self,
+        owner: &'a str,
+        charges: &'a [Charge],
+        now: Timestamp,
+    ) -> LedgerFuture<'a, Taken> {
+        self.answer("peek", self.inner.peek(owner, charges, now))
+    }
+
+    fn settle<'a>(&'a self, holds: Vec<Hold>, settlement: Settlement) -> LedgerFuture<'a, ()> {
+        self.settled.lock().unwrap().push((holds.len(), settlement));
+        self.inner.settle(holds, settlement)
+    }
+}
