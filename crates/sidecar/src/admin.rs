@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::delivery::Delivery;
 use crate::in_force::InForce;
-use crate::policies;
 use crate::reload::ReloadStatus;
+use crate::{gateway, policies};
 
 /// What an operator may ask.
 pub(crate) struct Admin {
@@ -21,6 +21,8 @@ pub(crate) struct Admin {
     pub(crate) reloads: Arc<ReloadStatus>,
     pub(crate) delivery: Arc<Delivery>,
     pub(crate) draining: CancellationToken,
+    /// Host values taken besides loopback's.
+    pub(crate) hosts: Vec<String>,
     /// The store keeps nothing across a restart.
     pub(crate) ephemeral: bool,
 }
@@ -37,7 +39,14 @@ impl Admin {
                 .insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
             return response;
         }
-        match request.uri().path() {
+        let path = request.uri().path();
+        // Probes come with whatever Host the prober likes; everything else is also out of a web page's reach.
+        let probe = matches!(path, "/livez" | "/readyz");
+        if !probe && gateway::same_place(request.headers(), &self.hosts).is_err() {
+            let detail = "the Host or Origin header names another place; see [listen] hosts";
+            return respond(StatusCode::FORBIDDEN, &json!({"error": detail}));
+        }
+        match path {
             "/livez" => respond(StatusCode::OK, &json!({"live": true})),
             "/readyz" => self.ready(),
             "/policies" => respond(StatusCode::OK, &self.policies()),

@@ -38,6 +38,7 @@ use crate::in_force::InForce;
 use crate::listen::Peer;
 use crate::spans;
 
+pub(crate) use self::identity::same_place;
 pub(crate) use self::refusal::Refusal;
 
 /// Everything that a request may touch.

@@ -35,29 +35,31 @@ pub(crate) struct Account {
     pub(crate) queue_max: usize,
 }
 
-impl InForce {
-    /// The generation of these settings and this chain. Connections to Plivo are kept from `previous` where the
-    /// settings of the connection are the same.
+/// A generation's settings, checked as far as they can be without its policies.
+pub(crate) struct Prepared {
+    settings: Reloadable,
+    account: Account,
+}
+
+impl Prepared {
+    /// Takes the settings. Connections to Plivo are kept from `previous` where the settings of the connection are the
+    /// same.
     ///
     /// # Errors
     ///
     /// A line that says which key of `[plivo]` cannot be used, and why.
-    pub(crate) fn new(
-        settings: Reloadable,
-        chain: Arc<PolicyChain>,
-        previous: Option<&Self>,
-    ) -> Result<Self, String> {
-        let (plivo, delivery) = (settings.plivo, settings.delivery);
-        let kept = previous.filter(|previous| connection(&previous.plivo) == connection(&plivo));
+    pub(crate) fn new(settings: Reloadable, previous: Option<&InForce>) -> Result<Self, String> {
+        let (plivo, delivery) = (&settings.plivo, &settings.delivery);
+        let kept = previous.filter(|previous| connection(&previous.plivo) == connection(plivo));
         let client = match kept {
             Some(previous) => previous.account.client.clone(),
             None => {
-                PlivoClient::new(client_config(&plivo)).map_err(|err| format!("plivo: {err}"))?
+                PlivoClient::new(client_config(plivo)).map_err(|err| format!("plivo: {err}"))?
             }
         };
         let account = Account {
             client,
-            credentials: Arc::new(credentials(&plivo)?),
+            credentials: Arc::new(credentials(plivo)?),
             attempts: plivo.attempts,
             call_timeout: plivo.call_timeout,
             log: match plivo.log {
@@ -69,8 +71,19 @@ impl InForce {
             lifetime: delivery.ttl.unwrap_or(LIFETIME),
             queue_max: delivery.queue_max,
         };
-        let apps = settings.apps.into_iter().map(Arc::new).collect();
-        Ok(Self { apps, plivo, delivery, account, entries: settings.policies, chain })
+        Ok(Self { settings, account })
+    }
+
+    /// The policies that it wants, in order.
+    pub(crate) fn entries(&self) -> &[PolicyEntry] {
+        &self.settings.policies
+    }
+
+    /// The generation, with its policies.
+    pub(crate) fn with(self, chain: Arc<PolicyChain>) -> InForce {
+        let Reloadable { apps, plivo, delivery, policies: entries, poll: _ } = self.settings;
+        let apps = apps.into_iter().map(Arc::new).collect();
+        InForce { apps, plivo, delivery, account: self.account, entries, chain }
     }
 }
 

@@ -26,7 +26,10 @@ use crate::config::Address;
 #[derive(Clone, Debug)]
 pub(crate) enum Peer {
     Tcp(SocketAddr),
-    Unix,
+    /// The user whose process connected, as the kernel has it.
+    Unix {
+        uid: Option<u32>,
+    },
 }
 
 /// A socket that is bound and not yet served.
@@ -59,7 +62,7 @@ impl Peer {
     pub(crate) fn is_local(&self) -> bool {
         match self {
             Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
-            Self::Unix => true,
+            Self::Unix { .. } => true,
         }
     }
 }
@@ -140,7 +143,8 @@ impl Bound {
             }
             Socket::Unix { listener, .. } => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Box::new(stream), Peer::Unix))
+                let uid = stream.peer_cred().ok().map(|credentials| credentials.uid());
+                Ok((Box::new(stream), Peer::Unix { uid }))
             }
         }
     }

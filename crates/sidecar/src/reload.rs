@@ -1,18 +1,22 @@
 //! Bringing a changed configuration or module into force, or leaving everything as it was and saying why.
 
-use std::path::{Path, PathBuf};
+mod place;
+mod watch;
+
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use policy_host::PolicyRuntime;
+use policy_host::{Policies, PolicyChain, PolicyRuntime};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use self::watch::Watch;
 use crate::config::{Config, Environment, Fixed, Snapshot};
 use crate::delivery::Delivery;
-use crate::in_force::InForce;
+use crate::in_force::{InForce, Prepared};
 use crate::{policies, spans};
 
 /// How long to wait after a change was seen, for the rest of the same deployment to arrive.
@@ -26,9 +30,13 @@ pub(crate) struct Reloader {
     /// `--ephemeral` was given, which no file can take back.
     pub(crate) ephemeral: bool,
     pub(crate) runtime: Arc<PolicyRuntime>,
+    /// The chains in force and before; lets go of old ones off the request path.
+    pub(crate) policies: Policies,
     pub(crate) in_force: Arc<ArcSwap<InForce>>,
     pub(crate) delivery: Arc<Delivery>,
     pub(crate) status: Arc<ReloadStatus>,
+    /// How often files are read where no notice came.
+    pub(crate) poll: Duration,
     /// What the generation in force, or the one refused last, was read from.
     pub(crate) seen: Snapshot,
 }
@@ -48,6 +56,13 @@ pub(crate) struct Refused {
     pub(crate) times: u64,
     /// Every reason, with file, line and key.
     pub(crate) faults: Vec<String>,
+}
+
+/// What a reload would put into force.
+struct Next {
+    prepared: Prepared,
+    chain: PolicyChain,
+    poll: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -89,19 +104,21 @@ impl ReloadStatus {
 
 impl Reloader {
     /// Reloads whenever something changed, until `stop`. Changes are seen by the system's notices on the folders, and by
-    /// reading every file again each `poll`: a notice can be missed (a swapped link's target, a network mount).
-    pub(crate) async fn run(mut self, poll: Duration, stop: CancellationToken) {
+    /// reading every file again at times: a notice can be missed (a link in the middle of others, a network mount).
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
         let (noticed, mut notices) = mpsc::channel(1);
         let mut watch = Watch::new(noticed);
-        watch.folders_of(self.seen.paths());
         loop {
+            // What changed before its folder was watched gave no notice.
+            while watch.folders_of(self.seen.paths()) {
+                self.reload_if_changed().await;
+            }
             tokio::select! {
                 () = stop.cancelled() => return,
                 Some(()) = notices.recv() => tokio::time::sleep(SETTLE).await,
-                () = tokio::time::sleep(poll) => {}
+                () = tokio::time::sleep(self.poll) => {}
             }
             self.reload_if_changed().await;
-            watch.folders_of(self.seen.paths());
         }
     }
 
@@ -119,10 +136,12 @@ impl Reloader {
         // Remembered even where it was refused, so that the same bytes are not tried over and over.
         self.seen = seen;
         match outcome {
-            Ok(next) => {
-                let generation = next.chain.generation();
+            Ok(Next { prepared, chain, poll }) => {
+                let generation = self.policies.replace(chain);
+                let next = prepared.with(self.policies.current());
                 self.delivery.use_account(next.account.clone());
                 self.in_force.store(Arc::new(next));
+                self.poll = poll;
                 self.status.succeed();
                 spans::reloaded(&span, generation.0, "applied");
                 tracing::info!(generation = generation.0, "a new generation is in force");
@@ -143,7 +162,7 @@ impl Reloader {
     }
 
     /// The next generation, or every reason against it; and the files it was read from, as they were just before.
-    async fn build(&self) -> (Result<InForce, Vec<String>>, Snapshot) {
+    async fn build(&self) -> (Result<Next, Vec<String>>, Snapshot) {
         let (path, environment) = (self.path.clone(), self.environment.clone());
         let loaded = tokio::task::spawn_blocking(move || Config::load(&path, &environment)).await;
         let config = match loaded {
@@ -162,80 +181,18 @@ impl Reloader {
         let config = if self.ephemeral { config.ephemeral() } else { config };
         let seen = config.snapshot().clone();
         if let Some(key) = self.fixed.difference(&config.fixed) {
-            let file = self.path.display();
-            let line = format!(
-                "{file}: {key}: is fixed while the sidecar runs; restart it to change this"
-            );
+            let place = place::of(&self.path, key);
+            let line = format!("{place}: {key}: is fixed until a restart; restart to change it");
             return (Err(vec![line]), seen);
         }
         let current = self.in_force.load_full();
-        let next =
-            match policies::build(&self.runtime, Some(&current.chain), &config.reloadable.policies)
-                .await
-            {
-                Ok(chain) => {
-                    let file = self.path.display();
-                    let next = InForce::new(config.reloadable, Arc::new(chain), Some(&current));
-                    next.map_err(|fault| vec![format!("{file}: {fault}")])
-                }
-                Err(faults) => Err(faults),
-            };
-        (next, seen)
+        let file = self.path.display();
+        let poll = config.reloadable.poll;
+        let prepared = match Prepared::new(config.reloadable, Some(&current)) {
+            Ok(prepared) => prepared,
+            Err(fault) => return (Err(vec![format!("{file}: {fault}")]), seen),
+        };
+        let chain = policies::build(&self.runtime, Some(&current.chain), prepared.entries()).await;
+        (chain.map(|chain| Next { prepared, chain, poll }), seen)
     }
-}
-
-/// The system's notices on every folder that holds a file of interest.
-///
-/// Folders, since a file that is replaced by renaming, or behind a link that is swapped as Kubernetes does it, is not
-/// the file that was watched before.
-struct Watch {
-    watcher: Option<notify::RecommendedWatcher>,
-    folders: Vec<PathBuf>,
-}
-
-impl Watch {
-    fn new(noticed: mpsc::Sender<()>) -> Self {
-        let watcher = notify::recommended_watcher(move |_event| {
-            // One notice in the channel is enough; more would say the same.
-            let _ = noticed.try_send(());
-        });
-        let watcher = watcher
-            .map_err(|err| tracing::warn!(error = %err, "no file notices; polling only"))
-            .ok();
-        Self { watcher, folders: Vec::new() }
-    }
-
-    fn folders_of<'a>(&mut self, files: impl IntoIterator<Item = &'a PathBuf>) {
-        let Some(watcher) = &mut self.watcher else { return };
-        let mut wanted: Vec<PathBuf> = files.into_iter().flat_map(|file| folders(file)).collect();
-        wanted.sort();
-        wanted.dedup();
-        for gone in self.folders.iter().filter(|folder| !wanted.contains(folder)) {
-            // It may have been removed, and its watch with it.
-            drop(notify::Watcher::unwatch(watcher, gone));
-        }
-        self.folders.retain(|folder| wanted.contains(folder));
-        for folder in wanted {
-            let watched = self.folders.contains(&folder);
-            // A folder that is not there yet is tried again after the next poll.
-            if !watched
-                && notify::Watcher::watch(watcher, &folder, notify::RecursiveMode::NonRecursive)
-                    .is_ok()
-            {
-                self.folders.push(folder);
-            }
-        }
-    }
-}
-
-/// The folder of `file` as it is named, and of what it leads to through links.
-fn folders(file: &Path) -> Vec<PathBuf> {
-    let parent = |path: &Path| {
-        path.parent().map(|folder| {
-            if folder.as_os_str().is_empty() { ".".into() } else { folder.to_owned() }
-        })
-    };
-    let named = parent(file);
-    let real = file.canonicalize().ok().and_then(|path| parent(&path));
-    named.into_iter().chain(real).collect()
 }

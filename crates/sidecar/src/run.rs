@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use policy_host::{PolicyRuntime, RuntimeOptions};
+use policy_host::{Policies, PolicyRuntime, RuntimeOptions};
 use store::{IdempotencyKeys, MemoryLedger, Messages};
 use telemetry::{Telemetry, TelemetryOptions};
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,7 +19,7 @@ use crate::admin::Admin;
 use crate::config::{self, Address, Config, Environment, Fixed};
 use crate::delivery::Delivery;
 use crate::gateway::{Bounds, Gateway};
-use crate::in_force::InForce;
+use crate::in_force::Prepared;
 use crate::listen::{Bound, ListenLimits};
 use crate::reload::{ReloadStatus, Reloader};
 use crate::{Failure, policies};
@@ -72,11 +72,15 @@ impl Sidecar {
             ..RuntimeOptions::new(Arc::new(MemoryLedger::default()))
         };
         let engine = Arc::new(PolicyRuntime::new(options)?);
-        let chain =
-            policies::build(&engine, None, &settings.policies).await.map_err(Failure::Policies)?;
         let poll = settings.poll;
         let line = |fault| Failure::Policies(vec![format!("{}: {fault}", path.display())]);
-        let first = InForce::new(settings, Arc::new(chain), None).map_err(line)?;
+        let prepared = Prepared::new(settings, None).map_err(line)?;
+        let chain =
+            policies::build(&engine, None, prepared.entries()).await.map_err(Failure::Policies)?;
+        let chains = Policies::new(chain);
+        let first = prepared.with(chains.current());
+        // The numbering data takes tens of milliseconds to unpack, which no request should pay for.
+        message::facts::warm_up();
 
         let stop = CancellationToken::new();
         let draining = CancellationToken::new();
@@ -105,6 +109,7 @@ impl Sidecar {
             reloads: Arc::clone(&reloads),
             delivery: Arc::clone(&delivery),
             draining: draining.clone(),
+            hosts: fixed.listen.hosts.clone(),
             ephemeral: true,
         });
         let reloader = Reloader {
@@ -113,9 +118,11 @@ impl Sidecar {
             fixed: fixed.clone(),
             ephemeral,
             runtime: engine,
+            policies: chains,
             in_force,
             delivery: Arc::clone(&delivery),
             status: reloads,
+            poll,
             seen,
         };
 
@@ -142,7 +149,7 @@ impl Sidecar {
             async move { admin.answer(&request) }
         };
         listeners.spawn(bound_admin.serve(limits, stop.clone(), service));
-        listeners.spawn(reloader.run(poll, stop.clone()));
+        listeners.spawn(reloader.run(stop.clone()));
         Ok(Self { listeners, stop, draining, in_flight, delivery, drain: fixed.listen.drain })
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use message::{Settlement, Timestamp};
+use message::{Settlement, Timestamp, limits};
 use plivo_client::{Outcome, Outgoing, RefusedKind};
 use policy_host::Cleared;
 use store::Status;
@@ -17,6 +17,8 @@ use crate::{record, spans};
 
 /// Shorter than this Plivo takes no `message_expiry`, so a message with less left to live expires here.
 const SHORTEST: Duration = Duration::from_secs(5);
+/// Longer than this it takes none either; its own default then ends a moment after our deadline.
+const LONGEST: Duration = Duration::from_secs(*limits::EXPIRY_S.end() as u64);
 
 /// A message between acceptance and outcome.
 pub(super) struct Journey {
@@ -110,7 +112,7 @@ impl Journey {
         record::attempt_began(&self.delivery.messages, &id, nth, began).await;
         let left = self.deadline.since(began);
         let outgoing = Outgoing {
-            ttl: Some(left),
+            ttl: (left <= LONGEST).then_some(left),
             log: account.log,
             attempt: nth,
             ..Outgoing::new(self.cleared.message())

@@ -1,5 +1,10 @@
 //! Answers as each door's clients know them.
 
+mod native;
+mod plivo;
+mod problem;
+mod seed;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,13 +12,16 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use message::{Change, E164, Fault, Kind, MessageId, Note, Segments};
 use policy_host::LimitReport;
-use serde_json::{Value, json};
+use serde_json::Value;
 use store::Status;
 use uuid::Uuid;
 
 use super::json;
 use super::order::Order;
 use super::refusal::{Plain, Refusal};
+
+pub(crate) use self::native::{change_json, segments_json};
+pub(crate) use self::problem::document as problem;
 
 /// Which form a request came in, and so which form its answer has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,11 +104,15 @@ impl Door {
         let single = !many && verdicts.len() == 1;
         match (self, verdicts.pop()) {
             (_, Some(Verdict { outcome: Err(refusal), .. })) if single => self.refuse(&refusal),
-            (Self::Native, Some(Verdict { outcome: Ok(owned), .. })) if single => native(&owned),
-            (Self::Seed, Some(Verdict { outcome: Ok(owned), .. })) if single => seed(&owned),
+            (Self::Native, Some(Verdict { outcome: Ok(owned), .. })) if single => {
+                native::native(&owned)
+            }
+            (Self::Seed, Some(Verdict { outcome: Ok(owned), .. })) if single => {
+                seed::accepted(&owned)
+            }
             (_, last) => {
                 verdicts.extend(last);
-                if self == Self::Plivo { plivo(&verdicts) } else { list(&verdicts) }
+                if self == Self::Plivo { plivo::answer(&verdicts) } else { native::list(&verdicts) }
             }
         }
     }
@@ -109,8 +121,8 @@ impl Door {
     pub(crate) fn refuse(self, refusal: &Refusal) -> Answer {
         let mut answer = match self {
             Self::Native => Answer::problem(refusal),
-            Self::Seed => Answer::json(refusal.status(), &seed_error(refusal)),
-            Self::Plivo => Answer::json(plivo_status(refusal), &plivo_error(refusal)),
+            Self::Seed => Answer::json(refusal.status(), &seed::error(refusal)),
+            Self::Plivo => Answer::json(plivo::status(refusal), &plivo::error(refusal)),
         };
         answer.describe(refusal);
         answer
@@ -126,7 +138,7 @@ impl Answer {
 
     /// A problem of RFC 9457.
     fn problem(refusal: &Refusal) -> Self {
-        let mut answer = Self::json(refusal.status(), &problem(refusal));
+        let mut answer = Self::json(refusal.status(), &problem::document(refusal));
         answer.set(header::CONTENT_TYPE, "application/problem+json");
         answer
     }
@@ -183,250 +195,6 @@ impl Answer {
         };
         self.set(HeaderName::from_static("ratelimit-policy"), join(&policy));
         self.set(HeaderName::from_static("ratelimit"), join(&rate));
-    }
-}
-
-fn native(owned: &Owned) -> Answer {
-    let mut answer = Answer::json(StatusCode::ACCEPTED, &owned_json(owned));
-    answer.set(header::LOCATION, format!("/v1/messages/{}", owned.id));
-    answer.limits(&owned.standings);
-    answer
-}
-
-fn owned_json(owned: &Owned) -> Value {
-    let warnings =
-        owned.warnings.iter().map(|note| json!({"code": note.key, "detail": note.value}));
-    json!({
-        "id": owned.id.0,
-        "status": owned.status.as_str(),
-        "message_uuid": owned.message_uuid,
-        "type": owned.kind.as_str(),
-        "segments": segments_json(&owned.segments),
-        "warnings": warnings.collect::<Vec<_>>(),
-        "transformations": owned.changes.iter().map(change_json).collect::<Vec<_>>(),
-    })
-}
-
-pub(crate) fn segments_json(segments: &Segments) -> Value {
-    json!({
-        "count": segments.count,
-        "encoding": segments.encoding.as_str(),
-        "units": segments.units,
-        "ucs2_offsets": segments.ucs2_offsets,
-    })
-}
-
-pub(crate) fn change_json(change: &Change) -> Value {
-    json!({"code": change.code, "policy": change.policy, "detail": change.detail})
-}
-
-/// Several recipients: 202 as soon as one message is owned, else the first refusal's status.
-fn list(verdicts: &[Verdict]) -> Answer {
-    let messages = verdicts.iter().map(|verdict| {
-        let mut entry = match &verdict.outcome {
-            Ok(owned) => owned_json(owned),
-            Err(refusal) => json!({"status": "refused", "problem": problem(refusal)}),
-        };
-        entry["to"] = verdict.to.as_ref().map_or(Value::Null, |to| to.as_str().into());
-        entry
-    });
-    let body = json!({"messages": messages.collect::<Vec<_>>()});
-    let refused = verdicts.iter().find_map(|verdict| verdict.outcome.as_ref().err());
-    let status = match refused {
-        Some(refusal) if verdicts.iter().all(|verdict| verdict.outcome.is_err()) => {
-            refusal.status()
-        }
-        _ => StatusCode::ACCEPTED,
-    };
-    let mut answer = Answer::json(status, &body);
-    if let Some(Ok(owned)) =
-        verdicts.iter().map(|verdict| verdict.outcome.as_ref()).rfind(Result::is_ok)
-    {
-        answer.limits(&owned.standings);
-    }
-    answer
-}
-
-fn seed(owned: &Owned) -> Answer {
-    let uuid = owned.message_uuid.as_deref().unwrap_or(&owned.id.0);
-    let body = json!({
-        "statusCode": 202,
-        "message": "MMS queued",
-        "messageUuid": uuid,
-        "id": owned.id.0,
-        "status": owned.status.as_str(),
-    });
-    let mut answer = Answer::json(StatusCode::ACCEPTED, &body);
-    answer.limits(&owned.standings);
-    answer
-}
-
-/// The form of the seed's framework: every message in one list.
-fn seed_error(refusal: &Refusal) -> Value {
-    let messages = match refusal {
-        Refusal::Malformed(faults) => faults
-            .iter()
-            .map(|f| format!("{} {}", f.pointer.trim_start_matches('/'), f.detail))
-            .collect(),
-        other => vec![other.detail()],
-    };
-    json!({
-        "statusCode": refusal.status().as_u16(),
-        "message": messages,
-        "error": refusal.status().canonical_reason().unwrap_or("Error"),
-        "code": refusal.code(),
-    })
-}
-
-/// Plivo's 202: one UUID a message taken, the others as `invalid_number`; a refusal where none was taken.
-fn plivo(verdicts: &[Verdict]) -> Answer {
-    let taken: Vec<&str> = verdicts
-        .iter()
-        .filter_map(|verdict| verdict.outcome.as_ref().ok())
-        .map(uuid_or_id)
-        .collect();
-    if taken.is_empty() {
-        let refused = verdicts.iter().find_map(|verdict| verdict.outcome.as_ref().err());
-        return refused.map_or_else(
-            || Door::Plivo.refuse(&Plain::Internal.into()),
-            |refusal| Door::Plivo.refuse(refusal),
-        );
-    }
-    let mut body =
-        json!({"api_id": api_id(), "message": "message(s) queued", "message_uuid": taken});
-    let refused: Vec<&str> = verdicts
-        .iter()
-        .filter(|verdict| verdict.outcome.is_err())
-        .map(|verdict| verdict.to.as_ref().map_or("", E164::digits))
-        .collect();
-    if !refused.is_empty() {
-        body["invalid_number"] = refused.into();
-    }
-    Answer::json(StatusCode::ACCEPTED, &body)
-}
-
-fn uuid_or_id(owned: &Owned) -> &str {
-    owned.message_uuid.as_deref().unwrap_or(&owned.id.0)
-}
-
-/// The statuses whose text every official SDK hands on: 400, 401, 404, 405, 409, 422 (plivo-api.md 7.4).
-fn plivo_status(refusal: &Refusal) -> StatusCode {
-    match refusal.status().as_u16() {
-        status @ (400 | 401 | 404 | 405 | 409 | 422) => {
-            StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST)
-        }
-        403 => StatusCode::UNPROCESSABLE_ENTITY,
-        429 | 503 => StatusCode::CONFLICT,
-        500 => StatusCode::INTERNAL_SERVER_ERROR,
-        _ => StatusCode::BAD_REQUEST,
-    }
-}
-
-fn plivo_error(refusal: &Refusal) -> Value {
-    if matches!(refusal, Refusal::Plain(Plain::AuthMissing | Plain::AuthInvalid)) {
-        return json!({"error": "authentication credentials were not provided"});
-    }
-    let error = match refusal {
-        Refusal::Malformed(faults) => {
-            let faults = faults.iter().map(|f| {
-                format!("{} {} ({})", f.pointer.trim_start_matches('/'), f.detail, f.code)
-            });
-            faults.collect::<Vec<_>>().join("; ")
-        }
-        other => format!("{} ({})", other.detail(), other.code()),
-    };
-    let mut body = json!({"api_id": api_id(), "error": error});
-    if let Some(wait) = refusal.retry_after() {
-        body["retry_after"] = whole_seconds(wait).max(1).into();
-    }
-    body
-}
-
-/// The problem document; `type` is a stable URN made of the code, or the registered type of rate limits.
-pub(crate) fn problem(refusal: &Refusal) -> Value {
-    let code = refusal.code();
-    let status = refusal.status();
-    let mut body = json!({
-        "type": problem_type(code, status),
-        "title": title(refusal),
-        "status": status.as_u16(),
-        "detail": refusal.detail(),
-        "code": code,
-    });
-    match refusal {
-        Refusal::Malformed(faults) => body["errors"] = errors(faults),
-        Refusal::Rejected { policy, rejection, .. } => {
-            body["policy"] = json!({"name": policy, "code": code});
-            body["errors"] = errors(&rejection.faults);
-            if status == StatusCode::TOO_MANY_REQUESTS {
-                let limits = rejection.faults.iter().map(|fault| fault.code.clone());
-                body["violated-policies"] = limits.collect::<Vec<_>>().into();
-            }
-            if let Some(earlier) = &rejection.earlier {
-                body["earlier"] = earlier.0.to_string().into();
-            }
-        }
-        Refusal::PolicyFailed { policy, failure } => {
-            body["policy"] = json!({"name": policy, "failure": failure.as_str()});
-        }
-        Refusal::Upstream { id, .. } => {
-            body["instance"] = format!("/v1/messages/{id}").into();
-            body["id"] = id.0.to_string().into();
-        }
-        Refusal::Plain(Plain::KeyMismatch(fields)) => {
-            body["errors"] = fields
-                .iter()
-                .map(|field| json!({"pointer": format!("/{field}"), "code": code}))
-                .collect();
-        }
-        Refusal::Plain(_) => {}
-    }
-    if let Some(wait) = refusal.retry_after() {
-        body["retry_after_s"] = whole_seconds(wait).max(1).into();
-    }
-    body
-}
-
-fn errors(faults: &[Fault]) -> Value {
-    faults
-        .iter()
-        .map(|f| json!({"pointer": f.pointer, "code": f.code, "detail": f.detail}))
-        .collect()
-}
-
-fn problem_type(code: &str, status: StatusCode) -> String {
-    match status {
-        StatusCode::TOO_MANY_REQUESTS
-            if code.starts_with("throttle.") || code.starts_with("budget.") =>
-        {
-            "https://iana.org/assignments/http-problem-types#quota-exceeded".into()
-        }
-        StatusCode::TOO_MANY_REQUESTS => {
-            "https://iana.org/assignments/http-problem-types#abnormal-usage-detected".into()
-        }
-        StatusCode::SERVICE_UNAVAILABLE if code.starts_with("spool.") => {
-            "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity".into()
-        }
-        _ => format!("urn:sendgate:problem:{code}"),
-    }
-}
-
-fn title(refusal: &Refusal) -> &'static str {
-    match refusal {
-        Refusal::Malformed(_) => "The request is malformed",
-        Refusal::Rejected { .. } => "A policy refused the message",
-        Refusal::PolicyFailed { .. } => "A policy could not decide",
-        Refusal::Upstream { .. } => "Plivo refused the message",
-        Refusal::Plain(plain) => match plain {
-            Plain::AuthMissing | Plain::AuthInvalid => "The app is not known",
-            Plain::BadHost | Plain::BadOrigin => "The request comes from the wrong place",
-            Plain::KeyInProgress
-            | Plain::KeyMismatch(_)
-            | Plain::BadKey(_)
-            | Plain::KeyRequired => "The Idempotency-Key does not fit",
-            Plain::Full | Plain::Draining => "Nothing is accepted just now",
-            _ => "The request cannot be served",
-        },
     }
 }
 

@@ -44,14 +44,15 @@ pub(crate) fn same_place(headers: &HeaderMap, hosts: &[String]) -> Result<(), Pl
     Ok(())
 }
 
-/// The app that `headers` prove, by `Bearer TOKEN` or by Basic with the app's name and token.
+/// The app that `headers` prove, by `Bearer TOKEN` or by Basic with the app's name and token; without credentials, the
+/// app of the user at the other end of a Unix socket, or the one that is open on loopback.
 ///
 /// The Basic name may also be an id of Plivo's shape (`MA` or `SA` and 18 more), since some of Plivo's SDKs take no
 /// other; the token alone tells the app then. Every token is compared, each in constant time.
 ///
 /// # Errors
 ///
-/// `auth.missing` without credentials, unless an app is open on loopback and the caller is there; `auth.invalid` else.
+/// `auth.missing` without credentials where no app takes that; `auth.invalid` else.
 pub(crate) fn app<'a>(
     apps: &'a [Arc<App>],
     headers: &HeaderMap,
@@ -59,8 +60,9 @@ pub(crate) fn app<'a>(
 ) -> Result<&'a Arc<App>, Plain> {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = given.next() else {
-        let open = apps.iter().find(|app| app.open_on_loopback && peer.is_local());
-        return open.ok_or(Plain::AuthMissing);
+        let own = |app: &&Arc<App>| matches!(peer, Peer::Unix { uid: Some(uid) } if app.uids.contains(uid));
+        let open = |app: &&Arc<App>| app.open_on_loopback && peer.is_local();
+        return apps.iter().find(own).or_else(|| apps.iter().find(open)).ok_or(Plain::AuthMissing);
     };
     if given.next().is_some() {
         return Err(Plain::AuthInvalid);

@@ -45,9 +45,9 @@ impl Route {
         }
     }
 
-    /// The path's pattern, for spans.
-    pub(crate) fn pattern(&self) -> &'static str {
-        match self {
+    /// The path's pattern, for spans; none of a path that leads nowhere.
+    pub(crate) fn pattern(&self) -> Option<&'static str> {
+        Some(match self {
             Self::Send(_) => "/mms/send",
             Self::Explain => "/v1/explain",
             Self::Messages => "/v1/messages",
@@ -56,8 +56,8 @@ impl Route {
             Self::Limits => "/v1/limits",
             Self::PlivoMessages(_) => "/v1/Account/{auth_id}/Message/",
             Self::PlivoMessage(..) => "/v1/Account/{auth_id}/Message/{uuid}/",
-            Self::Unknown => "unknown",
-        }
+            Self::Unknown => return None,
+        })
     }
 
     /// The form its answers have.

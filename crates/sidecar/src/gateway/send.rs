@@ -1,49 +1,33 @@
 //! The way of one send, as one straight list.
 
+mod once;
+
 use std::panic;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, StatusCode};
+use http::Request;
 use hyper::body::Incoming;
-use message::{E164, Message, MessageId, Rejection, facts};
+use message::{E164, Message, Note, Rejection, facts};
 use policy_host::{Candidate, NotCleared, NotClearedKind, Trail};
-use sha2::{Digest as _, Sha256};
-use store::{Claim, ClaimGuard, Fingerprint, Status, StoredAnswer};
+use store::Status;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument as _, Span};
 
+use self::once::{Claimed, Once};
 use super::answer::{Answer, Door, Owned, Verdict};
 use super::refusal::{Plain, Refusal};
 use super::submission::{Draft, Submission, change};
-use super::{Call, Gateway, idempotency_key, is_of_the_moment, patience};
+use super::{Call, Gateway, idempotency_key, patience};
 use crate::delivery::News;
-
-/// Within this time an equal request on Plivo's door is the same request again: Java's and PHP's HTTP clients post
-/// twice, without telling, when a kept connection is closed on them (plivo-api.md 7.4).
-const RESEND_WINDOW: Duration = Duration::from_secs(5);
 
 /// A request understood, and what its headers ask for.
 struct Asked {
     door: Door,
     submission: Submission,
-    key: Option<Key>,
+    once: Option<Once>,
     wait: Duration,
-}
-
-/// What makes a request the same request again.
-struct Key {
-    text: String,
-    /// Shorter than the store's own retention, where it is the request's body that stands for a key.
-    window: Option<Duration>,
-}
-
-/// A key that is this request's now, or the answer that it had before.
-enum Claimed {
-    New(ClaimGuard),
-    Replay(Answer),
 }
 
 /// One recipient's message: refused, or ours and on its way.
@@ -90,22 +74,16 @@ impl Gateway {
         let submission = Submission::of(order, &call.app, &call.in_force.plivo, call.now)
             .map_err(Refusal::Malformed)?;
         let delivery = &call.in_force.delivery;
-        let key = match given {
-            Some(text) => Some(Key { text, window: None }),
-            None if door == Door::Plivo => {
-                Some(Key { text: resend_key(&bytes), window: Some(RESEND_WINDOW) })
-            }
-            None => None,
-        };
+        let once = Once::of(given, door, &bytes);
         let most = if door == Door::Plivo { delivery.compat_wait } else { delivery.wait };
-        Ok(Asked { door, submission, key, wait: patience(&headers, most) })
+        Ok(Asked { door, submission, once, wait: patience(&headers, most) })
     }
 
     async fn decide(&self, call: Call, asked: Asked) -> Result<Answer, Refusal> {
-        let claim = match &asked.key {
-            Some(key) => match self.claim(&call, &asked, key).await? {
+        let claimed = match &asked.once {
+            Some(once) => match self.claim(&call, asked.door, &asked.submission, once).await? {
                 Claimed::Replay(answer) => return Ok(answer),
-                Claimed::New(guard) => Some((guard, key.window)),
+                Claimed::New(guard) => Some((guard, once)),
             },
             None => None,
         };
@@ -124,16 +102,8 @@ impl Gateway {
         }
         let id = verdicts.iter().find_map(Verdict::message_id).cloned();
         let answer = asked.door.answer(verdicts, many);
-        if let (Some((guard, window)), Some(id)) = (claim, id) {
-            // The store keeps an answer for its retention from `from`; an earlier `from` is a shorter window.
-            let kept = self.keys.retention();
-            let from = match window {
-                Some(window) => call.now.after(window).before(kept),
-                None => latest.max(call.now),
-            };
-            if let Err(err) = guard.bind(stored(&answer, Some(id)), from, from).await {
-                tracing::error!(error = %err, "an answer could not be kept under its key");
-            }
+        if let (Some((guard, once)), Some(id)) = (claimed, id) {
+            self.keep(guard, once, &answer, &id, latest.max(call.now)).await;
         }
         Ok(answer)
     }
@@ -162,6 +132,8 @@ impl Gateway {
             Err(stopped) => return self.stopped(call, to, *stopped).await,
         };
         changes.extend(cleared.changes().iter().cloned());
+        let mut warnings = cleared.warnings().to_vec();
+        warnings.extend(not_relayed(cleared.message()));
         let owned = Owned {
             id: cleared.message().id.clone(),
             to: cleared.message().to.clone(),
@@ -169,7 +141,7 @@ impl Gateway {
             status: Status::Accepted,
             message_uuid: None,
             segments: cleared.facts().text.clone(),
-            warnings: cleared.warnings().to_vec(),
+            warnings,
             changes,
             standings: cleared.standings().to_vec(),
         };
@@ -229,37 +201,6 @@ impl Gateway {
             standings: trail.standings.clone(),
         })
     }
-
-    async fn claim(&self, call: &Call, asked: &Asked, key: &Key) -> Result<Claimed, Refusal> {
-        let messages: Vec<Message> = asked
-            .submission
-            .drafts
-            .iter()
-            .filter_map(|draft| draft.message.as_ref().ok())
-            .cloned()
-            .collect();
-        let fingerprint = Fingerprint::of(asked.door.as_str(), &messages);
-        let most = Instant::now() + call.in_force.delivery.join;
-        loop {
-            let claim =
-                self.keys.claim(&call.app.name, &key.text, fingerprint.clone(), super::now()).await;
-            match claim.map_err(|_full| Plain::Full)? {
-                Claim::New(guard) => return Ok(Claimed::New(guard)),
-                Claim::Replay(stored) => return Ok(Claimed::Replay(replay(stored))),
-                Claim::Mismatch { fields } => {
-                    return Err(Plain::KeyMismatch(
-                        fields.into_iter().map(str::to_owned).collect(),
-                    )
-                    .into());
-                }
-                Claim::InFlight(other) => {
-                    if timeout_at(most, other.settled()).await.is_err() {
-                        return Err(Plain::KeyInProgress.into());
-                    }
-                }
-            }
-        }
-    }
 }
 
 impl UnderWay {
@@ -293,6 +234,16 @@ impl UnderWay {
     }
 }
 
+/// Said for as long as this build takes no delivery reports, rather than leaving the app to wait for them.
+fn not_relayed(message: &Message) -> Option<Note> {
+    message.callback_url.as_ref().map(|_| Note {
+        policy: "gateway".into(),
+        key: "callback_url.not_relayed".into(),
+        value: "delivery reports are not relayed by this build; look the message up instead".into(),
+        shown: true,
+    })
+}
+
 /// What a policy is asked about.
 ///
 /// # Errors
@@ -312,39 +263,4 @@ pub(super) fn candidate(
         door: door.as_str(),
         now: call.now,
     })
-}
-
-/// The key of a request that brought none: the body itself.
-fn resend_key(body: &[u8]) -> String {
-    let digest = Sha256::digest(body);
-    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("resend:{hex}")
-}
-
-fn stored(answer: &Answer, id: Option<MessageId>) -> StoredAnswer {
-    let lasting = answer.headers.iter().filter(|(name, _)| !is_of_the_moment(name));
-    let header = |(name, value): &(HeaderName, HeaderValue)| {
-        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-    };
-    StoredAnswer {
-        status: answer.status.as_u16(),
-        headers: lasting.map(header).collect(),
-        body: answer.body.to_vec(),
-        message: id,
-    }
-}
-
-fn replay(stored: StoredAnswer) -> Answer {
-    let mut answer = Answer {
-        status: StatusCode::from_u16(stored.status).unwrap_or(StatusCode::ACCEPTED),
-        headers: Vec::new(),
-        body: Bytes::from(stored.body),
-    };
-    for (name, value) in stored.headers {
-        if let Ok(name) = HeaderName::try_from(name) {
-            answer.set(name, value);
-        }
-    }
-    answer.set(HeaderName::from_static("idempotent-replayed"), "true");
-    answer
 }

@@ -1,0 +1,68 @@
+//! The native form.
+
+use http::{StatusCode, header};
+use message::{Change, Segments};
+use serde_json::{Value, json};
+
+use super::{Answer, Owned, Verdict, problem};
+
+pub(super) fn native(owned: &Owned) -> Answer {
+    let mut answer = Answer::json(StatusCode::ACCEPTED, &owned_json(owned));
+    answer.set(header::LOCATION, format!("/v1/messages/{}", owned.id));
+    answer.limits(&owned.standings);
+    answer
+}
+
+fn owned_json(owned: &Owned) -> Value {
+    let warnings =
+        owned.warnings.iter().map(|note| json!({"code": note.key, "detail": note.value}));
+    json!({
+        "id": owned.id.0,
+        "status": owned.status.as_str(),
+        "message_uuid": owned.message_uuid,
+        "type": owned.kind.as_str(),
+        "segments": segments_json(&owned.segments),
+        "warnings": warnings.collect::<Vec<_>>(),
+        "transformations": owned.changes.iter().map(change_json).collect::<Vec<_>>(),
+    })
+}
+
+pub(crate) fn segments_json(segments: &Segments) -> Value {
+    json!({
+        "count": segments.count,
+        "encoding": segments.encoding.as_str(),
+        "units": segments.units,
+        "ucs2_offsets": segments.ucs2_offsets,
+    })
+}
+
+pub(crate) fn change_json(change: &Change) -> Value {
+    json!({"code": change.code, "policy": change.policy, "detail": change.detail})
+}
+
+/// Several recipients: 202 as soon as one message is owned, else the first refusal's status.
+pub(super) fn list(verdicts: &[Verdict]) -> Answer {
+    let messages = verdicts.iter().map(|verdict| {
+        let mut entry = match &verdict.outcome {
+            Ok(owned) => owned_json(owned),
+            Err(refusal) => json!({"status": "refused", "problem": problem::document(refusal)}),
+        };
+        entry["to"] = verdict.to.as_ref().map_or(Value::Null, |to| to.as_str().into());
+        entry
+    });
+    let body = json!({"messages": messages.collect::<Vec<_>>()});
+    let refused = verdicts.iter().find_map(|verdict| verdict.outcome.as_ref().err());
+    let status = match refused {
+        Some(refusal) if verdicts.iter().all(|verdict| verdict.outcome.is_err()) => {
+            refusal.status()
+        }
+        _ => StatusCode::ACCEPTED,
+    };
+    let mut answer = Answer::json(status, &body);
+    if let Some(Ok(owned)) =
+        verdicts.iter().map(|verdict| verdict.outcome.as_ref()).rfind(Result::is_ok)
+    {
+        answer.limits(&owned.standings);
+    }
+    answer
+}

@@ -1,0 +1,95 @@
+//! Problems of RFC 9457.
+
+use http::StatusCode;
+use message::Fault;
+use serde_json::{Value, json};
+
+use super::{Plain, Refusal, whole_seconds};
+
+/// The problem document; `type` is a stable URN made of the code, or the registered type of rate limits.
+pub(crate) fn document(refusal: &Refusal) -> Value {
+    let code = refusal.code();
+    let status = refusal.status();
+    let mut body = json!({
+        "type": problem_type(code, status),
+        "title": title(refusal),
+        "status": status.as_u16(),
+        "detail": refusal.detail(),
+        "code": code,
+    });
+    match refusal {
+        Refusal::Malformed(faults) => body["errors"] = errors(faults),
+        Refusal::Rejected { policy, rejection, .. } => {
+            body["policy"] = json!({"name": policy, "code": code});
+            body["errors"] = errors(&rejection.faults);
+            if status == StatusCode::TOO_MANY_REQUESTS {
+                let limits = rejection.faults.iter().map(|fault| fault.code.clone());
+                body["violated-policies"] = limits.collect::<Vec<_>>().into();
+            }
+            if let Some(earlier) = &rejection.earlier {
+                body["earlier"] = earlier.0.to_string().into();
+            }
+        }
+        Refusal::PolicyFailed { policy, failure } => {
+            body["policy"] = json!({"name": policy, "failure": failure.as_str()});
+        }
+        Refusal::Upstream { id, .. } => {
+            body["instance"] = format!("/v1/messages/{id}").into();
+            body["id"] = id.0.to_string().into();
+        }
+        Refusal::Plain(Plain::KeyMismatch(fields)) => {
+            body["errors"] = fields
+                .iter()
+                .map(|field| json!({"pointer": format!("/{field}"), "code": code}))
+                .collect();
+        }
+        Refusal::Plain(_) => {}
+    }
+    if let Some(wait) = refusal.retry_after() {
+        body["retry_after_s"] = whole_seconds(wait).max(1).into();
+    }
+    body
+}
+
+fn errors(faults: &[Fault]) -> Value {
+    faults
+        .iter()
+        .map(|f| json!({"pointer": f.pointer, "code": f.code, "detail": f.detail}))
+        .collect()
+}
+
+fn problem_type(code: &str, status: StatusCode) -> String {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS
+            if code.starts_with("throttle.") || code.starts_with("budget.") =>
+        {
+            "https://iana.org/assignments/http-problem-types#quota-exceeded".into()
+        }
+        StatusCode::TOO_MANY_REQUESTS => {
+            "https://iana.org/assignments/http-problem-types#abnormal-usage-detected".into()
+        }
+        StatusCode::SERVICE_UNAVAILABLE if code.starts_with("spool.") => {
+            "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity".into()
+        }
+        _ => format!("urn:sendgate:problem:{code}"),
+    }
+}
+
+fn title(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Malformed(_) => "The request is malformed",
+        Refusal::Rejected { .. } => "A policy refused the message",
+        Refusal::PolicyFailed { .. } => "A policy could not decide",
+        Refusal::Upstream { .. } => "Plivo refused the message",
+        Refusal::Plain(plain) => match plain {
+            Plain::AuthMissing | Plain::AuthInvalid => "The app is not known",
+            Plain::BadHost | Plain::BadOrigin => "The request comes from the wrong place",
+            Plain::KeyInProgress
+            | Plain::KeyMismatch(_)
+            | Plain::BadKey(_)
+            | Plain::KeyRequired => "The Idempotency-Key does not fit",
+            Plain::Full | Plain::Draining => "Nothing is accepted just now",
+            _ => "The request cannot be served",
+        },
+    }
+}

@@ -1,0 +1,37 @@
+//! The seed's form: that of the framework its guide is about.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{Answer, Owned, Refusal};
+
+pub(super) fn accepted(owned: &Owned) -> Answer {
+    let uuid = owned.message_uuid.as_deref().unwrap_or(&owned.id.0);
+    let body = json!({
+        "statusCode": 202,
+        "message": "MMS queued",
+        "messageUuid": uuid,
+        "id": owned.id.0,
+        "status": owned.status.as_str(),
+    });
+    let mut answer = Answer::json(StatusCode::ACCEPTED, &body);
+    answer.limits(&owned.standings);
+    answer
+}
+
+/// The form of the seed's framework: every message in one list.
+pub(super) fn error(refusal: &Refusal) -> Value {
+    let messages = match refusal {
+        Refusal::Malformed(faults) => faults
+            .iter()
+            .map(|f| format!("{} {}", f.pointer.trim_start_matches('/'), f.detail))
+            .collect(),
+        other => vec![other.detail()],
+    };
+    json!({
+        "statusCode": refusal.status().as_u16(),
+        "message": messages,
+        "error": refusal.status().canonical_reason().unwrap_or("Error"),
+        "code": refusal.code(),
+    })
+}

@@ -1,0 +1,137 @@
+//! The same request again: its answer again, and no second send (messaging.md 3.2 A).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode};
+use message::{Message, MessageId, Timestamp};
+use sha2::{Digest as _, Sha256};
+use store::{Claim, ClaimGuard, Fingerprint, StoredAnswer};
+use tokio::time::{Instant, timeout_at};
+
+use super::super::answer::{Answer, Door};
+use super::super::refusal::{Plain, Refusal};
+use super::super::submission::Submission;
+use super::super::{Call, Gateway, is_of_the_moment, now};
+
+/// Within this time an equal request on Plivo's door is the same request again: Java's and PHP's HTTP clients post
+/// twice, without telling, when a kept connection is closed on them (plivo-api.md 7.4).
+const RESEND_WINDOW: Duration = Duration::from_secs(5);
+
+/// What makes a request the same request again.
+pub(super) struct Once {
+    key: String,
+    /// Shorter than the store's own retention, where it is the request's body that stands for a key.
+    window: Option<Duration>,
+}
+
+/// A key that is this request's now, or the answer that it had before.
+pub(super) enum Claimed {
+    New(ClaimGuard),
+    Replay(Answer),
+}
+
+impl Once {
+    /// By the key `given`, else on Plivo's door by the body itself.
+    pub(super) fn of(given: Option<String>, door: Door, body: &[u8]) -> Option<Self> {
+        let resent = || Self { key: resend_key(body), window: Some(RESEND_WINDOW) };
+        match given {
+            Some(key) => Some(Self { key, window: None }),
+            None => (door == Door::Plivo).then(resent),
+        }
+    }
+}
+
+impl Gateway {
+    /// Claims the request's key; waits a while for an equal request in flight.
+    ///
+    /// # Errors
+    ///
+    /// `idem.mismatch`, `idem.in_progress`, or `spool.full` where no more keys can be kept.
+    pub(super) async fn claim(
+        &self,
+        call: &Call,
+        door: Door,
+        submission: &Submission,
+        once: &Once,
+    ) -> Result<Claimed, Refusal> {
+        let drafts = submission.drafts.iter();
+        let messages: Vec<Message> =
+            drafts.filter_map(|draft| draft.message.as_ref().ok()).cloned().collect();
+        let fingerprint = Fingerprint::of(door.as_str(), &messages);
+        let most = Instant::now() + call.in_force.delivery.join;
+        loop {
+            let claim =
+                self.keys.claim(&call.app.name, &once.key, fingerprint.clone(), now()).await;
+            match claim.map_err(|_full| Plain::Full)? {
+                Claim::New(guard) => return Ok(Claimed::New(guard)),
+                Claim::Replay(stored) => return Ok(Claimed::Replay(replay(stored))),
+                Claim::Mismatch { fields } => {
+                    return Err(Plain::KeyMismatch(
+                        fields.into_iter().map(str::to_owned).collect(),
+                    )
+                    .into());
+                }
+                Claim::InFlight(other) => {
+                    if timeout_at(most, other.settled()).await.is_err() {
+                        return Err(Plain::KeyInProgress.into());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps the answer to a request whose message is ours, counted from acceptance or, if that is later, from the time
+    /// it is to be sent.
+    pub(super) async fn keep(
+        &self,
+        guard: ClaimGuard,
+        once: &Once,
+        answer: &Answer,
+        id: &MessageId,
+        from: Timestamp,
+    ) {
+        // The store keeps an answer for its retention from `from`; an earlier `from` is a shorter window.
+        let from =
+            once.window.map_or(from, |window| from.after(window).before(self.keys.retention()));
+        if let Err(err) = guard.bind(stored(answer, id), from, from).await {
+            tracing::error!(error = %err, message.id = %id, "an answer could not be kept under its key");
+        }
+    }
+}
+
+/// The key of a request that brought none: the body itself.
+fn resend_key(body: &[u8]) -> String {
+    let digest = Sha256::digest(body);
+    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    // No header value can hold the first character, so no app's own key is ever this one.
+    format!("\u{1}{hex}")
+}
+
+fn stored(answer: &Answer, id: &MessageId) -> StoredAnswer {
+    let lasting = answer.headers.iter().filter(|(name, _)| !is_of_the_moment(name));
+    let header = |(name, value): &(HeaderName, HeaderValue)| {
+        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    StoredAnswer {
+        status: answer.status.as_u16(),
+        headers: lasting.map(header).collect(),
+        body: answer.body.to_vec(),
+        message: Some(id.clone()),
+    }
+}
+
+fn replay(stored: StoredAnswer) -> Answer {
+    let mut answer = Answer {
+        status: StatusCode::from_u16(stored.status).unwrap_or(StatusCode::ACCEPTED),
+        headers: Vec::new(),
+        body: Bytes::from(stored.body),
+    };
+    for (name, value) in stored.headers {
+        if let Ok(name) = HeaderName::try_from(name) {
+            answer.set(name, value);
+        }
+    }
+    answer.set(HeaderName::from_static("idempotent-replayed"), "true");
+    answer
+}

@@ -1,0 +1,59 @@
+//! When a message may be sent, and until when.
+
+use message::{Change, Fault, Timestamp, limits};
+
+use super::super::order::At;
+use super::change;
+
+/// Longest `ttl_s` and furthest `not_before`, in seconds: seven days, as long as an idempotency key can be kept.
+pub(crate) const HORIZON_S: u64 = 7 * 86_400;
+
+pub(super) fn ttl(
+    ttl_s: Option<&At<u64>>,
+    faults: &mut Vec<Fault>,
+    changes: &mut Vec<Change>,
+) -> Option<u32> {
+    let at = ttl_s?;
+    let least = u64::from(*limits::EXPIRY_S.start());
+    match u32::try_from(at.value) {
+        Ok(seconds) if (least..=HORIZON_S).contains(&at.value) => {
+            if !limits::EXPIRY_S.contains(&seconds) {
+                changes.push(change(
+                    "ttl.default",
+                    "Plivo's own lifetime of 10,800 s applies at Plivo",
+                ));
+            }
+            Some(seconds)
+        }
+        _ => {
+            let detail = format!("is not between {least} and {HORIZON_S} seconds");
+            faults.push(Fault::new(&at.pointer, "ttl.out_of_range", detail));
+            None
+        }
+    }
+}
+
+pub(super) fn not_before(
+    at: Option<&At<String>>,
+    now: Timestamp,
+    faults: &mut Vec<Fault>,
+) -> Option<Timestamp> {
+    let at = at?;
+    let instant = at
+        .value
+        .parse::<jiff::Timestamp>()
+        .ok()
+        .and_then(|t| u64::try_from(t.as_millisecond()).ok());
+    match instant {
+        Some(ms) if ms <= now.0.saturating_add(HORIZON_S * 1_000) => Some(Timestamp(ms)),
+        Some(_) => {
+            faults.push(Fault::new(&at.pointer, "ttl.not_before", "is more than seven days away"));
+            None
+        }
+        None => {
+            let detail = "is not an instant of RFC 3339, such as 2026-11-23T08:00:00Z";
+            faults.push(Fault::new(&at.pointer, "ttl.not_before", detail));
+            None
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Who a message comes from.
+
+use message::{Fault, Sender};
+use uuid::Uuid;
+
+use super::super::order::Order;
+use crate::config::{App, Plivo};
+
+/// The sender asked for, or the configured one; within what the app may use and what the sender can do.
+pub(super) fn of(
+    order: &Order,
+    app: &App,
+    plivo: &Plivo,
+    faults: &mut Vec<Fault>,
+) -> Option<Sender> {
+    let (pointer, sender) = match (&order.from, &order.pool) {
+        (Some(from), Some(_)) => {
+            let detail = "stands beside a pool; give `from` or `powerpack_uuid`, not both";
+            faults.push(Fault::new(&from.pointer, "sender.ambiguous", detail));
+            return None;
+        }
+        (Some(from), None) => {
+            let parsed = Sender::parse(&from.value, &from.pointer)
+                .map_err(|fault| faults.push(fault))
+                .ok()?;
+            (from.pointer.as_str(), parsed)
+        }
+        (None, Some(pool)) if Uuid::parse_str(&pool.value).is_ok() => {
+            (pool.pointer.as_str(), Sender::Pool(pool.value.clone()))
+        }
+        (None, Some(pool)) => {
+            faults.push(Fault::new(
+                &pool.pointer,
+                "sender.invalid",
+                "is not a UUID, as Plivo's pools have",
+            ));
+            return None;
+        }
+        (None, None) => (
+            "/from",
+            app.senders.as_ref().and_then(|own| own.first()).unwrap_or(&plivo.sender).clone(),
+        ),
+    };
+    if app.senders.as_ref().is_some_and(|own| !own.contains(&sender)) {
+        let detail = "is not one of the senders that the configuration gives this app";
+        faults.push(Fault::new(pointer, "sender.not_allowed", detail));
+    }
+    let wants_mms = !order.media_urls.is_empty() || !order.media_ids.is_empty();
+    if let Some(known) = plivo.senders.iter().find(|known| known.sender == sender) {
+        let can = if wants_mms { known.mms } else { known.sms };
+        if !can {
+            let detail = if wants_mms { "cannot send media" } else { "cannot send texts" };
+            faults.push(Fault::new(pointer, "sender.not_capable", detail));
+        }
+    }
+    Some(sender)
+}

@@ -1,0 +1,226 @@
+//! The parts of a request that all its recipients share.
+
+use message::{
+    Change, Dedup, E164, Fault, Kind, MediaUrl, Message, MessageId, Segments, Sender, Timestamp,
+    facts, limits,
+};
+use url::Url;
+use uuid::Uuid;
+
+use super::super::order::Order;
+use super::{change, schedule, sender};
+use crate::config::{App, Plivo};
+
+/// Most labels of one message.
+const TAGS: usize = 16;
+/// Most bytes of a label's key, and of an intent.
+const WORD_BYTES: usize = 64;
+/// Most bytes of a label's value.
+const TAG_BYTES: usize = 256;
+/// Most bytes of an app's own key for repeats.
+const DEDUP_KEY_BYTES: usize = 255;
+
+/// What all recipients of one request share.
+pub(super) struct Shared {
+    pub(super) sender: Option<Sender>,
+    pub(super) text: String,
+    pub(super) media_urls: Vec<MediaUrl>,
+    pub(super) media_ids: Vec<String>,
+    pub(super) intent: String,
+    pub(super) ttl_s: Option<u32>,
+    pub(super) not_before: Option<Timestamp>,
+    pub(super) callback_url: Option<String>,
+    pub(super) dedup: Dedup,
+    pub(super) tags: Vec<(String, String)>,
+    pub(super) changes: Vec<Change>,
+}
+
+impl Shared {
+    pub(super) fn of(
+        order: &Order,
+        app: &App,
+        plivo: &Plivo,
+        now: Timestamp,
+        faults: &mut Vec<Fault>,
+    ) -> Self {
+        let mut changes = Vec::new();
+        let sender = sender::of(order, app, plivo, faults);
+        let media_urls = media(order, faults, &mut changes);
+        let media_ids: Vec<String> = order.media_ids.iter().map(|id| id.value.clone()).collect();
+        for id in order.media_ids.iter().filter(|id| id.value.trim().is_empty()) {
+            faults.push(Fault::new(
+                &id.pointer,
+                "media.bad_id",
+                "is empty; give the id Plivo answered the upload with",
+            ));
+        }
+        let has_media = !order.media_urls.is_empty() || !media_ids.is_empty();
+        let text = order.text.value.clone();
+        let kind = if has_media { Kind::Mms } else { Kind::Sms };
+        let pointer = &order.text.pointer;
+        if order.text_required && text.trim().is_empty() {
+            faults.push(Fault::new(
+                pointer,
+                "text.empty",
+                "is empty; this door needs a text beside the media",
+            ));
+        } else {
+            faults.extend(facts::text_fault(&text, kind, &Segments::of(&text), pointer));
+        }
+        kind_fits(order, has_media, faults);
+        let intent = intent(order, app, faults);
+        labels_fit(order, faults);
+        Self {
+            sender,
+            text,
+            media_urls,
+            media_ids,
+            intent,
+            ttl_s: schedule::ttl(order.ttl_s.as_ref(), faults, &mut changes),
+            not_before: schedule::not_before(order.not_before.as_ref(), now, faults),
+            callback_url: callback(order, faults),
+            dedup: dedup(order, faults),
+            tags: order.tags.clone(),
+            changes,
+        }
+    }
+
+    pub(super) fn message(&self, to: E164, sender: &Sender) -> Message {
+        Message {
+            id: MessageId(Uuid::now_v7().to_string().into()),
+            to,
+            sender: sender.clone(),
+            text: self.text.clone(),
+            media_urls: self.media_urls.clone(),
+            media_ids: self.media_ids.clone(),
+            intent: self.intent.clone(),
+            ttl_s: self.ttl_s,
+            not_before: self.not_before,
+            callback_url: self.callback_url.clone(),
+            dedup: self.dedup.clone(),
+            tags: self.tags.clone(),
+        }
+    }
+}
+
+/// `type`, where it is given, says what the media say.
+fn kind_fits(order: &Order, has_media: bool, faults: &mut Vec<Fault>) {
+    match order.kind.as_ref().map(|kind| (kind, kind.value.as_str())) {
+        None => {}
+        Some((_, "mms")) if has_media => {}
+        Some((_, "sms")) if !has_media => {}
+        Some((kind, "mms")) => {
+            faults.push(Fault::new(
+                &kind.pointer,
+                "media.required",
+                "is mms, but there is no media to send",
+            ));
+        }
+        Some((kind, "sms")) => {
+            let detail = "is sms, but there is media; leave `type` out, it follows from the media";
+            faults.push(Fault::new(&kind.pointer, "media.type_mismatch", detail));
+        }
+        Some((kind, _)) => {
+            faults.push(Fault::new(&kind.pointer, "body.bad_type", "is neither sms nor mms"));
+        }
+    }
+}
+
+/// An absolute http or https URL. Whether it may be called is the relay's question, not this one's.
+fn callback(order: &Order, faults: &mut Vec<Fault>) -> Option<String> {
+    let at = order.callback_url.as_ref()?;
+    let parsed = Url::parse(&at.value)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if parsed.is_none() || at.value.len() > limits::URL_BYTES {
+        let detail = "is not an absolute http or https URL of at most 2,048 bytes";
+        faults.push(Fault::new(&at.pointer, "body.bad_callback_url", detail));
+    }
+    Some(at.value.clone())
+}
+
+fn intent(order: &Order, app: &App, faults: &mut Vec<Fault>) -> String {
+    let intent = order
+        .intent
+        .as_ref()
+        .map_or(app.default_intent.clone().unwrap_or_default(), |at| at.value.clone());
+    if intent.len() > WORD_BYTES
+        || !intent.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    {
+        let detail =
+            "is not a word of at most 64 letters, digits, '-' and '_', such as otp or marketing";
+        faults.push(Fault::new("/intent", "body.bad_intent", detail));
+    }
+    intent
+}
+
+fn labels_fit(order: &Order, faults: &mut Vec<Fault>) {
+    if order.tags.len() > TAGS
+        || order.tags.iter().any(|(key, value)| key.len() > WORD_BYTES || value.len() > TAG_BYTES)
+    {
+        let detail =
+            "takes at most 16 labels, with keys of at most 64 bytes and values of at most 256";
+        faults.push(Fault::new("/tags", "body.too_many_tags", detail));
+    }
+}
+
+fn media(order: &Order, faults: &mut Vec<Fault>, changes: &mut Vec<Change>) -> Vec<MediaUrl> {
+    let count = order.media_urls.len() + order.media_ids.len();
+    if count > limits::MEDIA {
+        let detail = format!(
+            "has {count} media, URLs and ids together; Plivo takes at most {}",
+            limits::MEDIA
+        );
+        let pointer = if order.media_urls.is_empty() { "/media_ids" } else { "/media_urls" };
+        faults.push(Fault::new(pointer, "media.too_many", detail));
+    }
+    if order.media_required && count == 0 {
+        faults.push(Fault::new("/mediaUrls", "media.required", "needs at least one URL"));
+    }
+    let mut urls = Vec::with_capacity(order.media_urls.len());
+    for at in &order.media_urls {
+        match MediaUrl::parse(&at.value, &at.pointer) {
+            Ok((url, _)) => {
+                if url.as_str() != at.value {
+                    changes.push(change(
+                        "url.normalized",
+                        "a media URL was brought to its canonical form",
+                    ));
+                }
+                urls.push(url);
+            }
+            Err(fault) => faults.push(fault),
+        }
+    }
+    urls
+}
+
+fn dedup(order: &Order, faults: &mut Vec<Fault>) -> Dedup {
+    match (&order.dedup, &order.dedup_key) {
+        (Some(word), Some(key)) if word.value == "off" => {
+            faults.push(Fault::new(
+                &key.pointer,
+                "body.bad_dedup",
+                "stands beside `dedup`: off; give one of them",
+            ));
+            Dedup::Off
+        }
+        (Some(word), _) if word.value == "off" => Dedup::Off,
+        (Some(word), _) if word.value != "content" => {
+            faults.push(Fault::new(&word.pointer, "body.bad_dedup", "is neither off nor content"));
+            Dedup::Content
+        }
+        (_, Some(key))
+            if key.value.is_empty() || key.value.len() > DEDUP_KEY_BYTES || key.value == "off" =>
+        {
+            faults.push(Fault::new(
+                &key.pointer,
+                "body.bad_dedup",
+                "is not a key of 1 to 255 bytes",
+            ));
+            Dedup::Content
+        }
+        (_, Some(key)) => Dedup::Key(key.value.clone()),
+        (_, None) => Dedup::Content,
+    }
+}

@@ -1,0 +1,128 @@
+//! The system's notices of changes.
+
+use std::path::{Path, PathBuf};
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind};
+use tokio::sync::mpsc;
+
+/// The system's notices on every folder that holds a file of interest.
+///
+/// Folders, since a file that is replaced by renaming, or behind a link that is swapped as Kubernetes does it, is not
+/// the file that was watched before.
+pub(super) struct Watch {
+    watcher: Option<notify::RecommendedWatcher>,
+    folders: Vec<PathBuf>,
+}
+
+impl Watch {
+    pub(super) fn new(noticed: mpsc::Sender<()>) -> Self {
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            if event.is_err() || event.is_ok_and(|event| changes_something(event.kind)) {
+                // One notice in the channel is enough; more would say the same.
+                let _ = noticed.try_send(());
+            }
+        });
+        let watcher = watcher
+            .map_err(|err| tracing::warn!(error = %err, "no file notices; polling only"))
+            .ok();
+        Self { watcher, folders: Vec::new() }
+    }
+
+    /// Watches the folders of `files` and no others. Whether one is new among them: what happened there before has
+    /// given no notice.
+    pub(super) fn folders_of<'a>(&mut self, files: impl IntoIterator<Item = &'a PathBuf>) -> bool {
+        let Some(watcher) = &mut self.watcher else { return false };
+        let mut wanted: Vec<PathBuf> = files.into_iter().flat_map(|file| folders(file)).collect();
+        wanted.sort();
+        wanted.dedup();
+        for gone in self.folders.iter().filter(|folder| !wanted.contains(folder)) {
+            // It may have been removed, and its watch with it.
+            drop(notify::Watcher::unwatch(watcher, gone));
+        }
+        self.folders.retain(|folder| wanted.contains(folder));
+        let before = self.folders.len();
+        for folder in wanted {
+            let watched = self.folders.contains(&folder);
+            // A folder that is not there yet is tried again after the next poll.
+            if !watched
+                && notify::Watcher::watch(watcher, &folder, notify::RecursiveMode::NonRecursive)
+                    .is_ok()
+            {
+                self.folders.push(folder);
+            }
+        }
+        self.folders.len() > before
+    }
+}
+
+/// Looking is no change: the reloader's own reading would keep it awake for ever.
+fn changes_something(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Access(AccessKind::Close(mode)) => mode == AccessMode::Write,
+        EventKind::Access(_) => false,
+        _ => true,
+    }
+}
+
+/// The folder of `file` as it is named, and of what it leads to through links.
+fn folders(file: &Path) -> Vec<PathBuf> {
+    let parent = |path: &Path| {
+        path.parent().map(|folder| {
+            if folder.as_os_str().is_empty() { ".".into() } else { folder.to_owned() }
+        })
+    };
+    let named = parent(file);
+    let real = file.canonicalize().ok().and_then(|path| parent(&path));
+    named.into_iter().chain(real).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use notify::EventKind;
+    use notify::event::{
+        AccessKind, AccessMode, CreateKind, DataChange, ModifyKind, RemoveKind, RenameMode,
+    };
+    use tokio::sync::mpsc;
+    use tokio::time::timeout;
+    use uuid::Uuid;
+
+    use super::{Watch, changes_something};
+
+    #[test]
+    fn reading_is_no_change_and_everything_else_is() {
+        for kind in [AccessKind::Open(AccessMode::Any), AccessKind::Close(AccessMode::Read)] {
+            assert!(!changes_something(EventKind::Access(kind)), "{kind:?}");
+        }
+        for kind in [
+            EventKind::Any,
+            EventKind::Access(AccessKind::Close(AccessMode::Write)),
+            EventKind::Create(CreateKind::File),
+            EventKind::Modify(ModifyKind::Data(DataChange::Any)),
+            EventKind::Modify(ModifyKind::Name(RenameMode::To)),
+            EventKind::Remove(RemoveKind::File),
+        ] {
+            assert!(changes_something(kind), "{kind:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_folder_is_new_once_and_what_happens_in_it_is_noticed() {
+        let folder = std::env::temp_dir().join(Uuid::new_v4().to_string());
+        let (file, other) = (folder.join("file"), folder.join("other"));
+        let (noticed, mut notices) = mpsc::channel(1);
+        let mut watch = Watch::new(noticed);
+        assert!(!watch.folders_of([&file]), "there is no such folder yet");
+        fs::create_dir(&folder).expect("a folder");
+        assert!(watch.folders_of([&file]), "there is now");
+        assert!(!watch.folders_of([&file]), "it is watched already");
+
+        fs::write(&other, "new").and_then(|()| fs::rename(&other, &file)).expect("a file replaced");
+        let noticed = timeout(Duration::from_secs(60), notices.recv()).await;
+        fs::remove_dir_all(&folder).expect("it is still there");
+        assert_eq!(noticed, Ok(Some(())), "no notice of a file replaced");
+    }
+}
