@@ -74,6 +74,7 @@ pub(crate) fn decided(span: &Span, decision: &Decision, log_dropped: u32) {
     for note in &decision.notes {
         tracing::event!(
             name: "policy.note",
+            target: "policy.note",
             parent: span,
             Level::INFO,
             note.key = note.key.as_str(),

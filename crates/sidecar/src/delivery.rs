@@ -134,6 +134,7 @@ impl Delivery {
             cleared,
             tell,
             attempts: 0,
+            turned_away: 0,
             trace: Trace::current(),
         };
         self.in_flight.spawn(journey.run());

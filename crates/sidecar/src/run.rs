@@ -202,7 +202,8 @@ fn telemetry_options(fixed: &Fixed) -> TelemetryOptions {
             config::OtlpProtocol::Grpc => telemetry::Protocol::Grpc,
         },
         service_version: env!("CARGO_PKG_VERSION").into(),
-        log_filter: telemetry.log.clone(),
+        // Notes belong in the spans; a line for each would drown the log. A later directive wins.
+        log_filter: format!("policy.note=off,{}", telemetry.log),
         log_format: match telemetry.log_format {
             config::LogFormat::Json => telemetry::LogFormat::Json,
             config::LogFormat::Text => telemetry::LogFormat::Text,

@@ -28,8 +28,10 @@ pub(super) struct Journey {
     /// Not to be tried before.
     pub(super) start: Option<Timestamp>,
     pub(super) deadline: Timestamp,
-    /// Tries that Plivo answered.
+    /// Calls made so far.
     pub(super) attempts: u32,
+    /// Of these, the ones that Plivo turned away for now.
+    pub(super) turned_away: u32,
     pub(super) trace: Trace,
 }
 
@@ -43,6 +45,7 @@ pub(super) struct Trace {
 
 /// How a journey ended.
 struct End {
+    status: Status,
     news: News,
     settlement: Settlement,
     code: Option<&'static str>,
@@ -63,15 +66,10 @@ impl Journey {
             // The process is stopping: what was not sent stays recorded as it is.
             None => return,
         };
-        let status = match &end.news {
-            News::Open(status) | News::Ended(status) => *status,
-            News::Submitted(_) => Status::Submitted,
-            News::Refused(_) => Status::Failed,
-        };
         let uuid = if let News::Submitted(uuid) = &end.news { Some(uuid.clone()) } else { None };
         let id = self.cleared.message().id.clone();
-        record::ended(&self.delivery.messages, &id, status, uuid, end.code, now()).await;
-        tracing::info!(message.id = %id, status = status.as_str(), code = end.code, attempts = self.attempts, "message");
+        record::ended(&self.delivery.messages, &id, end.status, uuid, end.code, now()).await;
+        tracing::info!(message.id = %id, status = end.status.as_str(), code = end.code, attempts = self.attempts, "a message's way to Plivo has ended");
         if let Err(err) = self.cleared.settle(end.settlement).await {
             tracing::warn!(error = %err, message.id = %id, "what the policies held could not be settled");
         }
@@ -83,19 +81,18 @@ impl Journey {
         if let Some(start) = self.start {
             self.wait_until(start, Status::Waiting).await?;
         }
-        let mut tries = 0;
         loop {
             self.wait_for_credentials().await?;
-            if self.deadline.since(now()) < SHORTEST {
+            if self.left() < SHORTEST {
                 return Some(self.expired());
             }
-            tries += 1;
-            let again = match self.attempt(tries).await {
+            self.attempts += 1;
+            let again = match self.attempt(self.attempts).await {
                 ControlFlow::Break(end) => return Some(end),
                 ControlFlow::Continue(again) => again,
             };
             if let Again::Later { least } = again {
-                let due = now().after(backoff::delay(tries, least, fastrand::f64()));
+                let due = now().after(backoff::delay(self.attempts, least, fastrand::f64()));
                 // A try after the deadline would only make the app wait longer for the same end.
                 if due.after(SHORTEST) > self.deadline {
                     return Some(self.expired());
@@ -110,7 +107,7 @@ impl Journey {
         let id = self.cleared.message().id.clone();
         let began = now();
         record::attempt_began(&self.delivery.messages, &id, nth, began).await;
-        let left = self.deadline.since(began);
+        let left = self.left();
         let outgoing = Outgoing {
             ttl: (left <= LONGEST).then_some(left),
             log: account.log,
@@ -137,11 +134,17 @@ impl Journey {
                     tracing::error!(message.id = %self.cleared.message().id, "Plivo split one recipient into several");
                 }
                 let news = News::Submitted(receipt.message_uuid);
-                ControlFlow::Break(End { news, settlement: Settlement::Keep, code: None })
+                ControlFlow::Break(End {
+                    status: Status::Submitted,
+                    news,
+                    settlement: Settlement::Keep,
+                    code: None,
+                })
             }
             Outcome::InDoubt(_) => {
                 let news = News::Ended(Status::InDoubt);
                 ControlFlow::Break(End {
+                    status: Status::InDoubt,
                     news,
                     settlement: Settlement::Keep,
                     code: Some("send.in_doubt"),
@@ -153,9 +156,13 @@ impl Journey {
             }
             Outcome::NotSent(_) => ControlFlow::Break(End::failed("upstream.untrusted")),
             Outcome::Rejected(refused) => {
-                self.attempts += 1;
-                let later = |least| {
-                    if self.attempts < most {
+                // Plivo's own words are for operators only; apps get a stable code.
+                let detail = refused.detail();
+                tracing::warn!(message.id = %self.cleared.message().id, detail, "{refused}");
+                let turned_away = &mut self.turned_away;
+                let mut later = |least| {
+                    *turned_away += 1;
+                    if *turned_away < most {
                         ControlFlow::Continue(Again::Later { least })
                     } else {
                         ControlFlow::Break(End::failed("upstream.unavailable"))
@@ -178,9 +185,17 @@ impl Journey {
         }
     }
 
+    /// What is left of its life, in whole seconds as Plivo counts them. Rounded up: a message that was just accepted
+    /// has its whole life before it, and the shortest would be too short otherwise.
+    fn left(&self) -> Duration {
+        let left = self.deadline.since(now());
+        Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0))
+    }
+
     fn expired(&self) -> End {
         End {
-            news: News::Ended(Status::Expired),
+            status: Status::Expired,
+            news: News::Refused("send.expired"),
             settlement: Settlement::GiveBack,
             code: Some("send.expired"),
         }
@@ -255,7 +270,12 @@ impl Drop for Parked<'_> {
 
 impl End {
     fn failed(code: &'static str) -> Self {
-        Self { news: News::Refused(code), settlement: Settlement::GiveBack, code: Some(code) }
+        Self {
+            status: Status::Failed,
+            news: News::Refused(code),
+            settlement: Settlement::GiveBack,
+            code: Some(code),
+        }
     }
 }
 

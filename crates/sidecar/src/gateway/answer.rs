@@ -198,6 +198,14 @@ impl Answer {
     }
 }
 
+/// Where a fault is, in the words of a door whose members have names of their own.
+fn place(fault: &Fault, names: &[(&str, &str)]) -> String {
+    let path = fault.pointer.trim_start_matches('/');
+    let (member, below) = path.split_at(path.find('/').unwrap_or(path.len()));
+    let own = names.iter().find(|(native, _)| *native == member);
+    format!("{}{below}", own.map_or(member, |(_, own)| own))
+}
+
 /// An id of the answer itself, as each of Plivo's has one.
 pub(crate) fn api_id() -> String {
     Uuid::new_v4().to_string()

@@ -90,7 +90,7 @@ impl Order {
         let mut fields = Fields::of(body)?;
         let (to, many) = plivo_recipients(&mut fields);
         let mut order = Self { to, many, ..Self::default() };
-        order.from = given(member(&mut fields, "src"));
+        order.from = given(member(&mut fields, "src")).map(plivo_sender);
         order.pool = given(member(&mut fields, "powerpack_uuid"));
         // PHP's SDK sends the pool a second time under its own name.
         fields.take("powerpackUUID");
@@ -204,6 +204,16 @@ fn plivo_recipients(fields: &mut Fields) -> (Vec<At<String>>, bool) {
     }
     let many = numbers.len() > 1;
     (seen.into_iter().map(|number| At::new("/dst", number)).collect(), many)
+}
+
+/// `src`: more digits than a short code has are a number, whose plus sign Plivo lets be left out.
+fn plivo_sender(mut src: At<String>) -> At<String> {
+    let number = plivo_number(&src.value);
+    let digits = number.trim_start_matches('+');
+    if digits.len() > 8 && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        src.value = number;
+    }
+    src
 }
 
 /// Digits with a plus sign, of a number as Plivo lets it be written.

@@ -67,6 +67,15 @@ impl Refusal {
         }
     }
 
+    /// Its parts, where it has any.
+    pub(crate) fn faults(&self) -> &[Fault] {
+        match self {
+            Self::Malformed(faults) => faults,
+            Self::Rejected { rejection, .. } => &rejection.faults,
+            _ => &[],
+        }
+    }
+
     /// A sentence for people.
     pub(crate) fn detail(&self) -> String {
         match self {
@@ -82,7 +91,12 @@ impl Refusal {
                     "the policy `{policy}` could not decide, so nothing was sent; try again later"
                 )
             }
-            Self::Upstream { .. } => "Plivo refused the message; its record has the reason".into(),
+            Self::Upstream { code: "send.expired", .. } => {
+                "the message could not be sent within its lifetime; nothing was sent".into()
+            }
+            Self::Upstream { .. } => {
+                "the message was not taken by Plivo; its record has the reason".into()
+            }
             Self::Plain(plain) => plain.detail(),
         }
     }
@@ -216,7 +230,9 @@ pub(crate) fn status_of(code: &str) -> StatusCode {
         | "throttle.cost_exceeds_burst"
         | "idem.mismatch" => Some(StatusCode::UNPROCESSABLE_ENTITY),
         "sender.not_allowed" | "upstream.geo_denied" => Some(StatusCode::FORBIDDEN),
-        "upstream.unavailable" | "upstream.untrusted" => Some(StatusCode::SERVICE_UNAVAILABLE),
+        "upstream.unavailable" | "upstream.untrusted" | "send.expired" => {
+            Some(StatusCode::SERVICE_UNAVAILABLE)
+        }
         "budget.exceeded" => Some(StatusCode::TOO_MANY_REQUESTS),
         "idem.in_progress" => Some(StatusCode::CONFLICT),
         "body.too_large" => Some(StatusCode::PAYLOAD_TOO_LARGE),

@@ -116,10 +116,10 @@ impl Gateway {
         draft: Draft,
         unknown_fields: &[String],
     ) -> UnderWay {
-        let Draft { message, mut changes } = draft;
+        let Draft { to, message, mut changes } = draft;
         let message = match message {
             Ok(message) => message,
-            Err(faults) => return UnderWay::refused(None, Refusal::Malformed(faults)),
+            Err(faults) => return UnderWay::refused(to, Refusal::Malformed(faults)),
         };
         Span::current().record("sendgate.message.id", &*message.id.0);
         let to = message.to.clone();

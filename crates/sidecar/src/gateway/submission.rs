@@ -30,6 +30,8 @@ pub(crate) struct Submission {
 /// One recipient's message, or why it cannot be one.
 #[derive(Debug)]
 pub(crate) struct Draft {
+    /// The recipient, where it could be read.
+    pub(crate) to: Option<E164>,
     pub(crate) message: Result<Message, Vec<Fault>>,
     /// What was mended on the way in.
     pub(crate) changes: Vec<Change>,
@@ -77,18 +79,21 @@ impl Submission {
             )]);
         };
         let mut seen = Vec::new();
-        let drafts = recipients.into_iter().map(|to| {
-            let (to, change) = match to {
-                Ok((to, change)) if !seen.contains(&to) => (to, change),
-                Ok((_, _)) => {
-                    let fault = Fault::new("/to", "phone.repeated", "stands twice in one request");
-                    return Draft { message: Err(vec![fault]), changes: Vec::new() };
+        let drafts = order.to.iter().zip(recipients).map(|(at, recipient)| {
+            let (to, change) = match recipient {
+                Ok(recipient) => recipient,
+                Err(faults) => {
+                    return Draft { to: None, message: Err(faults), changes: Vec::new() };
                 }
-                Err(faults) => return Draft { message: Err(faults), changes: Vec::new() },
             };
+            if seen.contains(&to) {
+                let fault =
+                    Fault::new(&at.pointer, "phone.repeated", "stands twice in one request");
+                return Draft { to: Some(to), message: Err(vec![fault]), changes: Vec::new() };
+            }
             seen.push(to.clone());
             let changes = shared.changes.iter().cloned().chain(change).collect();
-            Draft { message: Ok(shared.message(to, sender)), changes }
+            Draft { to: Some(to.clone()), message: Ok(shared.message(to, sender)), changes }
         });
         Ok(Self { drafts: drafts.collect(), many: order.many, unknown_fields: order.unknown })
     }

@@ -1,10 +1,13 @@
 //! Plivo's form, as its seven official SDKs read it.
 
 use http::StatusCode;
-use message::E164;
+use message::{E164, Fault};
 use serde_json::{Value, json};
 
-use super::{Answer, Door, Owned, Plain, Refusal, Verdict, api_id, whole_seconds};
+use super::{Answer, Door, Owned, Plain, Refusal, Verdict, api_id, place, whole_seconds};
+
+/// Plivo's words for members that are called otherwise elsewhere.
+const NAMES: [(&str, &str); 3] = [("to", "dst"), ("from", "src"), ("ttl_s", "message_expiry")];
 
 /// Plivo's 202: one UUID a message taken, the others as `invalid_number`; a refusal where none was taken.
 pub(super) fn answer(verdicts: &[Verdict]) -> Answer {
@@ -54,14 +57,14 @@ pub(super) fn error(refusal: &Refusal) -> Value {
     if matches!(refusal, Refusal::Plain(Plain::AuthMissing | Plain::AuthInvalid)) {
         return json!({"error": "authentication credentials were not provided"});
     }
-    let error = match refusal {
-        Refusal::Malformed(faults) => {
-            let faults = faults.iter().map(|f| {
-                format!("{} {} ({})", f.pointer.trim_start_matches('/'), f.detail, f.code)
-            });
-            faults.collect::<Vec<_>>().join("; ")
-        }
-        other => format!("{} ({})", other.detail(), other.code()),
+    let told = |fault: &Fault| {
+        format!("{} {} ({})", place(fault, &NAMES), fault.detail, fault.code)
+            .trim_start()
+            .to_owned()
+    };
+    let error = match refusal.faults() {
+        [] => format!("{} ({})", refusal.detail(), refusal.code()),
+        faults => faults.iter().map(told).collect::<Vec<_>>().join("; "),
     };
     let mut body = json!({"api_id": api_id(), "error": error});
     if let Some(wait) = refusal.retry_after() {

@@ -80,7 +80,7 @@ fn title(refusal: &Refusal) -> &'static str {
         Refusal::Malformed(_) => "The request is malformed",
         Refusal::Rejected { .. } => "A policy refused the message",
         Refusal::PolicyFailed { .. } => "A policy could not decide",
-        Refusal::Upstream { .. } => "Plivo refused the message",
+        Refusal::Upstream { .. } => "Plivo did not take the message",
         Refusal::Plain(plain) => match plain {
             Plain::AuthMissing | Plain::AuthInvalid => "The app is not known",
             Plain::BadHost | Plain::BadOrigin => "The request comes from the wrong place",

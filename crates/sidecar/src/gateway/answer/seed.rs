@@ -1,9 +1,14 @@
 //! The seed's form: that of the framework its guide is about.
 
 use http::StatusCode;
+use message::Fault;
 use serde_json::{Value, json};
 
-use super::{Answer, Owned, Refusal};
+use super::{Answer, Owned, Refusal, place};
+
+/// The seed's words for members that are called otherwise elsewhere.
+const NAMES: [(&str, &str); 3] =
+    [("to", "recipient"), ("text", "message"), ("media_urls", "mediaUrls")];
 
 pub(super) fn accepted(owned: &Owned) -> Answer {
     let uuid = owned.message_uuid.as_deref().unwrap_or(&owned.id.0);
@@ -21,12 +26,12 @@ pub(super) fn accepted(owned: &Owned) -> Answer {
 
 /// The form of the seed's framework: every message in one list.
 pub(super) fn error(refusal: &Refusal) -> Value {
-    let messages = match refusal {
-        Refusal::Malformed(faults) => faults
-            .iter()
-            .map(|f| format!("{} {}", f.pointer.trim_start_matches('/'), f.detail))
-            .collect(),
-        other => vec![other.detail()],
+    let told = |fault: &Fault| {
+        format!("{} {}", place(fault, &NAMES), fault.detail).trim_start().to_owned()
+    };
+    let messages = match refusal.faults() {
+        [] => vec![refusal.detail()],
+        faults => faults.iter().map(told).collect(),
     };
     json!({
         "statusCode": refusal.status().as_u16(),

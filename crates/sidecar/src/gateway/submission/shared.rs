@@ -58,7 +58,9 @@ impl Shared {
         let text = order.text.value.clone();
         let kind = if has_media { Kind::Mms } else { Kind::Sms };
         let pointer = &order.text.pointer;
-        if order.text_required && text.trim().is_empty() {
+        if faults.iter().any(|fault| fault.pointer == *pointer) {
+            // What could not be read is not empty.
+        } else if order.text_required && text.trim().is_empty() {
             faults.push(Fault::new(
                 pointer,
                 "text.empty",
