@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "a command-line tool talks on stdout")]
 #![expect(clippy::print_stderr, reason = "a command-line tool complains on stderr")]
 
+mod bench;
 mod ci;
 mod demo;
 mod policies;
@@ -24,6 +25,7 @@ usage: cargo xtask COMMAND
   tidy               the rules that the compiler cannot check
   ci                 format, lints, documentation, tidy, test
   demo               policies, simulator and sidecar at work, with a live reload and a trace
+  bench [--rounds N] what the sidecar costs beside a bare hop and native rules; a table and target/bench/latest.json
 ";
 
 fn main() -> ExitCode {
@@ -45,6 +47,7 @@ fn command(words: &[&str]) -> anyhow::Result<ExitCode> {
         ["tidy"] => tidy::run(&Workspace::read()?)?,
         ["ci"] => ci::run(&Workspace::read()?)?,
         ["demo"] => demo::run(&Workspace::read()?)?,
+        ["bench", words @ ..] => bench::run(&Workspace::read()?, words)?,
         ["help" | "--help" | "-h"] => print!("{USAGE}"),
         _ => {
             eprint!("{USAGE}");

@@ -1,0 +1,96 @@
+//! One of the programs, running.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::{interval, timeout};
+
+use crate::{Result, machine};
+
+/// How long a program may take until it listens; `sendgate` compiles its policies before.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A process that listens. It ends with this value.
+pub(crate) struct Program {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Program {
+    /// Starts this benchmark's own program in the role that `words` name.
+    pub(crate) async fn own(words: &[&str], folder: &Path) -> Result<Self> {
+        let own = std::env::current_exe()?;
+        Self::start(Command::new(own).args(words), &folder.join(format!("{}.log", words[0]))).await
+    }
+
+    /// Starts `sendgate` with the configuration at `config`.
+    pub(crate) async fn sendgate(config: &Path) -> Result<Self> {
+        // Examples lie in a folder below the programs'.
+        let beside = std::env::current_exe()?.ancestors().nth(2).map(PathBuf::from);
+        let program = beside.ok_or("no folder of programs")?.join("sendgate");
+        let log = config.with_extension("log");
+        Self::start(Command::new(program).args(["run", "--config"]).arg(config), &log).await
+    }
+
+    async fn start(command: &mut Command, log: &Path) -> Result<Self> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let started = command.stdin(Stdio::null()).stdout(File::create(log)?).spawn();
+        let mut child = started.map_err(|err| format!("{name}: {err}"))?;
+        match timeout(PATIENCE, address(&mut child, log)).await {
+            Ok(Ok(address)) => Ok(Self { child, address }),
+            failed => {
+                end(&mut child);
+                Err(match failed {
+                    Ok(Err(err)) => format!("{name}: {err}").into(),
+                    _ => format!("{name} did not listen within {} s", PATIENCE.as_secs()).into(),
+                })
+            }
+        }
+    }
+
+    /// Processor time used so far.
+    pub(crate) fn processor_time(&self) -> Result<Duration> {
+        machine::processor_time(self.child.id())
+    }
+
+    /// Resident memory, in bytes.
+    pub(crate) fn resident(&self) -> Result<u64> {
+        machine::resident(self.child.id())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+fn end(child: &mut Child) {
+    // It may have ended by itself.
+    drop(child.kill());
+    drop(child.wait());
+}
+
+/// The address that the program's log names, as soon as it does.
+async fn address(child: &mut Child, log: &Path) -> Result<SocketAddr> {
+    let mut again = interval(Duration::from_millis(20));
+    loop {
+        again.tick().await;
+        let written = fs::read_to_string(log)?;
+        let events = written.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut fields = events.map(|event| event["fields"].clone());
+        if let Some(found) = fields.find(|fields| fields["listener"] == "apps") {
+            return Ok(found["address"]
+                .as_str()
+                .ok_or("a listener without an address")?
+                .parse()?);
+        }
+        if let Some(status) = child.try_wait()? {
+            return Err(format!("ended with {status} before it listened").into());
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Messages of which no two are alike.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use message::facts::{self, Facts};
+use message::{Dedup, E164, Message, MessageId, Sender, Timestamp};
+use policy_host::Candidate;
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::Result;
+
+/// The app of every program.
+pub(crate) const APP: &str = "bench";
+/// What every message comes from. It is in no area of [`AREAS`].
+pub(crate) const SENDER: &str = "+16135550123";
+
+/// Area codes of the United States.
+const AREAS: [u64; 10] = [212, 310, 312, 415, 617, 702, 206, 303, 404, 512];
+
+/// A request of the native door, as an app sends it.
+#[derive(Deserialize)]
+pub(crate) struct Request {
+    to: String,
+    text: String,
+}
+
+/// The body of the `nth` request: 160 bytes. The recipient repeats after 80 million, the text never.
+pub(crate) fn body(nth: u64) -> Vec<u8> {
+    json!({ "to": recipient(nth), "text": text(nth) }).to_string().into_bytes()
+}
+
+/// The `nth` message with its facts, asked about at one millisecond after the one before.
+pub(crate) fn candidate(nth: u64) -> Result<Candidate> {
+    let (message, facts) = Request { to: recipient(nth), text: text(nth) }.read()?;
+    let now = Timestamp(1_780_000_000_000).after(Duration::from_millis(nth));
+    Ok(Candidate { message, facts, app: Arc::from(APP), door: "messages", now })
+}
+
+impl Request {
+    /// The message asked for, and what can be found out about it.
+    pub(crate) fn read(self) -> Result<(Message, Facts)> {
+        let fault = |fault: message::Fault| fault.detail;
+        let message = Message {
+            id: MessageId(Uuid::now_v7().to_string().into()),
+            to: E164::parse(&self.to, "/to").map_err(fault)?,
+            sender: Sender::parse(SENDER, "/from").map_err(fault)?,
+            text: self.text,
+            media_urls: Vec::new(),
+            media_ids: Vec::new(),
+            intent: String::new(),
+            ttl_s: None,
+            not_before: None,
+            callback_url: None,
+            dedup: Dedup::Content,
+            tags: Vec::new(),
+        };
+        let facts = facts::survey(&message, Vec::new())
+            .map_err(|faults| faults.into_iter().map(fault).collect::<Vec<_>>().join(", "))?;
+        Ok((message, facts))
+    }
+}
+
+fn recipient(nth: u64) -> String {
+    let (area, rest) = (AREAS[(nth % 10) as usize], nth / 10);
+    format!("+1{area}{}{:04}", 200 + rest / 10_000 % 800, rest % 10_000)
+}
+
+fn text(nth: u64) -> String {
+    format!(
+        "Your order {nth:010} has left our store; it arrives tomorrow between nine and noon. Reply STOP to end."
+    )
+}

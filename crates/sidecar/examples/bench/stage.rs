@@ -1,0 +1,171 @@
+//! All programs, running side by side, and what was measured of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::load::{Load, Serial};
+use crate::policies::{POLICIES, built};
+use crate::program::Program;
+use crate::sample::{APP, SENDER};
+use crate::{Result, machine};
+
+/// The programs under test, in the order of the table.
+pub(crate) const SUBJECTS: [&str; 4] =
+    ["bare hop", "hop with native rules", "sendgate, no policies", "sendgate, four policies"];
+
+const WARM_UP: Duration = Duration::from_millis(500);
+
+/// The programs, and the cells measured so far.
+pub(crate) struct Stage {
+    folder: PathBuf,
+    upstream: Program,
+    subjects: Vec<Program>,
+    serial: Serial,
+    cells: Vec<Cell>,
+    began: Instant,
+    busy_before: Duration,
+}
+
+/// One program under one load in one round.
+#[derive(Clone, Debug)]
+pub(crate) struct Cell {
+    /// Its place in [`SUBJECTS`].
+    pub(crate) subject: usize,
+    pub(crate) load: Load,
+    pub(crate) per_s: f64,
+    pub(crate) p50: Duration,
+    pub(crate) p90: Duration,
+    pub(crate) p99: Duration,
+    /// Processor time for each request.
+    pub(crate) processor: Duration,
+    /// The same of the upstream and of the driver.
+    pub(crate) upstream: Duration,
+    pub(crate) driver: Duration,
+    /// Bytes resident at the end.
+    pub(crate) resident: u64,
+}
+
+/// What the run came to.
+pub(crate) struct Measured {
+    pub(crate) cells: Vec<Cell>,
+    /// The part of all processors' time that other processes took; a run above a tenth is not to be trusted.
+    pub(crate) disturbance: f64,
+}
+
+impl Stage {
+    /// Starts every program, `sendgate` with copies of the modules that nobody rebuilds meanwhile.
+    pub(crate) async fn set() -> Result<Self> {
+        let folder = crate::target().join(format!("bench/run-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        for policy in &POLICIES {
+            let from = policy.module(&built());
+            fs::copy(&from, policy.module(&folder))
+                .map_err(|err| format!("{}: {err}; run `cargo xtask policies`", from.display()))?;
+        }
+        let upstream = Program::own(&["upstream"], &folder).await?;
+        let to = upstream.address.to_string();
+        let entries: Vec<String> = POLICIES.iter().map(|policy| policy.entry(&folder)).collect();
+        let subjects = vec![
+            Program::own(&["hop", &to], &folder).await?,
+            Program::own(&["rules", &to], &folder).await?,
+            Program::sendgate(&configuration(&folder, "without", &to, "")?).await?,
+            Program::sendgate(&configuration(&folder, "with", &to, &entries.concat())?).await?,
+        ];
+        let (serial, cells) = (Serial::default(), Vec::new());
+        let (began, busy_before) = (Instant::now(), machine::busy()?);
+        Ok(Self { folder, upstream, subjects, serial, cells, began, busy_before })
+    }
+
+    /// Lets every program open its connections and fill its caches.
+    pub(crate) async fn warm_up(&self) -> Result<()> {
+        for (name, subject) in SUBJECTS.iter().zip(&self.subjects) {
+            let load = Load::Closed { connections: 16 };
+            named(name, load.apply(subject.address, &self.serial, WARM_UP).await)?;
+        }
+        Ok(())
+    }
+
+    /// Puts every program under `load` for `time`, one after the other, beginning with another one each round.
+    pub(crate) async fn turn(&mut self, round: usize, load: Load, time: Duration) -> Result<()> {
+        for nth in 0..self.subjects.len() {
+            let subject = (nth + round) % self.subjects.len();
+            let cell = named(SUBJECTS[subject], self.cell(subject, load, time).await)?;
+            self.cells.push(cell);
+        }
+        Ok(())
+    }
+
+    /// Ends the programs.
+    pub(crate) fn end(self) -> Result<Measured> {
+        let own = self.processor_times()?.into_iter().sum::<Duration>()
+            + machine::processor_time(std::process::id())?;
+        let cores = std::thread::available_parallelism()?.get();
+        let others = (machine::busy()? - self.busy_before).saturating_sub(own);
+        let all = self.began.elapsed() * u32::try_from(cores)?;
+        let cells = self.cells.clone();
+        fs::remove_dir_all(&self.folder)?;
+        Ok(Measured { cells, disturbance: others.as_secs_f64() / all.as_secs_f64() })
+    }
+
+    async fn cell(&self, subject: usize, load: Load, time: Duration) -> Result<Cell> {
+        let program = &self.subjects[subject];
+        let before = self.used_by(program)?;
+        let answered = load.apply(program.address, &self.serial, time).await?;
+        let after = self.used_by(program)?;
+        let each = |nth: usize| (after[nth] - before[nth]).div_f64(answered.count() as f64);
+        Ok(Cell {
+            subject,
+            load,
+            per_s: answered.count() as f64 / answered.elapsed.as_secs_f64(),
+            p50: answered.within(0.5),
+            p90: answered.within(0.9),
+            p99: answered.within(0.99),
+            processor: each(0),
+            upstream: each(1),
+            driver: each(2),
+            resident: program.resident()?,
+        })
+    }
+
+    /// Processor time of the program, of the upstream and of this process.
+    fn used_by(&self, program: &Program) -> Result<[Duration; 3]> {
+        let own = machine::processor_time(std::process::id())?;
+        Ok([program.processor_time()?, self.upstream.processor_time()?, own])
+    }
+
+    fn processor_times(&self) -> Result<Vec<Duration>> {
+        let programs = self.subjects.iter().chain([&self.upstream]);
+        programs.map(Program::processor_time).collect()
+    }
+}
+
+/// A configuration as delivered but for its addresses and what is measured: the log at its usual level, into a file.
+fn configuration(folder: &Path, name: &str, plivo: &str, policies: &str) -> Result<PathBuf> {
+    let path = folder.join(format!("{name}.toml"));
+    let text = format!(
+        r#"[listen]
+apps = "127.0.0.1:0"
+admin = "127.0.0.1:0"
+[[apps]]
+name = "{APP}"
+token = "bench-token"
+[plivo]
+base_url = "http://{plivo}"
+auth_id = "MAXXXXXXXXXXXXXXXXXX"
+auth_token = "bench"
+sender = "{SENDER}"
+[store]
+ephemeral = true
+[telemetry]
+log = "info"
+log_format = "json"
+{policies}"#
+    );
+    fs::write(&path, text)?;
+    Ok(path)
+}
+
+fn named<T>(subject: &str, measured: Result<T>) -> Result<T> {
+    measured.map_err(|err| format!("{subject}: {err}").into())
+}

@@ -1,0 +1,28 @@
+//! `cargo xtask bench`: what Sendgate costs beside a bare hop and the same rules in native code.
+
+use anyhow::Result;
+
+use crate::policies;
+use crate::process;
+use crate::workspace::{Workspace, cargo};
+
+/// Builds the policies and optimised programs, then runs `crates/sidecar/examples/bench`, which takes under two minutes;
+/// `words` go to it. The figures are left in `target/bench/latest.json`.
+///
+/// # Errors
+///
+/// Where something does not build, or a request is not answered as it should be.
+pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
+    policies::run(workspace, &[])?;
+    // Apart, since together the features that only examples need would be built into the program under test.
+    for target in [["--bin", "sendgate"], ["--example", "bench"]] {
+        let build = ["build", "--release", "--package", "sidecar"];
+        process::run(cargo().current_dir(&workspace.root).args(build).args(target))?;
+    }
+    let program = workspace.target.join("release/examples/bench");
+    process::run(
+        std::process::Command::new(program)
+            .env("SENDGATE_POLICIES", workspace.policies())
+            .args(words),
+    )
+}
