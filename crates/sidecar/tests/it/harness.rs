@@ -1,0 +1,34 @@
+//! A real sidecar process, a simulated Plivo behind it, and a client in front.
+
+mod answer;
+mod eventually;
+mod folder;
+mod log;
+mod raw;
+mod request;
+mod setup;
+mod sidecar;
+mod toml;
+
+use plivo_sim::{PlivoSim, SimConfig};
+
+pub(crate) use self::answer::Answer;
+pub(crate) use self::eventually::{PATIENCE, eventually};
+pub(crate) use self::folder::Folder;
+pub(crate) use self::log::Log;
+pub(crate) use self::raw::{Connection, exchange};
+pub(crate) use self::request::Request;
+pub(crate) use self::setup::{App, Policy, Setup, module};
+pub(crate) use self::sidecar::{Ended, Sidecar, run_to_end};
+
+/// The recipient of most tests: a number that can be a handset (NANP's 555-01XX are for fiction).
+pub(crate) const TO: &str = "+14155550123";
+/// The configured sender.
+pub(crate) const SENDER: &str = "+14155551212";
+/// The token of the app that a [`Setup`] begins with.
+pub(crate) const TOKEN: &str = "token-of-the-app-demo";
+
+/// A Plivo with defaults.
+pub(crate) async fn plivo() -> PlivoSim {
+    PlivoSim::start(SimConfig::default()).await
+}

@@ -1,0 +1,208 @@
+//! The process.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Once;
+use std::thread;
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::Value;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use super::log::field;
+use super::{Answer, Folder, Log, PATIENCE, Request, Setup, TOKEN, eventually};
+
+/// A running `sendgate`. Killed when it is dropped; its log is printed when the test fails.
+#[must_use = "a sidecar is killed when it is dropped"]
+pub(crate) struct Sidecar {
+    pub(crate) apps: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) log: Log,
+    pub(crate) folder: Folder,
+    client: reqwest::Client,
+    child: Child,
+}
+
+/// A program that has ended.
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) log: Log,
+}
+
+impl Sidecar {
+    /// Starts one and waits until it is ready.
+    pub(crate) async fn start(setup: Setup) -> Self {
+        Self::start_in(Folder::new(), setup).await
+    }
+
+    /// The same with files that the test has put into `folder`.
+    pub(crate) async fn start_in(folder: Folder, setup: Setup) -> Self {
+        Self::start_with(folder, &setup.to_toml(), &setup.environment).await
+    }
+
+    /// One whose file is written by hand, in a folder that may hold others.
+    pub(crate) async fn start_with(
+        folder: Folder,
+        toml: &str,
+        environment: &[(String, String)],
+    ) -> Self {
+        folder.write("sidecar.toml", toml);
+        let (child, log) = spawn("run", folder.path(), environment);
+        let apps = listening(&log, "apps").await;
+        let admin = listening(&log, "admin").await;
+        let sidecar = Self { apps, admin, log, folder, client: client(), child };
+        sidecar.wait_until_ready().await;
+        sidecar
+    }
+
+    pub(crate) async fn wait_until_ready(&self) {
+        let probe = async || (self.ready().await.status == 200).then_some(());
+        eventually("the sidecar is ready", probe).await;
+    }
+
+    /// `/readyz`
+    pub(crate) async fn ready(&self) -> Answer {
+        self.admin("/readyz").await
+    }
+
+    /// `GET` of the admin listener.
+    pub(crate) async fn admin(&self, path: &str) -> Answer {
+        self.ask(self.admin, "GET", path).answer().await
+    }
+
+    /// A request to the apps' door, as the app `demo`.
+    pub(crate) fn request(&self, method: &str, path: &str) -> Request {
+        self.ask(self.apps, method, path)
+    }
+
+    pub(crate) fn post(&self, path: &str) -> Request {
+        self.request("POST", path)
+    }
+
+    /// `GET`, as the app `demo`.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.request("GET", path).answer().await
+    }
+
+    /// `POST /v1/messages`, as the app `demo`.
+    pub(crate) async fn send(&self, body: &Value) -> Answer {
+        self.post("/v1/messages").json(body).answer().await
+    }
+
+    /// The record of a message, as soon as `wanted` holds of it.
+    pub(crate) async fn record(&self, id: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let path = format!("/v1/messages/{id}");
+        let probe = async || Some(self.get(&path).await.expect(200)).filter(&wanted);
+        eventually("the message's record is as wanted", probe).await
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let id = self.child.id().expect("it runs");
+        // The standard library knows no signals, and `unsafe` is forbidden.
+        let killed =
+            std::process::Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status();
+        assert!(killed.is_ok_and(|status| status.success()), "SIGTERM could not be sent");
+    }
+
+    /// Waits for its end: exit code 0, and no panic in the log.
+    pub(crate) async fn ended_well(mut self) -> Log {
+        let status = wait(&mut self.child, &self.log).await;
+        let log = self.log.clone();
+        assert_eq!(status.code(), Some(0), "the exit code");
+        let panics: Vec<String> =
+            log.lines().into_iter().filter(|line| line.contains("panicked")).collect();
+        assert!(panics.is_empty(), "{panics:#?}");
+        log
+    }
+
+    /// SIGTERM, and [`Sidecar::ended_well`].
+    pub(crate) async fn stop(self) -> Log {
+        self.terminate();
+        self.ended_well().await
+    }
+
+    fn ask(&self, address: SocketAddr, method: &str, path: &str) -> Request {
+        let verb: Method = method.parse().expect("a method");
+        let builder = self.client.request(verb, format!("http://{address}{path}"));
+        Request::new(builder, format!("{method} {path}"), TOKEN)
+    }
+}
+
+impl Drop for Sidecar {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            #[expect(clippy::print_stderr, reason = "what a failed test needs to be understood")]
+            {
+                eprintln!("the sidecar's log:\n{}", self.log.text());
+            }
+        }
+    }
+}
+
+/// Runs `sendgate COMMAND --config sidecar.toml` in `folder` until it ends by itself.
+pub(crate) async fn run_to_end(
+    command: &str,
+    folder: &Folder,
+    environment: &[(String, String)],
+) -> Ended {
+    let (mut child, log) = spawn(command, folder.path(), environment);
+    let status = wait(&mut child, &log).await;
+    Ended { status, log }
+}
+
+fn spawn(command: &str, folder: &Path, environment: &[(String, String)]) -> (Child, Log) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sendgate"))
+        .args([command, "--config", "sidecar.toml"])
+        .current_dir(folder)
+        // What the machine has set for itself is no part of the test.
+        .env_clear()
+        .env("RUST_BACKTRACE", "1")
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap_or_else(|err| panic!("sendgate could not be started: {err}"));
+    let out = child.stdout.take().expect("piped").into_owned_fd().expect("a descriptor");
+    let err = child.stderr.take().expect("piped").into_owned_fd().expect("a descriptor");
+    (child, Log::of([out, err]))
+}
+
+async fn wait(child: &mut Child, log: &Log) -> ExitStatus {
+    let Ok(ended) = timeout(PATIENCE, child.wait()).await else {
+        panic!("the process did not end; its log:\n{}", log.text());
+    };
+    log.end().await;
+    ended.unwrap_or_else(|err| panic!("the process's end is unknown: {err}"))
+}
+
+/// The address that the listener called `name` was bound to, from the log.
+async fn listening(log: &Log, name: &str) -> SocketAddr {
+    let find = |events: &[Value]| {
+        let mut events = events.iter();
+        let event = events.find(|event| field(event, "listener") == Some(name))?;
+        field(event, "address")?.parse().ok()
+    };
+    let Some(address) = log.wait_for(&format!("the listener `{name}`"), find).await else {
+        panic!("the sidecar ended before it listened; its log:\n{}", log.text());
+    };
+    address
+}
+
+/// A client that keeps to HTTP/1.1 and follows nothing.
+fn client() -> reqwest::Client {
+    static PROVIDER: Once = Once::new();
+    // Nothing here speaks TLS, but the client is not built without a provider of it.
+    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .timeout(Duration::from_secs(90));
+    client.build().expect("a client")
+}
