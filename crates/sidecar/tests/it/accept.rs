@@ -1,0 +1,267 @@
+//! What an app gets for a message that is taken: an answer, a record, and one send.
+
+use plivo_sim::{Authorization, Step};
+use serde_json::{Value, json};
+
+use crate::harness::{App, PATIENCE, Policy, SENDER, Setup, Sidecar, TO, plivo};
+
+#[tokio::test]
+async fn a_text_reaches_plivo_once_and_its_uuid_comes_back() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+
+    let answer = sidecar.send(&json!({"to": TO, "text": "hi"})).await;
+
+    let body = answer.expect(202);
+    let [send] = &plivo.sends()[..] else { panic!("not one send: {:?}", plivo.sends().len()) };
+    assert_eq!(body["status"], "submitted", "{body}");
+    assert_eq!(body["message_uuid"], send.message_uuid.as_str(), "{body}");
+    assert_eq!(body["segments"]["count"], 1, "{body}");
+    assert_eq!((&body["warnings"], &body["transformations"]), (&json!([]), &json!([])), "{body}");
+    assert_eq!(
+        answer.header("location"),
+        Some(format!("/v1/messages/{}", text(&body, "id")).as_str())
+    );
+    assert_eq!(
+        (send.src.as_str(), send.dst.as_str(), send.text.as_str()),
+        ("14155551212", "14155550123", "hi")
+    );
+    let [request] = &plivo.requests()[..] else {
+        panic!("not one request: {:?}", plivo.requests())
+    };
+    assert_eq!(request.path, "/v1/Account/MAXXXXXXXXXXXXXXXXXX/Message/");
+    assert_eq!(request.authorization, Authorization::Valid);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn the_record_of_a_message_tells_its_way_and_hides_its_text() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let request = json!({"to": TO, "text": "the password is swordfish", "intent": "otp", "tags": {"order": "17"}});
+    let id = text(&sidecar.send(&request).await.expect(202), "id");
+
+    let answer = sidecar.get(&format!("/v1/messages/{id}")).await;
+
+    let record = answer.expect(200);
+    for (member, wanted) in [
+        ("id", json!(id)),
+        ("status", json!("submitted")),
+        ("status_simple", json!("queued")),
+        ("message_uuid", json!(plivo.sends()[0].message_uuid)),
+        ("to", json!(TO)),
+        ("from", json!(SENDER)),
+        ("type", json!("sms")),
+        ("intent", json!("otp")),
+        ("tags", json!({"order": "17"})),
+        ("text_bytes", json!(25)),
+        ("error_code", Value::Null),
+    ] {
+        assert_eq!(record[member], wanted, "{member} of {record}");
+    }
+    assert_eq!(record["attempts"].as_array().map(Vec::len), Some(1), "{record}");
+    let asked: Vec<&Value> =
+        record["decisions"].as_array().unwrap().iter().map(|each| &each["policy"]).collect();
+    assert_eq!(asked, ["validation", "country"], "{record}");
+    assert!(!answer.text.contains("swordfish"), "{answer}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn several_recipients_get_a_message_and_a_verdict_each() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let to = json!(["+14155550101", "+989121234567", "nobody", "+14155550102", "+14155550101"]);
+
+    let body = sidecar.send(&json!({"to": to, "text": "hi"})).await.expect(202);
+
+    let messages = body["messages"].as_array().expect("a list");
+    let verdicts: Vec<&str> = messages.iter().map(verdict).collect();
+    let wanted =
+        ["submitted", "country.hard_denied", "phone.not_e164", "submitted", "phone.repeated"];
+    assert_eq!(verdicts, wanted, "{body:#}");
+    assert_eq!(messages[0]["to"], "+14155550101");
+    let mut handsets: Vec<String> = plivo.sends().into_iter().map(|send| send.dst).collect();
+    handsets.sort();
+    assert_eq!(handsets, ["14155550101", "14155550102"]);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn where_every_recipient_is_refused_the_answer_is_the_first_refusal() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+
+    let body = sidecar
+        .send(&json!({"to": ["+989121234567", "+37744123456x"], "text": "hi"}))
+        .await
+        .expect(403);
+
+    assert_eq!(body["messages"].as_array().map(Vec::len), Some(2), "{body}");
+    assert_eq!(plivo.sends().len(), 0);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn media_go_by_url_and_by_id_in_the_order_given() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let urls = ["https://cdn.example.com/b.png", "https://cdn.example.com/a.jpg"];
+    let request = json!({"to": TO, "text": "look", "media_urls": urls, "media_ids": ["801c2056-33ab-499c-80ef-58b574a462a2"]});
+
+    let body = sidecar.send(&request).await.expect(202);
+
+    let send = &plivo.sends()[0];
+    assert_eq!((body["type"].as_str(), send.kind.as_str()), (Some("mms"), "mms"));
+    assert_eq!(send.media_urls, urls);
+    assert_eq!(send.media_ids, ["801c2056-33ab-499c-80ef-58b574a462a2"]);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn an_app_that_prefers_not_to_wait_is_answered_before_plivo_answers() {
+    let plivo = plivo().await;
+    plivo.script([Step::hold()]).await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+
+    let request = sidecar.post("/v1/messages").header("prefer", "respond-async");
+    let answer = request.json(&json!({"to": TO, "text": "hi"})).answer().await;
+
+    let body = answer.expect(202);
+    assert_eq!(body["message_uuid"], Value::Null, "{body}");
+    assert!(answer.header("location").is_some(), "{answer}");
+    plivo.wait_for_requests(1, PATIENCE).await.unwrap();
+    plivo.release();
+    let record = sidecar.record(&text(&body, "id"), |record| record["status"] == "submitted").await;
+    assert_eq!(record["message_uuid"], plivo.sends()[0].message_uuid.as_str());
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn where_plivo_is_slow_the_answer_waits_no_longer_than_configured() {
+    let plivo = plivo().await;
+    plivo.script([Step::hold()]).await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo).set("delivery.wait_ms", 100)).await;
+
+    let body = sidecar.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
+
+    assert_eq!(body["message_uuid"], Value::Null, "{body}");
+    let record = sidecar.get(&format!("/v1/messages/{}", text(&body, "id"))).await.expect(200);
+    assert_eq!(record["status_simple"], "queued", "{record}");
+    plivo.release();
+    sidecar.record(&text(&body, "id"), |record| record["status"] == "submitted").await;
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_for_later_waits_for_its_time() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let in_an_hour = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+
+    let request = json!({"to": TO, "text": "hi", "not_before": in_an_hour.to_string()});
+    let body = sidecar
+        .post("/v1/messages")
+        .header("prefer", "wait=0")
+        .json(&request)
+        .answer()
+        .await
+        .expect(202);
+
+    sidecar.record(&text(&body, "id"), |record| record["status"] == "waiting").await;
+    assert_eq!(plivo.sends().len(), 0);
+    assert_eq!(sidecar.ready().await.expect(200)["waiting"], 1);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn messages_are_listed_newest_first_filtered_and_in_pages() {
+    let plivo = plivo().await;
+    let sidecar =
+        Sidecar::start(Setup::standard(&plivo).app(App::new("other", "token-of-other"))).await;
+    let mut ids = Vec::new();
+    for nth in 1..=5 {
+        let request = json!({"to": format!("+1415555010{nth}"), "text": "hi"});
+        ids.insert(0, text(&sidecar.send(&request).await.expect(202), "id"));
+    }
+    let listed = |body: &Value| -> Vec<String> {
+        body["messages"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|record| text(record, "id"))
+            .collect()
+    };
+
+    assert_eq!(listed(&sidecar.get("/v1/messages").await.expect(200)), ids);
+    let first = sidecar.get("/v1/messages?limit=2").await.expect(200);
+    assert_eq!(listed(&first), ids[..2]);
+    let after = format!("/v1/messages?limit=2&after={}", text(&first, "next"));
+    assert_eq!(listed(&sidecar.get(&after).await.expect(200)), ids[2..4]);
+    let one = sidecar.get("/v1/messages?to=%2B14155550104&status=submitted").await.expect(200);
+    assert_eq!(listed(&one), ids[1..2]);
+    assert_eq!(listed(&sidecar.get("/v1/messages?status=failed").await.expect(200)), [""; 0]);
+    let filters = sidecar.get("/v1/messages?status=lost&limit=0&colour=red").await;
+    let pointers: Vec<String> = filters.refused(400, "body.bad_filter")["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| text(e, "pointer"))
+        .collect();
+    assert_eq!(pointers, ["/status", "/limit", "/colour"]);
+    let other = sidecar.request("GET", "/v1/messages").bearer("token-of-other").answer().await;
+    assert_eq!(listed(&other.expect(200)), [""; 0], "another app's messages are nobody's business");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn the_seeds_door_takes_the_seeds_form_and_answers_with_a_uuid() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let request =
+        json!({"recipient": TO, "message": "hi", "mediaUrls": ["https://cdn.example.com/a.jpg"]});
+
+    let body = sidecar.post("/mms/send").json(&request).answer().await.expect(202);
+
+    let send = &plivo.sends()[0];
+    assert_eq!((send.kind.as_str(), send.text.as_str()), ("mms", "hi"));
+    assert_eq!(body["messageUuid"], send.message_uuid.as_str(), "{body}");
+    assert_eq!(body["statusCode"], 202, "{body}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn an_app_sees_its_chain_and_its_limits_with_their_sources() {
+    let plivo = plivo().await;
+    let setup = Setup::standard(&plivo)
+        .app(App::new("other", "token-of-other"))
+        .policy(Policy::new("dedup").set("apps", json!(["other"])));
+    let sidecar = Sidecar::start(setup).await;
+
+    let chain = sidecar.get("/v1/policies").await.expect(200);
+    let limits = sidecar.get("/v1/limits").await.expect(200);
+
+    let names: Vec<String> =
+        chain["policies"].as_array().unwrap().iter().map(|each| text(each, "name")).collect();
+    assert_eq!(
+        names,
+        ["validation", "country"],
+        "the chain of this app, without another's: {chain}"
+    );
+    let gsm7 = &limits["provider"]["gsm7_units"];
+    assert_eq!(gsm7["value"], 1600, "{limits}");
+    assert!(gsm7["source"].is_string() && gsm7["as_of"].is_string(), "{gsm7}");
+    assert_eq!(limits["sendgate"]["idempotency_key_s"], 86_400, "{limits}");
+    sidecar.stop().await;
+}
+
+/// A member that is a string.
+fn text(body: &Value, member: &str) -> String {
+    body[member].as_str().unwrap_or_else(|| panic!("no {member} in {body}")).to_owned()
+}
+
+/// A message's status, or the code of its refusal.
+fn verdict(message: &Value) -> &str {
+    let code = message["problem"]["code"].as_str();
+    code.or(message["status"].as_str()).expect("a verdict")
+}

@@ -1,0 +1,126 @@
+//! `POST /v1/explain`: what every policy would say, with no send, no claim and no charge.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Policy, Setup, Sidecar, TO, plivo};
+
+fn names_and_verdicts(body: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    let policies = body["policies"].as_array().expect("a list");
+    policies.iter().map(|each| (text(&each["policy"]), text(&each["verdict"]))).collect()
+}
+
+#[tokio::test]
+async fn every_policy_is_asked_whatever_the_first_one_says() {
+    let plivo = plivo().await;
+    let setup = Setup::standard(&plivo)
+        .policy(Policy::new("trial").settings(json!({"verified": ["+14155550199"]})))
+        .policy(Policy::new("dedup"))
+        .policy(Policy::new("throttle"));
+    let sidecar = Sidecar::start(setup).await;
+    let ask =
+        async |body: Value| sidecar.post("/v1/explain").json(&body).answer().await.expect(200);
+
+    let body = ask(json!({"to": "+989121234567", "text": "hi"})).await;
+
+    let wanted = [
+        ("validation", "accept"),
+        ("country", "reject"),
+        ("trial", "reject"),
+        ("dedup", "accept"),
+        ("throttle", "accept"),
+    ];
+    let found = names_and_verdicts(&body);
+    let found: Vec<(&str, &str)> =
+        found.iter().map(|(name, verdict)| (name.as_str(), verdict.as_str())).collect();
+    assert_eq!(found, wanted, "{body:#}");
+    assert_eq!(body["verdict"], "reject", "{body:#}");
+    assert_eq!(
+        (&body["problem"]["code"], &body["problem"]["status"]),
+        (&json!("country.hard_denied"), &json!(403))
+    );
+    assert_eq!(body["facts"]["region"], "IR", "{body:#}");
+    for decision in body["policies"].as_array().unwrap() {
+        assert!(
+            decision["us"].is_u64()
+                && decision["version"].is_string()
+                && decision["digest"].is_string(),
+            "{decision}"
+        );
+    }
+    assert_eq!(plivo.requests().len(), 0);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn explaining_changes_nothing_however_often_it_is_asked() {
+    let plivo = plivo().await;
+    let one = json!({"limits": [{"name": "app", "scope": "app", "quota": 1, "per_s": 3600}]});
+    let setup = Setup::standard(&plivo)
+        .policy(Policy::new("dedup"))
+        .policy(Policy::new("throttle").settings(one));
+    let sidecar = Sidecar::start(setup).await;
+    let request = json!({"to": TO, "text": "hi"});
+    let explain =
+        async || sidecar.post("/v1/explain").key("k1").json(&request).answer().await.expect(200);
+    for _ in 0..3 {
+        assert_eq!(explain().await["verdict"], "accept");
+    }
+
+    let sent = sidecar.post("/v1/messages").key("k1").json(&request).answer().await;
+
+    sent.expect(202);
+    assert_eq!(sent.header("idempotent-replayed"), None, "{sent}");
+    let after = explain().await;
+    assert_eq!(
+        (&after["verdict"], &after["problem"]["code"]),
+        (&json!("reject"), &json!("dup.content")),
+        "{after:#}"
+    );
+    assert_eq!(after["limits"][0]["refused"], true, "{after:#}");
+    assert_eq!(
+        sidecar.get("/v1/messages").await.expect(200)["messages"].as_array().map(Vec::len),
+        Some(1)
+    );
+    assert_eq!(plivo.sends().len(), 1);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn changes_are_shown_as_they_would_be_made() {
+    let plivo = plivo().await;
+    let link = Policy::new("country").settings(json!({"mms_fallback": "link"}));
+    let sidecar =
+        Sidecar::start(Setup::new(&plivo).policy(Policy::new("validation")).policy(link)).await;
+    let request = json!({"to": "+33612345678", "text": "hi", "media_urls": ["https://cdn.example.com/a.jpg"], "colour": "red"});
+
+    let body = sidecar.post("/v1/explain").json(&request).answer().await.expect(200);
+
+    assert_eq!((&body["verdict"], &body["type"]), (&json!("accept"), &json!("sms")), "{body:#}");
+    assert_eq!(body["transformations"][0]["code"], "mms.downgraded", "{body:#}");
+    assert_eq!(body["warnings"][0]["code"], "body.unknown_field_dropped", "{body:#}");
+    assert_eq!(
+        body["facts"]["segments"]["units"],
+        "hi https://cdn.example.com/a.jpg".len(),
+        "{body:#}"
+    );
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn several_recipients_are_explained_one_by_one_and_nonsense_is_refused() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+
+    let request = json!({"to": [TO, "+989121234567", "nobody"], "text": "hi"});
+    let body = sidecar.post("/v1/explain").json(&request).answer().await.expect(200);
+    let nonsense =
+        sidecar.post("/v1/explain").json(&json!({"to": "nobody", "text": ""})).answer().await;
+
+    let verdicts: Vec<&Value> =
+        body["messages"].as_array().unwrap().iter().map(|each| &each["verdict"]).collect();
+    assert_eq!(verdicts, ["accept", "reject", "reject"], "{body:#}");
+    assert_eq!(body["messages"][2]["problem"]["code"], "phone.not_e164", "{body:#}");
+    assert_eq!(nonsense.codes()[1..], ["phone.not_e164", "text.empty"], "{nonsense}");
+    sidecar.stop().await;
+}

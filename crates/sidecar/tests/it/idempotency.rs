@@ -1,0 +1,170 @@
+//! One key, one send: replays, conflicts, and what does not bind a key.
+
+use plivo_sim::Step;
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, App, PATIENCE, Policy, Setup, Sidecar, TO, TOKEN, plivo};
+
+async fn keyed(sidecar: &Sidecar, key: &str, body: &Value) -> Answer {
+    sidecar.post("/v1/messages").key(key).json(body).answer().await
+}
+
+#[tokio::test]
+async fn a_repeated_request_gets_its_first_answer_again_and_sends_nothing() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let request = json!({"to": TO, "text": "hi"});
+    let first = keyed(&sidecar, "k1", &request).await;
+    first.expect(202);
+
+    for key in ["k1", "\"k1\"", " k1 "] {
+        let again = keyed(&sidecar, key, &request).await;
+        assert_eq!((again.status, &again.text), (first.status, &first.text), "{key}");
+        assert_eq!(again.header("idempotent-replayed"), Some("true"), "{again}");
+        assert_eq!(again.header("location"), first.header("location"));
+    }
+
+    assert_eq!(first.header("idempotent-replayed"), None);
+    assert_eq!(plivo.sends().len(), 1);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn another_request_under_the_same_key_is_refused_and_the_fields_are_named_without_their_values()
+ {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    keyed(&sidecar, "k1", &json!({"to": TO, "text": "hi", "intent": "otp"})).await.expect(202);
+
+    let other = json!({"to": "+14155550199", "text": "the password is swordfish", "intent": "otp"});
+    let answer = keyed(&sidecar, "k1", &other).await;
+
+    let body = answer.refused(422, "idem.mismatch");
+    let pointers: Vec<&Value> =
+        body["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
+    assert_eq!(pointers, ["/to", "/text"]);
+    assert!(!answer.text.contains("swordfish") && !answer.text.contains("4155550199"), "{answer}");
+    assert_eq!(plivo.sends().len(), 1);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn what_changes_no_handsets_message_is_the_same_request() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let url = "https://cdn.example.com/a.jpg";
+    keyed(&sidecar, "k1", &json!({"to": TO, "text": "hi", "media_urls": [url]})).await.expect(202);
+
+    let body = format!(
+        r#"{{ "tags": {{"try": "2"}}, "media_urls": ["{url}#part"],
+              "text": "\u0068i", "to": "{TO}", "from": null }}"#
+    );
+    let again = sidecar.post("/v1/messages").key("k1").body(body).answer().await;
+
+    assert_eq!(again.header("idempotent-replayed"), Some("true"), "{again}");
+    assert_eq!(plivo.sends().len(), 1);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn the_same_recipients_in_a_list_are_one_request_and_every_message_is_replayed() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let request = json!({"to": ["+14155550101", "+14155550102"], "text": "hi"});
+    let first = keyed(&sidecar, "k1", &request).await;
+
+    let again = keyed(&sidecar, "k1", &request).await;
+
+    assert_eq!(again.text, first.text);
+    assert_eq!(plivo.sends().len(), 2);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_refused_request_binds_no_key() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo).policy(Policy::new("dedup"))).await;
+    keyed(&sidecar, "malformed", &json!({"to": "x", "text": "hi"}))
+        .await
+        .refused(400, "phone.not_e164");
+    keyed(&sidecar, "denied", &json!({"to": "+989121234567", "text": "hi"}))
+        .await
+        .refused(403, "country.hard_denied");
+
+    for key in ["malformed", "denied"] {
+        let answer = keyed(&sidecar, key, &json!({"to": TO, "text": key})).await;
+        answer.expect(202);
+        assert_eq!(answer.header("idempotent-replayed"), None, "{answer}");
+    }
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_replay_costs_no_quota_and_is_no_repeat() {
+    let plivo = plivo().await;
+    let one = json!({"limits": [{"name": "app", "scope": "app", "quota": 1, "per_s": 3600}]});
+    let setup = Setup::standard(&plivo)
+        .policy(Policy::new("dedup"))
+        .policy(Policy::new("throttle").settings(one));
+    let sidecar = Sidecar::start(setup).await;
+    let request = json!({"to": TO, "text": "hi"});
+    keyed(&sidecar, "k1", &request).await.expect(202);
+
+    for _ in 0..3 {
+        keyed(&sidecar, "k1", &request).await.expect(202);
+    }
+    sidecar.send(&json!({"to": TO, "text": "another"})).await.refused(429, "throttle.app");
+    assert_eq!(plivo.sends().len(), 1);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_in_flight_is_joined() {
+    let plivo = plivo().await;
+    plivo.script([Step::hold()]).await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo).set("delivery.join_ms", 60_000)).await;
+    let request = json!({"to": TO, "text": "hi"});
+    let ask = || tokio::spawn(sidecar.post("/v1/messages").key("k1").json(&request).answer());
+    let first = ask();
+    plivo.wait_for_requests(1, PATIENCE).await.unwrap();
+
+    let second = ask();
+    plivo.release();
+
+    let (first, second) = (first.await.unwrap(), second.await.unwrap());
+    assert_eq!(second.expect(202), first.expect(202));
+    assert_eq!(plivo.sends().len(), 1);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_is_given_once_and_where_an_app_must_give_one_its_absence_is_refused() {
+    let plivo = plivo().await;
+    let app = App::new("demo", TOKEN).set("require_idempotency_key", true);
+    let sidecar = Sidecar::start(Setup::standard(&plivo).app(app)).await;
+    let request = json!({"to": TO, "text": "hi"});
+
+    sidecar.send(&request).await.refused(400, "idem.key_required");
+    let twice = sidecar.post("/v1/messages").key("k1").header_again("idempotency-key", "k1");
+    twice.json(&request).answer().await.refused(400, "idem.bad_key");
+    keyed(&sidecar, "", &request).await.refused(400, "idem.bad_key");
+    assert_eq!(plivo.sends().len(), 0);
+    keyed(&sidecar, "k1", &request).await.expect(202);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn what_plivo_refused_is_replayed_too_since_the_message_was_ours() {
+    let plivo = plivo().await;
+    plivo.script([Step::status(400)]).await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let request = json!({"to": TO, "text": "hi"});
+    let first = keyed(&sidecar, "k1", &request).await;
+
+    let again = keyed(&sidecar, "k1", &request).await;
+
+    assert_eq!((again.status, &again.text), (first.status, &first.text));
+    assert!(first.status >= 400, "{first}");
+    assert_eq!(plivo.requests().len(), 1);
+    sidecar.stop().await;
+}

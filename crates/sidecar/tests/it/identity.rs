@@ -1,0 +1,193 @@
+//! Who may send, from where, and as whom.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+use crate::harness::{App, Setup, Sidecar, TO, TOKEN, plivo};
+
+fn basic(name: &str, token: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{name}:{token}")))
+}
+
+fn hi() -> Value {
+    json!({"to": TO, "text": "hi"})
+}
+
+#[tokio::test]
+async fn an_app_proves_itself_by_bearer_token_or_by_basic_as_plivos_sdks_do() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let ways = [
+        format!("Bearer {TOKEN}"),
+        format!("bearer {TOKEN}"),
+        basic("demo", TOKEN),
+        // Some SDKs take no other name than one of Plivo's shape.
+        basic("MADEMOXXXXXXXXXXXXXX", TOKEN),
+    ];
+
+    for way in &ways {
+        let request = sidecar.post("/v1/messages").header("authorization", way);
+        request.json(&hi()).answer().await.expect(202);
+    }
+
+    assert_eq!(plivo.sends().len(), ways.len());
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_proves_nothing_or_something_else_is_turned_away() {
+    let plivo = plivo().await;
+    let setup = Setup::standard(&plivo).app(App::new("other", "token-of-other"));
+    let sidecar = Sidecar::start(setup).await;
+    let wrong = [
+        "Bearer wrong".to_owned(),
+        format!("Bearer {TOKEN}x"),
+        format!("Bearer {}", &TOKEN[1..]),
+        "Bearer ".to_owned(),
+        TOKEN.to_owned(),
+        format!("Digest {TOKEN}"),
+        basic("demo", "token-of-other"),
+        basic("nobody", TOKEN),
+        basic("MAXXXXXXXXXXXXXXXXXX", "TOKEN"),
+        basic("demo", ""),
+        "Basic demo:token".to_owned(),
+    ];
+
+    let missing = sidecar.post("/v1/messages").anonymous().json(&hi()).answer().await;
+    missing.refused(401, "auth.missing");
+    assert_eq!(missing.header("www-authenticate"), Some("Bearer, Basic realm=\"sendgate\""));
+    for value in &wrong {
+        let request = sidecar.post("/v1/messages").header("authorization", value);
+        request.json(&hi()).answer().await.refused(401, "auth.invalid");
+    }
+    let twice = sidecar.post("/v1/messages").header_again("authorization", "Bearer token-of-other");
+    twice.json(&hi()).answer().await.refused(401, "auth.invalid");
+
+    assert_eq!(plivo.requests().len(), 0);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn every_route_of_the_apps_door_asks_who_is_there() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    for (method, path) in [
+        ("POST", "/v1/messages"),
+        ("GET", "/v1/messages"),
+        ("GET", "/v1/messages/any"),
+        ("POST", "/v1/explain"),
+        ("GET", "/v1/limits"),
+        ("GET", "/v1/policies"),
+        ("POST", "/mms/send"),
+        ("POST", "/v1/Account/MAXXXXXXXXXXXXXXXXXX/Message/"),
+        ("GET", "/v1/Account/MAXXXXXXXXXXXXXXXXXX/Message/any/"),
+    ] {
+        let answer = sidecar.request(method, path).anonymous().answer().await;
+        assert_eq!(answer.status, 401, "{answer}");
+    }
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn an_open_app_is_whoever_comes_from_this_machine_without_credentials() {
+    let plivo = plivo().await;
+    let open = App::new("open", "token-of-open").set("open_on_loopback", true);
+    let sidecar = Sidecar::start(Setup::standard(&plivo).app(open)).await;
+
+    sidecar.post("/v1/messages").anonymous().json(&hi()).answer().await.expect(202);
+    let wrong = sidecar.post("/v1/messages").bearer("wrong").json(&hi()).answer().await;
+    wrong.refused(401, "auth.invalid");
+    let chain = sidecar.request("GET", "/v1/policies").anonymous().answer().await.expect(200);
+
+    assert_eq!(chain["app"], "open");
+    assert_eq!(plivo.sends().len(), 1);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn an_app_with_senders_uses_no_others_and_its_first_by_default() {
+    let plivo = plivo().await;
+    let bound = App::new("demo", TOKEN).set("senders", json!(["+14155550777", "+14155550778"]));
+    let sidecar = Sidecar::start(Setup::standard(&plivo).app(bound)).await;
+
+    sidecar.send(&hi()).await.expect(202);
+    sidecar.send(&json!({"to": TO, "text": "hi", "from": "+14155550778"})).await.expect(202);
+    let other = sidecar.send(&json!({"to": TO, "text": "hi", "from": "+14155550779"})).await;
+    let pool = "86bbb125-97bb-4d72-89fd-81d5c515b015";
+    let pool = sidecar.send(&json!({"to": TO, "text": "hi", "powerpack_uuid": pool})).await;
+
+    other.refused(403, "sender.not_allowed");
+    pool.refused(403, "sender.not_allowed");
+    let sources: Vec<String> = plivo.sends().into_iter().map(|send| send.src).collect();
+    assert_eq!(sources, ["14155550777", "14155550778"]);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_sender_that_cannot_carry_media_is_not_asked_to() {
+    let plivo = plivo().await;
+    let senders = json!([{"number": "+14155551212", "mms": false}]);
+    let sidecar = Sidecar::start(Setup::standard(&plivo).set("plivo.senders", senders)).await;
+
+    sidecar.send(&hi()).await.expect(202);
+    let media = json!({"to": TO, "text": "hi", "media_urls": ["https://cdn.example.com/a.jpg"]});
+    sidecar.send(&media).await.refused(422, "sender.not_capable");
+
+    assert_eq!(plivo.sends().len(), 1);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_is_its_own_apps_business() {
+    let plivo = plivo().await;
+    let setup = Setup::standard(&plivo).app(App::new("other", "token-of-other"));
+    let sidecar = Sidecar::start(setup).await;
+    let body = sidecar.send(&hi()).await.expect(202);
+
+    for name in ["id", "message_uuid"] {
+        let id = body[name].as_str().unwrap();
+        for path in [
+            format!("/v1/messages/{id}"),
+            format!("/v1/Account/MAXXXXXXXXXXXXXXXXXX/Message/{id}/"),
+        ] {
+            sidecar.get(&path).await.expect(200);
+            let other = sidecar.request("GET", &path).bearer("token-of-other").answer().await;
+            assert_eq!(other.status, 404, "{other}");
+        }
+    }
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn no_web_page_can_post_to_this_machine() {
+    let plivo = plivo().await;
+    let sidecar =
+        Sidecar::start(Setup::standard(&plivo).set("listen.hosts", json!(["sms.internal"]))).await;
+    let port = sidecar.apps.port();
+    let ask = async |name: &str, value: &str| {
+        sidecar.post("/v1/messages").header(name, value).json(&hi()).answer().await
+    };
+
+    for host in ["localhost", "127.0.0.1", "[::1]:80", "sms.internal", &format!("localhost:{port}")]
+    {
+        ask("host", host).await.expect(202);
+    }
+    for host in [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "10.0.0.1",
+        "2130706433",
+    ] {
+        ask("host", host).await.refused(403, "http.bad_host");
+    }
+    for origin in ["https://evil.example", "null", "http://localhost:1", "file://"] {
+        ask("origin", origin).await.refused(403, "http.bad_origin");
+    }
+    ask("sec-fetch-site", "cross-site").await.refused(403, "http.bad_origin");
+    ask("origin", &format!("http://127.0.0.1:{port}")).await.expect(202);
+
+    assert_eq!(plivo.sends().len(), 6);
+    sidecar.stop().await;
+}

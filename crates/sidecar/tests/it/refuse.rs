@@ -1,0 +1,214 @@
+//! Refusals in the form of each door: every fault at once, a stable code, nothing sent and nothing given away.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Policy, Setup, Sidecar, TO, plivo};
+
+const PLIVO_DOOR: &str = "/v1/Account/MAXXXXXXXXXXXXXXXXXX/Message/";
+
+#[tokio::test]
+async fn every_fault_is_told_at_once_with_its_pointer() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let request = json!({
+        "to": "4155550123", "from": "nobody@example", "media_urls": ["https://cdn.example.com/a.jpg", "http://127.0.0.1/b.jpg"],
+        "media_ids": [7], "ttl_s": 1, "intent": "two words", "not_before": "tomorrow", "dedup": "maybe", "text": "a\u{0}b",
+    });
+
+    let answer = sidecar.send(&request).await;
+
+    let body = answer.expect(400);
+    let found: BTreeSet<(String, String)> = errors(&body);
+    let wanted = [
+        ("/to", "phone.not_e164"),
+        ("/from", "sender.invalid"),
+        ("/media_urls/1", "url.ip_private"),
+        ("/media_ids/0", "body.wrong_type"),
+        ("/ttl_s", "ttl.out_of_range"),
+        ("/intent", "body.bad_intent"),
+        ("/not_before", "ttl.not_before"),
+        ("/dedup", "body.bad_dedup"),
+        ("/text", "text.control_char"),
+    ];
+    for (pointer, code) in wanted {
+        assert!(
+            found.contains(&(pointer.to_owned(), code.to_owned())),
+            "no {code} at {pointer} in {answer}"
+        );
+    }
+    assert_eq!(found.len(), wanted.len(), "{answer}");
+    assert_eq!(plivo.requests().len(), 0);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_problem_has_the_members_of_rfc_9457_and_gives_nothing_away() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+
+    let answer =
+        sidecar.send(&json!({"to": "+989121234567", "text": "the password is swordfish"})).await;
+
+    let body = answer.refused(403, "country.hard_denied");
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    assert_eq!(body["status"], 403, "{body}");
+    for member in ["type", "title", "detail"] {
+        assert!(
+            body[member].as_str().is_some_and(|text| !text.is_empty()),
+            "no {member} in {body}"
+        );
+    }
+    assert_eq!(body["policy"]["name"], "country", "{body}");
+    assert!(!answer.text.contains("9121234567") && !answer.text.contains("swordfish"), "{answer}");
+    assert_eq!(
+        sidecar.get("/v1/messages").await.expect(200)["messages"],
+        json!([]),
+        "refusals leave no record"
+    );
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn ten_a_minute_are_taken_and_the_eleventh_is_told_when_to_come_back() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo).policy(Policy::new("throttle"))).await;
+    for nth in 0..10 {
+        let answer = sidecar.send(&json!({"to": TO, "text": format!("n{nth}")})).await;
+        answer.expect(202);
+        let left = format!("r={}", 9 - nth);
+        assert!(
+            answer.header("ratelimit").is_some_and(|limit| limit.contains(&left)),
+            "{left} in {answer}"
+        );
+    }
+
+    let answer = sidecar.send(&json!({"to": TO, "text": "n10"})).await;
+
+    let body = answer.refused(429, "throttle.app");
+    let wait: u64 =
+        answer.header("retry-after").and_then(|wait| wait.parse().ok()).expect("whole seconds");
+    assert!((1..=60).contains(&wait), "{answer}");
+    assert_eq!(answer.header("ratelimit-policy"), Some("\"app\";q=10;w=60"));
+    assert!(
+        answer.header("ratelimit").is_some_and(|limit| limit.starts_with("\"app\";r=0;t=")),
+        "{answer}"
+    );
+    assert_eq!(body["violated-policies"].as_array().map(Vec::len), Some(1), "{body}");
+    assert_eq!(plivo.sends().len(), 10);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_repeat_is_refused_and_names_the_message_it_repeats() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo).policy(Policy::new("dedup"))).await;
+    let request = json!({"to": TO, "text": "hi"});
+    let first = sidecar.send(&request).await.expect(202);
+
+    let answer = sidecar.send(&request).await;
+
+    assert_eq!(answer.refused(409, "dup.content")["earlier"], first["id"]);
+    assert!(answer.header("retry-after").is_some(), "{answer}");
+    sidecar.send(&json!({"to": TO, "text": "hi", "dedup": "off"})).await.expect(202);
+    assert_eq!(plivo.sends().len(), 2);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_repeated_advertisement_is_answered_as_the_first_was() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo).policy(Policy::new("dedup"))).await;
+    let request = json!({"to": TO, "text": "sale", "intent": "marketing"});
+    let first = sidecar.send(&request).await.expect(202);
+
+    let again = sidecar.send(&request).await.expect(202);
+
+    assert_eq!((&again["id"], &again["message_uuid"]), (&first["id"], &first["message_uuid"]));
+    assert_eq!(again["transformations"][0]["code"], "dup.coalesced", "{again}");
+    assert_eq!(plivo.sends().len(), 1);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn the_seeds_door_refuses_in_the_seeds_form() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+
+    let malformed =
+        json!({"recipient": "x", "message": "", "mediaUrls": ["http://localhost/a.jpg"]});
+    let malformed = sidecar.post("/mms/send").json(&malformed).answer().await;
+    let refused = json!({"recipient": "+33612345678", "message": "hi", "mediaUrls": ["https://cdn.example.com/a.jpg"]});
+    let refused = sidecar.post("/mms/send").json(&refused).answer().await;
+
+    let judged = json!({"recipient": "+390612345678", "message": "hi", "mediaUrls": ["https://cdn.example.com/a.html"]});
+    let judged = sidecar.post("/mms/send").json(&judged).answer().await;
+
+    let body = malformed.expect(400);
+    assert_eq!(
+        (&body["statusCode"], &body["error"]),
+        (&json!(400), &json!("Bad Request")),
+        "{body}"
+    );
+    let messages: Vec<&str> =
+        body["message"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    for member in ["recipient", "message", "mediaUrls"] {
+        let told = messages.iter().filter(|message| message.starts_with(member)).count();
+        assert_eq!(told, 1, "{member} in {messages:?}");
+    }
+    let body = refused.refused(403, "country.mms_unsupported");
+    assert_eq!((&body["statusCode"], &body["error"]), (&json!(403), &json!("Forbidden")), "{body}");
+    let body = judged.expect(400);
+    assert_eq!(
+        body["message"].as_array().map(Vec::len),
+        Some(2),
+        "both faults that the policy found: {body}"
+    );
+    assert_eq!(plivo.requests().len(), 0);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn plivos_door_refuses_in_plivos_form_with_statuses_whose_text_every_sdk_hands_on() {
+    let plivo = plivo().await;
+    let throttle = json!({"limits": [{"name": "app", "scope": "app", "quota": 1, "per_s": 3600}]});
+    let setup = Setup::standard(&plivo).policy(Policy::new("throttle").settings(throttle));
+    let sidecar = Sidecar::start(setup).await;
+    let ask = async |body: Value| sidecar.post(PLIVO_DOOR).json(&body).answer().await;
+
+    let malformed = ask(json!({"src": "+14155551212", "dst": "+1415555", "text": "hi"})).await;
+    let denied = ask(json!({"src": "+14155551212", "dst": "+989121234567", "text": "hi"})).await;
+    ask(json!({"src": "+14155551212", "dst": TO, "text": "fills the limit"})).await.expect(202);
+    let limited = ask(json!({"src": "+14155551212", "dst": TO, "text": "hi"})).await;
+    let stranger = sidecar.post(PLIVO_DOOR).bearer("nobody").json(&json!({})).answer().await;
+    let elsewhere = sidecar.get("/v1/Account/MAXXXXXXXXXXXXXXXXXX/Message/no-such-message/").await;
+
+    plivo_refusal(&malformed, 400, "phone.");
+    plivo_refusal(&denied, 422, "country.hard_denied");
+    let body = plivo_refusal(&limited, 409, "throttle.app");
+    assert!(body["retry_after"].as_u64().is_some_and(|wait| wait > 0), "{body}");
+    plivo_refusal(&elsewhere, 404, "");
+    let wanted = json!({"error": "authentication credentials were not provided"});
+    assert_eq!(stranger.expect(401), wanted);
+    assert_eq!(plivo.sends().len(), 1);
+    sidecar.stop().await;
+}
+
+/// Plivo's form: an `api_id`, and a text that says the code.
+fn plivo_refusal(answer: &Answer, status: u16, code: &str) -> Value {
+    let body = answer.expect(status);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert!(body["api_id"].is_string(), "{answer}");
+    assert!(
+        body["error"].as_str().is_some_and(|text| !text.is_empty() && text.contains(code)),
+        "{answer}"
+    );
+    body
+}
+
+fn errors(body: &Value) -> BTreeSet<(String, String)> {
+    let errors = body["errors"].as_array().into_iter().flatten();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    errors.map(|error| (text(&error["pointer"]), text(&error["code"]))).collect()
+}
