@@ -1,0 +1,132 @@
+//! SIGTERM: what is in flight ends, nothing new begins, and the exit code is 0.
+
+use plivo_sim::Step;
+use serde_json::{Value, json};
+
+use crate::harness::{Connection, PATIENCE, Setup, Sidecar, TO, TOKEN, plivo};
+
+/// Waits until the log says that the drain has begun.
+async fn draining(sidecar: &Sidecar) {
+    let begun = |events: &[Value]| {
+        events
+            .iter()
+            .any(|event| event["message"] == "draining" || event["fields"]["message"] == "draining")
+            .then_some(())
+    };
+    sidecar.log.wait_for("the drain begins", begun).await.expect("the drain begins");
+}
+
+fn said(log: &crate::harness::Log, sentence: &str) -> Option<Value> {
+    log.events().into_iter().find(|event| event.to_string().contains(sentence))
+}
+
+#[tokio::test]
+async fn a_send_in_flight_ends_and_its_caller_is_answered() {
+    let plivo = plivo().await;
+    plivo.script([Step::hold()]).await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let in_flight =
+        tokio::spawn(sidecar.post("/v1/messages").json(&json!({"to": TO, "text": "hi"})).answer());
+    plivo.wait_for_requests(1, PATIENCE).await.unwrap();
+
+    sidecar.terminate();
+    draining(&sidecar).await;
+    plivo.release();
+
+    let body = in_flight.await.unwrap().expect(202);
+    assert_eq!(body["message_uuid"], plivo.sends()[0].message_uuid.as_str(), "{body}");
+    let log = sidecar.ended_well().await;
+    assert!(said(&log, "drained; nothing was left").is_some(), "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_send_in_the_background_ends_too() {
+    let plivo = plivo().await;
+    plivo.script([Step::hold()]).await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let request = sidecar
+        .post("/v1/messages")
+        .header("prefer", "respond-async")
+        .json(&json!({"to": TO, "text": "hi"}));
+    request.answer().await.expect(202);
+    plivo.wait_for_requests(1, PATIENCE).await.unwrap();
+
+    sidecar.terminate();
+    draining(&sidecar).await;
+    plivo.release();
+
+    let log = sidecar.ended_well().await;
+    assert!(said(&log, "\"submitted\"").is_some(), "the outcome is in no line of\n{}", log.text());
+}
+
+#[tokio::test]
+async fn nothing_new_is_taken_while_it_drains() {
+    let plivo = plivo().await;
+    plivo.script([Step::hold()]).await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let in_flight =
+        tokio::spawn(sidecar.post("/v1/messages").json(&json!({"to": TO, "text": "hi"})).answer());
+    plivo.wait_for_requests(1, PATIENCE).await.unwrap();
+    // A request that has begun before the drain, and is whole only after it began.
+    let mut late = Connection::open(sidecar.apps).await;
+    let body = json!({"to": TO, "text": "late"}).to_string();
+    let head = format!(
+        "POST /v1/messages HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n",
+        body.len()
+    );
+    late.send(&head).await;
+
+    sidecar.terminate();
+    draining(&sidecar).await;
+    late.send(format!("\r\n{body}")).await;
+    let answer = late.rest().await;
+    let unconnected = tokio::net::TcpStream::connect(sidecar.apps).await;
+
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(unconnected.is_err(), "a new connection was taken");
+    plivo.release();
+    in_flight.await.unwrap().expect(202);
+    assert_eq!(plivo.sends().len(), 1);
+    sidecar.ended_well().await;
+}
+
+#[tokio::test]
+async fn what_waits_for_its_time_holds_no_drain_up_and_is_counted_as_left() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let in_an_hour = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    let request = json!({"to": TO, "text": "hi", "not_before": in_an_hour.to_string()});
+    let body = sidecar
+        .post("/v1/messages")
+        .header("prefer", "respond-async")
+        .json(&request)
+        .answer()
+        .await
+        .expect(202);
+    sidecar.record(body["id"].as_str().unwrap(), |record| record["status"] == "waiting").await;
+
+    let log = sidecar.stop().await;
+
+    let left = said(&log, "messages were left unsent")
+        .unwrap_or_else(|| panic!("nothing is said in\n{}", log.text()));
+    assert_eq!(left["fields"]["waiting"], 1, "{left}");
+    assert_eq!(left["fields"]["in_time"], true, "{left}");
+}
+
+#[tokio::test]
+async fn a_plivo_that_never_answers_does_not_keep_it_from_ending() {
+    let plivo = plivo().await;
+    plivo.script([Step::hold()]).await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo).set("listen.drain_s", 1)).await;
+    let request = sidecar
+        .post("/v1/messages")
+        .header("prefer", "respond-async")
+        .json(&json!({"to": TO, "text": "hi"}));
+    request.answer().await.expect(202);
+    plivo.wait_for_requests(1, PATIENCE).await.unwrap();
+
+    let log = sidecar.stop().await;
+
+    assert!(said(&log, "messages were left unsent").is_some(), "{}", log.text());
+}

@@ -1,0 +1,173 @@
+//! Policies that spin, hoard, panic or cannot decide: the operator's word decides, and nobody else notices.
+
+use plivo_sim::PlivoSim;
+use serde_json::{Value, json};
+
+use crate::harness::{Policy, Setup, Sidecar, TO, plivo};
+
+/// What the guest does when the text says so, and what the host calls it.
+const MISDEEDS: [(&str, &str, &str); 8] = [
+    ("spin", "policy.fuel_exhausted", "deadline"),
+    ("hoard", "policy.module_failed", "memory"),
+    ("panic", "policy.module_failed", "trap"),
+    // Its stack lies at the bottom of its memory, and is overrun there before the engine's own ends.
+    ("overflow", "policy.module_failed", "trap"),
+    ("chatty", "policy.fuel_exhausted", "deadline"),
+    ("greedy", "policy.module_failed", "host_calls"),
+    ("undecided", "policy.module_failed", "undecided"),
+    ("redirect +33612345678", "policy.illegal_transform", "illegal_amend"),
+];
+
+fn guest(on_failure: &str) -> Policy {
+    let grants = json!(["state", "log", "amend"]);
+    Policy::new("runaway").set("grants", grants).set("on_failure", on_failure).set("time_ms", 250)
+}
+
+fn setup(plivo: &PlivoSim, on_failure: &str) -> Setup {
+    Setup::standard(plivo).policy(guest(on_failure))
+}
+
+fn says(text: &str) -> Value {
+    json!({"to": TO, "text": text})
+}
+
+#[tokio::test]
+async fn a_policy_that_fails_closes_the_door_and_says_which_and_how() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(setup(&plivo, "reject")).await;
+    for (misdeed, code, failure) in MISDEEDS {
+        let answer = sidecar.send(&says(misdeed)).await;
+
+        let body = answer.refused(503, code);
+        assert_eq!(
+            body["policy"],
+            json!({"name": "runaway", "failure": failure}),
+            "{misdeed}: {answer}"
+        );
+        assert!(answer.header("retry-after").is_some(), "{misdeed}: {answer}");
+        assert!(
+            !answer.text.contains("as the message asks"),
+            "the guest's own words stay inside: {answer}"
+        );
+        sidecar.send(&says(&format!("an ordinary text after {misdeed}"))).await.expect(202);
+    }
+    assert_eq!(plivo.sends().len(), MISDEEDS.len(), "only the ordinary texts were sent");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_policy_that_may_fail_is_skipped_and_the_record_and_the_log_say_so() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(setup(&plivo, "accept")).await;
+    for (misdeed, _, failure) in MISDEEDS {
+        let body = sidecar.send(&says(misdeed)).await.expect(202);
+
+        let record = sidecar
+            .get(&format!("/v1/messages/{}", body["id"].as_str().unwrap()))
+            .await
+            .expect(200);
+        let decision = &record["decisions"][2];
+        assert_eq!(
+            (&decision["policy"], &decision["verdict"]),
+            (&json!("runaway"), &json!("failure")),
+            "{misdeed}: {record}"
+        );
+        assert!(decision.to_string().contains(failure), "{failure} in {decision}");
+        assert_eq!(record["to"], TO, "the recipient stayed as it was");
+    }
+    let texts: Vec<String> = plivo.sends().into_iter().map(|send| send.text).collect();
+    assert_eq!(texts, MISDEEDS.map(|(misdeed, ..)| misdeed));
+    let log = sidecar.stop().await.text();
+    assert_eq!(log.matches("a policy failed and was skipped").count(), MISDEEDS.len(), "{log}");
+}
+
+#[tokio::test]
+async fn while_some_requests_spin_the_others_are_served() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(setup(&plivo, "reject")).await;
+    let ask = |text: String| tokio::spawn(sidecar.post("/v1/messages").json(&says(&text)).answer());
+    let spinning: Vec<_> = (0..8).map(|_| ask("spin".into())).collect();
+
+    let ordinary: Vec<_> = (0..20).map(|nth| ask(format!("ordinary {nth}"))).collect();
+
+    for answer in ordinary {
+        answer.await.unwrap().expect(202);
+    }
+    assert_eq!(sidecar.ready().await.status, 200);
+    for answer in spinning {
+        answer.await.unwrap().refused(503, "policy.fuel_exhausted");
+    }
+    assert_eq!(plivo.sends().len(), 20);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn what_policies_before_the_failing_one_took_is_given_back() {
+    let plivo = plivo().await;
+    let one = json!({"limits": [{"name": "app", "scope": "app", "quota": 1, "per_s": 3600}]});
+    let setup = Setup::standard(&plivo)
+        .policy(Policy::new("dedup"))
+        .policy(Policy::new("throttle").settings(one))
+        .policy(guest("reject"));
+    let sidecar = Sidecar::start(setup).await;
+    for _ in 0..3 {
+        sidecar.send(&says("panic")).await.refused(503, "policy.module_failed");
+    }
+
+    sidecar.send(&says("ordinary")).await.expect(202);
+
+    sidecar.send(&says("one too many")).await.refused(429, "throttle.app");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_policy_in_the_shadow_fails_and_refuses_without_effect() {
+    let plivo = plivo().await;
+    let shadow = guest("reject").set("mode", "shadow");
+    let sidecar = Sidecar::start(Setup::standard(&plivo).policy(shadow)).await;
+    for text in ["spin", "panic", "refuse acme.no", "amend changed"] {
+        let body = sidecar.send(&says(text)).await.expect(202);
+
+        assert_eq!(body["transformations"], json!([]), "{body}");
+        let record = sidecar
+            .get(&format!("/v1/messages/{}", body["id"].as_str().unwrap()))
+            .await
+            .expect(200);
+        assert_eq!(record["decisions"][2]["enforced"], false, "{record}");
+    }
+    let texts: Vec<String> = plivo.sends().into_iter().map(|send| send.text).collect();
+    assert_eq!(texts, ["spin", "panic", "refuse acme.no", "amend changed"]);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_policy_changes_is_judged_again_and_told() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(setup(&plivo, "reject")).await;
+
+    let amended = sidecar.send(&says("amend another text")).await.expect(202);
+    for illegal in ["amend", "from nobody", "media http://127.0.0.1/a.jpg", "redirect nobody"] {
+        sidecar.send(&says(illegal)).await.refused(503, "policy.illegal_transform");
+    }
+    let refused = sidecar.send(&says("refuse acme.closed")).await;
+
+    assert_eq!(amended["transformations"][0]["code"], "test.amend", "{amended}");
+    assert_eq!(amended["transformations"][0]["policy"], "runaway", "{amended}");
+    refused.refused(422, "acme.closed");
+    let texts: Vec<String> = plivo.sends().into_iter().map(|send| send.text).collect();
+    assert_eq!(texts, ["another text"]);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn only_a_policy_that_was_granted_it_may_change_the_recipient() {
+    let plivo = plivo().await;
+    let granted =
+        guest("reject").set("grants", json!(["state", "log", "amend", "amend-recipient"]));
+    let sidecar = Sidecar::start(Setup::standard(&plivo).policy(granted)).await;
+
+    sidecar.send(&says("redirect +14155550199")).await.expect(202);
+
+    assert_eq!(plivo.sends()[0].dst, "14155550199");
+    sidecar.stop().await;
+}
