@@ -60,6 +60,7 @@ fn taken(status: u16, body: Option<Body>, to: &E164) -> Outcome {
     let mut uuids = body.message_uuid.into_iter().filter(|uuid| is_id(uuid));
     match uuids.next() {
         Some(message_uuid) => Outcome::Accepted(Receipt {
+            status,
             api_id: body.api_id.filter(|id| is_id(id)),
             message_uuid,
             extra_uuids: uuids.collect(),

@@ -20,6 +20,8 @@ pub enum Outcome {
 /// Plivo's receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
+    /// The status of the answer, a 2xx.
+    pub status: u16,
     /// Plivo's id of the request, where it gave one.
     pub api_id: Option<String>,
     /// Plivo's id of the message.
@@ -162,15 +164,16 @@ impl Outcome {
         }
     }
 
-    /// The status of Plivo's answer, if there was one. A receipt came with a 2xx.
+    /// The status of Plivo's answer, if there was one.
     pub fn status(&self) -> Option<u16> {
         match self {
+            Self::Accepted(receipt) => Some(receipt.status),
             Self::Rejected(refused) => Some(refused.status),
             Self::InDoubt(in_doubt) => match in_doubt.kind {
                 InDoubtKind::NoUuid { status } | InDoubtKind::Status { status } => Some(status),
                 InDoubtKind::Timeout | InDoubtKind::ConnectionLost => None,
             },
-            Self::Accepted(_) | Self::NotSent(_) => None,
+            Self::NotSent(_) => None,
         }
     }
 

@@ -18,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::attempt::{Journey, Trace};
+
+pub(crate) use self::attempt::About;
 use crate::gateway::Refusal;
 use crate::in_force::Account;
 use crate::record;
@@ -100,8 +102,7 @@ impl Delivery {
     pub(crate) async fn accept(
         self: &Arc<Self>,
         cleared: Cleared,
-        app: &str,
-        door: &'static str,
+        about: About,
         now: Timestamp,
     ) -> Result<watch::Receiver<News>, Refusal> {
         let account = self.account.borrow().clone();
@@ -113,7 +114,7 @@ impl Delivery {
             cleared.message().ttl_s.map_or(account.lifetime, |ttl| Duration::from_secs(ttl.into()));
         let start = cleared.message().not_before.filter(|at| *at > now);
         let deadline = start.unwrap_or(now).after(lifetime);
-        let record = record::accepted(&cleared, app, door, now, deadline);
+        let record = record::accepted(&cleared, &about.app, about.door, now, deadline);
         match self.messages.insert(record).await {
             Ok(()) => {}
             Err(err) => {
@@ -132,6 +133,7 @@ impl Delivery {
             deadline,
             start,
             cleared,
+            about,
             tell,
             attempts: 0,
             turned_away: 0,

@@ -32,7 +32,7 @@ use self::answer::{Answer, Door};
 use self::body::BodyLimits;
 use self::refusal::Plain;
 use self::route::Route;
-use crate::config::{App, Fixed};
+use crate::config::{Address, App, Fixed};
 use crate::delivery::Delivery;
 use crate::in_force::InForce;
 use crate::listen::Peer;
@@ -71,7 +71,12 @@ impl Bounds {
     pub(crate) fn of(fixed: &Fixed) -> Self {
         let listen = &fixed.listen;
         let body = BodyLimits { bytes: listen.max_body_bytes, time: listen.body_timeout };
-        Self { hosts: listen.hosts.clone(), body }
+        // What a client writes that calls a listener by its address.
+        let own = listen.apps.iter().filter_map(|address| match address {
+            Address::Tcp(address) if !address.ip().is_unspecified() => Some(address.to_string()),
+            _ => None,
+        });
+        Self { hosts: listen.hosts.iter().cloned().chain(own).collect(), body }
     }
 }
 

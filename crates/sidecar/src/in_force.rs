@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use plivo_client::{AuthId, AuthToken, ClientConfig, Credentials, Log, PlivoClient};
 use policy_host::PolicyChain;
+use tokio::sync::Semaphore;
 
 use crate::config::{App, DeliverySettings, Plivo, PolicyEntry, Reloadable};
 
@@ -33,6 +34,8 @@ pub(crate) struct Account {
     pub(crate) log: Log,
     pub(crate) lifetime: Duration,
     pub(crate) queue_max: usize,
+    /// One permit a call to Plivo under way.
+    pub(crate) calls: Arc<Semaphore>,
 }
 
 /// A generation's settings, checked as far as they can be without its policies.
@@ -51,10 +54,12 @@ impl Prepared {
     pub(crate) fn new(settings: Reloadable, previous: Option<&InForce>) -> Result<Self, String> {
         let (plivo, delivery) = (&settings.plivo, &settings.delivery);
         let kept = previous.filter(|previous| connection(&previous.plivo) == connection(plivo));
-        let client = match kept {
-            Some(previous) => previous.account.client.clone(),
+        let (client, calls) = match kept {
+            Some(InForce { account, .. }) => (account.client.clone(), Arc::clone(&account.calls)),
             None => {
-                PlivoClient::new(client_config(plivo)).map_err(|err| format!("plivo: {err}"))?
+                let client = PlivoClient::new(client_config(plivo))
+                    .map_err(|err| format!("plivo: {err}"))?;
+                (client, Arc::new(Semaphore::new(plivo.max_connections)))
             }
         };
         let account = Account {
@@ -70,6 +75,7 @@ impl Prepared {
             },
             lifetime: delivery.ttl.unwrap_or(LIFETIME),
             queue_max: delivery.queue_max,
+            calls,
         };
         Ok(Self { settings, account })
     }

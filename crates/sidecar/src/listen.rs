@@ -40,9 +40,10 @@ pub(crate) struct Bound {
 }
 
 /// Bounds of one listener.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ListenLimits {
-    pub(crate) connections: usize,
+    /// One permit a connection; listeners that share it share the bound.
+    pub(crate) room: Arc<Semaphore>,
     pub(crate) header_bytes: usize,
     pub(crate) header_time: Duration,
 }
@@ -103,11 +104,14 @@ impl Bound {
         F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
     {
         let graceful = GracefulShutdown::new();
-        let room = Arc::new(Semaphore::new(limits.connections));
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(limits.header_time)
+            .max_buf_size(limits.header_bytes);
         loop {
             // Waiting for room before accepting leaves the overflow in the system's own queue.
             let permit = tokio::select! {
-                permit = Arc::clone(&room).acquire_owned() => permit,
+                permit = Arc::clone(&limits.room).acquire_owned() => permit,
                 () = stop.cancelled() => break,
             };
             let accepted = tokio::select! {
@@ -117,7 +121,7 @@ impl Bound {
             match accepted {
                 Ok((stream, peer)) => {
                     let connection =
-                        connection(stream, peer, limits, service.clone(), graceful.watcher());
+                        connection(stream, peer, http.clone(), service.clone(), graceful.watcher());
                     tokio::spawn(async move {
                         connection.await;
                         drop(permit);
@@ -164,7 +168,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 async fn connection<S, F>(
     stream: Box<dyn Stream>,
     peer: Peer,
-    limits: ListenLimits,
+    http: http1::Builder,
     service: S,
     watcher: Watcher,
 ) where
@@ -175,11 +179,7 @@ async fn connection<S, F>(
         let response = service(request, peer.clone());
         async move { Ok::<_, Infallible>(response.await) }
     });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_time)
-        .max_buf_size(limits.header_bytes.max(8_192))
-        .serve_connection(TokioIo::new(stream), respond);
+    let served = http.serve_connection(TokioIo::new(stream), respond);
     if let Err(err) = watcher.watch(served).await {
         tracing::debug!(error = %err, "a connection ended badly");
     }

@@ -10,6 +10,7 @@ use policy_host::{Policies, PolicyRuntime, RuntimeOptions};
 use store::{IdempotencyKeys, MemoryLedger, Messages};
 use telemetry::{Telemetry, TelemetryOptions};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -131,24 +132,25 @@ impl Sidecar {
             bound.push(bind(address).await?);
         }
         let bound_admin = bind(&fixed.listen.admin).await?;
-        let limits = ListenLimits {
-            connections: fixed.listen.max_connections,
+        let limits = || ListenLimits {
+            room: Arc::new(Semaphore::new(fixed.listen.max_connections)),
             header_bytes: fixed.listen.max_header_bytes,
             header_time: fixed.listen.header_timeout,
         };
+        let shared = limits();
         let mut listeners = JoinSet::new();
         for door in bound {
             tracing::info!(address = %door.address(), listener = "apps", "listening");
             let gateway = Arc::clone(&gateway);
             let service = move |request, peer| Arc::clone(&gateway).handle(request, peer);
-            listeners.spawn(door.serve(limits, stop.clone(), service));
+            listeners.spawn(door.serve(shared.clone(), stop.clone(), service));
         }
         tracing::info!(address = %bound_admin.address(), listener = "admin", "listening");
         let service = move |request, _peer| {
             let admin = Arc::clone(&admin);
             async move { admin.answer(&request) }
         };
-        listeners.spawn(bound_admin.serve(limits, stop.clone(), service));
+        listeners.spawn(bound_admin.serve(limits(), stop.clone(), service));
         listeners.spawn(reloader.run(stop.clone()));
         Ok(Self { listeners, stop, draining, in_flight, delivery, drain: fixed.listen.drain })
     }

@@ -30,7 +30,7 @@ pub struct Listen {
     pub header_timeout: Duration,
     /// How long a request's body may take. Default 10 s.
     pub body_timeout: Duration,
-    /// Most connections at once, over all listeners. Default 1,024.
+    /// Most connections at once over all listeners for apps; the admin listener has as many of its own. Default 1,024.
     pub max_connections: usize,
     /// How long requests in flight have to end after SIGTERM. Default 25 s.
     pub drain: Duration,
@@ -122,6 +122,8 @@ fn callbacks(section: &mut Section<'_>, taken: &mut Vec<(Spot, Address)>) -> Opt
         (Some(address), Some(url_item)) => {
             let (address, url) = (listener(&address, taken), HttpUrl::read(&url_item));
             let callbacks = Callbacks { address: address?, url: url? };
+            let detail = "is not served by this build: delivery reports are not taken yet";
+            url_item.reading.warn(&url_item.spot, detail);
             if !callbacks.url.is_https() && !callbacks.url.is_loopback() {
                 let detail = "is plain http: reports hold phone numbers; serve it over https";
                 url_item.reading.warn(&url_item.spot, detail);

@@ -43,9 +43,9 @@ pub struct Plivo {
     pub connect_timeout: Duration,
     /// From the first byte to the answer's last, connecting included. Default 15 s.
     pub call_timeout: Duration,
-    /// Most connections kept to Plivo. Default 100.
+    /// Most calls to Plivo at once, and most idle connections kept. Default 100.
     pub max_connections: usize,
-    /// Most calls for one message, the first included. Default 3.
+    /// Most calls for one message that Plivo turns away for now (429, 503), the first included. Default 3.
     pub attempts: u32,
     /// Plivo's `log`, where it is to be sent: `true`, `false`, `content_only` or `number_only`.
     pub log: Option<&'static str>,

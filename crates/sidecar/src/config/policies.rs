@@ -96,7 +96,7 @@ pub enum Isolation {
 pub struct DecisionLimits {
     /// Default 50 ms.
     pub time: Duration,
-    /// Most linear memory, in MiB. Default 16.
+    /// Most linear memory, in MiB: at most the 64 of the engine's pool. Default 16.
     pub memory_mb: u32,
     /// Most calls to imports. Default 64.
     pub host_calls: u32,
@@ -149,7 +149,7 @@ impl PolicyEntry {
             section.word("isolation", &[("warm", Isolation::Warm), ("fresh", Isolation::Fresh)]);
         let limits = DecisionLimits {
             time: section.millis("time_ms", 50, 1..=10_000),
-            memory_mb: section.number("memory_mb", 16, 1..=1_024),
+            memory_mb: section.number("memory_mb", 16, 1..=64),
             host_calls: section.number("host_calls", 64, 1..=10_000),
         };
         section.finish();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use message::{Settlement, Timestamp, limits};
 use plivo_client::{Outcome, Outgoing, RefusedKind};
-use policy_host::Cleared;
+use policy_host::{Afterwards, Cleared, PolicyChain};
 use store::Status;
 use tokio::sync::watch;
 use tracing::{Instrument as _, Span};
@@ -24,6 +24,7 @@ const LONGEST: Duration = Duration::from_secs(*limits::EXPIRY_S.end() as u64);
 pub(super) struct Journey {
     pub(super) delivery: Arc<Delivery>,
     pub(super) cleared: Cleared,
+    pub(super) about: About,
     pub(super) tell: watch::Sender<News>,
     /// Not to be tried before.
     pub(super) start: Option<Timestamp>,
@@ -43,9 +44,17 @@ pub(super) struct Trace {
     traceparent: Option<String>,
 }
 
+/// Whom to tell of the outcome.
+pub(crate) struct About {
+    pub(crate) chain: Arc<PolicyChain>,
+    pub(crate) app: String,
+    pub(crate) door: &'static str,
+}
+
 /// How a journey ended.
 struct End {
     status: Status,
+    told: policy_host::Outcome,
     news: News,
     settlement: Settlement,
     code: Option<&'static str>,
@@ -61,10 +70,10 @@ enum Again {
 
 impl Journey {
     pub(super) async fn run(mut self) {
-        let end = match self.travel().await {
-            Some(end) => end,
+        let Some(end) = self.travel().await else {
             // The process is stopping: what was not sent stays recorded as it is.
-            None => return,
+            self.cleared.entrust();
+            return;
         };
         let uuid = if let News::Submitted(uuid) = &end.news { Some(uuid.clone()) } else { None };
         let id = self.cleared.message().id.clone();
@@ -74,6 +83,10 @@ impl Journey {
             tracing::warn!(error = %err, message.id = %id, "what the policies held could not be settled");
         }
         self.tell.send_replace(end.news);
+        // The app has its answer; the policies that want to know hear of it now.
+        let About { chain, app, door } = self.about;
+        let about = Afterwards { id: &id, app: &app, door, now: now() };
+        chain.tell_outcome(about, end.told).await;
     }
 
     /// `None` where the sidecar stops first.
@@ -104,6 +117,8 @@ impl Journey {
 
     async fn attempt(&mut self, nth: u32) -> ControlFlow<End, Again> {
         let account = self.delivery.account.borrow().clone();
+        // It is never closed; the wait for room is short against any deadline, since every call ends.
+        let _permit = account.calls.acquire().await.ok();
         let id = self.cleared.message().id.clone();
         let began = now();
         record::attempt_began(&self.delivery.messages, &id, nth, began).await;
@@ -136,6 +151,7 @@ impl Journey {
                 let news = News::Submitted(receipt.message_uuid);
                 ControlFlow::Break(End {
                     status: Status::Submitted,
+                    told: policy_host::Outcome::Accepted,
                     news,
                     settlement: Settlement::Keep,
                     code: None,
@@ -145,6 +161,7 @@ impl Journey {
                 let news = News::Ended(Status::InDoubt);
                 ControlFlow::Break(End {
                     status: Status::InDoubt,
+                    told: policy_host::Outcome::InDoubt,
                     news,
                     settlement: Settlement::Keep,
                     code: Some("send.in_doubt"),
@@ -195,6 +212,7 @@ impl Journey {
     fn expired(&self) -> End {
         End {
             status: Status::Expired,
+            told: policy_host::Outcome::NotSent,
             news: News::Refused("send.expired"),
             settlement: Settlement::GiveBack,
             code: Some("send.expired"),
@@ -272,6 +290,7 @@ impl End {
     fn failed(code: &'static str) -> Self {
         Self {
             status: Status::Failed,
+            told: policy_host::Outcome::Rejected,
             news: News::Refused(code),
             settlement: Settlement::GiveBack,
             code: Some(code),

@@ -38,6 +38,7 @@ pub(crate) enum Plain {
     BadKey(&'static str),
     KeyRequired,
     KeyInProgress,
+    KeysFull,
     KeyMismatch(Vec<String>),
     NoSuchMessage,
     Full,
@@ -79,9 +80,7 @@ impl Refusal {
     /// A sentence for people.
     pub(crate) fn detail(&self) -> String {
         match self {
-            Self::Malformed(faults) if faults.len() == 1 => {
-                format!("{} {}", place(&faults[0]), faults[0].detail)
-            }
+            Self::Malformed(faults) if faults.len() == 1 => said(&faults[0]),
             Self::Malformed(faults) => {
                 format!("{} faults in the request; see `errors`", faults.len())
             }
@@ -149,6 +148,7 @@ impl Plain {
             Self::BadKey(_) => "idem.bad_key",
             Self::KeyRequired => "idem.key_required",
             Self::KeyInProgress => "idem.in_progress",
+            Self::KeysFull => "idem.full",
             Self::KeyMismatch(_) => "idem.mismatch",
             Self::NoSuchMessage => "message.not_found",
             Self::Full => "spool.full",
@@ -169,7 +169,7 @@ impl Plain {
             Self::Incomplete | Self::BadKey(_) | Self::KeyRequired => StatusCode::BAD_REQUEST,
             Self::KeyInProgress => StatusCode::CONFLICT,
             Self::KeyMismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Full | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full | Self::KeysFull | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -203,6 +203,7 @@ impl Plain {
             Self::KeyInProgress => {
                 "an equal request with this Idempotency-Key is still in flight".into()
             }
+            Self::KeysFull => "too many idempotency keys are kept; nothing was accepted".into(),
             Self::KeyMismatch(fields) => {
                 format!(
                     "this Idempotency-Key was used for another request; different: {}",
@@ -261,8 +262,11 @@ fn failure_code(failure: &PolicyFailure) -> &'static str {
     }
 }
 
-fn place(fault: &Fault) -> String {
-    if fault.pointer.is_empty() { String::new() } else { format!("`{}`", fault.pointer) }
+fn said(fault: &Fault) -> String {
+    match fault.pointer.as_str() {
+        "" => fault.detail.clone(),
+        pointer => format!("`{pointer}` {}", fault.detail),
+    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use super::answer::{Answer, Door, Owned, Verdict};
 use super::refusal::{Plain, Refusal};
 use super::submission::{Draft, Submission, change};
 use super::{Call, Gateway, idempotency_key, patience};
-use crate::delivery::News;
+use crate::delivery::{About, News};
 
 /// A request understood, and what its headers ask for.
 struct Asked {
@@ -145,7 +145,12 @@ impl Gateway {
             changes,
             standings: cleared.standings().to_vec(),
         };
-        match self.delivery.accept(cleared, &call.app.name, door.as_str(), call.now).await {
+        let about = About {
+            chain: Arc::clone(&call.in_force.chain),
+            app: call.app.name.clone(),
+            door: door.as_str(),
+        };
+        match self.delivery.accept(cleared, about, call.now).await {
             Ok(progress) => UnderWay::Owned { owned, progress },
             Err(refusal) => UnderWay::refused(Some(to), refusal),
         }

@@ -63,7 +63,7 @@ impl Gateway {
         loop {
             let claim =
                 self.keys.claim(&call.app.name, &once.key, fingerprint.clone(), now()).await;
-            match claim.map_err(|_full| Plain::Full)? {
+            match claim.map_err(|_full| Plain::KeysFull)? {
                 Claim::New(guard) => return Ok(Claimed::New(guard)),
                 Claim::Replay(stored) => return Ok(Claimed::Replay(replay(stored))),
                 Claim::Mismatch { fields } => {
