@@ -103,6 +103,50 @@ async fn where_every_recipient_is_refused_the_answer_is_the_first_refusal() {
 }
 
 #[tokio::test]
+async fn a_thousand_recipients_are_sent_to_once_each() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let to: Vec<String> = (0..1_000).map(|nth| format!("+1415555{nth:04}")).collect();
+
+    let body = sidecar.send(&json!({"to": to, "text": "hi"})).await.expect(202);
+
+    let messages = body["messages"].as_array().expect("a list");
+    let asked: Vec<&str> = messages.iter().filter_map(|message| message["to"].as_str()).collect();
+    assert_eq!(asked, to, "the answer keeps the order of the request");
+    plivo.wait_for_sends(1_000, PATIENCE).await.unwrap();
+    let mut handsets: Vec<String> =
+        plivo.sends().into_iter().map(|send| format!("+{}", send.dst)).collect();
+    handsets.sort();
+    assert_eq!(handsets, to);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn where_too_many_messages_wait_the_next_is_not_taken() {
+    let plivo = plivo().await;
+    let one = json!({"limits": [{"name": "app", "scope": "app", "quota": 2, "per_s": 3600}]});
+    let setup = Setup::standard(&plivo)
+        .set("delivery.queue_max", 1)
+        .policy(Policy::new("throttle").settings(one));
+    let sidecar = Sidecar::start(setup).await;
+    let in_an_hour = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    let later = json!({"to": TO, "text": "later", "not_before": in_an_hour.to_string()});
+    let later = sidecar.post("/v1/messages").header("prefer", "wait=0").json(&later).answer().await;
+    let id = text(&later.expect(202), "id");
+    sidecar.record(&id, |record| record["status"] == "waiting").await;
+
+    for _ in 0..3 {
+        let answer = sidecar.send(&json!({"to": TO, "text": "hi"})).await;
+        answer.refused(503, "spool.full");
+        assert!(answer.header("retry-after").is_some(), "{answer}");
+    }
+
+    // Had the refused ones been charged, the limit would be what refuses by now.
+    assert_eq!(plivo.requests().len(), 0);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn media_go_by_url_and_by_id_in_the_order_given() {
     let plivo = plivo().await;
     let sidecar = Sidecar::start(Setup::standard(&plivo)).await;

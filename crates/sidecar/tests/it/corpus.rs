@@ -13,6 +13,7 @@ mod later;
 mod line;
 mod sends;
 mod throttle;
+mod upstream;
 
 use std::collections::BTreeSet;
 

@@ -1,10 +1,14 @@
 //! Who may send, from where, and as whom.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
 
-use crate::harness::{App, Setup, Sidecar, TO, TOKEN, plivo};
+use crate::harness::{App, Folder, Setup, Sidecar, TO, TOKEN, plivo};
 
 fn basic(name: &str, token: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{name}:{token}")))
@@ -157,6 +161,29 @@ async fn a_message_is_its_own_apps_business() {
         }
     }
     sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn over_a_unix_socket_an_app_is_known_by_its_user() {
+    let plivo = plivo().await;
+    let folder = Folder::new();
+    let user = std::fs::metadata(folder.path()).unwrap().uid();
+    let socket = folder.path().join("apps.sock");
+    let setup = Setup::standard(&plivo)
+        .set("listen.apps", json!(["127.0.0.1:0", "unix:apps.sock"]))
+        .app(App::new("mine", "token-of-mine").set("uid", user));
+    let sidecar = Sidecar::start_in(folder, setup).await;
+
+    let mut stream = UnixStream::connect(&socket).await.unwrap();
+    let request = "GET /v1/policies HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"app\":\"mine\""), "{answer}");
+    sidecar.request("GET", "/v1/policies").anonymous().answer().await.refused(401, "auth.missing");
+    sidecar.stop().await;
+    assert!(!socket.exists(), "the socket's file was left behind");
 }
 
 #[tokio::test]
