@@ -53,7 +53,8 @@ impl PolicyRuntime {
         let known = previous.into_iter().flat_map(|chain| &chain.policies);
         let known: Arc<[_]> = known.flat_map(|policy| policy.revisions()).cloned().collect();
         let begin = |source: &PolicySource| {
-            tokio::spawn(self.clone().revision(Arc::clone(&known), source.clone()))
+            let revision = self.clone().revision(Arc::clone(&known), source.clone());
+            tokio::spawn(revision.in_current_span())
         };
         let loading: Vec<_> = wanted.iter().map(begin).collect();
         let (mut policies, mut errors) = (Vec::with_capacity(wanted.len()), duplicates(wanted));
