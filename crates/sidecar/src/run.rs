@@ -163,8 +163,9 @@ impl Sidecar {
         self.stop.cancel();
         self.in_flight.close();
         let ended = timeout_at(deadline, async {
-            self.in_flight.wait().await;
+            // In this order: a request that is still being read may yet become a message on its way.
             while self.listeners.join_next().await.is_some() {}
+            self.in_flight.wait().await;
         });
         let in_time = ended.await.is_ok();
         let left = self.delivery.waiting();

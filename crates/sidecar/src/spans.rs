@@ -57,7 +57,8 @@ pub(crate) fn reloaded(span: &Span, generation: u64, outcome: &'static str) {
     }
 }
 
-/// One later attempt of a message whose request was answered before; a root of its own, linked to the request.
+/// One attempt of a message that had to wait, so that its request was or may have been answered before; a root of its
+/// own, linked to the request.
 pub(crate) fn retry(attempt: u32) -> Span {
     info_span!(parent: None, "delivery.retry", "sendgate.attempt" = attempt)
 }

@@ -39,7 +39,7 @@ pub(super) struct Journey {
 /// Where the attempts belong in the app's trace.
 pub(super) struct Trace {
     /// The request's span: the first attempt's parent, let go of then, so that it can end.
-    request: Span,
+    request: Option<Span>,
     /// What later attempts link to.
     traceparent: Option<String>,
 }
@@ -219,7 +219,8 @@ impl Journey {
         }
     }
 
-    async fn wait_until(&self, at: Timestamp, status: Status) -> Option<()> {
+    async fn wait_until(&mut self, at: Timestamp, status: Status) -> Option<()> {
+        self.trace.leave();
         let _counted = self.parked(status).await;
         tokio::select! {
             () = reach(at) => Some(()),
@@ -228,11 +229,12 @@ impl Journey {
     }
 
     /// Returns at once while the credentials are good; else when they changed or the deadline has come.
-    async fn wait_for_credentials(&self) -> Option<()> {
+    async fn wait_for_credentials(&mut self) -> Option<()> {
         let mut account = self.delivery.account.subscribe();
         if !self.delivery.credentials_refused() {
             return Some(());
         }
+        self.trace.leave();
         let _counted = self.parked(Status::Waiting).await;
         loop {
             tokio::select! {
@@ -260,12 +262,17 @@ impl Trace {
     /// Of the request that is being served now.
     pub(super) fn current() -> Self {
         let request = Span::current();
-        Self { traceparent: telemetry::traceparent(&request), request }
+        Self { traceparent: telemetry::traceparent(&request), request: Some(request) }
+    }
+
+    /// What is sent from here on is no part of the request: it ends now, and not when the message does.
+    fn leave(&mut self) {
+        self.request = None;
     }
 
     fn span(&mut self, nth: u32) -> Span {
-        if nth == 1 {
-            return std::mem::replace(&mut self.request, Span::none());
+        if let Some(request) = self.request.take() {
+            return request;
         }
         let span = spans::retry(nth);
         if let Some(traceparent) = &self.traceparent {

@@ -98,7 +98,11 @@ impl Gateway {
         }
         let mut verdicts = Vec::with_capacity(under_way.len());
         for outcome in under_way {
-            verdicts.push(outcome.finish(deadline).await);
+            let verdict = outcome.finish(deadline).await;
+            if let Err(refusal) = &verdict.outcome {
+                Span::current().record("sendgate.code", refusal.code());
+            }
+            verdicts.push(verdict);
         }
         let id = verdicts.iter().find_map(Verdict::message_id).cloned();
         let answer = asked.door.answer(verdicts, many);
