@@ -1,0 +1,19 @@
+//! Whole-process tests: a real `sendgate`, a simulated Plivo behind it, HTTP in front.
+#![allow(clippy::unwrap_used, reason = "a failed step ends the test, and says where")]
+
+mod accept;
+mod bad_input;
+mod config;
+mod corpus;
+mod drain;
+mod explain;
+mod harness;
+mod idempotency;
+mod identity;
+mod plivo_door;
+mod plivo_faults;
+mod policy_faults;
+mod refuse;
+mod reload;
+mod secrets;
+mod trace;

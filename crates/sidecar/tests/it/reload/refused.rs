@@ -1,0 +1,187 @@
+//! What cannot be brought into force leaves the generation before it in force, and says why until it is mended.
+
+use std::fs;
+use std::io::Write as _;
+
+use plivo_sim::PlivoSim;
+use serde_json::{Value, json};
+
+use super::{
+    NEVER_POLLS, REFUSED_BY_THE_GUEST, applied, bytes_of, configure, gate, generation, marked,
+    refusal, start_in,
+};
+use crate::harness::{App, Folder, Policy, Setup, Sidecar, TO, plivo};
+
+/// The line and column, both from 1, at which `text` stands in `toml`.
+fn place(toml: &str, text: &str) -> String {
+    let offset = toml.find(text).unwrap_or_else(|| panic!("no {text} in\n{toml}"));
+    let before = &toml[..offset];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    format!("sidecar.toml:{}:{}", before.matches('\n').count() + 1, offset - line_start + 1)
+}
+
+/// Checks that the refusal of `wanted` is told everywhere, and that generation `before` still decides.
+async fn is_told(sidecar: &Sidecar, before: u64, wanted: &str) {
+    let faults = refusal(sidecar, wanted).await;
+    let listed = sidecar.admin("/policies").await.expect(200);
+    assert_eq!(listed["reload"]["refused"]["faults"], json!(faults), "{listed}");
+    assert!(listed["reload"]["refused"]["times"].as_u64() >= Some(1), "{listed}");
+    assert_eq!((&listed["generation"], generation(sidecar).await), (&json!(before), before));
+    let logged = |events: &[Value]| {
+        let said = |event: &&Value| {
+            event["level"] == "ERROR"
+                && event["fields"]["generation"] == before
+                && event["fields"]["fault"].as_str().is_some_and(|fault| fault.contains(wanted))
+        };
+        events.iter().find(said).cloned()
+    };
+    let logged = sidecar.log.wait_for(&format!("`{wanted}` in the log"), logged).await;
+    assert!(logged.is_some(), "the sidecar ended");
+    sidecar.send(&json!({"to": TO, "text": REFUSED_BY_THE_GUEST})).await.expect(202);
+}
+
+/// The gate, which needs nothing, and a guest that imports `state` and `log`.
+fn chain(plivo: &PlivoSim, guest: Policy) -> Setup {
+    let gate = Policy::new("validation").set("name", "gate");
+    Setup::new(plivo).set("reload.poll_ms", NEVER_POLLS).policy(gate).policy(guest)
+}
+
+fn quiet_guest() -> Policy {
+    Policy::new("runaway").set("grants", json!(["state", "log"])).set("apps", json!(["demo"]))
+}
+
+#[tokio::test]
+async fn a_broken_module_is_refused_with_its_reason_and_the_mended_one_taken() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    let good = bytes_of("validation");
+    folder.write("gate.wasm", &good);
+    let setup = Setup::new(&plivo).set("reload.poll_ms", NEVER_POLLS).policy(gate("gate.wasm"));
+    let at = format!("{}: policies.gate: ", place(&setup.to_toml(), "[[policies]]"));
+    let sidecar = start_in(folder, &setup).await;
+    let mut damaged = good.clone();
+    damaged[good.len() / 2..][..64].fill(0xff);
+    let mut before = 1;
+
+    for (nth, (broken, wanted)) in [
+        (b"#!/bin/sh\necho no module\n".to_vec(), "the module is a text"),
+        (Vec::new(), "the module is empty"),
+        (good[..good.len() / 2].to_vec(), "the module ends in the middle"),
+        (b"\0asm\x01\0\0\0".to_vec(), "the core module carries no component type"),
+        (of_version(&good, "9.9.9"), "the module is built for `sendgate:policy"),
+        (damaged, "the core module cannot be made a component"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        sidecar.folder.write("gate.wasm", broken);
+        is_told(&sidecar, before, &format!("{at}{wanted}")).await;
+
+        let mended = marked("validation", u8::try_from(nth).expect("a few"));
+        sidecar.folder.write("gate.wasm", mended);
+        before = applied(&sidecar, before).await;
+    }
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_module_that_is_written_in_place_is_taken_when_it_is_whole() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    folder.write("gate.wasm", bytes_of("validation"));
+    let setup = Setup::new(&plivo).set("reload.poll_ms", NEVER_POLLS).policy(gate("gate.wasm"));
+    let sidecar = start_in(folder, &setup).await;
+    let guest = bytes_of("runaway");
+    let path = sidecar.folder.path().join("gate.wasm");
+
+    let mut file = fs::File::create(&path).expect("the module's file");
+    file.write_all(&guest[..guest.len() / 2]).expect("a half");
+    is_told(&sidecar, 1, "policies.gate: the module ends in the middle of a section").await;
+    file.write_all(&guest[guest.len() / 2..]).expect("the other half");
+    drop(file);
+    applied(&sidecar, 1).await;
+
+    let message = json!({"to": TO, "text": REFUSED_BY_THE_GUEST});
+    sidecar.send(&message).await.refused(422, "test.asked");
+
+    fs::remove_file(&path).expect("the module's file");
+    let gone = "policies[0].module: there is no module at ";
+    assert_eq!(refusal(&sidecar, gone).await.len(), 1);
+    sidecar.send(&message).await.refused(422, "test.asked");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_configuration_that_cannot_come_into_force_is_refused_line_by_line() {
+    let plivo = plivo().await;
+    let good = chain(&plivo, quiet_guest().set("apps", json!(["other"])));
+    let good = good.app(App::new("other", "token-of-other"));
+    let sidecar = Sidecar::start(good.clone()).await;
+    let guest = |settings: Value| {
+        let guest = quiet_guest().set("apps", json!(["other"])).settings(settings);
+        chain(&plivo, guest).app(App::new("other", "token-of-other")).to_toml()
+    };
+    let toml = good.to_toml();
+    let admin = toml.replace(r#""admin" = "127.0.0.1:0""#, r#""admin" = "127.0.0.1:1""#);
+    let second = "[[policies]]\n\"apps\"";
+    let cases = [
+        (format!("{toml}\n[deliver\n"), "[deliver", "is not TOML"),
+        (format!("{toml}\n[deliverie]\n"), "[deliverie]", "did you mean `delivery`?"),
+        (guest(json!({"spin": true})), "\"spin\"", "policies.runaway.settings: "),
+        (guest(json!({"problem": "as asked"})), "\"as asked\"", "settings.problem: as asked"),
+        (guest(json!({"panic_on_configure": true})), "\"panic_on", "it failed in `configure`"),
+        (toml.replace(r#"["state", "log"]"#, r#"["log"]"#), second, "add \"state\" to `grants`"),
+        (admin, "\"127.0.0.1:1\"", "listen.admin: is fixed until a restart"),
+        (good.clone().set("store.ephemeral", false).to_toml(), "false", "store.ephemeral: "),
+    ];
+    for (broken, at, wanted) in cases {
+        assert_ne!(broken, toml, "the case of `{wanted}` changes nothing");
+        sidecar.folder.write("sidecar.toml", &broken);
+
+        is_told(&sidecar, 1, wanted).await;
+
+        let faults = refusal(&sidecar, wanted).await;
+        let place = place(&broken, at);
+        let line = place.trim_end_matches(|c: char| c.is_ascii_digit());
+        assert!(faults.len() == 1 && faults[0].starts_with(line), "{line} in {faults:#?}");
+    }
+
+    configure(&sidecar, &good);
+    assert_eq!(applied(&sidecar, 1).await, 2);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn every_fault_is_told_at_once_and_each_with_its_place() {
+    let plivo = plivo().await;
+    let good = chain(&plivo, quiet_guest());
+    let sidecar = Sidecar::start(good).await;
+    let settings = json!({"allow": "US", "typo": 1});
+    let country = Policy::new("country").settings(settings);
+    let no_grants = quiet_guest().set("grants", json!([]));
+    let broken = chain(&plivo, no_grants).policy(country);
+
+    configure(&sidecar, &broken);
+    let faults = refusal(&sidecar, "policies.runaway").await;
+
+    for (text, wanted) in [
+        (r#""US""#, "policies.country.settings.allow: "),
+        (r#"{ "allow""#, "policies.country.settings: Additional properties"),
+    ] {
+        let at = format!("{}: {wanted}", place(&broken.to_toml(), text));
+        assert!(faults.iter().any(|fault| fault.starts_with(&at)), "{at} in {faults:#?}");
+    }
+    assert_eq!(faults.len(), 3, "{faults:#?}");
+    sidecar.stop().await;
+}
+
+/// The module as if it were built against another version of the contract.
+fn of_version(module: &[u8], version: &str) -> Vec<u8> {
+    let (own, other) = (b"sendgate:policy/", version.as_bytes());
+    let mut bytes = module.to_vec();
+    let names: Vec<usize> =
+        (0..bytes.len() - own.len()).filter(|at| bytes[*at..].starts_with(own)).collect();
+    for at in names {
+        let Some(sign) = bytes[at..].iter().position(|byte| *byte == b'@') else { continue };
+        bytes[at + sign + 1..][..other.len()].copy_from_slice(other);
+    }
+    bytes
+}
