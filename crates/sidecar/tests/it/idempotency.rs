@@ -138,6 +138,45 @@ async fn a_request_in_flight_is_joined() {
 }
 
 #[tokio::test]
+async fn another_request_under_a_key_in_flight_is_told_at_once() {
+    let plivo = plivo().await;
+    plivo.script([Step::hold()]).await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo).set("delivery.join_ms", 60_000)).await;
+    let request = sidecar.post("/v1/messages").key("k1").json(&json!({"to": TO, "text": "hi"}));
+    let first = tokio::spawn(request.answer());
+    plivo.wait_for_requests(1, PATIENCE).await.unwrap();
+
+    let other = keyed(&sidecar, "k1", &json!({"to": TO, "text": "something else"})).await;
+
+    other.refused(422, "idem.mismatch");
+    plivo.release();
+    first.await.unwrap().expect(202);
+    assert_eq!(plivo.sends().len(), 1);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_hung_up_gets_the_answer_by_asking_again() {
+    let plivo = plivo().await;
+    plivo.script([Step::hold()]).await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo).set("delivery.join_ms", 60_000)).await;
+    let body = json!({"to": TO, "text": "hi"});
+    let request = sidecar.post("/v1/messages").key("k1").json(&body);
+    let impatient = tokio::spawn(request.answer());
+    plivo.wait_for_requests(1, PATIENCE).await.unwrap();
+    impatient.abort();
+    assert!(impatient.await.is_err_and(|err| err.is_cancelled()));
+
+    plivo.release();
+    let answer = keyed(&sidecar, "k1", &body).await;
+
+    assert_eq!(answer.expect(202)["message_uuid"], plivo.sends()[0].message_uuid.as_str());
+    assert_eq!(answer.header("idempotent-replayed"), Some("true"), "{answer}");
+    assert_eq!(plivo.sends().len(), 1);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn a_key_is_given_once_and_where_an_app_must_give_one_its_absence_is_refused() {
     let plivo = plivo().await;
     let app = App::new("demo", TOKEN).set("require_idempotency_key", true);

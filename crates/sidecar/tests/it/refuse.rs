@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Policy, Setup, Sidecar, TO, plivo};
+use crate::harness::{Answer, App, Policy, Setup, Sidecar, TO, plivo};
 
 const PLIVO_DOOR: &str = "/v1/Account/MAXXXXXXXXXXXXXXXXXX/Message/";
 
@@ -97,6 +97,26 @@ async fn ten_a_minute_are_taken_and_the_eleventh_is_told_when_to_come_back() {
     );
     assert_eq!(body["violated-policies"].as_array().map(Vec::len), Some(1), "{body}");
     assert_eq!(plivo.sends().len(), 10);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_limit_of_one_app_is_no_limit_of_another() {
+    let plivo = plivo().await;
+    let setup = Setup::standard(&plivo)
+        .app(App::new("other", "token-of-other"))
+        .policy(Policy::new("throttle").set("apps", json!(["demo"])));
+    let sidecar = Sidecar::start(setup).await;
+
+    for nth in 0..12 {
+        let request = sidecar.post("/v1/messages").bearer("token-of-other");
+        let answer = request.json(&json!({"to": TO, "text": format!("n{nth}")})).answer().await;
+        answer.expect(202);
+        assert_eq!(answer.header("ratelimit"), None, "{answer}");
+    }
+
+    let mine = sidecar.send(&json!({"to": TO, "text": "mine"})).await;
+    assert!(mine.header("ratelimit").is_some_and(|limit| limit.contains("r=9")), "{mine}");
     sidecar.stop().await;
 }
 

@@ -95,3 +95,22 @@ async fn a_caller_that_hangs_up_after_its_request_does_not_take_the_message_back
     assert_eq!(plivo.sends().len(), 1);
     sidecar.stop().await;
 }
+
+#[tokio::test]
+async fn requests_sent_without_waiting_for_answers_are_answered_in_order() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let length = format!("Content-Length: {}\r\n\r\n{}", hi().len(), hi());
+    let kept = head(&length).replace("Connection: close\r\n", "");
+    let unknown = kept.replace("/v1/messages", "/v1/nowhere");
+
+    let mut connection = Connection::open(sidecar.apps).await;
+    connection.send(format!("{kept}{unknown}{}", head(&length))).await;
+    let answers = connection.rest().await;
+
+    let statuses: Vec<u16> =
+        answers.split("HTTP/1.1 ").skip(1).map(|answer| status(&format!("- {answer}"))).collect();
+    assert_eq!(statuses, [202, 404, 202], "{answers}");
+    assert_eq!(plivo.sends().len(), 2);
+    sidecar.stop().await;
+}
