@@ -130,5 +130,8 @@ async fn a_plivo_that_never_answers_does_not_keep_it_from_ending() {
 
     let log = sidecar.stop().await;
 
-    assert!(said(&log, "messages were left unsent").is_some(), "{}", log.text());
+    let left = said(&log, "messages were left unsent")
+        .unwrap_or_else(|| panic!("nothing is said in\n{}", log.text()));
+    assert_eq!(left["fields"]["in_time"], false, "{left}");
+    assert_eq!(left["fields"]["in_flight"], 1, "{left}");
 }

@@ -6,6 +6,7 @@ mod bad_input;
 mod config;
 mod corpus;
 mod drain;
+mod examples;
 mod explain;
 mod harness;
 mod idempotency;

@@ -20,10 +20,12 @@ const POLLS_OFTEN: u64 = 100;
 /// What the guest `runaway` refuses with the code `test.asked`, and every other policy accepts.
 const REFUSED_BY_THE_GUEST: &str = "refuse test.asked";
 
-/// A policy called `gate` whose module is the file `path`, with every grant that any module here needs.
+/// A policy called `gate` whose module is the file `path`, with every grant that any module here needs, and time enough
+/// for a machine that compiles modules meanwhile.
 fn gate(path: &str) -> Policy {
     let grants = json!(["state", "log", "amend"]);
-    Policy::new("validation").set("name", "gate").set("module", path).set("grants", grants)
+    let gate = Policy::new("validation").set("name", "gate").set("module", path);
+    gate.set("grants", grants).set("time_ms", 10_000)
 }
 
 /// The module called `name`, with a custom section more: other bytes that decide the same.
