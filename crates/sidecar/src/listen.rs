@@ -142,7 +142,8 @@ impl Bound {
         match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
-                stream.set_nodelay(true)?;
+                // Fails where the peer is gone already, which its first read will tell: no reason to slow the others.
+                drop(stream.set_nodelay(true));
                 Ok((Box::new(stream), Peer::Tcp(address)))
             }
             Socket::Unix { listener, .. } => {
