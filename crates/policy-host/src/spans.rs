@@ -30,6 +30,7 @@ pub(crate) fn check(revision: &Revision, generation: Generation, mode: Mode) -> 
         policy.host_calls = field::Empty,
         policy.log_dropped = field::Empty,
         error.type = field::Empty,
+        otel.status_code = field::Empty,
     )
 }
 
@@ -68,6 +69,7 @@ pub(crate) fn decided(span: &Span, decision: &Decision, log_dropped: u32) {
         }
         Verdict::Failed { kind, .. } => {
             span.record("error.type", *kind);
+            span.record("otel.status_code", "ERROR");
         }
         Verdict::Accepted | Verdict::Amended(_) => {}
     }

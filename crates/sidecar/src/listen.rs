@@ -1,5 +1,7 @@
 //! Accepting connections within bounds, and letting them end well.
 
+mod paced;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -20,6 +22,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use self::paced::{Paced, Requests};
 use crate::config::Address;
 
 /// Where a request comes from.
@@ -46,6 +49,8 @@ pub(crate) struct ListenLimits {
     pub(crate) room: Arc<Semaphore>,
     pub(crate) header_bytes: usize,
     pub(crate) header_time: Duration,
+    /// How long a kept connection may be idle.
+    pub(crate) idle_time: Duration,
 }
 
 #[derive(Debug)]
@@ -106,7 +111,7 @@ impl Bound {
         let graceful = GracefulShutdown::new();
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(limits.header_time)
+            .header_read_timeout(limits.idle_time)
             .max_buf_size(limits.header_bytes);
         loop {
             // Waiting for room before accepting leaves the overflow in the system's own queue.
@@ -120,8 +125,10 @@ impl Bound {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let connection =
-                        connection(stream, peer, http.clone(), service.clone(), graceful.watcher());
+                    let requests = Requests::default();
+                    let paced = Paced::new(stream, requests.clone(), limits.header_time);
+                    let served = Served { peer, requests, service: service.clone() };
+                    let connection = connection(paced, http.clone(), served, graceful.watcher());
                     tokio::spawn(async move {
                         connection.await;
                         drop(permit);
@@ -166,19 +173,31 @@ impl Drop for SocketFile {
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-async fn connection<S, F>(
-    stream: Box<dyn Stream>,
+/// What answers one connection's requests.
+struct Served<S> {
     peer: Peer,
-    http: http1::Builder,
+    requests: Requests,
     service: S,
+}
+
+async fn connection<S, F>(
+    stream: Paced<Box<dyn Stream>>,
+    http: http1::Builder,
+    served: Served<S>,
     watcher: Watcher,
 ) where
     S: Fn(Request<Incoming>, Peer) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
+    let Served { peer, requests, service } = served;
     let respond = service_fn(move |request| {
-        let response = service(request, peer.clone());
-        async move { Ok::<_, Infallible>(response.await) }
+        let (requests, response) = (requests.clone(), service(request, peer.clone()));
+        requests.begin();
+        async move {
+            let response = response.await;
+            requests.end();
+            Ok::<_, Infallible>(response)
+        }
     });
     let served = http.serve_connection(TokioIo::new(stream), respond);
     if let Err(err) = watcher.watch(served).await {

@@ -124,11 +124,14 @@ fn said(err: &LoadError, entries: &[PolicyEntry]) -> Vec<String> {
 
 /// An error and what is behind it, each level in its own words.
 fn chain(err: &dyn std::error::Error) -> String {
-    let mut said = err.to_string();
+    // A trap brings its backtrace along, which is the log's, not a status page's.
+    let first =
+        |err: &dyn std::error::Error| err.to_string().lines().next().unwrap_or_default().to_owned();
+    let mut said = first(err);
     let mut source = err.source();
     while let Some(err) = source {
         said.push_str(": ");
-        said.push_str(&err.to_string());
+        said.push_str(&first(err));
         source = err.source();
     }
     said

@@ -136,6 +136,7 @@ impl Sidecar {
             room: Arc::new(Semaphore::new(fixed.listen.max_connections)),
             header_bytes: fixed.listen.max_header_bytes,
             header_time: fixed.listen.header_timeout,
+            idle_time: fixed.listen.idle_timeout,
         };
         let shared = limits();
         let mut listeners = JoinSet::new();

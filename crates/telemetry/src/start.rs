@@ -183,6 +183,7 @@ where
         .with_tracer(provider.tracer("sendgate"))
         // Source lines, threads and busy times would be most of a span's bytes.
         .with_location(false)
+        .with_target(false)
         .with_threads(false)
         .with_tracked_inactivity(false)
         .with_filter(traced())

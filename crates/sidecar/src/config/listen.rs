@@ -28,6 +28,8 @@ pub struct Listen {
     pub max_header_bytes: usize,
     /// How long a request's head may take. Default 5 s.
     pub header_timeout: Duration,
+    /// How long a kept connection may be idle. Default 120 s, longer than common clients keep one.
+    pub idle_timeout: Duration,
     /// How long a request's body may take. Default 10 s.
     pub body_timeout: Duration,
     /// Most connections at once over all listeners for apps; the admin listener has as many of its own. Default 1,024.
@@ -70,6 +72,7 @@ impl Listen {
         let max_body_bytes = section.size("max_body_bytes", 65_536, 1..=16 * 1024 * 1024);
         let max_header_bytes = section.size("max_header_bytes", 16_384, 8_192..=1024 * 1024);
         let header_timeout = section.millis("header_timeout_ms", 5_000, 1..=60_000);
+        let idle_timeout = section.millis("idle_timeout_ms", 120_000, 1..=3_600_000);
         let body_timeout = section.millis("body_timeout_ms", 10_000, 1..=600_000);
         let max_connections = section.size("max_connections", 1_024, 1..=65_536);
         let drain = Duration::from_secs(section.number("drain_s", 25, 1..=3_600).into());
@@ -82,6 +85,7 @@ impl Listen {
             max_body_bytes,
             max_header_bytes,
             header_timeout,
+            idle_timeout,
             body_timeout,
             max_connections,
             drain,
@@ -269,7 +273,11 @@ mod tests {
     fn what_other_machines_can_reach_or_read_is_a_warning() {
         let toml = "[listen]\napps = \"0.0.0.0:1\"\ncallbacks = \"127.0.0.1:3\"\ncallbacks_url = \"http://a.b\"";
         let warnings = warnings_of(toml);
-        let [apps, url] = &warnings[..] else { panic!("two warnings: {warnings:#?}") };
+        let [apps, unserved, url] = &warnings[..] else { panic!("three warnings: {warnings:#?}") };
+        assert!(
+            unserved.contains("listen.callbacks_url: is not served by this build"),
+            "{unserved}"
+        );
         assert!(apps.starts_with("sidecar.toml:2:8: listen.apps: can be reached"), "{apps}");
         assert!(url.starts_with("sidecar.toml:4:17: listen.callbacks_url: is plain http"), "{url}");
     }

@@ -64,6 +64,16 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
+impl Owned {
+    /// The answer's word for its status: until Plivo has spoken every state of ours is `queued`; the record tells more.
+    pub(crate) fn word(&self) -> &'static str {
+        match self.status {
+            Status::Accepted | Status::Waiting | Status::Sending | Status::RetryWait => "queued",
+            known => known.as_str(),
+        }
+    }
+}
+
 impl Verdict {
     /// The message that is ours, whatever Plivo said of it.
     pub(crate) fn message_id(&self) -> Option<&MessageId> {

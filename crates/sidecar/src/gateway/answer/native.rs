@@ -18,7 +18,7 @@ fn owned_json(owned: &Owned) -> Value {
         owned.warnings.iter().map(|note| json!({"code": note.key, "detail": note.value}));
     json!({
         "id": owned.id.0,
-        "status": owned.status.as_str(),
+        "status": owned.word(),
         "message_uuid": owned.message_uuid,
         "type": owned.kind.as_str(),
         "segments": segments_json(&owned.segments),

@@ -17,7 +17,7 @@ pub(super) fn accepted(owned: &Owned) -> Answer {
         "message": "MMS queued",
         "messageUuid": uuid,
         "id": owned.id.0,
-        "status": owned.status.as_str(),
+        "status": owned.word(),
     });
     let mut answer = Answer::json(StatusCode::ACCEPTED, &body);
     answer.limits(&owned.standings);

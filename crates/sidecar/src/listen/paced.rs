@@ -1,0 +1,170 @@
+//! A connection whose heads arrive in time.
+//!
+//! hyper has one timeout for both an idle kept connection and a head that arrives byte by byte. The two want different
+//! bounds: closing idle connections soon makes clients send into closed ones, and leaving slow heads alone lets a few
+//! clients hold every place. So hyper's is used for idleness, and slowness is timed here.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// A stream that fails to read once a head has taken too long. The first head's time begins with the connection.
+pub(super) struct Paced<S> {
+    stream: S,
+    requests: Requests,
+    most: Duration,
+    /// Set while a head is arriving.
+    head: Option<Pin<Box<Sleep>>>,
+}
+
+/// Whether a request is being served, told by whoever serves it: what is read meanwhile is its body.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Requests(Arc<AtomicBool>);
+
+impl<S> Paced<S> {
+    pub(super) fn new(stream: S, requests: Requests, most: Duration) -> Self {
+        let head = Some(Box::pin(sleep_until(Instant::now() + most)));
+        Self { stream, requests, most, head }
+    }
+}
+
+impl Requests {
+    /// A head has arrived whole.
+    pub(super) fn begin(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Its answer is ready.
+    pub(super) fn end(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+
+    fn serving(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.requests.serving() {
+            self.head = None;
+            return Pin::new(&mut self.stream).poll_read(cx, buf);
+        }
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if read.is_ready() && buf.filled().len() > before && self.head.is_none() {
+            self.head = Some(Box::pin(sleep_until(Instant::now() + self.most)));
+        }
+        let late = |head: &mut Pin<Box<Sleep>>| head.as_mut().poll(cx).is_ready();
+        if read.is_pending() && self.head.as_mut().is_some_and(late) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::time::{Instant, advance};
+
+    use super::{Paced, Requests};
+
+    const MOST: Duration = Duration::from_secs(5);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_says_nothing_is_ended_in_time() {
+        let (_client, server) = duplex(64);
+        let began = Instant::now();
+
+        let read = Paced::new(server, Requests::default(), MOST).read_u8().await;
+
+        assert_eq!(read.unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(began.elapsed(), MOST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_drips_is_ended_though_bytes_keep_coming() {
+        let (mut client, server) = duplex(64);
+        let mut paced = Paced::new(server, Requests::default(), MOST);
+
+        for _ in 0..4 {
+            client.write_u8(b'G').await.unwrap();
+            paced.read_u8().await.unwrap();
+            advance(Duration::from_secs(1)).await;
+        }
+
+        assert_eq!(paced.read_u8().await.unwrap_err().kind(), ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn neither_a_body_nor_an_idle_connection_is_timed_here() {
+        let (mut client, server) = duplex(64);
+        let requests = Requests::default();
+        let mut paced = Paced::new(server, requests.clone(), MOST);
+        client.write_all(b"h").await.unwrap();
+        paced.read_u8().await.unwrap();
+
+        requests.begin();
+        let (body, ()) = tokio::join!(paced.read_u8(), async {
+            tokio::time::sleep(MOST * 3).await;
+            client.write_u8(b'b').await.unwrap();
+        });
+        assert_eq!(body.unwrap(), b'b');
+
+        requests.end();
+        let (next, ()) = tokio::join!(paced.read_u8(), async {
+            tokio::time::sleep(MOST * 3).await;
+            client.write_u8(b'n').await.unwrap();
+        });
+        assert_eq!(next.unwrap(), b'n');
+        assert_eq!(
+            paced.read_u8().await.unwrap_err().kind(),
+            ErrorKind::TimedOut,
+            "the next head has begun"
+        );
+    }
+}
