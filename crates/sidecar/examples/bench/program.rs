@@ -21,18 +21,19 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts this benchmark's own program in the role that `words` name.
-    pub(crate) async fn own(words: &[&str], folder: &Path) -> Result<Self> {
+    /// Starts this benchmark's own program in the role that `words` name. It writes into the folder `logs`.
+    pub(crate) async fn own(words: &[&str], logs: &Path) -> Result<Self> {
         let own = std::env::current_exe()?;
-        Self::start(Command::new(own).args(words), &folder.join(format!("{}.log", words[0]))).await
+        Self::start(Command::new(own).args(words), &logs.join(format!("{}.log", words[0]))).await
     }
 
-    /// Starts `sendgate` with the configuration at `config`.
-    pub(crate) async fn sendgate(config: &Path) -> Result<Self> {
+    /// Starts `sendgate` with the configuration at `config`. It writes into the folder `logs`, which must not be one that
+    /// it watches: each line would be a change to look into.
+    pub(crate) async fn sendgate(config: &Path, logs: &Path) -> Result<Self> {
         // Examples lie in a folder below the programs'.
         let beside = std::env::current_exe()?.ancestors().nth(2).map(PathBuf::from);
         let program = beside.ok_or("no folder of programs")?.join("sendgate");
-        let log = config.with_extension("log");
+        let log = logs.join(config.file_name().unwrap_or_default()).with_extension("log");
         Self::start(Command::new(program).args(["run", "--config"]).arg(config), &log).await
     }
 

@@ -57,20 +57,22 @@ impl Stage {
     /// Starts every program, `sendgate` with copies of the modules that nobody rebuilds meanwhile.
     pub(crate) async fn set() -> Result<Self> {
         let folder = crate::target().join(format!("bench/run-{}", std::process::id()));
-        fs::create_dir_all(&folder)?;
+        let logs = folder.join("logs");
+        fs::create_dir_all(&logs)?;
         for policy in &POLICIES {
             let from = policy.module(&built());
             fs::copy(&from, policy.module(&folder))
                 .map_err(|err| format!("{}: {err}; run `cargo xtask policies`", from.display()))?;
         }
-        let upstream = Program::own(&["upstream"], &folder).await?;
+        let upstream = Program::own(&["upstream"], &logs).await?;
         let to = upstream.address.to_string();
         let entries: Vec<String> = POLICIES.iter().map(|policy| policy.entry(&folder)).collect();
         let subjects = vec![
-            Program::own(&["hop", &to], &folder).await?,
-            Program::own(&["rules", &to], &folder).await?,
-            Program::sendgate(&configuration(&folder, "without", &to, "")?).await?,
-            Program::sendgate(&configuration(&folder, "with", &to, &entries.concat())?).await?,
+            Program::own(&["hop", &to], &logs).await?,
+            Program::own(&["rules", &to], &logs).await?,
+            Program::sendgate(&configuration(&folder, "without", &to, "")?, &logs).await?,
+            Program::sendgate(&configuration(&folder, "with", &to, &entries.concat())?, &logs)
+                .await?,
         ];
         let (serial, cells) = (Serial::default(), Vec::new());
         let (began, busy_before) = (Instant::now(), machine::busy()?);
