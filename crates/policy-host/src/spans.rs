@@ -2,7 +2,7 @@
 //!
 //! | Name | Fields |
 //! |---|---|
-//! | span `policy.check` | `policy.name`, `policy.version`, `policy.digest` (12 digits), `policy.generation`, `policy.mode`, `policy.verdict` (`accept`, `amend`, `reject`, `failure`), `policy.code`, `policy.wasm_us` (microseconds in the guest and its imports), `policy.host_calls`, `policy.log_dropped` (lines), `error.type` ([`PolicyFailure::as_str`](crate::PolicyFailure::as_str)) |
+//! | span `policy.check` | `policy.name`, `policy.version`, `policy.digest` (12 digits), `policy.generation`, `policy.mode`, `policy.again` (only where `true`: a later policy amended the message; its own changes are ignored), `policy.verdict` (`accept`, `amend`, `reject`, `failure`), `policy.code`, `policy.wasm_us` (microseconds in the guest and its imports), `policy.host_calls`, `policy.log_dropped` (lines), `error.type` ([`PolicyFailure::as_str`](crate::PolicyFailure::as_str)) |
 //! | event `policy.note` in it | `note.key`, `note.value`, `note.shown` |
 //! | span `policy.report` (an outcome or delivery report is told) | `policy.name`, `policy.generation` |
 //! | span `policy.load` | `policy.name`, `policy.digest` |
@@ -19,11 +19,12 @@ use crate::{Digest, Generation, Mode, PolicyName};
 pub(crate) fn check(revision: &Revision, generation: Generation, mode: Mode) -> Span {
     tracing::info_span!(
         "policy.check",
-        policy.name = %revision.prepared.name,
+        policy.name = revision.prepared.name.as_str(),
         policy.version = &*revision.manifest.version,
         policy.digest = format_args!("{:.12}", revision.prepared.digest),
         policy.generation = generation.0,
         policy.mode = mode.as_str(),
+        policy.again = field::Empty,
         policy.verdict = field::Empty,
         policy.code = field::Empty,
         policy.wasm_us = field::Empty,
@@ -38,7 +39,7 @@ pub(crate) fn check(revision: &Revision, generation: Generation, mode: Mode) -> 
 pub(crate) fn report(revision: &Revision, generation: Generation) -> Span {
     tracing::info_span!(
         "policy.report",
-        policy.name = %revision.prepared.name,
+        policy.name = revision.prepared.name.as_str(),
         policy.generation = generation.0,
     )
 }
