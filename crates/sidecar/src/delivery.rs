@@ -48,6 +48,15 @@ pub(crate) enum News {
     Ended(Status),
 }
 
+/// A message that is ours now.
+#[derive(Debug)]
+pub(crate) struct Acceptance {
+    /// What becomes of it.
+    pub(crate) progress: watch::Receiver<News>,
+    /// Not worth sending after this instant.
+    pub(crate) deadline: Timestamp,
+}
+
 impl News {
     pub(crate) fn is_open(&self) -> bool {
         matches!(self, Self::Open(_))
@@ -98,22 +107,31 @@ impl Delivery {
     ///
     /// # Errors
     ///
-    /// `spool.full` where as many messages wait as may; what the policies held is given back.
+    /// `spool.full` where as many messages wait as may, `send.would_expire` where the policies put it off beyond the time
+    /// that the app gave it; what the policies held is given back.
     pub(crate) async fn accept(
         self: &Arc<Self>,
         cleared: Cleared,
         about: About,
         now: Timestamp,
-    ) -> Result<watch::Receiver<News>, Refusal> {
+    ) -> Result<Acceptance, Refusal> {
         let account = self.account.borrow().clone();
         if self.waiting() >= account.queue_max {
             give_back(cleared).await;
             return Err(Refusal::full());
         }
-        let lifetime =
-            cleared.message().ttl_s.map_or(account.lifetime, |ttl| Duration::from_secs(ttl.into()));
         let start = cleared.message().not_before.filter(|at| *at > now);
-        let deadline = start.unwrap_or(now).after(lifetime);
+        let deadline = match cleared.message().ttl_s {
+            // The app's own time runs from the app's own start: a policy's delay does not stretch it.
+            Some(ttl) => {
+                about.asked_start.unwrap_or(now).max(now).after(Duration::from_secs(ttl.into()))
+            }
+            None => start.unwrap_or(now).after(account.lifetime),
+        };
+        if start.is_some_and(|start| start.after(attempt::SHORTEST) > deadline) {
+            give_back(cleared).await;
+            return Err(Refusal::would_expire());
+        }
         let record = record::accepted(&cleared, &about.app, about.door, now, deadline);
         match self.messages.insert(record).await {
             Ok(()) => {}
@@ -140,7 +158,7 @@ impl Delivery {
             trace: Trace::current(),
         };
         self.in_flight.spawn(journey.run());
-        Ok(progress)
+        Ok(Acceptance { progress, deadline })
     }
 }
 

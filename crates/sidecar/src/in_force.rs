@@ -1,6 +1,6 @@
 //! What is in force: settings, Plivo account and policies of one generation, swapped as one.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use plivo_client::{AuthId, AuthToken, ClientConfig, Credentials, Log, PlivoClient};
@@ -34,6 +34,8 @@ pub(crate) struct Account {
     pub(crate) log: Log,
     pub(crate) lifetime: Duration,
     pub(crate) queue_max: usize,
+    /// Whom to tell what became of a message: the policies in force by then, not those that cleared it.
+    pub(crate) chain: Weak<PolicyChain>,
     /// One permit a call to Plivo under way.
     pub(crate) calls: Arc<Semaphore>,
 }
@@ -75,6 +77,7 @@ impl Prepared {
             },
             lifetime: delivery.ttl.unwrap_or(LIFETIME),
             queue_max: delivery.queue_max,
+            chain: Weak::new(),
             calls,
         };
         Ok(Self { settings, account })
@@ -89,7 +92,8 @@ impl Prepared {
     pub(crate) fn with(self, chain: Arc<PolicyChain>) -> InForce {
         let Reloadable { apps, plivo, delivery, policies: entries, poll: _ } = self.settings;
         let apps = apps.into_iter().map(Arc::new).collect();
-        InForce { apps, plivo, delivery, account: self.account, entries, chain }
+        let account = Account { chain: Arc::downgrade(&chain), ..self.account };
+        InForce { apps, plivo, delivery, account, entries, chain }
     }
 }
 

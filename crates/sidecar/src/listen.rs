@@ -5,6 +5,7 @@ mod paced;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,13 +115,13 @@ impl Bound {
             .header_read_timeout(limits.idle_time)
             .max_buf_size(limits.header_bytes);
         loop {
-            // Waiting for room before accepting leaves the overflow in the system's own queue.
-            let permit = tokio::select! {
-                permit = Arc::clone(&limits.room).acquire_owned() => permit,
-                () = stop.cancelled() => break,
-            };
             let accepted = tokio::select! {
                 accepted = self.accept() => accepted,
+                () = stop.cancelled() => break,
+            };
+            // One accepted connection waits for room at most; the overflow stays in the system's own queue.
+            let permit = tokio::select! {
+                permit = Arc::clone(&limits.room).acquire_owned() => permit,
                 () = stop.cancelled() => break,
             };
             match accepted {
@@ -207,6 +208,12 @@ async fn connection<S, F>(
 
 /// A socket file left by a process that was killed is in the way of the next one.
 async fn remove_stale(path: &Path) -> io::Result<()> {
+    // Connecting to any other file is refused as well, and that file is not ours to remove.
+    let is_socket =
+        std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    if !is_socket {
+        return Ok(());
+    }
     match tokio::net::UnixStream::connect(path).await {
         Err(err) if err.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
         _ => Ok(()),

@@ -5,6 +5,9 @@ use plivo_client::Outcome;
 use policy_host::{Cleared, Decision, Mode, Verdict};
 use store::{Attempt, AttemptOutcome, Messages, Record, Status};
 
+/// Most attempts that a record keeps: the first and the latest.
+const ATTEMPTS: usize = 16;
+
 /// The record of a message that is ours now.
 pub(crate) fn accepted(
     cleared: &Cleared,
@@ -42,6 +45,10 @@ pub(crate) async fn attempt_began(
             http_status: None,
             code: None,
         };
+        // The first tells how it began and the last how it stands; an outage makes thousands between.
+        if record.attempts.len() == ATTEMPTS {
+            record.attempts.remove(1);
+        }
         record.attempts.push(attempt);
     })
     .await;

@@ -179,6 +179,9 @@ impl Reloader {
             }
         };
         let config = if self.ephemeral { config.ephemeral() } else { config };
+        for warning in &config.warnings {
+            tracing::warn!(warning = %warning, "configuration");
+        }
         let seen = config.snapshot().clone();
         if let Some(key) = self.fixed.difference(&config.fixed) {
             let place = place::of(&self.path, key);

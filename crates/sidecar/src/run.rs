@@ -52,8 +52,8 @@ pub fn run(path: &Path, config: Config, environment: Environment) -> Result<(), 
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {
-        let sidecar = Sidecar::start(path, config, environment).await?;
-        stop_requested().await?;
+        let mut sidecar = Sidecar::start(path, config, environment).await?;
+        sidecar.serve_until(stop_requested()).await?;
         sidecar.drain().await;
         Ok(())
     });
@@ -154,6 +154,22 @@ impl Sidecar {
         listeners.spawn(bound_admin.serve(limits(), stop.clone(), service));
         listeners.spawn(reloader.run(stop.clone()));
         Ok(Self { listeners, stop, draining, in_flight, delivery, drain: fixed.listen.drain })
+    }
+
+    /// Waits for `stopped`. A part that ends before is told, and the others go on.
+    async fn serve_until(
+        &mut self,
+        stopped: impl Future<Output = Result<(), Failure>>,
+    ) -> Result<(), Failure> {
+        tokio::pin!(stopped);
+        loop {
+            tokio::select! {
+                asked = &mut stopped => return asked,
+                Some(ended) = self.listeners.join_next() => {
+                    tracing::error!(panicked = ended.is_err(), "a listener or the reloader has ended by itself; restart");
+                }
+            }
+        }
     }
 
     /// Takes no new send, lets those in flight end, and says what was left.

@@ -26,8 +26,9 @@ pub const RETENTIONS: RangeInclusive<Duration> =
 
 /// Most bytes in a key.
 const KEY_BYTES: usize = 255;
-/// Most bytes of one answer, headers and body together.
-const ANSWER_BYTES: usize = 1 << 20;
+/// Most bytes of one answer, headers and body together: above any answer to the most recipients of one request, since an
+/// answer that is not kept would free its key.
+const ANSWER_BYTES: usize = 16 << 20;
 /// Bytes of all answers together at which no new key is taken. Claims in flight may bring it above.
 const ALL_BYTES: usize = 64 << 20;
 
@@ -170,7 +171,7 @@ impl ClaimGuard {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Invalid`] for an answer above 1 MiB. The key is then free again.
+    /// [`StoreError::Invalid`] for an answer above 16 MiB. The key is then free again.
     pub async fn bind(
         mut self,
         answer: StoredAnswer,

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use message::{Settlement, Timestamp, limits};
 use plivo_client::{Outcome, Outgoing, RefusedKind};
-use policy_host::{Afterwards, Cleared, PolicyChain};
+use policy_host::{Afterwards, Cleared};
 use store::Status;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tracing::{Instrument as _, Span};
 
 use super::{Delivery, News, backoff, now, reach};
 use crate::{record, spans};
 
 /// Shorter than this Plivo takes no `message_expiry`, so a message with less left to live expires here.
-const SHORTEST: Duration = Duration::from_secs(5);
+pub(super) const SHORTEST: Duration = Duration::from_secs(5);
 /// Longer than this it takes none either; its own default then ends a moment after our deadline.
 const LONGEST: Duration = Duration::from_secs(*limits::EXPIRY_S.end() as u64);
 
@@ -46,9 +46,10 @@ pub(super) struct Trace {
 
 /// Whom to tell of the outcome.
 pub(crate) struct About {
-    pub(crate) chain: Arc<PolicyChain>,
     pub(crate) app: String,
     pub(crate) door: &'static str,
+    /// The app's own `not_before`, whatever the policies made of it.
+    pub(crate) asked_start: Option<Timestamp>,
 }
 
 /// How a journey ended.
@@ -71,7 +72,10 @@ enum Again {
 impl Journey {
     pub(super) async fn run(mut self) {
         let Some(end) = self.travel().await else {
-            // The process is stopping: what was not sent stays recorded as it is.
+            // The process is stopping, and with it the memory that the message is in.
+            let id = &self.cleared.message().id;
+            tracing::warn!(message.id = %id, "a message is left unsent");
+            self.tell.send_replace(News::Refused("spool.draining"));
             self.cleared.entrust();
             return;
         };
@@ -84,9 +88,12 @@ impl Journey {
         }
         self.tell.send_replace(end.news);
         // The app has its answer; the policies that want to know hear of it now.
-        let About { chain, app, door } = self.about;
-        let about = Afterwards { id: &id, app: &app, door, now: now() };
-        chain.tell_outcome(about, end.told).await;
+        let chain = self.delivery.account.borrow().chain.upgrade();
+        if let Some(chain) = chain {
+            let About { app, door, .. } = &self.about;
+            let about = Afterwards { id: &id, app, door, now: now() };
+            chain.tell_outcome(about, end.told).await;
+        }
     }
 
     /// `None` where the sidecar stops first.
@@ -117,8 +124,10 @@ impl Journey {
 
     async fn attempt(&mut self, nth: u32) -> ControlFlow<End, Again> {
         let account = self.delivery.account.borrow().clone();
-        // It is never closed; the wait for room is short against any deadline, since every call ends.
-        let _permit = account.calls.acquire().await.ok();
+        let _permit = self.room(&account.calls).await;
+        if self.left() < SHORTEST {
+            return ControlFlow::Break(self.expired());
+        }
         let id = self.cleared.message().id.clone();
         let began = now();
         record::attempt_began(&self.delivery.messages, &id, nth, began).await;
@@ -134,6 +143,15 @@ impl Journey {
         let outcome = call.instrument(self.trace.span(nth)).await;
         record::attempt_ended(&self.delivery.messages, &id, nth, &outcome, now()).await;
         self.judge(outcome, &account.credentials, account.attempts)
+    }
+
+    /// The right to make a call; a message that waits for it counts as waiting. The semaphore is never closed.
+    async fn room<'a>(&self, calls: &'a Semaphore) -> Option<SemaphorePermit<'a>> {
+        if let Ok(permit) = calls.try_acquire() {
+            return Some(permit);
+        }
+        let _counted = self.parked(Status::Waiting).await;
+        calls.acquire().await.ok()
     }
 
     /// What an outcome means for the message (messaging.md 3.4).
@@ -171,7 +189,10 @@ impl Journey {
             Outcome::NotSent(not_sent) if not_sent.kind.may_retry() => {
                 ControlFlow::Continue(Again::Later { least: None })
             }
-            Outcome::NotSent(_) => ControlFlow::Break(End::failed("upstream.untrusted")),
+            Outcome::NotSent(_) => ControlFlow::Break(End {
+                told: policy_host::Outcome::NotSent,
+                ..End::failed("upstream.untrusted")
+            }),
             Outcome::Rejected(refused) => {
                 // Plivo's own words are for operators only; apps get a stable code.
                 let detail = refused.detail();

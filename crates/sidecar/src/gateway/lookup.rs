@@ -137,8 +137,9 @@ pub(super) fn limits(call: &Call, key_retention: Duration) -> Answer {
         .entries
         .iter()
         .filter(|entry| entry.apps.as_ref().is_none_or(|apps| apps.contains(app)));
-    let policies: Vec<Value> =
-        asked.map(|entry| json!({"policy": entry.name, "settings": entry.settings()})).collect();
+    let policies: Vec<Value> = asked
+        .map(|entry| json!({"policy": entry.name, "limits": shown_limits(entry.settings())}))
+        .collect();
     let body = json!({
         "provider": {
             "number_digits": plivo(provider::NUMBER_DIGITS.into(), "Plivo, Messages API: dst"),
@@ -163,4 +164,37 @@ pub(super) fn limits(call: &Call, key_retention: Duration) -> Answer {
 
 fn fault(pointer: &str, detail: &str) -> message::Fault {
     message::Fault::new(pointer, "body.bad_filter", detail)
+}
+
+/// The limits among a policy's settings, by the members that `throttle` gives a limit. Nothing else of the settings is
+/// shown: they hold salts, numbers, and whatever a policy of one's own keeps there.
+fn shown_limits(settings: &Value) -> Vec<Value> {
+    const SHOWN: [&str; 10] =
+        ["name", "scope", "kind", "quota", "per_s", "burst", "period", "zone", "cost", "on_limit"];
+    let limits = settings.get("limits").and_then(Value::as_array).into_iter().flatten();
+    let shown = |limit: &Value| {
+        let members = SHOWN.iter().filter_map(|name| {
+            let value = limit.get(name).filter(|value| value.is_string() || value.is_number())?;
+            Some(((*name).to_owned(), value.clone()))
+        });
+        Value::Object(members.collect())
+    };
+    limits.filter(|limit| limit.get("quota").is_some()).map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::shown_limits;
+
+    #[test]
+    fn of_a_policys_settings_only_its_limits_are_shown() {
+        let settings = json!({
+            "salt": "secret", "verified": ["+14155550123"],
+            "limits": [{"name": "app", "quota": 10, "per_s": 60, "exempt": ["+14155550123"], "salt": "x"}, {"x": 1}],
+        });
+        let shown = json!(shown_limits(&settings));
+        assert_eq!(shown, json!([{"name": "app", "quota": 10, "per_s": 60}]));
+    }
 }

@@ -1,5 +1,7 @@
 //! What a request asks for, in one form for every door and before it is judged.
 
+use std::collections::HashSet;
+
 use message::Fault;
 use serde_json::Value;
 
@@ -192,10 +194,10 @@ fn plivo_recipients(fields: &mut Fields) -> (Vec<At<String>>, bool) {
         }
         None => Vec::<String>::new(),
     };
-    let mut seen = Vec::with_capacity(numbers.len());
+    let (mut known, mut seen) = (HashSet::new(), Vec::new());
     for number in numbers.iter().filter(|number| !number.is_empty()) {
         let number = plivo_number(number);
-        if !seen.contains(&number) {
+        if known.insert(number.clone()) {
             seen.push(number);
         }
     }

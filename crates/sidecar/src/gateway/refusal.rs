@@ -39,6 +39,7 @@ pub(crate) enum Plain {
     KeyRequired,
     KeyInProgress,
     KeysFull,
+    WouldExpire,
     KeyMismatch(Vec<String>),
     NoSuchMessage,
     Full,
@@ -90,6 +91,9 @@ impl Refusal {
                     "the policy `{policy}` could not decide, so nothing was sent; try again later"
                 )
             }
+            Self::Upstream { code: "spool.draining", .. } => {
+                "the sidecar shut down before the message could be sent; nothing was sent".into()
+            }
             Self::Upstream { code: "send.expired", .. } => {
                 "the message could not be sent within its lifetime; nothing was sent".into()
             }
@@ -104,7 +108,9 @@ impl Refusal {
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Rejected { rejection, .. } => rejection.retry_after,
-            Self::PolicyFailed { .. } | Self::Plain(Plain::Full | Plain::Draining) => {
+            Self::PolicyFailed { .. }
+            | Self::Plain(Plain::Full | Plain::KeysFull | Plain::Draining)
+            | Self::Upstream { code: "upstream.unavailable" | "spool.draining", .. } => {
                 Some(Duration::from_secs(5))
             }
             Self::Plain(Plain::KeyInProgress) => Some(Duration::from_secs(1)),
@@ -117,6 +123,11 @@ impl Refusal {
     /// Too much waits already.
     pub(crate) fn full() -> Self {
         Self::Plain(Plain::Full)
+    }
+
+    /// Put off for longer than it may wait.
+    pub(crate) fn would_expire() -> Self {
+        Self::Plain(Plain::WouldExpire)
     }
 
     /// Something that is not the app's to mend.
@@ -149,6 +160,7 @@ impl Plain {
             Self::KeyRequired => "idem.key_required",
             Self::KeyInProgress => "idem.in_progress",
             Self::KeysFull => "idem.full",
+            Self::WouldExpire => "send.would_expire",
             Self::KeyMismatch(_) => "idem.mismatch",
             Self::NoSuchMessage => "message.not_found",
             Self::Full => "spool.full",
@@ -168,7 +180,7 @@ impl Plain {
             Self::ContentType | Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Incomplete | Self::BadKey(_) | Self::KeyRequired => StatusCode::BAD_REQUEST,
             Self::KeyInProgress => StatusCode::CONFLICT,
-            Self::KeyMismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::KeyMismatch(_) | Self::WouldExpire => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Full | Self::KeysFull | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -203,6 +215,10 @@ impl Plain {
             Self::KeyInProgress => {
                 "an equal request with this Idempotency-Key is still in flight".into()
             }
+            Self::WouldExpire => {
+                "its time would be over before the policies let it go; give it a longer ttl_s"
+                    .into()
+            }
             Self::KeysFull => "too many idempotency keys are kept; nothing was accepted".into(),
             Self::KeyMismatch(fields) => {
                 format!(
@@ -220,7 +236,7 @@ impl Plain {
     }
 }
 
-/// The only place where a code becomes a status (messaging.md 3.9): 400 can never be right as written; 403, 409, 422 and
+/// The only place where the code of a fault, a policy or an outcome becomes a status (messaging.md 3.9): 400 can never be right as written; 403, 409, 422 and
 /// 429 are this host's rules; 503 is not now.
 pub(crate) fn status_of(code: &str) -> StatusCode {
     let exact = match code {

@@ -2,25 +2,23 @@
 
 mod once;
 
-use std::panic;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use message::{E164, Message, Note, Rejection, facts};
+use message::{E164, Message, MessageId, Note, Rejection, Timestamp, facts};
 use policy_host::{Candidate, NotCleared, NotClearedKind, Trail};
-use store::Status;
-use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use store::{Record, Status};
+use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{Instrument as _, Span};
 
 use self::once::{Claimed, Once};
 use super::answer::{Answer, Door, Owned, Verdict};
 use super::refusal::{Plain, Refusal};
 use super::submission::{Draft, Submission, change};
-use super::{Call, Gateway, idempotency_key, patience};
-use crate::delivery::{About, News};
+use super::{Call, Gateway, idempotency_key, now, patience};
+use crate::delivery::{About, Acceptance, News};
 
 /// A request understood, and what its headers ask for.
 struct Asked {
@@ -33,7 +31,7 @@ struct Asked {
 /// One recipient's message: refused, or ours and on its way.
 enum UnderWay {
     Decided(Verdict),
-    Owned { owned: Owned, progress: watch::Receiver<News> },
+    Owned { owned: Owned, acceptance: Acceptance },
 }
 
 impl Gateway {
@@ -52,9 +50,10 @@ impl Gateway {
         let tracker = self.in_flight.clone();
         let decided = tracker
             .spawn(async move { self.decide(call, asked).await }.instrument(Span::current()));
-        decided.await.unwrap_or_else(|err| match err.try_into_panic() {
-            Ok(reason) => panic::resume_unwind(reason),
-            Err(_cancelled) => Err(Plain::Internal.into()),
+        // A connection that just ended would make some clients send again; an answer does not.
+        decided.await.unwrap_or_else(|err| {
+            tracing::error!(error = %err, "a request ended in a panic");
+            Err(Plain::Internal.into())
         })
     }
 
@@ -80,15 +79,16 @@ impl Gateway {
     }
 
     async fn decide(&self, call: Call, asked: Asked) -> Result<Answer, Refusal> {
+        let deadline = Instant::now() + asked.wait;
         let claimed = match &asked.once {
-            Some(once) => match self.claim(&call, asked.door, &asked.submission, once).await? {
-                Claimed::Replay(answer) => return Ok(answer),
-                Claimed::New(guard) => Some((guard, once)),
-            },
+            Some(once) => {
+                match self.claim(&call, &asked.submission, once, asked.door, deadline).await? {
+                    Claimed::Replay(answer) => return Ok(answer),
+                    Claimed::New(guard) => Some((guard, once)),
+                }
+            }
             None => None,
         };
-        let deadline = Instant::now() + asked.wait;
-        let latest = asked.submission.latest_start().unwrap_or(call.now);
         let many = asked.submission.many;
         let mut under_way = Vec::with_capacity(asked.submission.drafts.len());
         for draft in asked.submission.drafts {
@@ -96,6 +96,7 @@ impl Gateway {
                 self.accept(&call, asked.door, draft, &asked.submission.unknown_fields).await,
             );
         }
+        let last = under_way.iter().filter_map(UnderWay::deadline).max();
         let mut verdicts = Vec::with_capacity(under_way.len());
         for outcome in under_way {
             let verdict = outcome.finish(deadline).await;
@@ -107,7 +108,7 @@ impl Gateway {
         let id = verdicts.iter().find_map(Verdict::message_id).cloned();
         let answer = asked.door.answer(verdicts, many);
         if let (Some((guard, once)), Some(id)) = (claimed, id) {
-            self.keep(guard, once, &answer, &id, latest.max(call.now)).await;
+            self.keep(guard, once, &answer, &id, last.unwrap_or(call.now)).await;
         }
         Ok(answer)
     }
@@ -126,7 +127,7 @@ impl Gateway {
             Err(faults) => return UnderWay::refused(to, Refusal::Malformed(faults)),
         };
         Span::current().record("sendgate.message.id", &*message.id.0);
-        let to = message.to.clone();
+        let (to, asked_start) = (message.to.clone(), message.not_before);
         let candidate = match candidate(call, door, message, unknown_fields) {
             Ok(candidate) => candidate,
             Err(refusal) => return UnderWay::refused(Some(to), refusal),
@@ -149,13 +150,9 @@ impl Gateway {
             changes,
             standings: cleared.standings().to_vec(),
         };
-        let about = About {
-            chain: Arc::clone(&call.in_force.chain),
-            app: call.app.name.clone(),
-            door: door.as_str(),
-        };
-        match self.delivery.accept(cleared, about, call.now).await {
-            Ok(progress) => UnderWay::Owned { owned, progress },
+        let about = About { app: call.app.name.clone(), door: door.as_str(), asked_start };
+        match self.delivery.accept(cleared, about, now()).await {
+            Ok(acceptance) => UnderWay::Owned { owned, acceptance },
             Err(refusal) => UnderWay::refused(Some(to), refusal),
         }
     }
@@ -183,6 +180,18 @@ impl Gateway {
         UnderWay::refused(Some(to), refusal)
     }
 
+    /// The record of a message that another request may be about to make: its reservation comes before its record.
+    async fn record_of(&self, call: &Call, id: &MessageId) -> Option<Record> {
+        let most = Instant::now() + call.in_force.delivery.join;
+        loop {
+            let found = self.messages.get(&call.app.name, id).await.ok().flatten();
+            if found.is_some() || Instant::now() >= most {
+                return found;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// The earlier message that stands for this one, where the policy coalesces and the record is still there.
     async fn coalesced(
         &self,
@@ -192,7 +201,7 @@ impl Gateway {
         trail: &Trail,
     ) -> Option<Owned> {
         let earlier = no.earlier.as_ref().filter(|_| no.code == "dup.coalesced")?;
-        let record = self.messages.get(&call.app.name, earlier).await.ok().flatten()?;
+        let record = self.record_of(call, earlier).await?;
         let mut changes = trail.changes.clone();
         changes.push(change(
             "dup.coalesced",
@@ -217,11 +226,18 @@ impl UnderWay {
         Self::Decided(Verdict { to, outcome: Err(refusal) })
     }
 
+    fn deadline(&self) -> Option<Timestamp> {
+        match self {
+            Self::Decided(_) => None,
+            Self::Owned { acceptance, .. } => Some(acceptance.deadline),
+        }
+    }
+
     /// Waits for Plivo's first answer until `deadline`.
     async fn finish(self, deadline: Instant) -> Verdict {
         let (mut owned, mut progress) = match self {
             Self::Decided(verdict) => return verdict,
-            Self::Owned { owned, progress } => (owned, progress),
+            Self::Owned { owned, acceptance } => (owned, acceptance.progress),
         };
         // Past the deadline, the latest news is the answer.
         drop(timeout_at(deadline, progress.wait_for(|news| !news.is_open())).await);
@@ -270,6 +286,6 @@ pub(super) fn candidate(
         facts,
         app: call.app.name.as_str().into(),
         door: door.as_str(),
-        now: call.now,
+        now: now(),
     })
 }

@@ -49,12 +49,12 @@ impl Submission {
         plivo: &Plivo,
         now: Timestamp,
     ) -> Result<Self, Vec<Fault>> {
-        let mut faults = order.faults.clone();
         if order.to.len() > RECIPIENTS {
             let detail =
                 format!("has {} recipients; at most {RECIPIENTS} fit one request", order.to.len());
-            faults.push(Fault::new("/to", "phone.too_many", detail));
+            return Err(vec![Fault::new("/to", "phone.too_many", detail)]);
         }
+        let mut faults = order.faults.clone();
         let shared = Shared::of(&order, app, plivo, now, &mut faults);
         let recipients: Vec<_> =
             order.to.iter().map(|to| recipient(to, app, shared.sender.as_ref())).collect();
@@ -96,13 +96,6 @@ impl Submission {
             Draft { to: Some(to.clone()), message: Ok(shared.message(to, sender)), changes }
         });
         Ok(Self { drafts: drafts.collect(), many: order.many, unknown_fields: order.unknown })
-    }
-}
-
-impl Submission {
-    /// The latest instant before which a message is not to be sent.
-    pub(crate) fn latest_start(&self) -> Option<Timestamp> {
-        self.drafts.iter().filter_map(|draft| draft.message.as_ref().ok()?.not_before).max()
     }
 }
 

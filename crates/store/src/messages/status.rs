@@ -101,9 +101,9 @@ impl Status {
     }
 
     /// Whether its record may make room for others: nothing is left for us to do. In Plivo's hands counts, since many
-    /// carriers never report.
+    /// carriers never report; so does in doubt, for as long as nothing here resolves it.
     pub fn may_be_dropped(self) -> bool {
-        self.is_final() || matches!(self, Self::Submitted | Self::Sent)
+        self.is_final() || matches!(self, Self::Submitted | Self::Sent | Self::InDoubt)
     }
 
     /// The status after a delivery report that says `reported`.
@@ -185,7 +185,7 @@ mod tests {
     fn what_we_still_have_to_act_on_is_never_dropped() {
         let kept: Vec<&str> =
             Status::ALL.into_iter().filter(|s| !s.may_be_dropped()).map(Status::as_str).collect();
-        assert_eq!(kept, ["accepted", "waiting", "sending", "retry_wait", "in_doubt", "held"]);
+        assert_eq!(kept, ["accepted", "waiting", "sending", "retry_wait", "held"]);
     }
 
     #[test]

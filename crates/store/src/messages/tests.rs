@@ -160,7 +160,7 @@ async fn the_oldest_records_that_ask_nothing_of_us_make_room_and_others_never_do
     insert(&messages, &["m5"]).await;
     let page = messages.list("billing", &Filter::default()).await.unwrap();
     assert_eq!(ids(&page), ["m5", "m4", "m1"]);
-    become_(&messages, "m1", Status::InDoubt).await;
+    become_(&messages, "m1", Status::RetryWait).await;
     let still_full = messages.insert(record("m6", "billing", "+14155550123")).await;
     assert_eq!(still_full, Err(StoreError::Full));
     become_(&messages, "m1", Status::Submitted).await;

@@ -59,6 +59,9 @@ pub(super) fn list(verdicts: &[Verdict]) -> Answer {
         _ => StatusCode::ACCEPTED,
     };
     let mut answer = Answer::json(status, &body);
+    if let Some(refusal) = refused.filter(|_| status != StatusCode::ACCEPTED) {
+        answer.describe(refusal);
+    }
     if let Some(Ok(owned)) =
         verdicts.iter().map(|verdict| verdict.outcome.as_ref()).rfind(Result::is_ok)
     {

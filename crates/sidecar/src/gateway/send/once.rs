@@ -47,19 +47,24 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// `idem.mismatch`, `idem.in_progress`, or `spool.full` where no more keys can be kept.
+    /// `idem.mismatch`, `idem.in_progress`, or `idem.full` where no more keys can be kept.
     pub(super) async fn claim(
         &self,
         call: &Call,
-        door: Door,
         submission: &Submission,
         once: &Once,
+        door: Door,
+        deadline: Instant,
     ) -> Result<Claimed, Refusal> {
         let drafts = submission.drafts.iter();
         let messages: Vec<Message> =
             drafts.filter_map(|draft| draft.message.as_ref().ok()).cloned().collect();
         let fingerprint = Fingerprint::of(door.as_str(), &messages);
-        let most = Instant::now() + call.in_force.delivery.join;
+        // Plivo's SDKs have no patience for a 409 in between: there the first request's whole time is waited.
+        let most = match door {
+            Door::Plivo => deadline,
+            Door::Native | Door::Seed => Instant::now() + call.in_force.delivery.join,
+        };
         loop {
             let claim =
                 self.keys.claim(&call.app.name, &once.key, fingerprint.clone(), now()).await;
@@ -81,19 +86,19 @@ impl Gateway {
         }
     }
 
-    /// Keeps the answer to a request whose message is ours, counted from acceptance or, if that is later, from the time
-    /// it is to be sent.
+    /// Keeps the answer to a request whose messages are ours, for the store's retention after the last of them is settled
+    /// one way or the other.
     pub(super) async fn keep(
         &self,
         guard: ClaimGuard,
         once: &Once,
         answer: &Answer,
         id: &MessageId,
-        from: Timestamp,
+        deadline: Timestamp,
     ) {
         // The store keeps an answer for its retention from `from`; an earlier `from` is a shorter window.
-        let from =
-            once.window.map_or(from, |window| from.after(window).before(self.keys.retention()));
+        let short = |window| now().after(window).before(self.keys.retention());
+        let from = once.window.map_or(deadline, short);
         if let Err(err) = guard.bind(stored(answer, id), from, from).await {
             tracing::error!(error = %err, message.id = %id, "an answer could not be kept under its key");
         }
