@@ -1,5 +1,7 @@
 //! Applies a policy's changes, as far as the operator lets it, and looks at the message again.
 
+use std::time::Duration;
+
 use message::facts::{self, Facts, HostClass};
 use message::{Change, E164, Fault, MediaUrl, Message, Sender, Timestamp};
 
@@ -11,6 +13,17 @@ use crate::{Grant, Grants, PolicyFailure, PolicyName};
 const TAGS: usize = 32;
 const TAG_KEY_BYTES: usize = 64;
 const TAG_VALUE_BYTES: usize = 256;
+
+/// Furthest that a policy may put a message off, from the decision: as long as anything that policies ask for lasts.
+const FURTHEST: Duration = Duration::from_secs(31 * 86_400);
+
+/// Who changes a message, what it may change, and the instant of the decision.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Amending<'a> {
+    pub(crate) policy: &'a PolicyName,
+    pub(crate) grants: Grants,
+    pub(crate) now: Timestamp,
+}
 
 /// A message as a policy changed it, its facts found out anew.
 #[derive(Debug)]
@@ -26,23 +39,22 @@ pub(crate) struct Amended {
 ///
 /// [`PolicyFailure::IllegalAmend`] without the grant, and where the message would not be fit to send afterwards.
 pub(crate) fn apply(
-    policy: &PolicyName,
-    grants: Grants,
+    amending: &Amending<'_>,
     message: &Message,
     facts: &Facts,
     changes: Vec<wit::Change>,
 ) -> Result<Amended, PolicyFailure> {
-    if !grants.contains(Grant::Amend) {
+    if !amending.grants.contains(Grant::Amend) {
         return Err(illegal("it was not granted \"amend\""));
     }
     let mut amended = message.clone();
     let mut told = Vec::with_capacity(changes.len());
     for change in changes {
         for edit in change.edits {
-            apply_one(&mut amended, grants, edit)?;
+            apply_one(&mut amended, amending, edit)?;
         }
         told.push(Change {
-            policy: policy.as_str().to_owned(),
+            policy: amending.policy.as_str().to_owned(),
             code: change.code,
             detail: sentence(&change.detail),
         });
@@ -55,11 +67,15 @@ pub(crate) fn apply(
     }
 }
 
-fn apply_one(message: &mut Message, grants: Grants, edit: wit::Edit) -> Result<(), PolicyFailure> {
+fn apply_one(
+    message: &mut Message,
+    amending: &Amending<'_>,
+    edit: wit::Edit,
+) -> Result<(), PolicyFailure> {
     let unfit = |fault: Fault| illegal_by(Some(&fault));
     match edit {
         wit::Edit::SetText(text) => message.text = text,
-        wit::Edit::SetRecipient(_) if !grants.contains(Grant::AmendRecipient) => {
+        wit::Edit::SetRecipient(_) if !amending.grants.contains(Grant::AmendRecipient) => {
             return Err(illegal("it was not granted \"amend-recipient\""));
         }
         wit::Edit::SetRecipient(to) => message.to = E164::parse(&to, "/to").map_err(unfit)?,
@@ -80,6 +96,9 @@ fn apply_one(message: &mut Message, grants: Grants, edit: wit::Edit) -> Result<(
             let at = Timestamp(ms);
             if message.not_before.is_some_and(|asked| at < asked) {
                 return Err(illegal("it would send earlier than the app asked"));
+            }
+            if at > amending.now.after(FURTHEST) {
+                return Err(illegal("it would send more than 31 days from now"));
             }
             message.not_before = Some(at);
         }

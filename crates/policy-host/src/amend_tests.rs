@@ -3,10 +3,11 @@
 use message::facts;
 use message::{Dedup, E164, MediaUrl, Message, MessageId, Sender, Timestamp};
 
-use super::{Amended, TAGS, apply};
+use super::{Amended, Amending, FURTHEST, TAGS, apply};
 use crate::bindings::types::{Change, Edit, SenderResult};
 use crate::{Grant, Grants, PolicyFailure, PolicyName};
 
+const NOW: Timestamp = Timestamp(500);
 const BOTH: [Grant; 2] = [Grant::Amend, Grant::AmendRecipient];
 
 fn message() -> Message {
@@ -33,7 +34,8 @@ fn amend(
     let (message, policy) = (message(), PolicyName::new("p"));
     let facts = facts::survey(&message, vec!["/extra".to_owned()]).unwrap();
     let change = Change { code: "test.change".to_owned(), detail: "why".to_owned(), edits };
-    apply(&policy, Grants::from_iter(grants), &message, &facts, vec![change])
+    let amending = Amending { policy: &policy, grants: Grants::from_iter(grants), now: NOW };
+    apply(&amending, &message, &facts, vec![change])
 }
 
 fn refusal(edit: Edit) -> String {
@@ -98,6 +100,8 @@ fn a_change_that_leaves_nothing_fit_to_send_is_refused() {
         (urls(&["http://metadata.internal/a.jpg"]), "url.host_private"),
         (urls(&eleven), "media.too_many"),
         (Edit::SetNotBeforeMs(999), "earlier"),
+        (Edit::SetNotBeforeMs(NOW.0 + 31 * 86_400_000 + 1), "31 days"),
+        (Edit::SetNotBeforeMs(u64::MAX), "31 days"),
         (Edit::SetTag((String::new(), "x".to_owned())), "/tags"),
         (Edit::SetTag(("k".to_owned(), "x".repeat(257))), "/tags"),
     ];
@@ -105,6 +109,13 @@ fn a_change_that_leaves_nothing_fit_to_send_is_refused() {
         let said = refusal(edit);
         assert!(said.contains(expected), "expected {expected}, was told: {said}");
     }
+}
+
+#[test]
+fn a_message_may_be_put_off_for_thirty_one_days() {
+    let furthest = NOW.after(FURTHEST);
+    let amended = amend(BOTH, vec![Edit::SetNotBeforeMs(furthest.0)]).unwrap();
+    assert_eq!(amended.message.not_before, Some(furthest));
 }
 
 #[test]

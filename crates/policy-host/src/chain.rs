@@ -11,7 +11,7 @@ use message::{Ledger, Message, Timestamp};
 
 use crate::cleared::{Cleared, Explanation, NotCleared};
 use crate::{Generation, Policy};
-use passage::Passage;
+use passage::{Passage, Step, Stop};
 
 pub use afterwards::{Afterwards, Outcome};
 
@@ -62,6 +62,10 @@ impl PolicyChain {
 
     /// Asks every policy that applies to the app, in order, until one refuses or cannot decide.
     ///
+    /// Where one amends the message, those before it are asked again, in a dry run, about the message as it is by then;
+    /// what they would amend in their turn is ignored. Not asked again are policies in the shadow, which end no way, and
+    /// those with the grant `state`: what they charged or reserved when they were asked would stand against the message.
+    ///
     /// What the policies reserved and charged belongs to what is returned: [`Cleared::settle`] ends it, and it has been
     /// given back where the message is not cleared. Cut off, it is given back as well.
     ///
@@ -71,9 +75,10 @@ impl PolicyChain {
     pub async fn clear(&self, candidate: Candidate) -> Result<Cleared, Box<NotCleared>> {
         let app = Arc::clone(&candidate.app);
         let mut passage = Passage::new(self, candidate, false);
-        for policy in self.policies_for(&app) {
+        for (asked, policy) in self.policies_for(&app).enumerate() {
             let opinion = policy.ask(&passage.question()).await;
-            if let Some(stop) = passage.take_in(policy, opinion) {
+            let step = passage.take_in(policy, opinion);
+            if let Some(stop) = self.end_of(step, &mut passage, asked).await {
                 return Err(Box::new(passage.stopped(stop).await));
             }
         }
@@ -82,17 +87,45 @@ impl PolicyChain {
 
     /// Asks every policy that applies to the app, whatever the others say, and changes nothing.
     ///
-    /// Each is asked about the message as those before it would have amended it, with the ledger only looked at.
+    /// Each is asked about the message as those before it would have amended it, with the ledger only looked at. Those
+    /// before one that amends are asked again as in [`PolicyChain::clear`], as long as nothing has ended the way.
     pub async fn explain(&self, candidate: Candidate) -> Explanation {
         let app = Arc::clone(&candidate.app);
         let mut passage = Passage::new(self, candidate, true);
         let mut first_stop = None;
-        for policy in self.policies_for(&app) {
+        for (asked, policy) in self.policies_for(&app).enumerate() {
             let opinion = policy.ask(&passage.question()).await;
-            let stop = passage.take_in(policy, opinion);
-            first_stop = first_stop.or(stop);
+            let step = passage.take_in(policy, opinion);
+            if first_stop.is_none() {
+                first_stop = self.end_of(step, &mut passage, asked).await;
+            }
         }
         passage.explained(first_stop)
+    }
+
+    /// Whether `step`, taken after `asked` other policies, ends the way.
+    async fn end_of(&self, step: Step, passage: &mut Passage, asked: usize) -> Option<Stop> {
+        match step {
+            Step::On => None,
+            Step::Amended if asked == 0 => None,
+            // On the heap, so that the way of a message that nobody amends has no room for it.
+            Step::Amended => Box::pin(self.ask_again(passage, asked)).await,
+            Step::Ended(stop) => Some(stop),
+        }
+    }
+
+    /// Asks the first `asked` policies about the message as it was amended since, until one ends its way.
+    async fn ask_again(&self, passage: &mut Passage, asked: usize) -> Option<Stop> {
+        let app = passage.app();
+        let earlier = self.policies_for(&app).take(asked);
+        for policy in earlier.filter(|policy| policy.is_asked_again()) {
+            let opinion = policy.ask(&passage.question_again()).await;
+            let stop = passage.take_in_again(policy, opinion);
+            if stop.is_some() {
+                return stop;
+            }
+        }
+        None
     }
 }
 

@@ -7,7 +7,7 @@ use message::facts::Facts;
 use message::{Message, Rejection, Timestamp};
 use tracing::Instrument;
 
-use crate::amend::{self, Amended};
+use crate::amend::{self, Amended, Amending};
 use crate::answer::{self, AnswerVerdict, sentence};
 use crate::bindings::types;
 use crate::convert::Lowered;
@@ -15,7 +15,7 @@ use crate::decision::{Decision, LimitReport, Verdict};
 use crate::holds::Holds;
 use crate::revision::Revision;
 use crate::visit::Asking;
-use crate::{Digest, Generation, Grants, Mode, OnFailure, PolicyFailure, PolicyName, spans};
+use crate::{Digest, Generation, Grant, Grants, Mode, OnFailure, PolicyFailure, PolicyName, spans};
 
 /// What a policy says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub(crate) struct Question<'a> {
     pub(crate) now: Timestamp,
     pub(crate) generation: Generation,
     pub(crate) dry_run: bool,
+    /// Whether a later policy has amended what it was asked about before; its own changes are ignored then.
+    pub(crate) again: bool,
 }
 
 /// What a policy made of a question.
@@ -111,6 +113,12 @@ impl Policy {
         self.apps.as_ref().is_none_or(|apps| apps.iter().any(|each| &**each == app))
     }
 
+    /// Whether it is asked again about what a later policy made of a message: its word counts, and nothing that it
+    /// charged or reserved the first time can stand against the message.
+    pub(crate) fn is_asked_again(&self) -> bool {
+        self.mode == Mode::Enforce && !self.grants().contains(Grant::State)
+    }
+
     /// How many warm instances wait for a message.
     pub fn idle_instances(&self) -> usize {
         self.revision.idle_instances()
@@ -148,6 +156,9 @@ impl Policy {
 
     async fn ask_revision(&self, revision: &Revision, question: &Question<'_>) -> Opinion {
         let span = spans::check(revision, question.generation, self.mode);
+        if question.again {
+            span.record("policy.again", true);
+        }
         let dry_run = question.dry_run || self.mode == Mode::Shadow;
         let asking = Asking { by: question.message.id.clone(), now: question.now, dry_run };
         let context = question.context(dry_run);
@@ -160,7 +171,10 @@ impl Policy {
             Ok(answer) => (self.said(revision, question, answer.verdict), answer.notes),
             Err(failure) => (Err(failure), Vec::new()),
         };
-        revision.set_failing(said.is_err());
+        // Neither a full house nor a rehearsal tells whether the revision can decide.
+        if !dry_run && !matches!(said, Err(PolicyFailure::NoInstance)) {
+            revision.set_failing(said.is_err());
+        }
 
         let spent = visited.spent;
         let log_dropped = spent.as_ref().map_or(0, |spent| spent.log_dropped);
@@ -198,10 +212,12 @@ impl Policy {
         Ok(match verdict {
             AnswerVerdict::Accept => Said::Accept,
             AnswerVerdict::Reject(rejection) => Said::Reject(rejection),
+            AnswerVerdict::Amend(_ignored) if question.again => Said::Accept,
             AnswerVerdict::Amend(changes) => {
                 let (own, message) = (&revision.prepared, question.message);
-                let amended =
-                    amend::apply(&own.name, own.grants, message, question.facts, changes)?;
+                let amending =
+                    Amending { policy: &own.name, grants: own.grants, now: question.now };
+                let amended = amend::apply(&amending, message, question.facts, changes)?;
                 Said::Amend(Box::new(amended))
             }
         })

@@ -21,7 +21,7 @@ pub(crate) struct Revision {
     idle: Mutex<Vec<Instance>>,
     /// No longer in force: what comes back is dropped.
     retired: AtomicBool,
-    /// Whether its latest visit failed.
+    /// Whether the latest visit that counts failed.
     failing: AtomicBool,
 }
 
@@ -62,7 +62,7 @@ impl Revision {
         self.failing.load(Ordering::Relaxed)
     }
 
-    /// Remembers how it was to ask it.
+    /// Remembers how it was to ask it in earnest.
     pub(crate) fn set_failing(&self, failing: bool) {
         self.failing.store(failing, Ordering::Relaxed);
     }

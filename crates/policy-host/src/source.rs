@@ -77,7 +77,7 @@ pub struct VisitLimits {
     pub memory: usize,
     /// Most calls of the imports `state` and `telecom`.
     pub host_calls: u32,
-    /// Most bytes of log lines; the rest is dropped and counted.
+    /// Most bytes of log lines, each of which counts as 64 at least; the rest is dropped and counted.
     pub log_bytes: usize,
     /// Most visits of one warm instance before a new one takes its place.
     pub max_calls: u32,

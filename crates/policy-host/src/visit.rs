@@ -11,6 +11,9 @@ use crate::holds::Holds;
 use crate::memory::MemoryMeter;
 use crate::{LimitReport, PolicyName, VisitLimits};
 
+/// Fewest bytes that a log line takes of the allowance, whatever it says: the host writes more than the guest's words.
+const LOG_LINE_BYTES: usize = 64;
+
 /// The circumstances of one question to a policy.
 #[derive(Clone, Debug)]
 pub(crate) struct Asking {
@@ -98,9 +101,10 @@ impl Visit {
         }
     }
 
-    /// Takes `bytes` of the log's allowance; `false`, and one line dropped, where they do not fit.
+    /// Takes a line of `bytes` from the log's allowance, at least 64; `false`, and the line dropped, where it does not
+    /// fit.
     pub(crate) fn take_log(&mut self, bytes: usize) -> bool {
-        let sum = self.spent.log_bytes.saturating_add(bytes);
+        let sum = self.spent.log_bytes.saturating_add(bytes.max(LOG_LINE_BYTES));
         let fits = sum <= self.limits.log_bytes;
         match fits {
             true => self.spent.log_bytes = sum,
@@ -155,5 +159,34 @@ impl Spent {
             waited: Duration::ZERO,
             ticks: 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use store::MemoryLedger;
+
+    use super::{LOG_LINE_BYTES, Visit};
+    use crate::{PolicyName, VisitLimits};
+
+    /// How many lines of `bytes` are written, and how many dropped, of a thousand.
+    fn lines(bytes: usize) -> (usize, u32) {
+        let limits = VisitLimits { log_bytes: 4_096, ..VisitLimits::default() };
+        let (tick, ledger) = (Duration::from_millis(5), Arc::new(MemoryLedger::default()));
+        let mut visit = Visit::new(PolicyName::new("p"), limits, tick, ledger, Arc::default());
+        let written = (0..1_000).filter(|_| visit.take_log(bytes)).count();
+        (written, visit.spent.log_dropped)
+    }
+
+    #[test]
+    fn a_log_line_takes_its_bytes_and_a_short_or_empty_one_takes_sixty_four() {
+        for short in [0, 1, LOG_LINE_BYTES] {
+            assert_eq!(lines(short), (64, 936), "lines of {short} bytes");
+        }
+        assert_eq!(lines(1_024), (4, 996));
+        assert_eq!(lines(4_097), (0, 1_000));
     }
 }

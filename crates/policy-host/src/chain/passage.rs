@@ -1,14 +1,17 @@
 //! One message on its way through a chain.
 
+use std::sync::Arc;
+
 use message::facts::Facts;
 use message::{Change, Message, Note};
 
 use super::{Candidate, PolicyChain};
+use crate::amend::Amended;
 use crate::cleared::{Cleared, Explanation, NotCleared, NotClearedKind, Trail};
 use crate::decision::{Decision, LimitReport};
 use crate::holds::Holds;
 use crate::policy::{Opinion, Question, Said};
-use crate::{Generation, Mode, OnFailure, Policy, PolicyName};
+use crate::{Generation, Mode, OnFailure, Policy, PolicyFailure, PolicyName};
 
 /// The message as it is by now, and all that was said and taken so far.
 pub(super) struct Passage {
@@ -22,10 +25,26 @@ pub(super) struct Passage {
     standings: Vec<LimitReport>,
 }
 
+/// What a policy's word does to the way.
+pub(super) enum Step {
+    On,
+    /// The message is another one than the policies before were asked about.
+    Amended,
+    Ended(Stop),
+}
+
 /// A policy's word that ends the way.
 pub(super) struct Stop {
     policy: PolicyName,
     kind: NotClearedKind,
+}
+
+/// What a policy said, under its operator's rule for failures.
+enum Weight {
+    Accepted,
+    Amended(Box<Amended>),
+    Skipped(PolicyFailure),
+    Ends(NotClearedKind),
 }
 
 impl Passage {
@@ -52,36 +71,57 @@ impl Passage {
             now: candidate.now,
             generation: self.generation,
             dry_run: self.dry_run,
+            again: false,
         }
     }
 
+    /// The question to a policy that was asked before about the message as it was then.
+    pub(super) fn question_again(&self) -> Question<'_> {
+        Question { dry_run: true, again: true, ..self.question() }
+    }
+
+    pub(super) fn app(&self) -> Arc<str> {
+        Arc::clone(&self.candidate.app)
+    }
+
     /// Takes in what `policy` said; a policy in the shadow says nothing that counts.
-    pub(super) fn take_in(&mut self, policy: &Policy, opinion: Opinion) -> Option<Stop> {
+    pub(super) fn take_in(&mut self, policy: &Policy, opinion: Opinion) -> Step {
         let Opinion { said, decisions, mut holds, reports } = opinion;
-        let from = self.decisions.len();
-        self.decisions.extend(decisions);
         if policy.mode == Mode::Shadow {
-            return None;
+            self.decisions.extend(decisions);
+            return Step::On;
         }
         self.holds.take_over(&mut holds);
         self.standings.extend(reports);
-        let notes = self.decisions[from..].iter().flat_map(|decision| &decision.notes);
-        self.warnings.extend(notes.filter(|note| note.shown).cloned());
-        let stop = |kind| Some(Stop { policy: policy.name().clone(), kind });
-        match said {
-            Ok(Said::Accept) => None,
-            Ok(Said::Amend(amended)) => {
+        self.write_down(decisions);
+        match weigh(said, policy.on_failure) {
+            Weight::Accepted => Step::On,
+            Weight::Amended(amended) => {
                 self.candidate.message = amended.message;
                 self.candidate.facts = amended.facts;
                 self.changes.extend(amended.changes);
-                None
+                Step::Amended
             }
-            Ok(Said::Reject(rejection)) => stop(NotClearedKind::Rejected(rejection)),
-            Err(failure) if policy.on_failure == OnFailure::Accept => {
+            Weight::Skipped(failure) => {
                 self.skipped(policy, failure.as_str());
+                Step::On
+            }
+            Weight::Ends(kind) => Step::Ended(Stop { policy: policy.name().clone(), kind }),
+        }
+    }
+
+    /// Takes in what `policy` said when it was asked again: it is written down only where it ends the way.
+    pub(super) fn take_in_again(&mut self, policy: &Policy, opinion: Opinion) -> Option<Stop> {
+        match weigh(opinion.said, policy.on_failure) {
+            Weight::Accepted | Weight::Amended(_) => None,
+            Weight::Skipped(failure) => {
+                warn_of_skip(policy, failure.as_str());
                 None
             }
-            Err(failure) => stop(NotClearedKind::Failed(failure)),
+            Weight::Ends(kind) => {
+                self.write_down(opinion.decisions);
+                Some(Stop { policy: policy.name().clone(), kind })
+            }
         }
     }
 
@@ -101,8 +141,14 @@ impl Passage {
         Explanation { stopped: stop.map(|stop| (stop.policy, stop.kind)), message, facts, trail }
     }
 
+    fn write_down(&mut self, decisions: Vec<Decision>) {
+        let notes = decisions.iter().flat_map(|decision| &decision.notes);
+        self.warnings.extend(notes.filter(|note| note.shown).cloned());
+        self.decisions.extend(decisions);
+    }
+
     fn skipped(&mut self, policy: &Policy, kind: &str) {
-        tracing::warn!(policy.name = %policy.name(), error.type = kind, "a policy failed and was skipped");
+        warn_of_skip(policy, kind);
         if let Some(decision) = self.decisions.last_mut() {
             decision.notes.push(Note {
                 policy: policy.name().as_str().to_owned(),
@@ -122,5 +168,59 @@ impl Passage {
             standings: self.standings,
         };
         (self.candidate.message, self.candidate.facts, self.holds, trail)
+    }
+}
+
+/// The same rule whether a policy is asked for the first time or again.
+fn weigh(said: Result<Said, PolicyFailure>, on_failure: OnFailure) -> Weight {
+    match said {
+        Ok(Said::Accept) => Weight::Accepted,
+        Ok(Said::Amend(amended)) => Weight::Amended(amended),
+        Ok(Said::Reject(rejection)) => Weight::Ends(NotClearedKind::Rejected(rejection)),
+        Err(failure) if on_failure == OnFailure::Accept => Weight::Skipped(failure),
+        Err(failure) => Weight::Ends(NotClearedKind::Failed(failure)),
+    }
+}
+
+fn warn_of_skip(policy: &Policy, kind: &str) {
+    tracing::warn!(policy.name = %policy.name(), error.type = kind, "a policy failed and was skipped");
+}
+
+#[cfg(test)]
+mod tests {
+    use message::Rejection;
+
+    use super::{NotClearedKind, OnFailure, PolicyFailure, Said, Weight, weigh};
+
+    const RULES: [OnFailure; 3] = [OnFailure::Reject, OnFailure::Accept, OnFailure::LastGood];
+
+    fn refusal() -> Rejection {
+        Rejection {
+            code: "test.asked".to_owned(),
+            detail: "why".to_owned(),
+            faults: Vec::new(),
+            retry_after: None,
+            earlier: None,
+        }
+    }
+
+    #[test]
+    fn a_refusal_ends_the_way_whatever_the_rule_for_failures() {
+        for rule in RULES {
+            let weight = weigh(Ok(Said::Reject(refusal())), rule);
+            assert!(matches!(weight, Weight::Ends(NotClearedKind::Rejected(_))), "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn a_failure_ends_the_way_unless_the_operator_lets_it_pass() {
+        for rule in RULES {
+            let ends = match weigh(Err(PolicyFailure::Deadline), rule) {
+                Weight::Ends(NotClearedKind::Failed(_)) => true,
+                Weight::Skipped(_) => false,
+                _ => panic!("a failure under {rule:?} is neither"),
+            };
+            assert_eq!(ends, rule != OnFailure::Accept, "{rule:?}");
+        }
     }
 }

@@ -5,6 +5,7 @@ mod host;
 mod watched;
 
 mod afterwards;
+mod amended;
 mod chains;
 mod failures;
 mod holds;

@@ -1,7 +1,10 @@
 //! One chain after the other.
 
+use std::time::Duration;
+
 use policy_host::{Generation, OnFailure, Policies, PolicyName, PolicySource};
 use serde_json::json;
+use tokio::task::yield_now;
 
 use crate::host::{Host, country, ending, module, runaway, sms, sms_to};
 
@@ -121,6 +124,71 @@ async fn a_failing_revision_is_never_the_last_good_one() {
 
     let cleared = worse.clear(sms("panic")).await.unwrap();
     assert_eq!(cleared.decisions()[1].digest, policy_host::Digest::of(&module("country")));
+}
+
+/// A policy `rule` that does as `request` says where the text is `hello`.
+fn on_hello(request: &str) -> PolicySource {
+    let mut source = rule(runaway());
+    source.settings = json!({ "on_text": { "hello": request } });
+    source
+}
+
+/// Whether the policy that `good` decides by stands in for the next one that fails, and not an older one.
+async fn stands_in_next(host: &Host, good: &policy_host::PolicyChain) -> bool {
+    let failing = host.next_chain(Some(good), &[on_hello("panic")]).await;
+    ending(&failing.clear(sms("hello")).await) == "test.good"
+}
+
+#[tokio::test]
+async fn what_fails_in_an_explanation_stays_the_last_good_revision() {
+    let host = Host::new();
+    let older = host.chain(&[rule(country())]).await;
+    let good = host.next_chain(Some(&older), &[on_hello("refuse test.good")]).await;
+
+    let explained = good.explain(sms("panic")).await;
+
+    assert_eq!(explained.trail.decisions[0].verdict.as_str(), "failure");
+    assert!(stands_in_next(&host, &good).await, "an older revision stood in");
+}
+
+#[tokio::test]
+async fn an_explanation_that_goes_well_makes_no_failing_revision_good() {
+    let host = Host::new();
+    let older = host.chain(&[rule(country())]).await;
+    let bad = host.next_chain(Some(&older), &[on_hello("refuse test.good")]).await;
+    drop(bad.clear(sms("panic")).await.unwrap());
+
+    let explained = bad.explain(sms("see you")).await;
+
+    assert_eq!(explained.trail.decisions[0].verdict.as_str(), "accept");
+    assert!(!stands_in_next(&host, &bad).await, "a failing revision stood in");
+}
+
+/// Half of two instances may be visited at once, and a visit of another chain stays until the ledger answers.
+#[tokio::test]
+async fn what_finds_no_free_instance_stays_the_last_good_revision() {
+    let host = Host::with(|options| options.instances = 2);
+    let hasty = |mut source: PolicySource| {
+        source.limits.time = Duration::from_millis(50);
+        source
+    };
+    let older = host.chain(&[hasty(rule(country()))]).await;
+    let good = host.next_chain(Some(&older), &[hasty(on_hello("refuse test.good"))]).await;
+    let patient = host.chain(&[runaway()]).await;
+    host.ledger.get_stuck();
+    let crowded = async {
+        while host.ledger.asked().is_empty() {
+            yield_now().await;
+        }
+        let crowded = good.clear(sms("hello")).await;
+        host.ledger.get_going();
+        crowded
+    };
+
+    let (first, crowded) = tokio::join!(patient.clear(sms("greedy 3")), crowded);
+
+    assert_eq!((&*ending(&first), &*ending(&crowded)), ("cleared", "failed: no_instance"));
+    assert!(stands_in_next(&host, &good).await, "an older revision stood in");
 }
 
 #[tokio::test]
