@@ -146,20 +146,7 @@ fn recipients(fields: &mut Fields, name: &str) -> (Vec<At<String>>, bool) {
             );
             (Vec::new(), true)
         }
-        Some(Value::Array(items)) => {
-            let mut numbers = Vec::with_capacity(items.len());
-            for (index, item) in items.into_iter().enumerate() {
-                let pointer = format!("{pointer}/{index}");
-                match item {
-                    Value::String(number) => numbers.push(At::new(pointer, number)),
-                    other => {
-                        let detail = format!("is {}; send a string", json::kind(&other));
-                        fields.fault(pointer, "body.wrong_type", detail);
-                    }
-                }
-            }
-            (numbers, true)
-        }
+        Some(Value::Array(items)) => (entries(fields, &pointer, items), true),
         Some(other) => {
             let detail = format!(
                 "is {}; send a string: a number loses its plus sign and digits",
@@ -171,41 +158,58 @@ fn recipients(fields: &mut Fields, name: &str) -> (Vec<At<String>>, bool) {
     }
 }
 
+/// The strings of an array, each with its pointer; entries of another type are faults and left out.
+fn entries(fields: &mut Fields, pointer: &str, items: Vec<Value>) -> Vec<At<String>> {
+    let mut strings = Vec::with_capacity(items.len());
+    for (index, item) in items.into_iter().enumerate() {
+        let pointer = format!("{pointer}/{index}");
+        match item {
+            Value::String(text) => strings.push(At::new(pointer, text)),
+            other => {
+                let detail = format!("is {}; send a string", json::kind(&other));
+                fields.fault(pointer, "body.wrong_type", detail);
+            }
+        }
+    }
+    strings
+}
+
 /// `dst`: a string, with `<` between several, or an array as some clients send it. Plivo drops separators and a
 /// missing plus sign silently (its "Messages" API page), so both are mended here the same way.
 fn plivo_recipients(fields: &mut Fields) -> (Vec<At<String>>, bool) {
-    let numbers = match fields.take("dst") {
+    // How many entries stand in it, and those that are strings.
+    let (count, numbers) = match fields.take("dst") {
         Some(Value::String(text)) if text.trim_start().starts_with('[') => {
             let detail = "is the text of a list, as Python's str() writes it; join the numbers with '<' instead";
             fields.fault("/dst", "phone.multiple", detail);
             return (Vec::new(), false);
         }
         Some(Value::String(text)) if text.contains('<') => {
-            text.split('<').map(str::to_owned).collect()
+            let numbers: Vec<_> =
+                text.split('<').map(|number| At::new("/dst", number.to_owned())).collect();
+            (numbers.len(), numbers)
         }
-        Some(Value::Array(items)) => {
-            items.iter().map(|item| item.as_str().unwrap_or_default().to_owned()).collect()
-        }
+        Some(Value::Array(items)) => (items.len(), entries(fields, "/dst", items)),
         Some(Value::String(text)) => return (vec![At::new("/dst", plivo_number(&text))], false),
         Some(other) => {
             let detail = format!("is {}; send a string", json::kind(&other));
             fields.fault("/dst", "body.wrong_type", detail);
             return (Vec::new(), false);
         }
-        None => Vec::<String>::new(),
+        None => (0, Vec::new()),
     };
-    let (mut known, mut seen) = (HashSet::new(), Vec::new());
-    for number in numbers.iter().filter(|number| !number.is_empty()) {
-        let number = plivo_number(number);
-        if known.insert(number.clone()) {
-            seen.push(number);
-        }
-    }
-    if seen.is_empty() {
+    let all_read = numbers.len() == count;
+    let mut known = HashSet::new();
+    let to: Vec<At<String>> = numbers
+        .into_iter()
+        .filter(|at| !at.value.is_empty())
+        .map(|at| At::new(at.pointer, plivo_number(&at.value)))
+        .filter(|at| known.insert(at.value.clone()))
+        .collect();
+    if to.is_empty() && all_read {
         fields.fault("/dst", "phone.missing", "dst parameter is missing");
     }
-    let many = numbers.len() > 1;
-    (seen.into_iter().map(|number| At::new("/dst", number)).collect(), many)
+    (to, count > 1)
 }
 
 /// `src`: more digits than a short code has are a number, whose plus sign Plivo lets be left out.
@@ -238,4 +242,52 @@ fn number_or_text(fields: &mut Fields, name: &str) -> Option<At<u64>> {
         fields.fault(&pointer, "body.wrong_type", "is not a whole number of seconds");
     }
     number.map(|seconds| At::new(pointer, seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::Order;
+
+    /// Recipients, and pointers and codes of the faults.
+    fn read(dst: &Value) -> (Vec<String>, Vec<(String, String)>) {
+        let body = json!({"dst": dst, "src": "14150000001", "text": "x"});
+        let order = Order::plivo(body).unwrap_or_else(|faults| panic!("{faults:?}"));
+        let to = order.to.into_iter().map(|at| at.value).collect();
+        (to, order.faults.into_iter().map(|fault| (fault.pointer, fault.code)).collect())
+    }
+
+    #[test]
+    fn an_entry_of_dst_that_is_no_string_is_a_fault_where_it_stands() {
+        for (dst, to, faulty) in [
+            (json!(["14150000002", 14150000003_u64]), vec!["+14150000002"], vec!["/dst/1"]),
+            (json!([null, "14150000002", {}]), vec!["+14150000002"], vec!["/dst/0", "/dst/2"]),
+            (json!([["14150000002"]]), vec![], vec!["/dst/0"]),
+        ] {
+            let faults: Vec<(String, String)> =
+                faulty.iter().map(|at| ((*at).to_owned(), "body.wrong_type".to_owned())).collect();
+            let to: Vec<String> = to.into_iter().map(str::to_owned).collect();
+            assert_eq!(read(&dst), (to, faults), "{dst}");
+        }
+    }
+
+    #[test]
+    fn a_dst_without_a_number_is_missing() {
+        let missing = vec![("/dst".to_owned(), "phone.missing".to_owned())];
+        for dst in [json!(null), json!([]), json!([""]), json!("<")] {
+            assert_eq!(read(&dst), (vec![], missing.clone()), "{dst}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_stands_twice_in_dst_is_one_recipient() {
+        for dst in [
+            json!("14150000002<+14150000002<14150000003"),
+            json!(["14150000002", "+14150000002", "14150000003"]),
+        ] {
+            let to = vec!["+14150000002".to_owned(), "+14150000003".to_owned()];
+            assert_eq!(read(&dst), (to, vec![]), "{dst}");
+        }
+    }
 }
