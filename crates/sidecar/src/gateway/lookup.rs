@@ -1,13 +1,17 @@
 //! What an app may look up: its messages, its policies, its limits.
 
+mod paging;
+
+use std::ops::Range;
 use std::time::Duration;
 
 use http::StatusCode;
 use message::{MessageId, limits as provider};
 use serde_json::{Value, json};
-use store::{Filter, Record, Status, StoreError};
+use store::{Filter, Messages, Record, Status, StoreError};
 use url::form_urlencoded;
 
+use self::paging::Paging;
 use super::answer::{Answer, api_id};
 use super::refusal::{Plain, Refusal};
 use super::submission::{HORIZON_S, RECIPIENTS};
@@ -16,8 +20,8 @@ use crate::policies;
 
 /// Most records of one page.
 const PAGE: usize = 100;
-/// Most records of one page on Plivo's door (Plivo's own bound).
-const PLIVO_PAGE: usize = 20;
+/// Most records counted and paged through on Plivo's door: its offsets are walked, not looked up.
+const DEPTH: usize = 1_000;
 
 impl Gateway {
     /// `GET /v1/messages/{id}`
@@ -76,25 +80,20 @@ impl Gateway {
         Ok(Answer::json(StatusCode::OK, &body))
     }
 
-    /// `GET /v1/Account/{auth_id}/Message/`: the newest twenty, as Plivo pages them.
+    /// `GET /v1/Account/{auth_id}/Message/?limit=&offset=`: the newest 1,000, as Plivo pages them.
     pub(super) async fn plivo_list(
         &self,
         call: &Call,
         account: &str,
         query: &str,
     ) -> Result<Answer, Refusal> {
-        let limit = form_urlencoded::parse(query.as_bytes())
-            .find(|(name, _)| name == "limit")
-            .and_then(|(_, value)| value.parse().ok())
-            .map_or(PLIVO_PAGE, |limit: usize| limit.clamp(1, PLIVO_PAGE));
-        let filter = Filter { limit, ..Filter::default() };
-        let page =
-            self.messages.list(&call.app.name, &filter).await.map_err(|_| Plain::Internal)?;
+        let paging = Paging::read(query).map_err(Refusal::Malformed)?;
+        let (records, total) = newest(&self.messages, &call.app.name, paging.places(DEPTH))
+            .await
+            .map_err(|_| Plain::Internal)?;
         let objects: Vec<Value> =
-            page.records.iter().map(|record| shown::plivo(record, account)).collect();
-        let meta = json!({
-            "limit": limit, "offset": 0, "next": null, "previous": null, "total_count": objects.len(),
-        });
+            records.iter().map(|record| shown::plivo(record, account)).collect();
+        let meta = paging.meta(total, account);
         Ok(Answer::json(
             StatusCode::OK,
             &json!({"api_id": api_id(), "meta": meta, "objects": objects}),
@@ -116,6 +115,35 @@ impl Gateway {
         };
         found.ok_or_else(|| Plain::NoSuchMessage.into())
     }
+}
+
+/// The app's records at `places`, newest first, and how many it has; both end at [`DEPTH`].
+async fn newest(
+    messages: &Messages,
+    app: &str,
+    places: Range<usize>,
+) -> Result<(Vec<Record>, usize), StoreError> {
+    let (mut found, mut total) = (Vec::new(), 0);
+    let mut filter = Filter { limit: PAGE, ..Filter::default() };
+    while total < DEPTH {
+        let page = match messages.list(app, &filter).await {
+            Ok(page) => page,
+            // The record that the walk stood at has just made room for a new one: the list ends with it.
+            Err(StoreError::NotFound) => break,
+            Err(err) => return Err(err),
+        };
+        for (place, record) in (total..DEPTH).zip(page.records) {
+            total = place + 1;
+            if places.contains(&place) {
+                found.push(record);
+            }
+        }
+        filter.after = page.next;
+        if filter.after.is_none() {
+            break;
+        }
+    }
+    Ok((found, total))
 }
 
 /// `GET /v1/policies`: the chain as this app meets it.
@@ -184,9 +212,56 @@ fn shown_limits(settings: &Value) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
+    use message::{Dedup, E164, Message, MessageId, Segments, Sender, Timestamp};
     use serde_json::json;
+    use store::{Messages, Record};
 
-    use super::shown_limits;
+    use super::{newest, shown_limits};
+
+    async fn records(app: &str, count: usize) -> Messages {
+        let messages = Messages::default();
+        for owner in [app, "another"] {
+            for nth in 0..count {
+                let message = Message {
+                    id: MessageId(format!("{owner}-{nth}").into()),
+                    to: E164::parse("+14155550123", "/to").unwrap(),
+                    sender: Sender::ShortCode("12345".into()),
+                    text: String::new(),
+                    media_urls: vec![],
+                    media_ids: vec![],
+                    intent: String::new(),
+                    ttl_s: None,
+                    not_before: None,
+                    callback_url: None,
+                    dedup: Dedup::Off,
+                    tags: vec![],
+                };
+                let record =
+                    Record::of(&message, Segments::of(""), owner, "messages", Timestamp(1));
+                messages.insert(record).await.unwrap();
+            }
+        }
+        messages
+    }
+
+    #[tokio::test]
+    async fn an_apps_newest_are_counted_and_found_by_their_place_down_to_the_depth() {
+        for (count, places, total, found) in [
+            (0, 0..20, 0, vec![]),
+            (3, 0..20, 3, vec![2, 1, 0]),
+            (100, 98..118, 100, vec![1, 0]),
+            (250, 99..102, 250, vec![150, 149, 148]),
+            (1_000, 999..1_000, 1_000, vec![0]),
+            (1_150, 998..1_000, 1_000, vec![151, 150]),
+            (1_150, 1_000..1_000, 1_000, vec![]),
+        ] {
+            let messages = records("billing", count).await;
+            let (seen, counted) = newest(&messages, "billing", places.clone()).await.unwrap();
+            let seen: Vec<String> = seen.into_iter().map(|record| record.id.to_string()).collect();
+            let found: Vec<String> = found.iter().map(|nth| format!("billing-{nth}")).collect();
+            assert_eq!((seen, counted), (found, total), "{places:?} of {count}");
+        }
+    }
 
     #[test]
     fn of_a_policys_settings_only_its_limits_are_shown() {
