@@ -135,6 +135,10 @@ async fn what_plivo_would_miss_is_refused_here() {
             r#"{"src": "14150000001", "dst": ["14150000002", 14150000003], "text": "x"}"#,
             "dst/1 is a number; send a string (body.wrong_type)",
         ),
+        (
+            r#"{"src": "14150000001", "dst": "14150000002", "text": "x", "media_ids": ["a b"]}"#,
+            "media.bad_id",
+        ),
         (r#"{"src": "14150000001", "dst": "14150000001", "text": "x"}"#, "phone.same_as_sender"),
         (
             r#"{"src": "14150000001", "dst": "14150000002", "text": "x", "powerpack_uuid": "86bbb125-97bb-4d72-89fd-81d5c515b015"}"#,

@@ -7,7 +7,7 @@ use message::{
 use url::Url;
 use uuid::Uuid;
 
-use super::super::order::Order;
+use super::super::order::{At, Order};
 use super::{change, schedule, sender};
 use crate::config::{App, Plivo};
 
@@ -19,6 +19,8 @@ const WORD_BYTES: usize = 64;
 const TAG_BYTES: usize = 256;
 /// Most bytes of an app's own key for repeats.
 const DEDUP_KEY_BYTES: usize = 255;
+/// Most characters of a medium's id. Plivo's own are UUIDs of 36; it publishes no form, so this is a bound of ours.
+const MEDIA_ID_CHARS: usize = 128;
 
 /// What all recipients of one request share.
 pub(super) struct Shared {
@@ -47,13 +49,7 @@ impl Shared {
         let sender = sender::of(order, app, plivo, faults);
         let media_urls = media(order, faults, &mut changes);
         let media_ids: Vec<String> = order.media_ids.iter().map(|id| id.value.clone()).collect();
-        for id in order.media_ids.iter().filter(|id| id.value.trim().is_empty()) {
-            faults.push(Fault::new(
-                &id.pointer,
-                "media.bad_id",
-                "is empty; give the id Plivo answered the upload with",
-            ));
-        }
+        faults.extend(order.media_ids.iter().filter_map(media_id_fault));
         let has_media = !order.media_urls.is_empty() || !media_ids.is_empty();
         let text = order.text.value.clone();
         let kind = if has_media { Kind::Mms } else { Kind::Sms };
@@ -197,6 +193,15 @@ fn media(order: &Order, faults: &mut Vec<Fault>, changes: &mut Vec<Change>) -> V
     urls
 }
 
+/// An id names a medium at Plivo; what could be no part of a name there ends here.
+fn media_id_fault(id: &At<String>) -> Option<Fault> {
+    let fits = (1..=MEDIA_ID_CHARS).contains(&id.value.len())
+        && id.value.bytes().all(|byte| byte.is_ascii_graphic());
+    let detail =
+        "is not 1 to 128 visible ASCII characters; give the id Plivo answered the upload with";
+    (!fits).then(|| Fault::new(&id.pointer, "media.bad_id", detail))
+}
+
 fn dedup(order: &Order, faults: &mut Vec<Fault>) -> Dedup {
     match (&order.dedup, &order.dedup_key) {
         (Some(word), Some(key)) if word.value == "off" => {
@@ -224,5 +229,26 @@ fn dedup(order: &Order, faults: &mut Vec<Fault>) -> Dedup {
         }
         (_, Some(key)) => Dedup::Key(key.value.clone()),
         (_, None) => Dedup::Content,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::order::At;
+    use super::media_id_fault;
+
+    #[test]
+    fn a_mediums_id_is_1_to_128_visible_ascii_characters() {
+        let longest = "m".repeat(128);
+        for id in ["801c2056-33ab-499c-80ef-58b574a462a2", "!", "~", &longest] {
+            let fault = media_id_fault(&At::new("/media_ids/0", id.to_owned()));
+            assert_eq!(fault, None, "{id:?}");
+        }
+        let too_long = "m".repeat(129);
+        for id in ["", " ", "a b", " m1", "m1\n", "m\u{0}", "m\u{7f}", "\u{e9}1", &too_long] {
+            let fault = media_id_fault(&At::new("/media_ids/3", id.to_owned()));
+            let found = fault.map(|fault| (fault.code, fault.pointer));
+            assert_eq!(found, Some(("media.bad_id".into(), "/media_ids/3".into())), "{id:?}");
+        }
     }
 }
