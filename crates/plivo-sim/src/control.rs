@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Call;
 use crate::reply::{self, Reply};
-use crate::shared::{Shared, World};
+use crate::shared::{Shared, Waiting, World};
 use crate::{ReportError, Seen, State, Step, callback};
 
 /// Answers a control call. They need no authentication: the simulator guards nothing.
@@ -43,6 +43,7 @@ pub(crate) async fn answer(shared: &Arc<Shared>, route: &str, call: &Call) -> Re
     }
 }
 
+/// Puts a script in place of the one before, as PUT means (RFC 9110, 9.3.4).
 async fn script(shared: &Shared, body: &[u8]) -> Reply {
     let steps = serde_json::from_slice::<Value>(body).and_then(|value| match value {
         Value::Array(_) => serde_json::from_value::<Vec<Step>>(value),
@@ -52,7 +53,7 @@ async fn script(shared: &Shared, body: &[u8]) -> Reply {
         Ok(steps) => steps,
         Err(err) => return refused(StatusCode::BAD_REQUEST, &format!("not a step: {err}")),
     };
-    match shared.script(steps).await {
+    match shared.script(Waiting::Replaced, steps).await {
         Ok(()) => done(),
         Err(err) => refused(StatusCode::BAD_REQUEST, &err.to_string()),
     }

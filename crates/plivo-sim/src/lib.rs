@@ -10,7 +10,7 @@
 //!
 //! | Route | Does |
 //! |---|---|
-//! | `PUT /_sim/script` | adds a step, or an array of steps; each serves one later message POST |
+//! | `PUT /_sim/script` | scripts a step, or an array of steps, in place of those that wait (`[]`: none); each serves one later message POST |
 //! | `PUT /_sim/release` | lets every held answer go |
 //! | `PUT /_sim/disconnect` | closes every idle connection, and every other one after its answer |
 //! | `GET /_sim/sends` | the messages really queued, oldest first, as JSON |

@@ -45,6 +45,15 @@ pub(crate) struct Shared {
     connections: AtomicU64,
 }
 
+/// What becomes of the steps that wait when others are scripted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// The others follow them.
+    Kept,
+    /// The others stand in their place.
+    Replaced,
+}
+
 /// Everything a `DELETE /_sim` forgets.
 #[derive(Debug, Default)]
 pub(crate) struct World {
@@ -101,15 +110,17 @@ impl Shared {
         let _ = self.jobs.send(Box::pin(job)).await;
     }
 
-    /// Adds steps to the script, all or none, and plays those that serve no request at once.
-    pub(crate) async fn script(&self, steps: Vec<Step>) -> Result<(), StepError> {
+    /// Scripts steps, all or none, and plays those that serve no request at once. Where it fails, nothing changes.
+    pub(crate) async fn script(&self, waiting: Waiting, steps: Vec<Step>) -> Result<(), StepError> {
         steps.iter().try_for_each(Step::check)?;
         let (at_once, later): (Vec<Step>, Vec<Step>) =
             steps.into_iter().partition(|step| step.refuse_connections_ms.is_some());
         self.with(|world| {
-            if world.script.len() + later.len() > MOST_STEPS {
-                return Err(StepError::Full(world.script.len()));
+            let kept = if waiting == Waiting::Kept { world.script.len() } else { 0 };
+            if kept + later.len() > MOST_STEPS {
+                return Err(StepError::Full { steps: kept + later.len(), most: MOST_STEPS });
             }
+            world.script.truncate(kept);
             world.script.extend(later);
             Ok(())
         })?;

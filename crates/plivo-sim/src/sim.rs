@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::callback;
 use crate::server::{self, Panic, Server};
-use crate::shared::{Shared, World};
+use crate::shared::{Shared, Waiting, World};
 use crate::{Queued, ReportError, Reported, Seen, SimConfig, State, Step};
 
 /// Jobs and orders waiting for the accept loop.
@@ -78,14 +78,16 @@ impl PlivoSim {
         format!("http://{}", self.address)
     }
 
-    /// Adds steps, each of which serves one later message POST; those that refuse connections work at once.
+    /// Adds steps after those that wait already (`PUT /_sim/script` replaces them), each of which serves one later
+    /// message POST; those that refuse connections work at once.
     ///
     /// # Panics
     ///
-    /// If a step cannot be played; see [`StepError`](crate::StepError).
+    /// If a step cannot be played, or too many wait; see [`StepError`](crate::StepError).
     pub async fn script(&self, steps: impl IntoIterator<Item = Step>) {
-        if let Err(err) = self.shared.script(steps.into_iter().collect()).await {
-            panic!("the step cannot be played: {err}");
+        let steps = steps.into_iter().collect();
+        if let Err(err) = self.shared.script(Waiting::Kept, steps).await {
+            panic!("the steps cannot be played: {err}");
         }
     }
 

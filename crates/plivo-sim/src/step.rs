@@ -61,9 +61,14 @@ pub enum StepError {
     /// A header that HTTP does not allow.
     #[error("`headers` has a name or value that HTTP does not allow, at `{0}`")]
     Header(String),
-    /// The script is full.
-    #[error("the script already has {0} steps; `DELETE /_sim` forgets them")]
-    Full(usize),
+    /// More steps than a script holds, those that wait and the new ones together.
+    #[error("the script would have {steps} steps; it holds at most {most}")]
+    Full {
+        /// How many it would have.
+        steps: usize,
+        /// How many it holds.
+        most: usize,
+    },
 }
 
 impl Step {

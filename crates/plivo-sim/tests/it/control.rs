@@ -1,6 +1,6 @@
 //! The routes under `/_sim`.
 
-use plivo_sim::{PlivoSim, SimConfig};
+use plivo_sim::{PlivoSim, SimConfig, Step};
 use serde_json::json;
 
 use crate::wire::{SMS, call, send};
@@ -8,20 +8,49 @@ use crate::wire::{SMS, call, send};
 #[tokio::test]
 async fn a_script_is_one_step_or_several() {
     let sim = PlivoSim::start(SimConfig::default()).await;
+    for (script, wanted) in [
+        (r#"{"status":500}"#, [500, 202, 202]),
+        (r#"[{"status":503},{"reset":true}]"#, [503, 0, 202]),
+    ] {
+        assert_eq!(call(&sim, "PUT", "/_sim/script", script).await.status, 200, "{script}");
+        let statuses = [
+            send(&sim, SMS).await.status,
+            send(&sim, SMS).await.status,
+            send(&sim, SMS).await.status,
+        ];
+        assert_eq!(statuses, wanted, "{script}");
+    }
+    sim.stop().await;
+}
+
+#[tokio::test]
+async fn a_script_replaces_what_waited_and_an_empty_one_clears_it() {
+    let sim = PlivoSim::start(SimConfig::default()).await;
+    for (script, wanted) in [(r#"{"status":503}"#, [503, 202]), ("[]", [202, 202])] {
+        sim.script([Step::status(500), Step::status(501)]).await;
+
+        assert_eq!(call(&sim, "PUT", "/_sim/script", script).await.status, 200, "{script}");
+
+        let statuses = [send(&sim, SMS).await.status, send(&sim, SMS).await.status];
+        assert_eq!(statuses, wanted, "{script}");
+    }
+    sim.stop().await;
+}
+
+#[tokio::test]
+async fn the_handle_adds_to_what_waits() {
+    let sim = PlivoSim::start(SimConfig::default()).await;
     assert_eq!(call(&sim, "PUT", "/_sim/script", r#"{"status":500}"#).await.status, 200);
-    assert_eq!(
-        call(&sim, "PUT", "/_sim/script", r#"[{"status":503},{"reset":true}]"#).await.status,
-        200
-    );
-    let statuses =
-        [send(&sim, SMS).await.status, send(&sim, SMS).await.status, send(&sim, SMS).await.status];
-    assert_eq!(statuses, [500, 503, 0]);
+    sim.script([Step::status(503)]).await;
+    let statuses = [send(&sim, SMS).await.status, send(&sim, SMS).await.status];
+    assert_eq!(statuses, [500, 503]);
     sim.stop().await;
 }
 
 #[tokio::test]
 async fn a_script_with_a_fault_is_refused_whole_and_says_why() {
     let sim = PlivoSim::start(SimConfig::default()).await;
+    sim.script([Step::status(503)]).await;
     for (script, word) in [
         (r#"[{"status":500},{"status":99}]"#, "99"),
         (r#"{"stat":500}"#, "stat"),
@@ -32,7 +61,8 @@ async fn a_script_with_a_fault_is_refused_whole_and_says_why() {
         assert_eq!(answer.status, 400, "{script}");
         assert!(answer.error().contains(word), "{script}: {}", answer.error());
     }
-    assert_eq!(send(&sim, SMS).await.status, 202);
+    let statuses = [send(&sim, SMS).await.status, send(&sim, SMS).await.status];
+    assert_eq!(statuses, [503, 202], "what waited before still waits");
     sim.stop().await;
 }
 
@@ -81,10 +111,12 @@ async fn connections_can_be_refused_by_script() {
 #[tokio::test]
 async fn a_script_is_bounded() {
     let sim = PlivoSim::start(SimConfig::default()).await;
-    let full = format!("[{}]", vec!["{}"; 10_000].join(","));
-    assert_eq!(call(&sim, "PUT", "/_sim/script", &full).await.status, 200);
-    let more = call(&sim, "PUT", "/_sim/script", "{}").await;
+    let steps = |count: usize| format!("[{}]", vec!["{}"; count].join(","));
+    for _ in 0..2 {
+        assert_eq!(call(&sim, "PUT", "/_sim/script", &steps(10_000)).await.status, 200);
+    }
+    let more = call(&sim, "PUT", "/_sim/script", &steps(10_001)).await;
     assert_eq!(more.status, 400);
-    assert!(more.error().contains("10000 steps"), "{}", more.error());
+    assert!(more.error().contains("10001 steps"), "{}", more.error());
     sim.stop().await;
 }
