@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use thiserror::Error;
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 use wasmtime::component::{Instance as RawInstance, InstancePre};
 use wasmtime::{Store, UpdateDeadline};
@@ -29,9 +29,17 @@ pub(crate) struct Prepared {
     pub(crate) grants: Grants,
     pub(crate) limits: VisitLimits,
     pub(crate) hooks: Hooks,
+    /// One permit a visit of this policy.
+    pub(crate) visits: Semaphore,
     pub(crate) shared: Arc<Shared>,
     pub(crate) pre: InstancePre<Visit>,
     pub(crate) indices: GuestIndices,
+}
+
+/// The right to visit a policy once.
+pub(crate) struct Permit<'a> {
+    _own: SemaphorePermit<'a>,
+    _shared: SemaphorePermit<'a>,
 }
 
 /// A live instance. Whoever visits it owns it: only a clean return brings it back among the idle ones.
@@ -60,14 +68,20 @@ pub(crate) enum Report<'a> {
 
 impl Prepared {
     /// The right to visit; a visit that finds none waits as long as it may take.
-    pub(crate) async fn permit(&self) -> Result<SemaphorePermit<'_>, PolicyFailure> {
-        let visits = &self.shared.visits;
-        if let Ok(permit) = visits.try_acquire() {
-            return Ok(permit);
+    pub(crate) async fn permit(&self) -> Result<Permit<'_>, PolicyFailure> {
+        if let (Ok(own), Ok(shared)) = (self.visits.try_acquire(), self.shared.visits.try_acquire())
+        {
+            return Ok(Permit { _own: own, _shared: shared });
         }
-        match timeout(self.limits.time, visits.acquire()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => Err(PolicyFailure::NoInstance),
+        let both = async {
+            // The policy's own first: those who wait for a policy that spins hold nothing that others wait for.
+            let own = self.visits.acquire().await.ok()?;
+            let shared = self.shared.visits.acquire().await.ok()?;
+            Some(Permit { _own: own, _shared: shared })
+        };
+        match timeout(self.limits.time, both).await {
+            Ok(Some(permit)) => Ok(permit),
+            Ok(None) | Err(_) => Err(PolicyFailure::NoInstance),
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tracing::Instrument;
 
@@ -137,6 +138,7 @@ impl PolicyRuntime {
             grants,
             limits: source.limits,
             hooks,
+            visits: Semaphore::new(self.shared.visits_per_policy),
             shared: Arc::clone(&self.shared),
             pre,
             indices,

@@ -5,11 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::SemaphorePermit;
-
 use crate::bindings::types;
 use crate::convert::Lowered;
-use crate::instance::{Instance, Prepared, Report, Unready};
+use crate::instance::{Instance, Permit, Prepared, Report, Unready};
 use crate::visit::{Asking, Spent};
 use crate::{Digest, Isolation, Manifest, PolicyFailure, PolicySource};
 
@@ -137,7 +135,7 @@ impl Revision {
     }
 
     /// An instance that took its settings, idle or new, and the right to visit it.
-    async fn enter(&self) -> Result<(Instance, SemaphorePermit<'_>), PolicyFailure> {
+    async fn enter(&self) -> Result<(Instance, Permit<'_>), PolicyFailure> {
         let permit = self.prepared.permit().await?;
         let idle = self.idle().pop();
         if let Some(instance) = idle {

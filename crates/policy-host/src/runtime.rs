@@ -44,6 +44,8 @@ pub struct RuntimeOptions {
     pub memory: usize,
     /// Most idle instances a policy. Default twice the cores.
     pub idle_per_policy: usize,
+    /// Most visits of one policy at once, so that one that spins leaves the others room. Default eight times the cores.
+    pub visits_per_policy: usize,
 }
 
 /// Loads policies and builds chains of them. Cheap to clone; all clones are one.
@@ -80,6 +82,7 @@ pub(crate) struct Shared {
     pub(crate) idle: AtomicUsize,
     pub(crate) idle_most: usize,
     pub(crate) idle_per_policy: usize,
+    pub(crate) visits_per_policy: usize,
     /// The generation of the next chain.
     pub(crate) next_generation: AtomicU64,
 }
@@ -95,6 +98,7 @@ impl RuntimeOptions {
             instances: 512,
             memory: 64 << 20,
             idle_per_policy: 2 * cores,
+            visits_per_policy: 8 * cores,
         }
     }
 }
@@ -119,6 +123,7 @@ impl PolicyRuntime {
             idle: AtomicUsize::new(0),
             idle_most: half,
             idle_per_policy: options.idle_per_policy,
+            visits_per_policy: options.visits_per_policy.max(1),
             next_generation: AtomicU64::new(1),
         };
         Ok(Self { shared: Arc::new(shared) })

@@ -42,7 +42,7 @@ impl Admin {
         let path = request.uri().path();
         // Probes come with whatever Host the prober likes; everything else is also out of a web page's reach.
         let probe = matches!(path, "/livez" | "/readyz");
-        if !probe && gateway::same_place(request.headers(), &self.hosts).is_err() {
+        if !probe && gateway::same_place(request.uri(), request.headers(), &self.hosts).is_err() {
             let detail = "the Host or Origin header names another place; see [listen] hosts";
             return respond(StatusCode::FORBIDDEN, &json!({"error": detail}));
         }

@@ -113,7 +113,7 @@ impl Gateway {
         request: Request<Incoming>,
         peer: Peer,
     ) -> Result<Answer, Refusal> {
-        identity::same_place(request.headers(), &self.bounds.hosts)?;
+        identity::same_place(request.uri(), request.headers(), &self.bounds.hosts)?;
         route.takes(request.method())?;
         let in_force = self.in_force.load_full();
         let app = Arc::clone(identity::app(&in_force.apps, request.headers(), &peer)?);

@@ -113,7 +113,9 @@ impl Bound {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(limits.idle_time)
-            .max_buf_size(limits.header_bytes);
+            .max_buf_size(limits.header_bytes)
+            // A client may close its side once it has asked; it still gets its answer.
+            .half_close(true);
         loop {
             let accepted = tokio::select! {
                 accepted = self.accept() => accepted,

@@ -6,13 +6,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use message::{Settlement, Timestamp, limits};
-use plivo_client::{Outcome, Outgoing, RefusedKind};
+use plivo_client::{Log, Outcome, Outgoing, RefusedKind};
 use policy_host::{Afterwards, Cleared};
 use store::Status;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tracing::{Instrument as _, Span};
 
 use super::{Delivery, News, backoff, now, reach};
+use crate::in_force::Account;
 use crate::{record, spans};
 
 /// Shorter than this Plivo takes no `message_expiry`, so a message with less left to live expires here.
@@ -50,6 +51,10 @@ pub(crate) struct About {
     pub(crate) door: &'static str,
     /// The app's own `not_before`, whatever the policies made of it.
     pub(crate) asked_start: Option<Timestamp>,
+    /// What Plivo is to keep, where the app says so; else the configuration decides.
+    pub(crate) log: Option<Log>,
+    /// Whether conversion feedback will follow.
+    pub(crate) trackable: bool,
 }
 
 /// How a journey ended.
@@ -106,8 +111,20 @@ impl Journey {
             if self.left() < SHORTEST {
                 return Some(self.expired());
             }
+            let account = self.delivery.account.borrow().clone();
+            let Some(permit) = self.room(&account.calls).await else {
+                if self.delivery.stop.is_cancelled() {
+                    return None;
+                }
+                continue;
+            };
+            if self.left() < SHORTEST {
+                return Some(self.expired());
+            }
             self.attempts += 1;
-            let again = match self.attempt(self.attempts).await {
+            let tried = self.attempt(self.attempts, &account).await;
+            drop(permit);
+            let again = match tried {
                 ControlFlow::Break(end) => return Some(end),
                 ControlFlow::Continue(again) => again,
             };
@@ -122,19 +139,15 @@ impl Journey {
         }
     }
 
-    async fn attempt(&mut self, nth: u32) -> ControlFlow<End, Again> {
-        let account = self.delivery.account.borrow().clone();
-        let _permit = self.room(&account.calls).await;
-        if self.left() < SHORTEST {
-            return ControlFlow::Break(self.expired());
-        }
+    async fn attempt(&mut self, nth: u32, account: &Account) -> ControlFlow<End, Again> {
         let id = self.cleared.message().id.clone();
         let began = now();
         record::attempt_began(&self.delivery.messages, &id, nth, began).await;
         let left = self.left();
         let outgoing = Outgoing {
             ttl: (left <= LONGEST).then_some(left),
-            log: account.log,
+            log: self.about.log.unwrap_or(account.log),
+            trackable: self.about.trackable,
             attempt: nth,
             ..Outgoing::new(self.cleared.message())
         };
@@ -145,13 +158,18 @@ impl Journey {
         self.judge(outcome, &account.credentials, account.attempts)
     }
 
-    /// The right to make a call; a message that waits for it counts as waiting. The semaphore is never closed.
+    /// The right to make a call, unless the deadline or the process's end comes first. A message that waits for it counts
+    /// as waiting.
     async fn room<'a>(&self, calls: &'a Semaphore) -> Option<SemaphorePermit<'a>> {
         if let Ok(permit) = calls.try_acquire() {
             return Some(permit);
         }
         let _counted = self.parked(Status::Waiting).await;
-        calls.acquire().await.ok()
+        tokio::select! {
+            permit = calls.acquire() => permit.ok(),
+            () = reach(self.deadline) => None,
+            () = self.delivery.stop.cancelled() => None,
+        }
     }
 
     /// What an outcome means for the message (messaging.md 3.4).

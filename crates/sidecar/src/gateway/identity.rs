@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use http::Uri;
 use http::uri::Authority;
 use http::{HeaderMap, header};
 
@@ -18,16 +19,12 @@ use crate::listen::Peer;
 ///
 /// `http.bad_host` where the Host header is missing, or names neither loopback nor one of `hosts`; `http.bad_origin`
 /// where a browser says that a page of another origin asks.
-pub(crate) fn same_place(headers: &HeaderMap, hosts: &[String]) -> Result<(), Plain> {
+pub(crate) fn same_place(uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Result<(), Plain> {
     let host =
         headers.get(header::HOST).and_then(|host| host.to_str().ok()).ok_or(Plain::BadHost)?;
     let authority: Authority = host.parse().map_err(|_| Plain::BadHost)?;
-    let name = authority.host().trim_end_matches('.');
-    let loopback = name.eq_ignore_ascii_case("localhost") || is_loopback(name);
-    if !loopback
-        && !hosts
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(name) || known.eq_ignore_ascii_case(host))
+    // A target in absolute form wins over the Host header (RFC 9112 section 3.2.2), so it must be ours too.
+    if ![Some(&authority), uri.authority()].into_iter().flatten().all(|named| is_ours(named, hosts))
     {
         return Err(Plain::BadHost);
     }
@@ -96,6 +93,14 @@ pub(crate) fn app<'a>(
     found.ok_or(Plain::AuthInvalid)
 }
 
+fn is_ours(authority: &Authority, hosts: &[String]) -> bool {
+    let name = authority.host().trim_end_matches('.');
+    let known = |known: &String| {
+        known.eq_ignore_ascii_case(name) || known.eq_ignore_ascii_case(authority.as_str())
+    };
+    name.eq_ignore_ascii_case("localhost") || is_loopback(name) || hosts.iter().any(known)
+}
+
 fn is_loopback(name: &str) -> bool {
     let bare = name.trim_start_matches('[').trim_end_matches(']');
     bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
@@ -111,6 +116,7 @@ mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
 
     use super::{Plain, same_place};
+    use http::Uri;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -131,7 +137,11 @@ mod tests {
             "[::1]:8787",
             "sms.internal:80",
         ] {
-            assert_eq!(same_place(&headers(&[("host", host)]), &hosts), Ok(()), "{host}");
+            assert_eq!(
+                same_place(&Uri::from_static("/"), &headers(&[("host", host)]), &hosts),
+                Ok(()),
+                "{host}"
+            );
         }
     }
 
@@ -145,11 +155,15 @@ mod tests {
             "10.0.0.1",
             "",
         ] {
-            assert_eq!(same_place(&headers(&[("host", host)]), &[]), Err(Plain::BadHost), "{host}");
+            assert_eq!(
+                same_place(&Uri::from_static("/"), &headers(&[("host", host)]), &[]),
+                Err(Plain::BadHost),
+                "{host}"
+            );
         }
-        assert_eq!(same_place(&headers(&[]), &[]), Err(Plain::BadHost));
+        assert_eq!(same_place(&Uri::from_static("/"), &headers(&[]), &[]), Err(Plain::BadHost));
         let twice = headers(&[("host", "localhost"), ("host", "evil.example")]);
-        assert_eq!(same_place(&twice, &[]), Err(Plain::BadHost));
+        assert_eq!(same_place(&Uri::from_static("/"), &twice, &[]), Err(Plain::BadHost));
     }
 
     #[test]
@@ -161,11 +175,15 @@ mod tests {
             "http://localhost:8787.evil.example",
         ] {
             let page = headers(&[("host", "localhost:8787"), ("origin", origin)]);
-            assert_eq!(same_place(&page, &[]), Err(Plain::BadOrigin), "{origin}");
+            assert_eq!(
+                same_place(&Uri::from_static("/"), &page, &[]),
+                Err(Plain::BadOrigin),
+                "{origin}"
+            );
         }
         let own = headers(&[("host", "localhost:8787"), ("origin", "http://localhost:8787")]);
-        assert_eq!(same_place(&own, &[]), Ok(()));
+        assert_eq!(same_place(&Uri::from_static("/"), &own, &[]), Ok(()));
         let fetch = headers(&[("host", "localhost:8787"), ("sec-fetch-site", "cross-site")]);
-        assert_eq!(same_place(&fetch, &[]), Err(Plain::BadOrigin));
+        assert_eq!(same_place(&Uri::from_static("/"), &fetch, &[]), Err(Plain::BadOrigin));
     }
 }

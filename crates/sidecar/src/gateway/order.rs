@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use message::Fault;
+use plivo_client::Log;
 use serde_json::Value;
 
 use super::fields::Fields;
@@ -40,6 +41,10 @@ pub(crate) struct Order {
     pub(crate) media_required: bool,
     /// Text is asked for by the door itself, media or not.
     pub(crate) text_required: bool,
+    /// What Plivo is to keep of it, where the app says so.
+    pub(crate) log: Option<Log>,
+    /// Whether conversion feedback will follow.
+    pub(crate) trackable: bool,
     /// Pointers of members that mean nothing here.
     pub(crate) unknown: Vec<String>,
     pub(crate) faults: Vec<Fault>,
@@ -105,9 +110,13 @@ impl Order {
         }
         order.ttl_s = number_or_text(&mut fields, "message_expiry");
         order.callback_url = given(member(&mut fields, "url"));
-        for ignored in ["method", "log", "trackable"] {
-            fields.take(ignored);
-        }
+        order.log = log(&mut fields);
+        order.trackable = match fields.take("trackable") {
+            Some(Value::Bool(trackable)) => trackable,
+            Some(Value::String(word)) => word.eq_ignore_ascii_case("true"),
+            _ => false,
+        };
+        fields.take("method");
         (order.unknown, order.faults) = fields.finish();
         Ok(order)
     }
@@ -244,11 +253,36 @@ fn number_or_text(fields: &mut Fields, name: &str) -> Option<At<u64>> {
     number.map(|seconds| At::new(pointer, seconds))
 }
 
+/// `log`, as a boolean or one of Plivo's words: an app that asks for privacy gets it, or is told that it does not.
+fn log(fields: &mut Fields) -> Option<Log> {
+    let word = match fields.take("log")? {
+        Value::Bool(true) => "true".to_owned(),
+        Value::Bool(false) => "false".to_owned(),
+        Value::String(word) => word.to_ascii_lowercase(),
+        other => json::kind(&other).to_owned(),
+    };
+    match word.as_str() {
+        "" => None,
+        "true" => Some(Log::Everything),
+        "false" => Some(Log::Nothing),
+        "content_only" => Some(Log::ContentOnly),
+        "number_only" => Some(Log::NumberOnly),
+        _ => {
+            fields.fault(
+                "/log",
+                "body.bad_log",
+                "is none of true, false, content_only, number_only",
+            );
+            None
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::Order;
+    use super::{Log, Order};
 
     /// Recipients, and pointers and codes of the faults.
     fn read(dst: &Value) -> (Vec<String>, Vec<(String, String)>) {
@@ -288,6 +322,28 @@ mod tests {
         ] {
             let to = vec!["+14150000002".to_owned(), "+14150000003".to_owned()];
             assert_eq!(read(&dst), (to, vec![]), "{dst}");
+        }
+    }
+
+    #[test]
+    fn a_wish_for_privacy_is_kept_in_every_spelling_and_nonsense_is_refused() {
+        let read = |log: serde_json::Value| {
+            let body = serde_json::json!({"src": "14155551212", "dst": "14155550123", "text": "x", "log": log});
+            Order::plivo(body).unwrap()
+        };
+        for (log, wanted) in [
+            (false.into(), Some(Log::Nothing)),
+            ("False".into(), Some(Log::Nothing)),
+            (true.into(), Some(Log::Everything)),
+            ("content_only".into(), Some(Log::ContentOnly)),
+            ("".into(), None),
+            (serde_json::Value::Null, None),
+        ] {
+            let order = read(log);
+            assert_eq!((order.log, order.faults.len()), (wanted, 0));
+        }
+        for log in [7.into(), "none".into()] {
+            assert_eq!(read(log).faults[0].code, "body.bad_log");
         }
     }
 }

@@ -40,6 +40,7 @@ pub(crate) enum Plain {
     KeyInProgress,
     KeysFull,
     WouldExpire,
+    NotAsked,
     KeyMismatch(Vec<String>),
     NoSuchMessage,
     Full,
@@ -65,6 +66,10 @@ impl Refusal {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Plain(plain) => plain.status(),
+            // Words of the gateway's own in a policy's mouth must not look like the gateway's.
+            Self::Rejected { rejection, .. } if is_reserved(&rejection.code) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             other => status_of(other.code()),
         }
     }
@@ -161,6 +166,7 @@ impl Plain {
             Self::KeyInProgress => "idem.in_progress",
             Self::KeysFull => "idem.full",
             Self::WouldExpire => "send.would_expire",
+            Self::NotAsked => "policy.not_asked",
             Self::KeyMismatch(_) => "idem.mismatch",
             Self::NoSuchMessage => "message.not_found",
             Self::Full => "spool.full",
@@ -181,7 +187,9 @@ impl Plain {
             Self::Incomplete | Self::BadKey(_) | Self::KeyRequired => StatusCode::BAD_REQUEST,
             Self::KeyInProgress => StatusCode::CONFLICT,
             Self::KeyMismatch(_) | Self::WouldExpire => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Full | Self::KeysFull | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full | Self::KeysFull | Self::NotAsked | Self::Draining => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -214,6 +222,9 @@ impl Plain {
             }
             Self::KeyInProgress => {
                 "an equal request with this Idempotency-Key is still in flight".into()
+            }
+            Self::NotAsked => {
+                "a policy failed on others of this request, so this one was not asked about".into()
             }
             Self::WouldExpire => {
                 "its time would be over before the policies let it go; give it a longer ttl_s"
@@ -276,6 +287,12 @@ fn failure_code(failure: &PolicyFailure) -> &'static str {
         PolicyFailure::IllegalAmend(_) => "policy.illegal_transform",
         _ => "policy.module_failed",
     }
+}
+
+fn is_reserved(code: &str) -> bool {
+    let first = code.split('.').next().unwrap_or_default();
+    ["auth", "http", "idem", "internal", "message", "policy", "send", "spool", "upstream"]
+        .contains(&first)
 }
 
 fn said(fault: &Fault) -> String {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::Request;
 use hyper::body::Incoming;
 use message::{E164, Message, MessageId, Note, Rejection, Timestamp, facts};
+use plivo_client::Log;
 use policy_host::{Candidate, NotCleared, NotClearedKind, Trail};
 use store::{Record, Status};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -15,17 +16,29 @@ use tracing::{Instrument as _, Span};
 
 use self::once::{Claimed, Once};
 use super::answer::{Answer, Door, Owned, Verdict};
+use super::order::Order;
 use super::refusal::{Plain, Refusal};
 use super::submission::{Draft, Submission, change};
 use super::{Call, Gateway, idempotency_key, now, patience};
 use crate::delivery::{About, Acceptance, News};
 
+/// Failures of policies after which the other recipients of a request are not asked about: each may take its whole time.
+const FAILURES: usize = 3;
+
 /// A request understood, and what its headers ask for.
 struct Asked {
     door: Door,
-    submission: Submission,
+    order: Order,
     once: Option<Once>,
     wait: Duration,
+}
+
+/// What all messages of a request have in common besides their parts.
+struct Wishes {
+    door: Door,
+    unknown_fields: Vec<String>,
+    log: Option<Log>,
+    trackable: bool,
 }
 
 /// One recipient's message: refused, or ours and on its way.
@@ -70,31 +83,38 @@ impl Gateway {
         if given.is_none() && call.app.require_idempotency_key && door != Door::Plivo {
             return Err(Plain::KeyRequired.into());
         }
-        let submission = Submission::of(order, &call.app, &call.in_force.plivo, call.now)
-            .map_err(Refusal::Malformed)?;
         let delivery = &call.in_force.delivery;
-        let once = Once::of(given, door, &bytes);
+        let once = Once::of(given, door, &bytes, &order);
         let most = if door == Door::Plivo { delivery.compat_wait } else { delivery.wait };
-        Ok(Asked { door, submission, once, wait: patience(&headers, most) })
+        Ok(Asked { door, order, once, wait: patience(&headers, most) })
     }
 
     async fn decide(&self, call: Call, asked: Asked) -> Result<Answer, Refusal> {
         let deadline = Instant::now() + asked.wait;
         let claimed = match &asked.once {
-            Some(once) => {
-                match self.claim(&call, &asked.submission, once, asked.door, deadline).await? {
-                    Claimed::Replay(answer) => return Ok(answer),
-                    Claimed::New(guard) => Some((guard, once)),
-                }
-            }
+            Some(once) => match self.claim(&call, once, asked.door, deadline).await {
+                Ok(Claimed::Replay(answer)) => return Ok(answer),
+                Ok(Claimed::New(guard)) => Some((guard, once)),
+                // A resend that cannot be told is no reason to refuse everybody's sends.
+                Err(Refusal::Plain(Plain::KeysFull)) if !once.is_asked_for() => None,
+                Err(refusal) => return Err(refusal),
+            },
             None => None,
         };
-        let many = asked.submission.many;
-        let mut under_way = Vec::with_capacity(asked.submission.drafts.len());
-        for draft in asked.submission.drafts {
-            under_way.push(
-                self.accept(&call, asked.door, draft, &asked.submission.unknown_fields).await,
-            );
+        let submission = Submission::of(asked.order, &call.app, &call.in_force.plivo, call.now)
+            .map_err(Refusal::Malformed)?;
+        let Submission { drafts, many, unknown_fields, log, trackable } = submission;
+        let wishes = Wishes { door: asked.door, unknown_fields, log, trackable };
+        let mut under_way = Vec::with_capacity(drafts.len());
+        let mut failures = 0;
+        for draft in drafts {
+            let next = if failures < FAILURES {
+                self.accept(&call, draft, &wishes).await
+            } else {
+                UnderWay::refused(draft.to, Plain::NotAsked.into())
+            };
+            failures += usize::from(next.is_policy_failure());
+            under_way.push(next);
         }
         let last = under_way.iter().filter_map(UnderWay::deadline).max();
         let mut verdicts = Vec::with_capacity(under_way.len());
@@ -114,13 +134,9 @@ impl Gateway {
     }
 
     /// The policies' verdict on one message, and the message made ours.
-    async fn accept(
-        &self,
-        call: &Call,
-        door: Door,
-        draft: Draft,
-        unknown_fields: &[String],
-    ) -> UnderWay {
+    async fn accept(&self, call: &Call, draft: Draft, wishes: &Wishes) -> UnderWay {
+        let Wishes { door, unknown_fields, log, trackable } = wishes;
+        let door = *door;
         let Draft { to, message, mut changes } = draft;
         let message = match message {
             Ok(message) => message,
@@ -150,7 +166,13 @@ impl Gateway {
             changes,
             standings: cleared.standings().to_vec(),
         };
-        let about = About { app: call.app.name.clone(), door: door.as_str(), asked_start };
+        let about = About {
+            app: call.app.name.clone(),
+            door: door.as_str(),
+            asked_start,
+            log: *log,
+            trackable: *trackable,
+        };
         match self.delivery.accept(cleared, about, now()).await {
             Ok(acceptance) => UnderWay::Owned { owned, acceptance },
             Err(refusal) => UnderWay::refused(Some(to), refusal),
@@ -224,6 +246,11 @@ impl Gateway {
 impl UnderWay {
     fn refused(to: Option<E164>, refusal: Refusal) -> Self {
         Self::Decided(Verdict { to, outcome: Err(refusal) })
+    }
+
+    fn is_policy_failure(&self) -> bool {
+        let Self::Decided(verdict) = self else { return false };
+        matches!(verdict.outcome, Err(Refusal::PolicyFailed { .. }))
     }
 
     fn deadline(&self) -> Option<Timestamp> {

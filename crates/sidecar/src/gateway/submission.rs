@@ -9,6 +9,8 @@ mod shared;
 
 use message::{Change, E164, Fault, MediaUrl, Message, Sender, Timestamp, facts};
 
+use plivo_client::Log;
+
 use self::shared::Shared;
 use super::order::{At, Order};
 use crate::config::{App, PhoneForm, Plivo};
@@ -25,6 +27,10 @@ pub(crate) struct Submission {
     /// Asked for as a list, so answered as one.
     pub(crate) many: bool,
     pub(crate) unknown_fields: Vec<String>,
+    /// What Plivo is to keep, where the app says so.
+    pub(crate) log: Option<Log>,
+    /// Whether conversion feedback will follow.
+    pub(crate) trackable: bool,
 }
 
 /// One recipient's message, or why it cannot be one.
@@ -95,7 +101,13 @@ impl Submission {
             let changes = shared.changes.iter().cloned().chain(change).collect();
             Draft { to: Some(to.clone()), message: Ok(shared.message(to, sender)), changes }
         });
-        Ok(Self { drafts: drafts.collect(), many: order.many, unknown_fields: order.unknown })
+        Ok(Self {
+            drafts: drafts.collect(),
+            many: order.many,
+            log: order.log,
+            trackable: order.trackable,
+            unknown_fields: order.unknown,
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! A connection whose heads arrive in time.
+//! A connection whose heads arrive, and whose answers are read, in time.
 //!
 //! hyper has one timeout for both an idle kept connection and a head that arrives byte by byte. The two want different
 //! bounds: closing idle connections soon makes clients send into closed ones, and leaving slow heads alone lets a few
@@ -14,6 +14,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+/// How long a peer may take nothing of an answer that is written to it.
+const UNREAD: Duration = Duration::from_secs(30);
+
 /// A stream that fails to read once a head has taken too long. The first head's time begins with the connection.
 pub(super) struct Paced<S> {
     stream: S,
@@ -21,6 +24,8 @@ pub(super) struct Paced<S> {
     most: Duration,
     /// Set while a head is arriving.
     head: Option<Pin<Box<Sleep>>>,
+    /// Set while the peer takes nothing of an answer.
+    unread: Option<Pin<Box<Sleep>>>,
 }
 
 /// Whether a request is being served, told by whoever serves it: what is read meanwhile is its body.
@@ -30,7 +35,27 @@ pub(super) struct Requests(Arc<AtomicBool>);
 impl<S> Paced<S> {
     pub(super) fn new(stream: S, requests: Requests, most: Duration) -> Self {
         let head = Some(Box::pin(sleep_until(Instant::now() + most)));
-        Self { stream, requests, most, head }
+        Self { stream, requests, most, head, unread: None }
+    }
+}
+
+impl<S> Paced<S> {
+    /// Fails where the peer has taken nothing for [`UNREAD`].
+    fn taken<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.unread = None;
+            return written;
+        }
+        let unread =
+            self.unread.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + UNREAD)));
+        match unread.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 
@@ -79,7 +104,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.taken(cx, written)
     }
 
     fn poll_write_vectored(
@@ -87,7 +113,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.taken(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -95,7 +122,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.taken(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -111,7 +139,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
     use tokio::time::{Instant, advance};
 
-    use super::{Paced, Requests};
+    use super::{Paced, Requests, UNREAD};
 
     const MOST: Duration = Duration::from_secs(5);
 
@@ -138,6 +166,17 @@ mod tests {
         }
 
         assert_eq!(paced.read_u8().await.unwrap_err().kind(), ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_reads_no_answer_is_given_up() {
+        let (_client, server) = duplex(8);
+        let began = Instant::now();
+
+        let written = Paced::new(server, Requests::default(), MOST).write_all(&[0; 9]).await;
+
+        assert_eq!(written.unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(began.elapsed(), UNREAD);
     }
 
     #[tokio::test(start_paused = true)]

@@ -13,6 +13,17 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
+    /// The fingerprint of a request by the values of its fields, as it asks for them itself: what configuration or policies
+    /// add must not count, since it may have changed when the request comes again.
+    pub fn over(fields: &[(&'static str, Vec<String>)]) -> Self {
+        let hash = |values: &[String]| {
+            let mut parts = Parts::default();
+            parts.list(values.iter().map(String::as_str));
+            parts.hash()
+        };
+        Self { fields: fields.iter().map(|(name, values)| (*name, hash(values))).collect() }
+    }
+
     /// The fingerprint of a request by its operation (the door) and its messages, one for each recipient.
     ///
     /// Ids, tags, `callback_url` and what the app said of repeats do not count: they change no handset's message.

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
-use message::{Message, MessageId, Timestamp};
+use message::{MediaUrl, MessageId, Timestamp};
 use sha2::{Digest as _, Sha256};
 use store::{Claim, ClaimGuard, Fingerprint, StoredAnswer};
 use tokio::time::{Instant, timeout_at};
 
 use super::super::answer::{Answer, Door};
+use super::super::order::{At, Order};
 use super::super::refusal::{Plain, Refusal};
-use super::super::submission::Submission;
 use super::super::{Call, Gateway, is_of_the_moment, now};
 
 /// Within this time an equal request on Plivo's door is the same request again: Java's and PHP's HTTP clients post
@@ -21,6 +21,7 @@ const RESEND_WINDOW: Duration = Duration::from_secs(5);
 /// What makes a request the same request again.
 pub(super) struct Once {
     key: String,
+    fingerprint: Fingerprint,
     /// Shorter than the store's own retention, where it is the request's body that stands for a key.
     window: Option<Duration>,
 }
@@ -33,12 +34,26 @@ pub(super) enum Claimed {
 
 impl Once {
     /// By the key `given`, else on Plivo's door by the body itself.
-    pub(super) fn of(given: Option<String>, door: Door, body: &[u8]) -> Option<Self> {
-        let resent = || Self { key: resend_key(body), window: Some(RESEND_WINDOW) };
-        match given {
-            Some(key) => Some(Self { key, window: None }),
-            None => (door == Door::Plivo).then(resent),
-        }
+    ///
+    /// The request counts as its app wrote it down, brought to one form: before the configuration fills in a sender or
+    /// refuses one, so that the same request is known again whatever was reloaded since.
+    pub(super) fn of(
+        given: Option<String>,
+        door: Door,
+        body: &[u8],
+        order: &Order,
+    ) -> Option<Self> {
+        let (key, window) = match given {
+            Some(key) => (key, None),
+            None if door == Door::Plivo => (resend_key(body), Some(RESEND_WINDOW)),
+            None => return None,
+        };
+        Some(Self { key, fingerprint: fingerprint(door, order), window })
+    }
+
+    /// Whether an app asked for it by name, and so must be told when it cannot be kept.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.window.is_none()
     }
 }
 
@@ -51,15 +66,10 @@ impl Gateway {
     pub(super) async fn claim(
         &self,
         call: &Call,
-        submission: &Submission,
         once: &Once,
         door: Door,
         deadline: Instant,
     ) -> Result<Claimed, Refusal> {
-        let drafts = submission.drafts.iter();
-        let messages: Vec<Message> =
-            drafts.filter_map(|draft| draft.message.as_ref().ok()).cloned().collect();
-        let fingerprint = Fingerprint::of(door.as_str(), &messages);
         // Plivo's SDKs have no patience for a 409 in between: there the first request's whole time is waited.
         let most = match door {
             Door::Plivo => deadline,
@@ -67,7 +77,7 @@ impl Gateway {
         };
         loop {
             let claim =
-                self.keys.claim(&call.app.name, &once.key, fingerprint.clone(), now()).await;
+                self.keys.claim(&call.app.name, &once.key, once.fingerprint.clone(), now()).await;
             match claim.map_err(|_full| Plain::KeysFull)? {
                 Claim::New(guard) => return Ok(Claimed::New(guard)),
                 Claim::Replay(stored) => return Ok(Claimed::Replay(replay(stored))),
@@ -103,6 +113,30 @@ impl Gateway {
             tracing::error!(error = %err, message.id = %id, "an answer could not be kept under its key");
         }
     }
+}
+
+fn fingerprint(door: Door, order: &Order) -> Fingerprint {
+    let all = |items: &[At<String>]| items.iter().map(|at| at.value.clone()).collect::<Vec<_>>();
+    let given =
+        |item: &Option<At<String>>| item.iter().map(|at| at.value.clone()).collect::<Vec<_>>();
+    // What the lenient reading takes out of a number.
+    let bare = |at: &At<String>| at.value.replace([' ', '(', ')', '-', '.'], "");
+    let url = |at: &At<String>| match MediaUrl::parse(&at.value, &at.pointer) {
+        Ok((url, _)) => url.as_str().to_owned(),
+        Err(_) => at.value.clone(),
+    };
+    Fingerprint::over(&[
+        ("operation", vec![door.as_str().to_owned()]),
+        ("to", order.to.iter().map(bare).collect()),
+        ("from", given(&order.from)),
+        ("powerpack_uuid", given(&order.pool)),
+        ("text", vec![order.text.value.clone()]),
+        ("media_urls", order.media_urls.iter().map(url).collect()),
+        ("media_ids", all(&order.media_ids)),
+        ("intent", given(&order.intent)),
+        ("ttl_s", order.ttl_s.iter().map(|at| at.value.to_string()).collect()),
+        ("not_before", given(&order.not_before)),
+    ])
 }
 
 /// The key of a request that brought none: the body itself.

@@ -63,7 +63,9 @@ async fn an_idempotency_key_outlives_a_reload() {
     };
     let first = keyed().await.expect(202);
 
-    configure(&sidecar, &setup.policy(Policy::new("country")));
+    // Neither another policy nor another default sender makes it another request.
+    let changed = setup.policy(Policy::new("country")).set("plivo.sender", "+14155559999");
+    configure(&sidecar, &changed);
     applied(&sidecar, 1).await;
 
     let again = keyed().await;
