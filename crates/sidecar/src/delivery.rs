@@ -4,6 +4,8 @@
 
 mod attempt;
 mod backoff;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the journeys"))]
+mod turns;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,0 +1,161 @@
+//! The order of turns, without clock, tasks or locks.
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use message::{E164, Timestamp};
+
+use super::Class;
+use super::lane::Lane;
+
+/// Messages that keep their order: those of one app and class to one recipient.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Line {
+    pub(super) app: Arc<str>,
+    pub(super) class: Class,
+    pub(super) recipient: E164,
+}
+
+/// A message's place in its line.
+#[derive(Debug)]
+pub(super) struct Spot {
+    pub(super) line: Line,
+    /// Counted over all lines, in the order of arrival.
+    pub(super) number: u64,
+}
+
+/// Who waits for a turn, and how many have one. `T` is a waiter.
+#[derive(Debug)]
+pub(super) struct Queue<T> {
+    room: usize,
+    out: usize,
+    waiting: usize,
+    arrivals: u64,
+    /// Every place by its number, with its waiter where it wants a turn and others stand before it.
+    lines: HashMap<Line, BTreeMap<u64, Option<Held<T>>>>,
+    /// Those that stand first in their line and want a turn, by class. Empty while there is room.
+    lanes: [Lane<T>; Class::ALL.len()],
+}
+
+/// A waiter behind others of its line.
+#[derive(Debug)]
+struct Held<T> {
+    deadline: Timestamp,
+    waiter: T,
+}
+
+impl<T> Queue<T> {
+    pub(super) fn new(room: usize) -> Self {
+        let lanes = Class::ALL.map(|_| Lane::default());
+        Self { room, out: 0, waiting: 0, arrivals: 0, lines: HashMap::new(), lanes }
+    }
+
+    /// Takes the last place of a line.
+    pub(super) fn enter(&mut self, line: Line) -> Spot {
+        self.arrivals += 1;
+        self.lines.entry(line.clone()).or_default().insert(self.arrivals, None);
+        Spot { line, number: self.arrivals }
+    }
+
+    /// Takes a turn if that needs no waiting.
+    pub(super) fn take(&mut self, spot: &Spot) -> bool {
+        let free = self.out < self.room && self.is_first(spot);
+        self.out += usize::from(free);
+        free
+    }
+
+    /// Waits for a turn that could not be taken at once.
+    pub(super) fn wait(&mut self, spot: &Spot, deadline: Timestamp, waiter: T) {
+        self.waiting += 1;
+        if self.is_first(spot) {
+            self.lane(spot.line.class).push(&spot.line.app, (deadline, spot.number), waiter);
+        } else if let Some(place) = self.place(spot) {
+            *place = Some(Held { deadline, waiter });
+        }
+    }
+
+    /// Stops waiting; nothing where the turn was granted meanwhile.
+    pub(super) fn withdraw(&mut self, spot: &Spot, deadline: Timestamp) {
+        let held = self.place(spot).and_then(Option::take).map(|held| held.waiter);
+        let Line { app, class, .. } = &spot.line;
+        let gone = held.or_else(|| self.lane(*class).remove(app, (deadline, spot.number)));
+        self.waiting -= usize::from(gone.is_some());
+    }
+
+    /// Gives a place up, so that the next of its line may come. Returns whom that grants a turn.
+    pub(super) fn leave(&mut self, spot: &Spot) -> Vec<T> {
+        let Some(places) = self.lines.get_mut(&spot.line) else { return Vec::new() };
+        places.remove(&spot.number);
+        match places.first_entry() {
+            None => {
+                self.lines.remove(&spot.line);
+            }
+            Some(mut first) => {
+                if let Some(held) = first.get_mut().take() {
+                    let rank = (held.deadline, *first.key());
+                    self.lane(spot.line.class).push(&spot.line.app, rank, held.waiter);
+                }
+            }
+        }
+        self.granted()
+    }
+
+    /// Ends a turn. Returns whom that grants one.
+    pub(super) fn end(&mut self) -> Vec<T> {
+        self.out -= 1;
+        self.granted()
+    }
+
+    /// Sets how many turns there are at once; those that are out already stay out. Returns whom that grants one.
+    pub(super) fn set_room(&mut self, room: usize) -> Vec<T> {
+        self.room = room;
+        self.granted()
+    }
+
+    pub(super) fn out(&self) -> usize {
+        self.out
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.out == 0
+            && self.waiting == 0
+            && self.lines.is_empty()
+            && self.lanes.iter().all(Lane::is_empty)
+    }
+
+    /// Hands out the turns that are free: most urgent class first.
+    fn granted(&mut self) -> Vec<T> {
+        let mut granted = Vec::new();
+        while self.out < self.room
+            && let Some(next) = self.lanes.iter_mut().find_map(Lane::pop)
+        {
+            self.out += 1;
+            self.waiting -= 1;
+            granted.push(next);
+        }
+        granted
+    }
+
+    fn is_first(&self, spot: &Spot) -> bool {
+        let first = self.lines.get(&spot.line).and_then(BTreeMap::first_key_value);
+        first.is_some_and(|(number, _)| *number == spot.number)
+    }
+
+    fn place(&mut self, spot: &Spot) -> Option<&mut Option<Held<T>>> {
+        self.lines.get_mut(&spot.line)?.get_mut(&spot.number)
+    }
+
+    fn lane(&mut self, class: Class) -> &mut Lane<T> {
+        &mut self.lanes[class as usize]
+    }
+}
