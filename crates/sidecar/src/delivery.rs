@@ -4,6 +4,11 @@
 
 mod attempt;
 mod backoff;
+#[expect(dead_code, reason = "wired in by the journeys")]
+mod breaker;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the journeys"))]
+mod budget;
+mod rolling;
 #[cfg_attr(not(test), expect(dead_code, reason = "wired in by the journeys"))]
 mod turns;
 

@@ -1,0 +1,301 @@
+//! Circuit breakers: nothing is sent to a Plivo that does not take it.
+//!
+//! There is one for the account and one for each sender that had failures. What counts is what was not sent, what is in
+//! doubt, and 5xx; a refusal is an answer, and 429 is a matter of pace. An open breaker is tried by a harmless GET, never
+//! by somebody's message, since that would itself be in doubt; then by one message, then by rounds of twice as many. Wrong
+//! credentials and a certificate that is not trusted stay until [`Breakers::reset`] (messaging.md 3.5).
+
+mod books;
+mod circuit;
+mod heard;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use message::Sender;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use self::books::{Admitted, Books, Call};
+
+pub(crate) use self::heard::Heard;
+
+/// When a breaker opens, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// Opens at so many failures in a row.
+    pub(crate) failures: u32,
+    /// What the share of failures is counted over.
+    pub(crate) window: Duration,
+    /// Fewer calls have no share.
+    pub(crate) min_calls: u32,
+    /// Opens at this share of failures.
+    pub(crate) ratio_percent: u32,
+    /// How long it stays open at first, less up to a quarter by chance.
+    pub(crate) open: Duration,
+    /// The longest, after some doublings.
+    pub(crate) open_max: Duration,
+}
+
+/// The breakers of one account; clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct Breakers {
+    shared: Arc<Shared>,
+}
+
+/// Whether a message may go now.
+#[derive(Debug)]
+pub(crate) enum Admit {
+    /// It may; the outcome is to be reported.
+    Go(Pass),
+    /// Nobody knows: ask Plivo by a GET that changes nothing, report what it said, and ask again to be admitted. Nobody
+    /// else is told to meanwhile.
+    Probe(Probe),
+    /// It may not.
+    Wait(Wait),
+}
+
+/// The right to one call. Dropped without a report it counts for nothing.
+#[derive(Debug)]
+#[must_use = "what the call came to is to be reported"]
+pub(crate) struct Pass(Ticket);
+
+/// The duty to probe. Dropped without a report it passes to another.
+#[derive(Debug)]
+#[must_use = "what the probe came to is to be reported"]
+pub(crate) struct Probe(Ticket);
+
+/// Why a message waits.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    /// When to ask again; none where that depends on others, or on a person.
+    pub(crate) until: Option<Instant>,
+    pub(crate) reason: Reason,
+    changed: watch::Receiver<()>,
+}
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// Plivo could not be reached.
+    Unreachable,
+    /// Plivo failed, or did not answer.
+    Failing,
+    /// The account has no credit.
+    Credit,
+    /// Plivo refused the credentials.
+    Credentials,
+    /// Plivo's certificate is not trusted.
+    Certificate,
+}
+
+/// Where a breaker stands, for people and records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) state: State,
+    /// When the trouble began; none while it is closed.
+    pub(crate) since: Option<Instant>,
+    /// When it will be probed, where that is known.
+    pub(crate) until: Option<Instant>,
+    /// None while it is closed.
+    pub(crate) reason: Option<Reason>,
+}
+
+/// The state of a breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Messages go.
+    Closed,
+    /// None goes.
+    Open,
+    /// One caller asks Plivo whether it is well.
+    Probing,
+    /// Few messages go at once, and more each time.
+    Ramping,
+    /// None goes before somebody has mended what is wrong.
+    Latched,
+}
+
+#[derive(Debug)]
+struct Shared {
+    books: Mutex<Books>,
+    changed: watch::Sender<()>,
+}
+
+/// A call or probe, which gives itself back when it is dropped without a report.
+#[derive(Debug)]
+struct Ticket {
+    breakers: Breakers,
+    /// Taken out when it is reported.
+    call: Option<Call>,
+}
+
+impl Default for Settings {
+    /// messaging.md 3.5.
+    fn default() -> Self {
+        Self {
+            failures: 5,
+            window: Duration::from_secs(30),
+            min_calls: 20,
+            ratio_percent: 50,
+            open: Duration::from_secs(15),
+            open_max: Duration::from_secs(300),
+        }
+    }
+}
+
+impl Breakers {
+    /// All closed.
+    pub(crate) fn new(settings: Settings) -> Self {
+        let (changed, _) = watch::channel(());
+        Self { shared: Arc::new(Shared { books: Mutex::new(Books::new(settings)), changed }) }
+    }
+
+    /// Whether a message from `sender` may go at `now`.
+    pub(crate) fn admit(&self, sender: &Sender, now: Instant) -> Admit {
+        let mut books = self.books();
+        let ticket = |call| Ticket { breakers: self.clone(), call: Some(call) };
+        match books.admit(sender, now) {
+            Admitted::Go(call) => Admit::Go(Pass(ticket(call))),
+            Admitted::Probe(call) => Admit::Probe(Probe(ticket(call))),
+            Admitted::Wait { until, reason } => {
+                // Under the lock, so that no change is missed.
+                let changed = self.shared.changed.subscribe();
+                Admit::Wait(Wait { until, reason, changed })
+            }
+        }
+    }
+
+    /// Where the account's breaker stands.
+    pub(crate) fn standing(&self) -> Standing {
+        self.books().account().standing()
+    }
+
+    /// The senders whose own breaker is not closed, in no order.
+    pub(crate) fn senders(&self) -> Vec<(Sender, Standing)> {
+        self.books().troubled_senders()
+    }
+
+    /// Closes all, latched ones too: what was wrong is said to be mended. What is still under way from before counts for
+    /// nothing.
+    pub(crate) fn reset(&self) {
+        self.books().reset();
+        self.tell();
+    }
+
+    /// Takes other settings into force from the next report on; the window changes with the next close. What is open stays so
+    /// for its time.
+    pub(crate) fn set(&self, settings: Settings) {
+        self.books().set(settings);
+    }
+
+    /// Wakes those who wait, to ask again.
+    fn tell(&self) {
+        self.shared.changed.send_replace(());
+    }
+
+    /// Nothing under the lock can panic halfway through a change, so the lock outlives a panic.
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.shared.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pass {
+    /// Says what the call came to. `random` is evenly spread over `0.0..1.0`.
+    pub(crate) fn report(self, heard: Heard, now: Instant, random: f64) {
+        self.0.report(heard, now, random);
+    }
+}
+
+impl Probe {
+    /// Says what Plivo answered. `random` is evenly spread over `0.0..1.0`.
+    pub(crate) fn report(self, heard: Heard, now: Instant, random: f64) {
+        self.0.report(heard, now, random);
+    }
+}
+
+impl Ticket {
+    fn report(mut self, heard: Heard, now: Instant, random: f64) {
+        let Some(call) = self.call.take() else { return };
+        let mut books = self.breakers.books();
+        let before = books.account().standing();
+        let changed = books.report(&call, heard, now, random);
+        let after = books.account().standing();
+        drop(books);
+        if before.state != after.state {
+            after.log();
+        }
+        if changed {
+            self.breakers.tell();
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            self.breakers.books().give_back(&call);
+            self.breakers.tell();
+        }
+    }
+}
+
+impl Wait {
+    /// Returns when it is worth asking again. To be raced against the message's deadline.
+    pub(crate) async fn over(mut self) {
+        let until = self.until;
+        let due = async {
+            match until {
+                Some(until) => sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = due => {}
+            // Breakers that are gone admit nobody; whoever asks them again will see.
+            _ = self.changed.changed() => {}
+        }
+    }
+}
+
+impl Standing {
+    fn log(self) {
+        let reason = self.reason.map(Reason::as_str);
+        match self.state {
+            State::Open => tracing::warn!(reason, "sends to Plivo are held back"),
+            State::Latched => {
+                tracing::error!(reason, "sends to Plivo are held back until this is mended");
+            }
+            State::Closed => tracing::info!("sends to Plivo go on as usual"),
+            State::Probing | State::Ramping => {}
+        }
+    }
+}
+
+impl Reason {
+    /// A stable word, for records and probes.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Failing => "failing",
+            Self::Credit => "credit",
+            Self::Credentials => "credentials",
+            Self::Certificate => "certificate",
+        }
+    }
+}
+
+impl State {
+    /// A stable word, for probes and metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::Probing => "probing",
+            Self::Ramping => "ramping",
+            Self::Latched => "latched",
+        }
+    }
+}

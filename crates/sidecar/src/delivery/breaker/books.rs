@@ -1,0 +1,165 @@
+//! The account's breaker and those of its senders, without locks and guards.
+
+use std::collections::HashMap;
+
+use message::Sender;
+use tokio::time::Instant;
+
+use super::circuit::{Circuit, Verdict};
+use super::{Heard, Reason, Settings, Standing};
+
+/// Most senders with a breaker of their own; further ones have the account's only.
+pub(super) const MOST_SENDERS: usize = 1_024;
+
+/// All breakers of an account.
+#[derive(Debug)]
+pub(super) struct Books {
+    settings: Settings,
+    /// Counts the resets, so that a call with old credentials does not latch the new ones.
+    epoch: u64,
+    account: Circuit,
+    /// Those that had failures, while the account's is closed: what the account's trouble explains is held against no
+    /// sender.
+    senders: HashMap<Sender, Circuit>,
+}
+
+/// What was admitted, as of which phase of which breaker.
+#[derive(Debug)]
+pub(super) struct Call {
+    epoch: u64,
+    /// None for the probe of a sender's breaker.
+    account: Option<u64>,
+    /// None for the probe of the account's.
+    sender: Option<(Sender, u64)>,
+}
+
+/// Whether a message may go.
+#[derive(Debug)]
+pub(super) enum Admitted {
+    Go(Call),
+    Probe(Call),
+    Wait { until: Option<Instant>, reason: Reason },
+}
+
+impl Books {
+    pub(super) fn new(settings: Settings) -> Self {
+        let account = Circuit::new(&settings);
+        Self { settings, epoch: 0, account, senders: HashMap::new() }
+    }
+
+    pub(super) fn account(&self) -> &Circuit {
+        &self.account
+    }
+
+    pub(super) fn troubled_senders(&self) -> Vec<(Sender, Standing)> {
+        let troubled = self.senders.iter().filter(|(_, own)| !own.is_closed());
+        troubled.map(|(sender, own)| (sender.clone(), own.standing())).collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn tracked_senders(&self) -> usize {
+        self.senders.len()
+    }
+
+    pub(super) fn set(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    pub(super) fn reset(&mut self) {
+        self.epoch += 1;
+        self.account = Circuit::new(&self.settings);
+        self.senders.clear();
+    }
+
+    /// The account's breaker is asked first, then the sender's.
+    pub(super) fn admit(&mut self, sender: &Sender, now: Instant) -> Admitted {
+        let epoch = self.epoch;
+        match self.account.verdict(now) {
+            Verdict::Go => {}
+            Verdict::Wait { until, reason } => return Admitted::Wait { until, reason },
+            Verdict::Probe => {
+                self.account.probe();
+                let account = Some(self.account.phase());
+                return Admitted::Probe(Call { epoch, account, sender: None });
+            }
+        }
+        let mut phase = 0;
+        if let Some(own) = self.senders.get_mut(sender) {
+            match own.verdict(now) {
+                Verdict::Go => own.go(),
+                Verdict::Wait { until, reason } => return Admitted::Wait { until, reason },
+                Verdict::Probe => {
+                    own.probe();
+                    let sender = Some((sender.clone(), own.phase()));
+                    return Admitted::Probe(Call { epoch, account: None, sender });
+                }
+            }
+            phase = own.phase();
+        }
+        self.account.go();
+        let account = Some(self.account.phase());
+        Admitted::Go(Call { epoch, account, sender: Some((sender.clone(), phase)) })
+    }
+
+    /// Takes what a call came to. Whether those who wait should ask again.
+    pub(super) fn report(&mut self, call: &Call, heard: Heard, now: Instant, random: f64) -> bool {
+        if call.epoch != self.epoch {
+            return false;
+        }
+        let settings = self.settings;
+        let (was, was_closed) = (self.account.verdict(now), self.account.is_closed());
+        let current = call.account.is_none_or(|phase| phase == self.account.phase());
+        // A sender's probe speaks of the account only where it says something certain.
+        let phase = call.account.unwrap_or(self.account.phase());
+        if call.account.is_some() || matches!(heard, Heard::Credentials | Heard::Untrusted) {
+            self.account.report(phase, heard, now, random, &settings);
+        }
+        if was_closed && !self.account.is_closed() {
+            self.senders.clear();
+        }
+        let mut changed = self.account.verdict(now) != was;
+        if let Some((sender, phase)) = &call.sender
+            && current
+            && self.account.is_closed()
+            && let Some(own) = self.own(sender, heard, now)
+        {
+            let was = own.verdict(now);
+            match heard {
+                // Nothing of the sender's making; but its probe has told nothing then.
+                Heard::Unreached if call.account.is_some() => own.give_back(*phase),
+                Heard::NoCredit | Heard::Credentials | Heard::Untrusted => own.give_back(*phase),
+                _ => own.report(*phase, heard, now, random, &settings),
+            }
+            changed |= own.verdict(now) != was;
+        }
+        changed
+    }
+
+    /// A call ended without a report.
+    pub(super) fn give_back(&mut self, call: &Call) {
+        if call.epoch != self.epoch {
+            return;
+        }
+        if let Some(phase) = call.account {
+            self.account.give_back(phase);
+        }
+        if let Some((sender, phase)) = &call.sender
+            && let Some(own) = self.senders.get_mut(sender)
+        {
+            own.give_back(*phase);
+        }
+    }
+
+    /// The sender's breaker: from its first failure on, and while there is room for it.
+    fn own(&mut self, sender: &Sender, heard: Heard, now: Instant) -> Option<&mut Circuit> {
+        if heard == Heard::Failed && !self.senders.contains_key(sender) {
+            if self.senders.len() >= MOST_SENDERS {
+                self.senders.retain(|_, own| !own.is_idle(now));
+            }
+            if self.senders.len() < MOST_SENDERS {
+                self.senders.insert(sender.clone(), Circuit::new(&self.settings));
+            }
+        }
+        self.senders.get_mut(sender)
+    }
+}
