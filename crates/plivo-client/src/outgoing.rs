@@ -103,8 +103,14 @@ impl<'a> Outgoing<'a> {
 }
 
 impl Log {
+    /// The value that `word` is Plivo's word for; none where it is no such word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let words = [Self::Nothing, Self::ContentOnly, Self::NumberOnly];
+        words.into_iter().find(|each| each.word() == Some(word))
+    }
+
     /// Plivo's word; none where it is Plivo's default.
-    fn word(self) -> Option<&'static str> {
+    pub fn word(self) -> Option<&'static str> {
         match self {
             Self::Everything => None,
             Self::Nothing => Some("false"),

@@ -8,9 +8,10 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use store::Store;
 use tokio_util::sync::CancellationToken;
 
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Reason, State};
 use crate::in_force::InForce;
 use crate::reload::ReloadStatus;
 use crate::{gateway, policies};
@@ -23,6 +24,7 @@ pub(crate) struct Admin {
     pub(crate) draining: CancellationToken,
     /// Host values taken besides loopback's.
     pub(crate) hosts: Vec<String>,
+    pub(crate) store: Store,
     /// The store keeps nothing across a restart.
     pub(crate) ephemeral: bool,
 }
@@ -67,9 +69,17 @@ impl Admin {
         if self.draining.is_cancelled() {
             causes.push(json!({"cause": "draining", "detail": "the sidecar is shutting down"}));
         }
-        if self.delivery.credentials_refused() {
-            let detail = "Plivo refused the credentials (401); mend [plivo] auth_id and auth_token";
-            causes.push(json!({"cause": "credentials", "detail": detail}));
+        let plivo = self.delivery.standing();
+        if plivo.state == State::Latched {
+            let detail = match plivo.reason {
+                Some(Reason::Certificate) => "Plivo's certificate is not trusted; nothing is sent",
+                _ => "Plivo refused the credentials (401); mend [plivo] auth_id and auth_token",
+            };
+            let cause = plivo.reason.map_or("plivo", Reason::as_str);
+            causes.push(json!({"cause": cause, "detail": detail}));
+        }
+        if let Some(trouble) = self.store.trouble() {
+            causes.push(json!({"cause": "store", "detail": trouble.to_string()}));
         }
         let ready = causes.is_empty();
         let refused = self.reloads.refused();
@@ -79,6 +89,10 @@ impl Admin {
             "generation": self.in_force.load().chain.generation().0,
             "reload_refused": refused.as_ref().map(|refused| refused.faults.clone()),
             "store": if self.ephemeral { "memory: nothing survives a restart" } else { "durable" },
+            "plivo": {
+                "breaker": plivo.state.as_str(),
+                "reason": plivo.reason.map(Reason::as_str),
+            },
             "waiting": self.delivery.waiting(),
         });
         respond(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)

@@ -1,44 +1,62 @@
 //! From a cleared message to Plivo's answer, in the background and within the message's deadline.
 //!
 //! Every accepted message has one task that ends when its outcome is known; the request that brought it only watches.
+//! What a process leaves behind, the next one takes up.
 
+mod accepted;
 mod attempt;
 mod backoff;
-#[expect(dead_code, reason = "wired in by the journeys")]
 mod breaker;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the journeys"))]
 mod budget;
+mod doubt;
+mod judge;
+mod resolve;
 mod rolling;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired in by the journeys"))]
+mod trace;
 mod turns;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use message::Timestamp;
+use message::{Hold, Ledger, MessageId, Settlement, Timestamp};
 use policy_host::Cleared;
-use store::{Messages, Status, StoreError};
-use tokio::sync::watch;
+use store::{Change, KeyRow, Status, Store, StoreError, Unfinished};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::attempt::{Journey, Trace};
-
-pub(crate) use self::attempt::About;
+use self::accepted::{Accepted, is_unknown, tried};
+use self::attempt::Journey;
+use self::breaker::Breakers;
+use self::budget::RetryBudget;
+use self::doubt::Unsettled;
+use self::trace::Trace;
+use self::turns::Turns;
 use crate::gateway::Refusal;
 use crate::in_force::Account;
 use crate::record;
 
+pub(crate) use self::accepted::{About, Acceptance, Ready};
+pub(crate) use self::breaker::{Reason, Settings as BreakerSettings, Standing, State};
+
 /// Sends what was cleared.
 pub(crate) struct Delivery {
-    messages: Arc<Messages>,
+    store: Store,
+    /// What policies remember; not always the store's own.
+    ledger: Arc<dyn Ledger>,
+    ephemeral: bool,
     in_flight: TaskTracker,
     stop: CancellationToken,
     account: watch::Sender<Account>,
-    /// Plivo refused the credentials in force. Nothing is tried before they change: each try would be refused too.
-    refused: AtomicBool,
+    turns: Turns,
+    breakers: Breakers,
+    budget: RetryBudget,
+    unsettled: Unsettled,
+    /// The messages on their way, by id, and how to speak to each.
+    journeys: Mutex<HashMap<MessageId, mpsc::UnboundedSender<Word>>>,
     waiting: AtomicUsize,
 }
 
@@ -55,13 +73,22 @@ pub(crate) enum News {
     Ended(Status),
 }
 
-/// A message that is ours now.
-#[derive(Debug)]
-pub(crate) struct Acceptance {
-    /// What becomes of it.
-    pub(crate) progress: watch::Receiver<News>,
-    /// Not worth sending after this instant.
-    pub(crate) deadline: Timestamp,
+/// What others have to say to a message on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// A delivery report shows that Plivo has it, under this UUID.
+    Reported(String),
+    /// It is not to be sent any more.
+    Cancel,
+}
+
+/// What a delivery is made of, beside the account.
+pub(crate) struct Parts {
+    pub(crate) store: Store,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) ephemeral: bool,
+    pub(crate) in_flight: TaskTracker,
+    pub(crate) stop: CancellationToken,
 }
 
 impl News {
@@ -71,19 +98,24 @@ impl News {
 }
 
 impl Delivery {
-    pub(crate) fn new(
-        messages: Arc<Messages>,
-        in_flight: TaskTracker,
-        stop: CancellationToken,
-        account: Account,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts, account: Account) -> Self {
+        let Parts { store, ledger, ephemeral, in_flight, stop } = parts;
+        let turns = Turns::new(account.max_calls);
+        let breakers = Breakers::new(account.breaker);
+        let budget = RetryBudget::new(account.retry_percent);
         let (account, _) = watch::channel(account);
         Self {
-            messages,
+            store,
+            ledger,
+            ephemeral,
             in_flight,
             stop,
             account,
-            refused: AtomicBool::new(false),
+            turns,
+            breakers,
+            budget,
+            unsettled: Unsettled::default(),
+            journeys: Mutex::default(),
             waiting: AtomicUsize::new(0),
         }
     }
@@ -91,18 +123,23 @@ impl Delivery {
     /// Takes what a reload brought. New credentials let the messages go on that waited for them; calls under way end
     /// with the old ones.
     pub(crate) fn use_account(&self, next: Account) {
-        // Under the channel's lock, so that a refusal of the old credentials cannot latch the new ones.
+        self.turns.set_room(next.max_calls);
+        self.breakers.set(next.breaker);
+        self.budget.set_percent(next.retry_percent);
+        let mut renewed = false;
         self.account.send_modify(|account| {
-            if *account.credentials != *next.credentials {
-                self.refused.store(false, Ordering::Release);
-            }
+            renewed = *account.credentials != *next.credentials
+                || !Arc::ptr_eq(&account.wire, &next.wire);
             *account = next;
         });
+        if renewed {
+            self.breakers.reset();
+        }
     }
 
-    /// Whether Plivo refused the credentials in force.
-    pub(crate) fn credentials_refused(&self) -> bool {
-        self.refused.load(Ordering::Acquire)
+    /// Where the breaker of the account stands.
+    pub(crate) fn standing(&self) -> Standing {
+        self.breakers.standing()
     }
 
     /// Messages accepted whose outcome is not known and that no call is out for.
@@ -110,63 +147,197 @@ impl Delivery {
         self.waiting.load(Ordering::Acquire)
     }
 
-    /// Makes a cleared message ours: recorded, and on its way. From here on it is not lost while the process lives.
+    /// Gets a cleared message ready to be recorded.
     ///
     /// # Errors
     ///
     /// `spool.full` where as many messages wait as may, `send.would_expire` where the policies put it off beyond the time
     /// that the app gave it; what the policies held is given back.
-    pub(crate) async fn accept(
-        self: &Arc<Self>,
+    pub(crate) async fn ready(
+        &self,
         cleared: Cleared,
         about: About,
         now: Timestamp,
-    ) -> Result<Acceptance, Refusal> {
+    ) -> Result<Ready, Refusal> {
         let account = self.account.borrow().clone();
         if self.waiting() >= account.queue_max {
-            give_back(cleared).await;
+            let (_, _, _, holds) = cleared.entrust();
+            self.give_back(holds).await;
             return Err(Refusal::full());
         }
-        let start = cleared.message().not_before.filter(|at| *at > now);
-        let deadline = match cleared.message().ttl_s {
-            // The app's own time runs from the app's own start: a policy's delay does not stretch it.
-            Some(ttl) => {
-                about.asked_start.unwrap_or(now).max(now).after(Duration::from_secs(ttl.into()))
-            }
-            None => start.unwrap_or(now).after(account.lifetime),
-        };
-        if start.is_some_and(|start| start.after(attempt::SHORTEST) > deadline) {
-            give_back(cleared).await;
-            return Err(Refusal::would_expire());
-        }
-        let record = record::accepted(&cleared, &about.app, about.door, now, deadline);
-        match self.messages.insert(record).await {
-            Ok(()) => {}
-            Err(err) => {
-                give_back(cleared).await;
-                tracing::error!(error = %err, "a message could not be recorded, so it was not accepted");
-                return Err(if matches!(err, StoreError::Full) {
-                    Refusal::full()
-                } else {
-                    Refusal::internal()
-                });
+        match Ready::of(cleared, about, &account, now) {
+            Ok(ready) => Ok(ready),
+            Err((refusal, holds)) => {
+                self.give_back(holds).await;
+                Err(refusal)
             }
         }
-        let (tell, progress) = watch::channel(News::Open(Status::Accepted));
-        let journey = Journey {
-            delivery: Arc::clone(self),
-            deadline,
-            start,
-            cleared,
-            about,
-            tell,
-            attempts: 0,
-            turned_away: 0,
-            trace: Trace::current(),
-        };
-        self.in_flight.spawn(journey.run());
-        Ok(Acceptance { progress, deadline })
     }
+
+    /// Makes messages ours, in one transaction with the key that they came under, and sends them on their way. From here
+    /// on they are not lost.
+    ///
+    /// # Errors
+    ///
+    /// They could not be recorded, so none is accepted; what the policies held is given back.
+    pub(crate) async fn accept(
+        self: &Arc<Self>,
+        ready: Vec<Ready>,
+        key: Option<KeyRow>,
+    ) -> Result<Vec<Acceptance>, StoreError> {
+        let (accepted, new): (Vec<Accepted>, Vec<_>) =
+            ready.into_iter().map(|ready| (ready.accepted, ready.new)).unzip();
+        store::fail::point("accept.begin");
+        if let Err(err) = self.store.accept(new, key).await {
+            tracing::error!(error = %err, "messages could not be recorded, so they were not accepted");
+            for accepted in accepted {
+                self.give_back(accepted.holds).await;
+            }
+            return Err(err);
+        }
+        store::fail::point("accept.done");
+        let begin = |accepted| self.begin(accepted, Trace::current(), Beginning::default());
+        Ok(accepted.into_iter().map(begin).collect())
+    }
+
+    /// Takes up what earlier processes left unfinished. Returns how many messages that is.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read or written.
+    pub(crate) async fn resume(self: &Arc<Self>) -> Result<usize, StoreError> {
+        let left = self.store.unfinished().await?;
+        let mut resumed = 0;
+        for left in left {
+            // A person decides on those that are held.
+            if left.record.status != Status::Held {
+                self.take_up(left).await?;
+                resumed += 1;
+            }
+        }
+        Ok(resumed)
+    }
+
+    /// Takes a message up where its record says it stands.
+    async fn take_up(self: &Arc<Self>, left: Unfinished) -> Result<(), StoreError> {
+        let (attempts, turned_away) = tried(&left.record);
+        let unknown = is_unknown(&left.record);
+        let began = left.record.attempts.last().map(|last| last.started);
+        if left.record.status == Status::Sending {
+            let code = Some("send.in_doubt".to_owned());
+            let attempt = left.record.attempts.last().map(|last| record::cut_off(last, now()));
+            let change = Change { error_code: code, attempt, ..Change::to(Status::InDoubt, now()) };
+            self.store.change(&left.record.id, change).await?;
+        }
+        let doubt = began.filter(|_| unknown);
+        let trace = Trace::past(left.record.traceparent.clone());
+        let beginning = Beginning { attempts, turned_away, doubt };
+        // Nobody waits for the news.
+        drop(self.begin(Accepted::left_behind(left), trace, beginning));
+        Ok(())
+    }
+
+    fn begin(
+        self: &Arc<Self>,
+        accepted: Accepted,
+        trace: Trace,
+        beginning: Beginning,
+    ) -> Acceptance {
+        let (tell, progress) = watch::channel(News::Open(Status::Accepted));
+        let (sender, inbox) = mpsc::unbounded_channel();
+        self.journeys().insert(accepted.message.id.clone(), sender);
+        let Beginning { attempts, turned_away, doubt } = beginning;
+        let delivery = Arc::clone(self);
+        let journey =
+            Journey { delivery, accepted, tell, inbox, attempts, turned_away, trace, doubt };
+        self.in_flight.spawn(journey.run());
+        Acceptance { progress }
+    }
+
+    /// Says something to a message on its way; `false` where it is on none.
+    pub(crate) fn say(&self, id: &MessageId, word: Word) -> bool {
+        self.journeys().get(id).is_some_and(|journey| journey.send(word).is_ok())
+    }
+
+    /// Sends a message that is held on its way again, as if it had never been tried: a person knows that it was not sent,
+    /// or wants it sent all the same. `false` where it is not held.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read or written.
+    pub(crate) async fn release(self: &Arc<Self>, id: &MessageId) -> Result<bool, StoreError> {
+        let Some(left) = self.store.unfinished_one(id).await? else { return Ok(false) };
+        if left.record.status != Status::Held || self.journeys().contains_key(id) {
+            return Ok(false);
+        }
+        let (attempts, _) = tried(&left.record);
+        self.store.change(id, Change::to(Status::Waiting, now())).await?;
+        let trace = Trace::past(left.record.traceparent.clone());
+        let beginning = Beginning { attempts, turned_away: 0, doubt: None };
+        drop(self.begin(Accepted::left_behind(left), trace, beginning));
+        Ok(true)
+    }
+
+    /// Takes a message back that no call is out for: one that waits, is in doubt, or is held. `false` where there is none.
+    /// One that may have been sent keeps what it holds.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read or written.
+    pub(crate) async fn cancel(&self, id: &MessageId) -> Result<bool, StoreError> {
+        if self.say(id, Word::Cancel) {
+            return Ok(true);
+        }
+        let Some(left) = self.store.unfinished_one(id).await? else { return Ok(false) };
+        if left.record.status != Status::Held {
+            return Ok(false);
+        }
+        let code = Some("send.canceled_in_doubt".to_owned());
+        let change = Change { error_code: code, ..Change::to(Status::Canceled, now()) };
+        self.store.change(id, change).await?;
+        self.settle(left.holds, Settlement::Keep).await;
+        Ok(true)
+    }
+
+    /// Where Plivo reports on this call, where reports are wanted.
+    fn callback_url(&self, _id: &MessageId, _attempt: u32) -> Option<String> {
+        None
+    }
+
+    fn forget(&self, id: &MessageId) {
+        self.journeys().remove(id);
+    }
+
+    fn journeys(
+        &self,
+    ) -> std::sync::MutexGuard<'_, HashMap<MessageId, mpsc::UnboundedSender<Word>>> {
+        self.journeys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn give_back(&self, holds: Vec<Hold>) {
+        self.settle(holds, Settlement::GiveBack).await;
+    }
+
+    async fn settle(&self, holds: Vec<Hold>, settlement: Settlement) {
+        if let Err(err) = self.ledger.settle(holds, settlement).await {
+            tracing::warn!(error = %err, "what policies held could not be settled; it expires by itself");
+        }
+    }
+}
+
+/// Where a journey begins.
+#[derive(Default)]
+struct Beginning {
+    attempts: u32,
+    turned_away: u32,
+    doubt: Option<Timestamp>,
+}
+
+/// How long a message of this intent is worth sending that does not say so itself.
+fn lifetime_of(intent: &str, account: &Account) -> Duration {
+    /// An old one-time code is worth nothing: messaging.md 3.6.
+    const OTP: Duration = Duration::from_secs(300);
+    if intent == "otp" { account.lifetime.min(OTP) } else { account.lifetime }
 }
 
 /// The wall clock, for deadlines that mean something outside this process.
@@ -177,10 +348,4 @@ fn now() -> Timestamp {
 /// Waits for an instant of the wall clock.
 async fn reach(at: Timestamp) {
     sleep_until(Instant::now() + at.since(now())).await;
-}
-
-async fn give_back(cleared: Cleared) {
-    if let Err(err) = cleared.settle(message::Settlement::GiveBack).await {
-        tracing::warn!(error = %err, "what the policies held could not be given back; it expires by itself");
-    }
 }

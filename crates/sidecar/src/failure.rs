@@ -1,9 +1,11 @@
 //! Why the program ends other than by being asked to.
 
+use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
 use policy_host::RuntimeError;
+use store::{OpenError, StoreError};
 
 use crate::config::{Address, ConfigFaults};
 
@@ -19,6 +21,12 @@ pub enum Failure {
     /// The engine of policies.
     #[error("the policy engine could not start: {0}")]
     Engine(#[from] RuntimeError),
+    /// The store could not be opened.
+    #[error("the store: {}", whole(.0))]
+    Store(#[from] OpenError),
+    /// What an earlier process left unfinished could not be taken up.
+    #[error("the store: {0}")]
+    LeftBehind(#[from] StoreError),
     /// A listener.
     #[error(
         "{address} could not be bound: {source}; choose another address under [listen] or stop what holds it"
@@ -45,4 +53,15 @@ impl Failure {
             _ => ExitCode::FAILURE,
         }
     }
+}
+
+/// An error with its sources, for one line.
+fn whole(err: &dyn Error) -> String {
+    let mut told = err.to_string();
+    let mut source = err.source();
+    while let Some(err) = source {
+        told.push_str(&format!(": {err}"));
+        source = err.source();
+    }
+    told
 }

@@ -23,7 +23,7 @@ use http::{HeaderMap, HeaderName, Request, Response, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use message::Timestamp;
-use store::{IdempotencyKeys, Messages};
+use store::Store;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, Span};
@@ -44,8 +44,7 @@ pub(crate) use self::refusal::Refusal;
 /// Everything that a request may touch.
 pub(crate) struct Gateway {
     pub(crate) in_force: Arc<ArcSwap<InForce>>,
-    pub(crate) messages: Arc<Messages>,
-    pub(crate) keys: Arc<IdempotencyKeys>,
+    pub(crate) store: Store,
     pub(crate) delivery: Arc<Delivery>,
     /// Requests that run to their end even if the caller hangs up; the drain waits for them.
     pub(crate) in_flight: TaskTracker,
@@ -130,7 +129,7 @@ impl Gateway {
             Route::Messages => self.list(&call, request.uri().query().unwrap_or_default()).await,
             Route::Message(id) => self.message(&call, &id).await,
             Route::Policies => Ok(lookup::policies(&call)),
-            Route::Limits => Ok(lookup::limits(&call, self.keys.retention())),
+            Route::Limits => Ok(lookup::limits(&call, self.store.key_retention())),
             Route::PlivoMessages(_) if request.method() == http::Method::POST => {
                 self.send(Door::Plivo, call, request).await
             }

@@ -3,11 +3,12 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use message::Timestamp;
 use plivo_client::{AuthId, AuthToken, ClientConfig, Credentials, Log, PlivoClient};
 use policy_host::PolicyChain;
-use tokio::sync::Semaphore;
 
 use crate::config::{App, DeliverySettings, Plivo, PolicyEntry, Reloadable};
+use crate::delivery::BreakerSettings;
 
 /// How long a message is worth sending that does not say so: Plivo's own default.
 const LIFETIME: Duration = Duration::from_secs(10_800);
@@ -36,8 +37,29 @@ pub(crate) struct Account {
     pub(crate) queue_max: usize,
     /// Whom to tell what became of a message: the policies in force by then, not those that cleared it.
     pub(crate) chain: Weak<PolicyChain>,
-    /// One permit a call to Plivo under way.
-    pub(crate) calls: Arc<Semaphore>,
+    /// Most calls to Plivo at once.
+    pub(crate) max_calls: usize,
+    /// When sends are held back.
+    pub(crate) breaker: BreakerSettings,
+    /// Retries, of a hundred first attempts.
+    pub(crate) retry_percent: u32,
+    /// How long after a call of unknown outcome Plivo's list is asked.
+    pub(crate) settle: Arc<[Duration]>,
+    /// When Plivo is asked what became of a message.
+    pub(crate) looks: Looks,
+    /// What becomes of messages of which nobody finds out.
+    pub(crate) on_unresolved: OnUnresolvedTable,
+    /// The same for as long as the connections are.
+    pub(crate) wire: Arc<()>,
+}
+
+/// When Plivo is asked what became of a message that it took.
+#[derive(Clone, Debug)]
+pub(crate) struct Looks {
+    /// After its submission, then after each look; the last repeats.
+    pub(crate) steps: Arc<[Duration]>,
+    /// Not after this long.
+    pub(crate) until: Duration,
 }
 
 /// A generation's settings, checked as far as they can be without its policies.
@@ -56,12 +78,12 @@ impl Prepared {
     pub(crate) fn new(settings: Reloadable, previous: Option<&InForce>) -> Result<Self, String> {
         let (plivo, delivery) = (&settings.plivo, &settings.delivery);
         let kept = previous.filter(|previous| connection(&previous.plivo) == connection(plivo));
-        let (client, calls) = match kept {
-            Some(InForce { account, .. }) => (account.client.clone(), Arc::clone(&account.calls)),
+        let (client, wire) = match kept {
+            Some(InForce { account, .. }) => (account.client.clone(), Arc::clone(&account.wire)),
             None => {
                 let client = PlivoClient::new(client_config(plivo))
                     .map_err(|err| format!("plivo: {err}"))?;
-                (client, Arc::new(Semaphore::new(plivo.max_connections)))
+                (client, Arc::new(()))
             }
         };
         let account = Account {
@@ -78,7 +100,16 @@ impl Prepared {
             lifetime: delivery.ttl.unwrap_or(LIFETIME),
             queue_max: delivery.queue_max,
             chain: Weak::new(),
-            calls,
+            max_calls: plivo.max_connections,
+            breaker: BreakerSettings::default(),
+            retry_percent: 20,
+            settle: [20, 60, 180].map(Duration::from_secs).into(),
+            looks: Looks {
+                steps: [5, 30, 120, 600, 3_600].map(Duration::from_secs).into(),
+                until: Duration::from_secs(86_400),
+            },
+            on_unresolved: OnUnresolvedTable::default(),
+            wire,
         };
         Ok(Self { settings, account })
     }
@@ -94,6 +125,13 @@ impl Prepared {
         let apps = apps.into_iter().map(Arc::new).collect();
         let account = Account { chain: Arc::downgrade(&chain), ..self.account };
         InForce { apps, plivo, delivery, account, entries, chain }
+    }
+}
+
+impl Looks {
+    /// The first look at a message submitted `at`.
+    pub(crate) fn first(&self, at: Timestamp) -> Timestamp {
+        at.after(self.steps.first().copied().unwrap_or(self.until))
     }
 }
 
@@ -118,4 +156,40 @@ fn credentials(plivo: &Plivo) -> Result<Credentials, String> {
     let auth_token = AuthToken::parse(plivo.auth_token.expose())
         .map_err(|err| format!("plivo.auth_token: {err}"))?;
     Ok(Credentials { auth_id, auth_token })
+}
+
+/// What becomes of messages in doubt that stay so, by intent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OnUnresolvedTable {
+    otherwise: OnUnresolved,
+    by_intent: Vec<(String, OnUnresolved)>,
+}
+
+/// What becomes of a message in doubt that stays so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum OnUnresolved {
+    /// It counts as failed: sent at most once.
+    #[default]
+    Fail,
+    /// It is sent again: sent at least once.
+    Resend,
+    /// It waits for a person.
+    Hold,
+}
+
+impl OnUnresolvedTable {
+    pub(crate) fn of(&self, intent: &str) -> OnUnresolved {
+        let own = self.by_intent.iter().find(|(each, _)| each == intent);
+        own.map_or(self.otherwise, |(_, word)| *word)
+    }
+}
+
+impl OnUnresolved {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Resend => "resend",
+            Self::Hold => "hold",
+        }
+    }
 }

@@ -18,5 +18,6 @@ mod policies;
 mod record;
 mod reload;
 mod spans;
+mod sweep;
 
 pub use failure::Failure;

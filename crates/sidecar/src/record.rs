@@ -1,12 +1,9 @@
 //! A message's record, from acceptance to outcome.
 
-use message::{MessageId, Timestamp};
+use message::Timestamp;
 use plivo_client::Outcome;
 use policy_host::{Cleared, Decision, Mode, Verdict};
-use store::{Attempt, AttemptOutcome, Messages, Record, Status};
-
-/// Most attempts that a record keeps: the first and the latest.
-const ATTEMPTS: usize = 16;
+use store::{Attempt, AttemptOutcome, Record};
 
 /// The record of a message that is ours now.
 pub(crate) fn accepted(
@@ -17,98 +14,45 @@ pub(crate) fn accepted(
     deadline: Timestamp,
 ) -> Record {
     Record {
-        deadline: Some(deadline),
         decisions: cleared.decisions().iter().map(decision).collect(),
-        ..Record::of(cleared.message(), cleared.facts().text.clone(), app, door, now)
+        ..Record::of(cleared.message(), cleared.facts().text.clone(), app, door, now, deadline)
     }
 }
 
-/// It waits, for its time, for a retry or for credentials.
-pub(crate) async fn waits(messages: &Messages, id: &MessageId, status: Status, now: Timestamp) {
-    change(messages, id, now, |record| record.status = status).await;
+/// A call to Plivo that begins.
+pub(crate) fn attempt(number: u32, started: Timestamp) -> Attempt {
+    Attempt { number, started, ended: None, outcome: None, http_status: None, code: None }
 }
 
-/// A call to Plivo begins.
-pub(crate) async fn attempt_began(
-    messages: &Messages,
-    id: &MessageId,
+/// The call that began at `started`, with its outcome.
+pub(crate) fn attempt_ended(
     number: u32,
-    now: Timestamp,
-) {
-    change(messages, id, now, |record| {
-        record.status = Status::Sending;
-        let attempt = Attempt {
-            number,
-            started: now,
-            ended: None,
-            outcome: None,
-            http_status: None,
-            code: None,
-        };
-        // The first tells how it began and the last how it stands; an outage makes thousands between.
-        if record.attempts.len() == ATTEMPTS {
-            record.attempts.remove(1);
-        }
-        record.attempts.push(attempt);
-    })
-    .await;
-}
-
-/// The call ended.
-pub(crate) async fn attempt_ended(
-    messages: &Messages,
-    id: &MessageId,
-    number: u32,
+    started: Timestamp,
     outcome: &Outcome,
     now: Timestamp,
-) {
-    change(messages, id, now, |record| {
-        let Some(attempt) = record.attempts.iter_mut().rfind(|attempt| attempt.number == number)
-        else {
-            return;
-        };
-        attempt.ended = Some(now);
-        attempt.outcome = Some(match outcome {
-            Outcome::Accepted(_) => AttemptOutcome::Accepted,
-            Outcome::Rejected(_) => AttemptOutcome::Rejected,
-            Outcome::NotSent(_) => AttemptOutcome::NotSent,
-            Outcome::InDoubt(_) => AttemptOutcome::InDoubt,
-        });
-        attempt.http_status = outcome.status();
-        attempt.code = outcome.error_type().map(str::to_owned);
-    })
-    .await;
+) -> Attempt {
+    let meant = match outcome {
+        Outcome::Accepted(_) => AttemptOutcome::Accepted,
+        Outcome::Rejected(_) => AttemptOutcome::Rejected,
+        Outcome::NotSent(_) => AttemptOutcome::NotSent,
+        Outcome::InDoubt(_) => AttemptOutcome::InDoubt,
+    };
+    Attempt {
+        ended: Some(now),
+        outcome: Some(meant),
+        http_status: outcome.status(),
+        code: outcome.error_type().map(str::to_owned),
+        ..attempt(number, started)
+    }
 }
 
-/// Its way from here to Plivo has ended.
-pub(crate) async fn ended(
-    messages: &Messages,
-    id: &MessageId,
-    status: Status,
-    message_uuid: Option<String>,
-    code: Option<&str>,
-    now: Timestamp,
-) {
-    change(messages, id, now, |record| {
-        record.status = status;
-        record.message_uuid = message_uuid;
-        record.error_code = code.map(str::to_owned);
-    })
-    .await;
-}
-
-async fn change(
-    messages: &Messages,
-    id: &MessageId,
-    now: Timestamp,
-    edit: impl FnOnce(&mut Record) + Send,
-) {
-    let changed = messages.update(id, |record| {
-        record.updated = now;
-        edit(record);
-    });
-    if let Err(err) = changed.await {
-        tracing::error!(message.id = %id, error = %err, "a message's record could not be changed");
+/// A call that the end of the process cut off: whether Plivo heard it is not known.
+pub(crate) fn cut_off(attempt: &Attempt, now: Timestamp) -> Attempt {
+    Attempt {
+        ended: Some(now),
+        outcome: Some(AttemptOutcome::InDoubt),
+        code: Some("process_ended".into()),
+        ..attempt.clone()
     }
 }
 

@@ -3,11 +3,11 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use policy_host::{Policies, PolicyRuntime, RuntimeOptions};
-use store::{IdempotencyKeys, MemoryLedger, Messages};
+use store::{Place, Store, StoreOptions};
 use telemetry::{Telemetry, TelemetryOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
@@ -18,12 +18,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin::Admin;
 use crate::config::{self, Address, Config, Environment, Fixed};
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Parts};
 use crate::gateway::{Bounds, Gateway};
 use crate::in_force::Prepared;
 use crate::listen::{Bound, ListenLimits};
 use crate::reload::{ReloadStatus, Reloader};
-use crate::{Failure, policies};
+use crate::{Failure, policies, sweep};
 
 /// How long telemetry may take to hand over its last spans.
 const FLUSH: Duration = Duration::from_secs(3);
@@ -68,9 +68,11 @@ impl Sidecar {
         let ephemeral = config.fixed.store.path.is_none();
         let seen = config.snapshot().clone();
         let (fixed, settings) = (config.fixed, config.reloadable);
+        let store = open_store(&fixed)?;
+        let ledger = store.ledger();
         let options = RuntimeOptions {
             compile_cache: fixed.compile_cache.clone(),
-            ..RuntimeOptions::new(Arc::new(MemoryLedger::default()))
+            ..RuntimeOptions::new(Arc::clone(&ledger))
         };
         let engine = Arc::new(PolicyRuntime::new(options)?);
         let poll = settings.poll;
@@ -86,20 +88,20 @@ impl Sidecar {
         let stop = CancellationToken::new();
         let draining = CancellationToken::new();
         let in_flight = TaskTracker::new();
-        let messages = Arc::new(Messages::default());
-        let delivery = Arc::new(Delivery::new(
-            Arc::clone(&messages),
-            in_flight.clone(),
-            stop.clone(),
-            first.account.clone(),
-        ));
+        let parts = Parts {
+            store: store.clone(),
+            ledger,
+            ephemeral,
+            in_flight: in_flight.clone(),
+            stop: stop.clone(),
+        };
+        let delivery = Arc::new(Delivery::new(parts, first.account.clone()));
         let in_force = Arc::new(ArcSwap::from_pointee(first));
         let reloads = Arc::new(ReloadStatus::default());
 
         let gateway = Arc::new(Gateway {
             in_force: Arc::clone(&in_force),
-            messages,
-            keys: Arc::new(IdempotencyKeys::default()),
+            store: store.clone(),
             delivery: Arc::clone(&delivery),
             in_flight: in_flight.clone(),
             draining: draining.clone(),
@@ -111,7 +113,8 @@ impl Sidecar {
             delivery: Arc::clone(&delivery),
             draining: draining.clone(),
             hosts: fixed.listen.hosts.clone(),
-            ephemeral: true,
+            store: store.clone(),
+            ephemeral,
         });
         let reloader = Reloader {
             path: path.to_owned(),
@@ -127,6 +130,10 @@ impl Sidecar {
             seen,
         };
 
+        let resumed = delivery.resume().await?;
+        if resumed > 0 {
+            tracing::info!(messages = resumed, "messages that were left unfinished go on");
+        }
         let mut bound = Vec::new();
         for address in &fixed.listen.apps {
             bound.push(bind(address).await?);
@@ -153,6 +160,7 @@ impl Sidecar {
         };
         listeners.spawn(bound_admin.serve(limits(), stop.clone(), service));
         listeners.spawn(reloader.run(stop.clone()));
+        listeners.spawn(sweep::run(store, stop.clone()));
         Ok(Self { listeners, stop, draining, in_flight, delivery, drain: fixed.listen.drain })
     }
 
@@ -166,7 +174,7 @@ impl Sidecar {
             tokio::select! {
                 asked = &mut stopped => return asked,
                 Some(ended) = self.listeners.join_next() => {
-                    tracing::error!(panicked = ended.is_err(), "a listener or the reloader has ended by itself; restart");
+                    tracing::error!(panicked = ended.is_err(), "a listener, the reloader or the sweeper has ended by itself; restart");
                 }
             }
         }
@@ -197,6 +205,12 @@ impl Sidecar {
             );
         }
     }
+}
+
+fn open_store(fixed: &Fixed) -> Result<Store, Failure> {
+    let place = fixed.store.path.clone().map_or(Place::Memory, Place::File);
+    let options = StoreOptions { place, ..StoreOptions::default() };
+    Ok(Store::open(options, SystemTime::now().into())?)
 }
 
 async fn bind(address: &Address) -> Result<Bound, Failure> {

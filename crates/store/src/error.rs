@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use thiserror::Error;
 
 /// Why the store did not do what it was asked.
@@ -15,4 +17,48 @@ pub enum StoreError {
     /// A key or value out of bounds; the text says which.
     #[error("the store does not take this: {0}")]
     Invalid(&'static str),
+    /// The disk has less free than `min_free_percent`.
+    #[error("the store's disk is nearly full; free some of it, or lower [store] min_free_percent")]
+    LowSpace,
+    /// The database cannot be written or read; nothing was changed.
+    #[error("the store cannot be used now: {0}")]
+    Unavailable(String),
+}
+
+/// Why the store could not be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("{0} is in use by another sendgate; give each its own [store] path")]
+    InUse(PathBuf),
+    /// A newer version wrote it.
+    #[error(
+        "{path} was written by a newer sendgate (schema {found}, this one knows {known}); run that version, or move the file away"
+    )]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The latest that this program knows.
+        known: i64,
+    },
+    /// Something at the file system.
+    #[error("{path} cannot be used")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Something in the database.
+    #[error("{path} is not a database that can be used")]
+    Database {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
 }

@@ -1,9 +1,11 @@
 //! Idempotency keys: an app that asks twice gets one send and the same answer.
 //!
 //! Until a message is accepted only a claim exists, in memory, released on every way out. So nothing that was refused,
-//! crashed or hung up is ever left locked (draft-ietf-httpapi-idempotency-key-header).
+//! crashed or hung up is ever left locked (draft-ietf-httpapi-idempotency-key-header). The key is bound in the
+//! transaction that accepts the message, with the answer as it would be then; the answer that was given replaces it.
 
 mod fingerprint;
+mod rows;
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -13,10 +15,12 @@ use std::time::Duration;
 use message::{MessageId, Timestamp};
 use tokio::sync::watch;
 
-use crate::expiring::{Expiring, Full, Kept, name_of};
-use crate::{DEFAULT_KEYS, StoreError};
+use crate::expiring::name_of;
+use crate::{Commit, Store, StoreError};
 
 pub use fingerprint::Fingerprint;
+pub use rows::KeyRow;
+pub(crate) use rows::insert;
 
 /// How long an answer is kept, unless said otherwise.
 pub const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
@@ -29,40 +33,33 @@ const KEY_BYTES: usize = 255;
 /// Most bytes of one answer, headers and body together: above any answer to the most recipients of one request, since an
 /// answer that is not kept would free its key.
 const ANSWER_BYTES: usize = 16 << 20;
-/// Bytes of all answers together at which no new key is taken. Claims in flight may bring it above.
-const ALL_BYTES: usize = 64 << 20;
-
-/// The answers given under idempotency keys, and the claims of requests in flight. Clones share them.
-#[derive(Clone, Debug)]
-pub struct IdempotencyKeys {
-    keys: Arc<Mutex<Keys>>,
-    retention: Duration,
-}
+/// Most requests in flight with a key each.
+const CLAIMS: usize = 100_000;
 
 /// What a key stands for when a request brings it.
 #[derive(Debug)]
 pub enum Claim {
-    /// Nothing yet: go on, and bind the answer to it.
+    /// Nothing yet: go on, and bind it with the message.
     New(ClaimGuard),
     /// The same request, answered before: give this again.
     Replay(StoredAnswer),
     /// Another request; these of its fields differ.
     Mismatch {
         /// The fields' names, never their values.
-        fields: Vec<&'static str>,
+        fields: Vec<String>,
     },
     /// The same request, not yet answered.
     InFlight(InFlight),
 }
 
-/// The right to answer for a key. Dropped without [`ClaimGuard::bind`], it leaves the key as if it had never been used.
+/// The right to answer for a key. Dropped before [`Store::accept`] has bound the key, it leaves the key as if it had
+/// never been used.
 #[derive(Debug)]
 pub struct ClaimGuard {
-    keys: Arc<Mutex<Keys>>,
-    name: String,
-    retention: Duration,
-    /// The claim has become an answer, or is gone: there is nothing left to release.
-    released: bool,
+    claims: Arc<Mutex<Claims>>,
+    app: String,
+    key: String,
+    fingerprint: Fingerprint,
     /// Dropped with the guard; that wakes all who wait.
     _settled: watch::Sender<()>,
 }
@@ -84,37 +81,19 @@ pub struct StoredAnswer {
     pub message: Option<MessageId>,
 }
 
-#[derive(Debug)]
-struct Keys {
-    answers: Expiring<Answered>,
-    claims: HashMap<String, Claimed>,
-    most: usize,
-}
+/// The requests in flight, by app and key.
+pub(crate) type Claims = HashMap<String, Claimed>;
 
 #[derive(Debug)]
-struct Answered {
-    fingerprint: Fingerprint,
-    answer: StoredAnswer,
-}
-
-#[derive(Debug)]
-struct Claimed {
+pub(crate) struct Claimed {
     fingerprint: Fingerprint,
     settled: watch::Receiver<()>,
 }
 
-impl IdempotencyKeys {
-    /// At most `most` keys, answers and claims together; answers are kept for `retention`, clamped to [`RETENTIONS`].
-    pub fn new(most: usize, retention: Duration) -> Self {
-        let answers = Expiring::new(most, usize::MAX);
-        let keys = Keys { answers, claims: HashMap::new(), most };
-        let retention = retention.clamp(*RETENTIONS.start(), *RETENTIONS.end());
-        Self { keys: Arc::new(Mutex::new(keys)), retention }
-    }
-
-    /// How long answers are kept.
-    pub fn retention(&self) -> Duration {
-        self.retention
+impl Store {
+    /// How long answers are kept under their keys.
+    pub fn key_retention(&self) -> Duration {
+        self.bounds.key_retention
     }
 
     /// Claims `key` of `app` for a request, or says what stands in its way.
@@ -123,7 +102,8 @@ impl IdempotencyKeys {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Invalid`] for a key that is empty or above 255 bytes; [`StoreError::Full`] where the bounds are reached.
+    /// [`StoreError::Invalid`] for a key that is empty or above 255 bytes; [`StoreError::Full`] where the bounds are reached;
+    /// [`StoreError::Unavailable`].
     pub async fn claim(
         &self,
         app: &str,
@@ -134,69 +114,97 @@ impl IdempotencyKeys {
         if !(1..=KEY_BYTES).contains(&key.len()) {
             return Err(StoreError::Invalid("an idempotency key is empty or above 255 bytes"));
         }
-        let name = name_of([app, key]);
-        let mut keys = locked(&self.keys);
-        keys.answers.tell(now);
-        if let Some((known, _)) = keys.answers.get(&name) {
-            return Ok(match known.fingerprint.differences(&fingerprint) {
-                fields if fields.is_empty() => Claim::Replay(known.answer.clone()),
+        let guard = match self.claim_in_flight(app, key, fingerprint)? {
+            Claim::New(guard) => guard,
+            taken => return Ok(taken),
+        };
+        // Only now that nobody else can bind the key: what is in the database stays as it is read.
+        match self.bound(app, key, now).await? {
+            None if self.counts.keys() >= self.bounds.keys => Err(StoreError::Full),
+            None => Ok(Claim::New(guard)),
+            Some((fingerprint, answer)) => Ok(match guard.fingerprint.differences(&fingerprint) {
+                fields if fields.is_empty() => Claim::Replay(answer),
                 fields => Claim::Mismatch { fields },
-            });
+            }),
         }
-        if let Some(claimed) = keys.claims.get(&name) {
-            return Ok(match claimed.fingerprint.differences(&fingerprint) {
-                fields if fields.is_empty() => Claim::InFlight(InFlight(claimed.settled.clone())),
-                fields => Claim::Mismatch { fields },
-            });
-        }
-        keys.room()?;
-        let (sender, settled) = watch::channel(());
-        keys.claims.insert(name.clone(), Claimed { fingerprint, settled });
-        let retention = self.retention;
-        let keys = Arc::clone(&self.keys);
-        Ok(Claim::New(ClaimGuard { keys, name, retention, released: false, _settled: sender }))
     }
-}
 
-impl Default for IdempotencyKeys {
-    fn default() -> Self {
-        Self::new(DEFAULT_KEYS, DEFAULT_RETENTION)
-    }
-}
-
-impl ClaimGuard {
-    /// Keeps `answer` under the key, for the retention counted from `from` and at least until `deadline`.
+    /// What [`Store::accept`] binds the key with: the answer as it would be now, kept for the retention from `from` and
+    /// at least until `deadline`.
     ///
     /// `from` is when the message was accepted, or when it is to be sent if that is later; `deadline` is the message's own.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Invalid`] for an answer above 16 MiB. The key is then free again.
-    pub async fn bind(
-        mut self,
+    /// [`StoreError::Invalid`] for an answer above 16 MiB.
+    pub fn key_row(
+        &self,
+        guard: &ClaimGuard,
         answer: StoredAnswer,
         from: Timestamp,
         deadline: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<KeyRow, StoreError> {
         if answer.bytes() > ANSWER_BYTES {
-            return Err(StoreError::Invalid("an answer to keep is above 1 MiB"));
+            return Err(StoreError::Invalid("an answer to keep is above 16 MiB"));
         }
-        let mut keys = locked(&self.keys);
-        let claimed = keys.claims.remove(&self.name).expect("a claim lives as long as its guard");
-        self.released = true;
-        let end = from.after(self.retention).max(deadline);
-        // The claim's own place is free now, so there is room for the answer.
-        keys.answers
-            .put(&self.name, Answered { fingerprint: claimed.fingerprint, answer }, end)
-            .map_err(|Full| StoreError::Full)
+        Ok(KeyRow {
+            app: guard.app.clone(),
+            key: guard.key.clone(),
+            fingerprint: guard.fingerprint.clone(),
+            answer,
+            ends: from.after(self.bounds.key_retention).max(deadline),
+        })
+    }
+
+    /// Puts the answer that was given in the place of the one that the key was bound with. The claim lasts until that is
+    /// done, so that nobody is told the older one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`]: a repetition is told the older answer.
+    pub fn answered(&self, guard: ClaimGuard, answer: StoredAnswer) -> Commit<()> {
+        self.database
+            .write(move |connection| Ok(rows::answer(connection, &guard.app, &guard.key, &answer)?))
+    }
+
+    fn claim_in_flight(
+        &self,
+        app: &str,
+        key: &str,
+        fingerprint: Fingerprint,
+    ) -> Result<Claim, StoreError> {
+        let name = name_of([app, key]);
+        let mut claims = locked(&self.claims);
+        if let Some(claimed) = claims.get(&name) {
+            return Ok(match claimed.fingerprint.differences(&fingerprint) {
+                fields if fields.is_empty() => Claim::InFlight(InFlight(claimed.settled.clone())),
+                fields => Claim::Mismatch { fields },
+            });
+        }
+        if claims.len() >= CLAIMS {
+            return Err(StoreError::Full);
+        }
+        let (sender, settled) = watch::channel(());
+        claims.insert(name, Claimed { fingerprint: fingerprint.clone(), settled });
+        let (app, key) = (app.to_owned(), key.to_owned());
+        let claims = Arc::clone(&self.claims);
+        Ok(Claim::New(ClaimGuard { claims, app, key, fingerprint, _settled: sender }))
+    }
+
+    async fn bound(
+        &self,
+        app: &str,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<(Fingerprint, StoredAnswer)>, StoreError> {
+        let (app, key) = (app.to_owned(), key.to_owned());
+        self.database.read(move |connection| Ok(rows::find(connection, &app, &key, now)?)).await
     }
 }
 
 impl Drop for ClaimGuard {
     fn drop(&mut self) {
-        if !self.released {
-            locked(&self.keys).claims.remove(&self.name);
-        }
+        locked(&self.claims).remove(&name_of([&self.app, &self.key]));
     }
 }
 
@@ -215,24 +223,8 @@ impl StoredAnswer {
     }
 }
 
-impl Keys {
-    fn room(&mut self) -> Result<(), StoreError> {
-        let claims = self.claims.len();
-        // Every claim may become an answer, so each has its place from the beginning.
-        let keys = self.answers.room(claims + 1, 0);
-        let roomy = self.answers.weight() < ALL_BYTES && claims < self.most;
-        if keys.is_ok() && roomy { Ok(()) } else { Err(StoreError::Full) }
-    }
-}
-
-impl Kept for Answered {
-    fn weight(&self) -> usize {
-        self.answer.bytes()
-    }
-}
-
-fn locked(keys: &Mutex<Keys>) -> MutexGuard<'_, Keys> {
-    keys.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked(claims: &Mutex<Claims>) -> MutexGuard<'_, Claims> {
+    claims.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The policies' memory, in memory.
 
+mod durable;
 mod limits;
 mod reservations;
 mod values;
@@ -17,9 +18,12 @@ use message::{
 
 use crate::DEFAULT_KEYS;
 use crate::expiring::Full;
+use crate::holds::{HoldKind, RestoredHold, SavedHold};
 use limits::Limits;
 use reservations::Reservations;
 use values::Values;
+
+pub(crate) use durable::{DurableLedger, KeptLedger, SavedValue, values};
 
 /// Most bytes in a key. Source: the contract (`policy.wit`, `state`).
 const KEY_BYTES: usize = 256;
@@ -46,6 +50,68 @@ impl MemoryLedger {
             limits: Mutex::new(Limits::new(most_keys)),
             tokens: AtomicU64::new(1),
         }
+    }
+
+    /// What is to be written down of a hold of the message `of`, that was made by `now`.
+    pub(crate) fn saved(&self, hold: &Hold, of: &MessageId, now: Timestamp) -> SavedHold {
+        let found = locked(&self.reservations)
+            .saved(hold)
+            .or_else(|| locked(&self.limits).saved(hold, now));
+        let (kind, at, ends) = found.unwrap_or((HoldKind::Elsewhere, now, now.after(LONGEST)));
+        SavedHold { hold: hold.clone(), message: of.clone(), kind, at, ends }
+    }
+
+    /// Takes up what was written down: holds in the order they were made, and values.
+    pub(crate) fn restore(&self, holds: Vec<RestoredHold>, saved: Vec<SavedValue>, now: Timestamp) {
+        let last = holds.iter().map(|each| each.saved.hold.token).max().unwrap_or(0);
+        self.tokens.fetch_max(last.saturating_add(1), Ordering::Relaxed);
+        for hold in holds {
+            match hold.saved.kind {
+                HoldKind::Reservation => locked(&self.reservations).restore(hold, now),
+                _ => locked(&self.limits).restore(hold, now),
+            }
+        }
+        let mut values = locked(&self.values);
+        for SavedValue { owner, key, value, ends } in saved {
+            values.restore(&owner, &key, value, ends, now);
+        }
+    }
+
+    /// A value and its end.
+    pub(crate) fn value(
+        &self,
+        owner: &str,
+        key: &str,
+        now: Timestamp,
+    ) -> Option<(Vec<u8>, Timestamp)> {
+        locked(&self.values).get_with_end(owner, key, now)
+    }
+
+    pub(crate) fn put_now(
+        &self,
+        owner: &str,
+        key: &str,
+        value: Vec<u8>,
+        ttl: Duration,
+        if_absent: bool,
+        now: Timestamp,
+    ) -> Result<bool, LedgerError> {
+        check_key(key)?;
+        check_ttl(ttl)?;
+        locked(&self.values).put(owner, key, value, ttl, if_absent, now)
+    }
+
+    pub(crate) fn increment_now(
+        &self,
+        owner: &str,
+        key: &str,
+        delta: i64,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> Result<i64, LedgerError> {
+        check_key(key)?;
+        check_ttl(ttl)?;
+        locked(&self.values).increment(owner, key, delta, ttl, now)
     }
 
     fn token(&self) -> u64 {
@@ -84,10 +150,7 @@ impl Ledger for MemoryLedger {
         if_absent: bool,
         now: Timestamp,
     ) -> LedgerFuture<'a, bool> {
-        let checked = check_key(key).and_then(|()| check_ttl(ttl));
-        ready(
-            checked.and_then(|()| locked(&self.values).put(owner, key, value, ttl, if_absent, now)),
-        )
+        ready(self.put_now(owner, key, value, ttl, if_absent, now))
     }
 
     fn increment<'a>(
@@ -98,8 +161,7 @@ impl Ledger for MemoryLedger {
         ttl: Duration,
         now: Timestamp,
     ) -> LedgerFuture<'a, i64> {
-        let checked = check_key(key).and_then(|()| check_ttl(ttl));
-        ready(checked.and_then(|()| locked(&self.values).increment(owner, key, delta, ttl, now)))
+        ready(self.increment_now(owner, key, delta, ttl, now))
     }
 
     fn reserve<'a>(

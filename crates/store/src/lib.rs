@@ -1,23 +1,39 @@
 //! What is kept: messages, idempotency keys, and the policies' memory.
 //!
-//! Everything here is in memory and gone with the process. The interfaces are asynchronous all the same, so that a
-//! durable store and a shared one can stand behind them. No clock: every call takes the instant it is about.
+//! Everything is in one SQLite database, in a file or in memory; enter at [`Store`]. No clock: every call takes the
+//! instant it is about.
 
+mod content;
+mod database;
 mod error;
+mod events;
 mod expiring;
+pub mod fail;
+mod holds;
 mod idempotency;
 mod ledger;
 mod messages;
+mod options;
+mod secret;
+mod store;
+mod sweep;
 
-pub use error::StoreError;
+pub use database::Commit;
+pub use error::{OpenError, StoreError};
+pub use events::{Event, Relayed};
 pub use idempotency::{
-    Claim, ClaimGuard, DEFAULT_RETENTION, Fingerprint, IdempotencyKeys, InFlight, RETENTIONS,
-    StoredAnswer,
+    Claim, ClaimGuard, DEFAULT_RETENTION, Fingerprint, InFlight, KeyRow, RETENTIONS, StoredAnswer,
 };
 pub use ledger::MemoryLedger;
 pub use messages::{
-    Attempt, AttemptOutcome, Decision, Filter, Messages, Page, Record, Simple, Status,
+    Attempt, AttemptOutcome, Change, Decision, Filter, NewMessage, Page, Record, Report,
+    ReportFacts, Reported, Settle, Simple, Status, Unfinished,
 };
+pub use options::{Durability, Keep, Place, StoreOptions};
+pub use secret::Secret;
+pub use store::Store;
 
-/// Most keys of each kind that are kept in memory, unless said otherwise.
+pub(crate) use content::Content;
+
+/// Most keys of each kind that the policies' memory keeps, unless said otherwise.
 pub const DEFAULT_KEYS: usize = 100_000;

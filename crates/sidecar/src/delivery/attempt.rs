@@ -1,330 +1,372 @@
 //! One message's way through its attempts.
 
+use std::future::ready;
 use std::ops::ControlFlow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use message::{Settlement, Timestamp, limits};
-use plivo_client::{Log, Outcome, Outgoing, RefusedKind};
-use policy_host::{Afterwards, Cleared};
-use store::Status;
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
-use tracing::{Instrument as _, Span};
+use message::{Timestamp, limits};
+use plivo_client::{Outcome, Outgoing};
+use policy_host::Afterwards;
+use store::{Change, Settle, Status, StoreError};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep};
+use tracing::Instrument as _;
 
-use super::{Delivery, News, backoff, now, reach};
+use super::accepted::Accepted;
+use super::breaker::{Admit, Heard, Pass};
+use super::judge::{End, Next, judge};
+use super::trace::Trace;
+use super::turns::{Class, Place, Turn};
+use super::{Delivery, News, Word, backoff, now, reach};
 use crate::in_force::Account;
-use crate::{record, spans};
+use crate::record;
 
 /// Shorter than this Plivo takes no `message_expiry`, so a message with less left to live expires here.
 pub(super) const SHORTEST: Duration = Duration::from_secs(5);
 /// Longer than this it takes none either; its own default then ends a moment after our deadline.
 const LONGEST: Duration = Duration::from_secs(*limits::EXPIRY_S.end() as u64);
+/// Between two tries to write to a store that cannot be written.
+const STORE: Duration = Duration::from_secs(1);
 
 /// A message between acceptance and outcome.
 pub(super) struct Journey {
     pub(super) delivery: Arc<Delivery>,
-    pub(super) cleared: Cleared,
-    pub(super) about: About,
+    pub(super) accepted: Accepted,
     pub(super) tell: watch::Sender<News>,
-    /// Not to be tried before.
-    pub(super) start: Option<Timestamp>,
-    pub(super) deadline: Timestamp,
+    /// What others have to say to it.
+    pub(super) inbox: mpsc::UnboundedReceiver<Word>,
     /// Calls made so far.
     pub(super) attempts: u32,
     /// Of these, the ones that Plivo turned away for now.
     pub(super) turned_away: u32,
     pub(super) trace: Trace,
+    /// When the call began of which nothing is known, where there is one.
+    pub(super) doubt: Option<Timestamp>,
 }
 
-/// Where the attempts belong in the app's trace.
-pub(super) struct Trace {
-    /// The request's span: the first attempt's parent, let go of then, so that it can end.
-    request: Option<Span>,
-    /// What later attempts link to.
-    traceparent: Option<String>,
+/// Why a message does not go on.
+pub(super) enum Stop {
+    /// Its way has ended.
+    End(End),
+    /// The process ends; the message stays where the store has it.
+    Process,
 }
 
-/// Whom to tell of the outcome.
-pub(crate) struct About {
-    pub(crate) app: String,
-    pub(crate) door: &'static str,
-    /// The app's own `not_before`, whatever the policies made of it.
-    pub(crate) asked_start: Option<Timestamp>,
-    /// What Plivo is to keep, where the app says so; else the configuration decides.
-    pub(crate) log: Option<Log>,
-    /// Whether conversion feedback will follow.
-    pub(crate) trackable: bool,
-}
-
-/// How a journey ended.
-struct End {
-    status: Status,
-    told: policy_host::Outcome,
-    news: News,
-    settlement: Settlement,
-    code: Option<&'static str>,
-}
-
-/// What a try asks for that did not end the journey.
-enum Again {
-    /// After a while, and at least after `least`.
-    Later { least: Option<Duration> },
-    /// When the credentials have changed.
-    Renewed,
+/// Everything that one call needs.
+struct Leave {
+    account: Account,
+    /// Given back before the next wait.
+    _turn: Turn,
+    pass: Pass,
 }
 
 impl Journey {
     pub(super) async fn run(mut self) {
-        let Some(end) = self.travel().await else {
-            // The process is stopping, and with it the memory that the message is in.
-            let id = &self.cleared.message().id;
-            tracing::warn!(message.id = %id, "a message is left unsent");
-            self.tell.send_replace(News::Refused("spool.draining"));
-            self.cleared.entrust();
-            return;
+        let id = self.accepted.message.id.clone();
+        match self.travel().await {
+            Stop::End(end) => self.arrive(end).await,
+            Stop::Process if self.delivery.ephemeral => {
+                // With the process goes the memory that the message is in.
+                tracing::warn!(message.id = %id, "a message is left unsent");
+                self.tell.send_replace(News::Refused("spool.draining"));
+            }
+            Stop::Process => {
+                tracing::info!(message.id = %id, "a message is left for the next start");
+            }
+        }
+        self.delivery.forget(&id);
+    }
+
+    /// Tells everybody how it ended: the app first, then the store until it has heard, then the ledger and the policies.
+    async fn arrive(&mut self, end: End) {
+        let End { status, told, news, settlement, code } = end;
+        let id = self.accepted.message.id.clone();
+        let uuid = if let News::Submitted(uuid) = &news { Some(uuid.clone()) } else { None };
+        self.tell.send_replace(news);
+        let at = now();
+        let account = self.delivery.account.borrow().clone();
+        let change = Change {
+            status: Some(status),
+            next_look: (status == Status::Submitted).then(|| account.looks.first(at)),
+            message_uuid: uuid,
+            error_code: code.map(str::to_owned),
+            // What is held stays open until somebody says what becomes of the message.
+            settle: if status == Status::Held { Settle::NotYet } else { Settle::As(settlement) },
+            ..Change::at(at)
         };
-        let uuid = if let News::Submitted(uuid) = &end.news { Some(uuid.clone()) } else { None };
-        let id = self.cleared.message().id.clone();
-        record::ended(&self.delivery.messages, &id, end.status, uuid, end.code, now()).await;
-        tracing::info!(message.id = %id, status = end.status.as_str(), code = end.code, attempts = self.attempts, "a message's way to Plivo has ended");
-        if let Err(err) = self.cleared.settle(end.settlement).await {
+        store::fail::point("delivery.outcome");
+        self.write(change).await;
+        tracing::info!(message.id = %id, status = status.as_str(), code, attempts = self.attempts, "a message's way to Plivo has ended");
+        if status == Status::Held {
+            return;
+        }
+        let holds = std::mem::take(&mut self.accepted.holds);
+        if let Err(err) = self.delivery.ledger.settle(holds, settlement).await {
             tracing::warn!(error = %err, message.id = %id, "what the policies held could not be settled");
         }
-        self.tell.send_replace(end.news);
-        // The app has its answer; the policies that want to know hear of it now.
-        let chain = self.delivery.account.borrow().chain.upgrade();
-        if let Some(chain) = chain {
-            let About { app, door, .. } = &self.about;
-            let about = Afterwards { id: &id, app, door, now: now() };
-            chain.tell_outcome(about, end.told).await;
+        if let Some(chain) = account.chain.upgrade() {
+            let Accepted { app, door, .. } = &self.accepted;
+            chain.tell_outcome(Afterwards { id: &id, app, door, now: now() }, told).await;
         }
     }
 
-    /// `None` where the sidecar stops first.
-    async fn travel(&mut self) -> Option<End> {
-        if let Some(start) = self.start {
+    async fn travel(&mut self) -> Stop {
+        match self.go().await {
+            ControlFlow::Break(stop) => stop,
+            ControlFlow::Continue(()) => Stop::Process,
+        }
+    }
+
+    async fn go(&mut self) -> ControlFlow<Stop> {
+        if let Some(start) = self.accepted.start {
             self.wait_until(start, Status::Waiting).await?;
         }
+        if let Some(began) = self.doubt {
+            let unsettled = self.delivery.unsettled.enter(&self.accepted.message.to);
+            self.resolve(began, unsettled).await?;
+        }
+        let mut place = self.enter();
         loop {
-            self.wait_for_credentials().await?;
-            if self.left() < SHORTEST {
-                return Some(self.expired());
-            }
-            let account = self.delivery.account.borrow().clone();
-            let Some(permit) = self.room(&account.calls).await else {
-                if self.delivery.stop.is_cancelled() {
-                    return None;
-                }
-                continue;
-            };
-            if self.left() < SHORTEST {
-                return Some(self.expired());
-            }
+            self.heed()?;
+            let leave = self.leave(&mut place).await?;
             self.attempts += 1;
-            let tried = self.attempt(self.attempts, &account).await;
-            drop(permit);
-            let again = match tried {
-                ControlFlow::Break(end) => return Some(end),
-                ControlFlow::Continue(again) => again,
-            };
-            if let Again::Later { least } = again {
-                let due = now().after(backoff::delay(self.attempts, least, fastrand::f64()));
-                // A try after the deadline would only make the app wait longer for the same end.
-                if due.after(SHORTEST) > self.deadline {
-                    return Some(self.expired());
+            match self.attempt(leave).await? {
+                Next::End(end) => return ControlFlow::Break(Stop::End(end)),
+                Next::Account => {}
+                Next::Later { least } => self.back_off(least).await?,
+                Next::TurnedAway { least } => {
+                    self.turned_away += 1;
+                    if self.turned_away >= self.delivery.account.borrow().attempts {
+                        return ControlFlow::Break(Stop::End(End::failed("upstream.unavailable")));
+                    }
+                    self.back_off(least).await?;
                 }
-                self.wait_until(due, Status::RetryWait).await?;
+                Next::Doubt => {
+                    // Others to the same number need not wait for what may never be known.
+                    drop(place);
+                    let began = self.doubt.unwrap_or_else(now);
+                    let unsettled = self.delivery.unsettled.enter(&self.accepted.message.to);
+                    self.resolve(began, unsettled).await?;
+                    place = self.enter();
+                    self.back_off(None).await?;
+                }
             }
         }
     }
 
-    async fn attempt(&mut self, nth: u32, account: &Account) -> ControlFlow<End, Again> {
-        let id = self.cleared.message().id.clone();
-        let began = now();
-        record::attempt_began(&self.delivery.messages, &id, nth, began).await;
+    fn enter(&self) -> Place {
+        let message = &self.accepted.message;
+        self.delivery.turns.enter(&self.accepted.app, Class::of(&message.intent), &message.to)
+    }
+
+    /// All that a call needs: time left, a Plivo that is well, and the message's turn.
+    async fn leave(&mut self, place: &mut Place) -> ControlFlow<Stop, Leave> {
+        let delivery = Arc::clone(&self.delivery);
+        loop {
+            if self.left() < SHORTEST {
+                return self.expire();
+            }
+            let turn = self.turn(place).await?;
+            if self.left() < SHORTEST {
+                return self.expire();
+            }
+            let account = delivery.account.borrow().clone();
+            match delivery.breakers.admit(&self.accepted.message.sender, Instant::now()) {
+                Admit::Go(pass) => {
+                    return ControlFlow::Continue(Leave { account, _turn: turn, pass });
+                }
+                Admit::Probe(probe) => {
+                    let probed =
+                        account.client.probe(&account.credentials, account.call_timeout).await;
+                    probe.report(Heard::of_probe(&probed), Instant::now(), fastrand::f64());
+                }
+                Admit::Wait(wait) => {
+                    drop(turn);
+                    self.trace.leave();
+                    let _counted = self.parked(Status::Waiting, Some(wait.reason.as_str())).await;
+                    let deadline = self.accepted.deadline;
+                    tokio::select! {
+                        () = wait.over() => {}
+                        () = reach(deadline) => {}
+                        word = self.inbox.recv() => return ControlFlow::Break(obey(word)),
+                        () = delivery.stop.cancelled() => return ControlFlow::Break(Stop::Process),
+                    }
+                }
+            }
+        }
+    }
+
+    /// The message's turn; at once where nobody stands before it. One that waits counts as waiting.
+    async fn turn(&mut self, place: &mut Place) -> ControlFlow<Stop, Turn> {
+        let deadline = self.accepted.deadline;
+        let stop = self.delivery.stop.clone();
+        let mut turn = pin!(place.turn(deadline));
+        tokio::select! {
+            biased;
+            turn = &mut turn => return ControlFlow::Continue(turn),
+            () = ready(()) => {}
+        }
+        let _counted = self.parked(Status::Waiting, None).await;
+        tokio::select! {
+            turn = turn => ControlFlow::Continue(turn),
+            () = reach(deadline) => self.expire(),
+            word = self.inbox.recv() => ControlFlow::Break(obey(word)),
+            () = stop.cancelled() => ControlFlow::Break(Stop::Process),
+        }
+    }
+
+    /// One call: written down before its first byte, and judged after.
+    async fn attempt(&mut self, leave: Leave) -> ControlFlow<Stop, Next> {
+        let Leave { account, _turn, pass } = leave;
+        let (id, nth, began) = (self.accepted.message.id.clone(), self.attempts, now());
+        let intent = Change {
+            attempt: Some(record::attempt(nth, began)),
+            ..Change::to(Status::Sending, began)
+        };
+        // Where it cannot be written down, a crash would make it be sent again: it is not sent.
+        if let Err(err) = self.delivery.store.change(&id, intent).await {
+            self.attempts -= 1;
+            tracing::error!(message.id = %id, error = %err, "a call could not be written down, so it was not made");
+            sleep(STORE).await;
+            return ControlFlow::Continue(Next::Account);
+        }
+        store::fail::point("delivery.intent");
+        let unsettled = self.delivery.unsettled.enter(&self.accepted.message.to);
+        if nth == 1 {
+            self.delivery.budget.first(Instant::now());
+        }
         let left = self.left();
+        let callback_url = self.delivery.callback_url(&id, nth);
         let outgoing = Outgoing {
             ttl: (left <= LONGEST).then_some(left),
-            log: self.about.log.unwrap_or(account.log),
-            trackable: self.about.trackable,
+            callback_url: callback_url.as_deref(),
+            log: self.accepted.log.unwrap_or(account.log),
+            trackable: self.accepted.trackable,
             attempt: nth,
-            ..Outgoing::new(self.cleared.message())
+            ..Outgoing::new(&self.accepted.message)
         };
         let timeout = account.call_timeout.min(left);
         let call = account.client.send(&account.credentials, outgoing, timeout);
         let outcome = call.instrument(self.trace.span(nth)).await;
-        record::attempt_ended(&self.delivery.messages, &id, nth, &outcome, now()).await;
-        self.judge(outcome, &account.credentials, account.attempts)
+        store::fail::point("delivery.answered");
+        pass.report(Heard::of(&outcome), Instant::now(), fastrand::f64());
+        let next = judge(&outcome);
+        self.tell_refusal(&outcome);
+        let ended = record::attempt_ended(nth, began, &outcome, now());
+        let change = Change { attempt: Some(ended), ..Change::at(now()) };
+        match &next {
+            Next::Doubt => {
+                self.doubt = Some(began);
+                let code = Some("send.in_doubt".to_owned());
+                let change = Change { status: Some(Status::InDoubt), error_code: code, ..change };
+                self.write(change).await;
+            }
+            // Written together with the end, or with the wait that follows: an unknown outcome is only in doubt again.
+            _ => drop(self.delivery.store.change(&id, change)),
+        }
+        drop(unsettled);
+        ControlFlow::Continue(next)
     }
 
-    /// The right to make a call, unless the deadline or the process's end comes first. A message that waits for it counts
-    /// as waiting.
-    async fn room<'a>(&self, calls: &'a Semaphore) -> Option<SemaphorePermit<'a>> {
-        if let Ok(permit) = calls.try_acquire() {
-            return Some(permit);
-        }
-        let _counted = self.parked(Status::Waiting).await;
-        tokio::select! {
-            permit = calls.acquire() => permit.ok(),
-            () = reach(self.deadline) => None,
-            () = self.delivery.stop.cancelled() => None,
-        }
-    }
-
-    /// What an outcome means for the message (messaging.md 3.4).
-    fn judge(
-        &mut self,
-        outcome: Outcome,
-        used: &Arc<plivo_client::Credentials>,
-        most: u32,
-    ) -> ControlFlow<End, Again> {
+    /// Plivo's own words are for operators only; apps get a stable code.
+    fn tell_refusal(&self, outcome: &Outcome) {
+        let id = &self.accepted.message.id;
         match outcome {
-            Outcome::Accepted(receipt) => {
-                if !receipt.extra_uuids.is_empty() {
-                    tracing::error!(message.id = %self.cleared.message().id, "Plivo split one recipient into several");
-                }
-                let news = News::Submitted(receipt.message_uuid);
-                ControlFlow::Break(End {
-                    status: Status::Submitted,
-                    told: policy_host::Outcome::Accepted,
-                    news,
-                    settlement: Settlement::Keep,
-                    code: None,
-                })
-            }
-            Outcome::InDoubt(_) => {
-                let news = News::Ended(Status::InDoubt);
-                ControlFlow::Break(End {
-                    status: Status::InDoubt,
-                    told: policy_host::Outcome::InDoubt,
-                    news,
-                    settlement: Settlement::Keep,
-                    code: Some("send.in_doubt"),
-                })
-            }
-            // Nothing was written, so nothing is risked by trying until the deadline.
-            Outcome::NotSent(not_sent) if not_sent.kind.may_retry() => {
-                ControlFlow::Continue(Again::Later { least: None })
-            }
-            Outcome::NotSent(_) => ControlFlow::Break(End {
-                told: policy_host::Outcome::NotSent,
-                ..End::failed("upstream.untrusted")
-            }),
             Outcome::Rejected(refused) => {
-                // Plivo's own words are for operators only; apps get a stable code.
                 let detail = refused.detail();
-                tracing::warn!(message.id = %self.cleared.message().id, detail, "{refused}");
-                let turned_away = &mut self.turned_away;
-                let mut later = |least| {
-                    *turned_away += 1;
-                    if *turned_away < most {
-                        ControlFlow::Continue(Again::Later { least })
-                    } else {
-                        ControlFlow::Break(End::failed("upstream.unavailable"))
-                    }
-                };
-                match refused.kind {
-                    RefusedKind::Credentials => {
-                        self.delivery.latch(used);
-                        ControlFlow::Continue(Again::Renewed)
-                    }
-                    RefusedKind::Credit => {
-                        ControlFlow::Continue(Again::Later { least: Some(Duration::from_secs(30)) })
-                    }
-                    RefusedKind::RateLimited { retry_after }
-                    | RefusedKind::Shed { retry_after } => later(retry_after),
-                    RefusedKind::Geo => ControlFlow::Break(End::failed("upstream.geo_denied")),
-                    _ => ControlFlow::Break(End::failed("upstream.rejected")),
-                }
+                tracing::warn!(message.id = %id, detail, "{refused}");
+            }
+            Outcome::Accepted(receipt) if !receipt.extra_uuids.is_empty() => {
+                tracing::error!(message.id = %id, "Plivo split one recipient into several");
+            }
+            _ => {}
+        }
+    }
+
+    /// Waits before the next try; one after the deadline would only make the app wait longer for the same end.
+    async fn back_off(&mut self, least: Option<Duration>) -> ControlFlow<Stop> {
+        loop {
+            let due = now().after(backoff::delay(self.attempts, least, fastrand::f64()));
+            if due.after(SHORTEST) > self.accepted.deadline {
+                return self.expire();
+            }
+            self.wait_until(due, Status::RetryWait).await?;
+            // Where much fails already, retries would be load on top of load.
+            if self.delivery.budget.may_retry(Instant::now()) {
+                return ControlFlow::Continue(());
             }
         }
     }
 
     /// What is left of its life, in whole seconds as Plivo counts them. Rounded up: a message that was just accepted
     /// has its whole life before it, and the shortest would be too short otherwise.
-    fn left(&self) -> Duration {
-        let left = self.deadline.since(now());
+    pub(super) fn left(&self) -> Duration {
+        let left = self.accepted.deadline.since(now());
         Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0))
     }
 
-    fn expired(&self) -> End {
-        End {
-            status: Status::Expired,
-            told: policy_host::Outcome::NotSent,
-            news: News::Refused("send.expired"),
-            settlement: Settlement::GiveBack,
-            code: Some("send.expired"),
-        }
+    pub(super) fn expire<T>(&self) -> ControlFlow<Stop, T> {
+        ControlFlow::Break(Stop::End(End::not_sent(Status::Expired, "send.expired")))
     }
 
-    async fn wait_until(&mut self, at: Timestamp, status: Status) -> Option<()> {
+    async fn wait_until(&mut self, at: Timestamp, status: Status) -> ControlFlow<Stop> {
         self.trace.leave();
-        let _counted = self.parked(status).await;
+        let _counted = self.parked(status, None).await;
+        let stop = self.delivery.stop.clone();
         tokio::select! {
-            () = reach(at) => Some(()),
-            () = self.delivery.stop.cancelled() => None,
+            () = reach(at) => ControlFlow::Continue(()),
+            word = self.inbox.recv() => ControlFlow::Break(obey(word)),
+            () = stop.cancelled() => ControlFlow::Break(Stop::Process),
         }
     }
 
-    /// Returns at once while the credentials are good; else when they changed or the deadline has come.
-    async fn wait_for_credentials(&mut self) -> Option<()> {
-        let mut account = self.delivery.account.subscribe();
-        if !self.delivery.credentials_refused() {
-            return Some(());
-        }
-        self.trace.leave();
-        let _counted = self.parked(Status::Waiting).await;
-        loop {
-            tokio::select! {
-                changed = account.changed() => changed.ok()?,
-                () = reach(self.deadline) => return Some(()),
-                () = self.delivery.stop.cancelled() => return None,
-            }
-            if !self.delivery.credentials_refused() {
-                return Some(());
-            }
+    /// What others have said meanwhile.
+    fn heed(&mut self) -> ControlFlow<Stop> {
+        match self.inbox.try_recv() {
+            Ok(word) => ControlFlow::Break(obey(Some(word))),
+            Err(_) => ControlFlow::Continue(()),
         }
     }
 
     /// Marks the message as waiting for as long as the returned count lives.
-    async fn parked(&self, status: Status) -> Parked<'_> {
-        let id = &self.cleared.message().id;
-        record::waits(&self.delivery.messages, id, status, now()).await;
+    pub(super) async fn parked(&self, status: Status, why: Option<&'static str>) -> Parked {
+        let change = Change { error_code: why.map(str::to_owned), ..Change::to(status, now()) };
+        drop(self.delivery.store.change(&self.accepted.message.id, change));
         self.tell.send_replace(News::Open(status));
         self.delivery.waiting.fetch_add(1, Ordering::AcqRel);
-        Parked(&self.delivery)
-    }
-}
-
-impl Trace {
-    /// Of the request that is being served now.
-    pub(super) fn current() -> Self {
-        let request = Span::current();
-        Self { traceparent: telemetry::traceparent(&request), request: Some(request) }
+        Parked(Arc::clone(&self.delivery))
     }
 
-    /// What is sent from here on is no part of the request: it ends now, and not when the message does.
-    fn leave(&mut self) {
-        self.request = None;
-    }
-
-    fn span(&mut self, nth: u32) -> Span {
-        if let Some(request) = self.request.take() {
-            return request;
+    /// Writes what must not be forgotten, for as long as it takes.
+    pub(super) async fn write(&self, change: Change) {
+        let id = &self.accepted.message.id;
+        loop {
+            match self.delivery.store.change(id, change.clone()).await {
+                Ok(_) => return,
+                Err(StoreError::NotFound) => {
+                    tracing::error!(message.id = %id, "a message has no record any more");
+                    return;
+                }
+                Err(err) => {
+                    tracing::error!(message.id = %id, error = %err, "what became of a message could not be written down yet");
+                }
+            }
+            tokio::select! {
+                () = sleep(STORE) => {}
+                // Not written, it is in doubt at the next start.
+                () = self.delivery.stop.cancelled() => return,
+            }
         }
-        let span = spans::retry(nth);
-        if let Some(traceparent) = &self.traceparent {
-            telemetry::link(&span, traceparent);
-        }
-        span
     }
 }
 
 /// One message that waits; counted until it goes on, but not taken off when the process stops with it.
-struct Parked<'a>(&'a Delivery);
+pub(super) struct Parked(Arc<Delivery>);
 
-impl Drop for Parked<'_> {
+impl Drop for Parked {
     fn drop(&mut self) {
         if !self.0.stop.is_cancelled() {
             self.0.waiting.fetch_sub(1, Ordering::AcqRel);
@@ -332,26 +374,12 @@ impl Drop for Parked<'_> {
     }
 }
 
-impl End {
-    fn failed(code: &'static str) -> Self {
-        Self {
-            status: Status::Failed,
-            told: policy_host::Outcome::Rejected,
-            news: News::Refused(code),
-            settlement: Settlement::GiveBack,
-            code: Some(code),
-        }
-    }
-}
-
-impl Delivery {
-    /// Plivo refused `used`; nothing more is tried with them. A reload may have brought others meanwhile.
-    fn latch(&self, used: &Arc<plivo_client::Credentials>) {
-        let account = self.account.borrow();
-        if *account.credentials == **used && !self.refused.swap(true, Ordering::AcqRel) {
-            tracing::error!(
-                "Plivo refused the credentials (401); sends wait until [plivo] auth_id or auth_token change"
-            );
-        }
+/// What somebody says to a message of which no call is out.
+pub(super) fn obey(word: Option<Word>) -> Stop {
+    match word {
+        Some(Word::Cancel) => Stop::End(End::not_sent(Status::Canceled, "send.canceled")),
+        // A report on an earlier call: Plivo has it after all.
+        Some(Word::Reported(uuid)) => Stop::End(End::submitted(&uuid)),
+        None => Stop::Process,
     }
 }

@@ -110,20 +110,13 @@ impl Door {
     }
 
     /// The answer to a request whose every recipient has a verdict.
-    pub(crate) fn answer(self, mut verdicts: Vec<Verdict>, many: bool) -> Answer {
-        let single = !many && verdicts.len() == 1;
-        match (self, verdicts.pop()) {
-            (_, Some(Verdict { outcome: Err(refusal), .. })) if single => self.refuse(&refusal),
-            (Self::Native, Some(Verdict { outcome: Ok(owned), .. })) if single => {
-                native::native(&owned)
-            }
-            (Self::Seed, Some(Verdict { outcome: Ok(owned), .. })) if single => {
-                seed::accepted(&owned)
-            }
-            (_, last) => {
-                verdicts.extend(last);
-                if self == Self::Plivo { plivo::answer(&verdicts) } else { native::list(&verdicts) }
-            }
+    pub(crate) fn answer(self, verdicts: &[Verdict], many: bool) -> Answer {
+        match (self, verdicts) {
+            (_, [Verdict { outcome: Err(refusal), .. }]) if !many => self.refuse(refusal),
+            (Self::Native, [Verdict { outcome: Ok(owned), .. }]) if !many => native::native(owned),
+            (Self::Seed, [Verdict { outcome: Ok(owned), .. }]) if !many => seed::accepted(owned),
+            (Self::Plivo, _) => plivo::answer(verdicts),
+            _ => native::list(verdicts),
         }
     }
 

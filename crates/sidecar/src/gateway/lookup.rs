@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::StatusCode;
 use message::{MessageId, limits as provider};
 use serde_json::{Value, json};
-use store::{Filter, Messages, Record, Status, StoreError};
+use store::{Filter, Record, Status, Store, StoreError};
 use url::form_urlencoded;
 
 use self::paging::Paging;
@@ -32,7 +32,8 @@ impl Gateway {
 
     /// `GET /v1/messages?status=&to=&after=&limit=`, newest first.
     pub(super) async fn list(&self, call: &Call, query: &str) -> Result<Answer, Refusal> {
-        let mut filter = Filter { limit: PAGE, ..Filter::default() };
+        let mut filter =
+            Filter { app: Some(call.app.name.clone()), limit: PAGE, ..Filter::default() };
         let mut faults = Vec::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
@@ -56,11 +57,11 @@ impl Gateway {
         if !faults.is_empty() {
             return Err(Refusal::Malformed(faults));
         }
-        let page = self.messages.list(&call.app.name, &filter).await.map_err(|err| match err {
+        let page = self.store.list(&filter).await.map_err(|err| match err {
             StoreError::NotFound => {
                 Refusal::Malformed(vec![fault("/after", "is no message of this app")])
             }
-            _ => Refusal::internal(),
+            _ => Plain::StoreAway.into(),
         })?;
         let messages: Vec<Value> = page.records.iter().map(shown::native).collect();
         let next = page.next.map(|id| id.to_string());
@@ -88,9 +89,9 @@ impl Gateway {
         query: &str,
     ) -> Result<Answer, Refusal> {
         let paging = Paging::read(query).map_err(Refusal::Malformed)?;
-        let (records, total) = newest(&self.messages, &call.app.name, paging.places(DEPTH))
+        let (records, total) = newest(&self.store, &call.app.name, paging.places(DEPTH))
             .await
-            .map_err(|_| Plain::Internal)?;
+            .map_err(|_| Plain::StoreAway)?;
         let objects: Vec<Value> =
             records.iter().map(|record| shown::plivo(record, account)).collect();
         let meta = paging.meta(total, account);
@@ -102,31 +103,26 @@ impl Gateway {
 
     /// A message of this app, by our id or by Plivo's.
     async fn own(&self, call: &Call, id: &str) -> Result<Record, Refusal> {
-        let by_id = self
-            .messages
-            .get(&call.app.name, &MessageId(id.into()))
-            .await
-            .map_err(|_| Plain::Internal)?;
-        let found = match by_id {
-            Some(record) => Some(record),
-            None => {
-                self.messages.find_by_uuid(&call.app.name, id).await.map_err(|_| Plain::Internal)?
-            }
+        let app = &call.app.name;
+        let found = match self.store.get(Some(app), &MessageId(id.into())).await {
+            Ok(None) => self.store.find_by_uuid(app, id).await,
+            found => found,
         };
+        let found = found.map_err(|_| Plain::StoreAway)?;
         found.ok_or_else(|| Plain::NoSuchMessage.into())
     }
 }
 
 /// The app's records at `places`, newest first, and how many it has; both end at [`DEPTH`].
 async fn newest(
-    messages: &Messages,
+    store: &Store,
     app: &str,
     places: Range<usize>,
 ) -> Result<(Vec<Record>, usize), StoreError> {
     let (mut found, mut total) = (Vec::new(), 0);
-    let mut filter = Filter { limit: PAGE, ..Filter::default() };
+    let mut filter = Filter { app: Some(app.to_owned()), limit: PAGE, ..Filter::default() };
     while total < DEPTH {
-        let page = match messages.list(app, &filter).await {
+        let page = match store.list(&filter).await {
             Ok(page) => page,
             // The record that the walk stood at has just made room for a new one: the list ends with it.
             Err(StoreError::NotFound) => break,
@@ -214,12 +210,12 @@ fn shown_limits(settings: &Value) -> Vec<Value> {
 mod tests {
     use message::{Dedup, E164, Message, MessageId, Segments, Sender, Timestamp};
     use serde_json::json;
-    use store::{Messages, Record};
+    use store::{NewMessage, Record, Store, StoreOptions};
 
     use super::{newest, shown_limits};
 
-    async fn records(app: &str, count: usize) -> Messages {
-        let messages = Messages::default();
+    async fn records(app: &str, count: usize) -> Store {
+        let store = Store::open(StoreOptions::default(), Timestamp(1)).unwrap();
         for owner in [app, "another"] {
             for nth in 0..count {
                 let message = Message {
@@ -236,12 +232,19 @@ mod tests {
                     dedup: Dedup::Off,
                     tags: vec![],
                 };
-                let record =
-                    Record::of(&message, Segments::of(""), owner, "messages", Timestamp(1));
-                messages.insert(record).await.unwrap();
+                let record = Record::of(
+                    &message,
+                    Segments::of(""),
+                    owner,
+                    "messages",
+                    Timestamp(1),
+                    Timestamp(2),
+                );
+                let new = NewMessage { record, text: String::new(), holds: vec![] };
+                store.accept(vec![new], None).await.unwrap();
             }
         }
-        messages
+        store
     }
 
     #[tokio::test]
@@ -255,8 +258,8 @@ mod tests {
             (1_150, 998..1_000, 1_000, vec![151, 150]),
             (1_150, 1_000..1_000, 1_000, vec![]),
         ] {
-            let messages = records("billing", count).await;
-            let (seen, counted) = newest(&messages, "billing", places.clone()).await.unwrap();
+            let store = records("billing", count).await;
+            let (seen, counted) = newest(&store, "billing", places.clone()).await.unwrap();
             let seen: Vec<String> = seen.into_iter().map(|record| record.id.to_string()).collect();
             let found: Vec<String> = found.iter().map(|nth| format!("billing-{nth}")).collect();
             assert_eq!((seen, counted), (found, total), "{places:?} of {count}");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use message::{Fault, MessageId, Rejection};
 use policy_host::{LimitReport, PolicyFailure};
+use store::StoreError;
 
 /// Why a request ended without a new send.
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub(crate) enum Plain {
     KeyMismatch(Vec<String>),
     NoSuchMessage,
     Full,
+    LowSpace,
+    StoreAway,
     Draining,
     Internal,
 }
@@ -99,6 +102,9 @@ impl Refusal {
             Self::Upstream { code: "spool.draining", .. } => {
                 "the sidecar shut down before the message could be sent; nothing was sent".into()
             }
+            Self::Upstream { code: "send.canceled", .. } => {
+                "the message was taken back before it was sent".into()
+            }
             Self::Upstream { code: "send.expired", .. } => {
                 "the message could not be sent within its lifetime; nothing was sent".into()
             }
@@ -114,7 +120,14 @@ impl Refusal {
         match self {
             Self::Rejected { rejection, .. } => rejection.retry_after,
             Self::PolicyFailed { .. }
-            | Self::Plain(Plain::Full | Plain::KeysFull | Plain::Draining)
+            | Self::Plain(
+                Plain::Full
+                | Plain::LowSpace
+                | Plain::StoreAway
+                | Plain::KeysFull
+                | Plain::NotAsked
+                | Plain::Draining,
+            )
             | Self::Upstream { code: "upstream.unavailable" | "spool.draining", .. } => {
                 Some(Duration::from_secs(5))
             }
@@ -135,9 +148,13 @@ impl Refusal {
         Self::Plain(Plain::WouldExpire)
     }
 
-    /// Something that is not the app's to mend.
-    pub(crate) fn internal() -> Self {
-        Self::Plain(Plain::Internal)
+    /// Why a message could not be recorded.
+    pub(crate) fn by_the_store(err: &StoreError) -> Self {
+        Self::Plain(match err {
+            StoreError::Full => Plain::Full,
+            StoreError::LowSpace => Plain::LowSpace,
+            _ => Plain::StoreAway,
+        })
     }
 }
 
@@ -170,6 +187,8 @@ impl Plain {
             Self::KeyMismatch(_) => "idem.mismatch",
             Self::NoSuchMessage => "message.not_found",
             Self::Full => "spool.full",
+            Self::LowSpace => "spool.low_space",
+            Self::StoreAway => "spool.unavailable",
             Self::Draining => "spool.draining",
             Self::Internal => "internal",
         }
@@ -187,9 +206,12 @@ impl Plain {
             Self::Incomplete | Self::BadKey(_) | Self::KeyRequired => StatusCode::BAD_REQUEST,
             Self::KeyInProgress => StatusCode::CONFLICT,
             Self::KeyMismatch(_) | Self::WouldExpire => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Full | Self::KeysFull | Self::NotAsked | Self::Draining => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Full
+            | Self::LowSpace
+            | Self::StoreAway
+            | Self::KeysFull
+            | Self::NotAsked
+            | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -224,7 +246,8 @@ impl Plain {
                 "an equal request with this Idempotency-Key is still in flight".into()
             }
             Self::NotAsked => {
-                "a policy failed on others of this request, so this one was not asked about".into()
+                "the policies failed or took too long on others of this request, so this one was not asked about"
+                    .into()
             }
             Self::WouldExpire => {
                 "its time would be over before the policies let it go; give it a longer ttl_s"
@@ -239,6 +262,13 @@ impl Plain {
             }
             Self::NoSuchMessage => "this app has no message with this id".into(),
             Self::Full => "too many messages are waiting; nothing was accepted".into(),
+            Self::LowSpace => {
+                "the disk that messages are kept on is nearly full; nothing was accepted".into()
+            }
+            Self::StoreAway => {
+                "messages cannot be recorded now, so none is sent; see /readyz of the admin listener"
+                    .into()
+            }
             Self::Draining => "the sidecar is shutting down; nothing was accepted".into(),
             Self::Internal => {
                 "an unexpected fault inside the sidecar; its log has the reason".into()

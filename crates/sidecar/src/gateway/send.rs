@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use message::{E164, Message, MessageId, Note, Rejection, Timestamp, facts};
+use message::{E164, Message, MessageId, Note, Rejection, facts};
 use plivo_client::Log;
 use policy_host::{Candidate, NotCleared, NotClearedKind, Trail};
 use store::{Record, Status};
@@ -20,10 +20,13 @@ use super::order::Order;
 use super::refusal::{Plain, Refusal};
 use super::submission::{Draft, Submission, change};
 use super::{Call, Gateway, idempotency_key, now, patience};
-use crate::delivery::{About, Acceptance, News};
+use crate::delivery::{About, Acceptance, News, Ready};
 
 /// Failures of policies after which the other recipients of a request are not asked about: each may take its whole time.
 const FAILURES: usize = 3;
+
+/// How long the policies may take over all recipients of one request: what the most impatient clients wait.
+const ASKING: Duration = Duration::from_secs(4);
 
 /// A request understood, and what its headers ask for.
 struct Asked {
@@ -41,10 +44,12 @@ struct Wishes {
     trackable: bool,
 }
 
-/// One recipient's message: refused, or ours and on its way.
-enum UnderWay {
-    Decided(Verdict),
-    Owned { owned: Owned, acceptance: Acceptance },
+/// One recipient's message after its policies.
+enum Decided {
+    /// Refused, or another message stands for it.
+    Done(Verdict),
+    /// Cleared, and to be recorded.
+    Ready(Owned, Box<Ready>),
 }
 
 impl Gateway {
@@ -84,7 +89,7 @@ impl Gateway {
             return Err(Plain::KeyRequired.into());
         }
         let delivery = &call.in_force.delivery;
-        let once = Once::of(given, door, &bytes, &order);
+        let once = Once::of(given, door, &bytes, &order, self.store.secret());
         let most = if door == Door::Plivo { delivery.compat_wait } else { delivery.wait };
         Ok(Asked { door, order, once, wait: patience(&headers, most) })
     }
@@ -105,48 +110,71 @@ impl Gateway {
             .map_err(Refusal::Malformed)?;
         let Submission { drafts, many, unknown_fields, log, trackable } = submission;
         let wishes = Wishes { door: asked.door, unknown_fields, log, trackable };
-        let mut under_way = Vec::with_capacity(drafts.len());
-        let mut failures = 0;
-        for draft in drafts {
-            let next = if failures < FAILURES {
-                self.accept(&call, draft, &wishes).await
-            } else {
-                UnderWay::refused(draft.to, Plain::NotAsked.into())
-            };
-            failures += usize::from(next.is_policy_failure());
-            under_way.push(next);
-        }
-        let last = under_way.iter().filter_map(UnderWay::deadline).max();
-        let mut verdicts = Vec::with_capacity(under_way.len());
-        for outcome in under_way {
-            let verdict = outcome.finish(deadline).await;
-            if let Err(refusal) = &verdict.outcome {
-                Span::current().record("sendgate.code", refusal.code());
+        let decided = self.clear_all(&call, drafts, &wishes).await;
+        let (mut verdicts, ready) = provisional(decided);
+        let last = ready.iter().map(|(_, ready)| ready.deadline()).max().unwrap_or(call.now);
+        let first = ready.first().map(|(_, ready)| ready.id().clone());
+        let Some(id) = first else {
+            noted(&verdicts);
+            return Ok(asked.door.answer(&verdicts, many));
+        };
+        let binding = claimed.as_ref().and_then(|(guard, once)| {
+            self.binding(guard, once, &asked.door.answer(&verdicts, many), &id, last)
+        });
+        let (places, ready): (Vec<usize>, Vec<Ready>) = ready.into_iter().unzip();
+        match self.delivery.accept(ready, binding).await {
+            Ok(acceptances) => {
+                for (place, acceptance) in places.into_iter().zip(acceptances) {
+                    verdicts[place].hear(acceptance, deadline).await;
+                }
             }
-            verdicts.push(verdict);
+            Err(err) => {
+                for place in places {
+                    verdicts[place].outcome = Err(Refusal::by_the_store(&err));
+                }
+            }
         }
-        let id = verdicts.iter().find_map(Verdict::message_id).cloned();
-        let answer = asked.door.answer(verdicts, many);
-        if let (Some((guard, once)), Some(id)) = (claimed, id) {
-            self.keep(guard, once, &answer, &id, last.unwrap_or(call.now)).await;
+        noted(&verdicts);
+        let answer = asked.door.answer(&verdicts, many);
+        if let Some((guard, _)) = claimed
+            && verdicts.iter().any(|verdict| verdict.message_id().is_some())
+        {
+            self.keep(guard, &answer, &id);
         }
         Ok(answer)
     }
 
-    /// The policies' verdict on one message, and the message made ours.
-    async fn accept(&self, call: &Call, draft: Draft, wishes: &Wishes) -> UnderWay {
+    /// What the policies say of each recipient's message. Where they fail or are slow, the rest is not asked about: one
+    /// request may not keep them, and its caller, for longer than any other.
+    async fn clear_all(&self, call: &Call, drafts: Vec<Draft>, wishes: &Wishes) -> Vec<Decided> {
+        let (mut decided, mut failures) = (Vec::with_capacity(drafts.len()), 0);
+        let enough = Instant::now() + ASKING;
+        for draft in drafts {
+            let next = if failures < FAILURES && Instant::now() < enough {
+                self.clear(call, draft, wishes).await
+            } else {
+                Decided::refused(draft.to, Plain::NotAsked.into())
+            };
+            failures += usize::from(next.is_policy_failure());
+            decided.push(next);
+        }
+        decided
+    }
+
+    /// The policies' verdict on one message.
+    async fn clear(&self, call: &Call, draft: Draft, wishes: &Wishes) -> Decided {
         let Wishes { door, unknown_fields, log, trackable } = wishes;
         let door = *door;
         let Draft { to, message, mut changes } = draft;
         let message = match message {
             Ok(message) => message,
-            Err(faults) => return UnderWay::refused(to, Refusal::Malformed(faults)),
+            Err(faults) => return Decided::refused(to, Refusal::Malformed(faults)),
         };
         Span::current().record("sendgate.message.id", &*message.id.0);
         let (to, asked_start) = (message.to.clone(), message.not_before);
         let candidate = match candidate(call, door, message, unknown_fields) {
             Ok(candidate) => candidate,
-            Err(refusal) => return UnderWay::refused(Some(to), refusal),
+            Err(refusal) => return Decided::refused(Some(to), refusal),
         };
         let cleared = match call.in_force.chain.clear(candidate).await {
             Ok(cleared) => cleared,
@@ -172,15 +200,17 @@ impl Gateway {
             asked_start,
             log: *log,
             trackable: *trackable,
+            relay: None,
+            traceparent: telemetry::traceparent(&Span::current()),
         };
-        match self.delivery.accept(cleared, about, now()).await {
-            Ok(acceptance) => UnderWay::Owned { owned, acceptance },
-            Err(refusal) => UnderWay::refused(Some(to), refusal),
+        match self.delivery.ready(cleared, about, now()).await {
+            Ok(ready) => Decided::Ready(owned, Box::new(ready)),
+            Err(refusal) => Decided::refused(Some(to), refusal),
         }
     }
 
     /// A refusal, unless the policy says that an earlier message stands for this one.
-    async fn stopped(&self, call: &Call, to: E164, stopped: NotCleared) -> UnderWay {
+    async fn stopped(&self, call: &Call, to: E164, stopped: NotCleared) -> Decided {
         let NotCleared { kind, policy, message, trail } = stopped;
         let policy = policy.to_string();
         let refusal = match kind {
@@ -190,7 +220,7 @@ impl Gateway {
             }
             NotClearedKind::Rejected(rejection) => {
                 if let Some(owned) = self.coalesced(call, &rejection, &message, &trail).await {
-                    return UnderWay::Decided(Verdict { to: Some(to), outcome: Ok(owned) });
+                    return Decided::Done(Verdict { to: Some(to), outcome: Ok(owned) });
                 }
                 Refusal::Rejected {
                     policy,
@@ -199,14 +229,14 @@ impl Gateway {
                 }
             }
         };
-        UnderWay::refused(Some(to), refusal)
+        Decided::refused(Some(to), refusal)
     }
 
     /// The record of a message that another request may be about to make: its reservation comes before its record.
     async fn record_of(&self, call: &Call, id: &MessageId) -> Option<Record> {
         let most = Instant::now() + call.in_force.delivery.join;
         loop {
-            let found = self.messages.get(&call.app.name, id).await.ok().flatten();
+            let found = self.store.get(Some(&call.app.name), id).await.ok().flatten();
             if found.is_some() || Instant::now() >= most {
                 return found;
             }
@@ -243,46 +273,57 @@ impl Gateway {
     }
 }
 
-impl UnderWay {
+impl Decided {
     fn refused(to: Option<E164>, refusal: Refusal) -> Self {
-        Self::Decided(Verdict { to, outcome: Err(refusal) })
+        Self::Done(Verdict { to, outcome: Err(refusal) })
     }
 
     fn is_policy_failure(&self) -> bool {
-        let Self::Decided(verdict) = self else { return false };
+        let Self::Done(verdict) = self else { return false };
         matches!(verdict.outcome, Err(Refusal::PolicyFailed { .. }))
     }
+}
 
-    fn deadline(&self) -> Option<Timestamp> {
-        match self {
-            Self::Decided(_) => None,
-            Self::Owned { acceptance, .. } => Some(acceptance.deadline),
-        }
-    }
-
+impl Verdict {
     /// Waits for Plivo's first answer until `deadline`.
-    async fn finish(self, deadline: Instant) -> Verdict {
-        let (mut owned, mut progress) = match self {
-            Self::Decided(verdict) => return verdict,
-            Self::Owned { owned, acceptance } => (owned, acceptance.progress),
-        };
+    async fn hear(&mut self, acceptance: Acceptance, deadline: Instant) {
+        let Ok(owned) = &mut self.outcome else { return };
+        let mut progress = acceptance.progress;
         // Past the deadline, the latest news is the answer.
         drop(timeout_at(deadline, progress.wait_for(|news| !news.is_open())).await);
         let news = progress.borrow().clone();
-        let to = Some(owned.to.clone());
-        let outcome = match news {
-            News::Open(status) | News::Ended(status) => {
-                owned.status = status;
-                Ok(owned)
-            }
+        match news {
+            News::Open(status) | News::Ended(status) => owned.status = status,
             News::Submitted(uuid) => {
                 owned.status = Status::Submitted;
                 owned.message_uuid = Some(uuid);
-                Ok(owned)
             }
-            News::Refused(code) => Err(Refusal::Upstream { id: owned.id, code }),
-        };
-        Verdict { to, outcome }
+            News::Refused(code) => {
+                self.outcome = Err(Refusal::Upstream { id: owned.id.clone(), code });
+            }
+        }
+    }
+}
+
+/// Every recipient's verdict as it would be if those that are ready were ours already, and at which places these stand.
+fn provisional(decided: Vec<Decided>) -> (Vec<Verdict>, Vec<(usize, Ready)>) {
+    let (mut verdicts, mut ready) = (Vec::with_capacity(decided.len()), Vec::new());
+    for (place, each) in decided.into_iter().enumerate() {
+        verdicts.push(match each {
+            Decided::Done(verdict) => verdict,
+            Decided::Ready(owned, cleared) => {
+                ready.push((place, *cleared));
+                Verdict { to: Some(owned.to.clone()), outcome: Ok(owned) }
+            }
+        });
+    }
+    (verdicts, ready)
+}
+
+/// Notes a refusal in the request's span.
+fn noted(verdicts: &[Verdict]) {
+    for refusal in verdicts.iter().filter_map(|verdict| verdict.outcome.as_ref().err()) {
+        Span::current().record("sendgate.code", refusal.code());
     }
 }
 

@@ -1,8 +1,8 @@
 //! A message's record as its app sees it.
 
-use message::Timestamp;
+use message::{E164, Timestamp};
 use serde_json::{Value, json};
-use store::{Attempt, Decision, Record, Status};
+use store::{Attempt, Decision, Record, ReportFacts, Status};
 
 use super::answer::segments_json;
 
@@ -13,9 +13,12 @@ pub(super) fn native(record: &Record) -> Value {
         "status": record.status.as_str(),
         "status_simple": record.status.simple().as_str(),
         "message_uuid": record.message_uuid,
-        "to": record.to.as_str(),
+        "to": record.to.as_ref().map(E164::as_str),
+        "to_hash": record.to_hash,
         "from": record.sender.as_str(),
         "type": record.kind.as_str(),
+        "text": record.text,
+        "text_hash": record.text_hash,
         "text_bytes": record.text_bytes,
         "segments": segments_json(&record.segments),
         "media_urls": record.media_urls.iter().map(|url| url.as_str()).collect::<Vec<_>>(),
@@ -26,7 +29,8 @@ pub(super) fn native(record: &Record) -> Value {
         "created_at": instant(record.created),
         "updated_at": instant(record.updated),
         "not_before": record.not_before.map(instant),
-        "deadline": record.deadline.map(instant),
+        "deadline": instant(record.deadline),
+        "report": record.report.as_ref().map(report),
         "attempts": record.attempts.iter().map(attempt).collect::<Vec<_>>(),
         "decisions": record.decisions.iter().map(decision).collect::<Vec<_>>(),
     })
@@ -35,18 +39,19 @@ pub(super) fn native(record: &Record) -> Value {
 /// The record as Plivo's message details (plivo-api.md 2.1): what an SDK reads, of what is known here.
 pub(super) fn plivo(record: &Record, account: &str) -> Value {
     let uuid = record.message_uuid.as_deref().unwrap_or(&record.id.0);
+    let report = record.report.as_ref();
     json!({
         "message_uuid": uuid,
         "resource_uri": format!("/v1/Account/{account}/Message/{uuid}/"),
         "from_number": record.sender.as_str().trim_start_matches('+'),
-        "to_number": record.to.digits(),
+        "to_number": record.to.as_ref().map(E164::digits),
         "message_direction": "outbound",
         "message_state": plivo_state(record.status),
         "message_type": record.kind.as_str(),
         "message_time": instant(record.created),
-        "units": record.segments.count,
-        "total_rate": null,
-        "total_amount": null,
+        "units": report.and_then(|report| report.units).unwrap_or(record.segments.count),
+        "total_rate": report.and_then(|report| report.total_rate.as_deref()),
+        "total_amount": report.and_then(|report| report.total_amount.as_deref()),
         "error_code": record.error_code,
         "error_message": null,
     })
@@ -61,6 +66,18 @@ fn plivo_state(status: Status) -> &'static str {
         Status::Failed | Status::Expired | Status::Canceled => "failed",
         _ => "queued",
     }
+}
+
+/// What Plivo's latest report said of units and money, in its own words.
+fn report(report: &ReportFacts) -> Value {
+    json!({
+        "status": report.status,
+        "units": report.units,
+        "total_rate": report.total_rate,
+        "total_amount": report.total_amount,
+        "mcc": report.mcc,
+        "mnc": report.mnc,
+    })
 }
 
 fn attempt(attempt: &Attempt) -> Value {

@@ -12,6 +12,7 @@ use message::{
 
 use super::{LONGEST, check_key};
 use crate::expiring::{Expiring, name_of};
+use crate::holds::{HoldKind, RestoredHold};
 use usage::Usage;
 
 /// Most charges in one call.
@@ -92,6 +93,30 @@ impl Limits {
         // The hold's key is the limit's and the key's name; joined to the owner it is the name of the usage.
         let name = name_of([&hold.owner]) + &hold.key;
         self.0.change_only(&name, |usage| usage.settle(hold.token, settlement));
+    }
+
+    /// What is to be written down of `hold`, if it is a charge.
+    pub(super) fn saved(
+        &mut self,
+        hold: &Hold,
+        now: Timestamp,
+    ) -> Option<(HoldKind, Timestamp, Timestamp)> {
+        let (usage, end) = self.0.get(&(name_of([&hold.owner]) + &hold.key))?;
+        let (kind, at) = usage.saved(hold.token)?;
+        Some((kind, at.unwrap_or(now), end))
+    }
+
+    /// Takes up what was written down, each usage's charges in the order they were made.
+    pub(super) fn restore(&mut self, restored: RestoredHold, now: Timestamp) {
+        self.0.tell(now);
+        let name = name_of([&restored.saved.hold.owner]) + &restored.saved.hold.key;
+        let end = restored.saved.ends;
+        if self.0.get(&name).is_none() {
+            let Some(usage) = Usage::of(&restored) else { return };
+            let _full = self.0.put(&name, usage, end);
+        }
+        let before = self.0.get(&name).map_or(end, |(_, end)| end);
+        self.0.change(&name, |usage| usage.restore(&restored), |_| before.max(end));
     }
 
     fn judge<'a>(

@@ -5,6 +5,7 @@ use std::time::Duration;
 use message::{Hold, Holder, LedgerError, MessageId, Reserved, Settlement, Timestamp};
 
 use crate::expiring::{Expiring, Kept, name_of};
+use crate::holds::{HoldKind, RestoredHold};
 
 /// Reservations by owner and key.
 #[derive(Debug)]
@@ -49,6 +50,21 @@ impl Reservations {
         self.0.tell(now);
         let (held, until) = self.0.get(&name_of([owner, key]))?;
         Some(Holder { by: held.by.clone(), until })
+    }
+
+    /// What is to be written down of `hold`, if it is a reservation.
+    pub(super) fn saved(&mut self, hold: &Hold) -> Option<(HoldKind, Timestamp, Timestamp)> {
+        let (held, until) = self.0.get(&name_of([&hold.owner, &hold.key]))?;
+        (held.open == Some(hold.token)).then_some((HoldKind::Reservation, until, until))
+    }
+
+    /// Takes up what was written down; the latest of a key stands.
+    pub(super) fn restore(&mut self, restored: RestoredHold, now: Timestamp) {
+        self.0.tell(now);
+        let RestoredHold { saved, open } = restored;
+        let name = name_of([&saved.hold.owner, &saved.hold.key]);
+        let reservation = Reservation { by: saved.message, open: open.then_some(saved.hold.token) };
+        let _full = self.0.put(&name, reservation, saved.ends);
     }
 
     pub(super) fn settle(&mut self, hold: &Hold, settlement: Settlement) {

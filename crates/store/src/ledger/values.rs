@@ -28,6 +28,29 @@ impl Values {
         self.0.get(&name_of([owner, key])).map(|(value, _)| value.0.clone())
     }
 
+    pub(super) fn get_with_end(
+        &mut self,
+        owner: &str,
+        key: &str,
+        now: Timestamp,
+    ) -> Option<(Vec<u8>, Timestamp)> {
+        self.0.tell(now);
+        self.0.get(&name_of([owner, key])).map(|(value, end)| (value.0.clone(), end))
+    }
+
+    /// Takes up what was written down; what does not fit any more is left out, as if it had ended.
+    pub(super) fn restore(
+        &mut self,
+        owner: &str,
+        key: &str,
+        value: Vec<u8>,
+        end: Timestamp,
+        now: Timestamp,
+    ) {
+        self.0.tell(now);
+        let _full = self.0.put(&name_of([owner, key]), Value(value), end);
+    }
+
     pub(super) fn put(
         &mut self,
         owner: &str,

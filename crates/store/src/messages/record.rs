@@ -16,14 +16,18 @@ pub struct Record {
     pub app: String,
     /// The door it came through: `messages`, `mms-send` or `plivo`.
     pub door: String,
-    /// The handset.
-    pub to: E164,
+    /// The handset; none once it is kept as a hash, or not at all.
+    pub to: Option<E164>,
+    /// A keyed hash of the handset's number, where the operator has it kept so.
+    pub to_hash: Option<String>,
     /// Who it comes from.
     pub sender: Sender,
     /// SMS or MMS, as it was cleared.
     pub kind: Kind,
     /// The text, where the operator has it kept.
     pub text: Option<String>,
+    /// A keyed hash of the text, where the operator has it kept so.
+    pub text_hash: Option<String>,
     /// Bytes of the text in UTF-8.
     pub text_bytes: usize,
     /// What the text costs.
@@ -36,6 +40,14 @@ pub struct Record {
     pub intent: String,
     /// The app's own labels.
     pub tags: Vec<(String, String)>,
+    /// What the app asked Plivo to keep, in Plivo's word.
+    pub plivo_log: Option<String>,
+    /// Whether conversion feedback will follow.
+    pub trackable: bool,
+    /// The trace of the request that brought it.
+    pub traceparent: Option<String>,
+    /// Where its events go, where somebody is to be called.
+    pub relay: Option<String>,
     /// Where it is on its way.
     pub status: Status,
     /// Plivo's id of it, once known.
@@ -49,11 +61,34 @@ pub struct Record {
     /// Not to be sent before this instant.
     pub not_before: Option<Timestamp>,
     /// Not worth sending after this instant.
-    pub deadline: Option<Timestamp>,
+    pub deadline: Timestamp,
+    /// What the latest delivery report said of units and money.
+    pub report: Option<ReportFacts>,
+    /// Times that Plivo was asked what became of it.
+    pub looks: u32,
+    /// When Plivo is asked again.
+    pub next_look: Option<Timestamp>,
     /// Every call to Plivo for it, in order.
     pub attempts: Vec<Attempt>,
     /// What each policy said, in order.
     pub decisions: Vec<Decision>,
+}
+
+/// What a delivery report says besides the state, in Plivo's own words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReportFacts {
+    /// Plivo's word for the state.
+    pub status: String,
+    /// Parts it was sent in.
+    pub units: Option<u32>,
+    /// Price of one part, in US dollars.
+    pub total_rate: Option<String>,
+    /// Price of all parts.
+    pub total_amount: Option<String>,
+    /// Mobile country code.
+    pub mcc: Option<String>,
+    /// Mobile network code.
+    pub mnc: Option<String>,
 }
 
 /// One call to Plivo.
@@ -115,28 +150,38 @@ impl Record {
         app: &str,
         door: &str,
         now: Timestamp,
+        deadline: Timestamp,
     ) -> Self {
         Self {
             id: message.id.clone(),
             app: app.to_owned(),
             door: door.to_owned(),
-            to: message.to.clone(),
+            to: Some(message.to.clone()),
+            to_hash: None,
             sender: message.sender.clone(),
             kind: message.kind(),
             text: None,
+            text_hash: None,
             text_bytes: message.text.len(),
             segments,
             media_urls: message.media_urls.clone(),
             media_ids: message.media_ids.clone(),
             intent: message.intent.clone(),
             tags: message.tags.clone(),
+            plivo_log: None,
+            trackable: false,
+            traceparent: None,
+            relay: None,
             status: Status::Accepted,
             message_uuid: None,
             error_code: None,
             created: now,
             updated: now,
             not_before: message.not_before,
-            deadline: message.ttl_s.map(|ttl| now.after(Duration::from_secs(ttl.into()))),
+            deadline,
+            report: None,
+            looks: 0,
+            next_look: None,
             attempts: Vec::new(),
             decisions: Vec::new(),
         }
@@ -157,6 +202,14 @@ impl fmt::Debug for Record {
 }
 
 impl AttemptOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 4] = [Self::Accepted, Self::Rejected, Self::NotSent, Self::InDoubt];
+
+    /// The outcome that `word` names; `None` where it names none.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|each| each.as_str() == word)
+    }
+
     /// `accepted`, `rejected`, `not-sent` or `in-doubt`, as the policies' contract has it.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -29,6 +29,9 @@ pub enum Status {
     Held,
 }
 
+/// The rank of every ending.
+const ENDED: u8 = 3;
+
 /// What most apps want to know: the four states of a simple client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Simple {
@@ -100,10 +103,19 @@ impl Status {
         matches!(self.simple(), Simple::Delivered | Simple::Failed)
     }
 
-    /// Whether its record may make room for others: nothing is left for us to do. In Plivo's hands counts, since many
-    /// carriers never report; so does in doubt, for as long as nothing here resolves it.
-    pub fn may_be_dropped(self) -> bool {
-        self.is_final() || matches!(self, Self::Submitted | Self::Sent | Self::InDoubt)
+    /// Whether a task of ours has still to bring it to Plivo, or to find out whether it got there.
+    pub fn is_open(self) -> bool {
+        self.rank() == 0
+    }
+
+    /// Whether number and text are still needed: to send it, or to find it at Plivo.
+    pub fn needs_content(self) -> bool {
+        self.rank() == 0
+    }
+
+    /// Whether apps are told that a message came here.
+    pub fn is_announced(self) -> bool {
+        !matches!(self, Self::Accepted | Self::Waiting | Self::Sending | Self::RetryWait)
     }
 
     /// The status after a delivery report that says `reported`.
@@ -111,6 +123,11 @@ impl Status {
     /// Reports come twice, late and out of order: they never move a message back, and of two endings the first stands.
     pub fn after_report(self, reported: Self) -> Self {
         if reported.rank() > self.rank() { reported } else { self }
+    }
+
+    /// The status after our own doing makes it `next`. A report may have been faster than the call that it is about.
+    pub fn after(self, next: Self) -> Self {
+        if next.rank() >= self.rank() && self.rank() < ENDED { next } else { self }
     }
 
     /// How far along a report can say that a message is; everything before Plivo's answer is behind all reports.
@@ -125,7 +142,7 @@ impl Status {
             Self::Submitted => 1,
             Self::Sent => 2,
             Self::Delivered | Self::Undelivered | Self::Failed | Self::Expired | Self::Canceled => {
-                3
+                ENDED
             }
         }
     }
@@ -182,10 +199,26 @@ mod tests {
     }
 
     #[test]
-    fn what_we_still_have_to_act_on_is_never_dropped() {
-        let kept: Vec<&str> =
-            Status::ALL.into_iter().filter(|s| !s.may_be_dropped()).map(Status::as_str).collect();
-        assert_eq!(kept, ["accepted", "waiting", "sending", "retry_wait", "held"]);
+    fn our_own_doing_never_undoes_a_report() {
+        use Status::*;
+        for (now, next, after) in [
+            (Sending, Submitted, Submitted),
+            (InDoubt, RetryWait, RetryWait),
+            (Held, Waiting, Waiting),
+            (Sent, Submitted, Sent),
+            (Delivered, Submitted, Delivered),
+            (Delivered, Failed, Delivered),
+            (Submitted, RetryWait, Submitted),
+        ] {
+            assert_eq!(now.after(next), after, "{now:?}, then {next:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_still_to_get_to_plivo_is_open() {
+        let open: Vec<&str> =
+            Status::ALL.into_iter().filter(|s| s.is_open()).map(Status::as_str).collect();
+        assert_eq!(open, ["accepted", "waiting", "sending", "retry_wait", "in_doubt", "held"]);
     }
 
     #[test]

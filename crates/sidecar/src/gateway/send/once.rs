@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use message::{MediaUrl, MessageId, Timestamp};
 use sha2::{Digest as _, Sha256};
-use store::{Claim, ClaimGuard, Fingerprint, StoredAnswer};
+use store::{Claim, ClaimGuard, Fingerprint, KeyRow, Secret, StoreError, StoredAnswer};
 use tokio::time::{Instant, timeout_at};
 
 use super::super::answer::{Answer, Door};
@@ -42,13 +42,14 @@ impl Once {
         door: Door,
         body: &[u8],
         order: &Order,
+        secret: &Secret,
     ) -> Option<Self> {
         let (key, window) = match given {
             Some(key) => (key, None),
             None if door == Door::Plivo => (resend_key(body), Some(RESEND_WINDOW)),
             None => return None,
         };
-        Some(Self { key, fingerprint: fingerprint(door, order), window })
+        Some(Self { key, fingerprint: fingerprint(secret, door, order), window })
     }
 
     /// Whether an app asked for it by name, and so must be told when it cannot be kept.
@@ -77,15 +78,16 @@ impl Gateway {
         };
         loop {
             let claim =
-                self.keys.claim(&call.app.name, &once.key, once.fingerprint.clone(), now()).await;
-            match claim.map_err(|_full| Plain::KeysFull)? {
+                self.store.claim(&call.app.name, &once.key, once.fingerprint.clone(), now()).await;
+            let claim = claim.map_err(|err| match err {
+                StoreError::Full => Plain::KeysFull,
+                _ => Plain::StoreAway,
+            });
+            match claim? {
                 Claim::New(guard) => return Ok(Claimed::New(guard)),
                 Claim::Replay(stored) => return Ok(Claimed::Replay(replay(stored))),
                 Claim::Mismatch { fields } => {
-                    return Err(Plain::KeyMismatch(
-                        fields.into_iter().map(str::to_owned).collect(),
-                    )
-                    .into());
+                    return Err(Plain::KeyMismatch(fields).into());
                 }
                 Claim::InFlight(other) => {
                     if timeout_at(most, other.settled()).await.is_err() {
@@ -96,26 +98,36 @@ impl Gateway {
         }
     }
 
-    /// Keeps the answer to a request whose messages are ours, for the store's retention after the last of them is settled
-    /// one way or the other.
-    pub(super) async fn keep(
+    /// What binds the key in the transaction that makes the messages ours: the answer as it would be now, kept for the
+    /// store's retention after the last of them is settled one way or the other.
+    pub(super) fn binding(
         &self,
-        guard: ClaimGuard,
+        guard: &ClaimGuard,
         once: &Once,
         answer: &Answer,
         id: &MessageId,
         deadline: Timestamp,
-    ) {
+    ) -> Option<KeyRow> {
         // The store keeps an answer for its retention from `from`; an earlier `from` is a shorter window.
-        let short = |window| now().after(window).before(self.keys.retention());
+        let short = |window| now().after(window).before(self.store.key_retention());
         let from = once.window.map_or(deadline, short);
-        if let Err(err) = guard.bind(stored(answer, id), from, from).await {
-            tracing::error!(error = %err, message.id = %id, "an answer could not be kept under its key");
+        match self.store.key_row(guard, stored(answer, id), from, from) {
+            Ok(row) => Some(row),
+            Err(err) => {
+                tracing::error!(error = %err, message.id = %id, "an answer cannot be kept under its key");
+                None
+            }
         }
+    }
+
+    /// Keeps the answer that was given in the place of the one that the key was bound with. Nobody waits for it; those who
+    /// bring the key meanwhile do.
+    pub(super) fn keep(&self, guard: ClaimGuard, answer: &Answer, id: &MessageId) {
+        drop(self.store.answered(guard, stored(answer, id)));
     }
 }
 
-fn fingerprint(door: Door, order: &Order) -> Fingerprint {
+fn fingerprint(secret: &Secret, door: Door, order: &Order) -> Fingerprint {
     let all = |items: &[At<String>]| items.iter().map(|at| at.value.clone()).collect::<Vec<_>>();
     let given =
         |item: &Option<At<String>>| item.iter().map(|at| at.value.clone()).collect::<Vec<_>>();
@@ -125,18 +137,21 @@ fn fingerprint(door: Door, order: &Order) -> Fingerprint {
         Ok((url, _)) => url.as_str().to_owned(),
         Err(_) => at.value.clone(),
     };
-    Fingerprint::over(&[
-        ("operation", vec![door.as_str().to_owned()]),
-        ("to", order.to.iter().map(bare).collect()),
-        ("from", given(&order.from)),
-        ("powerpack_uuid", given(&order.pool)),
-        ("text", vec![order.text.value.clone()]),
-        ("media_urls", order.media_urls.iter().map(url).collect()),
-        ("media_ids", all(&order.media_ids)),
-        ("intent", given(&order.intent)),
-        ("ttl_s", order.ttl_s.iter().map(|at| at.value.to_string()).collect()),
-        ("not_before", given(&order.not_before)),
-    ])
+    Fingerprint::over(
+        secret,
+        &[
+            ("operation", vec![door.as_str().to_owned()]),
+            ("to", order.to.iter().map(bare).collect()),
+            ("from", given(&order.from)),
+            ("powerpack_uuid", given(&order.pool)),
+            ("text", vec![order.text.value.clone()]),
+            ("media_urls", order.media_urls.iter().map(url).collect()),
+            ("media_ids", all(&order.media_ids)),
+            ("intent", given(&order.intent)),
+            ("ttl_s", order.ttl_s.iter().map(|at| at.value.to_string()).collect()),
+            ("not_before", given(&order.not_before)),
+        ],
+    )
 }
 
 /// The key of a request that brought none: the body itself.

@@ -9,6 +9,7 @@ use message::{Calendar, LedgerError, Period, Settlement, Timestamp};
 
 use super::open::OpenCharges;
 use super::usage::Refused;
+use crate::holds::HoldKind;
 
 /// What has been used of one period.
 #[derive(Clone, Debug)]
@@ -70,6 +71,38 @@ impl Tally {
         match settlement {
             Settlement::Keep => {}
             Settlement::GiveBack => self.used = self.used.saturating_sub(closed.unwrap_or(0)),
+        }
+    }
+
+    pub(super) fn saved(&self, token: u64) -> Option<(HoldKind, Timestamp)> {
+        let cost = u32::try_from(self.open.amount(token)?).unwrap_or(u32::MAX);
+        let period = match self.period {
+            Period::Day => "day",
+            Period::Week => "week",
+            Period::Month => "month",
+        };
+        Some((HoldKind::Calendar { zone: self.zone.clone(), period, cost }, self.bounds.start))
+    }
+
+    /// Nothing used yet of a period that was written down.
+    pub(super) fn restored(zone: &str, period: &str, start: Timestamp, end: Timestamp) -> Self {
+        let period = match period {
+            "day" => Period::Day,
+            "week" => Period::Week,
+            _ => Period::Month,
+        };
+        let (bounds, open) = (Bounds { start, end }, OpenCharges::default());
+        Self { zone: zone.to_owned(), period, bounds, used: 0, open }
+    }
+
+    /// A charge of the period that began at `start`; one of an earlier period is left out.
+    pub(super) fn restore(&mut self, start: Timestamp, token: u64, cost: u32, open: bool) {
+        if start != self.bounds.start {
+            return;
+        }
+        self.used += u64::from(cost);
+        if open {
+            self.open.add(token, u128::from(cost));
         }
     }
 

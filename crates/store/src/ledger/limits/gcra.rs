@@ -6,6 +6,7 @@ use message::{Gcra, Settlement, Timestamp};
 
 use super::open::OpenCharges;
 use super::usage::Refused;
+use crate::holds::HoldKind;
 
 const NANOS_PER_MS: u128 = 1_000_000;
 
@@ -46,6 +47,19 @@ impl Pace {
         match (self.open.close(token), settlement) {
             (Some(amount), Settlement::GiveBack) => self.tat = self.tat.saturating_sub(amount),
             (_, Settlement::Keep) | (None, Settlement::GiveBack) => {}
+        }
+    }
+
+    pub(super) fn saved(&self, token: u64) -> Option<HoldKind> {
+        let whole = |nanos: u128| i64::try_from(nanos).unwrap_or(i64::MAX);
+        let amount = self.open.amount(token)?;
+        Some(HoldKind::Gcra { amount: whole(amount), level: whole(self.tat) })
+    }
+
+    pub(super) fn restore(&mut self, token: u64, amount: i64, level: i64, open: bool) {
+        self.tat = self.tat.max(u128::try_from(level).unwrap_or(0));
+        if open {
+            self.open.add(token, u128::try_from(amount).unwrap_or(0));
         }
     }
 

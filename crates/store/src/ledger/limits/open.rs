@@ -31,6 +31,12 @@ impl OpenCharges {
         Some(amount)
     }
 
+    /// What of an open charge could be given back.
+    pub(super) fn amount(&self, token: u64) -> Option<u128> {
+        let at = self.charges.binary_search_by_key(&token, |(each, _)| *each).ok()?;
+        self.charges.get(at).map(|(_, amount)| *amount)
+    }
+
     /// Lowers what can be given back to at most `most` in all, the oldest charges first.
     pub(super) fn lower_to(&mut self, most: u128) {
         while let Some(excess) = self.sum.checked_sub(most).filter(|excess| *excess > 0) {

@@ -8,6 +8,7 @@ use super::calendar::Tally;
 use super::gcra::Pace;
 use super::window::Log;
 use crate::expiring::{Kept, earlier};
+use crate::holds::{HoldKind, RestoredHold};
 
 /// What has been used of one limit for one key. It knows no quota: that comes with each charge and may change.
 #[derive(Clone, Debug)]
@@ -96,6 +97,49 @@ impl Usage {
             Self::Window(log) => log.settle(token, settlement),
             Self::Gcra(pace) => pace.settle(token, settlement),
             Self::Calendar(tally) => tally.settle(token, settlement),
+        }
+    }
+
+    /// What is to be written down of an open charge, and when it was made where that counts.
+    pub(super) fn saved(&self, token: u64) -> Option<(HoldKind, Option<Timestamp>)> {
+        match self {
+            Self::Window(log) => {
+                log.entry(token).map(|(at, cost)| (HoldKind::Window { cost }, Some(at)))
+            }
+            Self::Gcra(pace) => pace.saved(token).map(|kind| (kind, None)),
+            Self::Calendar(tally) => tally.saved(token).map(|(kind, start)| (kind, Some(start))),
+        }
+    }
+
+    /// An empty usage for a charge that was written down; none where it is of no kind that counts.
+    pub(super) fn of(restored: &RestoredHold) -> Option<Self> {
+        match &restored.saved.kind {
+            HoldKind::Window { .. } => Some(Self::Window(Log::default())),
+            HoldKind::Gcra { .. } => Some(Self::Gcra(Pace::default())),
+            HoldKind::Calendar { zone, period, .. } => Some(Self::Calendar(Tally::restored(
+                zone,
+                period,
+                restored.saved.at,
+                restored.saved.ends,
+            ))),
+            HoldKind::Reservation | HoldKind::Elsewhere => None,
+        }
+    }
+
+    /// Takes up a charge that was written down. One of another kind, from before the limit became this one, is left out.
+    pub(super) fn restore(&mut self, restored: &RestoredHold) {
+        let (token, open) = (restored.saved.hold.token, restored.open);
+        match (self, &restored.saved.kind) {
+            (Self::Window(log), HoldKind::Window { cost }) => {
+                log.restore(restored.saved.at, token, *cost, open);
+            }
+            (Self::Gcra(pace), HoldKind::Gcra { amount, level }) => {
+                pace.restore(token, *amount, *level, open);
+            }
+            (Self::Calendar(tally), HoldKind::Calendar { cost, .. }) => {
+                tally.restore(restored.saved.at, token, *cost, open);
+            }
+            _ => {}
         }
     }
 

@@ -72,6 +72,18 @@ impl Log {
         }
     }
 
+    /// When the charge was made and its cost, while it is open.
+    pub(super) fn entry(&self, token: u64) -> Option<(Timestamp, u32)> {
+        let at = self.entries.binary_search_by_key(&token, |entry| entry.token).ok()?;
+        let entry = &self.entries[at];
+        entry.open.then_some((entry.at, entry.cost))
+    }
+
+    pub(super) fn restore(&mut self, at: Timestamp, token: u64, cost: u32, open: bool) {
+        self.entries.push_back(Entry { at, token, cost, open });
+        self.used += u64::from(cost);
+    }
+
     pub(super) fn remaining(&self, quota: u32) -> u32 {
         u32::try_from(u64::from(quota).saturating_sub(self.used)).unwrap_or(u32::MAX)
     }

@@ -1,0 +1,154 @@
+//! Messages of which nobody knows whether Plivo has them: found out, and never guessed.
+//!
+//! A delivery report on the attempt's own URL proves it. Else Plivo's list is asked, after times that give it a chance
+//! to show the message: one that nobody else owns and that fits is this one; none in two lists, the last of them late
+//! enough, means that it was not sent; anything else is for the operator's word (messaging.md 3.4).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use message::{E164, Message, Segments, Sender, Timestamp};
+use plivo_client::{Found, LookupError, MessageFilter};
+
+use crate::in_force::Account;
+
+/// Plivo's clock may be behind ours by this much.
+const CLOCKS: Duration = Duration::from_secs(2);
+/// Further lists after the last settle time, where those before did not answer.
+pub(super) const FURTHER: u32 = 3;
+/// Messages on one page of a list, and most pages that are read.
+const PAGE: u32 = 20;
+const PAGES: u32 = 5;
+
+/// How many messages to a number have a call under way, or one of which nothing is known. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unsettled(Arc<Mutex<HashMap<E164, usize>>>);
+
+/// One of them, for as long as it lives.
+#[derive(Debug)]
+pub(super) struct OneUnsettled {
+    all: Unsettled,
+    to: E164,
+}
+
+/// What a list says of one message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Sighting {
+    /// Nothing that fits.
+    Absent,
+    /// This fits, and as many others as there are messages that may be there.
+    Here(String),
+    /// More fits than there should be, or less than there are messages that may be there: which is which cannot be told.
+    Unclear,
+}
+
+impl Unsettled {
+    pub(super) fn enter(&self, to: &E164) -> OneUnsettled {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(to.clone()).or_default() += 1;
+        OneUnsettled { all: self.clone(), to: to.clone() }
+    }
+
+    pub(super) fn count(&self, to: &E164) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(to).copied().unwrap_or(0)
+    }
+}
+
+impl Drop for OneUnsettled {
+    fn drop(&mut self) {
+        let mut all = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = all.get_mut(&self.to) {
+            *count -= 1;
+            if *count == 0 {
+                all.remove(&self.to);
+            }
+        }
+    }
+}
+
+/// Every message at Plivo that may be this one, by what a list tells: sent since `began`, between these two numbers, of
+/// this type and length.
+pub(super) async fn candidates(
+    account: &Account,
+    message: &Message,
+    began: Timestamp,
+) -> Result<Vec<String>, LookupError> {
+    let segments = Segments::of(&message.text).count;
+    let (from, pool) = match &message.sender {
+        Sender::Pool(pool) => (None, Some(pool.as_str())),
+        sender => (Some(sender.as_str()), None),
+    };
+    let (to, since) = (Some(&message.to), Some(began.before(CLOCKS)));
+    let mut fitting = Vec::new();
+    for page in 0..PAGES {
+        let filter = MessageFilter { to, from, pool, since, offset: page * PAGE };
+        let listed = account
+            .client
+            .list_messages(&account.credentials, filter, account.call_timeout)
+            .await?;
+        let count = listed.messages.len();
+        let fits = listed.messages.into_iter().filter(|found| fits(found, message, segments));
+        fitting.extend(fits.map(|found| found.message_uuid));
+        if count < PAGE as usize {
+            break;
+        }
+    }
+    Ok(fitting)
+}
+
+/// What is to be made of the candidates that no other message owns, where `unsettled` messages to this number, this one
+/// among them, may be there or not.
+pub(super) fn sighting(free: &[String], unsettled: usize) -> Sighting {
+    match free {
+        [] => Sighting::Absent,
+        // All that may be there are: whichever of them this one takes, none is missing and none is sent twice.
+        [first, ..] if free.len() == unsettled.max(1) => Sighting::Here(first.clone()),
+        _ => Sighting::Unclear,
+    }
+}
+
+fn fits(found: &Found, message: &Message, segments: u32) -> bool {
+    let kind = found.message_type.is_empty() || found.message_type == message.kind().as_str();
+    // Plivo counts an MMS as one unit, and some of its answers give none.
+    let counted = found.units.filter(|units| *units > 0 && found.message_type != "mms");
+    kind && counted.is_none_or(|units| units == segments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uuids(count: usize) -> Vec<String> {
+        (0..count).map(|nth| format!("u{nth}")).collect()
+    }
+
+    #[test]
+    fn one_is_adopted_only_where_it_cannot_be_anothers() {
+        for (free, unsettled, seen) in [
+            (0, 1, Sighting::Absent),
+            (0, 3, Sighting::Absent),
+            (1, 1, Sighting::Here("u0".into())),
+            (2, 2, Sighting::Here("u0".into())),
+            (2, 1, Sighting::Unclear),
+            (1, 2, Sighting::Unclear),
+        ] {
+            assert_eq!(
+                sighting(&uuids(free), unsettled),
+                seen,
+                "{free} free, {unsettled} unsettled"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_unsettled_is_counted_by_number_and_forgotten() {
+        let all = Unsettled::default();
+        let to = E164::parse("+14155550123", "").unwrap();
+        let (one, two) = (all.enter(&to), all.enter(&to));
+        assert_eq!(all.count(&to), 2);
+        drop(one);
+        drop(two);
+        assert_eq!(all.count(&to), 0);
+        assert!(all.0.lock().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,102 @@
+//! What an outcome means for the message (messaging.md 3.4).
+
+use std::time::Duration;
+
+use message::Settlement;
+use plivo_client::{Outcome, RefusedKind};
+use store::Status;
+
+use super::News;
+
+/// How a message's way to Plivo ended.
+pub(super) struct End {
+    pub(super) status: Status,
+    pub(super) told: policy_host::Outcome,
+    pub(super) news: News,
+    pub(super) settlement: Settlement,
+    pub(super) code: Option<&'static str>,
+}
+
+/// What is to be done after a call.
+pub(super) enum Next {
+    End(End),
+    /// Tried again, after at least so long.
+    Later {
+        least: Option<Duration>,
+    },
+    /// Tried again, unless Plivo has turned it away often enough.
+    TurnedAway {
+        least: Option<Duration>,
+    },
+    /// Tried again as soon as the breaker lets it: the account is what is wrong.
+    Account,
+    /// Nobody knows.
+    Doubt,
+}
+
+/// What `outcome` means.
+pub(super) fn judge(outcome: &Outcome) -> Next {
+    match outcome {
+        Outcome::Accepted(receipt) => Next::End(End::submitted(&receipt.message_uuid)),
+        Outcome::InDoubt(_) => Next::Doubt,
+        // Nothing was written, so nothing is risked by trying until the deadline.
+        Outcome::NotSent(not_sent) if not_sent.kind.may_retry() => Next::Later { least: None },
+        Outcome::NotSent(_) => Next::End(End {
+            told: policy_host::Outcome::NotSent,
+            ..End::failed("upstream.untrusted")
+        }),
+        Outcome::Rejected(refused) => match refused.kind {
+            RefusedKind::Credentials | RefusedKind::Credit => Next::Account,
+            RefusedKind::RateLimited { retry_after } | RefusedKind::Shed { retry_after } => {
+                Next::TurnedAway { least: retry_after }
+            }
+            RefusedKind::Geo => Next::End(End::failed("upstream.geo_denied")),
+            _ => Next::End(End::failed("upstream.rejected")),
+        },
+    }
+}
+
+impl End {
+    pub(super) fn submitted(uuid: &str) -> Self {
+        Self {
+            status: Status::Submitted,
+            told: policy_host::Outcome::Accepted,
+            news: News::Submitted(uuid.to_owned()),
+            settlement: Settlement::Keep,
+            code: None,
+        }
+    }
+
+    /// Nothing was sent: Plivo said no.
+    pub(super) fn failed(code: &'static str) -> Self {
+        Self {
+            status: Status::Failed,
+            told: policy_host::Outcome::Rejected,
+            news: News::Refused(code),
+            settlement: Settlement::GiveBack,
+            code: Some(code),
+        }
+    }
+
+    /// Nothing was sent: the time for it is over, or the app took it back.
+    pub(super) fn not_sent(status: Status, code: &'static str) -> Self {
+        Self {
+            status,
+            told: policy_host::Outcome::NotSent,
+            news: News::Refused(code),
+            settlement: Settlement::GiveBack,
+            code: Some(code),
+        }
+    }
+
+    /// Nobody knows whether it was sent, and nobody here will find out.
+    pub(super) fn unknown(status: Status, code: &'static str) -> Self {
+        Self {
+            status,
+            told: policy_host::Outcome::InDoubt,
+            news: News::Ended(status),
+            settlement: Settlement::Keep,
+            code: Some(code),
+        }
+    }
+}

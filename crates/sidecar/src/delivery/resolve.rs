@@ -1,0 +1,128 @@
+//! From in doubt to an end, or to another try.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use message::Timestamp;
+use store::{Status, StoreError};
+
+use super::attempt::{Journey, Stop, obey};
+use super::doubt::{FURTHER, OneUnsettled, Sighting, candidates, sighting};
+use super::judge::End;
+use super::{News, now, reach};
+use crate::in_force::OnUnresolved;
+
+/// What the lists have said so far.
+#[derive(Default)]
+struct Seen {
+    /// Lists in a row without the message.
+    absent: u32,
+    /// The last list could not be told apart.
+    unclear: bool,
+}
+
+impl Journey {
+    /// Finds out whether Plivo has the message, whose call began at `began`. Continues where it has certainly not been
+    /// sent, and may be tried again.
+    pub(super) async fn resolve(
+        &mut self,
+        began: Timestamp,
+        _unsettled: OneUnsettled,
+    ) -> ControlFlow<Stop> {
+        self.trace.leave();
+        self.tell.send_replace(News::Ended(Status::InDoubt));
+        let settle = self.delivery.account.borrow().settle.clone();
+        let mut seen = Seen::default();
+        let last = settle.last().copied().unwrap_or(Duration::ZERO);
+        let further = (1..=FURTHER).map(|nth| last * (nth + 1));
+        for (nth, after) in settle.iter().copied().chain(further).enumerate() {
+            self.wait_in_doubt(began.after(after)).await?;
+            self.look(began, &mut seen).await?;
+            // Two lists in a row, and the last one late enough for Plivo to show what it has.
+            if seen.absent >= 2 && nth + 1 >= settle.len() {
+                return self.was_not_sent();
+            }
+            if seen.unclear && nth + 1 >= settle.len() {
+                return ControlFlow::Break(Stop::End(End::unknown(Status::Held, "send.unclear")));
+            }
+        }
+        let intent = &self.accepted.message.intent;
+        let word = self.delivery.account.borrow().on_unresolved.of(intent);
+        tracing::warn!(message.id = %self.accepted.message.id, on_unresolved = word.as_str(), "nobody knows whether Plivo took a message");
+        match word {
+            OnUnresolved::Fail => {
+                ControlFlow::Break(Stop::End(End::unknown(Status::Failed, "send.unresolved")))
+            }
+            OnUnresolved::Hold => {
+                ControlFlow::Break(Stop::End(End::unknown(Status::Held, "send.unresolved")))
+            }
+            OnUnresolved::Resend => self.was_not_sent(),
+        }
+    }
+
+    fn was_not_sent(&mut self) -> ControlFlow<Stop> {
+        self.doubt = None;
+        if self.left() < super::attempt::SHORTEST {
+            self.expire()
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    /// Asks Plivo's list once.
+    async fn look(&mut self, began: Timestamp, seen: &mut Seen) -> ControlFlow<Stop> {
+        let account = self.delivery.account.borrow().clone();
+        let message = &self.accepted.message;
+        let listed = match candidates(&account, message, began).await {
+            Ok(listed) => listed,
+            Err(err) => {
+                tracing::warn!(message.id = %message.id, error = %err, "Plivo's list could not be asked for a message in doubt");
+                *seen = Seen::default();
+                return ControlFlow::Continue(());
+            }
+        };
+        let mut free = Vec::new();
+        for uuid in listed {
+            match self.delivery.store.owner_of(&uuid).await {
+                Ok(None) => free.push(uuid),
+                Ok(Some(owner)) if owner == message.id => free.push(uuid),
+                Ok(Some(_)) => {}
+                Err(_) => {
+                    *seen = Seen::default();
+                    return ControlFlow::Continue(());
+                }
+            }
+        }
+        *seen = match sighting(&free, self.delivery.unsettled.count(&message.to)) {
+            Sighting::Absent => Seen { absent: seen.absent + 1, unclear: false },
+            Sighting::Unclear => Seen { absent: 0, unclear: true },
+            Sighting::Here(uuid) => {
+                match self.delivery.store.adopt(&message.id, &uuid, now()).await {
+                    Ok(()) => {
+                        tracing::info!(message.id = %message.id, "a message in doubt was found at Plivo");
+                        return ControlFlow::Break(Stop::End(End::submitted(&uuid)));
+                    }
+                    // Another message was faster.
+                    Err(StoreError::Exists) => Seen { absent: 0, unclear: true },
+                    Err(_) => Seen::default(),
+                }
+            }
+        };
+        ControlFlow::Continue(())
+    }
+
+    async fn wait_in_doubt(&mut self, until: Timestamp) -> ControlFlow<Stop> {
+        let stop = self.delivery.stop.clone();
+        tokio::select! {
+            () = reach(until) => ControlFlow::Continue(()),
+            word = self.inbox.recv() => ControlFlow::Break(match obey(word) {
+                // It may have been sent: what it holds is kept.
+                Stop::End(End { status: Status::Canceled, .. }) => {
+                    Stop::End(End::unknown(Status::Canceled, "send.canceled_in_doubt"))
+                }
+                other => other,
+            }),
+            () = stop.cancelled() => ControlFlow::Break(Stop::Process),
+        }
+    }
+}

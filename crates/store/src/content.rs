@@ -1,0 +1,48 @@
+//! What is kept of a message that has left.
+
+use message::MessageId;
+use rusqlite::Connection;
+
+use crate::{Keep, Secret};
+
+/// How texts and numbers are kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Content {
+    pub(crate) text: Keep,
+    pub(crate) numbers: Keep,
+    pub(crate) secret: Secret,
+}
+
+impl Content {
+    /// The keyed hash that stands for a number.
+    pub(crate) fn number_hash(&self, number: &str) -> String {
+        self.secret.hex(&[b"number", number.as_bytes()])
+    }
+
+    /// The message has left: its text and number become what the operator wants kept.
+    pub(crate) fn reduce(&self, connection: &Connection, id: &MessageId) -> rusqlite::Result<()> {
+        if (self.text, self.numbers) == (Keep::Full, Keep::Full) {
+            return Ok(());
+        }
+        let mut query =
+            connection.prepare_cached("SELECT recipient, text FROM messages WHERE id = ?")?;
+        let (number, text): (Option<String>, Option<String>) =
+            query.query_row([&*id.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let text_hash = |text: &String| self.secret.hex(&[b"text", text.as_bytes()]);
+        let (text, text_hash) = match self.text {
+            Keep::Full => (text, None),
+            Keep::Hash => (None, text.as_ref().map(text_hash)),
+            Keep::None => (None, None),
+        };
+        let (number, number_hash) = match self.numbers {
+            Keep::Full => (number, None),
+            Keep::Hash => (None, number.as_ref().map(|number| self.number_hash(number))),
+            Keep::None => (None, None),
+        };
+        let mut update = connection.prepare_cached(
+            "UPDATE messages SET recipient = ?2, recipient_hash = ?3, text = ?4, text_hash = ?5 WHERE id = ?1",
+        )?;
+        update.execute((&*id.0, number, number_hash, text, text_hash))?;
+        Ok(())
+    }
+}

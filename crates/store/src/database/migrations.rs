@@ -1,0 +1,72 @@
+//! The schema's versions, each applied once and in order. A released step never changes.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::OpenError;
+
+/// From version `n` to `n + 1`.
+const STEPS: [&str; 1] = [include_str!("schema.sql")];
+
+/// Brings the database to the latest version, all steps or none.
+pub(super) fn apply(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let bad = |source| OpenError::Database { path: path.to_owned(), source };
+    let known = i64::try_from(STEPS.len()).expect("a handful of steps");
+    let found = version(connection).map_err(bad)?;
+    if found > known {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known });
+    }
+    let from = usize::try_from(found).unwrap_or(0);
+    if from == STEPS.len() {
+        return Ok(());
+    }
+    let step = connection.transaction().map_err(bad)?;
+    for sql in &STEPS[from..] {
+        step.execute_batch(sql).map_err(bad)?;
+    }
+    step.pragma_update(None, "user_version", known).map_err(bad)?;
+    step.commit().map_err(bad)
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(connection: &Connection) -> Vec<String> {
+        let mut query = connection
+            .prepare("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name")
+            .unwrap();
+        query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn from_every_version_the_latest_is_reached_and_stays() {
+        let mut fresh = Connection::open_in_memory().unwrap();
+        apply(&mut fresh, Path::new("fresh")).unwrap();
+        for from in 0..=STEPS.len() {
+            let mut old = Connection::open_in_memory().unwrap();
+            for sql in &STEPS[..from] {
+                old.execute_batch(sql).unwrap();
+            }
+            old.pragma_update(None, "user_version", i64::try_from(from).unwrap()).unwrap();
+            for _ in 0..2 {
+                apply(&mut old, Path::new("old")).unwrap();
+                assert_eq!(shape(&old), shape(&fresh), "from version {from}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused_and_not_touched() {
+        let mut newer = Connection::open_in_memory().unwrap();
+        newer.pragma_update(None, "user_version", 99).unwrap();
+        let err = apply(&mut newer, Path::new("sendgate.db")).unwrap_err().to_string();
+        assert!(err.contains("sendgate.db was written by a newer sendgate (schema 99"), "{err}");
+        assert!(shape(&newer).is_empty());
+    }
+}

@@ -1,0 +1,135 @@
+-- The first version of the store. Instants are milliseconds since 1970 in UTC; the views at the end show them readably.
+
+-- One row for each message that was accepted. `recipient` and `text` are whole until the message has left; then they
+-- are kept as [store] numbers and text say: whole, as a keyed hash, or not at all.
+CREATE TABLE messages (
+  number         INTEGER PRIMARY KEY AUTOINCREMENT, -- the order of acceptance
+  id             TEXT NOT NULL UNIQUE,              -- Sendgate's own id
+  app            TEXT NOT NULL,
+  door           TEXT NOT NULL,                     -- messages, mms-send, plivo
+  recipient      TEXT,
+  recipient_hash TEXT,
+  sender_kind    TEXT NOT NULL,                     -- number, short-code, alphanumeric, pool
+  sender         TEXT NOT NULL,
+  type           TEXT NOT NULL,                     -- sms, mms
+  text           TEXT,
+  text_hash      TEXT,
+  text_bytes     INTEGER NOT NULL,
+  segments       TEXT NOT NULL,                     -- JSON
+  media_urls     TEXT,                              -- JSON array
+  media_ids      TEXT,                              -- JSON array
+  intent         TEXT NOT NULL,
+  tags           TEXT,                              -- JSON array of pairs
+  plivo_log      TEXT,                              -- what the app asked Plivo to keep
+  trackable      INTEGER NOT NULL,
+  traceparent    TEXT,                              -- of the request that brought it
+  relay          TEXT,                              -- where its events go
+  status         TEXT NOT NULL,
+  message_uuid   TEXT,                              -- Plivo's id
+  error_code     TEXT,
+  created        INTEGER NOT NULL,
+  updated        INTEGER NOT NULL,
+  not_before     INTEGER,
+  deadline       INTEGER NOT NULL,
+  decisions      TEXT NOT NULL,                     -- JSON: what each policy said
+  report         TEXT,                              -- JSON: what the latest delivery report said of units and money
+  looks          INTEGER NOT NULL DEFAULT 0,        -- times that Plivo was asked what became of it
+  next_look      INTEGER,
+  live           INTEGER NOT NULL DEFAULT 1         -- something is still asked of us: its row makes room for no other
+);
+CREATE INDEX messages_by_app ON messages (app, number);
+CREATE INDEX messages_by_uuid ON messages (message_uuid) WHERE message_uuid IS NOT NULL;
+CREATE INDEX messages_open ON messages (number) WHERE status IN ('accepted', 'waiting', 'sending', 'retry_wait', 'in_doubt', 'held');
+CREATE INDEX messages_to_look_at ON messages (next_look) WHERE next_look IS NOT NULL;
+CREATE INDEX messages_ended ON messages (updated) WHERE live = 0;
+
+-- Every call to Plivo: written before its first byte, completed by its outcome.
+CREATE TABLE attempts (
+  message     TEXT NOT NULL,
+  number      INTEGER NOT NULL, -- from one
+  started     INTEGER NOT NULL,
+  ended       INTEGER,
+  outcome     TEXT,             -- accepted, rejected, not-sent, in-doubt
+  http_status INTEGER,
+  code        TEXT,
+  PRIMARY KEY (message, number)
+) WITHOUT ROWID;
+
+-- What policies reserved and charged for the messages above.
+CREATE TABLE holds (
+  token   INTEGER PRIMARY KEY,
+  message TEXT NOT NULL,
+  owner   TEXT NOT NULL,        -- the policy
+  kind    TEXT NOT NULL,        -- reservation, window, gcra, calendar ZONE PERIOD, elsewhere
+  name    TEXT NOT NULL,        -- the key reserved, or limit and key as LENGTH:limitLENGTH:key
+  at      INTEGER NOT NULL,
+  ends    INTEGER NOT NULL,     -- when it counts no more
+  amount  INTEGER NOT NULL,     -- cost; for gcra nanoseconds
+  level   INTEGER NOT NULL      -- for gcra: the theoretical arrival time after it, in nanoseconds
+);
+CREATE INDEX holds_of_message ON holds (message);
+CREATE INDEX holds_by_end ON holds (ends);
+
+-- What policies keep besides: their own values and counters.
+CREATE TABLE policy_state (
+  owner TEXT NOT NULL,
+  key   TEXT NOT NULL,
+  value BLOB NOT NULL,
+  ends  INTEGER NOT NULL,
+  PRIMARY KEY (owner, key)
+) WITHOUT ROWID;
+CREATE INDEX policy_state_by_end ON policy_state (ends);
+
+-- Idempotency keys of accepted messages, with the answer to give again.
+CREATE TABLE idempotency_keys (
+  app         TEXT NOT NULL,
+  key         TEXT NOT NULL,
+  fingerprint TEXT NOT NULL,    -- JSON: a keyed hash for each field of the request
+  message     TEXT,
+  status      INTEGER NOT NULL,
+  headers     TEXT NOT NULL,    -- JSON array of pairs
+  body        BLOB NOT NULL,
+  ends        INTEGER NOT NULL,
+  PRIMARY KEY (app, key)
+);
+CREATE INDEX idempotency_keys_by_end ON idempotency_keys (ends);
+
+-- Delivery reports as they came, each once.
+CREATE TABLE reports (
+  message    TEXT NOT NULL,
+  status     TEXT NOT NULL,     -- Plivo's word
+  sequence   INTEGER NOT NULL,
+  received   INTEGER NOT NULL,
+  error_code TEXT,
+  PRIMARY KEY (message, status, sequence)
+) WITHOUT ROWID;
+
+-- The outbox: what apps are told. `number` is the cursor of /v1/events.
+CREATE TABLE events (
+  number   INTEGER PRIMARY KEY AUTOINCREMENT,
+  message  TEXT NOT NULL,
+  app      TEXT NOT NULL,
+  state    TEXT NOT NULL,
+  sequence INTEGER NOT NULL,    -- of the report, or 0
+  at       INTEGER NOT NULL,
+  code     TEXT,
+  relay    TEXT,                -- NULL: nobody is called; else due, done, dead
+  tries    INTEGER NOT NULL DEFAULT 0,
+  next_try INTEGER,
+  fault    TEXT                 -- of the last try
+);
+CREATE INDEX events_by_app ON events (app, number);
+CREATE INDEX events_of_message ON events (message, number);
+CREATE INDEX events_due ON events (next_try) WHERE relay = 'due';
+CREATE INDEX events_by_time ON events (at);
+
+-- For people: sqlite3 sendgate.db 'SELECT * FROM messages_shown'
+CREATE VIEW messages_shown AS
+  SELECT number, id, app, status, error_code, recipient, sender, type, message_uuid,
+         datetime(created / 1000, 'unixepoch') AS created, datetime(updated / 1000, 'unixepoch') AS updated,
+         datetime(deadline / 1000, 'unixepoch') AS deadline,
+         (SELECT count(*) FROM attempts WHERE attempts.message = messages.id) AS attempts
+  FROM messages ORDER BY number DESC;
+CREATE VIEW events_shown AS
+  SELECT number, app, message, state, code, relay, tries, fault, datetime(at / 1000, 'unixepoch') AS at
+  FROM events ORDER BY number DESC;

@@ -1,0 +1,141 @@
+//! What policies hold for messages, written down beside them.
+
+use message::{Hold, MessageId, Timestamp};
+use rusqlite::{Connection, Row};
+
+use crate::messages::{from_db, to_db};
+
+/// One hold as it is written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SavedHold {
+    pub(crate) hold: Hold,
+    pub(crate) message: MessageId,
+    pub(crate) kind: HoldKind,
+    pub(crate) at: Timestamp,
+    /// When it counts no more.
+    pub(crate) ends: Timestamp,
+}
+
+/// What a hold is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum HoldKind {
+    Reservation,
+    Window {
+        cost: u32,
+    },
+    /// In nanoseconds: what it added, and the theoretical arrival time after it.
+    Gcra {
+        amount: i64,
+        level: i64,
+    },
+    Calendar {
+        zone: String,
+        period: &'static str,
+        cost: u32,
+    },
+    /// Another ledger keeps it.
+    Elsewhere,
+}
+
+/// A hold that was read again.
+pub(crate) struct RestoredHold {
+    pub(crate) saved: SavedHold,
+    /// Its message's way has not ended, so it may still be given back.
+    pub(crate) open: bool,
+}
+
+pub(crate) fn insert(connection: &Connection, holds: &[SavedHold]) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached(
+        "INSERT OR REPLACE INTO holds (token, message, owner, kind, name, at, ends, amount, level) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    for SavedHold { hold, message, kind, at, ends } in holds {
+        let (word, amount, level) = match kind {
+            HoldKind::Reservation => ("reservation".to_owned(), 0, 0),
+            HoldKind::Window { cost } => ("window".to_owned(), i64::from(*cost), 0),
+            HoldKind::Gcra { amount, level } => ("gcra".to_owned(), *amount, *level),
+            HoldKind::Calendar { zone, period, cost } => {
+                (format!("calendar {zone} {period}"), i64::from(*cost), 0)
+            }
+            HoldKind::Elsewhere => ("elsewhere".to_owned(), 0, 0),
+        };
+        let token = i64::from_ne_bytes(hold.token.to_ne_bytes());
+        insert.execute((
+            token,
+            &*message.0,
+            &hold.owner,
+            word,
+            &hold.key,
+            to_db(*at),
+            to_db(*ends),
+            amount,
+            level,
+        ))?;
+    }
+    Ok(())
+}
+
+/// Nothing was sent: the message's holds are as if they had never been.
+pub(crate) fn give_back(connection: &Connection, id: &MessageId) -> rusqlite::Result<()> {
+    // What came later on the same pace was put further away by what is now taken out.
+    connection
+        .prepare_cached(
+            "UPDATE holds SET level = level - gone.amount FROM (SELECT token, owner, name, amount FROM holds \
+             WHERE message = ? AND kind = 'gcra') AS gone \
+             WHERE holds.kind = 'gcra' AND holds.owner = gone.owner AND holds.name = gone.name AND holds.token > gone.token",
+        )?
+        .execute([&*id.0])?;
+    connection.prepare_cached("DELETE FROM holds WHERE message = ?")?.execute([&*id.0])?;
+    Ok(())
+}
+
+/// What is held for a message.
+pub(crate) fn of(connection: &Connection, id: &MessageId) -> rusqlite::Result<Vec<Hold>> {
+    let mut query =
+        connection.prepare_cached("SELECT token, owner, name FROM holds WHERE message = ?")?;
+    query.query_map([&*id.0], |row| hold(row, 0))?.collect()
+}
+
+/// Every hold that still counts at `now`, in the order they were made.
+pub(crate) fn all(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<RestoredHold>> {
+    let mut query = connection.prepare(
+        "SELECT token, owner, name, message, kind, at, ends, amount, level, EXISTS (SELECT 1 FROM messages \
+         WHERE id = holds.message AND status IN ('accepted', 'waiting', 'sending', 'retry_wait', 'in_doubt', 'held')) \
+         FROM holds WHERE ends > ? AND kind != 'elsewhere' ORDER BY token",
+    )?;
+    let rows = query.query_map([to_db(now)], |row| {
+        let (word, amount): (String, i64) = (row.get(4)?, row.get(7)?);
+        let cost = u32::try_from(amount).unwrap_or(u32::MAX);
+        let kind = match word.split(' ').collect::<Vec<_>>()[..] {
+            ["window"] => HoldKind::Window { cost },
+            ["gcra"] => HoldKind::Gcra { amount, level: row.get(8)? },
+            ["calendar", zone, period] => {
+                let period = ["day", "week", "month"].into_iter().find(|known| *known == period);
+                HoldKind::Calendar {
+                    zone: zone.to_owned(),
+                    period: period.unwrap_or("month"),
+                    cost,
+                }
+            }
+            _ => HoldKind::Reservation,
+        };
+        let saved = SavedHold {
+            hold: hold(row, 0)?,
+            message: MessageId(row.get::<_, String>(3)?.into()),
+            kind,
+            at: from_db(row.get(5)?),
+            ends: from_db(row.get(6)?),
+        };
+        Ok(RestoredHold { saved, open: row.get(9)? })
+    })?;
+    rows.collect()
+}
+
+fn hold(row: &Row<'_>, from: usize) -> rusqlite::Result<Hold> {
+    let token: i64 = row.get(from)?;
+    Ok(Hold {
+        token: u64::from_ne_bytes(token.to_ne_bytes()),
+        owner: row.get(from + 1)?,
+        key: row.get(from + 2)?,
+    })
+}

@@ -1,0 +1,184 @@
+//! The policies' memory, written down.
+//!
+//! It is decided in memory. Values are written behind, in the order they changed and before the message that they were
+//! decided for; reservations and charges are written with that message, so that neither can be without the other.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use message::{
+    Charge, Hold, Holder, Ledger, LedgerFuture, MessageId, Reserved, Settlement, Taken, Timestamp,
+};
+use rusqlite::Connection;
+
+use super::MemoryLedger;
+use crate::database::Database;
+use crate::messages::{from_db, to_db};
+
+/// A ledger whose values outlive the process. Holds are for [`Store::accept`](crate::Store::accept) to write.
+pub(crate) struct DurableLedger {
+    memory: MemoryLedger,
+    database: Database,
+    /// Held while a value changes in memory and joins the queue, so that both have the same order.
+    order: Mutex<()>,
+}
+
+/// The ledger of a store.
+#[derive(Clone, Debug)]
+pub(crate) enum KeptLedger {
+    InMemory(Arc<MemoryLedger>),
+    Durable(Arc<DurableLedger>),
+}
+
+/// A value that was written down.
+pub(crate) struct SavedValue {
+    pub(crate) owner: String,
+    pub(crate) key: String,
+    pub(crate) value: Vec<u8>,
+    pub(crate) ends: Timestamp,
+}
+
+impl DurableLedger {
+    pub(crate) fn new(memory: MemoryLedger, database: Database) -> Self {
+        Self { memory, database, order: Mutex::new(()) }
+    }
+
+    pub(crate) fn memory(&self) -> &MemoryLedger {
+        &self.memory
+    }
+
+    /// Writes down what is under `key` now.
+    fn write(&self, owner: &str, key: &str, now: Timestamp) {
+        let Some((value, ends)) = self.memory.value(owner, key, now) else { return };
+        let (owner, key) = (owner.to_owned(), key.to_owned());
+        let written = self.database.write(move |connection| {
+            let mut put = connection.prepare_cached(
+                "INSERT OR REPLACE INTO policy_state (owner, key, value, ends) VALUES (?, ?, ?, ?)",
+            )?;
+            put.execute((&owner, &key, &value, to_db(ends)))?;
+            Ok(())
+        });
+        // The message that it was decided for is committed after it, or not at all.
+        drop(written);
+    }
+}
+
+impl KeptLedger {
+    pub(crate) fn shared(&self) -> Arc<dyn Ledger> {
+        match self {
+            Self::InMemory(ledger) => Arc::clone(ledger) as Arc<dyn Ledger>,
+            Self::Durable(ledger) => Arc::clone(ledger) as Arc<dyn Ledger>,
+        }
+    }
+
+    pub(crate) fn durable(&self) -> Option<&DurableLedger> {
+        match self {
+            Self::InMemory(_) => None,
+            Self::Durable(ledger) => Some(ledger),
+        }
+    }
+}
+
+/// Every value that has not ended at `now`.
+pub(crate) fn values(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<SavedValue>> {
+    let mut query =
+        connection.prepare("SELECT owner, key, value, ends FROM policy_state WHERE ends > ?")?;
+    let rows = query.query_map([to_db(now)], |row| {
+        let ends = from_db(row.get(3)?);
+        Ok(SavedValue { owner: row.get(0)?, key: row.get(1)?, value: row.get(2)?, ends })
+    })?;
+    rows.collect()
+}
+
+impl Ledger for DurableLedger {
+    fn get<'a>(
+        &'a self,
+        owner: &'a str,
+        key: &'a str,
+        now: Timestamp,
+    ) -> LedgerFuture<'a, Option<Vec<u8>>> {
+        self.memory.get(owner, key, now)
+    }
+
+    fn put<'a>(
+        &'a self,
+        owner: &'a str,
+        key: &'a str,
+        value: Vec<u8>,
+        ttl: Duration,
+        if_absent: bool,
+        now: Timestamp,
+    ) -> LedgerFuture<'a, bool> {
+        let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let put = self.memory.put_now(owner, key, value, ttl, if_absent, now);
+        if put == Ok(true) {
+            self.write(owner, key, now);
+        }
+        super::ready(put)
+    }
+
+    fn increment<'a>(
+        &'a self,
+        owner: &'a str,
+        key: &'a str,
+        delta: i64,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> LedgerFuture<'a, i64> {
+        let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = self.memory.increment_now(owner, key, delta, ttl, now);
+        if sum.is_ok() {
+            self.write(owner, key, now);
+        }
+        super::ready(sum)
+    }
+
+    fn reserve<'a>(
+        &'a self,
+        owner: &'a str,
+        key: &'a str,
+        ttl: Duration,
+        by: &'a MessageId,
+        now: Timestamp,
+    ) -> LedgerFuture<'a, Reserved> {
+        self.memory.reserve(owner, key, ttl, by, now)
+    }
+
+    fn take<'a>(
+        &'a self,
+        owner: &'a str,
+        charges: &'a [Charge],
+        now: Timestamp,
+    ) -> LedgerFuture<'a, Taken> {
+        self.memory.take(owner, charges, now)
+    }
+
+    fn holder<'a>(
+        &'a self,
+        owner: &'a str,
+        key: &'a str,
+        now: Timestamp,
+    ) -> LedgerFuture<'a, Option<Holder>> {
+        self.memory.holder(owner, key, now)
+    }
+
+    fn peek<'a>(
+        &'a self,
+        owner: &'a str,
+        charges: &'a [Charge],
+        now: Timestamp,
+    ) -> LedgerFuture<'a, Taken> {
+        self.memory.peek(owner, charges, now)
+    }
+
+    fn settle<'a>(&'a self, holds: Vec<Hold>, settlement: Settlement) -> LedgerFuture<'a, ()> {
+        self.memory.settle(holds, settlement)
+    }
+}
+
+impl fmt::Debug for DurableLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DurableLedger").finish_non_exhaustive()
+    }
+}

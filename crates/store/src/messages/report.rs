@@ -1,0 +1,95 @@
+//! What Plivo says became of a message.
+
+use message::{MessageId, Timestamp};
+use rusqlite::Connection;
+
+use super::change::standing;
+use super::columns::{report_json, to_db};
+use super::{ReportFacts, Status};
+use crate::database::Fault;
+use crate::{Commit, Content, Store, StoreError, events};
+
+/// A delivery report, or the answer to asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The state it tells of; none where Plivo's word is not one of ours.
+    pub status: Option<Status>,
+    /// What it says besides, with Plivo's own word.
+    pub facts: ReportFacts,
+    /// Plivo's count of the reports on one message; 0 where it gives none.
+    pub sequence: u32,
+    /// Plivo's error code, where one is given.
+    pub error_code: Option<String>,
+    /// Plivo's id of the message.
+    pub message_uuid: Option<String>,
+}
+
+/// What a report did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reported {
+    /// Where the message stood.
+    pub before: Status,
+    /// Where it stands now.
+    pub after: Status,
+    /// The same report had come before; nothing was changed.
+    pub again: bool,
+}
+
+impl Store {
+    /// Writes a report down. It never moves a message back, and of two endings the first stands; a report that says what
+    /// an earlier one said is told from it by status and sequence.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    pub fn report(&self, id: &MessageId, report: Report, now: Timestamp) -> Commit<Reported> {
+        let (id, content) = (id.clone(), self.content.clone());
+        self.database.write(move |connection| apply(connection, &id, &report, now, &content))
+    }
+}
+
+fn apply(
+    connection: &Connection,
+    id: &MessageId,
+    report: &Report,
+    now: Timestamp,
+    content: &Content,
+) -> Result<Reported, Fault> {
+    let before = standing(connection, id)?.ok_or(StoreError::NotFound)?;
+    let mut keep = connection.prepare_cached(
+        "INSERT OR IGNORE INTO reports (message, status, sequence, received, error_code) VALUES (?, ?, ?, ?, ?)",
+    )?;
+    let word = report.facts.status.as_str();
+    let kept = keep.execute((&*id.0, word, report.sequence, to_db(now), &report.error_code))?;
+    if kept == 0 {
+        return Ok(Reported { before: before.status, after: before.status, again: true });
+    }
+    let after = report.status.map_or(before.status, |next| before.status.after_report(next));
+    let moved = after != before.status;
+    let mut update = connection.prepare_cached(
+        "UPDATE messages SET status = ?2, updated = ?3, message_uuid = coalesce(message_uuid, ?4), \
+         error_code = CASE WHEN ?5 THEN ?6 ELSE error_code END, report = CASE WHEN ?5 OR report IS NULL THEN ?7 ELSE report END, \
+         next_look = CASE WHEN ?8 THEN NULL ELSE next_look END, \
+         live = CASE WHEN ?8 THEN 0 ELSE live END WHERE id = ?1",
+    )?;
+    update.execute(rusqlite::params![
+        &*id.0,
+        after.as_str(),
+        to_db(now),
+        report.message_uuid,
+        moved,
+        report.error_code,
+        report_json(&report.facts),
+        after.is_final(),
+    ])?;
+    if moved {
+        if before.status.needs_content() && !after.needs_content() {
+            content.reduce(connection, id)?;
+        }
+        if after.is_announced() {
+            let code = report.error_code.as_deref();
+            events::announce(connection, id, &before, after, report.sequence, now, code)?;
+        }
+    }
+    Ok(Reported { before: before.status, after, again: false })
+}

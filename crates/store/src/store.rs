@@ -1,0 +1,103 @@
+//! The store as one thing.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use message::{Ledger, Timestamp};
+use rusqlite::Connection;
+
+use crate::content::Content;
+use crate::database::{Database, beside};
+use crate::idempotency::Claims;
+use crate::ledger::{DurableLedger, KeptLedger};
+use crate::sweep::Counts;
+use crate::{
+    MemoryLedger, OpenError, Place, RETENTIONS, Secret, StoreError, StoreOptions, holds, ledger,
+};
+
+/// Everything that is kept: messages with their attempts and events, idempotency keys, and what policies remember.
+///
+/// In a file it survives the process, and with [`Durability::Power`](crate::Durability::Power) the machine. Clones share
+/// it.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) database: Database,
+    pub(crate) ledger: KeptLedger,
+    pub(crate) claims: Arc<Mutex<Claims>>,
+    pub(crate) content: Content,
+    pub(crate) bounds: Bounds,
+    pub(crate) counts: Counts,
+}
+
+/// How much is kept, and how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) retention: Duration,
+    pub(crate) messages: u64,
+    pub(crate) key_retention: Duration,
+    pub(crate) keys: u64,
+}
+
+impl Store {
+    /// Opens the store, or makes it; what policies remembered is read again as of `now`. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]: another process has it, a newer version wrote it, or it cannot be read or written.
+    pub fn open(options: StoreOptions, now: Timestamp) -> Result<Self, OpenError> {
+        let StoreOptions { place, durability, text, numbers, hash_key, .. } = &options;
+        let counts = Counts::default();
+        let left = |connection: &Connection| {
+            counts.refresh(connection)?;
+            Ok((holds::all(connection, now)?, ledger::values(connection, now)?))
+        };
+        let (database, (holds, values)) =
+            Database::open(place, *durability, options.min_free_percent, left)?;
+        let secret = match (hash_key, place) {
+            (Some(key), _) => key.clone(),
+            (None, Place::Memory) => Secret::random(),
+            (None, Place::File(path)) => {
+                let path = beside(path, ".key");
+                Secret::kept_in(&path).map_err(|source| OpenError::File { path, source })?
+            }
+        };
+        let bounds = Bounds {
+            retention: options.retention,
+            messages: options.most_messages,
+            key_retention: options.key_retention.clamp(*RETENTIONS.start(), *RETENTIONS.end()),
+            keys: options.most_keys,
+        };
+        let memory = MemoryLedger::default();
+        memory.restore(holds, values, now);
+        let ledger = match place {
+            Place::Memory => KeptLedger::InMemory(Arc::new(memory)),
+            Place::File(_) => {
+                KeptLedger::Durable(Arc::new(DurableLedger::new(memory, database.clone())))
+            }
+        };
+        let content = Content { text: *text, numbers: *numbers, secret };
+        Ok(Self { database, ledger, claims: Arc::default(), content, bounds, counts })
+    }
+
+    /// What policies remember.
+    pub fn ledger(&self) -> Arc<dyn Ledger> {
+        self.ledger.shared()
+    }
+
+    /// Key of every hash here, to derive others from.
+    pub fn secret(&self) -> &Secret {
+        &self.content.secret
+    }
+
+    /// Why nothing new can be accepted, as far as is known; none when all is well.
+    pub fn trouble(&self) -> Option<StoreError> {
+        self.database.trouble()
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("database", &self.database).finish_non_exhaustive()
+    }
+}
