@@ -11,6 +11,7 @@ use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::Request;
 use hyper::body::{Body, Incoming};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -21,7 +22,7 @@ use crate::reply::{self, Reply};
 use crate::route::{self, Resource};
 use crate::send::Send;
 use crate::shared::{Shared, World};
-use crate::{Authorization, Seen, SimConfig, Step, callback, control, media};
+use crate::{Authorization, Seen, SimConfig, Step, control, media};
 
 /// Most bytes of a body, but for uploads.
 const MOST_BODY: usize = 1024 * 1024;
@@ -53,12 +54,18 @@ pub(crate) async fn answer(shared: &Arc<Shared>, peer: &Peer, request: Request<I
         body,
     };
     if let Some((_, Resource::Control(rest))) = &route {
-        return control::answer(shared, rest, &call).await;
+        return control::answer(shared, peer, rest, &call).await;
+    }
+    if peer.control {
+        return reply::usual_error(StatusCode::NOT_FOUND);
     }
     // From here on a release counts, since whoever waits for this request may give it at once.
     let released = shared.released.subscribe();
     let authorization = authorization(&head.headers, &shared.config);
-    let (in_rate, step) = shared.with(|world| {
+    let sends = call.method == Method::POST
+        && authorization == Authorization::Valid
+        && matches!(route, Some((_, Resource::Messages)));
+    let (in_rate, step, outage) = shared.with(|world| {
         let target = head.uri.path_and_query().map_or(path, |target| target.as_str());
         world.requests.push(Seen {
             method: call.method.to_string(),
@@ -68,12 +75,21 @@ pub(crate) async fn answer(shared: &Arc<Shared>, peer: &Peer, request: Request<I
             body: call.body.clone(),
             connection: peer.connection,
         });
+        if let Some(outage) = &world.outage {
+            return (true, None, Some(outage.clone()));
+        }
         let in_rate = !shared.config.rate_limit || world.rate.take(Instant::now());
-        let sends = call.method == Method::POST
-            && authorization == Authorization::Valid
-            && matches!(route, Some((_, Resource::Messages)));
-        (in_rate, if sends && in_rate { world.script.pop_front() } else { None })
+        (in_rate, if sends && in_rate { world.script.pop_front() } else { None }, None)
     });
+    if let Some(step) = outage {
+        // A front end that fails asks nobody who is there; what is queued all the same came through it.
+        let usual = if sends && step.queues() {
+            send(shared, peer, &call.body, &step)
+        } else {
+            reply::usual_error(StatusCode::SERVICE_UNAVAILABLE)
+        };
+        return play(peer, *step, usual, released).await;
+    }
     let Some((account, resource)) = route else { return reply::usual_error(StatusCode::NOT_FOUND) };
     if authorization != Authorization::Valid || account != shared.config.auth_id {
         return reply::usual_error(StatusCode::UNAUTHORIZED);
@@ -87,7 +103,7 @@ pub(crate) async fn answer(shared: &Arc<Shared>, peer: &Peer, request: Request<I
     match resource {
         Resource::Messages if call.method == Method::POST => {
             let step = step.unwrap_or_default();
-            let usual = send(shared, peer, &call.body, &step).await;
+            let usual = send(shared, peer, &call.body, &step);
             play(peer, step, usual, released).await
         }
         Resource::Uploads if call.method == Method::POST => upload(shared, &call).await,
@@ -96,7 +112,7 @@ pub(crate) async fn answer(shared: &Arc<Shared>, peer: &Peer, request: Request<I
 }
 
 /// Takes a send as Plivo would, and queues it unless the step says otherwise.
-async fn send(shared: &Arc<Shared>, peer: &Peer, body: &[u8], step: &Step) -> Reply {
+fn send(shared: &Shared, peer: &Peer, body: &[u8], step: &Step) -> Reply {
     let send = match Send::read(body, shared.config.text_length) {
         Ok(send) => send,
         Err(text) => return reply::error(StatusCode::BAD_REQUEST, &text),
@@ -104,10 +120,11 @@ async fn send(shared: &Arc<Shared>, peer: &Peer, body: &[u8], step: &Step) -> Re
     let api_id = reply::api_id();
     let ids_each = step.multiple_ids.unwrap_or(1);
     let uuids = if step.queues() {
-        let queue =
-            |world: &mut World| world.messages.queue(&send, &api_id, peer.connection, ids_each);
-        let uuids = shared.with(queue);
-        callback::follow(shared, &uuids).await;
+        let mut uuids = Vec::new();
+        shared.schedule(|world: &mut World| {
+            uuids = world.messages.queue(&send, &api_id, peer.connection, ids_each);
+            world.schedule.follow(&uuids, &world.reports, Instant::now());
+        });
         uuids
     } else {
         let count = send.recipients.len() * ids_each;
@@ -198,7 +215,13 @@ fn look_up(shared: &Shared, resource: &Resource, query: &str) -> Reply {
     };
     let found = shared.look(|world| match resource {
         Resource::Account => Some(account(auth_id)),
-        Resource::Messages => Some(listing.page(world.messages.iter(), auth_id)),
+        Resource::Messages => {
+            let (delay, now) = (world.list_delay, Timestamp::now());
+            let listed = world.messages.iter().filter(|message| {
+                delay.is_zero() || now.duration_since(message.queued_at).unsigned_abs() >= delay
+            });
+            Some(listing.page(listed, auth_id))
+        }
         Resource::Message(uuid) => world.messages.get(uuid).map(|message| message.details(auth_id)),
         Resource::MediaOfMessage(uuid) => world
             .messages

@@ -1,4 +1,4 @@
-//! Delivery reports: when they are due, and how they are sent.
+//! Delivery reports, and how they are sent.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,16 +11,16 @@ use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::shared::Shared;
-use crate::{Callbacks, Queued, State, signature};
+use crate::{Callbacks, Posting, Queued, Report, Reports, Signatures, signature};
 
 /// Longest wait for an answer to a report (Plivo support: 8 seconds).
 const ANSWER: Duration = Duration::from_secs(8);
 /// Waits before the further attempts, in units of `callback_retry` (Plivo: 60, 120 and 240 seconds).
-const RETRIES: [u32; 3] = [1, 2, 4];
+pub(crate) const RETRIES: [u32; 3] = [1, 2, 4];
 
 /// A report that was sent.
 #[derive(Debug)]
@@ -38,7 +38,9 @@ pub enum ReportError {
     #[error("no message has this id; `/_sim/sends` lists them")]
     UnknownMessage,
     /// The configuration says `off`.
-    #[error("callbacks are off; start the simulator with manual or auto callbacks")]
+    #[error(
+        "callbacks are off; start the simulator with manual or auto callbacks, or PUT /_sim/reports"
+    )]
     Off,
     /// The send had no `url`.
     #[error("the message was sent without a `url`")]
@@ -57,69 +59,50 @@ pub enum ReportError {
     Timeout(Duration),
 }
 
-/// Sees to it that freshly queued messages move, if the configuration says so.
-pub(crate) async fn follow(shared: &Arc<Shared>, uuids: &[String]) {
-    let Callbacks::Auto { sent_after, delivered_after } = shared.config.callbacks else { return };
-    for uuid in uuids {
-        let (followed, uuid) = (Arc::clone(shared), uuid.clone());
-        shared
-            .spawn(async move {
-                let moved =
-                    |state| followed.with(|world| world.messages.report(&uuid, state, None));
-                let queued = moved(State::Queued);
-                // States follow each other; a report does not wait for the answer to the one before.
-                tokio::join!(deliver(&followed, queued), async {
-                    sleep(sent_after).await;
-                    let sent = moved(State::Sent);
-                    tokio::join!(deliver(&followed, sent), async {
-                        sleep(delivered_after).await;
-                        deliver(&followed, moved(State::Delivered)).await;
-                    });
-                });
-            })
-            .await;
-    }
-}
-
-/// Moves a message now, and sends its report.
+/// Moves a message now, unless the report comes late, and sends its report.
 pub(crate) async fn report(
     shared: &Arc<Shared>,
     uuid: &str,
-    state: State,
-    code: Option<&str>,
+    report: Report,
 ) -> Result<Reported, ReportError> {
-    if shared.config.callbacks == Callbacks::Off {
+    let Report { state, error_code, sequence, posting } = report;
+    let reports = shared.reports();
+    if reports.callbacks == Callbacks::Off {
         return Err(ReportError::Off);
     }
-    let moved = shared.with(|world| world.messages.report(uuid, state, code));
+    let code = error_code.as_deref();
+    let moved = shared.with(|world| world.messages.report(uuid, state, code, sequence));
     let message = moved.ok_or(ReportError::UnknownMessage)?;
     if message.url.is_none() {
         return Err(ReportError::NoUrl);
     }
-    let answer = post(shared, &message).await;
-    let sequence = message.sequence;
+    let reports = Arc::new(Reports { posting, ..(*reports).clone() });
+    let answer = post_all(shared, &message, &reports, 0).await;
+    Ok(Reported { sequence: message.sequence, answer })
+}
+
+/// Sends a report in all its copies, after so many attempts before; one that is not taken is sent again later. Returns
+/// the answer to the first.
+pub(crate) async fn post_all(
+    shared: &Shared,
+    message: &Queued,
+    reports: &Arc<Reports>,
+    attempts: usize,
+) -> Result<u16, ReportError> {
+    let answer = post(shared, message, &reports.posting).await;
     if !taken(&answer) {
-        let later = Arc::clone(shared);
-        shared.spawn(async move { retry(&later, &message).await }).await;
+        shared.schedule(|world| {
+            let unit = shared.config.callback_retry;
+            world.schedule.again(message, Arc::clone(reports), attempts + 1, unit);
+        });
     }
-    Ok(Reported { sequence, answer })
-}
-
-/// Sends a report until it is taken, or often enough. There is none where the message was forgotten, or has no `url`.
-async fn deliver(shared: &Shared, moved: Option<Queued>) {
-    let Some(message) = moved.filter(|message| message.url.is_some()) else { return };
-    if !taken(&post(shared, &message).await) {
-        retry(shared, &message).await;
-    }
-}
-
-async fn retry(shared: &Shared, message: &Queued) {
-    for units in RETRIES {
-        sleep(shared.config.callback_retry * units).await;
-        if taken(&post(shared, message).await) {
-            return;
+    if attempts == 0 {
+        for _ in 1..reports.posting.copies {
+            // A copy is a copy, whatever the answer.
+            let _ = post(shared, message, &reports.posting).await;
         }
     }
+    answer
 }
 
 fn taken(answer: &Result<u16, ReportError>) -> bool {
@@ -127,13 +110,13 @@ fn taken(answer: &Result<u16, ReportError>) -> bool {
 }
 
 /// Sends the report once, and returns the status of its answer.
-async fn post(shared: &Shared, message: &Queued) -> Result<u16, ReportError> {
+async fn post(shared: &Shared, message: &Queued, posting: &Posting) -> Result<u16, ReportError> {
     let url = message.url.as_deref().ok_or(ReportError::NoUrl)?;
     let uri: Uri = url.parse().map_err(|_| ReportError::Scheme)?;
     let host =
         uri.host().filter(|_| uri.scheme_str() == Some("http")).ok_or(ReportError::Scheme)?;
     let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
-    let request = signed(&shared.config.auth_token, message, url, &uri, &authority)?;
+    let request = signed(&shared.config.auth_token, message, posting, &uri, &authority)?;
     let exchange = async {
         let _turn = shared.callbacks.acquire().await;
         let address = (host.trim_matches(['[', ']']), uri.port_u16().unwrap_or(80));
@@ -151,29 +134,37 @@ async fn post(shared: &Shared, message: &Queued) -> Result<u16, ReportError> {
     timeout(ANSWER, exchange).await.unwrap_or(Err(ReportError::Timeout(ANSWER)))
 }
 
-/// The report as a request, with the signatures of account and main account, V2 and V3.
+/// The report as a request, with the signatures of account and main account.
 fn signed(
     token: &str,
     message: &Queued,
-    url: &str,
+    posting: &Posting,
     uri: &Uri,
     authority: &str,
 ) -> Result<Request<Full<Bytes>>, ReportError> {
+    let url = message.url.as_deref().ok_or(ReportError::NoUrl)?;
     let params = message.report();
     let encoded =
         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&params).finish();
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
-    let nonce = format!("{:020}", Uuid::new_v4().as_u128() % 10_u128.pow(20));
-    let v2 = signature::v2(token, url, &nonce);
-    let v3 = signature::v3(token, &message.method, url, &params, &nonce);
-    let request = Request::builder()
-        .header(HOST, authority)
-        .header("x-plivo-signature-v2", &v2)
-        .header("x-plivo-signature-ma-v2", &v2)
-        .header("x-plivo-signature-v2-nonce", &nonce)
-        .header("x-plivo-signature-v3", &v3)
-        .header("x-plivo-signature-ma-v3", &v3)
-        .header("x-plivo-signature-v3-nonce", &nonce);
+    let fresh = || format!("{:020}", Uuid::new_v4().as_u128() % 10_u128.pow(20));
+    let nonce = posting.nonce.clone().unwrap_or_else(fresh);
+    let token = if posting.signatures == Signatures::Bad { "another token" } else { token };
+    let mut request = Request::builder().header(HOST, authority);
+    if matches!(posting.signatures, Signatures::Both | Signatures::V2 | Signatures::Bad) {
+        let v2 = signature::v2(token, url, &nonce);
+        request = request
+            .header("x-plivo-signature-v2", &v2)
+            .header("x-plivo-signature-ma-v2", &v2)
+            .header("x-plivo-signature-v2-nonce", &nonce);
+    }
+    if matches!(posting.signatures, Signatures::Both | Signatures::V3 | Signatures::Bad) {
+        let v3 = signature::v3(token, &message.method, url, &params, &nonce);
+        request = request
+            .header("x-plivo-signature-v3", &v3)
+            .header("x-plivo-signature-ma-v3", &v3)
+            .header("x-plivo-signature-v3-nonce", &nonce);
+    }
     let request = if message.method == "GET" {
         let joint = if target.contains('?') { '&' } else { '?' };
         request.method(Method::GET).uri(format!("{target}{joint}{encoded}")).body(Full::default())

@@ -11,6 +11,8 @@ use std::time::Duration;
 pub struct SimConfig {
     /// Where it listens; port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// Where it answers `/_sim` too, and nothing else, even while it refuses connections.
+    pub control: Option<SocketAddr>,
     /// The account's auth id, the user of Basic authentication.
     pub auth_id: String,
     /// The account's auth token: the password, and the key of the signatures.
@@ -55,6 +57,7 @@ impl Default for SimConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            control: None,
             auth_id: "MAXXXXXXXXXXXXXXXXXX".to_owned(),
             auth_token: "TOKEN".to_owned(),
             callbacks: Callbacks::Off,
@@ -69,6 +72,7 @@ impl fmt::Debug for SimConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SimConfig")
             .field("listen", &self.listen)
+            .field("control", &self.control)
             .field("auth_id", &self.auth_id)
             .field("callbacks", &self.callbacks)
             .field("callback_retry", &self.callback_retry)

@@ -38,6 +38,8 @@ pub(crate) enum Fault {
 pub(crate) struct Peer {
     /// Counted from 1.
     pub(crate) connection: u64,
+    /// Whether it came by the control listener, which answers `/_sim` only.
+    pub(crate) control: bool,
     faults: mpsc::Sender<Fault>,
 }
 
@@ -51,11 +53,11 @@ impl Peer {
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>, control: bool) {
     // A peer that went away between accept and here shows itself at the first read.
     let _ = stream.set_nodelay(true);
     let (faults, mut fault) = mpsc::channel(1);
-    let peer = Peer { connection: shared.next_connection(), faults };
+    let peer = Peer { connection: shared.next_connection(), control, faults };
     let mut cut = shared.cut.subscribe();
     let service = service_fn(move |request: Request<Incoming>| {
         let (shared, peer) = (Arc::clone(&shared), peer.clone());

@@ -1,19 +1,40 @@
 //! The routes under `/_sim`, by which tests and people steer the simulator.
 
+mod count;
+mod reports;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Method, StatusCode};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::answer::Call;
+use crate::connection::Peer;
 use crate::reply::{self, Reply};
-use crate::shared::{Shared, Waiting, World};
-use crate::{ReportError, Seen, State, Step, callback};
+use crate::shared::{Shared, Waiting};
+use crate::{Outage, Seen, Step};
+
+/// Longest delay of the list.
+const LONGEST_DELAY_MS: u64 = 600_000;
+
+/// What `PUT /_sim/list_delay` takes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Delay {
+    ms: u64,
+}
 
 /// Answers a control call. They need no authentication: the simulator guards nothing.
-pub(crate) async fn answer(shared: &Arc<Shared>, route: &str, call: &Call) -> Reply {
+pub(crate) async fn answer(shared: &Arc<Shared>, peer: &Peer, route: &str, call: &Call) -> Reply {
     match (&call.method, route) {
         (&Method::PUT, "script") => script(shared, &call.body).await,
+        (&Method::PUT, "outage") => outage(shared, peer, &call.body).await,
+        (&Method::DELETE, "outage") => {
+            shared.restore().await;
+            done()
+        }
         (&Method::PUT, "release") => {
             shared.release();
             done()
@@ -22,23 +43,29 @@ pub(crate) async fn answer(shared: &Arc<Shared>, route: &str, call: &Call) -> Re
             shared.disconnect();
             done()
         }
+        (&Method::PUT, "list_delay") => list_delay(shared, &call.body),
+        (&Method::PUT, "reports") => reports::set(shared, &call.body),
+        (&Method::PUT, "state") => reports::change(shared, &call.query),
+        (&Method::POST, "callback") => reports::send(shared, &call.query).await,
         (&Method::GET, "sends") => {
             let sends = shared.look(|world| json!(world.messages.iter().collect::<Vec<_>>()));
             reply::json(StatusCode::OK, &sends)
         }
+        (&Method::GET, "sends/count") => count::answer(shared, &call.query),
         (&Method::GET, "requests") => {
             let requests = shared.look(|world| world.requests.all());
             let requests: Vec<Value> = requests.iter().map(Seen::to_json).collect();
             reply::json(StatusCode::OK, &Value::Array(requests))
         }
-        (&Method::POST, "callback") => report(shared, &call.query).await,
         (&Method::DELETE, "") => {
-            shared.with(|world| *world = World::default());
+            shared.clear();
+            shared.restore().await;
             done()
         }
         _ => refused(
             StatusCode::NOT_FOUND,
-            "no such control; there are PUT script, release, disconnect; GET sends, requests; POST callback; DELETE /_sim",
+            "no such control; there are PUT script, outage, release, disconnect, list_delay, reports, state; POST callback; \
+             GET sends, sends/count, requests; DELETE outage, /_sim",
         ),
     }
 }
@@ -59,36 +86,31 @@ async fn script(shared: &Shared, body: &[u8]) -> Reply {
     }
 }
 
-async fn report(shared: &Arc<Shared>, query: &str) -> Reply {
-    let (mut id, mut state, mut code) = (String::new(), None, None);
-    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        match name.as_ref() {
-            "id" => id = value.into_owned(),
-            "status" => state = State::parse(&value),
-            "error_code" => code = Some(value.into_owned()),
-            name => {
-                return refused(StatusCode::BAD_REQUEST, &format!("unknown parameter `{name}`"));
-            }
+async fn outage(shared: &Shared, peer: &Peer, body: &[u8]) -> Reply {
+    match Outage::read(body) {
+        Ok(Outage::Refuse) if !peer.control => refused(
+            StatusCode::CONFLICT,
+            "nobody could end this outage here; ask for it on the control listener (--control)",
+        ),
+        Ok(outage) => {
+            shared.fail(outage).await;
+            done()
         }
+        Err(err) => refused(StatusCode::BAD_REQUEST, &err),
     }
-    let Some(state) = state else {
-        return refused(
-            StatusCode::BAD_REQUEST,
-            "`status` is missing or not one of Plivo's states",
-        );
-    };
-    match callback::report(shared, &id, state, code.as_deref()).await {
-        Ok(reported) => {
-            let (answered, failure) = match reported.answer {
-                Ok(status) => (Some(status), None),
-                Err(err) => (None, Some(err.to_string())),
-            };
-            let body =
-                json!({ "sequence": reported.sequence, "answered": answered, "failure": failure });
-            reply::json(StatusCode::OK, &body)
+}
+
+fn list_delay(shared: &Shared, body: &[u8]) -> Reply {
+    match serde_json::from_slice::<Delay>(body) {
+        Ok(Delay { ms }) if ms <= LONGEST_DELAY_MS => {
+            shared.with(|world| world.list_delay = Duration::from_millis(ms));
+            done()
         }
-        Err(err @ ReportError::UnknownMessage) => refused(StatusCode::NOT_FOUND, &err.to_string()),
-        Err(err) => refused(StatusCode::CONFLICT, &err.to_string()),
+        Ok(_) => {
+            let error = format!("`ms` is above its bound of {LONGEST_DELAY_MS}");
+            refused(StatusCode::BAD_REQUEST, &error)
+        }
+        Err(err) => refused(StatusCode::BAD_REQUEST, &format!("not a delay: {err}")),
     }
 }
 

@@ -10,13 +10,15 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// A scriptable Plivo over HTTP/1.1, for tests, demos and development.
 ///
-/// It sends nothing to anybody. Steer it under /_sim: PUT script, release, disconnect; GET sends, requests; POST
-/// callback; DELETE.
+/// It sends nothing to anybody but reports to the `url` of messages. Steer it under /_sim; its README lists the routes.
 #[derive(Parser)]
 struct Cli {
     /// Where to listen; port 0 lets the system choose.
     #[arg(long, default_value = "127.0.0.1:8790")]
     listen: SocketAddr,
+    /// Where to answer /_sim too, and nothing else, even while connections are refused.
+    #[arg(long)]
+    control: Option<SocketAddr>,
     /// The account's auth id.
     #[arg(long, default_value = "MAXXXXXXXXXXXXXXXXXX")]
     auth_id: String,
@@ -58,12 +60,13 @@ enum When {
 )]
 async fn main() -> ExitCode {
     let config = Cli::parse().config();
-    let listen = config.listen;
+    let (listen, control) = (config.listen, config.control);
     let (sim, mut terminate) = match (PlivoSim::bind(config).await, signal(SignalKind::terminate()))
     {
         (Ok(sim), Ok(terminate)) => (sim, terminate),
         (Err(err), _) => {
-            eprintln!("plivo-sim: cannot listen on {listen}: {err}");
+            let and = control.map(|control| format!(" and {control}")).unwrap_or_default();
+            eprintln!("plivo-sim: cannot listen on {listen}{and}: {err}");
             return ExitCode::FAILURE;
         }
         (_, Err(err)) => {
@@ -72,6 +75,9 @@ async fn main() -> ExitCode {
         }
     };
     println!("plivo-sim listening on {}", sim.base_url());
+    if let Some(control) = sim.control_address() {
+        println!("plivo-sim takes controls on http://{control}");
+    }
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
@@ -92,6 +98,7 @@ impl Cli {
         };
         SimConfig {
             listen: self.listen,
+            control: self.control,
             auth_id: self.auth_id,
             auth_token: self.auth_token,
             callbacks,

@@ -17,6 +17,7 @@ pub(crate) struct Messages {
     kept: BTreeMap<u64, Queued>,
     by_uuid: HashMap<String, u64>,
     next: u64,
+    forgotten: u64,
 }
 
 impl Messages {
@@ -32,6 +33,7 @@ impl Messages {
         let each = recipients.flat_map(|dst| std::iter::repeat_n(dst, ids_each));
         each.map(|dst| {
             let message_uuid = Uuid::new_v4().to_string();
+            let now = Timestamp::now();
             self.push(Queued {
                 message_uuid: message_uuid.clone(),
                 api_id: api_id.to_owned(),
@@ -52,7 +54,8 @@ impl Messages {
                 sequence: 0,
                 units: text::units(&send.text, &send.kind),
                 connection,
-                queued_at: Timestamp::now(),
+                queued_at: now,
+                moved_at: now,
             });
             message_uuid
         })
@@ -63,27 +66,45 @@ impl Messages {
         self.kept.get(self.by_uuid.get(uuid)?)
     }
 
-    /// Moves a message and counts the report; returns it as it stands then.
+    /// Moves a message without a report; whether it is known.
+    pub(crate) fn change(&mut self, uuid: &str, state: State, code: Option<&str>) -> bool {
+        let number = self.by_uuid.get(uuid);
+        let Some(message) = number.and_then(|number| self.kept.get_mut(number)) else {
+            return false;
+        };
+        message.state = state;
+        message.error_code = error_code(state, code);
+        message.moved_at = Timestamp::now();
+        true
+    }
+
+    /// Moves a message and counts the report; returns it as the report has it. A report that is not its newest moves
+    /// nothing.
     pub(crate) fn report(
         &mut self,
         uuid: &str,
         state: State,
         code: Option<&str>,
+        sequence: Option<u32>,
     ) -> Option<Queued> {
         let message = self.kept.get_mut(self.by_uuid.get(uuid)?)?;
-        message.state = state;
-        message.sequence += 1;
-        message.error_code = match (code, state) {
-            (Some(code), _) => Some(code.to_owned()),
-            (None, State::Delivered | State::Read) => Some("000".to_owned()),
-            (None, _) => None,
-        };
-        Some(message.clone())
+        let sequence = sequence.unwrap_or(message.sequence.saturating_add(1));
+        let (error_code, moved_at) = (error_code(state, code), Timestamp::now());
+        let reported = Queued { state, error_code, sequence, moved_at, ..message.clone() };
+        if sequence > message.sequence {
+            message.clone_from(&reported);
+        }
+        Some(reported)
     }
 
     /// Oldest first.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Queued> {
         self.kept.values()
+    }
+
+    /// How many were queued and are not kept any more.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -98,8 +119,14 @@ impl Messages {
             && let Some((_, oldest)) = self.kept.pop_first()
         {
             self.by_uuid.remove(&oldest.message_uuid);
+            self.forgotten += 1;
         }
     }
+}
+
+fn error_code(state: State, code: Option<&str>) -> Option<String> {
+    let none = matches!(state, State::Delivered | State::Read).then_some("000");
+    code.or(none).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -54,6 +54,9 @@ pub struct Queued {
     /// When it was queued.
     #[serde(skip)]
     pub queued_at: Timestamp,
+    /// When it came to its state.
+    #[serde(skip)]
+    pub moved_at: Timestamp,
 }
 
 /// Plivo's states of a message.
@@ -139,7 +142,7 @@ impl Queued {
         let rate = self.rate();
         let time = |known: bool| {
             let format = "%Y-%m-%d %H:%M:%S%.6f";
-            if known { Timestamp::now().strftime(format).to_string() } else { String::new() }
+            if known { self.moved_at.strftime(format).to_string() } else { String::new() }
         };
         let sent = !matches!(self.state, State::Queued | State::Failed);
         [

@@ -1,6 +1,7 @@
 //! The accept loop: the only task that owns others.
 
 use std::any::Any;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,13 +26,15 @@ pub(crate) type Panic = Box<dyn Any + Send>;
 enum Door {
     Open(TcpListener),
     /// The port is bound and not listening, so that the kernel refuses and nobody else takes the port.
-    Closed(TcpSocket, Instant),
+    Closed(TcpSocket, Option<Instant>),
 }
 
 /// The accept loop's own ends of its channels.
 pub(crate) struct Server {
     pub(crate) shared: Arc<Shared>,
     pub(crate) listener: TcpListener,
+    /// Where only `/_sim` is answered, and which never closes.
+    pub(crate) control: Option<TcpListener>,
     pub(crate) jobs: mpsc::Receiver<Job>,
     pub(crate) orders: mpsc::Receiver<Order>,
     pub(crate) stop: oneshot::Receiver<()>,
@@ -49,8 +52,11 @@ impl Server {
             tokio::select! {
                 stream = door.next(), if room => {
                     if let Some(stream) = stream? {
-                        tasks.spawn(connection::serve(stream, Arc::clone(&self.shared)));
+                        tasks.spawn(connection::serve(stream, Arc::clone(&self.shared), false));
                     }
+                }
+                stream = accept(self.control.as_ref()), if room => {
+                    tasks.spawn(connection::serve(stream, Arc::clone(&self.shared), true));
                 }
                 Some(job) = self.jobs.recv(), if room => {
                     tasks.spawn(job);
@@ -58,10 +64,15 @@ impl Server {
                 Some(order) = self.orders.recv() => match order {
                     Order::Refuse(time, closed) => {
                         drop(door);
-                        door = Door::Closed(bound(address)?, Instant::now() + time);
+                        let until = time.map(|time| Instant::now() + time);
+                        door = Door::Closed(bound(address)?, until);
                         self.shared.disconnect();
                         // Whoever asked may have gone.
                         let _ = closed.send(());
+                    }
+                    Order::Open(open) => {
+                        door.open()?;
+                        let _ = open.send(());
                     }
                 },
                 Some(ended) = tasks.join_next() => keep_panic(&mut panic, ended),
@@ -81,12 +92,33 @@ impl Door {
     async fn next(&mut self) -> io::Result<Option<TcpStream>> {
         match self {
             Self::Open(listener) => Ok(listener.accept().await.ok().map(|(stream, _)| stream)),
-            Self::Closed(socket, until) => {
-                tokio::time::sleep_until(*until).await;
-                let socket = std::mem::replace(socket, TcpSocket::new_v4()?);
-                *self = Self::Open(socket.listen(BACKLOG)?);
+            Self::Closed(_, until) => {
+                match until {
+                    Some(until) => tokio::time::sleep_until(*until).await,
+                    None => pending().await,
+                }
+                self.open()?;
                 Ok(None)
             }
+        }
+    }
+
+    fn open(&mut self) -> io::Result<()> {
+        if let Self::Closed(socket, _) = self {
+            let socket = std::mem::replace(socket, TcpSocket::new_v4()?);
+            *self = Self::Open(socket.listen(BACKLOG)?);
+        }
+        Ok(())
+    }
+}
+
+/// The next connection of the control listener; none ever where there is no listener.
+async fn accept(listener: Option<&TcpListener>) -> TcpStream {
+    let Some(listener) = listener else { return pending().await };
+    loop {
+        // A connection that failed before it was taken is none.
+        if let Ok((stream, _)) = listener.accept().await {
+            return stream;
         }
     }
 }

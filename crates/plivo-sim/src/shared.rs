@@ -4,16 +4,17 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 use crate::media::Uploads;
 use crate::messages::Messages;
 use crate::rate::Rate;
+use crate::schedule::Schedule;
 use crate::seen::Requests;
-use crate::{SimConfig, Step, StepError};
+use crate::{Outage, Reports, SimConfig, Step, StepError};
 
 /// Most steps waiting.
 const MOST_STEPS: usize = 10_000;
@@ -25,8 +26,10 @@ pub(crate) type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Something only the accept loop can do.
 pub(crate) enum Order {
-    /// Refuse connections for so long; answered once the first one would be refused.
-    Refuse(Duration, oneshot::Sender<()>),
+    /// Refuse connections, for so long where a time is given; answered once the first one would be refused.
+    Refuse(Option<Duration>, oneshot::Sender<()>),
+    /// Take connections again; answered once the first one would be taken.
+    Open(oneshot::Sender<()>),
 }
 
 /// One simulator's state and its ways to the accept loop.
@@ -40,6 +43,8 @@ pub(crate) struct Shared {
     /// Counts disconnects.
     pub(crate) cut: watch::Sender<u64>,
     pub(crate) callbacks: Semaphore,
+    /// Tells that there is something new in the schedule.
+    pub(crate) scheduled: Notify,
     jobs: mpsc::Sender<Job>,
     orders: mpsc::Sender<Order>,
     connections: AtomicU64,
@@ -54,14 +59,36 @@ pub(crate) enum Waiting {
     Replaced,
 }
 
-/// Everything a `DELETE /_sim` forgets.
-#[derive(Debug, Default)]
+/// Everything a `DELETE /_sim` sets back.
+#[derive(Debug)]
 pub(crate) struct World {
     pub(crate) requests: Requests,
     pub(crate) messages: Messages,
     pub(crate) uploads: Uploads,
     pub(crate) script: VecDeque<Step>,
     pub(crate) rate: Rate,
+    pub(crate) schedule: Schedule,
+    pub(crate) reports: Arc<Reports>,
+    /// What every request meets.
+    pub(crate) outage: Option<Box<Step>>,
+    /// From a message's queueing to its place in the list.
+    pub(crate) list_delay: Duration,
+}
+
+impl World {
+    fn new(config: &SimConfig) -> Self {
+        Self {
+            requests: Requests::default(),
+            messages: Messages::default(),
+            uploads: Uploads::default(),
+            script: VecDeque::new(),
+            rate: Rate::default(),
+            schedule: Schedule::default(),
+            reports: Arc::new(config.callbacks.into()),
+            outage: None,
+            list_delay: Duration::ZERO,
+        }
+    }
 }
 
 impl Shared {
@@ -71,12 +98,13 @@ impl Shared {
         orders: mpsc::Sender<Order>,
     ) -> Self {
         Self {
+            world: Mutex::new(World::new(&config)),
             config,
-            world: Mutex::default(),
             changed: watch::Sender::default(),
             released: watch::Sender::default(),
             cut: watch::Sender::default(),
             callbacks: Semaphore::new(MOST_CALLBACKS),
+            scheduled: Notify::new(),
             jobs,
             orders,
             connections: AtomicU64::new(0),
@@ -88,6 +116,25 @@ impl Shared {
         let outcome = act(&mut self.locked());
         self.changed.send_replace(());
         outcome
+    }
+
+    /// Changes the schedule, and wakes whoever plays it.
+    pub(crate) fn schedule(&self, act: impl FnOnce(&mut World)) {
+        self.with(act);
+        self.scheduled.notify_one();
+    }
+
+    /// Forgets everything, and takes the settings of the start into force. A door that is closed stays so.
+    pub(crate) fn clear(&self) {
+        self.with(|world| *world = World::new(&self.config));
+    }
+
+    pub(crate) fn reports(&self) -> Arc<Reports> {
+        self.look(|world| Arc::clone(&world.reports))
+    }
+
+    pub(crate) fn set_reports(&self, reports: Reports) {
+        self.with(|world| world.reports = Arc::new(reports));
     }
 
     /// Looks at the world.
@@ -132,9 +179,30 @@ impl Shared {
 
     /// Closes the door for `time`, and returns once it is closed.
     pub(crate) async fn refuse(&self, time: Duration) {
-        let (closed, wait) = oneshot::channel();
-        if self.orders.send(Order::Refuse(time, closed)).await.is_ok() {
-            // An error means that the simulator stopped: no connection is taken then, either.
+        self.order(|closed| Order::Refuse(Some(time), closed)).await;
+    }
+
+    /// Begins an outage, in place of any other, and returns once the next request would meet it.
+    pub(crate) async fn fail(&self, outage: Outage) {
+        match outage {
+            Outage::Refuse => self.order(|closed| Order::Refuse(None, closed)).await,
+            Outage::Step(step) => {
+                self.restore().await;
+                self.with(|world| world.outage = Some(step));
+            }
+        }
+    }
+
+    /// Ends any outage, and returns once the next request would be served.
+    pub(crate) async fn restore(&self) {
+        self.with(|world| world.outage = None);
+        self.order(Order::Open).await;
+    }
+
+    async fn order(&self, order: impl FnOnce(oneshot::Sender<()>) -> Order) {
+        let (obeyed, wait) = oneshot::channel();
+        if self.orders.send(order(obeyed)).await.is_ok() {
+            // An error means that the simulator stopped: no connection is taken then.
             let _ = wait.await;
         }
     }

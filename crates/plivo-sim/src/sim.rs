@@ -6,14 +6,17 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::callback;
 use crate::server::{self, Panic, Server};
 use crate::shared::{Shared, Waiting, World};
-use crate::{Queued, ReportError, Reported, Seen, SimConfig, State, Step};
+use crate::{
+    Outage, Queued, Report, ReportError, Reported, Reports, Seen, SimConfig, State, Step, callback,
+    schedule,
+};
 
 /// Jobs and orders waiting for the accept loop.
 const QUEUE: usize = 1_024;
@@ -23,6 +26,7 @@ const QUEUE: usize = 1_024;
 pub struct PlivoSim {
     shared: Arc<Shared>,
     address: SocketAddr,
+    control: Option<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     server: Option<JoinHandle<io::Result<Option<Panic>>>>,
 }
@@ -62,15 +66,23 @@ impl PlivoSim {
         let (job_sender, jobs) = mpsc::channel(QUEUE);
         let (order_sender, orders) = mpsc::channel(QUEUE);
         let (stop_sender, stop) = oneshot::channel();
+        let control = config.control.map(server::listen).transpose()?;
+        let control_address = control.as_ref().map(TcpListener::local_addr).transpose()?;
         let shared = Arc::new(Shared::new(config, job_sender, order_sender));
-        let server = Server { shared: Arc::clone(&shared), listener, jobs, orders, stop };
+        shared.spawn(schedule::play(Arc::clone(&shared))).await;
+        let server = Server { shared: Arc::clone(&shared), listener, control, jobs, orders, stop };
         let server = Some(tokio::spawn(server.run()));
-        Ok(Self { shared, address, stop: Some(stop_sender), server })
+        Ok(Self { shared, address, control: control_address, stop: Some(stop_sender), server })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its control listener listens, if it has one.
+    pub fn control_address(&self) -> Option<SocketAddr> {
+        self.control
     }
 
     /// Such as `http://127.0.0.1:8790`, without a slash at the end.
@@ -144,23 +156,63 @@ impl PlivoSim {
         self.shared.refuse(time).await;
     }
 
+    /// Begins an outage in place of any other; returns once the next request would meet it.
+    pub async fn fail(&self, outage: Outage) {
+        self.shared.fail(outage).await;
+    }
+
+    /// Ends any outage; returns once the next request would be served.
+    pub async fn restore(&self) {
+        self.shared.restore().await;
+    }
+
+    /// Keeps messages that were queued less than `delay` ago out of the list. Their details are there at once.
+    pub fn set_list_delay(&self, delay: Duration) {
+        self.shared.with(|world| world.list_delay = delay);
+    }
+
+    /// Takes other reports into force, for messages that are queued from now on.
+    pub fn set_reports(&self, reports: Reports) {
+        self.shared.set_reports(reports);
+    }
+
+    /// Moves a message to `state` without a report. Whether the message is known.
+    pub fn change(&self, message_uuid: &str, state: State, error_code: Option<&str>) -> bool {
+        self.shared.with(|world| world.messages.change(message_uuid, state, error_code))
+    }
+
     /// Moves a message to `state` and sends its report now.
     ///
     /// # Errors
     ///
-    /// If the message is unknown or has no `url`, or the configuration has callbacks off.
+    /// As [`PlivoSim::send_report`].
     pub async fn report(
         &self,
         message_uuid: &str,
         state: State,
         error_code: Option<&str>,
     ) -> Result<Reported, ReportError> {
-        callback::report(&self.shared, message_uuid, state, error_code).await
+        let error_code = error_code.map(str::to_owned);
+        self.send_report(message_uuid, Report { error_code, ..Report::of(state) }).await
     }
 
-    /// Forgets messages, requests, media and the script.
+    /// Sends a report now: late, several times, badly signed, as it says.
+    ///
+    /// # Errors
+    ///
+    /// If the message is unknown or has no `url`, or callbacks are off.
+    pub async fn send_report(
+        &self,
+        message_uuid: &str,
+        report: Report,
+    ) -> Result<Reported, ReportError> {
+        callback::report(&self.shared, message_uuid, report).await
+    }
+
+    /// Forgets messages, requests, media and the script, and takes the settings of the start into force. Refused
+    /// connections stay refused: see [`PlivoSim::restore`].
     pub fn clear(&self) {
-        self.shared.with(|world| *world = World::default());
+        self.shared.clear();
     }
 
     /// Ends every connection and task.

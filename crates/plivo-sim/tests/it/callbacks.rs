@@ -12,19 +12,19 @@ use crate::wire::{MESSAGES, SMS, call, send};
 
 /// One report as it came.
 #[derive(Debug)]
-struct Report {
+pub(crate) struct Report {
     method: String,
     target: String,
     head: String,
-    params: Vec<(String, String)>,
+    pub(crate) params: Vec<(String, String)>,
 }
 
 impl Report {
-    fn param(&self, name: &str) -> &str {
+    pub(crate) fn param(&self, name: &str) -> &str {
         self.params.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
-    fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         let line = self
             .head
             .lines()
@@ -34,7 +34,7 @@ impl Report {
 }
 
 /// Takes one report and answers it with `status`.
-async fn take(listener: &TcpListener, status: u16) -> Report {
+pub(crate) async fn take(listener: &TcpListener, status: u16) -> Report {
     let (mut stream, _) = tokio::time::timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
     let report = read(&mut stream).await;
     let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
@@ -64,13 +64,13 @@ async fn read(stream: &mut TcpStream) -> Report {
     }
 }
 
-fn sms(listener: &TcpListener, path: &str, method: &str) -> (String, String) {
+pub(crate) fn sms(listener: &TcpListener, path: &str, method: &str) -> (String, String) {
     let url = format!("http://{}{path}", listener.local_addr().unwrap());
     let body = json!({"src": "14155551212", "dst": "14155550123", "text": "hi", "url": url, "method": method});
     (url, body.to_string())
 }
 
-async fn with(callbacks: Callbacks) -> (PlivoSim, TcpListener) {
+pub(crate) async fn with(callbacks: Callbacks) -> (PlivoSim, TcpListener) {
     let callback_retry = Duration::from_millis(1);
     let sim =
         PlivoSim::start(SimConfig { callbacks, callback_retry, ..SimConfig::default() }).await;

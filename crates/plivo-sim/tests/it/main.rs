@@ -6,7 +6,11 @@ mod api;
 mod callbacks;
 mod control;
 mod faults;
+mod lookups;
+mod outage;
 mod program;
+mod readme;
+mod reports;
 mod wire;
 
 use std::time::Duration;
