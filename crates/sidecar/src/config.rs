@@ -20,9 +20,11 @@ mod faults;
 mod fixed;
 mod listen;
 mod names;
+mod origin;
 mod plivo;
 mod policies;
 mod reading;
+mod relay;
 mod secret;
 mod settings;
 mod snapshot;
@@ -44,20 +46,25 @@ use self::reading::{Findings, Reading, Source};
 
 pub use self::address::{Address, HttpUrl};
 pub use self::apps::{App, PhoneForm};
-pub use self::delivery::DeliverySettings;
+pub use self::delivery::{
+    BreakerSettings, DeliverySettings, Looks, OnUnresolved, OnUnresolvedTable, Treat503,
+};
 pub use self::environment::{Environment, Stage};
 pub use self::faults::{ConfigFaults, Finding, Location};
 pub use self::fixed::Fixed;
 pub use self::listen::{Callbacks, Listen};
 pub use self::plivo::{Plivo, SenderCapability};
-pub use self::policies::{DecisionLimits, Grant, Isolation, Mode, OnFailure, PolicyEntry};
+pub use self::policies::PolicyEntry;
+pub use self::relay::Relay;
 pub use self::secret::{Secret, SecretSource};
 pub use self::snapshot::Snapshot;
-pub use self::store::Store;
+pub use self::store::{Shared, Store};
 pub use self::telemetry::{LogFormat, OtlpProtocol, Telemetry};
 
 /// Most bytes of the configuration file, and of `.env`.
 const FILE_BYTES: u64 = 1024 * 1024;
+/// Keys that take a secret and may stand in the file all the same; `store.shared` looks for a password itself.
+const SHOWN: [&str; 3] = ["plivo.auth_id", "plivo.sender", "store.shared"];
 
 /// A checked configuration.
 #[derive(Clone, Debug)]
@@ -74,6 +81,8 @@ pub struct Config {
 /// Settings that a reload may replace.
 #[derive(Clone, Debug)]
 pub struct Reloadable {
+    /// `[listen] admin_token`: what operators' changes need, where there are to be any. It is no app's token.
+    pub admin_token: Option<Secret>,
     /// `[[apps]]`; at least one.
     pub apps: Vec<App>,
     /// `[plivo]`.
@@ -146,7 +155,6 @@ impl Config {
     #[must_use]
     pub fn ephemeral(mut self) -> Self {
         self.fixed.store.path = None;
-        self.warnings.retain(|warning| warning.key != "store.path");
         self
     }
 }
@@ -192,9 +200,12 @@ fn syntax(source: &Source, errors: &[toml::de::Error]) -> Vec<Finding> {
 /// Reads every section; `None` only where a fault was reported.
 fn sections<'r>(reading: &'r Reading<'r>, table: &'r DeTable<'r>) -> Option<(Fixed, Reloadable)> {
     let mut root = Section::root(reading, table);
-    let listen = Listen::read(root.section("listen"));
+    let mut listen = root.section("listen");
+    let admin_token =
+        listen.get("admin_token").and_then(|item| Some((Secret::read(&item)?, item.spot)));
+    let listen = Listen::read(listen);
     let sockets = listen.as_ref().is_none_or(Listen::has_socket);
-    let (apps, app_names) = App::read_all(&mut root, sockets);
+    let (apps, app_names) = App::read_all(&mut root, sockets, admin_token.as_ref());
     let plivo = Plivo::read(root.section("plivo"));
     let delivery = DeliverySettings::read(root.section("delivery"));
     let store = Store::read(root.section("store"));
@@ -207,10 +218,11 @@ fn sections<'r>(reading: &'r Reading<'r>, table: &'r DeTable<'r>) -> Option<(Fix
     root.finish();
     let compile_cache = compile_cache.map(|path| reading.path(path));
     let fixed = Fixed { listen: listen?, store, telemetry, compile_cache };
-    Some((fixed, Reloadable { apps, plivo: plivo?, delivery, policies, poll }))
+    let admin_token = admin_token.map(|(token, _)| token);
+    Some((fixed, Reloadable { admin_token, apps, plivo: plivo?, delivery, policies, poll }))
 }
 
-/// The warnings, with those that only the whole file can tell: tokens written in it, unless it is for development.
+/// The warnings, with those that only the whole file can tell: secrets written in it, unless it is for development.
 fn warnings(
     found: Findings,
     source: &Source,
@@ -220,8 +232,8 @@ fn warnings(
     let mut warnings = found.warnings;
     let development =
         environment.stage() == Some(Stage::Development) && reloadable.plivo.base_url.is_loopback();
-    let tokens = found.literals.into_iter().filter(|spot| spot.key.ends_with("token"));
-    for spot in tokens.filter(|_| !development) {
+    let hidden = found.literals.into_iter().filter(|spot| !SHOWN.contains(&spot.key.as_str()));
+    for spot in hidden.filter(|_| !development) {
         let detail =
             "stands in the file itself; use { env = \"NAME\" } or { file = \"PATH\" }".into();
         warnings.push(Finding { location: source.locate(spot.offset), key: spot.key, detail });

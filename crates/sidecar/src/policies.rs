@@ -1,15 +1,11 @@
 //! From the configuration's policies to a chain, and what is said of a policy.
 
-use std::sync::Arc;
-
 use policy_host::{
-    Grant, Grants, Isolation, LoadError, LoadFault, Mode, OnFailure, Policy, PolicyChain,
-    PolicyName,
+    Grant, LoadError, LoadFault, Policy, PolicyChain, PolicyName, PolicyRuntime, PolicySource,
 };
-use policy_host::{PolicyRuntime, PolicySource, VisitLimits};
 use serde_json::{Value, json};
 
-use crate::config::{self, PolicyEntry};
+use crate::config::PolicyEntry;
 
 /// Reads the modules and builds the next chain, reusing from `previous` what is the same.
 ///
@@ -68,42 +64,13 @@ fn source(entry: &PolicyEntry) -> Result<PolicySource, String> {
         name: PolicyName::new(entry.name.as_str()),
         module: module.into(),
         settings: entry.settings().clone(),
-        grants: entry.grants.iter().copied().map(grant).collect::<Grants>(),
-        on_failure: match entry.on_failure {
-            config::OnFailure::Reject => OnFailure::Reject,
-            config::OnFailure::Accept => OnFailure::Accept,
-            config::OnFailure::LastGood => OnFailure::LastGood,
-        },
-        mode: match entry.mode {
-            config::Mode::Enforce => Mode::Enforce,
-            config::Mode::Shadow => Mode::Shadow,
-        },
-        apps: entry
-            .apps
-            .as_ref()
-            .map(|apps| apps.iter().map(|app| Arc::from(app.as_str())).collect()),
-        isolation: match entry.isolation {
-            config::Isolation::Warm => Isolation::Warm,
-            config::Isolation::Fresh => Isolation::Fresh,
-        },
-        limits: VisitLimits {
-            time: entry.limits.time,
-            memory: (entry.limits.memory_mb as usize) << 20,
-            host_calls: entry.limits.host_calls,
-            ..VisitLimits::default()
-        },
+        grants: entry.grants,
+        on_failure: entry.on_failure,
+        mode: entry.mode,
+        apps: entry.apps.clone(),
+        isolation: entry.isolation,
+        limits: entry.limits,
     })
-}
-
-fn grant(grant: config::Grant) -> Grant {
-    match grant {
-        config::Grant::State => Grant::State,
-        config::Grant::Log => Grant::Log,
-        config::Grant::Metrics => Grant::Metrics,
-        config::Grant::Telecom => Grant::Telecom,
-        config::Grant::Amend => Grant::Amend,
-        config::Grant::AmendRecipient => Grant::AmendRecipient,
-    }
 }
 
 /// What is wrong with one policy, with file, line and key; a settings problem each on its own line.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use message::Sender;
 
-use super::Secret;
 use super::cursor::{Item, Section};
 use super::names::{sender, word};
 use super::reading::Spot;
+use super::{Relay, Secret};
 
 /// Most apps.
 const MOST_APPS: usize = 1_024;
@@ -33,6 +33,8 @@ pub struct App {
     pub require_idempotency_key: bool,
     /// Unix users that are this app on a Unix socket.
     pub uids: Vec<u32>,
+    /// Where it is told what became of its messages, where it is told.
+    pub relay: Option<Relay>,
 }
 
 /// How numbers may be written.
@@ -57,8 +59,12 @@ struct Claimed {
 impl App {
     /// Reads every app. The names come back even where an app is faulty, so that policies may name it.
     ///
-    /// `sockets` says whether apps may come over a Unix socket.
-    pub(super) fn read_all(root: &mut Section<'_>, sockets: bool) -> (Vec<Self>, Vec<String>) {
+    /// `sockets` says whether apps may come over a Unix socket; `taken` is a token that no app may have.
+    pub(super) fn read_all(
+        root: &mut Section<'_>,
+        sockets: bool,
+        taken: Option<&(Secret, Spot)>,
+    ) -> (Vec<Self>, Vec<String>) {
         let advice = "write at least one [[apps]] with a name and a token";
         let item = root.need("apps", advice);
         if let Some(empty) =
@@ -67,7 +73,8 @@ impl App {
             empty.fault(format!("is empty; {advice}"));
         }
         let sections = item.map(|item| item.tables(MOST_APPS)).unwrap_or_default();
-        let mut claimed = Claimed { sockets, ..Claimed::default() };
+        let tokens = taken.into_iter().cloned().collect();
+        let mut claimed = Claimed { sockets, tokens, ..Claimed::default() };
         let apps = sections.into_iter().filter_map(|app| Self::read(app, &mut claimed)).collect();
         (apps, claimed.names.into_keys().collect())
     }
@@ -88,6 +95,7 @@ impl App {
         let default_intent =
             section.get("default_intent").and_then(|item| word(&item, "an intent"));
         let require_idempotency_key = section.flag("require_idempotency_key", false);
+        let relay = Relay::read(&mut section);
         if open_on_loopback {
             claimed.open(&section);
         } else if !section.has("token") && !section.has("uid") {
@@ -105,6 +113,7 @@ impl App {
             default_intent,
             require_idempotency_key,
             uids,
+            relay,
         })
     }
 }
@@ -182,6 +191,7 @@ mod tests {
         assert_eq!(app.token.as_ref().unwrap().source(), &SecretSource::Literal);
         assert!(!app.open_on_loopback && !app.require_idempotency_key, "{app:?}");
         assert_eq!((&app.senders, &app.default_intent, app.uids.len()), (&None, &None, 0));
+        assert_eq!(app.relay, None);
     }
 
     #[test]
@@ -276,6 +286,10 @@ mod tests {
             (
                 "[[apps]]\nname = \"a\"\ntoken = \"demo-token\"",
                 &["sidecar.toml:6:9: apps[1].token: is apps[0].token too"],
+            ),
+            (
+                "listen.admin_token = \"demo-token\"",
+                &["sidecar.toml:4:9: apps[0].token: is listen.admin_token too; give each app"],
             ),
             (
                 "[[apps]]\nname = \"a\"\nuid = 7\n[[apps]]\nname = \"b\"\nuid = [8, 7]",

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::reading::{Reading, Spot};
 use super::suggest;
@@ -108,6 +108,16 @@ impl<'r> Section<'r> {
         range: RangeInclusive<u32>,
     ) -> Duration {
         Duration::from_millis(self.number(key, default, range).into())
+    }
+
+    /// A duration whose key ends in `_s`.
+    pub(super) fn seconds(
+        &mut self,
+        key: &'static str,
+        default: u32,
+        range: RangeInclusive<u32>,
+    ) -> Duration {
+        Duration::from_secs(self.number(key, default, range).into())
     }
 
     pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
@@ -231,6 +241,21 @@ impl<'r> Item<'r> {
             return None;
         }
         Some(items)
+    }
+
+    /// The entries of a table of at most `most` whose keys are the operator's own.
+    pub(super) fn entries(&self, most: usize) -> Option<Vec<(&'r str, Self)>> {
+        let section = self.section();
+        let table = section.table?;
+        if table.len() > most {
+            self.fault(format!("has {} entries; give at most {most}", table.len()));
+            return None;
+        }
+        let entry = |(key, value): (&'r Spanned<DeString<'r>>, &'r Spanned<DeValue<'r>>)| {
+            let key = key.get_ref().as_ref();
+            (key, Self::new(self.reading, value, section.key_path(key)))
+        };
+        Some(table.iter().map(entry).collect())
     }
 
     pub(super) fn section(&self) -> Section<'r> {

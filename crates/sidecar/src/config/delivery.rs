@@ -1,8 +1,20 @@
-//! `[delivery]`: how long an answer waits, and how much may wait for Plivo.
+//! `[delivery]`: how long an answer waits, how Plivo is spared, and what becomes of messages nobody knows about.
 
+mod breaker;
+mod looks;
+mod schedule;
+#[cfg(test)]
+mod tests;
+mod unresolved;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use message::limits::EXPIRY_S;
+
+pub use self::breaker::BreakerSettings;
+pub use self::looks::Looks;
+pub use self::unresolved::{OnUnresolved, OnUnresolvedTable};
 
 use super::cursor::Section;
 
@@ -10,6 +22,10 @@ use super::cursor::Section;
 const MOST_WAIT_MS: u32 = 60_000;
 /// Where official SDKs lose patience (Python's and PHP's give up after 5 s), with half a second for the way.
 const SDK_PATIENCE: Duration = Duration::from_millis(4_500);
+/// Most times at which Plivo's list is asked for one message.
+const MOST_SETTLE: usize = 8;
+/// When Plivo's list is asked by default: messaging.md 3.4.
+const SETTLE_S: [u32; 3] = [20, 60, 180];
 
 /// How a message gets from here to Plivo.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +38,33 @@ pub struct DeliverySettings {
     pub join: Duration,
     /// How long a message is worth sending that does not say so itself; Plivo's default where absent.
     pub ttl: Option<Duration>,
-    /// Most messages that wait in memory. Default 10,000.
+    /// Most messages that wait for Plivo. Default 10,000.
     pub queue_max: usize,
+    /// What becomes of messages in doubt that stay so. Default: they count as failed.
+    pub on_unresolved: OnUnresolvedTable,
+    /// How long after a call of unknown outcome Plivo's list is asked; 1 to 8, each later than the one before. Default
+    /// 20 s, 60 s, 180 s.
+    pub settle: Arc<[Duration]>,
+    /// When Plivo is asked what became of a message that it took.
+    pub looks: Looks,
+    /// Where reports arrive, looks begin after this long without one. Default 10 min.
+    pub report_silence: Duration,
+    /// When sends are held back.
+    pub breaker: BreakerSettings,
+    /// Retries, of a hundred first attempts. Default 20.
+    pub retry_budget_percent: u32,
+    /// What Plivo's 503 means. Default: the message was not taken.
+    pub treat_503: Treat503,
+}
+
+/// What Plivo's 503 means for the message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Treat503 {
+    /// It was turned away before any work, and is tried again.
+    #[default]
+    Retry,
+    /// It may have been sent all the same.
+    InDoubt,
 }
 
 impl DeliverySettings {
@@ -35,6 +76,14 @@ impl DeliverySettings {
             join: section.millis("join_ms", 2_000, 0..=MOST_WAIT_MS),
             ttl: ttl.map(|seconds| Duration::from_secs(seconds.into())),
             queue_max: section.size("queue_max", 10_000, 1..=1_000_000),
+            on_unresolved: OnUnresolvedTable::read(&mut section),
+            settle: settle(&mut section),
+            looks: Looks::read(&mut section),
+            report_silence: section.seconds("report_silence_s", 600, 1..=86_400),
+            breaker: BreakerSettings::read(section.section("breaker")),
+            retry_budget_percent: section.number("retry_budget_percent", 20, 0..=100),
+            treat_503: section
+                .word("treat_503", &[("retry", Treat503::Retry), ("in_doubt", Treat503::InDoubt)]),
         };
         if delivery.compat_wait > SDK_PATIENCE {
             let detail = "is longer than some of Plivo's SDKs wait (5 s): they may give up and send again; 4000 is safe";
@@ -45,47 +94,13 @@ impl DeliverySettings {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use crate::config::testing::{assert_faults, config_of, warnings_of};
-
-    #[test]
-    fn without_the_section_the_documented_defaults_hold() {
-        let delivery = config_of("").reloadable.delivery;
-        let waits =
-            [delivery.wait, delivery.compat_wait, delivery.join].map(|wait| wait.as_millis());
-        assert_eq!(waits, [10_000, 4_000, 2_000]);
-        assert_eq!((delivery.ttl, delivery.queue_max), (None, 10_000));
+/// Times after one instant, so each must be later than the one before.
+fn settle(section: &mut Section<'_>) -> Arc<[Duration]> {
+    let settle = schedule::read(section, "settle_s", &SETTLE_S, MOST_SETTLE, 1..=3_600);
+    if !settle.is_sorted_by(|earlier, later| earlier < later) {
+        let detail =
+            "has a time that is not later than the one before; all of them count from the call";
+        section.reading().fault(&section.spot_of("settle_s"), detail);
     }
-
-    #[test]
-    fn a_time_to_live_must_be_one_that_plivo_takes() {
-        assert_eq!(
-            config_of("delivery.ttl_s = 5").reloadable.delivery.ttl.map(|ttl| ttl.as_secs()),
-            Some(5)
-        );
-        assert_faults(&[
-            (
-                "[delivery]\nttl_s = 4",
-                &["sidecar.toml:2:9: delivery.ttl_s: is 4; give a whole number from 5 to 10799"],
-            ),
-            ("[delivery]\nttl_s = 10800", &["sidecar.toml:2:9: delivery.ttl_s: is 10800; give"]),
-            ("[delivery]\nqueue_max = 0", &["sidecar.toml:2:13: delivery.queue_max: is 0; give"]),
-            ("[delivery]\nwait_ms = -1", &["sidecar.toml:2:11: delivery.wait_ms: is -1; give"]),
-            (
-                "[delivery]\nwait_s = 1",
-                &["sidecar.toml:2:1: delivery.wait_s: is not a known key; did you mean `wait_ms`?"],
-            ),
-        ]);
-    }
-
-    #[test]
-    fn waiting_longer_than_the_sdks_do_is_a_warning() {
-        let warnings = warnings_of("[delivery]\ncompat_wait_ms = 5_000");
-        assert!(
-            warnings.len() == 1
-                && warnings[0].starts_with("sidecar.toml:2:18: delivery.compat_wait_ms: is longer"),
-            "{warnings:#?}"
-        );
-    }
+    settle
 }

@@ -21,7 +21,7 @@ impl Fixed {
     /// The first key in which `other` differs, such as `listen.apps`.
     pub fn difference(&self, other: &Self) -> Option<&'static str> {
         // Taken apart by name, so that a new field cannot be forgotten here.
-        let Self { listen, store: Store { path }, telemetry, compile_cache } = self;
+        let Self { listen, store, telemetry, compile_cache } = self;
         let Listen {
             apps,
             admin,
@@ -37,11 +37,13 @@ impl Fixed {
         } = listen;
         let Telemetry { otlp, protocol, log, log_format } = telemetry;
         let url = |callbacks: &Option<Callbacks>| callbacks.as_ref().map(|c| c.url.clone());
-        let (theirs, telemetry) = (&other.listen, &other.telemetry);
-        let same = [
+        let v2 = |callbacks: &Option<Callbacks>| callbacks.as_ref().map(|c| c.v2_alone);
+        let theirs = &other.listen;
+        let listen_same = [
             ("listen.apps", *apps == theirs.apps),
             ("listen.admin", *admin == theirs.admin),
             ("listen.callbacks_url", url(callbacks) == url(&theirs.callbacks)),
+            ("listen.callbacks_v2", v2(callbacks) == v2(&theirs.callbacks)),
             ("listen.callbacks", *callbacks == theirs.callbacks),
             ("listen.hosts", *hosts == theirs.hosts),
             ("listen.max_body_bytes", *max_body_bytes == theirs.max_body_bytes),
@@ -51,15 +53,54 @@ impl Fixed {
             ("listen.body_timeout_ms", *body_timeout == theirs.body_timeout),
             ("listen.max_connections", *max_connections == theirs.max_connections),
             ("listen.drain_s", *drain == theirs.drain),
-            ("store.path", *path == other.store.path),
-            ("telemetry.otlp", *otlp == telemetry.otlp),
-            ("telemetry.protocol", *protocol == telemetry.protocol),
-            ("telemetry.log", *log == telemetry.log),
-            ("telemetry.log_format", *log_format == telemetry.log_format),
+        ];
+        let theirs = &other.telemetry;
+        let rest_same = [
+            ("telemetry.otlp", *otlp == theirs.otlp),
+            ("telemetry.protocol", *protocol == theirs.protocol),
+            ("telemetry.log", *log == theirs.log),
+            ("telemetry.log_format", *log_format == theirs.log_format),
             ("reload.compile_cache", *compile_cache == other.compile_cache),
         ];
-        same.into_iter().find(|(_, same)| !same).map(|(key, _)| key)
+        let store_same = store_same(store, &other.store);
+        let mut same = listen_same.into_iter().chain(store_same).chain(rest_same);
+        same.find(|(_, same)| !same).map(|(key, _)| key)
     }
+}
+
+/// Each key of `[store]`, and whether both have the same there.
+fn store_same(ours: &Store, theirs: &Store) -> [(&'static str, bool); 14] {
+    let Store {
+        path,
+        durability,
+        text,
+        numbers,
+        hash_key,
+        retention,
+        max_messages,
+        key_retention,
+        max_keys,
+        min_free_percent,
+        shared,
+    } = ours;
+    let (shared, other) = (shared.as_ref(), theirs.shared.as_ref());
+    [
+        ("store.path", *path == theirs.path),
+        ("store.durability", *durability == theirs.durability),
+        ("store.text", *text == theirs.text),
+        ("store.numbers", *numbers == theirs.numbers),
+        ("store.hash_key", *hash_key == theirs.hash_key),
+        ("store.retention_days", *retention == theirs.retention),
+        ("store.max_messages", *max_messages == theirs.max_messages),
+        ("store.key_retention_h", *key_retention == theirs.key_retention),
+        ("store.max_keys", *max_keys == theirs.max_keys),
+        ("store.min_free_percent", *min_free_percent == theirs.min_free_percent),
+        // Where only one of them shares anything, this is what differs.
+        ("store.shared", shared.map(|s| &s.url) == other.map(|s| &s.url)),
+        ("store.shared_prefix", shared.map(|s| &s.prefix) == other.map(|s| &s.prefix)),
+        ("store.shared_timeout_ms", shared.map(|s| s.timeout) == other.map(|s| s.timeout)),
+        ("store.shared_keys", shared == other),
+    ]
 }
 
 #[cfg(test)]
@@ -84,6 +125,15 @@ mod tests {
             ("[listen]\nmax_connections = 1", "listen.max_connections"),
             ("[listen]\ndrain_s = 1", "listen.drain_s"),
             ("[store]\npath = \"a\"", "store.path"),
+            ("[store]\ndurability = \"process\"", "store.durability"),
+            ("[store]\ntext = \"full\"", "store.text"),
+            ("[store]\nnumbers = \"none\"", "store.numbers"),
+            ("[store]\nhash_key = \"k\"", "store.hash_key"),
+            ("[store]\nretention_days = 1", "store.retention_days"),
+            ("[store]\nmax_messages = 1", "store.max_messages"),
+            ("[store]\nkey_retention_h = 1", "store.key_retention_h"),
+            ("[store]\nmax_keys = 1", "store.max_keys"),
+            ("[store]\nmin_free_percent = 1", "store.min_free_percent"),
             ("[telemetry]\notlp = \"http://a\"", "telemetry.otlp"),
             ("[telemetry]\nprotocol = \"grpc\"", "telemetry.protocol"),
             ("[telemetry]\nlog = \"warn\"", "telemetry.log"),
@@ -92,7 +142,18 @@ mod tests {
         ] {
             assert_eq!(before.difference(&config_of(toml).fixed), Some(key), "for {toml}");
         }
-        let moved = config_of(&callbacks.replace(":1", ":2")).fixed;
-        assert_eq!(config_of(callbacks).fixed.difference(&moved), Some("listen.callbacks"));
+        let shared = "[store]\nhash_key = \"k\"\nshared = \"redis://127.0.0.1:1\"";
+        for (toml, changed, key) in [
+            (callbacks, callbacks.replace(":1", ":2"), "listen.callbacks"),
+            (callbacks, format!("{callbacks}\ncallbacks_v2 = true"), "listen.callbacks_v2"),
+            (shared, "[store]\nhash_key = \"k\"".into(), "store.shared"),
+            (shared, shared.replace(":1", ":2"), "store.shared"),
+            (shared, format!("{shared}\nshared_prefix = \"p\""), "store.shared_prefix"),
+            (shared, format!("{shared}\nshared_timeout_ms = 1"), "store.shared_timeout_ms"),
+            (shared, format!("{shared}\nshared_keys = false"), "store.shared_keys"),
+        ] {
+            let (before, after) = (config_of(toml).fixed, config_of(&changed).fixed);
+            assert_eq!(before.difference(&after), Some(key), "for {changed}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! `[listen]`: the doors and their limits. All of it is fixed until a restart.
+//! `[listen]`: the doors and their limits. All of it but `admin_token` is fixed until a restart.
 
 use std::time::Duration;
 
@@ -45,6 +45,8 @@ pub struct Callbacks {
     pub address: Address,
     /// How Plivo reaches it; signatures cover this URL exactly.
     pub url: HttpUrl,
+    /// Whether a report is taken whose only signature is Plivo's older one, V2. Default: it is not.
+    pub v2_alone: bool,
 }
 
 impl Listen {
@@ -75,7 +77,7 @@ impl Listen {
         let idle_timeout = section.millis("idle_timeout_ms", 120_000, 1..=3_600_000);
         let body_timeout = section.millis("body_timeout_ms", 10_000, 1..=600_000);
         let max_connections = section.size("max_connections", 1_024, 1..=65_536);
-        let drain = Duration::from_secs(section.number("drain_s", 25, 1..=3_600).into());
+        let drain = section.seconds("drain_s", 25, 1..=3_600);
         section.finish();
         Some(Self {
             apps,
@@ -113,8 +115,15 @@ fn listener(item: &Item<'_>, taken: &mut Vec<(Spot, Address)>) -> Option<Address
 }
 
 fn callbacks(section: &mut Section<'_>, taken: &mut Vec<(Spot, Address)>) -> Option<Callbacks> {
+    let v2_alone = section.flag("callbacks_v2", false);
     match (section.get("callbacks"), section.get("callbacks_url")) {
-        (None, None) => None,
+        (None, None) => {
+            if v2_alone {
+                let detail = "is of no use without `callbacks` and `callbacks_url`";
+                section.reading().warn(&section.spot_of("callbacks_v2"), detail);
+            }
+            None
+        }
         (Some(item), None) => {
             item.fault("needs `callbacks_url`, the URL at which Plivo reaches this listener");
             None
@@ -125,9 +134,7 @@ fn callbacks(section: &mut Section<'_>, taken: &mut Vec<(Spot, Address)>) -> Opt
         }
         (Some(address), Some(url_item)) => {
             let (address, url) = (listener(&address, taken), HttpUrl::read(&url_item));
-            let callbacks = Callbacks { address: address?, url: url? };
-            let detail = "is not served by this build: delivery reports are not taken yet";
-            url_item.reading.warn(&url_item.spot, detail);
+            let callbacks = Callbacks { address: address?, url: url?, v2_alone };
             if !callbacks.url.is_https() && !callbacks.url.is_loopback() {
                 let detail = "is plain http: reports hold phone numbers; serve it over https";
                 url_item.reading.warn(&url_item.spot, detail);
@@ -169,14 +176,14 @@ mod tests {
     #[test]
     fn a_list_of_addresses_is_taken_and_sockets_lie_beside_the_file() {
         let toml = "[listen]\napps = [\"[::1]:0\", \"127.0.0.1:0\", \"unix:run/apps.sock\"]\n\
-                    callbacks = \"0.0.0.0:8789\"\ncallbacks_url = \"https://sms.example.com/\"\n\
+                    callbacks = \"0.0.0.0:8789\"\ncallbacks_url = \"https://sms.example.com/\"\ncallbacks_v2 = true\n\
                     hosts = \"SMS.internal:8787\"\nmax_body_bytes = 65_537";
         let listen = config_of(toml).fixed.listen;
         let [_, _, socket] = &listen.apps[..] else { panic!("three addresses: {:?}", listen.apps) };
         let socket = socket.to_string();
         assert!(socket.starts_with("unix:/") && socket.ends_with("/run/apps.sock"), "{socket}");
         let callbacks = listen.callbacks.unwrap();
-        assert_eq!(callbacks.url.as_str(), "https://sms.example.com");
+        assert_eq!((callbacks.url.as_str(), callbacks.v2_alone), ("https://sms.example.com", true));
         assert_eq!(
             (listen.hosts, listen.max_body_bytes),
             (vec!["sms.internal:8787".into()], 65_537)
@@ -273,12 +280,30 @@ mod tests {
     fn what_other_machines_can_reach_or_read_is_a_warning() {
         let toml = "[listen]\napps = \"0.0.0.0:1\"\ncallbacks = \"127.0.0.1:3\"\ncallbacks_url = \"http://a.b\"";
         let warnings = warnings_of(toml);
-        let [apps, unserved, url] = &warnings[..] else { panic!("three warnings: {warnings:#?}") };
-        assert!(
-            unserved.contains("listen.callbacks_url: is not served by this build"),
-            "{unserved}"
-        );
+        let [apps, url] = &warnings[..] else { panic!("two warnings: {warnings:#?}") };
         assert!(apps.starts_with("sidecar.toml:2:8: listen.apps: can be reached"), "{apps}");
         assert!(url.starts_with("sidecar.toml:4:17: listen.callbacks_url: is plain http"), "{url}");
+    }
+
+    #[test]
+    fn callbacks_over_https_or_from_this_machine_are_no_warning_and_v2_without_them_is() {
+        for url in ["https://a.b", "http://127.0.0.1:3"] {
+            let toml = format!("[listen]\ncallbacks = \"127.0.0.1:3\"\ncallbacks_url = \"{url}\"");
+            assert_eq!(warnings_of(&toml), Vec::<String>::new(), "for {url}");
+        }
+        let warnings = warnings_of("[listen]\ncallbacks_v2 = true");
+        assert!(
+            warnings.len() == 1
+                && warnings[0].starts_with("sidecar.toml:2:16: listen.callbacks_v2: is of no use"),
+            "{warnings:#?}"
+        );
+    }
+
+    #[test]
+    fn the_operators_token_is_read_and_may_change_by_a_reload() {
+        let (none, one) = (config_of(""), config_of("[listen]\nadmin_token = \"operator\""));
+        assert_eq!(none.reloadable.admin_token, None);
+        assert!(one.reloadable.admin_token.is_some_and(|token| token.matches(b"operator")));
+        assert_eq!(none.fixed.difference(&one.fixed), None);
     }
 }

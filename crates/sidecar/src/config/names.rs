@@ -31,14 +31,18 @@ pub(super) fn parse_sender(text: &str) -> Option<Sender> {
 /// Reads 1 to 64 of `A-Z a-z 0-9 . _ -`, a letter or digit first.
 pub(super) fn word(item: &Item<'_>, what: &str) -> Option<String> {
     let text = item.text()?;
-    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    let shape = text.len() <= NAME_BYTES
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.bytes().all(inner);
-    if !shape {
+    if !is_word(text) {
         item.fault(format!(
             "is not {what}; use 1 to {NAME_BYTES} letters, digits, dots, underscores and hyphens"
         ));
     }
-    shape.then(|| text.into())
+    is_word(text).then(|| text.into())
+}
+
+/// Whether `text` is 1 to 64 of `A-Z a-z 0-9 . _ -`, a letter or digit first.
+pub(super) fn is_word(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    text.len() <= NAME_BYTES
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.bytes().all(inner)
 }

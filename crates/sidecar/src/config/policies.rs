@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+
+use policy_host::{Grant, Grants, Isolation, Mode, OnFailure, VisitLimits};
 
 use super::cursor::{Item, Section};
 use super::names::word;
@@ -14,15 +16,6 @@ use super::{Location, suggest};
 const MOST_POLICIES: usize = 64;
 /// Most apps that one policy may name.
 const MOST_APPS: usize = 1_024;
-const GRANTS: [(&str, Grant); 6] = [
-    ("state", Grant::State),
-    ("log", Grant::Log),
-    ("metrics", Grant::Metrics),
-    ("telecom", Grant::Telecom),
-    ("amend", Grant::Amend),
-    ("amend-recipient", Grant::AmendRecipient),
-];
-
 /// One policy of the chain: its module, what it may do, and its settings.
 #[derive(Clone, Debug)]
 pub struct PolicyEntry {
@@ -34,72 +27,15 @@ pub struct PolicyEntry {
     pub on_failure: OnFailure,
     /// Whether its verdict counts. Default: it does.
     pub mode: Mode,
-    /// What it may do besides deciding, each once, in the contract's order.
-    pub grants: Vec<Grant>,
+    /// What it may do besides deciding.
+    pub grants: Grants,
     /// The apps whose messages it sees; all where absent. Never empty.
-    pub apps: Option<Vec<String>>,
+    pub apps: Option<Vec<Arc<str>>>,
     /// Whether its instances are used again. Default: they are.
     pub isolation: Isolation,
-    /// What one decision may cost.
-    pub limits: DecisionLimits,
+    /// What one decision may cost. Default 50 ms, 16 MiB (64 are the engine's most), 64 calls to imports.
+    pub limits: VisitLimits,
     settings: Settings,
-}
-
-/// What happens to a message when a policy cannot decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnFailure {
-    /// It is refused.
-    Reject,
-    /// It goes on as if the policy had accepted it.
-    Accept,
-    /// The last generation of the policy that could decide is asked.
-    LastGood,
-}
-
-/// Whether a verdict counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// It does.
-    Enforce,
-    /// It is recorded, and the message goes on.
-    Shadow,
-}
-
-/// Something that a policy may do only with the operator's leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Grant {
-    /// Remember things.
-    State,
-    /// Write to the log.
-    Log,
-    /// Count things.
-    Metrics,
-    /// Look up numbers other than the recipient's.
-    Telecom,
-    /// Change a message.
-    Amend,
-    /// Change whom it goes to; needs [`Grant::Amend`] as well.
-    AmendRecipient,
-}
-
-/// Whether an instance decides more than once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
-    /// It does, until it fails or has served its turn.
-    Warm,
-    /// Every decision has an instance of its own.
-    Fresh,
-}
-
-/// What one decision may cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DecisionLimits {
-    /// Default 50 ms.
-    pub time: Duration,
-    /// Most linear memory, in MiB: at most the 64 of the engine's pool. Default 16.
-    pub memory_mb: u32,
-    /// Most calls to imports. Default 64.
-    pub host_calls: u32,
 }
 
 impl PolicyEntry {
@@ -134,23 +70,19 @@ impl PolicyEntry {
             Some(item) => Settings::read(&item),
             None => Some(Settings::none(section.reading().locate(section.spot().offset))),
         };
-        let on_failure = section.word(
-            "on_failure",
-            &[
-                ("reject", OnFailure::Reject),
-                ("accept", OnFailure::Accept),
-                ("last-good", OnFailure::LastGood),
-            ],
-        );
-        let mode = section.word("mode", &[("enforce", Mode::Enforce), ("shadow", Mode::Shadow)]);
+        let on_failure = [OnFailure::Reject, OnFailure::Accept, OnFailure::LastGood];
+        let on_failure = section.word("on_failure", &on_failure.map(|word| (word.as_str(), word)));
+        let mode = [Mode::Enforce, Mode::Shadow].map(|mode| (mode.as_str(), mode));
+        let mode = section.word("mode", &mode);
         let grants = section.get("grants").map(|item| grants(&item)).unwrap_or_default();
         let apps = section.get("apps").and_then(|item| named_apps(&item, known_apps));
         let isolation =
             section.word("isolation", &[("warm", Isolation::Warm), ("fresh", Isolation::Fresh)]);
-        let limits = DecisionLimits {
+        let limits = VisitLimits {
             time: section.millis("time_ms", 50, 1..=10_000),
-            memory_mb: section.number("memory_mb", 16, 1..=64),
+            memory: section.size("memory_mb", 16, 1..=64) << 20,
             host_calls: section.number("host_calls", 64, 1..=10_000),
+            ..VisitLimits::default()
         };
         section.finish();
         let (name, module, settings) = (name?, module?, settings?);
@@ -178,25 +110,24 @@ fn module(item: &Item<'_>) -> Option<PathBuf> {
     None
 }
 
-fn grants(item: &Item<'_>) -> Vec<Grant> {
-    let entries = item.list(GRANTS.len()).unwrap_or_default();
-    let mut grants: Vec<Grant> = entries.iter().filter_map(|entry| entry.word(&GRANTS)).collect();
-    if grants.contains(&Grant::AmendRecipient) && !grants.contains(&Grant::Amend) {
+fn grants(item: &Item<'_>) -> Grants {
+    let words = Grant::ALL.map(|grant| (grant.as_str(), grant));
+    let entries = item.list(words.len()).unwrap_or_default();
+    let grants: Grants = entries.iter().filter_map(|entry| entry.word(&words)).collect();
+    if grants.contains(Grant::AmendRecipient) && !grants.contains(Grant::Amend) {
         item.fault(r#"has "amend-recipient" without "amend", which it needs; add it"#);
     }
-    grants.sort();
-    grants.dedup();
     grants
 }
 
-fn named_apps(item: &Item<'_>, known: &[String]) -> Option<Vec<String>> {
+fn named_apps(item: &Item<'_>, known: &[String]) -> Option<Vec<Arc<str>>> {
     let app = |entry: &Item<'_>| {
         let name = entry.text()?;
         if !known.iter().any(|app| app == name) {
             let hint = suggest::hint(name, known.iter().map(String::as_str));
             entry.fault(format!("is no app of this file{hint}"));
         }
-        Some(name.to_owned())
+        Some(Arc::from(name))
     };
     let entries = item.filled_list(MOST_APPS, "leave the key out to see every app's messages")?;
     Some(entries.iter().filter_map(app).collect())
@@ -204,7 +135,7 @@ fn named_apps(item: &Item<'_>, known: &[String]) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Grant, Isolation, Mode, OnFailure};
+    use super::{Grant, Grants, Isolation, Mode, OnFailure};
     use crate::config::testing::{APP, Folder, account};
 
     /// A folder with one module, `m.wasm`.
@@ -224,10 +155,13 @@ mod tests {
         assert_eq!((policy.on_failure, policy.mode), (OnFailure::Reject, Mode::Enforce));
         assert_eq!((policy.isolation, &policy.apps), (Isolation::Warm, &None));
         assert_eq!(
-            (policy.limits.time.as_millis(), policy.limits.memory_mb, policy.limits.host_calls),
-            (50, 16, 64)
+            (policy.limits.time.as_millis(), policy.limits.memory, policy.limits.host_calls),
+            (50, 16 << 20, 64)
         );
-        assert_eq!((policy.settings().to_string().as_str(), policy.grants.len()), ("{}", 0));
+        assert_eq!(
+            (policy.settings().to_string().as_str(), policy.grants),
+            ("{}", Grants::default())
+        );
         assert_eq!((policy.locate("/window_s").line, policy.locate("").line), (4, 4));
     }
 
@@ -245,9 +179,13 @@ mod tests {
             (z.on_failure, z.mode, z.isolation),
             (OnFailure::LastGood, Mode::Shadow, Isolation::Fresh)
         );
-        assert_eq!(z.grants, [Grant::State, Grant::Amend, Grant::AmendRecipient]);
-        assert_eq!(z.apps.as_deref(), Some(&["demo".to_owned()][..]));
-        assert_eq!((z.limits.time.as_millis(), z.limits.memory_mb, z.limits.host_calls), (5, 2, 1));
+        let granted: Vec<Grant> = z.grants.iter().collect();
+        assert_eq!(granted, [Grant::State, Grant::Amend, Grant::AmendRecipient]);
+        assert_eq!(z.apps.as_deref(), Some(&["demo".into()][..]));
+        assert_eq!(
+            (z.limits.time.as_millis(), z.limits.memory, z.limits.host_calls),
+            (5, 2 << 20, 1)
+        );
     }
 
     #[test]

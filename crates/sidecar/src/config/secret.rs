@@ -32,6 +32,9 @@ pub enum SecretSource {
 }
 
 impl Secret {
+    /// Fewer bytes than these are few for a key: 192 bits, the least that Standard Webhooks asks for.
+    pub(super) const SHORT_BYTES: usize = 24;
+
     /// The secret itself, to be put on the wire. Visible ASCII, never empty.
     pub fn expose(&self) -> &str {
         &self.value
@@ -46,6 +49,11 @@ impl Secret {
     pub fn matches(&self, offered: &[u8]) -> bool {
         let digest = |bytes: &[u8]| Sha256::digest(bytes);
         digest(self.value.as_bytes()).as_slice().ct_eq(digest(offered).as_slice()).into()
+    }
+
+    /// Whether it is short for a key.
+    pub(super) fn is_short(&self) -> bool {
+        self.value.len() < Self::SHORT_BYTES
     }
 
     /// Reads `"literal"`, `{ env = "NAME" }` or `{ file = "PATH" }`.

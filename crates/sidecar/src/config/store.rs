@@ -1,99 +1,159 @@
-//! `[store]`: where messages are kept. Fixed until a restart.
+//! `[store]`: where messages are kept, what of them, and what replicas share. All of it is fixed until a restart.
+
+mod shared;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use super::cursor::Section;
+use ::store::{Durability, Keep, Place, StoreOptions};
 
-/// Where messages, keys and what policies remember are kept.
+pub use self::shared::Shared;
+
+use super::Secret;
+use super::cursor::{Item, Section};
+
+const DAY_S: u64 = 24 * 60 * 60;
+/// Most messages and most keys that may be asked for.
+const MOST_ROWS: u32 = 1_000_000_000;
+const FULL: (&str, Keep) = ("full", Keep::Full);
+const HASH: (&str, Keep) = ("hash", Keep::Hash);
+const NONE: (&str, Keep) = ("none", Keep::None);
+
+/// Where messages, keys and what policies remember are kept, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
-    /// The database's file, where one is asked for. This build keeps everything in memory all the same, and warns.
+    /// The database's file; in memory where absent. Its folder was there when the configuration was read.
     pub path: Option<PathBuf>,
+    /// What an accepted message survives. Default: loss of power.
+    pub durability: Durability,
+    /// How texts are kept once their message has left. Default: not at all.
+    pub text: Keep,
+    /// How recipients are kept once their message has left. Default: as they are.
+    pub numbers: Keep,
+    /// Key of the hashes; where absent, a random one is kept beside the database.
+    pub hash_key: Option<Secret>,
+    /// How long messages and events are kept. Default 30 days.
+    pub retention: Duration,
+    /// Most messages. Default 1,000,000.
+    pub max_messages: u64,
+    /// How long answers are kept under their idempotency keys. Default 24 h.
+    pub key_retention: Duration,
+    /// Most idempotency keys. Default 1,000,000.
+    pub max_keys: u64,
+    /// Below this share of free disk nothing new is accepted. Default 10.
+    pub min_free_percent: u8,
+    /// What replicas share, where they share anything.
+    pub shared: Option<Shared>,
 }
 
 impl Store {
+    /// What the store is to be opened with.
+    pub fn options(&self) -> StoreOptions {
+        StoreOptions {
+            place: self.path.clone().map_or(Place::Memory, Place::File),
+            durability: self.durability,
+            text: self.text,
+            numbers: self.numbers,
+            hash_key: self
+                .hash_key
+                .as_ref()
+                .map(|key| ::store::Secret::from_words(key.expose().as_bytes())),
+            retention: self.retention,
+            most_messages: self.max_messages,
+            key_retention: self.key_retention,
+            most_keys: self.max_keys,
+            min_free_percent: self.min_free_percent,
+        }
+    }
+
     pub(super) fn read(mut section: Section<'_>) -> Self {
-        let path_item = section.get("path");
-        let ephemeral = section.get("ephemeral").and_then(|item| Some((item.flag()?, item)));
-        let shared = section.get("shared");
+        let path = place(&mut section);
+        let durability = section
+            .word("durability", &[("power", Durability::Power), ("process", Durability::Process)]);
+        let text = section.word("text", &[NONE, HASH, FULL]);
+        let numbers = section.word("numbers", &[FULL, HASH, NONE]);
+        let hash_key = section.get("hash_key").and_then(|item| hash_key(&item));
+        let (retention, key_retention) = retentions(&mut section);
+        let max_messages = section.number("max_messages", 1_000_000, 1..=MOST_ROWS).into();
+        let max_keys = section.number("max_keys", 1_000_000, 1..=MOST_ROWS).into();
+        let min_free_percent = section.get("min_free_percent").and_then(|item| item.number(0..=90));
+        let min_free_percent = min_free_percent.and_then(|percent| percent.try_into().ok());
+        let shared = Shared::read(&mut section);
         section.finish();
-        let path = path_item.as_ref().and_then(|item| match item.text()? {
-            "" => {
-                item.fault(r#"is empty; write path = "sendgate.db", or ephemeral = true"#);
-                None
-            }
-            text => Some(item.reading.path(text)),
-        });
-        match (&path_item, &ephemeral) {
-            (Some(path), Some((true, _))) => {
-                path.fault("contradicts ephemeral = true; keep one of them")
-            }
-            (None, Some((false, item))) => {
-                item.fault(r#"needs a file then; write path = "sendgate.db""#)
-            }
-            (Some(path), _) => {
-                let detail =
-                    "is not used: this build keeps the store in memory, and a restart forgets it";
-                path.reading.warn(&path.spot, detail);
-            }
-            (None, _) => {}
+        Self {
+            path,
+            durability,
+            text,
+            numbers,
+            hash_key,
+            retention,
+            max_messages,
+            key_retention,
+            max_keys,
+            min_free_percent: min_free_percent.unwrap_or(10),
+            shared,
         }
-        if let Some(shared) = shared {
-            shared.fault("is not in this build: it has no shared store; take the key out");
-        }
-        Self { path }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use crate::config::testing::{assert_faults, config_of, warnings_of};
-
-    #[test]
-    fn a_path_is_taken_with_a_warning_that_memory_is_used() {
-        let config = config_of("[store]\npath = \"sendgate.db\"");
-        assert!(config.fixed.store.path.as_ref().is_some_and(|path| path.ends_with("sendgate.db")));
-        let warnings = warnings_of("[store]\npath = \"sendgate.db\"");
-        assert!(
-            warnings.len() == 1
-                && warnings[0].starts_with("sidecar.toml:2:8: store.path: is not used"),
-            "{warnings:#?}"
-        );
-
-        let ephemeral = config.ephemeral();
-        assert_eq!(ephemeral.fixed.store.path, None);
-        assert!(
-            !ephemeral.warnings.iter().any(|warning| warning.key == "store.path"),
-            "{ephemeral:?}"
-        );
-    }
-
-    #[test]
-    fn without_a_path_the_store_is_in_memory() {
-        for toml in ["", "[store]\nephemeral = true"] {
-            assert_eq!(config_of(toml).fixed.store.path, None, "for {toml:?}");
-            assert_eq!(warnings_of(toml), Vec::<String>::new(), "for {toml:?}");
+/// The database's file, unless the store is to be in memory.
+fn place(section: &mut Section<'_>) -> Option<PathBuf> {
+    let path = section.get("path");
+    let ephemeral = section.get("ephemeral").and_then(|item| Some((item.flag()?, item)));
+    match (&path, &ephemeral) {
+        (Some(path), Some((true, _))) => path.fault("contradicts ephemeral = true; keep one"),
+        (None, Some((false, item))) => {
+            item.fault(r#"needs a file then; write path = "sendgate.db""#)
         }
+        _ => {}
     }
+    if path.is_none() && section.has("durability") {
+        let detail =
+            r#"is of no use: without a path the store is in memory; write path = "sendgate.db""#;
+        section.reading().warn(&section.spot_of("durability"), detail);
+    }
+    path.and_then(|item| database(&item))
+}
 
-    #[test]
-    fn contradictions_and_what_this_build_lacks_are_faults() {
-        assert_faults(&[
-            (
-                "[store]\npath = \"a\"\nephemeral = true",
-                &["sidecar.toml:2:8: store.path: contradicts ephemeral = true"],
-            ),
-            (
-                "[store]\nephemeral = false",
-                &["sidecar.toml:2:13: store.ephemeral: needs a file then"],
-            ),
-            ("[store]\npath = \"\"", &["sidecar.toml:2:8: store.path: is empty"]),
-            (
-                "[store]\nshared = \"redis://:hush@h\"",
-                &[
-                    "sidecar.toml:2:10: store.shared: is not in this build: it has no shared store; take the key out",
-                ],
-            ),
-        ]);
+fn database(item: &Item<'_>) -> Option<PathBuf> {
+    let text = item.text()?;
+    let path = item.reading.path(text);
+    let folder = path.parent().unwrap_or(&path);
+    if text.is_empty() {
+        item.fault(r#"is empty; write path = "sendgate.db", or ephemeral = true"#);
+    } else if path.is_dir() {
+        item.fault("is a folder; name a file in it, such as sendgate.db");
+    } else if !folder.is_dir() {
+        item.fault(format!("there is no folder {}; make it", folder.display()));
+    } else {
+        return Some(path);
     }
+    None
+}
+
+fn hash_key(item: &Item<'_>) -> Option<Secret> {
+    let key = Secret::read(item)?;
+    if key.is_short() {
+        // There are few numbers: who guesses the key can guess them all back.
+        let detail = "is short for a key of hashes; make one with `openssl rand -hex 32`, say";
+        item.reading.warn(&item.spot, format!("{}: {detail}", key.source()));
+    }
+    Some(key)
+}
+
+/// How long messages are kept, and keys.
+fn retentions(section: &mut Section<'_>) -> (Duration, Duration) {
+    let days = section.number("retention_days", 30, 1..=3_650);
+    let hours = section.number("key_retention_h", 24, 1..=168);
+    let messages = Duration::from_secs(u64::from(days) * DAY_S);
+    let keys = Duration::from_secs(u64::from(hours) * 60 * 60);
+    if keys > messages {
+        let detail = format!(
+            "is longer than messages are kept (retention_days = {days}), so that an answer could name one that is gone"
+        );
+        section.reading().fault(&section.spot_of("key_retention_h"), detail);
+    }
+    (messages, keys)
 }
