@@ -38,9 +38,10 @@ use self::turns::Turns;
 use crate::gateway::Refusal;
 use crate::in_force::Account;
 use crate::record;
+use crate::reports::CallbackPlace;
 
 pub(crate) use self::accepted::{About, Acceptance, Ready};
-pub(crate) use self::breaker::{Reason, Settings as BreakerSettings, Standing, State};
+pub(crate) use self::breaker::{Reason, Standing, State};
 
 /// Sends what was cleared.
 pub(crate) struct Delivery {
@@ -50,6 +51,7 @@ pub(crate) struct Delivery {
     ephemeral: bool,
     in_flight: TaskTracker,
     stop: CancellationToken,
+    callbacks: Option<CallbackPlace>,
     account: watch::Sender<Account>,
     turns: Turns,
     breakers: Breakers,
@@ -89,6 +91,8 @@ pub(crate) struct Parts {
     pub(crate) ephemeral: bool,
     pub(crate) in_flight: TaskTracker,
     pub(crate) stop: CancellationToken,
+    /// Where Plivo is to report, where it can.
+    pub(crate) callbacks: Option<CallbackPlace>,
 }
 
 impl News {
@@ -99,7 +103,7 @@ impl News {
 
 impl Delivery {
     pub(crate) fn new(parts: Parts, account: Account) -> Self {
-        let Parts { store, ledger, ephemeral, in_flight, stop } = parts;
+        let Parts { store, ledger, ephemeral, in_flight, stop, callbacks } = parts;
         let turns = Turns::new(account.max_calls);
         let breakers = Breakers::new(account.breaker);
         let budget = RetryBudget::new(account.retry_percent);
@@ -108,6 +112,7 @@ impl Delivery {
             store,
             ledger,
             ephemeral,
+            callbacks,
             in_flight,
             stop,
             account,
@@ -196,7 +201,12 @@ impl Delivery {
             return Err(err);
         }
         store::fail::point("accept.done");
-        let begin = |accepted| self.begin(accepted, Trace::current(), Beginning::default());
+        let begin = |accepted| {
+            let (journey, acceptance) =
+                self.journey(accepted, Trace::current(), Beginning::default());
+            self.in_flight.spawn(journey.run());
+            acceptance
+        };
         Ok(accepted.into_iter().map(begin).collect())
     }
 
@@ -206,20 +216,23 @@ impl Delivery {
     ///
     /// The store cannot be read or written.
     pub(crate) async fn resume(self: &Arc<Self>) -> Result<usize, StoreError> {
-        let left = self.store.unfinished().await?;
-        let mut resumed = 0;
-        for left in left {
+        let mut journeys = Vec::new();
+        for left in self.store.unfinished().await? {
             // A person decides on those that are held.
             if left.record.status != Status::Held {
-                self.take_up(left).await?;
-                resumed += 1;
+                journeys.push(self.take_up(left).await?);
             }
+        }
+        let resumed = journeys.len();
+        // Only now, so that none that looks for itself at Plivo misses another that may be there too.
+        for journey in journeys {
+            self.in_flight.spawn(journey.run());
         }
         Ok(resumed)
     }
 
     /// Takes a message up where its record says it stands.
-    async fn take_up(self: &Arc<Self>, left: Unfinished) -> Result<(), StoreError> {
+    async fn take_up(self: &Arc<Self>, left: Unfinished) -> Result<Journey, StoreError> {
         let (attempts, turned_away) = tried(&left.record);
         let unknown = is_unknown(&left.record);
         let began = left.record.attempts.last().map(|last| last.started);
@@ -227,31 +240,40 @@ impl Delivery {
             let code = Some("send.in_doubt".to_owned());
             let attempt = left.record.attempts.last().map(|last| record::cut_off(last, now()));
             let change = Change { error_code: code, attempt, ..Change::to(Status::InDoubt, now()) };
+            store::fail::point("resume.begin");
             self.store.change(&left.record.id, change).await?;
+            store::fail::point("resume.written");
         }
         let doubt = began.filter(|_| unknown);
         let trace = Trace::past(left.record.traceparent.clone());
         let beginning = Beginning { attempts, turned_away, doubt };
         // Nobody waits for the news.
-        drop(self.begin(Accepted::left_behind(left), trace, beginning));
-        Ok(())
+        Ok(self.journey(Accepted::left_behind(left), trace, beginning).0)
     }
 
-    fn begin(
+    fn journey(
         self: &Arc<Self>,
         accepted: Accepted,
         trace: Trace,
         beginning: Beginning,
-    ) -> Acceptance {
+    ) -> (Journey, Acceptance) {
         let (tell, progress) = watch::channel(News::Open(Status::Accepted));
         let (sender, inbox) = mpsc::unbounded_channel();
         self.journeys().insert(accepted.message.id.clone(), sender);
         let Beginning { attempts, turned_away, doubt } = beginning;
-        let delivery = Arc::clone(self);
-        let journey =
-            Journey { delivery, accepted, tell, inbox, attempts, turned_away, trace, doubt };
-        self.in_flight.spawn(journey.run());
-        Acceptance { progress }
+        let unsettled = doubt.map(|_| self.unsettled.enter(&accepted.message.to));
+        let journey = Journey {
+            delivery: Arc::clone(self),
+            accepted,
+            tell,
+            inbox,
+            attempts,
+            turned_away,
+            trace,
+            doubt,
+            unsettled,
+        };
+        (journey, Acceptance { progress })
     }
 
     /// Says something to a message on its way; `false` where it is on none.
@@ -274,7 +296,8 @@ impl Delivery {
         self.store.change(id, Change::to(Status::Waiting, now())).await?;
         let trace = Trace::past(left.record.traceparent.clone());
         let beginning = Beginning { attempts, turned_away: 0, doubt: None };
-        drop(self.begin(Accepted::left_behind(left), trace, beginning));
+        let (journey, _nobody_waits) = self.journey(Accepted::left_behind(left), trace, beginning);
+        self.in_flight.spawn(journey.run());
         Ok(true)
     }
 
@@ -299,9 +322,20 @@ impl Delivery {
         Ok(true)
     }
 
+    /// What messages are sent with now.
+    pub(crate) fn account(&self) -> Account {
+        self.account.borrow().clone()
+    }
+
     /// Where Plivo reports on this call, where reports are wanted.
-    fn callback_url(&self, _id: &MessageId, _attempt: u32) -> Option<String> {
-        None
+    fn callback_url(&self, id: &MessageId, attempt: u32) -> Option<String> {
+        self.callbacks.as_ref().map(|place| place.url(id, attempt))
+    }
+
+    /// When Plivo is asked first what became of a message submitted `at`: where reports arrive, once they are late.
+    fn first_look(&self, account: &Account, at: Timestamp) -> Timestamp {
+        let wait = if self.callbacks.is_some() { account.report_silence } else { account.first_look };
+        at.after(wait)
     }
 
     fn forget(&self, id: &MessageId) {

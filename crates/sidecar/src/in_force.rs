@@ -3,12 +3,13 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use message::Timestamp;
 use plivo_client::{AuthId, AuthToken, ClientConfig, Credentials, Log, PlivoClient};
 use policy_host::PolicyChain;
 
-use crate::config::{App, DeliverySettings, Plivo, PolicyEntry, Reloadable};
-use crate::delivery::BreakerSettings;
+use crate::config::{
+    App, BreakerSettings, DeliverySettings, Looks, OnUnresolvedTable, Plivo, PolicyEntry,
+    Reloadable, Secret, Treat503,
+};
 
 /// How long a message is worth sending that does not say so: Plivo's own default.
 const LIFETIME: Duration = Duration::from_secs(10_800);
@@ -23,6 +24,8 @@ pub(crate) struct InForce {
     /// The chain as it was configured.
     pub(crate) entries: Vec<PolicyEntry>,
     pub(crate) chain: Arc<PolicyChain>,
+    /// What changing actions on the admin listener need.
+    pub(crate) admin_token: Option<Secret>,
 }
 
 /// What messages are sent with.
@@ -47,19 +50,16 @@ pub(crate) struct Account {
     pub(crate) settle: Arc<[Duration]>,
     /// When Plivo is asked what became of a message.
     pub(crate) looks: Looks,
+    /// How long after its submission that begins.
+    pub(crate) first_look: Duration,
+    /// The same where reports arrive.
+    pub(crate) report_silence: Duration,
     /// What becomes of messages of which nobody finds out.
     pub(crate) on_unresolved: OnUnresolvedTable,
+    /// What Plivo's 503 means.
+    pub(crate) treat_503: Treat503,
     /// The same for as long as the connections are.
     pub(crate) wire: Arc<()>,
-}
-
-/// When Plivo is asked what became of a message that it took.
-#[derive(Clone, Debug)]
-pub(crate) struct Looks {
-    /// After its submission, then after each look; the last repeats.
-    pub(crate) steps: Arc<[Duration]>,
-    /// Not after this long.
-    pub(crate) until: Duration,
 }
 
 /// A generation's settings, checked as far as they can be without its policies.
@@ -101,14 +101,14 @@ impl Prepared {
             queue_max: delivery.queue_max,
             chain: Weak::new(),
             max_calls: plivo.max_connections,
-            breaker: BreakerSettings::default(),
-            retry_percent: 20,
-            settle: [20, 60, 180].map(Duration::from_secs).into(),
-            looks: Looks {
-                steps: [5, 30, 120, 600, 3_600].map(Duration::from_secs).into(),
-                until: Duration::from_secs(86_400),
-            },
-            on_unresolved: OnUnresolvedTable::default(),
+            breaker: delivery.breaker,
+            retry_percent: delivery.retry_budget_percent,
+            settle: Arc::clone(&delivery.settle),
+            looks: delivery.looks.clone(),
+            first_look: delivery.looks.steps.first().copied().unwrap_or_default(),
+            report_silence: delivery.report_silence,
+            on_unresolved: delivery.on_unresolved.clone(),
+            treat_503: delivery.treat_503,
             wire,
         };
         Ok(Self { settings, account })
@@ -121,17 +121,11 @@ impl Prepared {
 
     /// The generation, with its policies.
     pub(crate) fn with(self, chain: Arc<PolicyChain>) -> InForce {
-        let Reloadable { apps, plivo, delivery, policies: entries, poll: _ } = self.settings;
+        let Reloadable { apps, plivo, delivery, policies: entries, admin_token, poll: _ } =
+            self.settings;
         let apps = apps.into_iter().map(Arc::new).collect();
         let account = Account { chain: Arc::downgrade(&chain), ..self.account };
-        InForce { apps, plivo, delivery, account, entries, chain }
-    }
-}
-
-impl Looks {
-    /// The first look at a message submitted `at`.
-    pub(crate) fn first(&self, at: Timestamp) -> Timestamp {
-        at.after(self.steps.first().copied().unwrap_or(self.until))
+        InForce { apps, plivo, delivery, account, entries, chain, admin_token }
     }
 }
 
@@ -156,40 +150,4 @@ fn credentials(plivo: &Plivo) -> Result<Credentials, String> {
     let auth_token = AuthToken::parse(plivo.auth_token.expose())
         .map_err(|err| format!("plivo.auth_token: {err}"))?;
     Ok(Credentials { auth_id, auth_token })
-}
-
-/// What becomes of messages in doubt that stay so, by intent.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct OnUnresolvedTable {
-    otherwise: OnUnresolved,
-    by_intent: Vec<(String, OnUnresolved)>,
-}
-
-/// What becomes of a message in doubt that stays so.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum OnUnresolved {
-    /// It counts as failed: sent at most once.
-    #[default]
-    Fail,
-    /// It is sent again: sent at least once.
-    Resend,
-    /// It waits for a person.
-    Hold,
-}
-
-impl OnUnresolvedTable {
-    pub(crate) fn of(&self, intent: &str) -> OnUnresolved {
-        let own = self.by_intent.iter().find(|(each, _)| each == intent);
-        own.map_or(self.otherwise, |(_, word)| *word)
-    }
-}
-
-impl OnUnresolved {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Fail => "fail",
-            Self::Resend => "resend",
-            Self::Hold => "hold",
-        }
-    }
 }

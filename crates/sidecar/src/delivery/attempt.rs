@@ -17,6 +17,7 @@ use tracing::Instrument as _;
 
 use super::accepted::Accepted;
 use super::breaker::{Admit, Heard, Pass};
+use super::doubt::OneUnsettled;
 use super::judge::{End, Next, judge};
 use super::trace::Trace;
 use super::turns::{Class, Place, Turn};
@@ -45,6 +46,8 @@ pub(super) struct Journey {
     pub(super) trace: Trace,
     /// When the call began of which nothing is known, where there is one.
     pub(super) doubt: Option<Timestamp>,
+    /// Lives while Plivo may have a message of which we do not know it: this one.
+    pub(super) unsettled: Option<OneUnsettled>,
 }
 
 /// Why a message does not go on.
@@ -53,6 +56,13 @@ pub(super) enum Stop {
     End(End),
     /// The process ends; the message stays where the store has it.
     Process,
+}
+
+/// Whether a retry counts against the budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Metered {
+    Yes,
+    No,
 }
 
 /// Everything that one call needs.
@@ -90,7 +100,8 @@ impl Journey {
         let account = self.delivery.account.borrow().clone();
         let change = Change {
             status: Some(status),
-            next_look: (status == Status::Submitted).then(|| account.looks.first(at)),
+            next_look: (status == Status::Submitted)
+                .then(|| self.delivery.first_look(&account, at)),
             message_uuid: uuid,
             error_code: code.map(str::to_owned),
             // What is held stays open until somebody says what becomes of the message.
@@ -99,6 +110,7 @@ impl Journey {
         };
         store::fail::point("delivery.outcome");
         self.write(change).await;
+        store::fail::point("delivery.written");
         tracing::info!(message.id = %id, status = status.as_str(), code, attempts = self.attempts, "a message's way to Plivo has ended");
         if status == Status::Held {
             return;
@@ -125,8 +137,7 @@ impl Journey {
             self.wait_until(start, Status::Waiting).await?;
         }
         if let Some(began) = self.doubt {
-            let unsettled = self.delivery.unsettled.enter(&self.accepted.message.to);
-            self.resolve(began, unsettled).await?;
+            self.resolve(began).await?;
         }
         let mut place = self.enter();
         loop {
@@ -136,22 +147,21 @@ impl Journey {
             match self.attempt(leave).await? {
                 Next::End(end) => return ControlFlow::Break(Stop::End(end)),
                 Next::Account => {}
-                Next::Later { least } => self.back_off(least).await?,
+                // Nothing got there, so it was no load on Plivo, and the breaker keeps watch.
+                Next::Later { least } => self.back_off(least, Metered::No).await?,
                 Next::TurnedAway { least } => {
                     self.turned_away += 1;
                     if self.turned_away >= self.delivery.account.borrow().attempts {
                         return ControlFlow::Break(Stop::End(End::failed("upstream.unavailable")));
                     }
-                    self.back_off(least).await?;
+                    self.back_off(least, Metered::Yes).await?;
                 }
                 Next::Doubt => {
                     // Others to the same number need not wait for what may never be known.
                     drop(place);
-                    let began = self.doubt.unwrap_or_else(now);
-                    let unsettled = self.delivery.unsettled.enter(&self.accepted.message.to);
-                    self.resolve(began, unsettled).await?;
+                    self.resolve(self.doubt.unwrap_or_else(now)).await?;
                     place = self.enter();
-                    self.back_off(None).await?;
+                    self.back_off(None, Metered::Yes).await?;
                 }
             }
         }
@@ -234,7 +244,7 @@ impl Journey {
             return ControlFlow::Continue(Next::Account);
         }
         store::fail::point("delivery.intent");
-        let unsettled = self.delivery.unsettled.enter(&self.accepted.message.to);
+        self.unsettled = Some(self.delivery.unsettled.enter(&self.accepted.message.to));
         if nth == 1 {
             self.delivery.budget.first(Instant::now());
         }
@@ -253,7 +263,7 @@ impl Journey {
         let outcome = call.instrument(self.trace.span(nth)).await;
         store::fail::point("delivery.answered");
         pass.report(Heard::of(&outcome), Instant::now(), fastrand::f64());
-        let next = judge(&outcome);
+        let next = judge(&outcome, account.treat_503);
         self.tell_refusal(&outcome);
         let ended = record::attempt_ended(nth, began, &outcome, now());
         let change = Change { attempt: Some(ended), ..Change::at(now()) };
@@ -262,12 +272,16 @@ impl Journey {
                 self.doubt = Some(began);
                 let code = Some("send.in_doubt".to_owned());
                 let change = Change { status: Some(Status::InDoubt), error_code: code, ..change };
+                store::fail::point("doubt.begin");
                 self.write(change).await;
+                store::fail::point("doubt.written");
             }
             // Written together with the end, or with the wait that follows: an unknown outcome is only in doubt again.
-            _ => drop(self.delivery.store.change(&id, change)),
+            _ => {
+                self.unsettled = None;
+                drop(self.delivery.store.change(&id, change));
+            }
         }
-        drop(unsettled);
         ControlFlow::Continue(next)
     }
 
@@ -287,7 +301,11 @@ impl Journey {
     }
 
     /// Waits before the next try; one after the deadline would only make the app wait longer for the same end.
-    async fn back_off(&mut self, least: Option<Duration>) -> ControlFlow<Stop> {
+    async fn back_off(
+        &mut self,
+        least: Option<Duration>,
+        metered: Metered,
+    ) -> ControlFlow<Stop> {
         loop {
             let due = now().after(backoff::delay(self.attempts, least, fastrand::f64()));
             if due.after(SHORTEST) > self.accepted.deadline {
@@ -295,7 +313,7 @@ impl Journey {
             }
             self.wait_until(due, Status::RetryWait).await?;
             // Where much fails already, retries would be load on top of load.
-            if self.delivery.budget.may_retry(Instant::now()) {
+            if metered == Metered::No || self.delivery.budget.may_retry(Instant::now()) {
                 return ControlFlow::Continue(());
             }
         }

@@ -12,7 +12,6 @@ mod heard;
 mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use message::Sender;
 use tokio::sync::watch;
@@ -21,23 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use self::books::{Admitted, Books, Call};
 
 pub(crate) use self::heard::Heard;
-
-/// When a breaker opens, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Settings {
-    /// Opens at so many failures in a row.
-    pub(crate) failures: u32,
-    /// What the share of failures is counted over.
-    pub(crate) window: Duration,
-    /// Fewer calls have no share.
-    pub(crate) min_calls: u32,
-    /// Opens at this share of failures.
-    pub(crate) ratio_percent: u32,
-    /// How long it stays open at first, less up to a quarter by chance.
-    pub(crate) open: Duration,
-    /// The longest, after some doublings.
-    pub(crate) open_max: Duration,
-}
+use crate::config::BreakerSettings as Settings;
 
 /// The breakers of one account; clones share them.
 #[derive(Clone, Debug)]
@@ -130,20 +113,6 @@ struct Ticket {
     breakers: Breakers,
     /// Taken out when it is reported.
     call: Option<Call>,
-}
-
-impl Default for Settings {
-    /// messaging.md 3.5.
-    fn default() -> Self {
-        Self {
-            failures: 5,
-            window: Duration::from_secs(30),
-            min_calls: 20,
-            ratio_percent: 50,
-            open: Duration::from_secs(15),
-            open_max: Duration::from_secs(300),
-        }
-    }
 }
 
 impl Breakers {

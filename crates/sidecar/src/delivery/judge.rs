@@ -7,6 +7,7 @@ use plivo_client::{Outcome, RefusedKind};
 use store::Status;
 
 use super::News;
+use crate::config::Treat503;
 
 /// How a message's way to Plivo ended.
 pub(super) struct End {
@@ -35,7 +36,7 @@ pub(super) enum Next {
 }
 
 /// What `outcome` means.
-pub(super) fn judge(outcome: &Outcome) -> Next {
+pub(super) fn judge(outcome: &Outcome, treat_503: Treat503) -> Next {
     match outcome {
         Outcome::Accepted(receipt) => Next::End(End::submitted(&receipt.message_uuid)),
         Outcome::InDoubt(_) => Next::Doubt,
@@ -46,6 +47,7 @@ pub(super) fn judge(outcome: &Outcome) -> Next {
             ..End::failed("upstream.untrusted")
         }),
         Outcome::Rejected(refused) => match refused.kind {
+            RefusedKind::Shed { .. } if treat_503 == Treat503::InDoubt => Next::Doubt,
             RefusedKind::Credentials | RefusedKind::Credit => Next::Account,
             RefusedKind::RateLimited { retry_after } | RefusedKind::Shed { retry_after } => {
                 Next::TurnedAway { least: retry_after }

@@ -7,10 +7,10 @@ use message::Timestamp;
 use store::{Status, StoreError};
 
 use super::attempt::{Journey, Stop, obey};
-use super::doubt::{FURTHER, OneUnsettled, Sighting, candidates, sighting};
+use super::doubt::{FURTHER, Sighting, candidates, sighting};
 use super::judge::End;
 use super::{News, now, reach};
-use crate::in_force::OnUnresolved;
+use crate::config::OnUnresolved;
 
 /// What the lists have said so far.
 #[derive(Default)]
@@ -24,11 +24,7 @@ struct Seen {
 impl Journey {
     /// Finds out whether Plivo has the message, whose call began at `began`. Continues where it has certainly not been
     /// sent, and may be tried again.
-    pub(super) async fn resolve(
-        &mut self,
-        began: Timestamp,
-        _unsettled: OneUnsettled,
-    ) -> ControlFlow<Stop> {
+    pub(super) async fn resolve(&mut self, began: Timestamp) -> ControlFlow<Stop> {
         self.trace.leave();
         self.tell.send_replace(News::Ended(Status::InDoubt));
         let settle = self.delivery.account.borrow().settle.clone();
@@ -61,7 +57,7 @@ impl Journey {
     }
 
     fn was_not_sent(&mut self) -> ControlFlow<Stop> {
-        self.doubt = None;
+        (self.doubt, self.unsettled) = (None, None);
         if self.left() < super::attempt::SHORTEST {
             self.expire()
         } else {
@@ -99,6 +95,7 @@ impl Journey {
             Sighting::Here(uuid) => {
                 match self.delivery.store.adopt(&message.id, &uuid, now()).await {
                     Ok(()) => {
+                        store::fail::point("adopt.done");
                         tracing::info!(message.id = %message.id, "a message in doubt was found at Plivo");
                         return ControlFlow::Break(Stop::End(End::submitted(&uuid)));
                     }

@@ -156,11 +156,9 @@ pub(super) fn policies(call: &Call) -> Answer {
 pub(super) fn limits(call: &Call, key_retention: Duration) -> Answer {
     let plivo = |value: Value, what: &str| json!({"value": value, "source": what, "as_of": provider::AS_OF});
     let app = &call.app.name;
-    let asked = call
-        .in_force
-        .entries
-        .iter()
-        .filter(|entry| entry.apps.as_ref().is_none_or(|apps| apps.contains(app)));
+    let asked = call.in_force.entries.iter().filter(|entry| {
+        entry.apps.as_ref().is_none_or(|apps| apps.iter().any(|each| **each == **app))
+    });
     let policies: Vec<Value> = asked
         .map(|entry| json!({"policy": entry.name, "limits": shown_limits(entry.settings())}))
         .collect();

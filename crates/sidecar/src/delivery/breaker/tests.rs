@@ -222,7 +222,7 @@ fn what_began_before_a_reset_says_nothing_of_what_came_after() {
 fn other_settings_hold_from_the_next_report_on() {
     let bench = Bench::new();
     let open = Duration::from_secs(1);
-    bench.breakers.set(Settings { failures: 2, open, ..Settings::default() });
+    bench.breakers.set(Settings { failures: 2, open, ..bench::settings() });
     bench.calls(2, Heard::Failed);
     assert_eq!(bench.open_time(), open);
 }

@@ -6,7 +6,7 @@ use http::StatusCode;
 use message::{Dedup, Settlement, Timestamp};
 use plivo_sim::Step;
 use serde_json::{Value, json};
-use store::{Claim, Fingerprint, IdempotencyKeys, StoredAnswer};
+use store::{Claim, Fingerprint, Store, StoreOptions, StoredAnswer};
 
 use super::Report;
 use super::bench::{Bench, Draft, Refused};
@@ -119,22 +119,25 @@ async fn after_a_refusal(line: &Line) -> Result<(), String> {
 
 /// Twenty-four hours are the store's to count, at instants that it is told.
 async fn after_its_retention(line: &Line) -> Result<(), String> {
-    let keys = IdempotencyKeys::default();
     let at = |second: &Value| {
         Timestamp(1_794_312_000_000).after(Duration::from_secs(second.as_u64().expect("a second")))
     };
-    let fingerprint = || Fingerprint::of("messages", &[]);
     let (first, again) = (at(&line.input["history"][0]["t"]), at(&line.input["t"]));
-    let Ok(Claim::New(guard)) = keys.claim("demo", "k1", fingerprint(), first).await else {
+    let store = Store::open(StoreOptions::default(), first).map_err(|err| err.to_string())?;
+    let fingerprint =
+        || Fingerprint::over(store.secret(), &[("operation", vec!["messages".into()])]);
+    let Ok(Claim::New(guard)) = store.claim("demo", "k1", fingerprint(), first).await else {
         return Err("the first use is not new".into());
     };
     let answer =
         StoredAnswer { status: 202, headers: Vec::new(), body: b"m1".to_vec(), message: None };
-    guard.bind(answer, first, first).await.map_err(|err| err.to_string())?;
+    let bound = store.key_row(&guard, answer, first, first).map_err(|err| err.to_string())?;
+    store.accept(Vec::new(), Some(bound)).await.map_err(|err| err.to_string())?;
+    drop(guard);
     let before =
-        keys.claim("demo", "k1", fingerprint(), again.before(Duration::from_secs(2))).await;
+        store.claim("demo", "k1", fingerprint(), again.before(Duration::from_secs(2))).await;
     ensure(matches!(before, Ok(Claim::Replay(_))), || format!("a second too early: {before:?}"))?;
-    let after = keys.claim("demo", "k1", fingerprint(), again).await;
+    let after = store.claim("demo", "k1", fingerprint(), again).await;
     ensure(matches!(after, Ok(Claim::New(_))), || format!("the key still binds: {after:?}"))
 }
 

@@ -15,7 +15,7 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new() -> Self {
-        Self { breakers: Breakers::new(Settings::default()), now: Instant::now() }
+        Self { breakers: Breakers::new(settings()), now: Instant::now() }
     }
 
     /// With the breaker just opened by failures in a row.
@@ -110,5 +110,17 @@ pub(super) fn probe(admit: Admit) -> Probe {
     match admit {
         Admit::Probe(probe) => probe,
         other => panic!("not told to probe: {other:?}"),
+    }
+}
+
+/// messaging.md 3.5.
+pub(in super::super) fn settings() -> Settings {
+    Settings {
+        failures: 5,
+        window: Duration::from_secs(30),
+        min_calls: 20,
+        ratio_percent: 50,
+        open: Duration::from_secs(15),
+        open_max: Duration::from_secs(300),
     }
 }
