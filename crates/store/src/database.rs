@@ -1,18 +1,21 @@
-//! The database: one connection that writes, and one that reads beside it.
+//! The database: one connection that writes, and two that read beside it, so that nobody's long list holds a send up.
 
+mod health;
 mod migrations;
 mod queue;
 mod space;
+mod turns;
 
 use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use self::health::Health;
 use self::queue::Queue;
 use self::space::Space;
 use crate::{Durability, OpenError, Place, StoreError};
@@ -21,7 +24,7 @@ pub use self::queue::Commit;
 pub(crate) use self::queue::Fault;
 
 /// How long a write waits for somebody else's lock, such as a person's `sqlite3`.
-const BUSY: Duration = Duration::from_secs(2);
+const BUSY: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 2_000 });
 /// Most bytes of the write-ahead log that are kept after a checkpoint.
 const JOURNAL_BYTES: i64 = 64 << 20;
 /// Prepared statements that a connection keeps.
@@ -31,21 +34,25 @@ const STATEMENTS: usize = 96;
 #[derive(Clone)]
 pub(crate) struct Database(Arc<Inner>);
 
+/// Dropped from the first to the last: the writer closes after those who read, and takes the log with it.
 struct Inner {
-    writes: Queue,
     /// None in memory, where only the writer can see the database.
-    reads: Option<Queue>,
-    health: Arc<Health>,
+    readers: Option<Readers>,
+    writes: Queue,
+    written: Arc<Health>,
+    /// That the log is to be emptied after the next commit.
+    empty_log: Arc<AtomicBool>,
     space: Option<Space>,
     /// Held for as long as the database is open.
     _lock: Option<File>,
 }
 
-/// How the database fares.
-#[derive(Debug, Default)]
-pub(crate) struct Health {
-    sick: AtomicBool,
-    reason: Mutex<String>,
+struct Readers {
+    /// One row, or a few by an index.
+    rows: Queue,
+    /// Whatever may look at many rows.
+    lists: Queue,
+    read: Arc<Health>,
 }
 
 impl Database {
@@ -61,42 +68,51 @@ impl Database {
         min_free_percent: u8,
         first: impl FnOnce(&Connection) -> rusqlite::Result<R>,
     ) -> Result<(Self, R), OpenError> {
-        let health = Arc::new(Health::default());
         let Place::File(path) = place else {
             let bad = |source| OpenError::Database { path: ":memory:".into(), source };
             let mut memory = Connection::open_in_memory().map_err(bad)?;
             prepare(&memory).map_err(bad)?;
             migrations::apply(&mut memory, Path::new(":memory:"))?;
             let read = first(&memory).map_err(bad)?;
-            let writes = Queue::start("store", memory, true, &health);
-            let inner = Inner { writes, reads: None, health, space: None, _lock: None };
-            return Ok((Self(Arc::new(inner)), read));
+            return Ok((Self::start(memory, None, None, None), read));
         };
         let lock = lock(path)?;
         let bad = |source| OpenError::Database { path: path.clone(), source };
         let mut writer = Connection::open(path).map_err(bad)?;
-        for own in [path.clone(), beside(path, "-wal"), beside(path, "-shm")] {
-            only_ours(&own);
-        }
         prepare(&writer).map_err(bad)?;
+        migrations::check(&writer, path)?;
+        only_ours(path);
         // FULL waits for the disk at each commit; NORMAL leaves the log's pages to the system until a checkpoint.
         let synchronous = if durability == Durability::Power { "FULL" } else { "NORMAL" };
         writer.pragma_update(None, "journal_mode", "WAL").map_err(bad)?;
         writer.pragma_update(None, "synchronous", synchronous).map_err(bad)?;
         writer.pragma_update(None, "journal_size_limit", JOURNAL_BYTES).map_err(bad)?;
         migrations::apply(&mut writer, path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let reader = Connection::open_with_flags(path, flags).map_err(bad)?;
-        prepare(&reader).map_err(bad)?;
-        let read = first(&writer).map_err(bad)?;
-        let inner = Inner {
-            writes: Queue::start("store-write", writer, true, &health),
-            reads: Some(Queue::start("store-read", reader, false, &health)),
-            health,
-            space: (min_free_percent > 0).then(|| Space::new(path, min_free_percent)),
-            _lock: Some(lock),
+        let reader = || {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let reader = Connection::open_with_flags(path, flags).map_err(bad)?;
+            prepare(&reader).map_err(bad)?;
+            Ok(reader)
         };
-        Ok((Self(Arc::new(inner)), read))
+        let readers = Readers::start(reader()?, reader()?);
+        let read = first(&writer).map_err(bad)?;
+        let space = (min_free_percent > 0).then(|| Space::new(path, min_free_percent));
+        Ok((Self::start(writer, Some(readers), space, Some(lock)), read))
+    }
+
+    fn start(
+        writer: Connection,
+        readers: Option<Readers>,
+        space: Option<Space>,
+        lock: Option<File>,
+    ) -> Self {
+        let written = Arc::new(Health::new("written"));
+        let empty_log = Arc::new(AtomicBool::new(false));
+        let (health, empty) = (Arc::clone(&written), Arc::clone(&empty_log));
+        let writes = Queue::start("store-write", move |waiting| {
+            turns::write_all(waiting, &writer, &health, &empty);
+        });
+        Self(Arc::new(Inner { readers, writes, written, empty_log, space, _lock: lock }))
     }
 
     /// Puts `work` into the next transaction. It may be run again, alone, where another's work spoils the transaction it
@@ -108,42 +124,60 @@ impl Database {
         self.0.writes.put(work)
     }
 
-    /// Reads what is committed.
+    /// Reads what is committed: one row, or a few by an index. A send may wait for it.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         work: impl FnMut(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.0.reads.as_ref().unwrap_or(&self.0.writes).put(work).await
+        let queue = self.0.readers.as_ref().map_or(&self.0.writes, |readers| &readers.rows);
+        queue.put(work).await
+    }
+
+    /// Reads what is committed, where that may be a look at many rows.
+    pub(crate) async fn list<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let queue = self.0.readers.as_ref().map_or(&self.0.writes, |readers| &readers.lists);
+        queue.put(work).await
+    }
+
+    /// Has the write-ahead log emptied after the next commit, with all that it still has of what was deleted.
+    pub(crate) fn empty_log(&self) {
+        self.0.empty_log.store(true, Ordering::Release);
     }
 
     /// Why nothing new can be accepted, if so.
     pub(crate) fn trouble(&self) -> Option<StoreError> {
-        if self.0.health.sick.load(Ordering::Acquire) {
-            let reason = self.0.health.reason.lock().unwrap_or_else(PoisonError::into_inner);
-            return Some(StoreError::Unavailable(reason.clone()));
+        let read = self.0.readers.as_ref().and_then(|readers| readers.read.trouble());
+        match self.0.written.trouble().or(read) {
+            Some(reason) => Some(StoreError::Unavailable(reason)),
+            None => self.is_low().then_some(StoreError::LowSpace),
         }
-        self.0.space.as_ref().filter(|space| space.is_low()).map(|_| StoreError::LowSpace)
+    }
+
+    /// Whether the disk has too little free.
+    pub(crate) fn is_low(&self) -> bool {
+        self.0.space.as_ref().is_some_and(Space::is_low)
+    }
+}
+
+impl Readers {
+    fn start(rows: Connection, lists: Connection) -> Self {
+        let read = Arc::new(Health::new("read"));
+        let start = |name: &str, reader: Connection| {
+            let health = Arc::clone(&read);
+            Queue::start(name, move |waiting| turns::read_all(waiting, &reader, &health))
+        };
+        Self { rows: start("store-read", rows), lists: start("store-list", lists), read }
     }
 }
 
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Database").field("health", &self.0.health).finish_non_exhaustive()
-    }
-}
-
-impl Health {
-    fn is_well(&self) {
-        if self.sick.swap(false, Ordering::AcqRel) {
-            tracing::info!("the store can be written again");
-        }
-    }
-
-    fn is_sick(&self, reason: &str) {
-        reason.clone_into(&mut self.reason.lock().unwrap_or_else(PoisonError::into_inner));
-        if !self.sick.swap(true, Ordering::AcqRel) {
-            tracing::error!(reason, "the store cannot be written; nothing new is accepted");
-        }
+        f.debug_struct("Database")
+            .field("trouble", &self.0.written.trouble())
+            .finish_non_exhaustive()
     }
 }
 
@@ -180,5 +214,10 @@ fn only_ours(path: &Path) {
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    connection.pragma_update(None, "temp_store", "MEMORY")
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // A number or text that is no longer kept is overwritten, not only unlinked.
+    connection.pragma_update(None, "secure_delete", true)
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,6 +43,9 @@ pub enum OpenError {
         /// The latest that this program knows.
         known: i64,
     },
+    /// Another program's database.
+    #[error("{0} is the database of another program; give [store] path a file of its own")]
+    Foreign(PathBuf),
     /// Something at the file system.
     #[error("{path} cannot be used")]
     File {

@@ -126,11 +126,13 @@ impl Store {
                 "UPDATE events SET relay = ?2, next_try = ?3, fault = ?4, tries = tries + 1 WHERE number = ?1",
             )?;
             update.execute((number, state, next, fault))?;
+            crate::fail::point("relay.in_transaction");
             Ok(())
         })
     }
 
-    /// Has the app called again, at once, with what was given up; the number of events that this is about.
+    /// Has the app called again, at once, with what was given up, the oldest first; the number of events that this is
+    /// about, at most 1,000.
     ///
     /// # Errors
     ///
@@ -139,9 +141,10 @@ impl Store {
         let app = app.to_owned();
         self.database.write(move |connection| {
             let mut update = connection.prepare_cached(
-                "UPDATE events SET relay = 'due', next_try = ?2, tries = 0 WHERE relay = 'dead' AND app = ?1",
+                "UPDATE events SET relay = 'due', next_try = ?2, tries = 0 WHERE number IN \
+                 (SELECT number FROM events WHERE relay = 'dead' AND app = ?1 ORDER BY number LIMIT ?3)",
             )?;
-            Ok(update.execute((&app, to_db(now)))?)
+            Ok(update.execute((&app, to_db(now), MOST))?)
         })
     }
 
@@ -152,7 +155,7 @@ impl Store {
         + Send
         + 'static,
     ) -> Result<Vec<Event>, StoreError> {
-        self.database.read(move |connection| Ok(rows(&mut connection.prepare_cached(&sql)?)?)).await
+        self.database.list(move |connection| Ok(rows(&mut connection.prepare_cached(&sql)?)?)).await
     }
 }
 
@@ -189,3 +192,6 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
         fault: row.get(8)?,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -148,11 +148,6 @@ impl<V: Kept> Expiring<V> {
         }
     }
 
-    /// The weight of all entries.
-    pub(crate) fn weight(&self) -> usize {
-        self.weight
-    }
-
     /// Drops the entry that ended first; `false` where none has ended.
     fn drop_ended(&mut self) -> bool {
         let Some(first) = self.ends.first_entry().filter(|first| first.key().0 <= self.latest)

@@ -1,6 +1,6 @@
 //! What policies hold for messages, written down beside them.
 
-use message::{Hold, MessageId, Timestamp};
+use message::{Hold, MessageId, Settlement, Timestamp};
 use rusqlite::{Connection, Row};
 
 use crate::messages::{from_db, to_db};
@@ -11,6 +11,7 @@ pub(crate) struct SavedHold {
     pub(crate) hold: Hold,
     pub(crate) message: MessageId,
     pub(crate) kind: HoldKind,
+    /// When it was made; of a calendar's, when its period began.
     pub(crate) at: Timestamp,
     /// When it counts no more.
     pub(crate) ends: Timestamp,
@@ -23,7 +24,7 @@ pub(crate) enum HoldKind {
     Window {
         cost: u32,
     },
-    /// In nanoseconds: what it added, and the theoretical arrival time after it.
+    /// In nanoseconds: what it added, and the theoretical arrival time after it, less what was given back since.
     Gcra {
         amount: i64,
         level: i64,
@@ -75,60 +76,76 @@ pub(crate) fn insert(connection: &Connection, holds: &[SavedHold]) -> rusqlite::
     Ok(())
 }
 
-/// Nothing was sent: the message's holds are as if they had never been.
-pub(crate) fn give_back(connection: &Connection, id: &MessageId) -> rusqlite::Result<()> {
-    // What came later on the same pace was put further away by what is now taken out.
-    connection
-        .prepare_cached(
-            "UPDATE holds SET level = level - gone.amount FROM (SELECT token, owner, name, amount FROM holds \
-             WHERE message = ? AND kind = 'gcra') AS gone \
-             WHERE holds.kind = 'gcra' AND holds.owner = gone.owner AND holds.name = gone.name AND holds.token > gone.token",
-        )?
-        .execute([&*id.0])?;
-    connection.prepare_cached("DELETE FROM holds WHERE message = ?")?.execute([&*id.0])?;
+/// Ends a message's holds. Of what is given back nothing stays but, for later charges on the same pace, how much they were
+/// put off by it.
+pub(crate) fn settle(
+    connection: &Connection,
+    id: &MessageId,
+    settlement: Settlement,
+) -> rusqlite::Result<()> {
+    let statements: &[&str] = match settlement {
+        // Another ledger keeps what it was told to keep.
+        Settlement::Keep => &["DELETE FROM holds WHERE message = ? AND kind = 'elsewhere'"],
+        Settlement::GiveBack => &[
+            "UPDATE holds SET kind = 'gcra-given-back' WHERE message = ? AND kind = 'gcra'",
+            "DELETE FROM holds WHERE message = ? AND kind != 'gcra-given-back'",
+        ],
+    };
+    for sql in statements {
+        connection.prepare_cached(sql)?.execute([&*id.0])?;
+    }
     Ok(())
 }
 
 /// What is held for a message.
 pub(crate) fn of(connection: &Connection, id: &MessageId) -> rusqlite::Result<Vec<Hold>> {
-    let mut query =
-        connection.prepare_cached("SELECT token, owner, name FROM holds WHERE message = ?")?;
+    let mut query = connection.prepare_cached(
+        "SELECT token, owner, name FROM holds WHERE message = ? AND kind != 'gcra-given-back' ORDER BY token",
+    )?;
     query.query_map([&*id.0], |row| hold(row, 0))?.collect()
+}
+
+/// The latest token that was written down of the policies' own ledger; another's are its own.
+pub(crate) fn last_token(connection: &Connection) -> rusqlite::Result<u64> {
+    let sql = "SELECT coalesce(max(token), 0) FROM holds WHERE kind != 'elsewhere'";
+    let last: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+    Ok(u64::from_ne_bytes(last.to_ne_bytes()))
 }
 
 /// Every hold that still counts at `now`, in the order they were made.
 pub(crate) fn all(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<RestoredHold>> {
     let mut query = connection.prepare(
-        "SELECT token, owner, name, message, kind, at, ends, amount, level, EXISTS (SELECT 1 FROM messages \
-         WHERE id = holds.message AND status IN ('accepted', 'waiting', 'sending', 'retry_wait', 'in_doubt', 'held')) \
-         FROM holds WHERE ends > ? AND kind != 'elsewhere' ORDER BY token",
+        "SELECT token, owner, name, message, kind, at, ends, amount, level - given_back, EXISTS (SELECT 1 FROM messages \
+         WHERE id = counting.message AND status IN ('accepted', 'waiting', 'sending', 'retry_wait', 'in_doubt', 'held')) \
+         FROM (SELECT *, sum(CASE kind WHEN 'gcra-given-back' THEN amount ELSE 0 END) \
+         OVER (PARTITION BY owner, name ORDER BY token) AS given_back FROM holds WHERE ends > ?) AS counting \
+         WHERE kind NOT IN ('elsewhere', 'gcra-given-back') ORDER BY token",
     )?;
     let rows = query.query_map([to_db(now)], |row| {
-        let (word, amount): (String, i64) = (row.get(4)?, row.get(7)?);
-        let cost = u32::try_from(amount).unwrap_or(u32::MAX);
-        let kind = match word.split(' ').collect::<Vec<_>>()[..] {
-            ["window"] => HoldKind::Window { cost },
-            ["gcra"] => HoldKind::Gcra { amount, level: row.get(8)? },
-            ["calendar", zone, period] => {
-                let period = ["day", "week", "month"].into_iter().find(|known| *known == period);
-                HoldKind::Calendar {
-                    zone: zone.to_owned(),
-                    period: period.unwrap_or("month"),
-                    cost,
-                }
-            }
-            _ => HoldKind::Reservation,
-        };
         let saved = SavedHold {
             hold: hold(row, 0)?,
             message: MessageId(row.get::<_, String>(3)?.into()),
-            kind,
+            kind: kind(row)?,
             at: from_db(row.get(5)?),
             ends: from_db(row.get(6)?),
         };
         Ok(RestoredHold { saved, open: row.get(9)? })
     })?;
     rows.collect()
+}
+
+fn kind(row: &Row<'_>) -> rusqlite::Result<HoldKind> {
+    let (word, amount): (String, i64) = (row.get(4)?, row.get(7)?);
+    let cost = u32::try_from(amount).unwrap_or(u32::MAX);
+    Ok(match word.split(' ').collect::<Vec<_>>()[..] {
+        ["window"] => HoldKind::Window { cost },
+        ["gcra"] => HoldKind::Gcra { amount, level: row.get(8)? },
+        ["calendar", zone, period] => {
+            let period = ["day", "week", "month"].into_iter().find(|known| *known == period);
+            HoldKind::Calendar { zone: zone.to_owned(), period: period.unwrap_or("month"), cost }
+        }
+        _ => HoldKind::Reservation,
+    })
 }
 
 fn hold(row: &Row<'_>, from: usize) -> rusqlite::Result<Hold> {

@@ -8,6 +8,7 @@ mod fingerprint;
 mod rows;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::{Commit, Store, StoreError};
 
 pub use fingerprint::Fingerprint;
 pub use rows::KeyRow;
-pub(crate) use rows::insert;
+pub(crate) use rows::{insert, is_full};
 
 /// How long an answer is kept, unless said otherwise.
 pub const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
@@ -55,21 +56,14 @@ pub enum Claim {
 /// The right to answer for a key. Dropped before [`Store::accept`] has bound the key, it leaves the key as if it had
 /// never been used.
 #[derive(Debug)]
-pub struct ClaimGuard {
-    claims: Arc<Mutex<Claims>>,
-    app: String,
-    key: String,
-    fingerprint: Fingerprint,
-    /// Dropped with the guard; that wakes all who wait.
-    _settled: watch::Sender<()>,
-}
+pub struct ClaimGuard(Arc<Held>);
 
 /// A request in flight with the same key.
 #[derive(Clone, Debug)]
 pub struct InFlight(watch::Receiver<()>);
 
-/// An answer as it was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An answer as it was given. `Debug` does not show its body.
+#[derive(Clone, PartialEq, Eq)]
 pub struct StoredAnswer {
     /// The HTTP status.
     pub status: u16,
@@ -84,6 +78,17 @@ pub struct StoredAnswer {
 /// The requests in flight, by app and key.
 pub(crate) type Claims = HashMap<String, Claimed>;
 
+/// A claim. Whoever holds a part of it keeps all others from the key.
+#[derive(Debug)]
+struct Held {
+    claims: Arc<Mutex<Claims>>,
+    app: String,
+    key: String,
+    fingerprint: Fingerprint,
+    /// Dropped with the claim; that wakes all who wait.
+    _settled: watch::Sender<()>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Claimed {
     fingerprint: Fingerprint,
@@ -96,7 +101,8 @@ impl Store {
         self.bounds.key_retention
     }
 
-    /// Claims `key` of `app` for a request, or says what stands in its way.
+    /// Claims `key` of `app` for a request, or says what stands in its way. The claim ends with its guard, or with the
+    /// transaction that binds the key where that is later.
     ///
     /// To wait for [`Claim::InFlight`], await [`InFlight::settled`] and claim again: the other request may have been refused.
     ///
@@ -119,14 +125,13 @@ impl Store {
             taken => return Ok(taken),
         };
         // Only now that nobody else can bind the key: what is in the database stays as it is read.
-        match self.bound(app, key, now).await? {
-            None if self.counts.keys() >= self.bounds.keys => Err(StoreError::Full),
-            None => Ok(Claim::New(guard)),
-            Some((fingerprint, answer)) => Ok(match guard.fingerprint.differences(&fingerprint) {
-                fields if fields.is_empty() => Claim::Replay(answer),
-                fields => Claim::Mismatch { fields },
-            }),
-        }
+        let Some((fingerprint, answer)) = self.bound(app, key, now).await? else {
+            return Ok(Claim::New(guard));
+        };
+        Ok(match guard.0.fingerprint.differences(&fingerprint) {
+            fields if fields.is_empty() => Claim::Replay(answer),
+            fields => Claim::Mismatch { fields },
+        })
     }
 
     /// What [`Store::accept`] binds the key with: the answer as it would be now, kept for the retention from `from` and
@@ -144,13 +149,9 @@ impl Store {
         from: Timestamp,
         deadline: Timestamp,
     ) -> Result<KeyRow, StoreError> {
-        if answer.bytes() > ANSWER_BYTES {
-            return Err(StoreError::Invalid("an answer to keep is above 16 MiB"));
-        }
+        answer.check()?;
         Ok(KeyRow {
-            app: guard.app.clone(),
-            key: guard.key.clone(),
-            fingerprint: guard.fingerprint.clone(),
+            held: Arc::clone(&guard.0),
             answer,
             ends: from.after(self.bounds.key_retention).max(deadline),
         })
@@ -161,10 +162,16 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`]: a repetition is told the older answer.
+    /// [`StoreError::Invalid`] for an answer above 16 MiB, [`StoreError::Unavailable`]: a repetition is told the older answer.
     pub fn answered(&self, guard: ClaimGuard, answer: StoredAnswer) -> Commit<()> {
-        self.database
-            .write(move |connection| Ok(rows::answer(connection, &guard.app, &guard.key, &answer)?))
+        if let Err(invalid) = answer.check() {
+            return Commit::refused(invalid);
+        }
+        self.database.write(move |connection| {
+            rows::answer(connection, &guard.0.app, &guard.0.key, &answer)?;
+            crate::fail::point("key.in_transaction");
+            Ok(())
+        })
     }
 
     fn claim_in_flight(
@@ -188,7 +195,8 @@ impl Store {
         claims.insert(name, Claimed { fingerprint: fingerprint.clone(), settled });
         let (app, key) = (app.to_owned(), key.to_owned());
         let claims = Arc::clone(&self.claims);
-        Ok(Claim::New(ClaimGuard { claims, app, key, fingerprint, _settled: sender }))
+        let held = Held { claims, app, key, fingerprint, _settled: sender };
+        Ok(Claim::New(ClaimGuard(Arc::new(held))))
     }
 
     async fn bound(
@@ -197,12 +205,17 @@ impl Store {
         key: &str,
         now: Timestamp,
     ) -> Result<Option<(Fingerprint, StoredAnswer)>, StoreError> {
-        let (app, key) = (app.to_owned(), key.to_owned());
-        self.database.read(move |connection| Ok(rows::find(connection, &app, &key, now)?)).await
+        let (app, key, most) = (app.to_owned(), key.to_owned(), self.bounds.keys);
+        self.database
+            .read(move |connection| match rows::find(connection, &app, &key, now)? {
+                None if rows::is_full(connection, most, now)? => Err(StoreError::Full.into()),
+                found => Ok(found),
+            })
+            .await
     }
 }
 
-impl Drop for ClaimGuard {
+impl Drop for Held {
     fn drop(&mut self) {
         locked(&self.claims).remove(&name_of([&self.app, &self.key]));
     }
@@ -217,9 +230,22 @@ impl InFlight {
 }
 
 impl StoredAnswer {
-    fn bytes(&self) -> usize {
+    fn check(&self) -> Result<(), StoreError> {
         let headers = self.headers.iter().map(|(name, value)| name.len() + value.len());
-        self.body.len() + headers.sum::<usize>()
+        if self.body.len() + headers.sum::<usize>() > ANSWER_BYTES {
+            return Err(StoreError::Invalid("an answer to keep is above 16 MiB"));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for StoredAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredAnswer")
+            .field("status", &self.status)
+            .field("message", &self.message)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The policies' memory, in memory.
+//! What policies remember, in memory.
 
 mod durable;
 mod limits;
@@ -54,27 +54,38 @@ impl MemoryLedger {
 
     /// What is to be written down of a hold of the message `of`, that was made by `now`.
     pub(crate) fn saved(&self, hold: &Hold, of: &MessageId, now: Timestamp) -> SavedHold {
-        let found = locked(&self.reservations)
-            .saved(hold)
-            .or_else(|| locked(&self.limits).saved(hold, now));
+        let reserved = locked(&self.reservations).until(hold);
+        let found = match reserved {
+            Some(until) => Some((HoldKind::Reservation, now, until)),
+            None => locked(&self.limits).saved(hold),
+        };
         let (kind, at, ends) = found.unwrap_or((HoldKind::Elsewhere, now, now.after(LONGEST)));
         SavedHold { hold: hold.clone(), message: of.clone(), kind, at, ends }
     }
 
-    /// Takes up what was written down: holds in the order they were made, and values.
-    pub(crate) fn restore(&self, holds: Vec<RestoredHold>, saved: Vec<SavedValue>, now: Timestamp) {
-        let last = holds.iter().map(|each| each.saved.hold.token).max().unwrap_or(0);
+    /// Takes up what was written down: holds in the order they were made, and values. Tokens after `last` are new.
+    pub(crate) fn restore(
+        &self,
+        last: u64,
+        holds: Vec<RestoredHold>,
+        saved: Vec<SavedValue>,
+        now: Timestamp,
+    ) {
         self.tokens.fetch_max(last.saturating_add(1), Ordering::Relaxed);
+        // As of the last hold first: where the clock was set back meanwhile, all of it moves along.
+        let then = holds.iter().map(|each| each.saved.at).max().unwrap_or(now).max(now);
         for hold in holds {
             match hold.saved.kind {
-                HoldKind::Reservation => locked(&self.reservations).restore(hold, now),
-                _ => locked(&self.limits).restore(hold, now),
+                HoldKind::Reservation => locked(&self.reservations).restore(hold, then),
+                _ => locked(&self.limits).restore(hold, then),
             }
         }
-        let mut values = locked(&self.values);
         for SavedValue { owner, key, value, ends } in saved {
-            values.restore(&owner, &key, value, ends, now);
+            locked(&self.values).restore(&owner, &key, value, ends, then);
         }
+        locked(&self.reservations).tell(now);
+        locked(&self.limits).tell(now);
+        locked(&self.values).tell(now);
     }
 
     /// A value and its end.

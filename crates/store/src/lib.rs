@@ -9,6 +9,8 @@ mod error;
 mod events;
 mod expiring;
 pub mod fail;
+#[cfg(test)]
+mod fixtures;
 mod holds;
 mod idempotency;
 mod ledger;

@@ -9,6 +9,8 @@ use std::path::Path;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
+use crate::database::beside;
+
 /// Bytes of a key.
 const BYTES: usize = 32;
 
@@ -55,10 +57,17 @@ impl Secret {
             }
             Err(err) if err.kind() == io::ErrorKind::NotFound => {
                 let made = Self::random();
-                let mut file =
-                    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+                // Whole or not there: half a key would be nobody's.
+                let new = beside(path, ".new");
+                let mut file = OpenOptions::new()
+                    .write(true)
+                    .create(true)
+                    .truncate(true)
+                    .mode(0o600)
+                    .open(&new)?;
                 file.write_all(&made.0)?;
                 file.sync_all()?;
+                fs::rename(&new, path)?;
                 Ok(made)
             }
             Err(err) => Err(err),

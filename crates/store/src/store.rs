@@ -11,7 +11,7 @@ use crate::content::Content;
 use crate::database::{Database, beside};
 use crate::idempotency::Claims;
 use crate::ledger::{DurableLedger, KeptLedger};
-use crate::sweep::Counts;
+use crate::sweep::LogEmptied;
 use crate::{
     MemoryLedger, OpenError, Place, RETENTIONS, Secret, StoreError, StoreOptions, holds, ledger,
 };
@@ -27,7 +27,7 @@ pub struct Store {
     pub(crate) claims: Arc<Mutex<Claims>>,
     pub(crate) content: Content,
     pub(crate) bounds: Bounds,
-    pub(crate) counts: Counts,
+    pub(crate) log_emptied: Arc<LogEmptied>,
 }
 
 /// How much is kept, and how long.
@@ -47,12 +47,11 @@ impl Store {
     /// [`OpenError`]: another process has it, a newer version wrote it, or it cannot be read or written.
     pub fn open(options: StoreOptions, now: Timestamp) -> Result<Self, OpenError> {
         let StoreOptions { place, durability, text, numbers, hash_key, .. } = &options;
-        let counts = Counts::default();
         let left = |connection: &Connection| {
-            counts.refresh(connection)?;
-            Ok((holds::all(connection, now)?, ledger::values(connection, now)?))
+            let last = holds::last_token(connection)?;
+            Ok((last, holds::all(connection, now)?, ledger::values(connection, now)?))
         };
-        let (database, (holds, values)) =
+        let (database, (last_token, holds, values)) =
             Database::open(place, *durability, options.min_free_percent, left)?;
         let secret = match (hash_key, place) {
             (Some(key), _) => key.clone(),
@@ -69,7 +68,7 @@ impl Store {
             keys: options.most_keys,
         };
         let memory = MemoryLedger::default();
-        memory.restore(holds, values, now);
+        memory.restore(last_token, holds, values, now);
         let ledger = match place {
             Place::Memory => KeptLedger::InMemory(Arc::new(memory)),
             Place::File(_) => {
@@ -77,7 +76,8 @@ impl Store {
             }
         };
         let content = Content { text: *text, numbers: *numbers, secret };
-        Ok(Self { database, ledger, claims: Arc::default(), content, bounds, counts })
+        let (claims, log_emptied) = (Arc::default(), Arc::default());
+        Ok(Self { database, ledger, claims, content, bounds, log_emptied })
     }
 
     /// What policies remember.

@@ -1,6 +1,5 @@
 //! What is over makes room.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -8,44 +7,29 @@ use message::Timestamp;
 use rusqlite::Connection;
 
 use crate::messages::{delete, to_db};
-use crate::{Commit, Store};
+use crate::{Commit, Keep, Store};
 
 /// Most rows of a kind that one sweep takes, so that nobody waits for it.
 const ROWS: u32 = 2_000;
 /// How long what is over stays, so that a clock that was set back finds it again.
 const GRACE: Duration = Duration::from_secs(60);
+/// Most events for each message that may be kept. A message has two to four on its way.
+const EVENTS_A_MESSAGE: u64 = 4;
+/// How often the log is emptied of what is not to be kept.
+const EMPTY_LOG: Duration = Duration::from_secs(60);
 
-/// How many rows there are, as of the last sweep and what was added since.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Counts(Arc<[AtomicU64; 2]>);
+/// When the log was emptied last, in milliseconds since 1970.
+#[derive(Debug, Default)]
+pub(crate) struct LogEmptied(AtomicU64);
 
-impl Counts {
-    /// How many messages there would be with `more`, which are counted.
-    pub(crate) fn messages_would_be(&self, more: usize) -> u64 {
-        let more = more as u64;
-        self.0[0].fetch_add(more, Ordering::AcqRel) + more
-    }
-
-    pub(crate) fn messages_gone(&self, gone: usize) {
-        self.0[0].fetch_sub(gone as u64, Ordering::AcqRel);
-    }
-
-    pub(crate) fn keys(&self) -> u64 {
-        self.0[1].load(Ordering::Acquire)
-    }
-
-    pub(crate) fn key_added(&self) {
-        self.0[1].fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Counts anew; both tables have an index that is read instead of their rows.
-    pub(crate) fn refresh(&self, connection: &Connection) -> rusqlite::Result<()> {
-        for (count, table) in self.0.iter().zip(["messages", "idempotency_keys"]) {
-            let mut query = connection.prepare_cached(&format!("SELECT count(*) FROM {table}"))?;
-            let rows: i64 = query.query_row([], |row| row.get(0))?;
-            count.store(u64::try_from(rows).unwrap_or(0), Ordering::Release);
+impl LogEmptied {
+    fn is_due(&self, now: Timestamp) -> bool {
+        let last = Timestamp(self.0.load(Ordering::Acquire));
+        let due = now < last || now >= last.after(EMPTY_LOG);
+        if due {
+            self.0.store(now.0, Ordering::Release);
         }
-        Ok(())
+        due
     }
 }
 
@@ -57,24 +41,48 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`](crate::StoreError::Unavailable).
     pub fn sweep(&self, now: Timestamp) -> Commit<usize> {
-        let (counts, retention) = (self.counts.clone(), self.bounds.retention);
+        let all_is_kept = (self.content.text, self.content.numbers) == (Keep::Full, Keep::Full);
+        if !all_is_kept && self.log_emptied.is_due(now) {
+            self.database.empty_log();
+        }
+        let (retention, most_messages) = (self.bounds.retention, self.bounds.messages);
         self.database.write(move |connection| {
             let (over, old) = (to_db(now.before(GRACE)), to_db(now.before(retention)));
             let mut gone = 0;
-            for sql in [
-                "DELETE FROM holds WHERE token IN (SELECT token FROM holds WHERE ends <= ? LIMIT ?)",
-                "DELETE FROM policy_state WHERE (owner, key) IN (SELECT owner, key FROM policy_state WHERE ends <= ? LIMIT ?)",
-                "DELETE FROM idempotency_keys WHERE rowid IN (SELECT rowid FROM idempotency_keys WHERE ends <= ? LIMIT ?)",
+            for (sql, before) in [
+                ("DELETE FROM holds WHERE (token, message) IN (SELECT token, message FROM holds WHERE ends <= ? LIMIT ?)", over),
+                ("DELETE FROM policy_state WHERE (owner, key) IN (SELECT owner, key FROM policy_state WHERE ends <= ? LIMIT ?)", over),
+                ("DELETE FROM idempotency_keys WHERE rowid IN (SELECT rowid FROM idempotency_keys WHERE ends <= ? LIMIT ?)", over),
+                ("DELETE FROM events WHERE number IN \
+                 (SELECT number FROM events WHERE at <= ? AND relay IS NOT 'due' ORDER BY at LIMIT ?)", old),
             ] {
-                gone += connection.prepare_cached(sql)?.execute((over, ROWS))?;
+                gone += connection.prepare_cached(sql)?.execute((before, ROWS))?;
             }
-            let events = "DELETE FROM events WHERE number IN \
-                 (SELECT number FROM events WHERE at <= ? AND relay IS NOT 'due' ORDER BY at LIMIT ?)";
-            gone += connection.prepare_cached(events)?.execute((old, ROWS))?;
+            gone += drop_excess_events(connection, most_messages.saturating_mul(EVENTS_A_MESSAGE))?;
             let messages = "SELECT id FROM messages WHERE live = 0 AND updated <= ? ORDER BY updated LIMIT ?";
             gone += delete(connection, messages, (old, ROWS))?;
-            counts.refresh(connection)?;
             Ok(gone)
         })
     }
 }
+
+/// Rows of a table that `sizes` counts.
+pub(crate) fn rows_of(connection: &Connection, table: &str) -> rusqlite::Result<u64> {
+    let mut query = connection.prepare_cached("SELECT rows FROM sizes WHERE name = ?")?;
+    let rows: i64 = query.query_row([table], |row| row.get(0))?;
+    Ok(u64::try_from(rows).unwrap_or(0))
+}
+
+/// Messages that made room leave their events behind; of too many the oldest go, but for those an app is still to be
+/// called about.
+fn drop_excess_events(connection: &Connection, most: u64) -> rusqlite::Result<usize> {
+    let excess = rows_of(connection, "events")?.saturating_sub(most).min(u64::from(ROWS));
+    if excess == 0 {
+        return Ok(0);
+    }
+    let sql = "DELETE FROM events WHERE number IN (SELECT number FROM events WHERE relay IS NOT 'due' ORDER BY number LIMIT ?)";
+    connection.prepare_cached(sql)?.execute([i64::try_from(excess).unwrap_or(i64::MAX)])
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,15 +9,36 @@ use crate::OpenError;
 /// From version `n` to `n + 1`.
 const STEPS: [&str; 1] = [include_str!("schema.sql")];
 
-/// Brings the database to the latest version, all steps or none.
-pub(super) fn apply(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+/// Whether this program may change the database.
+///
+/// # Errors
+///
+/// [`OpenError::Newer`], [`OpenError::Foreign`], [`OpenError::Database`]; nothing is changed.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let bad = |source| OpenError::Database { path: path.to_owned(), source };
-    let known = i64::try_from(STEPS.len()).expect("a handful of steps");
-    let found = version(connection).map_err(bad)?;
+    let (found, known) = (version(connection).map_err(bad)?, known());
     if found > known {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
-    let from = usize::try_from(found).unwrap_or(0);
+    // Whoever keeps tables without a version, or with one but without ours, is another program.
+    let count = "SELECT count(*), count(CASE name WHEN 'messages' THEN 1 END) FROM sqlite_master";
+    let (all, ours): (i64, i64) =
+        connection.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?))).map_err(bad)?;
+    if (found == 0 && all > 0) || (found > 0 && ours == 0) {
+        return Err(OpenError::Foreign(path.to_owned()));
+    }
+    Ok(())
+}
+
+/// Brings the database to the latest version, all steps or none.
+///
+/// # Errors
+///
+/// As [`check`].
+pub(super) fn apply(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    check(connection, path)?;
+    let bad = |source| OpenError::Database { path: path.to_owned(), source };
+    let from = usize::try_from(version(connection).map_err(bad)?).unwrap_or(0);
     if from == STEPS.len() {
         return Ok(());
     }
@@ -25,8 +46,12 @@ pub(super) fn apply(connection: &mut Connection, path: &Path) -> Result<(), Open
     for sql in &STEPS[from..] {
         step.execute_batch(sql).map_err(bad)?;
     }
-    step.pragma_update(None, "user_version", known).map_err(bad)?;
+    step.pragma_update(None, "user_version", known()).map_err(bad)?;
     step.commit().map_err(bad)
+}
+
+fn known() -> i64 {
+    i64::try_from(STEPS.len()).expect("a handful of steps")
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {
@@ -68,5 +93,18 @@ mod tests {
         let err = apply(&mut newer, Path::new("sendgate.db")).unwrap_err().to_string();
         assert!(err.contains("sendgate.db was written by a newer sendgate (schema 99"), "{err}");
         assert!(shape(&newer).is_empty());
+    }
+
+    #[test]
+    fn the_database_of_another_program_is_refused_and_not_touched() {
+        for version in [0, 1] {
+            let mut foreign = Connection::open_in_memory().unwrap();
+            foreign.execute_batch("CREATE TABLE bookmarks (url TEXT)").unwrap();
+            foreign.pragma_update(None, "user_version", version).unwrap();
+            let before = shape(&foreign);
+            let refused = apply(&mut foreign, Path::new("other.db"));
+            assert!(matches!(refused, Err(OpenError::Foreign(_))), "{version}: {refused:?}");
+            assert_eq!(shape(&foreign), before);
+        }
     }
 }

@@ -1,36 +1,30 @@
-//! Work for one connection, in the order it came; what is there together is committed together.
+//! Work for one connection, in the order it came, on a thread of its own.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::task::{Context, Poll};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::Health;
 use crate::StoreError;
 
 /// Most work that waits. More is refused at once: the disk is not keeping up.
-const WAITING: usize = 65_536;
-/// Most work in one transaction, so that nobody waits for a very long one.
-const TOGETHER: usize = 512;
+const WAITING: usize = if cfg!(test) { 1_024 } else { 65_536 };
 
-/// A connection with a thread of its own, which ends with the last handle on it.
-pub(super) struct Queue(SyncSender<Box<dyn Work>>);
+/// What waits for one thread, which ends with this handle.
+pub(super) struct Queue {
+    /// None only while it is dropped.
+    work: Option<SyncSender<Box<dyn Work>>>,
+    thread: Option<JoinHandle<()>>,
+}
 
 /// Ready when the work is done and on disk. The work is done whether or not anybody waits.
 #[derive(Debug)]
 #[must_use = "what is not awaited may fail unseen; drop it by name where that is meant"]
 pub struct Commit<T>(State<T>);
-
-#[derive(Debug)]
-enum State<T> {
-    Waiting(oneshot::Receiver<Result<T, StoreError>>),
-    Refused(StoreError),
-}
 
 /// Why work was not done.
 #[derive(Debug)]
@@ -39,12 +33,21 @@ pub(crate) enum Fault {
     Refused(StoreError),
     /// The database does.
     Database(rusqlite::Error),
+    /// The work is broken.
+    Panicked,
 }
 
-trait Work: Send {
+/// Something to do with a connection, and whom to tell.
+pub(super) trait Work: Send {
     fn run(&mut self, connection: &Connection) -> Result<(), Fault>;
     /// Tells whoever waits: what the work said, or why it was not committed.
     fn end(self: Box<Self>, uncommitted: Option<StoreError>);
+}
+
+#[derive(Debug)]
+enum State<T> {
+    Waiting(oneshot::Receiver<Result<T, StoreError>>),
+    Refused(StoreError),
 }
 
 struct Task<T, F> {
@@ -54,26 +57,17 @@ struct Task<T, F> {
 }
 
 impl Queue {
+    /// A queue whose work `serve` does, on a thread called `name`, until nothing can come any more.
     pub(super) fn start(
         name: &str,
-        connection: Connection,
-        writes: bool,
-        health: &Arc<Health>,
+        serve: impl FnOnce(&Receiver<Box<dyn Work>>) + Send + 'static,
     ) -> Self {
-        let (sender, receiver) = sync_channel(WAITING);
-        let health = Arc::clone(health);
-        let run = move || {
-            if writes {
-                write_all(&receiver, &connection, &health)
-            } else {
-                read_all(&receiver, &connection)
-            }
-        };
-        thread::Builder::new()
+        let (work, waiting) = sync_channel(WAITING);
+        let thread = thread::Builder::new()
             .name(name.to_owned())
-            .spawn(run)
-            .expect("a process that cannot start two threads cannot serve");
-        Self(sender)
+            .spawn(move || serve(&waiting))
+            .expect("a process that cannot start a few threads cannot serve");
+        Self { work: Some(work), thread: Some(thread) }
     }
 
     pub(super) fn put<T: Send + 'static>(
@@ -82,12 +76,26 @@ impl Queue {
     ) -> Commit<T> {
         let (tell, told) = oneshot::channel();
         let task = Box::new(Task { work, said: None, tell });
-        match self.0.try_send(task) {
+        let Some(queue) = &self.work else { return Commit::refused(ended()) };
+        match queue.try_send(task) {
             Ok(()) => Commit(State::Waiting(told)),
             Err(TrySendError::Full(_)) => {
-                Commit::refused(StoreError::Unavailable("too much waits to be written".into()))
+                Commit::refused(StoreError::Unavailable("too much waits for the disk".into()))
             }
             Err(TrySendError::Disconnected(_)) => Commit::refused(ended()),
+        }
+    }
+}
+
+impl Drop for Queue {
+    /// What was put in is done first, and the connection closed: whoever opens the file next finds it all.
+    fn drop(&mut self) {
+        drop(self.work.take());
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != thread::current().id()
+        {
+            // A panic there has been logged, and everybody who waited was told.
+            drop(thread.join());
         }
     }
 }
@@ -124,12 +132,11 @@ impl<T: Send, F: FnMut(&Connection) -> Result<T, Fault> + Send> Work for Task<T,
     }
 
     fn end(self: Box<Self>, uncommitted: Option<StoreError>) {
-        let said = match uncommitted {
-            Some(why) => Err(why),
-            None => self.said.unwrap_or_else(|| Err(ended())),
-        };
-        // Nobody may be waiting.
-        drop(self.tell.send(said));
+        let Self { work, said, tell } = *self;
+        let said = uncommitted.map_or_else(|| said.unwrap_or_else(|| Err(ended())), Err);
+        // What the work holds, such as a claim, is free by the time that anybody is told. Nobody may be waiting.
+        drop(work);
+        drop(tell.send(said));
     }
 }
 
@@ -142,82 +149,6 @@ impl From<rusqlite::Error> for Fault {
 impl From<StoreError> for Fault {
     fn from(why: StoreError) -> Self {
         Self::Refused(why)
-    }
-}
-
-fn write_all(waiting: &Receiver<Box<dyn Work>>, connection: &Connection, health: &Health) {
-    let mut batch: Vec<Box<dyn Work>> = Vec::new();
-    while let Ok(first) = waiting.recv() {
-        batch.push(first);
-        batch.extend(waiting.try_iter().take(TOGETHER - 1));
-        let failed = commit(connection, &mut batch).err();
-        match failed {
-            None => {
-                health.is_well();
-                batch.drain(..).for_each(|work| work.end(None));
-            }
-            Some(err) if is_the_disks(&err) => {
-                let reason = plain(&err);
-                health.is_sick(&reason);
-                batch
-                    .drain(..)
-                    .for_each(|work| work.end(Some(StoreError::Unavailable(reason.clone()))));
-            }
-            // One piece of work has spoiled it for all; each for itself then.
-            Some(_) => {
-                for mut work in batch.drain(..) {
-                    let alone = commit(connection, std::slice::from_mut(&mut work));
-                    work.end(alone.err().map(|err| StoreError::Unavailable(plain(&err))));
-                }
-            }
-        }
-    }
-}
-
-/// Whether every other piece of work would meet the same: the file, the disk, or somebody else's lock.
-fn is_the_disks(err: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode as Code;
-
-    let code = err.sqlite_error_code();
-    !matches!(
-        code,
-        None | Some(Code::ConstraintViolation | Code::TypeMismatch | Code::TooBig | Code::Unknown)
-    )
-}
-
-/// Does all of `batch` in one transaction, or nothing.
-fn commit(connection: &Connection, batch: &mut [Box<dyn Work>]) -> Result<(), rusqlite::Error> {
-    connection.execute_batch("BEGIN IMMEDIATE")?;
-    let done = batch.iter_mut().try_for_each(|work| match work.run(connection) {
-        Ok(()) | Err(Fault::Refused(_)) => Ok(()),
-        Err(Fault::Database(err)) => Err(err),
-    });
-    crate::fail::point("store.commit");
-    let ended = done.and_then(|()| connection.execute_batch("COMMIT"));
-    if ended.is_err() && !connection.is_autocommit() {
-        // Some errors have rolled back by themselves.
-        drop(connection.execute_batch("ROLLBACK"));
-    }
-    crate::fail::point("store.committed");
-    ended
-}
-
-fn read_all(waiting: &Receiver<Box<dyn Work>>, connection: &Connection) {
-    while let Ok(mut work) = waiting.recv() {
-        match work.run(connection) {
-            Ok(()) | Err(Fault::Refused(_)) => work.end(None),
-            Err(Fault::Database(err)) => work.end(Some(StoreError::Unavailable(plain(&err)))),
-        }
-    }
-}
-
-/// SQLite's own sentence, without the statement.
-fn plain(err: &rusqlite::Error) -> String {
-    match err {
-        rusqlite::Error::SqliteFailure(code, text) => {
-            text.clone().unwrap_or_else(|| code.to_string())
-        }
-        other => other.to_string(),
     }
 }
 

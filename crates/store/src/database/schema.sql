@@ -57,16 +57,17 @@ CREATE TABLE attempts (
 
 -- What policies reserved and charged for the messages above.
 CREATE TABLE holds (
-  token   INTEGER PRIMARY KEY,
+  token   INTEGER NOT NULL,     -- the order in which they were made
   message TEXT NOT NULL,
   owner   TEXT NOT NULL,        -- the policy
-  kind    TEXT NOT NULL,        -- reservation, window, gcra, calendar ZONE PERIOD, elsewhere
+  kind    TEXT NOT NULL,        -- reservation, window, gcra, gcra-given-back, calendar ZONE PERIOD, elsewhere
   name    TEXT NOT NULL,        -- the key reserved, or limit and key as LENGTH:limitLENGTH:key
-  at      INTEGER NOT NULL,
+  at      INTEGER NOT NULL,     -- when it was made; for calendar, when its period began
   ends    INTEGER NOT NULL,     -- when it counts no more
   amount  INTEGER NOT NULL,     -- cost; for gcra nanoseconds
-  level   INTEGER NOT NULL      -- for gcra: the theoretical arrival time after it, in nanoseconds
-);
+  level   INTEGER NOT NULL,     -- for gcra: the theoretical arrival time after it, in nanoseconds
+  PRIMARY KEY (token, message)
+) WITHOUT ROWID;
 CREATE INDEX holds_of_message ON holds (message);
 CREATE INDEX holds_by_end ON holds (ends);
 
@@ -121,7 +122,27 @@ CREATE TABLE events (
 CREATE INDEX events_by_app ON events (app, number);
 CREATE INDEX events_of_message ON events (message, number);
 CREATE INDEX events_due ON events (next_try) WHERE relay = 'due';
+CREATE INDEX events_dead ON events (app, number) WHERE relay = 'dead';
 CREATE INDEX events_by_time ON events (at);
+
+-- How many rows the bounded tables have.
+CREATE TABLE sizes (
+  name TEXT PRIMARY KEY,
+  rows INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT INTO sizes VALUES ('messages', 0), ('idempotency_keys', 0), ('events', 0);
+CREATE TRIGGER messages_more AFTER INSERT ON messages
+  BEGIN UPDATE sizes SET rows = rows + 1 WHERE name = 'messages'; END;
+CREATE TRIGGER messages_fewer AFTER DELETE ON messages
+  BEGIN UPDATE sizes SET rows = rows - 1 WHERE name = 'messages'; END;
+CREATE TRIGGER idempotency_keys_more AFTER INSERT ON idempotency_keys
+  BEGIN UPDATE sizes SET rows = rows + 1 WHERE name = 'idempotency_keys'; END;
+CREATE TRIGGER idempotency_keys_fewer AFTER DELETE ON idempotency_keys
+  BEGIN UPDATE sizes SET rows = rows - 1 WHERE name = 'idempotency_keys'; END;
+CREATE TRIGGER events_more AFTER INSERT ON events
+  BEGIN UPDATE sizes SET rows = rows + 1 WHERE name = 'events'; END;
+CREATE TRIGGER events_fewer AFTER DELETE ON events
+  BEGIN UPDATE sizes SET rows = rows - 1 WHERE name = 'events'; END;
 
 -- For people: sqlite3 sendgate.db 'SELECT * FROM messages_shown'
 CREATE VIEW messages_shown AS

@@ -44,13 +44,19 @@ impl Fingerprint {
         Some(Self { fields: json.as_array()?.iter().map(field).collect::<Option<_>>()? })
     }
 
-    /// The names of the fields that differ.
+    /// The names of the fields that differ, or that only one of the two has.
     pub fn differences(&self, other: &Self) -> Vec<String> {
-        let theirs = |name: &str| other.fields.iter().find(|(each, _)| each == name);
-        let differs = |(name, hash): &&(Cow<'static, str>, String)| {
-            theirs(name).is_none_or(|(_, other)| other != hash)
-        };
-        self.fields.iter().filter(differs).map(|(name, _)| name.to_string()).collect()
+        let has =
+            |fields: &Self, field: &(Cow<'static, str>, String)| fields.fields.contains(field);
+        let mut names: Vec<String> = Vec::new();
+        let ours = self.fields.iter().filter(|field| !has(other, field));
+        let theirs = other.fields.iter().filter(|field| !has(self, field));
+        for (name, _) in ours.chain(theirs) {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_string());
+            }
+        }
+        names
     }
 }
 

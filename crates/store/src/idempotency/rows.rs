@@ -1,33 +1,63 @@
 //! Keys as rows.
 
+use std::sync::Arc;
+
 use message::{MessageId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::json;
 
-use super::{Fingerprint, StoredAnswer};
+use super::{Fingerprint, Held, StoredAnswer};
 use crate::messages::to_db;
+use crate::sweep::rows_of;
 
-/// A key to be bound with the messages that came under it.
+/// A key to be bound with the messages that came under it. Nobody else can claim the key for as long as there is one, so
+/// that a request that hangs up while it is being accepted cannot be overtaken by its own repetition.
 #[derive(Clone, Debug)]
 pub struct KeyRow {
-    pub(crate) app: String,
-    pub(crate) key: String,
-    pub(crate) fingerprint: Fingerprint,
-    pub(crate) answer: StoredAnswer,
-    pub(crate) ends: Timestamp,
+    pub(super) held: Arc<Held>,
+    pub(super) answer: StoredAnswer,
+    pub(super) ends: Timestamp,
 }
 
-pub(crate) fn insert(connection: &Connection, row: &KeyRow) -> rusqlite::Result<()> {
+/// Whether the bound on keys is reached by keys that are all in force.
+pub(crate) fn is_full(
+    connection: &Connection,
+    most: u64,
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    if rows_of(connection, "idempotency_keys")? < most {
+        return Ok(false);
+    }
+    let mut ended = connection.prepare_cached("SELECT 1 FROM idempotency_keys WHERE ends <= ?")?;
+    Ok(!ended.exists([to_db(now)])?)
+}
+
+/// Binds a key. Where the bound is reached, one that has ended makes room.
+pub(crate) fn insert(
+    connection: &Connection,
+    row: &KeyRow,
+    most: u64,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    if rows_of(connection, "idempotency_keys")? >= most {
+        let mut delete = connection.prepare_cached(
+            "DELETE FROM idempotency_keys WHERE rowid IN \
+             (SELECT rowid FROM idempotency_keys WHERE ends <= ? ORDER BY ends LIMIT 1)",
+        )?;
+        delete.execute([to_db(now)])?;
+    }
     // An older row is one that has ended: else the claim would have found it.
     let mut insert = connection.prepare_cached(
-        "INSERT OR REPLACE INTO idempotency_keys (app, key, fingerprint, message, status, headers, body, ends) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO idempotency_keys (app, key, fingerprint, message, status, headers, body, ends) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (app, key) DO UPDATE SET fingerprint = excluded.fingerprint, \
+         message = excluded.message, status = excluded.status, headers = excluded.headers, body = excluded.body, \
+         ends = excluded.ends",
     )?;
-    let KeyRow { app, key, fingerprint, answer, ends } = row;
+    let KeyRow { held, answer, ends } = row;
     insert.execute((
-        app,
-        key,
-        fingerprint.to_json(),
+        &held.app,
+        &held.key,
+        held.fingerprint.to_json(),
         answer.message.as_ref().map(|id| &*id.0),
         answer.status,
         json!(answer.headers).to_string(),

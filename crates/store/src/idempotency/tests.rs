@@ -1,30 +1,17 @@
-use std::collections::BTreeSet;
-
-use message::{Dedup, E164, Message, Sender};
+use std::time::Duration;
 
 use super::*;
+use crate::fixtures::{NOW, folder, id, ids, in_file, in_memory, killed, new, open};
+use crate::{Secret, StoreOptions};
 
-const NOW: Timestamp = Timestamp(1_780_000_000_000);
-
-fn message(to: &str, text: &str) -> Message {
-    Message {
-        id: MessageId("m1".into()),
-        to: E164::parse(to, "/to").unwrap(),
-        sender: Sender::Pool("pool".into()),
-        text: text.into(),
-        media_urls: vec![],
-        media_ids: vec![],
-        intent: String::new(),
-        ttl_s: None,
-        not_before: None,
-        callback_url: None,
-        dedup: Dedup::Content,
-        tags: vec![],
-    }
+fn fingerprint(fields: &[(&'static str, &str)]) -> Fingerprint {
+    let fields: Vec<_> =
+        fields.iter().map(|(name, value)| (*name, vec![(*value).to_owned()])).collect();
+    Fingerprint::over(&Secret::from_words(b"words"), &fields)
 }
 
 fn request(text: &str) -> Fingerprint {
-    Fingerprint::of("messages", &[message("+14155550123", text)])
+    fingerprint(&[("to", "+14155550123"), ("text", text)])
 }
 
 fn answer(body: &str) -> StoredAnswer {
@@ -32,231 +19,298 @@ fn answer(body: &str) -> StoredAnswer {
         status: 202,
         headers: vec![("location".into(), "/v1/messages/m1".into())],
         body: body.into(),
-        message: Some(MessageId("m1".into())),
+        message: Some(id("m1")),
     }
 }
 
-async fn claim(keys: &IdempotencyKeys, text: &str, now: Timestamp) -> Claim {
-    keys.claim("billing", "k1", request(text), now).await.unwrap()
+async fn claim(store: &Store, text: &str, now: Timestamp) -> Claim {
+    store.claim("billing", "k1", request(text), now).await.unwrap()
 }
 
-async fn bind(keys: &IdempotencyKeys, text: &str, now: Timestamp) {
-    let Claim::New(guard) = claim(keys, text, now).await else { panic!("the key is free") };
-    guard.bind(answer(text), now, now).await.unwrap();
+async fn free(store: &Store, text: &str) -> ClaimGuard {
+    match claim(store, text, NOW).await {
+        Claim::New(guard) => guard,
+        taken => panic!("the key is not free: {taken:?}"),
+    }
+}
+
+/// Accepts `which` under the guard's key.
+async fn bind(store: &Store, guard: &ClaimGuard, which: &str, body: &str) {
+    let row = store.key_row(guard, answer(body), NOW, NOW).unwrap();
+    store.accept(vec![new(which)], Some(row)).await.unwrap();
 }
 
 #[tokio::test]
-async fn an_equal_request_gets_the_same_answer_again() {
-    let keys = IdempotencyKeys::default();
-    bind(&keys, "code 1234", NOW).await;
+async fn an_equal_request_gets_the_answer_that_was_given_again() {
+    let store = open(&in_memory());
+    let guard = free(&store, "code 1234").await;
+    bind(&store, &guard, "m1", "queued").await;
+    store.answered(guard, answer("submitted")).await.unwrap();
     for _ in 0..2 {
-        let again = claim(&keys, "code 1234", NOW.after(Duration::from_secs(5))).await;
+        let again = claim(&store, "code 1234", NOW.after(Duration::from_secs(5))).await;
         assert!(
-            matches!(&again, Claim::Replay(stored) if *stored == answer("code 1234")),
+            matches!(&again, Claim::Replay(stored) if *stored == answer("submitted")),
             "{again:?}"
         );
     }
 }
 
 #[tokio::test]
+async fn a_process_that_ends_between_acceptance_and_answer_leaves_the_answer_of_acceptance() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    let guard = free(&store, "code 1234").await;
+    bind(&store, &guard, "m1", "queued").await;
+    let left = killed(&folder);
+    let after = open(&in_file(&left));
+    let again = claim(&after, "code 1234", NOW).await;
+    assert!(matches!(&again, Claim::Replay(stored) if *stored == answer("queued")), "{again:?}");
+    let other = claim(&after, "another", NOW).await;
+    assert!(matches!(&other, Claim::Mismatch { fields } if *fields == ["text"]), "{other:?}");
+}
+
+#[tokio::test]
 async fn another_request_under_the_key_is_told_which_fields_differ() {
-    let keys = IdempotencyKeys::default();
-    let Claim::New(guard) = claim(&keys, "code 1234", NOW).await else { panic!("the key is free") };
-    let in_flight = claim(&keys, "code 1235", NOW).await;
+    let store = open(&in_memory());
+    let guard = free(&store, "code 1234").await;
+    let in_flight = claim(&store, "code 1235", NOW).await;
     assert!(
         matches!(&in_flight, Claim::Mismatch { fields } if *fields == ["text"]),
         "{in_flight:?}"
     );
-    guard.bind(answer(""), NOW, NOW).await.unwrap();
-    let other = Fingerprint::of("messages", &[message("+14155550199", "x")]);
-    let bound = keys.claim("billing", "k1", other, NOW).await.unwrap();
+    bind(&store, &guard, "m1", "").await;
+    drop(guard);
+    let other = fingerprint(&[("to", "+14155550199"), ("text", "x")]);
+    let bound = store.claim("billing", "k1", other, NOW).await.unwrap();
     assert!(matches!(&bound, Claim::Mismatch { fields } if *fields == ["to", "text"]), "{bound:?}");
 }
 
 #[tokio::test]
-async fn a_request_that_was_refused_does_not_bind_its_key() {
-    let keys = IdempotencyKeys::default();
-    drop(claim(&keys, "code 1234", NOW).await);
-    assert!(matches!(claim(&keys, "another text", NOW).await, Claim::New(_)));
+async fn a_request_that_was_refused_or_given_up_does_not_bind_its_key() {
+    let store = open(&in_memory());
+    drop(free(&store, "code 1234").await);
+    drop(free(&store, "another text").await);
+    let panicking = store.clone();
+    let panicked = tokio::spawn(async move {
+        let _guard = free(&panicking, "a third").await;
+        panic!("as a request that meets a fault would");
+    });
+    assert!(panicked.await.is_err());
+    let guard = free(&store, "code 1234").await;
+    let row = store.key_row(&guard, answer(""), NOW, NOW).unwrap();
+    drop(row);
+    drop(guard);
+    free(&store, "another text").await;
+}
+
+#[tokio::test]
+async fn a_request_that_hangs_up_while_it_is_accepted_is_not_overtaken_by_its_repetition() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    let (go_on, gate) = std::sync::mpsc::channel::<()>();
+    let slow = store.database.write(move |_| {
+        let _open = gate.recv();
+        Ok(())
+    });
+    let guard = free(&store, "code 1234").await;
+    let row = store.key_row(&guard, answer("queued"), NOW, NOW).unwrap();
+    drop(store.accept(vec![new("m1")], Some(row)));
+    drop(guard);
+    let Claim::InFlight(first) = claim(&store, "code 1234", NOW).await else {
+        panic!("the key is free while its message is being accepted")
+    };
+    go_on.send(()).unwrap();
+    slow.await.unwrap();
+    first.settled().await;
+    let again = claim(&store, "code 1234", NOW).await;
+    assert!(matches!(&again, Claim::Replay(stored) if *stored == answer("queued")), "{again:?}");
+    assert_eq!(ids(&store).await, ["m1"]);
+}
+
+#[tokio::test]
+async fn an_answer_in_the_making_keeps_the_claim_until_it_is_written() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    let guard = free(&store, "code 1234").await;
+    bind(&store, &guard, "m1", "queued").await;
+    let (go_on, gate) = std::sync::mpsc::channel::<()>();
+    let slow = store.database.write(move |_| {
+        let _open = gate.recv();
+        Ok(())
+    });
+    drop(store.answered(guard, answer("submitted")));
+    let Claim::InFlight(first) = claim(&store, "code 1234", NOW).await else {
+        panic!("somebody could be told the older answer")
+    };
+    go_on.send(()).unwrap();
+    slow.await.unwrap();
+    first.settled().await;
+    let again = claim(&store, "code 1234", NOW).await;
+    assert!(matches!(&again, Claim::Replay(stored) if *stored == answer("submitted")), "{again:?}");
 }
 
 #[tokio::test]
 async fn keys_belong_to_their_app() {
-    let keys = IdempotencyKeys::default();
-    bind(&keys, "code 1234", NOW).await;
-    let other = keys.claim("shop", "k1", request("code 1234"), NOW).await.unwrap();
+    let store = open(&in_memory());
+    let guard = free(&store, "code 1234").await;
+    bind(&store, &guard, "m1", "").await;
+    let other = store.claim("shop", "k1", request("code 1234"), NOW).await.unwrap();
     assert!(matches!(other, Claim::New(_)), "{other:?}");
 }
 
 #[tokio::test]
 async fn an_answer_is_kept_for_a_day_or_until_the_messages_own_deadline() {
-    let (keys, day) = (IdempotencyKeys::default(), Duration::from_secs(86_400));
-    bind(&keys, "code 1234", NOW).await;
+    let (store, day) = (open(&in_memory()), Duration::from_secs(86_400));
+    let guard = free(&store, "code 1234").await;
+    bind(&store, &guard, "m1", "").await;
+    drop(guard);
     let before = Timestamp(NOW.after(day).0 - 1);
-    assert!(matches!(claim(&keys, "code 1234", before).await, Claim::Replay(_)));
-    let Claim::New(guard) = claim(&keys, "code 1234", NOW.after(day)).await else {
+    assert!(matches!(claim(&store, "code 1234", before).await, Claim::Replay(_)));
+    let Claim::New(guard) = claim(&store, "code 1234", NOW.after(day)).await else {
         panic!("the key ended")
     };
     let scheduled = NOW.after(3 * day);
-    guard.bind(answer(""), scheduled, scheduled.after(2 * day)).await.unwrap();
+    let row = store.key_row(&guard, answer(""), scheduled, scheduled.after(2 * day)).unwrap();
+    store.accept(vec![new("m2")], Some(row)).await.unwrap();
+    drop(guard);
     let last = Timestamp(scheduled.after(2 * day).0 - 1);
-    assert!(matches!(claim(&keys, "code 1234", last).await, Claim::Replay(_)));
-    assert!(matches!(claim(&keys, "code 1234", scheduled.after(2 * day)).await, Claim::New(_)));
+    assert!(matches!(claim(&store, "code 1234", last).await, Claim::Replay(_)));
+    assert!(matches!(claim(&store, "code 1234", scheduled.after(2 * day)).await, Claim::New(_)));
 }
 
 #[test]
 fn the_retention_is_between_an_hour_and_a_week() {
-    let of = |seconds| IdempotencyKeys::new(1, Duration::from_secs(seconds)).retention().as_secs();
+    let of = |seconds| {
+        let key_retention = Duration::from_secs(seconds);
+        open(&StoreOptions { key_retention, ..in_memory() }).key_retention().as_secs()
+    };
     assert_eq!((of(0), of(7_200), of(u64::MAX)), (3_600, 7_200, 604_800));
 }
 
 #[tokio::test]
 async fn who_waits_for_a_request_in_flight_wakes_when_it_is_answered_or_refused() {
     for answered in [true, false] {
-        let keys = IdempotencyKeys::default();
-        let Claim::New(guard) = claim(&keys, "code 1234", NOW).await else {
-            panic!("the key is free")
-        };
-        let Claim::InFlight(waiting) = claim(&keys, "code 1234", NOW).await else {
+        let store = open(&in_memory());
+        let guard = free(&store, "code 1234").await;
+        let Claim::InFlight(waiting) = claim(&store, "code 1234", NOW).await else {
             panic!("it is in flight")
         };
-        let Claim::InFlight(late) = claim(&keys, "code 1234", NOW).await else {
+        let Claim::InFlight(late) = claim(&store, "code 1234", NOW).await else {
             panic!("it is in flight")
         };
         let waiter = tokio::spawn(waiting.settled());
-        match answered {
-            true => guard.bind(answer("code 1234"), NOW, NOW).await.unwrap(),
-            false => drop(guard),
+        if answered {
+            bind(&store, &guard, "m1", "").await;
         }
+        drop(guard);
         waiter.await.unwrap();
         late.settled().await;
-        let again = claim(&keys, "code 1234", NOW).await;
+        let again = claim(&store, "code 1234", NOW).await;
         assert_eq!(matches!(again, Claim::Replay(_)), answered, "{again:?}");
         assert_eq!(matches!(again, Claim::New(_)), !answered, "{again:?}");
     }
 }
 
-#[tokio::test]
-async fn of_fifty_equal_requests_at_once_one_goes_on() {
-    let keys = IdempotencyKeys::default();
-    let requests = (0..50).map(|_| {
-        let keys = keys.clone();
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_fifty_equal_requests_at_once_one_is_accepted() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    let requests = (0..50).map(|n| {
+        let store = store.clone();
         tokio::spawn(async move {
             loop {
-                match claim(&keys, "code 1234", NOW).await {
+                match claim(&store, "code 1234", NOW).await {
                     Claim::New(guard) => {
-                        tokio::task::yield_now().await;
-                        guard.bind(answer("code 1234"), NOW, NOW).await.unwrap();
-                        return true;
+                        bind(&store, &guard, &format!("m{n}"), "queued").await;
+                        store.answered(guard, answer("submitted")).await.unwrap();
+                        return;
                     }
-                    Claim::Replay(_) => return false,
+                    Claim::Replay(stored) => return assert_eq!(stored, answer("submitted")),
                     Claim::InFlight(other) => other.settled().await,
                     Claim::Mismatch { fields } => panic!("equal requests differ in {fields:?}"),
                 }
             }
         })
     });
-    let mut sends = 0;
     for request in requests.collect::<Vec<_>>() {
-        sends += usize::from(request.await.unwrap());
+        request.await.unwrap();
     }
-    assert_eq!(sends, 1);
-}
-
-#[tokio::test]
-async fn keys_and_claims_are_bounded_together_and_ended_ones_make_room() {
-    let keys = IdempotencyKeys::new(2, DEFAULT_RETENTION);
-    let claim = |key: &'static str, now| keys.claim("billing", key, request("x"), now);
-    let Claim::New(first) = claim("a", NOW).await.unwrap() else { panic!("free") };
-    let second = claim("b", NOW).await.unwrap();
-    assert_eq!(claim("c", NOW).await.unwrap_err(), StoreError::Full);
-    first.bind(answer(""), NOW, NOW).await.unwrap();
-    assert_eq!(claim("c", NOW).await.unwrap_err(), StoreError::Full);
-    drop(second);
-    let third = claim("c", NOW).await.unwrap();
-    assert!(matches!(third, Claim::New(_)));
-    assert!(
-        matches!(claim("d", NOW.after(DEFAULT_RETENTION)).await.unwrap(), Claim::New(_)),
-        "a has ended"
-    );
-}
-
-#[tokio::test]
-async fn the_bytes_of_all_answers_are_bounded() {
-    let keys = IdempotencyKeys::default();
-    let most = ALL_BYTES / ANSWER_BYTES;
-    for n in 0..=most {
-        match keys.claim("billing", &n.to_string(), request("x"), NOW).await {
-            Ok(Claim::New(guard)) if n < most => {
-                let body = vec![b'b'; ANSWER_BYTES];
-                let answer = StoredAnswer { status: 202, headers: vec![], body, message: None };
-                guard.bind(answer, NOW, NOW).await.unwrap();
-            }
-            other => assert!(n == most && matches!(other, Err(StoreError::Full)), "{n}: {other:?}"),
-        }
-    }
+    assert_eq!(ids(&store).await.len(), 1);
 }
 
 #[tokio::test]
 async fn keys_and_answers_out_of_bounds_are_invalid() {
-    let keys = IdempotencyKeys::default();
+    let store = open(&in_memory());
     for key in [String::new(), "k".repeat(256)] {
-        let refused = keys.claim("billing", &key, request("x"), NOW).await;
+        let refused = store.claim("billing", &key, request("x"), NOW).await;
         assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
     }
-    assert!(keys.claim("billing", &"k".repeat(255), request("x"), NOW).await.is_ok());
-    let Claim::New(guard) = claim(&keys, "x", NOW).await else { panic!("free") };
-    let refused = guard.bind(answer(&"b".repeat(ANSWER_BYTES)), NOW, NOW).await;
+    assert!(store.claim("billing", &"k".repeat(255), request("x"), NOW).await.is_ok());
+    let guard = free(&store, "x").await;
+    let large = answer(&"b".repeat(ANSWER_BYTES));
+    let refused = store.key_row(&guard, large.clone(), NOW, NOW);
     assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
-    assert!(matches!(claim(&keys, "x", NOW).await, Claim::New(_)), "the key is free again");
+    bind(&store, &guard, "m1", "queued").await;
+    let refused = store.answered(guard, large).await;
+    assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
+    let again = claim(&store, "x", NOW).await;
+    assert!(matches!(&again, Claim::Replay(stored) if *stored == answer("queued")), "{again:?}");
 }
 
-#[test]
-fn a_fingerprint_sees_every_field_that_changes_the_message_and_no_other() {
-    let plain = message("+14155550123", "hi");
-    let same = Message {
-        id: MessageId("m2".into()),
-        callback_url: Some("http://127.0.0.1/".into()),
-        dedup: Dedup::Off,
-        tags: vec![("a".into(), "b".into())],
-        ..plain.clone()
-    };
-    let differences = |changed: Message| {
-        Fingerprint::of("messages", std::slice::from_ref(&plain))
-            .differences(&Fingerprint::of("messages", &[changed]))
-    };
-    assert!(differences(same).is_empty());
-    let changed = [
-        (Message { text: "hi ".into(), ..plain.clone() }, vec!["text"]),
-        (Message { to: E164::parse("+14155550199", "").unwrap(), ..plain.clone() }, vec!["to"]),
-        (Message { sender: Sender::ShortCode("pool".into()), ..plain.clone() }, vec!["from"]),
-        (Message { media_ids: vec!["a".into()], ..plain.clone() }, vec!["type", "media_ids"]),
-        (Message { intent: "otp".into(), ..plain.clone() }, vec!["intent"]),
-        (Message { ttl_s: Some(0), ..plain.clone() }, vec!["ttl_s"]),
-        (Message { not_before: Some(NOW), ..plain.clone() }, vec!["not_before"]),
-    ];
-    for (message, fields) in changed {
-        assert_eq!(differences(message), fields);
+#[tokio::test]
+async fn claims_in_flight_are_bounded() {
+    let store = open(&in_memory());
+    let mut guards = Vec::new();
+    for n in 0..CLAIMS {
+        let claimed = store.claim_in_flight("billing", &n.to_string(), request("x"));
+        guards.push(claimed.unwrap());
     }
-    let pair = |a: &str, b: &str| Message { media_ids: vec![a.into(), b.into()], ..plain.clone() };
-    let of = |message| Fingerprint::of("messages", &[message]);
-    assert_eq!(of(pair("a", "bc")).differences(&of(pair("ab", "c"))), ["media_ids"]);
-    assert_eq!(
-        of(pair("a", "b")).differences(&of(pair("b", "a"))),
-        ["media_ids"],
-        "their order counts"
-    );
-    assert_eq!(
-        Fingerprint::of("plivo", &[]).differences(&Fingerprint::of("messages", &[])),
-        ["operation"]
-    );
-    let two = [plain.clone(), message("+14155550199", "hi")];
-    let fields: BTreeSet<_> =
-        Fingerprint::of("messages", &two).differences(&of(plain.clone())).into_iter().collect();
-    assert!(fields.contains("to"), "{fields:?}");
+    let refused = store.claim("billing", "one more", request("x"), NOW).await;
+    assert!(matches!(refused, Err(StoreError::Full)), "{refused:?}");
+    guards.pop();
+    assert!(store.claim("billing", "one more", request("x"), NOW).await.is_ok());
 }
 
 #[test]
-fn no_hash_shows_in_debug() {
-    assert_eq!(format!("{:?}", request("code 1234")).matches(char::is_numeric).count(), 0);
+fn a_fingerprint_tells_fields_apart_by_name_value_and_number_of_values() {
+    let of = |values: &[&str]| {
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        Fingerprint::over(&Secret::from_words(b"words"), &[("media_ids", values)])
+    };
+    assert!(of(&["a", "b"]).differences(&of(&["a", "b"])).is_empty());
+    for (one, other) in [
+        (of(&["a", "bc"]), of(&["ab", "c"])),
+        (of(&["a", "b"]), of(&["b", "a"])),
+        (of(&["a"]), of(&["a", ""])),
+        (of(&[]), of(&[""])),
+    ] {
+        assert_eq!(one.differences(&other), ["media_ids"]);
+    }
+    let (more, less) = (fingerprint(&[("to", "1"), ("ttl_s", "")]), fingerprint(&[("to", "1")]));
+    assert_eq!(
+        (more.differences(&less), less.differences(&more)),
+        (vec!["ttl_s".into()], vec!["ttl_s".into()])
+    );
+}
+
+#[test]
+fn a_fingerprint_is_read_again_as_it_was_written() {
+    let written = request("code 1234").to_json();
+    assert!(!written.contains("5550123") && !written.contains("1234\""), "{written}");
+    let read = Fingerprint::from_json(&written).unwrap();
+    assert!(read.differences(&request("code 1234")).is_empty());
+    assert_eq!(read.differences(&request("code 1235")), ["text"]);
+    for other in ["", "{}", "[[1,2]]", "[[\"to\"]]"] {
+        assert!(Fingerprint::from_json(other).is_none(), "{other}");
+    }
+}
+
+#[tokio::test]
+async fn neither_hashes_nor_bodies_show_in_debug() {
+    let store = open(&in_memory());
+    let guard = free(&store, "code 1234").await;
+    let row = store.key_row(&guard, answer("to +14155550123"), NOW, NOW).unwrap();
+    assert_eq!(format!("{:?}", request("code 1234")), r#"["to", "text"]"#);
+    let shown = format!("{row:?}");
+    assert!(!shown.contains("5550123") && !shown.contains("43, 49"), "{shown}");
 }

@@ -44,10 +44,6 @@ impl DurableLedger {
         Self { memory, database, order: Mutex::new(()) }
     }
 
-    pub(crate) fn memory(&self) -> &MemoryLedger {
-        &self.memory
-    }
-
     /// Writes down what is under `key` now.
     fn write(&self, owner: &str, key: &str, now: Timestamp) {
         let Some((value, ends)) = self.memory.value(owner, key, now) else { return };
@@ -72,10 +68,11 @@ impl KeptLedger {
         }
     }
 
-    pub(crate) fn durable(&self) -> Option<&DurableLedger> {
+    /// Where it is decided.
+    pub(crate) fn memory(&self) -> &MemoryLedger {
         match self {
-            Self::InMemory(_) => None,
-            Self::Durable(ledger) => Some(ledger),
+            Self::InMemory(ledger) => ledger,
+            Self::Durable(ledger) => &ledger.memory,
         }
     }
 }

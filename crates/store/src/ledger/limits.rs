@@ -19,7 +19,7 @@ use usage::Usage;
 const CHARGES: usize = 64;
 /// Most bytes in the name of a limit.
 const LIMIT_BYTES: usize = 128;
-/// Most log entries and open holds of all limits together: some 40 MB.
+/// Most log entries and open holds of all limits together: some 100 MB.
 const ENTRIES: usize = 1_000_000;
 
 /// Usage by owner, limit and key.
@@ -95,28 +95,33 @@ impl Limits {
         self.0.change_only(&name, |usage| usage.settle(hold.token, settlement));
     }
 
-    /// What is to be written down of `hold`, if it is a charge.
-    pub(super) fn saved(
-        &mut self,
-        hold: &Hold,
-        now: Timestamp,
-    ) -> Option<(HoldKind, Timestamp, Timestamp)> {
-        let (usage, end) = self.0.get(&(name_of([&hold.owner]) + &hold.key))?;
-        let (kind, at) = usage.saved(hold.token)?;
-        Some((kind, at.unwrap_or(now), end))
+    pub(super) fn tell(&mut self, now: Timestamp) {
+        self.0.tell(now);
     }
 
-    /// Takes up what was written down, each usage's charges in the order they were made.
+    /// What is to be written down of `hold`, if it is a charge: what it is of, when it was made, and when it counts no more.
+    pub(super) fn saved(&self, hold: &Hold) -> Option<(HoldKind, Timestamp, Timestamp)> {
+        let (usage, end) = self.0.get(&(name_of([&hold.owner]) + &hold.key))?;
+        let (kind, at) = usage.saved(hold.token)?;
+        Some((kind, at, end))
+    }
+
+    /// Takes up what was written down, each usage's charges in the order they were made. Where the limit became one of
+    /// another kind, the latest kind counts, as it did then.
     pub(super) fn restore(&mut self, restored: RestoredHold, now: Timestamp) {
         self.0.tell(now);
         let name = name_of([&restored.saved.hold.owner]) + &restored.saved.hold.key;
         let end = restored.saved.ends;
-        if self.0.get(&name).is_none() {
-            let Some(usage) = Usage::of(&restored) else { return };
-            let _full = self.0.put(&name, usage, end);
-        }
-        let before = self.0.get(&name).map_or(end, |(_, end)| end);
-        self.0.change(&name, |usage| usage.restore(&restored), |_| before.max(end));
+        let of_kind = self.0.get(&name).filter(|(usage, _)| usage.is_of_kind_of(&restored));
+        let end = match of_kind {
+            Some((_, before)) => before.max(end),
+            None => {
+                let Some(usage) = Usage::of(&restored) else { return };
+                let _full = self.0.put(&name, usage, end);
+                end
+            }
+        };
+        self.0.change(&name, |usage| usage.restore(&restored), |_| end);
     }
 
     fn judge<'a>(

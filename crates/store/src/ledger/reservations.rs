@@ -5,7 +5,7 @@ use std::time::Duration;
 use message::{Hold, Holder, LedgerError, MessageId, Reserved, Settlement, Timestamp};
 
 use crate::expiring::{Expiring, Kept, name_of};
-use crate::holds::{HoldKind, RestoredHold};
+use crate::holds::RestoredHold;
 
 /// Reservations by owner and key.
 #[derive(Debug)]
@@ -21,6 +21,10 @@ struct Reservation {
 impl Reservations {
     pub(super) fn new(most_keys: usize) -> Self {
         Self(Expiring::new(most_keys, usize::MAX))
+    }
+
+    pub(super) fn tell(&mut self, now: Timestamp) {
+        self.0.tell(now);
     }
 
     pub(super) fn reserve(
@@ -52,10 +56,10 @@ impl Reservations {
         Some(Holder { by: held.by.clone(), until })
     }
 
-    /// What is to be written down of `hold`, if it is a reservation.
-    pub(super) fn saved(&mut self, hold: &Hold) -> Option<(HoldKind, Timestamp, Timestamp)> {
+    /// Until when `hold` reserves its key, if it is a reservation.
+    pub(super) fn until(&self, hold: &Hold) -> Option<Timestamp> {
         let (held, until) = self.0.get(&name_of([&hold.owner, &hold.key]))?;
-        (held.open == Some(hold.token)).then_some((HoldKind::Reservation, until, until))
+        (held.open == Some(hold.token)).then_some(until)
     }
 
     /// Takes up what was written down; the latest of a key stands.

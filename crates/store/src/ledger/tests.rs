@@ -1,5 +1,6 @@
 mod clock;
 mod limits;
+mod restarts;
 mod settling;
 
 use std::task::{Context, Poll, Waker};

@@ -23,6 +23,10 @@ impl Values {
         Self(Expiring::new(most_keys, ALL_BYTES))
     }
 
+    pub(super) fn tell(&mut self, now: Timestamp) {
+        self.0.tell(now);
+    }
+
     pub(super) fn get(&mut self, owner: &str, key: &str, now: Timestamp) -> Option<Vec<u8>> {
         self.0.tell(now);
         self.0.get(&name_of([owner, key])).map(|(value, _)| value.0.clone())

@@ -1,20 +1,20 @@
 //! Making messages ours.
 
-use message::Hold;
+use std::collections::HashSet;
+use std::fmt;
+
+use message::{Hold, Timestamp};
 use rusqlite::Connection;
 
-use super::Record;
 use super::columns::{decisions_json, list_json, segments_json, tags_json, to_db};
-use crate::database::Fault;
+use super::{Record, delete};
 use crate::holds::{self, SavedHold};
 use crate::idempotency::{self, KeyRow};
+use crate::sweep::rows_of;
 use crate::{Commit, Store, StoreError};
 
-/// Rows that make room at once where the bound is reached.
-const ROOM: u32 = 64;
-
-/// A cleared message to be recorded.
-#[derive(Clone, Debug)]
+/// A cleared message to be recorded. `Debug` does not show its text.
+#[derive(Clone)]
 pub struct NewMessage {
     /// Its record; what it says of the text is not looked at.
     pub record: Record,
@@ -24,58 +24,89 @@ pub struct NewMessage {
     pub holds: Vec<Hold>,
 }
 
+impl fmt::Debug for NewMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewMessage")
+            .field("record", &self.record)
+            .field("holds", &self.holds.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Store {
     /// Records messages, what they hold, and the idempotency key that they came under, all in one transaction.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Full`] where every record kept still asks something of us, [`StoreError::Exists`] where an id is taken,
-    /// [`StoreError::LowSpace`], [`StoreError::Unavailable`]. Nothing is recorded then.
+    /// [`StoreError::Full`] where every record kept still asks something of us, or every key is in force;
+    /// [`StoreError::Exists`] where an id is taken, [`StoreError::LowSpace`], [`StoreError::Unavailable`]. Nothing is recorded
+    /// then.
     pub fn accept(&self, messages: Vec<NewMessage>, key: Option<KeyRow>) -> Commit<()> {
-        if let Some(StoreError::LowSpace) = self.trouble() {
+        if self.database.is_low() {
             return Commit::refused(StoreError::LowSpace);
         }
         let holds: Vec<SavedHold> = messages.iter().flat_map(|new| self.saved(new)).collect();
-        let crowded = self.counts.messages_would_be(messages.len()) > self.bounds.messages;
-        let counts = self.counts.clone();
+        let bounds = self.bounds;
         self.database.write(move |connection| {
-            if messages.iter().any(|new| exists(connection, new).unwrap_or(true)) {
+            if !all_new(connection, &messages)? {
                 return Err(StoreError::Exists.into());
             }
-            if crowded {
-                let freed = make_room(connection)?;
-                if freed == 0 {
-                    return Err(StoreError::Full.into());
-                }
-                counts.messages_gone(freed);
+            let excess = excess(connection, messages.len(), bounds.messages)?;
+            let now = messages.first().map_or(Timestamp(0), |new| new.record.created);
+            if !has_ended(connection, excess)?
+                || (key.is_some() && idempotency::is_full(connection, bounds.keys, now)?)
+            {
+                return Err(StoreError::Full.into());
+            }
+            let oldest = "SELECT id FROM messages WHERE live = 0 ORDER BY updated LIMIT ?";
+            if excess > 0 {
+                delete(connection, oldest, [excess])?;
             }
             for new in &messages {
                 insert(connection, &new.record, &new.text)?;
             }
             holds::insert(connection, &holds)?;
             if let Some(key) = &key {
-                idempotency::insert(connection, key)?;
-                counts.key_added();
+                idempotency::insert(connection, key, bounds.keys, now)?;
             }
             crate::fail::point("accept.in_transaction");
-            Ok::<(), Fault>(())
+            Ok(())
         })
     }
 
     fn saved(&self, new: &NewMessage) -> Vec<SavedHold> {
-        let Some(ledger) = &self.ledger.durable() else { return Vec::new() };
-        let each = |hold: &Hold| ledger.memory().saved(hold, &new.record.id, new.record.created);
+        let memory = self.ledger.memory();
+        let each = |hold: &Hold| memory.saved(hold, &new.record.id, new.record.created);
         new.holds.iter().map(each).collect()
     }
 }
 
-fn exists(connection: &Connection, new: &NewMessage) -> rusqlite::Result<bool> {
-    connection.prepare_cached("SELECT 1 FROM messages WHERE id = ?")?.exists([&*new.record.id.0])
+/// Whether no two of `messages` have one id, and none has one that is taken.
+fn all_new(connection: &Connection, messages: &[NewMessage]) -> rusqlite::Result<bool> {
+    let ids: HashSet<&str> = messages.iter().map(|new| &*new.record.id.0).collect();
+    let mut query = connection.prepare_cached("SELECT 1 FROM messages WHERE id = ?")?;
+    for id in &ids {
+        if query.exists([id])? {
+            return Ok(false);
+        }
+    }
+    Ok(ids.len() == messages.len())
 }
 
-fn make_room(connection: &Connection) -> rusqlite::Result<usize> {
-    let oldest = "SELECT id FROM messages WHERE live = 0 ORDER BY updated LIMIT ?";
-    super::list::delete(connection, oldest, [i64::from(ROOM)])
+/// How many messages have to go for `more` to come.
+fn excess(connection: &Connection, more: usize, most: u64) -> rusqlite::Result<i64> {
+    let rows = rows_of(connection, "messages")?.saturating_add(more as u64);
+    Ok(i64::try_from(rows.saturating_sub(most)).unwrap_or(i64::MAX))
+}
+
+/// Whether so many messages ask nothing more of us.
+fn has_ended(connection: &Connection, many: i64) -> rusqlite::Result<bool> {
+    if many == 0 {
+        return Ok(true);
+    }
+    let mut query = connection
+        .prepare_cached("SELECT count(*) FROM (SELECT 1 FROM messages WHERE live = 0 LIMIT ?)")?;
+    Ok(query.query_row([many], |row| row.get::<_, i64>(0))? == many)
 }
 
 fn insert(connection: &Connection, record: &Record, text: &str) -> rusqlite::Result<()> {

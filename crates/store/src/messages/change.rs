@@ -42,7 +42,6 @@ pub(crate) struct Standing {
     pub(crate) app: String,
     pub(super) status: Status,
     pub(crate) relayed: bool,
-    pub(super) looked_at: bool,
 }
 
 impl Change {
@@ -93,8 +92,11 @@ impl Store {
                 return Err(StoreError::Exists.into());
             }
             connection
-                .prepare_cached("UPDATE messages SET message_uuid = ?2, updated = ?3 WHERE id = ?1")?
+                .prepare_cached(
+                    "UPDATE messages SET message_uuid = ?2, updated = ?3 WHERE id = ?1",
+                )?
                 .execute((&*id.0, &uuid, to_db(at)))?;
+            crate::fail::point("adopt.in_transaction");
             Ok(())
         })
     }
@@ -121,13 +123,12 @@ pub(super) fn standing(
     connection: &Connection,
     id: &MessageId,
 ) -> rusqlite::Result<Option<Standing>> {
-    let mut query = connection.prepare_cached(
-        "SELECT app, status, relay IS NOT NULL, next_look IS NOT NULL FROM messages WHERE id = ?",
-    )?;
+    let mut query = connection
+        .prepare_cached("SELECT app, status, relay IS NOT NULL FROM messages WHERE id = ?")?;
     let read = |row: &rusqlite::Row<'_>| {
         let status: String = row.get(1)?;
         let status = Status::from_word(&status).unwrap_or(Status::Held);
-        Ok(Standing { app: row.get(0)?, status, relayed: row.get(2)?, looked_at: row.get(3)? })
+        Ok(Standing { app: row.get(0)?, status, relayed: row.get(2)? })
     };
     query.query_row([&*id.0], read).optional()
 }
@@ -140,38 +141,53 @@ fn apply(
     content: &Content,
 ) -> Result<Status, Fault> {
     let after = change.status.map_or(before.status, |next| before.status.after(next));
-    let looked_at = !after.is_final() && (change.next_look.is_some() || before.looked_at);
-    let mut update = connection.prepare_cached(
-        "UPDATE messages SET status = ?2, updated = ?3, message_uuid = coalesce(?4, message_uuid), \
-         error_code = coalesce(?5, error_code), next_look = CASE WHEN ?6 THEN coalesce(?7, next_look) END, live = ?8 \
-         WHERE id = ?1",
-    )?;
     // Of a message that a report has moved further, the report's word on why stands.
     let overtaken = change.status.is_some_and(|next| next != after);
     let code = change.error_code.as_deref().filter(|_| !overtaken);
+    // Why it waited before is of no interest once Plivo has it.
+    let taken = after == Status::Submitted && !overtaken;
+    let mut update = connection.prepare_cached(
+        "UPDATE messages SET status = ?2, updated = ?3, message_uuid = coalesce(?4, message_uuid), \
+         error_code = CASE WHEN ?6 THEN ?5 ELSE coalesce(?5, error_code) END, next_look = coalesce(?7, next_look) \
+         WHERE id = ?1",
+    )?;
     update.execute(rusqlite::params![
         &*id.0,
         after.as_str(),
         to_db(change.at),
         change.message_uuid,
         code,
-        looked_at,
+        taken,
         change.next_look.map(to_db),
-        after.is_open() || looked_at,
     ])?;
     if let Some(attempt) = &change.attempt {
         put_attempt(connection, &id.0, attempt)?;
     }
-    if change.settle == Settle::As(Settlement::GiveBack) {
-        holds::give_back(connection, id)?;
+    if let Settle::As(settlement) = change.settle {
+        holds::settle(connection, id, settlement)?;
     }
-    if before.status != after {
-        if before.status.needs_content() && !after.needs_content() {
-            content.reduce(connection, id)?;
-        }
-        if after.is_announced() {
-            events::announce(connection, id, before, after, 0, change.at, code)?;
-        }
+    moved(connection, id, (before.status, after), content)?;
+    if before.status != after && after.is_announced() {
+        events::announce(connection, id, before, after, 0, change.at, code)?;
     }
     Ok(after)
+}
+
+/// What follows from where a message came from and where it is now: whether Plivo is still asked about it, whether
+/// anything is still asked of us, and what of it is still kept.
+pub(super) fn moved(
+    connection: &Connection,
+    id: &MessageId,
+    (before, after): (Status, Status),
+    content: &Content,
+) -> rusqlite::Result<()> {
+    let mut update = connection.prepare_cached(
+        "UPDATE messages SET next_look = CASE WHEN ?2 THEN NULL ELSE next_look END, \
+         live = ?3 OR (NOT ?2 AND next_look IS NOT NULL) WHERE id = ?1",
+    )?;
+    update.execute((&*id.0, after.is_final(), after.is_open()))?;
+    if before.needs_content() && !after.needs_content() {
+        content.reduce(connection, id)?;
+    }
+    Ok(())
 }

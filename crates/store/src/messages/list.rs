@@ -38,6 +38,13 @@ pub struct Page {
     pub next: Option<MessageId>,
 }
 
+/// What the rows of a list have to meet, with the values for the question marks.
+#[derive(Default)]
+struct Conditions {
+    sql: String,
+    values: Vec<Value>,
+}
+
 impl Store {
     /// The record with this id; of this app, where one is given.
     ///
@@ -69,7 +76,7 @@ impl Store {
     pub async fn list(&self, filter: &Filter) -> Result<Page, StoreError> {
         let (filter, content) = (filter.clone(), self.content.clone());
         self.database
-            .read(move |connection| {
+            .list(move |connection| {
                 let hash = filter.to.as_ref().map(|to| content.number_hash(to.as_str()));
                 page(connection, &filter, hash)
             })
@@ -96,8 +103,28 @@ impl Store {
     }
 }
 
-/// Deletes the messages whose ids `which` selects, and all that belongs to them but their events, which have a time of
-/// their own.
+impl Conditions {
+    fn and<const N: usize>(&mut self, condition: &str, values: [Value; N]) {
+        self.sql.push_str(" AND ");
+        self.sql.push_str(condition);
+        self.values.extend(values);
+    }
+
+    /// The newest rows that meet all of them, without their attempts.
+    fn newest(mut self, connection: &Connection, limit: usize) -> rusqlite::Result<Vec<Record>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM messages WHERE true{} ORDER BY number DESC LIMIT ?",
+            self.sql
+        );
+        self.values.push(Value::from(i64::try_from(limit).unwrap_or(i64::MAX)));
+        let mut query = connection.prepare_cached(&sql)?;
+        let rows = query.query_map(rusqlite::params_from_iter(self.values), record)?;
+        rows.collect()
+    }
+}
+
+/// Deletes the messages whose ids `which` selects, and all that belongs to them but their events and charges, which have
+/// a time of their own.
 pub(crate) fn delete(
     connection: &Connection,
     which: &str,
@@ -111,6 +138,7 @@ pub(crate) fn delete(
         for sql in [
             "DELETE FROM attempts WHERE message = ?",
             "DELETE FROM reports WHERE message = ?",
+            "DELETE FROM holds WHERE message = ? AND kind = 'elsewhere'",
             "DELETE FROM messages WHERE id = ?",
         ] {
             connection.prepare_cached(sql)?.execute([id])?;
@@ -128,50 +156,27 @@ pub(super) fn with_attempts(
 }
 
 fn page(connection: &Connection, filter: &Filter, to_hash: Option<String>) -> Result<Page, Fault> {
-    let (mut sql, mut values) = (format!("SELECT {COLUMNS} FROM messages WHERE 1"), Vec::new());
-    let mut when = |condition: &str, value: Option<&str>| {
-        if let Some(value) = value {
-            values.push(Value::from(value.to_owned()));
-            sql.push_str(&condition.replace("?", &format!("?{}", values.len())));
-        }
-    };
-    when(" AND app = ?", filter.app.as_deref());
-    when(" AND status = ?", filter.status.map(Status::as_str));
-    when(
-        " AND recipient_hash IS NULL AND recipient = ?",
-        filter.to.as_ref().filter(|_| to_hash.is_none()).map(E164::as_str),
-    );
+    let mut which = Conditions::default();
+    if let Some(app) = &filter.app {
+        which.and("app = ?", [app.clone().into()]);
+    }
+    if let Some(status) = filter.status {
+        which.and("status = ?", [Value::from(status.as_str().to_owned())]);
+    }
     if let Some(simple) = filter.simple {
-        let words: Vec<String> = Status::ALL
-            .into_iter()
-            .filter(|status| status.simple() == simple)
-            .map(|status| format!("'{}'", status.as_str()))
-            .collect();
-        sql.push_str(&format!(" AND status IN ({})", words.join(", ")));
+        which.and("status IN (SELECT value FROM json_each(?))", [statuses(simple)]);
     }
     if let (Some(to), Some(hash)) = (&filter.to, to_hash) {
-        values.push(Value::from(to.as_str().to_owned()));
-        values.push(Value::from(hash));
-        sql.push_str(&format!(
-            " AND (recipient = ?{} OR recipient_hash = ?{})",
-            values.len() - 1,
-            values.len()
-        ));
+        which.and(
+            "(recipient = ? OR recipient_hash = ?)",
+            [to.as_str().to_owned().into(), hash.into()],
+        );
     }
     if let Some(after) = &filter.after {
-        let mut query = connection.prepare_cached(
-            "SELECT number FROM messages WHERE id = ?1 AND (?2 IS NULL OR app = ?2)",
-        )?;
-        let number: Option<i64> =
-            query.query_row((&*after.0, &filter.app), |row| row.get(0)).optional()?;
-        values.push(Value::from(number.ok_or(StoreError::NotFound)?));
-        sql.push_str(&format!(" AND number < ?{}", values.len()));
+        which.and("number < ?", [number(connection, after, filter.app.as_deref())?.into()]);
     }
     let limit = if (1..=PAGE).contains(&filter.limit) { filter.limit } else { PAGE };
-    sql.push_str(&format!(" ORDER BY number DESC LIMIT {}", limit + 1));
-    let mut query = connection.prepare_cached(&sql)?;
-    let rows = query.query_map(rusqlite::params_from_iter(values), record)?;
-    let mut records: Vec<Record> = rows.collect::<Result<_, _>>()?;
+    let mut records = which.newest(connection, limit + 1)?;
     let more = records.len() > limit;
     records.truncate(limit);
     let records: Vec<Record> = records
@@ -180,4 +185,17 @@ fn page(connection: &Connection, filter: &Filter, to_hash: Option<String>) -> Re
         .collect::<Result<_, _>>()?;
     let next = records.last().filter(|_| more).map(|last| last.id.clone());
     Ok(Page { records, next })
+}
+
+/// Every status that is this simple one, as a JSON array.
+fn statuses(simple: Simple) -> Value {
+    let all = Status::ALL.into_iter().filter(|status| status.simple() == simple);
+    serde_json::json!(all.map(Status::as_str).collect::<Vec<_>>()).to_string().into()
+}
+
+fn number(connection: &Connection, id: &MessageId, app: Option<&str>) -> Result<i64, Fault> {
+    let mut query = connection
+        .prepare_cached("SELECT number FROM messages WHERE id = ?1 AND (?2 IS NULL OR app = ?2)")?;
+    let found = query.query_row((&*id.0, app), |row| row.get(0)).optional()?;
+    Ok(found.ok_or(StoreError::NotFound)?)
 }

@@ -14,7 +14,7 @@ impl Store {
     /// [`StoreError::Unavailable`].
     pub async fn due_looks(&self, now: Timestamp, most: u32) -> Result<Vec<Record>, StoreError> {
         self.database
-            .read(move |connection| {
+            .list(move |connection| {
                 let sql = format!(
                     "SELECT {COLUMNS} FROM messages WHERE next_look <= ? AND message_uuid IS NOT NULL ORDER BY next_look LIMIT ?"
                 );

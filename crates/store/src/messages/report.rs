@@ -3,11 +3,14 @@
 use message::{MessageId, Timestamp};
 use rusqlite::Connection;
 
-use super::change::standing;
+use super::change::{moved, standing};
 use super::columns::{report_json, to_db};
 use super::{ReportFacts, Status};
 use crate::database::Fault;
 use crate::{Commit, Content, Store, StoreError, events};
+
+/// Most reports that are kept of one message.
+const REPORTS: u32 = 32;
 
 /// A delivery report, or the answer to asking.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,40 +59,50 @@ fn apply(
     content: &Content,
 ) -> Result<Reported, Fault> {
     let before = standing(connection, id)?.ok_or(StoreError::NotFound)?;
-    let mut keep = connection.prepare_cached(
-        "INSERT OR IGNORE INTO reports (message, status, sequence, received, error_code) VALUES (?, ?, ?, ?, ?)",
-    )?;
-    let word = report.facts.status.as_str();
-    let kept = keep.execute((&*id.0, word, report.sequence, to_db(now), &report.error_code))?;
-    if kept == 0 {
+    if !keep(connection, id, report, now)? {
         return Ok(Reported { before: before.status, after: before.status, again: true });
     }
     let after = report.status.map_or(before.status, |next| before.status.after_report(next));
-    let moved = after != before.status;
+    let moves = after != before.status;
     let mut update = connection.prepare_cached(
         "UPDATE messages SET status = ?2, updated = ?3, message_uuid = coalesce(message_uuid, ?4), \
-         error_code = CASE WHEN ?5 THEN ?6 ELSE error_code END, report = CASE WHEN ?5 OR report IS NULL THEN ?7 ELSE report END, \
-         next_look = CASE WHEN ?8 THEN NULL ELSE next_look END, \
-         live = CASE WHEN ?8 THEN 0 ELSE live END WHERE id = ?1",
+         error_code = CASE WHEN ?5 THEN ?6 ELSE error_code END, \
+         report = CASE WHEN ?5 OR report IS NULL THEN ?7 ELSE report END WHERE id = ?1",
     )?;
     update.execute(rusqlite::params![
         &*id.0,
         after.as_str(),
         to_db(now),
         report.message_uuid,
-        moved,
+        moves,
         report.error_code,
         report_json(&report.facts),
-        after.is_final(),
     ])?;
-    if moved {
-        if before.status.needs_content() && !after.needs_content() {
-            content.reduce(connection, id)?;
-        }
-        if after.is_announced() {
-            let code = report.error_code.as_deref();
-            events::announce(connection, id, &before, after, report.sequence, now, code)?;
-        }
+    moved(connection, id, (before.status, after), content)?;
+    if moves && after.is_announced() {
+        let code = report.error_code.as_deref();
+        events::announce(connection, id, &before, after, report.sequence, now, code)?;
     }
+    crate::fail::point("report.in_transaction");
     Ok(Reported { before: before.status, after, again: false })
+}
+
+/// Writes a report down, of too many in the place of the oldest; `false` where it had come before.
+fn keep(
+    connection: &Connection,
+    id: &MessageId,
+    report: &Report,
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    let mut insert = connection.prepare_cached(
+        "INSERT OR IGNORE INTO reports (message, status, sequence, received, error_code) VALUES (?, ?, ?, ?, ?)",
+    )?;
+    let word = report.facts.status.as_str();
+    let new = insert.execute((&*id.0, word, report.sequence, to_db(now), &report.error_code))?;
+    let mut cut = connection.prepare_cached(
+        "DELETE FROM reports WHERE message = ?1 AND (status, sequence) IN (SELECT status, sequence FROM reports \
+         WHERE message = ?1 ORDER BY received DESC LIMIT -1 OFFSET ?2)",
+    )?;
+    cut.execute((&*id.0, REPORTS))?;
+    Ok(new > 0)
 }

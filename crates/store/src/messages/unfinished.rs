@@ -27,7 +27,7 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`].
     pub async fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
-        self.database.read(|connection| all(connection, None)).await
+        self.database.list(|connection| all(connection, None)).await
     }
 
     /// The same of one message; none where its way has ended.
@@ -51,12 +51,9 @@ fn all(connection: &Connection, id: Option<&str>) -> Result<Vec<Unfinished>, Fau
          ORDER BY number"
     );
     let mut query = connection.prepare(&sql)?;
-    let rows =
-        query.query_map([id], |row| Ok((record(row)?, row.get::<_, Option<String>>("text")?)))?;
     let mut found = Vec::new();
-    for row in rows {
-        let (record, text) = row?;
-        let record = with_attempts(connection, record)?;
+    for record in query.query_map([id], record)? {
+        let record = with_attempts(connection, record?)?;
         let Some(to) = record.to.clone() else {
             tracing::error!(message.id = %record.id, "a message without its recipient cannot be sent; cancel it");
             continue;
@@ -65,7 +62,7 @@ fn all(connection: &Connection, id: Option<&str>) -> Result<Vec<Unfinished>, Fau
             id: record.id.clone(),
             to,
             sender: record.sender.clone(),
-            text: text.unwrap_or_default(),
+            text: record.text.clone().unwrap_or_default(),
             media_urls: record.media_urls.clone(),
             media_ids: record.media_ids.clone(),
             intent: record.intent.clone(),

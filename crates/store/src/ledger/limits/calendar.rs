@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{ToSpan, ZonedDateTime};
 use message::{Calendar, LedgerError, Period, Settlement, Timestamp};
 
-use super::open::OpenCharges;
+use super::open::{Made, OpenCharges};
 use super::usage::Refused;
 use crate::holds::HoldKind;
 
@@ -63,7 +63,8 @@ impl Tally {
 
     pub(super) fn charge(&mut self, cost: u32, token: u64) {
         self.used += u64::from(cost);
-        self.open.add(token, u128::from(cost));
+        let amount = u128::from(cost);
+        self.open.add(token, Made { at: self.bounds.start, amount, level: 0 });
     }
 
     pub(super) fn settle(&mut self, token: u64, settlement: Settlement) {
@@ -75,34 +76,27 @@ impl Tally {
     }
 
     pub(super) fn saved(&self, token: u64) -> Option<(HoldKind, Timestamp)> {
-        let cost = u32::try_from(self.open.amount(token)?).unwrap_or(u32::MAX);
-        let period = match self.period {
-            Period::Day => "day",
-            Period::Week => "week",
-            Period::Month => "month",
-        };
-        Some((HoldKind::Calendar { zone: self.zone.clone(), period, cost }, self.bounds.start))
+        let cost = u32::try_from(self.open.made(token)?.amount).unwrap_or(u32::MAX);
+        let (zone, period) = (self.zone.clone(), word(self.period));
+        Some((HoldKind::Calendar { zone, period, cost }, self.bounds.start))
     }
 
     /// Nothing used yet of a period that was written down.
     pub(super) fn restored(zone: &str, period: &str, start: Timestamp, end: Timestamp) -> Self {
-        let period = match period {
-            "day" => Period::Day,
-            "week" => Period::Week,
-            _ => Period::Month,
-        };
+        let named = [Period::Day, Period::Week].into_iter().find(|known| word(*known) == period);
         let (bounds, open) = (Bounds { start, end }, OpenCharges::default());
+        let period = named.unwrap_or(Period::Month);
         Self { zone: zone.to_owned(), period, bounds, used: 0, open }
     }
 
-    /// A charge of the period that began at `start`; one of an earlier period is left out.
-    pub(super) fn restore(&mut self, start: Timestamp, token: u64, cost: u32, open: bool) {
-        if start != self.bounds.start {
-            return;
-        }
-        self.used += u64::from(cost);
-        if open {
-            self.open.add(token, u128::from(cost));
+    pub(super) fn is_of(&self, zone: &str, period: &str, start: Timestamp) -> bool {
+        (self.zone.as_str(), word(self.period), self.bounds.start) == (zone, period, start)
+    }
+
+    pub(super) fn restore(&mut self, token: u64, cost: u32, open: bool) {
+        self.charge(cost, token);
+        if !open {
+            self.open.close(token);
         }
     }
 
@@ -121,6 +115,15 @@ impl Tally {
 
     pub(super) fn holds(&self) -> usize {
         self.open.len()
+    }
+}
+
+/// The period's name in what is written down.
+fn word(period: Period) -> &'static str {
+    match period {
+        Period::Day => "day",
+        Period::Week => "week",
+        Period::Month => "month",
     }
 }
 

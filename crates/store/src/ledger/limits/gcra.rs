@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use message::{Gcra, Settlement, Timestamp};
 
-use super::open::OpenCharges;
+use super::open::{Made, OpenCharges};
 use super::usage::Refused;
 use crate::holds::HoldKind;
 
@@ -33,14 +33,21 @@ impl Pace {
         if cost == 0 {
             return Duration::ZERO;
         }
-        let now = nanos(now);
+        let (at, now) = (now, nanos(now));
         let free = self.tat.max(now);
         let due = (free + span(gcra, cost.min(gcra.burst))).saturating_sub(span(gcra, gcra.burst));
-        // Where the clock has caught up with earlier charges, giving those back frees nothing more.
-        self.open.lower_to(self.tat.saturating_sub(now));
-        self.open.add(token, span(gcra, cost));
-        self.tat = free + span(gcra, cost);
+        let made = Made { at, amount: span(gcra, cost), level: free + span(gcra, cost) };
+        self.add(token, made, true);
         rounded_up(due.saturating_sub(now))
+    }
+
+    fn add(&mut self, token: u64, made: Made, open: bool) {
+        // Where the clock has caught up with earlier charges, giving those back frees nothing more.
+        self.open.lower_to(self.tat.saturating_sub(nanos(made.at)));
+        if open {
+            self.open.add(token, made);
+        }
+        self.tat = (self.tat.max(nanos(made.at)) + made.amount).max(made.level);
     }
 
     pub(super) fn settle(&mut self, token: u64, settlement: Settlement) {
@@ -50,17 +57,23 @@ impl Pace {
         }
     }
 
-    pub(super) fn saved(&self, token: u64) -> Option<HoldKind> {
+    pub(super) fn saved(&self, token: u64) -> Option<(HoldKind, Timestamp)> {
         let whole = |nanos: u128| i64::try_from(nanos).unwrap_or(i64::MAX);
-        let amount = self.open.amount(token)?;
-        Some(HoldKind::Gcra { amount: whole(amount), level: whole(self.tat) })
+        let Made { at, amount, level } = self.open.made(token)?;
+        Some((HoldKind::Gcra { amount: whole(amount), level: whole(level) }, at))
     }
 
-    pub(super) fn restore(&mut self, token: u64, amount: i64, level: i64, open: bool) {
-        self.tat = self.tat.max(u128::try_from(level).unwrap_or(0));
-        if open {
-            self.open.add(token, u128::try_from(amount).unwrap_or(0));
-        }
+    /// Charges again what was written down, as it was: only the charges between that were given back are left out.
+    pub(super) fn restore(
+        &mut self,
+        at: Timestamp,
+        token: u64,
+        amount: i64,
+        level: i64,
+        open: bool,
+    ) {
+        let whole = |nanos: i64| u128::try_from(nanos).unwrap_or(0);
+        self.add(token, Made { at, amount: whole(amount), level: whole(level) }, open);
     }
 
     /// Cost that would pass at once.

@@ -100,14 +100,25 @@ impl Usage {
         }
     }
 
-    /// What is to be written down of an open charge, and when it was made where that counts.
-    pub(super) fn saved(&self, token: u64) -> Option<(HoldKind, Option<Timestamp>)> {
+    /// What is to be written down of an open charge, and when it was made.
+    pub(super) fn saved(&self, token: u64) -> Option<(HoldKind, Timestamp)> {
         match self {
-            Self::Window(log) => {
-                log.entry(token).map(|(at, cost)| (HoldKind::Window { cost }, Some(at)))
+            Self::Window(log) => log.entry(token).map(|(at, cost)| (HoldKind::Window { cost }, at)),
+            Self::Gcra(pace) => pace.saved(token),
+            Self::Calendar(tally) => tally.saved(token),
+        }
+    }
+
+    /// Whether a charge that was written down is of this kind: of the same period too, where it is a calendar's.
+    pub(super) fn is_of_kind_of(&self, restored: &RestoredHold) -> bool {
+        match (self, &restored.saved.kind) {
+            (Self::Window(_), HoldKind::Window { .. }) | (Self::Gcra(_), HoldKind::Gcra { .. }) => {
+                true
             }
-            Self::Gcra(pace) => pace.saved(token).map(|kind| (kind, None)),
-            Self::Calendar(tally) => tally.saved(token).map(|(kind, start)| (kind, Some(start))),
+            (Self::Calendar(tally), HoldKind::Calendar { zone, period, .. }) => {
+                tally.is_of(zone, period, restored.saved.at)
+            }
+            _ => false,
         }
     }
 
@@ -126,18 +137,16 @@ impl Usage {
         }
     }
 
-    /// Takes up a charge that was written down. One of another kind, from before the limit became this one, is left out.
+    /// Takes up a charge of this kind that was written down.
     pub(super) fn restore(&mut self, restored: &RestoredHold) {
-        let (token, open) = (restored.saved.hold.token, restored.open);
+        let (at, token, open) = (restored.saved.at, restored.saved.hold.token, restored.open);
         match (self, &restored.saved.kind) {
-            (Self::Window(log), HoldKind::Window { cost }) => {
-                log.restore(restored.saved.at, token, *cost, open);
-            }
+            (Self::Window(log), HoldKind::Window { cost }) => log.restore(at, token, *cost, open),
             (Self::Gcra(pace), HoldKind::Gcra { amount, level }) => {
-                pace.restore(token, *amount, *level, open);
+                pace.restore(at, token, *amount, *level, open);
             }
             (Self::Calendar(tally), HoldKind::Calendar { cost, .. }) => {
-                tally.restore(restored.saved.at, token, *cost, open);
+                tally.restore(token, *cost, open);
             }
             _ => {}
         }

@@ -1,0 +1,287 @@
+use std::sync::mpsc;
+
+use super::*;
+use crate::fixtures::{
+    NOW, accept, bring, folder, id, ids, in_file, in_memory, later, new, open, path,
+};
+use crate::{Status, Store, StoreOptions};
+
+/// How many transactions the log has: its frames that end one.
+///
+/// Source: SQLite, "WAL-mode File Format", sections 1 and 2.
+fn commits(folder: &tempfile::TempDir) -> usize {
+    let log = fs::read(beside(&path(folder), "-wal")).unwrap();
+    let page = u32::from_be_bytes(log[8..12].try_into().unwrap()) as usize;
+    let salt = &log[16..24];
+    let frames = log[32..].chunks_exact(24 + page).take_while(|frame| &frame[8..16] == salt);
+    frames.filter(|frame| frame[4..8] != [0; 4]).count()
+}
+
+/// Keeps the writer busy until the sender is dropped.
+fn hold_up(store: &Store) -> (mpsc::Sender<()>, Commit<()>) {
+    let (go_on, gate) = mpsc::channel::<()>();
+    let busy = store.database.write(move |_| {
+        let _open = gate.recv();
+        Ok(())
+    });
+    (go_on, busy)
+}
+
+fn unavailable<T: fmt::Debug>(said: Result<T, StoreError>) -> String {
+    match said {
+        Err(StoreError::Unavailable(why)) => why,
+        other => panic!("is not unavailable but {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_waits_together_is_committed_together() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    let before = commits(&folder);
+    let (go_on, busy) = hold_up(&store);
+    let accepts: Vec<_> =
+        (0..200).map(|n| store.accept(vec![new(&format!("m{n}"))], None)).collect();
+    drop(go_on);
+    busy.await.unwrap();
+    for accepted in accepts {
+        accepted.await.unwrap();
+    }
+    assert_eq!(commits(&folder) - before, 1, "transactions for 200 messages");
+    let page = store.list(&crate::Filter::default()).await.unwrap();
+    assert_eq!(&*page.records[0].id.0, "m199", "in the order in which they came");
+}
+
+#[tokio::test]
+async fn one_piece_of_work_that_fails_or_panics_fails_alone() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    let (go_on, busy) = hold_up(&store);
+    let first = store.accept(vec![new("m1")], None);
+    let poisoned = store.database.write(|connection| {
+        connection.execute("INSERT INTO sizes VALUES ('new', 1)", [])?;
+        connection.execute("INSERT INTO sizes VALUES ('messages', 0)", [])?;
+        Ok(())
+    });
+    let panicking = store.database.write(|connection| -> Result<(), Fault> {
+        connection.execute("INSERT INTO sizes VALUES ('new', 1)", [])?;
+        panic!("as work with a fault would");
+    });
+    let last = store.accept(vec![new("m2")], None);
+    drop(go_on);
+    busy.await.unwrap();
+    assert_eq!((first.await, last.await), (Ok(()), Ok(())));
+    let why = unavailable(poisoned.await);
+    assert!(why.contains("UNIQUE constraint failed"), "{why}");
+    let why = unavailable(panicking.await);
+    assert!(why.contains("a fault in sendgate itself"), "{why}");
+    assert_eq!(store.trouble(), None);
+    assert_eq!(ids(&store).await, ["m2", "m1"]);
+    let count = |connection: &Connection| {
+        Ok(connection.query_row("SELECT count(*) FROM sizes", [], |row| row.get::<_, i64>(0))?)
+    };
+    assert_eq!(store.database.read(count).await, Ok(3), "neither left a trace");
+}
+
+#[tokio::test]
+async fn a_panic_in_a_read_leaves_the_reader_to_others() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    let broken = store.database.read(|_| -> Result<(), Fault> { panic!("as a fault would") });
+    unavailable(broken.await);
+    assert_eq!(store.get(None, &id("m1")).await, Ok(None));
+    assert_eq!(store.trouble(), None);
+}
+
+#[tokio::test]
+async fn a_database_that_somebody_has_locked_is_unavailable_until_they_let_go() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    accept(&store, &["m1"]).await;
+    let person = Connection::open(path(&folder)).unwrap();
+    person.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let why = unavailable(store.accept(vec![new("m2")], None).await);
+    assert!(why.contains("locked"), "{why}");
+    assert_eq!(store.trouble(), Some(StoreError::Unavailable(why)));
+    assert_eq!(ids(&store).await, ["m1"], "what is there can be read");
+    person.execute_batch("ROLLBACK").unwrap();
+    store.sweep(NOW).await.unwrap();
+    assert_eq!(store.trouble(), None, "the sweep found out that it can be written again");
+    accept(&store, &["m2"]).await;
+    assert_eq!(ids(&store).await, ["m2", "m1"]);
+}
+
+#[tokio::test]
+async fn everybody_in_a_transaction_that_the_disk_refuses_is_told() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    let (go_on, busy) = hold_up(&store);
+    let person = Connection::open(path(&folder)).unwrap();
+    let accepts: Vec<_> =
+        (0..20).map(|n| store.accept(vec![new(&format!("m{n}"))], None)).collect();
+    drop(go_on);
+    drop(busy.await);
+    for accepted in accepts {
+        drop(accepted.await);
+    }
+    person.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let accepts: Vec<_> =
+        (0..20).map(|n| store.accept(vec![new(&format!("n{n}"))], None)).collect();
+    for accepted in accepts {
+        unavailable(accepted.await);
+    }
+    person.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(ids(&store).await.len(), 20);
+}
+
+/// Sets a pragma of the connection that writes.
+async fn set(store: &Store, name: &'static str, value: i64) {
+    let set = move |connection: &Connection| Ok(connection.pragma_update(None, name, value)?);
+    store.database.write(set).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_what_is_new_and_loses_nothing() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    accept(&store, &["m1"]).await;
+    // SQLite's own bound on pages ends in the error that a full disk ends in.
+    set(&store, "max_page_count", 1).await;
+    let large = |which| {
+        let mut new = new(which);
+        new.text = "long ".repeat(10_000);
+        new
+    };
+    let why = unavailable(store.accept(vec![large("m2")], None).await);
+    assert!(why.contains("full"), "{why}");
+    assert_eq!(store.trouble(), Some(StoreError::Unavailable(why)));
+    assert_eq!(ids(&store).await, ["m1"]);
+    set(&store, "max_page_count", 1 << 30).await;
+    store.accept(vec![large("m2")], None).await.unwrap();
+    assert_eq!(store.trouble(), None);
+    assert_eq!(ids(&store).await, ["m2", "m1"]);
+}
+
+#[tokio::test]
+async fn a_database_that_became_read_only_refuses_what_is_new_and_is_still_read() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    accept(&store, &["m1"]).await;
+    set(&store, "query_only", 1).await;
+    let why = unavailable(store.accept(vec![new("m2")], None).await);
+    assert!(why.contains("readonly"), "{why}");
+    assert_eq!(store.trouble(), Some(StoreError::Unavailable(why)));
+    assert_eq!(ids(&store).await, ["m1"]);
+}
+
+#[tokio::test]
+async fn a_page_that_the_disk_has_spoiled_is_trouble_when_it_is_read() {
+    let folder = folder();
+    let options = in_file(&folder);
+    drop(open(&options));
+    let root: u64 = {
+        let database = Connection::open(path(&folder)).unwrap();
+        let sql = "SELECT rootpage FROM sqlite_master WHERE name = 'attempts'";
+        database.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap().into()
+    };
+    let file = File::options().write(true).open(path(&folder)).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0xff; 4_096], (root - 1) * 4_096).unwrap();
+    let store = open(&options);
+    accept(&store, &["m1"]).await;
+    let why = unavailable(store.get(None, &id("m1")).await);
+    assert!(why.contains("malformed"), "{why}");
+    assert_eq!(store.trouble(), Some(StoreError::Unavailable(why)));
+}
+
+#[tokio::test]
+async fn too_much_that_waits_is_refused_at_once() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    let (go_on, busy) = hold_up(&store);
+    let all: Vec<_> = (0..2_000).map(|_| store.database.write(|_| Ok(()))).collect();
+    drop(go_on);
+    busy.await.unwrap();
+    let mut refused = 0;
+    for commit in all {
+        if let Err(why) = commit.await {
+            assert_eq!(why, StoreError::Unavailable("too much waits for the disk".into()));
+            refused += 1;
+        }
+    }
+    // One batch may have been taken out of the queue before.
+    assert!((1..=2_000 - 1_024).contains(&refused), "{refused} were refused");
+}
+
+#[test]
+fn a_second_process_is_refused_until_the_first_has_ended() {
+    let folder = folder();
+    let first = open(&in_file(&folder));
+    let second = Store::open(in_file(&folder), NOW).unwrap_err();
+    assert!(matches!(second, OpenError::InUse(_)), "{second:?}");
+    assert!(second.to_string().contains("sendgate.db is in use by another sendgate"), "{second}");
+    drop(first);
+    open(&in_file(&folder));
+}
+
+#[test]
+fn files_that_are_no_store_are_refused_and_stay_as_they_are() {
+    let (text, newer, foreign) = (folder(), folder(), folder());
+    fs::write(path(&text), "dear diary, ".repeat(1_000)).unwrap();
+    let with = |folder, sql| Connection::open(path(folder)).unwrap().execute_batch(sql).unwrap();
+    with(&newer, "CREATE TABLE messages (id); PRAGMA user_version = 99");
+    with(&foreign, "CREATE TABLE bookmarks (url)");
+    for (folder, says) in [
+        (&text, "sendgate.db is not a database that can be used"),
+        (&newer, "was written by a newer sendgate (schema 99, this one knows 1)"),
+        (&foreign, "is the database of another program"),
+    ] {
+        let before = fs::read(path(folder)).unwrap();
+        let refused = Store::open(in_file(folder), NOW).unwrap_err();
+        assert!(refused.to_string().contains(says), "{refused}");
+        assert!(fs::read(path(folder)).unwrap() == before, "{says}: the file was changed");
+    }
+}
+
+#[test]
+fn places_that_cannot_have_a_database_are_refused() {
+    let folder = folder();
+    fs::create_dir(path(&folder)).unwrap();
+    let directory = Store::open(in_file(&folder), NOW).unwrap_err();
+    assert!(matches!(directory, OpenError::Database { .. }), "{directory:?}");
+    let place = Place::File("/proc/sendgate.db".into());
+    let unwritable = Store::open(StoreOptions { place, ..in_memory() }, NOW).unwrap_err();
+    assert!(matches!(unwritable, OpenError::File { .. }), "{unwritable:?}");
+    let place = Place::File(folder.path().join("no/such/folder/sendgate.db"));
+    let missing = Store::open(StoreOptions { place, ..in_memory() }, NOW).unwrap_err();
+    assert!(matches!(missing, OpenError::File { .. }), "{missing:?}");
+}
+
+#[tokio::test]
+async fn only_this_user_can_read_what_is_kept() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    accept(&store, &["m1"]).await;
+    for suffix in ["", "-wal", "-shm", ".key"] {
+        let file = beside(&path(&folder), suffix);
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+    }
+}
+
+#[tokio::test]
+async fn a_person_can_read_the_store_with_sqlites_own_program() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    accept(&store, &["m1"]).await;
+    bring(&store, "m1", Status::Submitted).await;
+    store.sweep(later(1)).await.unwrap();
+    let person = Connection::open(path(&folder)).unwrap();
+    let sql = "SELECT id || ' ' || status || ' ' || created FROM messages_shown";
+    let shown: String = person.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(shown, "m1 submitted 2026-05-28 20:26:40");
+    let sql = "SELECT message || ' ' || state || ' ' || at FROM events_shown";
+    let shown: String = person.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(shown, "m1 submitted 2026-05-28 20:26:40");
+}

@@ -1,0 +1,154 @@
+//! How work is done: what waits to write goes into one transaction, what reads goes one by one.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode};
+
+use super::BUSY;
+use super::health::Health;
+use super::queue::{Fault, Work};
+use crate::StoreError;
+
+/// Most work in one transaction, so that nobody waits for a very long one.
+const TOGETHER: usize = 512;
+
+/// Why work was not done, by whom it concerns.
+enum Failure {
+    /// This piece of work alone.
+    Own(String),
+    /// Every piece of work would meet the same: the file, the disk, or somebody else's lock.
+    Everybodys(String),
+}
+
+/// Does what waits until nothing can come any more. Where `empty_log` is set, the write-ahead log is emptied once.
+pub(super) fn write_all(
+    waiting: &Receiver<Box<dyn Work>>,
+    connection: &Connection,
+    health: &Health,
+    empty_log: &AtomicBool,
+) {
+    let mut batch: Vec<Box<dyn Work>> = Vec::new();
+    while let Ok(first) = waiting.recv() {
+        batch.push(first);
+        batch.extend(waiting.try_iter().take(TOGETHER - 1));
+        match commit(connection, &mut batch) {
+            // One piece of work has spoiled it for all; each for itself then.
+            Err(Failure::Own(_)) if batch.len() > 1 => each_alone(connection, &mut batch, health),
+            ended => tell(health, &mut batch, ended),
+        }
+        if empty_log.swap(false, Ordering::AcqRel) {
+            empty(connection);
+        }
+    }
+}
+
+/// Does what waits, each for itself, until nothing can come any more.
+pub(super) fn read_all(
+    waiting: &Receiver<Box<dyn Work>>,
+    connection: &Connection,
+    health: &Health,
+) {
+    while let Ok(mut work) = waiting.recv() {
+        let done = run(work.as_mut(), connection).map_err(Failure::of);
+        tell(health, &mut vec![work], done);
+    }
+}
+
+fn each_alone(connection: &Connection, batch: &mut Vec<Box<dyn Work>>, health: &Health) {
+    while !batch.is_empty() {
+        let rest = batch.split_off(1);
+        let ended = commit(connection, batch);
+        let hopeless = matches!(ended, Err(Failure::Everybodys(_)));
+        if hopeless {
+            batch.extend(rest);
+            return tell(health, batch, ended);
+        }
+        tell(health, batch, ended);
+        *batch = rest;
+    }
+}
+
+/// Tells everybody of a transaction how it ended.
+fn tell(health: &Health, batch: &mut Vec<Box<dyn Work>>, ended: Result<(), Failure>) {
+    let why = match ended {
+        Ok(()) => {
+            health.is_well();
+            None
+        }
+        Err(Failure::Own(reason)) => Some(reason),
+        Err(Failure::Everybodys(reason)) => {
+            health.is_sick(&reason);
+            Some(reason)
+        }
+    };
+    batch.drain(..).for_each(|work| work.end(why.clone().map(StoreError::Unavailable)));
+}
+
+/// Does all of `batch` in one transaction, or nothing.
+fn commit(connection: &Connection, batch: &mut [Box<dyn Work>]) -> Result<(), Failure> {
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(Failure::from)?;
+    let done = batch.iter_mut().try_for_each(|work| run(work.as_mut(), connection));
+    crate::fail::point("store.commit");
+    let ended = done.and_then(|()| connection.execute_batch("COMMIT").map_err(Fault::Database));
+    if ended.is_err() && !connection.is_autocommit() {
+        // Some errors have rolled back by themselves.
+        drop(connection.execute_batch("ROLLBACK"));
+    }
+    crate::fail::point("store.committed");
+    ended.map_err(Failure::of)
+}
+
+/// Does one piece of work. Its panic is its own affair, not that of all who come after it.
+fn run(work: &mut dyn Work, connection: &Connection) -> Result<(), Fault> {
+    match catch_unwind(AssertUnwindSafe(|| work.run(connection))) {
+        Ok(Err(Fault::Refused(_))) => Ok(()),
+        Ok(done) => done,
+        Err(_) => Err(Fault::Panicked),
+    }
+}
+
+/// Takes out of the log what has been deleted from the database. Where somebody reads just now, the next time will do.
+fn empty(connection: &Connection) {
+    let truncated = connection
+        .busy_timeout(Duration::ZERO)
+        .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
+        .and_then(|()| connection.busy_timeout(BUSY));
+    if let Err(err) = truncated {
+        tracing::warn!(error = %err, "the store's log could not be emptied");
+    }
+}
+
+impl Failure {
+    fn of(fault: Fault) -> Self {
+        match fault {
+            Fault::Database(err) => err.into(),
+            Fault::Refused(why) => Self::Own(why.to_string()),
+            Fault::Panicked => Self::Own("a fault in sendgate itself; its log has more".into()),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(err: rusqlite::Error) -> Self {
+        use ErrorCode::{ConstraintViolation, TooBig, TypeMismatch, Unknown};
+
+        let own = match err.sqlite_error_code() {
+            Some(code) => matches!(code, ConstraintViolation | TypeMismatch | TooBig | Unknown),
+            None => true,
+        };
+        if own { Self::Own(plain(&err)) } else { Self::Everybodys(plain(&err)) }
+    }
+}
+
+/// SQLite's own sentence, without the statement.
+fn plain(err: &rusqlite::Error) -> String {
+    match err {
+        rusqlite::Error::SqliteFailure(code, text) => {
+            text.clone().unwrap_or_else(|| code.to_string())
+        }
+        other => other.to_string(),
+    }
+}

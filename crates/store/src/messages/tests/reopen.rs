@@ -1,0 +1,105 @@
+//! What a process that ended left behind.
+
+use message::{Charge, LimitKind, Reserved, Taken, Window};
+use std::time::Duration;
+
+use crate::fixtures::{
+    NOW, accept, bring, folder, id, ids, in_file, killed, later, new, open, record, relayed,
+};
+use crate::{Change, Keep, NewMessage, Status, Store, StoreOptions};
+
+/// A message with a reservation and a charge.
+async fn holding(store: &Store, which: &str) -> NewMessage {
+    let (ledger, by, mut new) = (store.ledger(), id(which), new(which));
+    let reserved = ledger.reserve("dedup", which, Duration::from_secs(30), &by, NOW).await;
+    let Reserved::Yes(hold) = reserved.unwrap() else { panic!("{which} is free") };
+    let kind = LimitKind::Window(Window { quota: 9, per: Duration::from_secs(60) });
+    let charge = Charge { limit: "app".into(), key: "k".into(), kind, cost: 1, queue: false };
+    let Taken::Ok { holds, .. } = ledger.take("throttle", &[charge], NOW).await.unwrap() else {
+        panic!("nine may pass")
+    };
+    new.holds = [vec![hold], holds].concat();
+    new
+}
+
+#[tokio::test]
+async fn everything_acknowledged_is_found_by_whoever_comes_after_a_kill() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    let mut given = Vec::new();
+    for which in ["m1", "m2", "m3"] {
+        let new = holding(&store, which).await;
+        given.push((which, new.holds.clone()));
+        store.accept(vec![new], None).await.unwrap();
+    }
+    store.accept(vec![relayed("m4")], None).await.unwrap();
+    bring(&store, "m2", Status::Sending).await;
+    let taken = Change { message_uuid: Some("u4".into()), ..Change::to(Status::Submitted, NOW) };
+    store.change(&id("m4"), taken).await.unwrap();
+    // The log is never brought into the database here: the store is open, and then it is gone.
+    let left = killed(&folder);
+    let after = open(&in_file(&left));
+    assert_eq!(ids(&after).await, ["m4", "m3", "m2", "m1"]);
+    assert_eq!(record(&after, "m4").await.message_uuid.as_deref(), Some("u4"));
+    let events = after.due_relays(NOW, 10).await.unwrap();
+    assert_eq!(events.iter().map(|event| event.state).collect::<Vec<_>>(), [Status::Submitted]);
+    let unfinished = after.unfinished().await.unwrap();
+    let found: Vec<(&str, _)> =
+        unfinished.iter().map(|each| (&*each.record.id.0, each.holds.clone())).collect();
+    assert_eq!(found, given, "in the order of acceptance, with their holds");
+    assert_eq!(unfinished[1].record.status, Status::Sending);
+    let (message, sent) = (&unfinished[0].message, new("m1"));
+    assert!(message.text == sent.text && Some(&message.to) == sent.record.to.as_ref());
+    assert_eq!((&message.intent, &message.tags), (&sent.record.intent, &sent.record.tags));
+}
+
+#[tokio::test]
+async fn what_was_asked_before_a_store_is_dropped_is_there_when_it_is_opened_again() {
+    let folder = folder();
+    for n in 0..20 {
+        let store = open(&in_file(&folder));
+        drop(store.accept(vec![new(&format!("m{n}"))], None));
+        drop(store);
+    }
+    assert_eq!(ids(&open(&in_file(&folder))).await.len(), 20);
+}
+
+#[tokio::test]
+async fn a_message_whose_way_has_ended_is_not_unfinished() {
+    let folder = folder();
+    let store = open(&StoreOptions { numbers: Keep::None, ..in_file(&folder) });
+    accept(&store, &["m1", "m2", "m3", "m4"]).await;
+    bring(&store, "m1", Status::Submitted).await;
+    bring(&store, "m2", Status::Failed).await;
+    bring(&store, "m3", Status::Held).await;
+    let unfinished = store.unfinished().await.unwrap();
+    let found: Vec<&str> = unfinished.iter().map(|each| &*each.record.id.0).collect();
+    assert_eq!(found, ["m3", "m4"]);
+    assert!(store.unfinished_one(&id("m1")).await.unwrap().is_none());
+    assert!(store.unfinished_one(&id("m3")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_store_in_memory_knows_what_is_held_for_a_message_too() {
+    let store = open(&crate::fixtures::in_memory());
+    let new = holding(&store, "m1").await;
+    let holds = new.holds.clone();
+    store.accept(vec![new], None).await.unwrap();
+    assert_eq!(store.unfinished_one(&id("m1")).await.unwrap().unwrap().holds, holds);
+}
+
+#[tokio::test]
+async fn numbers_of_events_never_repeat_over_restarts() {
+    let folder = folder();
+    let mut numbers = Vec::new();
+    for which in ["m1", "m2"] {
+        let store = open(&in_file(&folder));
+        accept(&store, &[which]).await;
+        bring(&store, which, Status::Failed).await;
+        let events = store.events_after("billing", 0, 10).await.unwrap();
+        numbers.push(events.last().unwrap().number);
+        // All events go, and their numbers do not come back.
+        store.sweep(later(86_400 * 60)).await.unwrap();
+    }
+    assert!(numbers[0] < numbers[1], "{numbers:?}");
+}

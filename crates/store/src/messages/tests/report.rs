@@ -1,0 +1,132 @@
+//! What Plivo says became of a message.
+
+use crate::fixtures::{NOW, accept, bring, id, in_memory, later, open, record};
+use crate::{Change, Report, ReportFacts, Reported, Status, Store, StoreError};
+
+fn report(status: Status, sequence: u32) -> Report {
+    let facts =
+        ReportFacts { status: status.as_str().into(), units: Some(2), ..ReportFacts::default() };
+    Report {
+        status: Some(status),
+        facts,
+        sequence,
+        error_code: None,
+        message_uuid: Some("u1".into()),
+    }
+}
+
+async fn tell(store: &Store, report: Report) -> Reported {
+    store.report(&id("m1"), report, later(5)).await.unwrap()
+}
+
+async fn told(store: &Store) -> Vec<(Status, u32, Option<String>)> {
+    let events = store.events_after("billing", 0, 100).await.unwrap();
+    events.into_iter().map(|event| (event.state, event.sequence, event.code)).collect()
+}
+
+#[tokio::test]
+async fn reports_in_any_order_move_a_message_forward_only_with_an_event_for_each_step() {
+    let store = open(&in_memory());
+    accept(&store, &["m1"]).await;
+    bring(&store, "m1", Status::Submitted).await;
+    let steps = [
+        (Status::Delivered, 3, Status::Delivered),
+        (Status::Sent, 2, Status::Delivered),
+        (Status::Undelivered, 4, Status::Delivered),
+    ];
+    for (says, sequence, after) in steps {
+        assert_eq!(tell(&store, report(says, sequence)).await.after, after, "{says:?}");
+    }
+    assert_eq!(told(&store).await, [(Status::Submitted, 0, None), (Status::Delivered, 3, None)]);
+    let kept = record(&store, "m1").await;
+    assert_eq!(kept.report.map(|facts| facts.status).as_deref(), Some("delivered"));
+}
+
+#[tokio::test]
+async fn a_report_that_comes_twice_is_known_by_message_status_and_sequence() {
+    let store = open(&in_memory());
+    accept(&store, &["m1"]).await;
+    let first = tell(&store, report(Status::Sent, 1)).await;
+    assert_eq!((first.before, first.after, first.again), (Status::Accepted, Status::Sent, false));
+    let second = tell(&store, report(Status::Sent, 1)).await;
+    assert_eq!((second.before, second.after, second.again), (Status::Sent, Status::Sent, true));
+    assert!(!tell(&store, report(Status::Sent, 2)).await.again);
+    assert_eq!(told(&store).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_report_may_come_before_the_answer_that_it_is_about() {
+    for (says, after) in [(Status::Sent, Status::Sent), (Status::Delivered, Status::Delivered)] {
+        let store = open(&in_memory());
+        accept(&store, &["m1"]).await;
+        bring(&store, "m1", Status::Sending).await;
+        tell(&store, report(says, 1)).await;
+        let answer = Change {
+            message_uuid: Some("u1".into()),
+            next_look: Some(later(60)),
+            ..Change::to(Status::Submitted, later(6))
+        };
+        assert_eq!(store.change(&id("m1"), answer).await, Ok(after));
+        let kept = record(&store, "m1").await;
+        assert_eq!((kept.status, kept.message_uuid.as_deref()), (after, Some("u1")));
+        assert_eq!(kept.next_look, (!after.is_final()).then_some(later(60)), "{says:?}");
+        assert_eq!(told(&store).await, [(says, 1, None)]);
+    }
+}
+
+#[tokio::test]
+async fn the_code_of_the_report_that_ended_it_stands() {
+    let store = open(&in_memory());
+    accept(&store, &["m1"]).await;
+    let wait = Change { error_code: Some("breaker".into()), ..Change::to(Status::RetryWait, NOW) };
+    store.change(&id("m1"), wait).await.unwrap();
+    let failed = Report { error_code: Some("30".into()), ..report(Status::Undelivered, 2) };
+    tell(&store, failed).await;
+    let later = Report { error_code: Some("40".into()), ..report(Status::Failed, 3) };
+    tell(&store, later).await;
+    let kept = record(&store, "m1").await;
+    assert_eq!((kept.status, kept.error_code.as_deref()), (Status::Undelivered, Some("30")));
+    assert_eq!(told(&store).await, [(Status::Undelivered, 2, Some("30".into()))]);
+}
+
+#[tokio::test]
+async fn a_state_that_is_none_of_ours_is_written_down_and_moves_nothing() {
+    let store = open(&in_memory());
+    accept(&store, &["m1"]).await;
+    bring(&store, "m1", Status::Submitted).await;
+    let facts = ReportFacts { status: "read".into(), ..ReportFacts::default() };
+    let read = Report { status: None, facts, ..report(Status::Sent, 9) };
+    let said = tell(&store, read).await;
+    assert_eq!(
+        (said.before, said.after, said.again),
+        (Status::Submitted, Status::Submitted, false)
+    );
+    let kept = record(&store, "m1").await;
+    assert_eq!(kept.report.map(|facts| facts.status).as_deref(), Some("read"));
+    assert_eq!(told(&store).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_report_on_no_message_of_ours_is_not_found() {
+    let store = open(&in_memory());
+    let unknown = store.report(&id("m9"), report(Status::Sent, 1), NOW).await;
+    assert_eq!(unknown, Err(StoreError::NotFound));
+}
+
+#[tokio::test]
+async fn the_reports_kept_of_one_message_are_bounded() {
+    let store = open(&in_memory());
+    accept(&store, &["m1"]).await;
+    for sequence in 0..100 {
+        let said =
+            store.report(&id("m1"), report(Status::Sent, sequence), later(sequence.into())).await;
+        assert!(!said.unwrap().again, "{sequence}");
+    }
+    let count = |connection: &rusqlite::Connection| {
+        let sql = "SELECT count(*), min(sequence) FROM reports";
+        Ok(connection
+            .query_row(sql, [], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?)))?)
+    };
+    assert_eq!(store.database.read(count).await, Ok((32, 68)), "the latest");
+    assert_eq!(told(&store).await.len(), 1);
+}

@@ -1,0 +1,123 @@
+use std::time::Duration;
+
+use message::MessageId;
+
+use super::*;
+use crate::fixtures::{
+    NOW, accept, bring, folder, id, ids, in_file, in_memory, later, new, open, relayed,
+};
+use crate::{Change, Claim, Fingerprint, Relayed, Status, StoreOptions, StoredAnswer};
+
+const DAY: u64 = 86_400;
+
+async fn count(store: &Store, table: &str) -> u64 {
+    let sql = format!("SELECT count(*) FROM {table}");
+    let count = move |connection: &Connection| {
+        Ok(connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?)
+    };
+    u64::try_from(store.database.read(count).await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn messages_that_ask_nothing_more_go_after_the_retention_and_no_others() {
+    let store = open(&StoreOptions { retention: Duration::from_secs(DAY), ..in_memory() });
+    accept(&store, &["open", "old", "young"]).await;
+    bring(&store, "old", Status::Delivered).await;
+    store.change(&id("young"), Change::to(Status::Failed, later(60))).await.unwrap();
+    store.sweep(later(DAY - 1)).await.unwrap();
+    assert_eq!(ids(&store).await.len(), 3);
+    store.sweep(later(DAY)).await.unwrap();
+    assert_eq!(ids(&store).await, ["young", "open"]);
+    store.sweep(later(DAY * 365)).await.unwrap();
+    assert_eq!(ids(&store).await, ["open"]);
+}
+
+#[tokio::test]
+async fn events_go_after_the_retention_unless_an_app_is_still_to_be_called() {
+    let store = open(&StoreOptions { retention: Duration::from_secs(DAY), ..in_memory() });
+    accept(&store, &["m1"]).await;
+    store.accept(vec![relayed("m2")], None).await.unwrap();
+    for which in ["m1", "m2"] {
+        bring(&store, which, Status::Failed).await;
+    }
+    store.sweep(later(DAY)).await.unwrap();
+    let left = store.events_after("billing", 0, 10).await.unwrap();
+    assert_eq!(left.iter().map(|event| &*event.message.0).collect::<Vec<_>>(), ["m2"]);
+    store.relayed(left[0].number, Relayed::Dead { fault: "410".into() }).await.unwrap();
+    store.sweep(later(DAY)).await.unwrap();
+    assert_eq!(store.events_after("billing", 0, 10).await, Ok(vec![]));
+}
+
+#[tokio::test]
+async fn what_is_over_stays_for_a_minute_in_case_the_clock_is_set_back() {
+    let folder = folder();
+    let store =
+        open(&StoreOptions { key_retention: Duration::from_secs(3_600), ..in_file(&folder) });
+    let ledger = store.ledger();
+    ledger.put("p", "k", b"v".to_vec(), Duration::from_secs(3_600), false, NOW).await.unwrap();
+    let by = id("m1");
+    let reserved = ledger.reserve("p", "k", Duration::from_secs(3_600), &by, NOW).await.unwrap();
+    let message::Reserved::Yes(hold) = reserved else { panic!("k is free") };
+    let fingerprint = Fingerprint::over(store.secret(), &[]);
+    let Claim::New(guard) = store.claim("billing", "k", fingerprint, NOW).await.unwrap() else {
+        panic!("k is free")
+    };
+    let answer = StoredAnswer { status: 202, headers: vec![], body: vec![], message: None };
+    let row = store.key_row(&guard, answer, NOW, NOW).unwrap();
+    let mut message = new("m1");
+    message.holds = vec![hold];
+    store.accept(vec![message], Some(row)).await.unwrap();
+    assert_eq!(store.sweep(later(3_659)).await, Ok(0));
+    assert_eq!(store.sweep(later(3_660)).await, Ok(3));
+    for table in ["policy_state", "holds", "idempotency_keys"] {
+        assert_eq!(count(&store, table).await, 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn one_sweep_is_bounded_and_the_next_goes_on() {
+    let store = open(&in_memory());
+    let total = ROWS as usize + 50;
+    let many: Vec<_> = (0..total).map(|n| new(&format!("m{n}"))).collect();
+    let every: Vec<MessageId> = many.iter().map(|new| new.record.id.clone()).collect();
+    store.accept(many, None).await.unwrap();
+    for id in &every {
+        store.change(id, Change::to(Status::Canceled, NOW)).await.unwrap();
+    }
+    let long_after = later(DAY * 365);
+    assert_eq!(store.sweep(long_after).await, Ok(2 * ROWS as usize), "messages and events");
+    assert_eq!(store.sweep(long_after).await, Ok(100));
+    assert_eq!(store.sweep(long_after).await, Ok(0));
+    assert_eq!((count(&store, "messages").await, count(&store, "events").await), (0, 0));
+}
+
+#[tokio::test]
+async fn events_of_messages_that_made_room_are_bounded_too() {
+    let store = open(&StoreOptions { most_messages: 2, ..in_memory() });
+    for n in 0..20 {
+        let which = format!("m{n}");
+        accept(&store, &[&which]).await;
+        bring(&store, &which, Status::Submitted).await;
+        bring(&store, &which, Status::Delivered).await;
+    }
+    store.sweep(NOW).await.unwrap();
+    let left = store.events_after("billing", 0, 100).await.unwrap();
+    let of: Vec<&str> = left.iter().map(|event| &*event.message.0).collect();
+    assert_eq!(of, ["m16", "m16", "m17", "m17", "m18", "m18", "m19", "m19"]);
+}
+
+#[tokio::test]
+async fn sizes_are_what_the_tables_have() {
+    let store = open(&StoreOptions { most_messages: 5, ..in_memory() });
+    for n in 0..9 {
+        let which = format!("m{n}");
+        accept(&store, &[&which]).await;
+        assert!(store.accept(vec![new(&which)], None).await.is_err());
+        bring(&store, &which, Status::Failed).await;
+    }
+    for table in ["messages", "idempotency_keys", "events"] {
+        let counted = store.database.read(move |connection| Ok(rows_of(connection, table)?)).await;
+        assert_eq!(counted, Ok(count(&store, table).await), "{table}");
+    }
+    assert_eq!(count(&store, "messages").await, 5);
+}
