@@ -97,11 +97,9 @@ async fn of_many_messages_that_left_in_any_order_no_byte_stays_behind() {
     }
     store.sweep(later(100)).await.unwrap();
     store.sweep(later(100)).await.unwrap();
-    let left: Vec<String> =
-        (0..count).map(number).filter(|number| found(&folder, number)).collect();
-    assert!(left.is_empty(), "{} numbers are left", left.len());
-    let left = (0..count).filter(|n| found(&folder, &format!("text-{n:04}"))).count();
-    assert_eq!(left, 0, "texts are left");
+    for start in ["+1415555", "text-0"] {
+        assert!(!found(&folder, start), "something that begins with {start} is left");
+    }
 }
 
 #[tokio::test]
