@@ -22,6 +22,18 @@ pub struct Settings {
     by_intent: BTreeMap<String, ByIntent>,
     /// A secret that keeps marks from being found by trying numbers.
     salt: String,
+    /// Where replicas share what they remember and the shared store is away: `local` has each remember alone. Sendgate
+    /// itself reads it; no verdict depends on it.
+    on_unavailable: OnUnavailable,
+}
+
+/// What becomes of the marks while a shared store is away.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnUnavailable {
+    #[default]
+    Reject,
+    Local,
 }
 
 /// What becomes of a repeat.
@@ -63,7 +75,13 @@ pub(crate) struct Rule {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { window_s: 30, mode: None, by_intent: BTreeMap::new(), salt: String::new() }
+        Self {
+            window_s: 30,
+            mode: None,
+            by_intent: BTreeMap::new(),
+            salt: String::new(),
+            on_unavailable: OnUnavailable::Reject,
+        }
     }
 }
 
@@ -157,6 +175,15 @@ mod tests {
         );
         let pointers: Vec<&str> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
         assert_eq!(pointers, ["/by_intent/otp/fold"]);
+    }
+
+    #[test]
+    fn what_holds_without_the_shared_store_is_one_of_two_words() {
+        for word in ["reject", "local"] {
+            Case::<Dedup>::new(&format!(r#"{{"on_unavailable": "{word}"}}"#));
+        }
+        let problems = Case::<Dedup>::problems(r#"{"on_unavailable": "accept"}"#);
+        assert_eq!(problems[0].pointer, "/on_unavailable", "{}", problems[0].detail);
     }
 
     #[test]

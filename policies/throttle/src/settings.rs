@@ -58,6 +58,11 @@ struct RawLimit {
     on_limit: OnLimit,
     #[serde(default)]
     mode: Mode,
+    /// Where replicas share their limits and the shared store is away: `local` has each count alone. Sendgate itself reads
+    /// it; no verdict depends on it.
+    #[serde(default)]
+    #[expect(dead_code, reason = "said here so that the schema has it; for the host to read")]
+    on_unavailable: OnUnavailable,
     /// Only these apps; every app where absent.
     #[serde(default)]
     apps: Option<Vec<String>>,
@@ -82,6 +87,14 @@ enum RawKind {
     Window,
     Gcra,
     Calendar,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum OnUnavailable {
+    #[default]
+    Reject,
+    Local,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
@@ -139,6 +152,7 @@ impl RawLimit {
             cost: Cost::Messages,
             on_limit: OnLimit::Reject,
             mode: Mode::Enforce,
+            on_unavailable: OnUnavailable::Reject,
             apps: None,
             intents: None,
             regions: None,

@@ -44,6 +44,17 @@ fn only_even_pacing_has_a_queue() {
 }
 
 #[test]
+fn what_holds_without_the_shared_store_is_one_of_two_words() {
+    for word in ["reject", "local"] {
+        Case::<Throttle>::new(&format!(
+            r#"{{"limits": [{{"name": "app", "scope": "app", "quota": 1, "per_s": 1, "on_unavailable": "{word}"}}]}}"#
+        ));
+    }
+    let problems = wrong(r#""quota": 1, "per_s": 1, "on_unavailable": "accept""#);
+    assert_eq!(problems, ["/limits/0/on_unavailable"]);
+}
+
+#[test]
 fn a_window_is_at_most_thirty_one_days() {
     Case::<Throttle>::new(
         r#"{"limits": [{"name": "app", "scope": "app", "quota": 1, "per_s": 2678400}]}"#,
