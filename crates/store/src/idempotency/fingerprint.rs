@@ -66,3 +66,53 @@ impl fmt::Debug for Fingerprint {
         f.debug_list().entries(self.fields.iter().map(|(name, _)| name)).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fingerprint(fields: &[(&'static str, &str)]) -> Fingerprint {
+        let fields: Vec<_> =
+            fields.iter().map(|(name, value)| (*name, vec![(*value).to_owned()])).collect();
+        Fingerprint::over(&Secret::from_words(b"words"), &fields)
+    }
+
+    fn request(text: &str) -> Fingerprint {
+        fingerprint(&[("to", "+14155550123"), ("text", text)])
+    }
+
+    #[test]
+    fn a_fingerprint_tells_fields_apart_by_name_value_and_number_of_values() {
+        let of = |values: &[&str]| {
+            let values = values.iter().map(|value| (*value).to_owned()).collect();
+            Fingerprint::over(&Secret::from_words(b"words"), &[("media_ids", values)])
+        };
+        assert!(of(&["a", "b"]).differences(&of(&["a", "b"])).is_empty());
+        for (one, other) in [
+            (of(&["a", "bc"]), of(&["ab", "c"])),
+            (of(&["a", "b"]), of(&["b", "a"])),
+            (of(&["a"]), of(&["a", ""])),
+            (of(&[]), of(&[""])),
+        ] {
+            assert_eq!(one.differences(&other), ["media_ids"]);
+        }
+        let (more, less) =
+            (fingerprint(&[("to", "1"), ("ttl_s", "")]), fingerprint(&[("to", "1")]));
+        assert_eq!(
+            (more.differences(&less), less.differences(&more)),
+            (vec!["ttl_s".into()], vec!["ttl_s".into()])
+        );
+    }
+
+    #[test]
+    fn a_fingerprint_is_read_again_as_it_was_written() {
+        let written = request("code 1234").to_json();
+        assert!(!written.contains("5550123") && !written.contains("1234\""), "{written}");
+        let read = Fingerprint::from_json(&written).unwrap();
+        assert!(read.differences(&request("code 1234")).is_empty());
+        assert_eq!(read.differences(&request("code 1235")), ["text"]);
+        for other in ["", "{}", "[[1,2]]", "[[\"to\"]]"] {
+            assert!(Fingerprint::from_json(other).is_none(), "{other}");
+        }
+    }
+}

@@ -1,5 +1,6 @@
 mod clock;
 mod limits;
+mod model;
 mod restarts;
 mod settling;
 

@@ -1,11 +1,15 @@
 //! Making messages ours.
 
+use std::time::Duration;
+
+use message::{Kind, MediaUrl, Note};
+
 use crate::fixtures::{
     NOW, accept, bring, folder, id, ids, in_file, in_memory, later, new, open, record, relayed,
 };
 use crate::{
-    Change, Claim, Fingerprint, KeyRow, Report, ReportFacts, Secret, Status, Store, StoreError,
-    StoreOptions, StoredAnswer,
+    Change, Claim, Decision, Fingerprint, KeyRow, Report, ReportFacts, Secret, Status, Store,
+    StoreError, StoreOptions, StoredAnswer,
 };
 
 /// A key that binds an answer about `which`.
@@ -29,10 +33,38 @@ async fn messages_are_recorded_as_they_were_accepted_in_their_order() {
     accept(&store, &["m3", "m1"]).await;
     store.accept(vec![new("m2"), relayed("m4")], None).await.unwrap();
     assert_eq!(ids(&store).await, ["m4", "m2", "m1", "m3"]);
-    let kept = record(&store, "m3").await;
-    let mut given = new("m3").record;
-    given.text = Some(new("m3").text);
-    assert!(kept == given, "{kept:?} is not {given:?} in every field");
+}
+
+#[tokio::test]
+async fn every_field_of_a_record_is_read_as_it_was_given() {
+    let store = open(&in_memory());
+    let mut full = relayed("full");
+    let given = &mut full.record;
+    given.kind = Kind::Mms;
+    given.media_urls = vec![MediaUrl::parse("https://example.com/a.png", "").unwrap().0];
+    given.media_ids = vec!["id-1".into(), "id-2".into()];
+    (given.plivo_log, given.trackable) = (Some("false".into()), true);
+    given.traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into());
+    given.not_before = Some(later(60));
+    given.segments.ucs2_offsets = vec![1, 5];
+    let note = Note { policy: "p".into(), key: "k".into(), value: "v".into(), shown: true };
+    given.decisions = vec![Decision {
+        policy: "p".into(),
+        version: "1.0.0".into(),
+        digest: "sha256:00".into(),
+        verdict: "amend".into(),
+        enforced: false,
+        codes: vec!["mms.downgraded".into()],
+        notes: vec![note],
+        took: Duration::from_micros(1_234),
+    }];
+    for new in [new("plain"), full] {
+        let mut given = new.record.clone();
+        given.text = Some(new.text.clone());
+        store.accept(vec![new], None).await.unwrap();
+        let kept = record(&store, &given.id.0).await;
+        assert!(kept == given, "{kept:?} is not {given:?} in every field");
+    }
 }
 
 #[tokio::test]
