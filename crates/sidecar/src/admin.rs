@@ -1,22 +1,39 @@
-//! The admin listener: probes and what is in force.
+//! The admin listener: probes, what is in force, and what operators do with messages.
+
+mod asked;
+mod backlog;
+mod decide;
+mod events;
+mod filter;
+mod lookup;
+mod ready;
+mod refusal;
+mod route;
+mod shown;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 use store::Store;
 use tokio_util::sync::CancellationToken;
 
-use crate::delivery::{Delivery, Reason, State};
+use self::asked::Asked;
+use self::refusal::Refusal;
+use self::route::Route;
+use crate::delivery::Delivery;
 use crate::in_force::InForce;
 use crate::reload::ReloadStatus;
 use crate::{gateway, policies};
 
-/// What an operator may ask.
+pub(crate) use self::backlog::Backlog;
+pub(crate) use self::decide::Deciding;
+
+/// What an operator may ask, and do.
 pub(crate) struct Admin {
     pub(crate) in_force: Arc<ArcSwap<InForce>>,
     pub(crate) reloads: Arc<ReloadStatus>,
@@ -27,75 +44,50 @@ pub(crate) struct Admin {
     pub(crate) store: Store,
     /// The store keeps nothing across a restart.
     pub(crate) ephemeral: bool,
+    pub(crate) backlog: Arc<Backlog>,
+    pub(crate) deciding: Deciding,
 }
 
+/// What was found or done, and how it is told.
+type Told = Result<(StatusCode, Value), Refusal>;
+
 impl Admin {
-    pub(crate) fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        if request.method() != Method::GET && request.method() != Method::HEAD {
-            let mut response = respond(
-                StatusCode::METHOD_NOT_ALLOWED,
-                &json!({"error": "this listener takes GET only"}),
-            );
-            response
-                .headers_mut()
-                .insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
-            return response;
-        }
-        let path = request.uri().path();
-        // Probes come with whatever Host the prober likes; everything else is also out of a web page's reach.
-        let probe = matches!(path, "/livez" | "/readyz");
-        if !probe && gateway::same_place(request.uri(), request.headers(), &self.hosts).is_err() {
-            let detail = "the Host or Origin header names another place; see [listen] hosts";
-            return respond(StatusCode::FORBIDDEN, &json!({"error": detail}));
-        }
-        match path {
-            "/livez" => respond(StatusCode::OK, &json!({"live": true})),
-            "/readyz" => self.ready(),
-            "/policies" => respond(StatusCode::OK, &self.policies()),
-            _ => {
-                let paths = ["/livez", "/readyz", "/policies"];
-                respond(
-                    StatusCode::NOT_FOUND,
-                    &json!({"error": "there is nothing at this path", "paths": paths}),
-                )
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        match self.take(Asked::of(request)).await {
+            Ok((status, body)) => respond(status, &body),
+            Err(refusal) => {
+                let mut response = respond(refusal.status(), &refusal.body());
+                refusal.describe(response.headers_mut());
+                response
             }
         }
     }
 
-    /// Ready means: sends are taken and can leave. A refused reload is told, but takes no traffic away: the last good
-    /// generation serves.
-    fn ready(&self) -> Response<Full<Bytes>> {
-        let mut causes = Vec::new();
-        if self.draining.is_cancelled() {
-            causes.push(json!({"cause": "draining", "detail": "the sidecar is shutting down"}));
+    async fn take(&self, asked: Asked) -> Told {
+        let route = Route::of(asked.uri.path());
+        // Probes come with whatever Host the prober likes; everything else is also out of a web page's reach.
+        if !route.is_probe() {
+            gateway::same_place(&asked.uri, &asked.headers, &self.hosts).map_err(|why| {
+                Refusal::OtherPlace(gateway::Refusal::from(why).code().to_owned())
+            })?;
         }
-        let plivo = self.delivery.standing();
-        if plivo.state == State::Latched {
-            let detail = match plivo.reason {
-                Some(Reason::Certificate) => "Plivo's certificate is not trusted; nothing is sent",
-                _ => "Plivo refused the credentials (401); mend [plivo] auth_id and auth_token",
-            };
-            let cause = plivo.reason.map_or("plivo", Reason::as_str);
-            causes.push(json!({"cause": cause, "detail": detail}));
+        route.takes(&asked.method)?;
+        if route.changes() {
+            asked.has_no_form()?;
+            asked.is_from_operator(self.in_force.load().admin_token.as_ref())?;
         }
-        if let Some(trouble) = self.store.trouble() {
-            causes.push(json!({"cause": "store", "detail": trouble.to_string()}));
+        match route {
+            Route::Live => Ok((StatusCode::OK, json!({"live": true}))),
+            Route::Ready => Ok(self.ready()),
+            Route::Policies => Ok((StatusCode::OK, self.policies())),
+            Route::Messages => self.messages(&asked).await,
+            Route::Message(id) => self.message(&id, &asked).await,
+            Route::Release(id) => self.release(&id).await,
+            Route::Cancel(id) => self.cancel(&id).await,
+            Route::DeadEvents => self.dead_events(&asked).await,
+            Route::Revive => self.revive(&asked).await,
+            Route::Unknown => Err(Refusal::NoSuchPath),
         }
-        let ready = causes.is_empty();
-        let refused = self.reloads.refused();
-        let body = json!({
-            "ready": ready,
-            "causes": causes,
-            "generation": self.in_force.load().chain.generation().0,
-            "reload_refused": refused.as_ref().map(|refused| refused.faults.clone()),
-            "store": if self.ephemeral { "memory: nothing survives a restart" } else { "durable" },
-            "plivo": {
-                "breaker": plivo.state.as_str(),
-                "reason": plivo.reason.map(Reason::as_str),
-            },
-            "waiting": self.delivery.waiting(),
-        });
-        respond(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)
     }
 
     fn policies(&self) -> Value {

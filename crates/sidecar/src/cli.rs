@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 /// The sidecar between apps and Plivo: policies in WebAssembly, one send for one request.
 #[derive(Debug, Parser)]
@@ -31,4 +31,137 @@ pub enum Command {
         #[arg(long, value_name = "FILE", default_value = "sidecar.toml")]
         config: PathBuf,
     },
+    /// Look messages up in a running sidecar, and decide about those that wait for a person.
+    Messages {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: MessagesCommand,
+    },
+    /// What apps could not be told.
+    Events {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: EventsCommand,
+    },
+}
+
+/// What to do with messages.
+#[derive(Debug, Subcommand)]
+pub enum MessagesCommand {
+    /// List messages, the newest first.
+    List {
+        /// Where to ask.
+        #[command(flatten)]
+        reach: Reach,
+        /// Which ones.
+        #[command(flatten)]
+        which: Which,
+        /// How to print them.
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Show all that is known of one message: its calls, decisions and events, and what it waits for.
+    Show {
+        /// Sendgate's id of it.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Where to ask.
+        #[command(flatten)]
+        reach: Reach,
+        /// How to print it.
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Send a message that is held, as if it had never been tried. Needs the admin token.
+    Release {
+        /// Sendgate's id of it.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Where to ask.
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Take a message back that waits, is in doubt, or is held. Needs the admin token.
+    Cancel {
+        /// Sendgate's id of it.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Where to ask.
+        #[command(flatten)]
+        reach: Reach,
+    },
+}
+
+/// What to do with events.
+#[derive(Debug, Subcommand)]
+pub enum EventsCommand {
+    /// List the events that were given up, the newest first.
+    Dead {
+        /// Where to ask.
+        #[command(flatten)]
+        reach: Reach,
+        /// Of this app only.
+        #[arg(long, value_name = "NAME")]
+        app: Option<String>,
+        /// At most so many, 1 to 1000.
+        #[arg(long, value_name = "N")]
+        limit: Option<u32>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Call an app again with the events that were given up. Needs the admin token.
+    Revive {
+        /// Where to ask.
+        #[command(flatten)]
+        reach: Reach,
+        /// The app.
+        #[arg(long, value_name = "NAME")]
+        app: String,
+    },
+}
+
+/// Where the sidecar's admin listener is, and who asks.
+#[derive(Clone, Debug, Args)]
+pub struct Reach {
+    /// The sidecar's configuration file, which says where its admin listener is, and its token.
+    #[arg(long, value_name = "FILE", default_value = "sidecar.toml", conflicts_with = "admin")]
+    pub config: PathBuf,
+    /// The admin listener itself: http://HOST:PORT or unix:PATH.
+    #[arg(long, value_name = "URL")]
+    pub admin: Option<String>,
+    /// A file with the admin token; else the variable SENDGATE_ADMIN_TOKEN, else what the configuration says.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// Which messages.
+#[derive(Clone, Debug, Args)]
+pub struct Which {
+    /// Of this app only.
+    #[arg(long, value_name = "NAME")]
+    pub app: Option<String>,
+    /// In this state only, such as held or `in_doubt`.
+    #[arg(long, value_name = "STATUS")]
+    pub status: Option<String>,
+    /// To this number only, as +14155550123.
+    #[arg(long, value_name = "NUMBER")]
+    pub to: Option<String>,
+    /// Older than this message only: the last one of the page before.
+    #[arg(long, value_name = "ID")]
+    pub after: Option<String>,
+    /// At most so many, 1 to 100.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u32>,
+}
+
+/// How messages are printed.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Form {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Print whole numbers, texts and media. Needs the admin token.
+    #[arg(long)]
+    pub full: bool,
 }

@@ -1,12 +1,13 @@
 //! `sendgate`: the sidecar between apps and Plivo.
 
+use std::fmt::Display;
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use sidecar::cli::{Cli, Command};
 use sidecar::config::{Config, Environment};
-use sidecar::{Failure, check, run};
+use sidecar::{Failure, check, messages, run};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -19,13 +20,23 @@ fn main() -> ExitCode {
             })
         }
         Command::Check { config } => check::check(config, &environment),
+        Command::Messages { command } => {
+            return end(messages::messages(command, &environment), messages::Failure::exit_code);
+        }
+        Command::Events { command } => {
+            return end(messages::events(command, &environment), messages::Failure::exit_code);
+        }
     };
+    end(ended, Failure::exit_code)
+}
+
+fn end<E: Display>(ended: Result<(), E>, exit_code: fn(&E) -> ExitCode) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // Nobody can be told that standard error is gone.
             drop(writeln!(std::io::stderr(), "{failure}"));
-            failure.exit_code()
+            exit_code(&failure)
         }
     }
 }

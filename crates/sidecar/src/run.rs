@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::Admin;
+use crate::admin::{Admin, Deciding};
 use crate::config::{self, Address, Config, Environment, Fixed};
 use crate::delivery::{Delivery, Parts};
 use crate::gateway::{Bounds, Gateway};
@@ -115,6 +115,8 @@ impl Sidecar {
             hosts: fixed.listen.hosts.clone(),
             store: store.clone(),
             ephemeral,
+            backlog: Arc::default(),
+            deciding: Deciding::default(),
         });
         let reloader = Reloader {
             path: path.to_owned(),
@@ -156,7 +158,7 @@ impl Sidecar {
         tracing::info!(address = %bound_admin.address(), listener = "admin", "listening");
         let service = move |request, _peer| {
             let admin = Arc::clone(&admin);
-            async move { admin.answer(&request) }
+            async move { admin.answer(request).await }
         };
         listeners.spawn(bound_admin.serve(limits(), stop.clone(), service));
         listeners.spawn(reloader.run(stop.clone()));

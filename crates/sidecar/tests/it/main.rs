@@ -11,6 +11,7 @@ mod explain;
 mod harness;
 mod idempotency;
 mod identity;
+mod operators;
 mod plivo_door;
 mod plivo_faults;
 mod policy_faults;

@@ -1,0 +1,100 @@
+//! What a person decides about a message, and about events that were given up.
+
+use std::time::{Duration, SystemTime};
+
+use http::StatusCode;
+use message::{MessageId, Timestamp};
+use serde_json::{Value, json};
+use store::{Record, Status};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
+
+use super::asked::Asked;
+use super::filter::WantedEvents;
+use super::{Admin, Refusal, Told};
+
+/// Delivery gives a message up that has less than this to live.
+const SHORTEST: Duration = Duration::from_secs(5);
+/// How long the answer to a cancel waits for its effect.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Between two looks meanwhile.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// One decision at a time: of two persons who release the same message, or one who releases and one who cancels it,
+/// the second finds what the first has made of it.
+#[derive(Debug, Default)]
+pub(crate) struct Deciding(Mutex<()>);
+
+impl Admin {
+    /// `POST /messages/{id}/release`: a held message is sent.
+    pub(super) async fn release(&self, id: &str) -> Told {
+        let _alone = self.deciding.0.lock().await;
+        let record = self.record(id).await?;
+        if record.status != Status::Held {
+            return Err(Refusal::NotHeld(record.status));
+        }
+        let now: Timestamp = SystemTime::now().into();
+        if record.deadline.since(now) < SHORTEST {
+            return Err(Refusal::TooLate);
+        }
+        if !self.delivery.release(&record.id).await? {
+            return Err(Refusal::NotHeld(self.record(id).await?.status));
+        }
+        tracing::info!(message.id = %record.id, app = record.app, "an operator has released a message");
+        Ok((StatusCode::OK, told(&record.id, Status::Waiting)))
+    }
+
+    /// `POST /messages/{id}/cancel`: a message that no call is out for is not sent any more.
+    pub(super) async fn cancel(&self, id: &str) -> Told {
+        let record = {
+            let _alone = self.deciding.0.lock().await;
+            let record = self.record(id).await?;
+            let status = record.status;
+            if status == Status::Sending {
+                return Err(Refusal::UnderWay);
+            }
+            if !status.is_open() || !self.delivery.cancel(&record.id).await? {
+                return Err(Refusal::Gone(self.record(id).await?.status));
+            }
+            record
+        };
+        tracing::info!(message.id = %record.id, app = record.app, "an operator has canceled a message");
+        match self.closed(&record.id).await?.status {
+            Status::Canceled => Ok((StatusCode::OK, told(&record.id, Status::Canceled))),
+            status if status.is_open() => {
+                // It was about to call Plivo when it was told.
+                let mut body = told(&record.id, status);
+                body["detail"] =
+                    "a call to Plivo had begun; if Plivo does not take the message, it is canceled"
+                        .into();
+                Ok((StatusCode::ACCEPTED, body))
+            }
+            status => Err(Refusal::Gone(status)),
+        }
+    }
+
+    /// `POST /events/revive?app=`: the app is called again with what was given up.
+    pub(super) async fn revive(&self, asked: &Asked) -> Told {
+        let WantedEvents { app, .. } = WantedEvents::read(&asked.query())?;
+        let app = app.ok_or_else(|| Refusal::Query(vec!["`app` is missing".into()]))?;
+        let revived = self.store.revive_dead_letters(&app, SystemTime::now().into()).await?;
+        tracing::info!(app, revived, "an operator has revived events");
+        Ok((StatusCode::OK, json!({"app": app, "revived": revived})))
+    }
+
+    /// The record once the message's way has ended, or as it stands when patience ends.
+    async fn closed(&self, id: &MessageId) -> Result<Record, Refusal> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let record = self.record(&id.0).await?;
+            if !record.status.is_open() || Instant::now() >= until {
+                return Ok(record);
+            }
+            sleep(LOOK).await;
+        }
+    }
+}
+
+fn told(id: &MessageId, status: Status) -> Value {
+    json!({"id": id.0, "status": status.as_str()})
+}

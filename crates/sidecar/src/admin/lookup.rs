@@ -1,0 +1,67 @@
+//! Messages and events, looked up.
+
+use http::StatusCode;
+use message::MessageId;
+use serde_json::{Value, json};
+use store::{Record, StoreError};
+
+use super::asked::Asked;
+use super::filter::{Wanted, WantedEvents};
+use super::{Admin, Refusal, Told, events, shown};
+use crate::delivery::Reason;
+
+impl Admin {
+    /// `GET /messages?app=&status=&to=&after=&limit=&numbers=`, newest first.
+    pub(super) async fn messages(&self, asked: &Asked) -> Told {
+        let Wanted { filter, full } = Wanted::read(&asked.query())?;
+        self.may_see(full, asked)?;
+        let page = self.store.list(&filter).await.map_err(|err| match err {
+            StoreError::NotFound => {
+                Refusal::Query(vec!["`after` is no message, or none of this app".into()])
+            }
+            err => err.into(),
+        })?;
+        let messages: Value = page.records.iter().map(shown::brief).collect();
+        let messages = if full { messages } else { shown::masked(messages) };
+        let next = page.next.map(|id| id.to_string());
+        Ok((StatusCode::OK, json!({"messages": messages, "next": next})))
+    }
+
+    /// `GET /messages/{id}?numbers=`
+    pub(super) async fn message(&self, id: &str, asked: &Asked) -> Told {
+        let full = Wanted::read_full(&asked.query())?;
+        self.may_see(full, asked)?;
+        let record = self.record(id).await?;
+        let events = events::of(&self.store, &record).await?;
+        let mut body = shown::whole(&record, &events.found, full);
+        body["events_complete"] = events.complete.into();
+        let plivo = self.delivery.standing();
+        body["plivo"] = json!({
+            "breaker": plivo.state.as_str(),
+            "reason": plivo.reason.map(Reason::as_str),
+        });
+        Ok((StatusCode::OK, if full { body } else { shown::masked(body) }))
+    }
+
+    /// `GET /events/dead?app=&limit=`, newest first.
+    pub(super) async fn dead_events(&self, asked: &Asked) -> Told {
+        let WantedEvents { app, limit } = WantedEvents::read(&asked.query())?;
+        let dead = self.store.dead_letters(app.as_deref(), limit).await?;
+        let events: Value = dead.iter().map(shown::event).collect();
+        Ok((StatusCode::OK, json!({"events": shown::masked(events)})))
+    }
+
+    /// The message, whosever it is.
+    pub(super) async fn record(&self, id: &str) -> Result<Record, Refusal> {
+        let found = self.store.get(None, &MessageId(id.into())).await?;
+        found.ok_or(Refusal::NoSuchMessage)
+    }
+
+    /// Whole numbers and contents are for those who have the token.
+    fn may_see(&self, full: bool, asked: &Asked) -> Result<(), Refusal> {
+        if full {
+            asked.is_from_operator(self.in_force.load().admin_token.as_ref())?;
+        }
+        Ok(())
+    }
+}

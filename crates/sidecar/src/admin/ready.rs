@@ -1,0 +1,63 @@
+//! `/readyz`: whether sends are taken and can leave, and what waits.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::StatusCode;
+use message::Timestamp;
+use serde_json::{Value, json};
+
+use super::Admin;
+use crate::delivery::{Reason, State};
+
+impl Admin {
+    /// Ready means: sends are taken and can leave. A refused reload is told, but takes no traffic away: the last good
+    /// generation serves.
+    pub(super) fn ready(&self) -> (StatusCode, Value) {
+        let causes = self.causes();
+        let ready = causes.is_empty();
+        let refused = self.reloads.refused();
+        let plivo = self.delivery.standing();
+        let counted = Arc::clone(&self.backlog).latest(&self.store);
+        let now: Timestamp = SystemTime::now().into();
+        let oldest = counted.and_then(|counted| counted.oldest_waiting);
+        let body = json!({
+            "ready": ready,
+            "causes": causes,
+            "generation": self.in_force.load().chain.generation().0,
+            "reload_refused": refused.as_ref().map(|refused| refused.faults.clone()),
+            "store": if self.ephemeral { "ephemeral: in memory, nothing survives a restart" } else { "durable" },
+            "plivo": {
+                "breaker": plivo.state.as_str(),
+                "reason": plivo.reason.map(Reason::as_str),
+            },
+            "waiting": self.delivery.waiting(),
+            // As of the last count, which is null until there was one.
+            "in_doubt": counted.map(|counted| counted.in_doubt),
+            "held": counted.map(|counted| counted.held),
+            "oldest_waiting_s": oldest.map(|oldest| now.since(oldest).as_secs()),
+            // Counts since the start.
+        });
+        (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, body)
+    }
+
+    fn causes(&self) -> Vec<Value> {
+        let mut causes = Vec::new();
+        if self.draining.is_cancelled() {
+            causes.push(json!({"cause": "draining", "detail": "the sidecar is shutting down"}));
+        }
+        let plivo = self.delivery.standing();
+        if plivo.state == State::Latched {
+            let detail = match plivo.reason {
+                Some(Reason::Certificate) => "Plivo's certificate is not trusted; nothing is sent",
+                _ => "Plivo refused the credentials (401); mend [plivo] auth_id and auth_token",
+            };
+            let cause = plivo.reason.map_or("plivo", Reason::as_str);
+            causes.push(json!({"cause": cause, "detail": detail}));
+        }
+        if let Some(trouble) = self.store.trouble() {
+            causes.push(json!({"cause": "store", "detail": trouble.to_string()}));
+        }
+        causes
+    }
+}

@@ -1,0 +1,140 @@
+//! What is not told and not done, and why.
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+use store::{Status, StoreError};
+
+use super::route::PATHS;
+
+/// Why the admin listener says no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    NoSuchPath,
+    /// The methods that the path takes.
+    Method(&'static str),
+    /// Host or Origin name another place; the code says which.
+    OtherPlace(String),
+    Form,
+    NoTokenConfigured,
+    TokenMissing,
+    TokenInvalid,
+    /// Every fault of the query.
+    Query(Vec<String>),
+    NoSuchMessage,
+    /// Only what is held is released.
+    NotHeld(Status),
+    /// Its time is over, or nearly.
+    TooLate,
+    /// A call to Plivo is out for it.
+    UnderWay,
+    /// Plivo has it, or its way has ended.
+    Gone(Status),
+    Store(StoreError),
+}
+
+impl Refusal {
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::NoSuchPath | Self::NoSuchMessage => StatusCode::NOT_FOUND,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::OtherPlace(_) | Self::NoTokenConfigured => StatusCode::FORBIDDEN,
+            Self::Form => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TokenMissing | Self::TokenInvalid => StatusCode::UNAUTHORIZED,
+            Self::Query(_) => StatusCode::BAD_REQUEST,
+            Self::NotHeld(_) | Self::TooLate | Self::UnderWay | Self::Gone(_) => {
+                StatusCode::CONFLICT
+            }
+            Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    pub(super) fn body(&self) -> Value {
+        let mut body = json!({"code": self.code(), "error": self.sentence()});
+        match self {
+            Self::NoSuchPath => body["paths"] = json!(PATHS),
+            Self::NotHeld(status) | Self::Gone(status) => {
+                body["message_status"] = status.as_str().into();
+            }
+            _ => {}
+        }
+        body
+    }
+
+    /// Adds the headers that the status asks for.
+    pub(super) fn describe(&self, headers: &mut HeaderMap) {
+        match self {
+            Self::Method(allow) => {
+                headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+            }
+            Self::TokenMissing | Self::TokenInvalid => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            _ => {}
+        }
+    }
+
+    fn code(&self) -> &str {
+        match self {
+            Self::NoSuchPath => "http.not_found",
+            Self::Method(_) => "http.method_not_allowed",
+            Self::OtherPlace(code) => code,
+            Self::Form => "body.content_type",
+            Self::NoTokenConfigured => "auth.not_configured",
+            Self::TokenMissing => "auth.missing",
+            Self::TokenInvalid => "auth.invalid",
+            Self::Query(_) => "query.invalid",
+            Self::NoSuchMessage => "message.not_found",
+            Self::NotHeld(_) => "message.not_held",
+            Self::TooLate => "message.too_late",
+            Self::UnderWay => "message.under_way",
+            Self::Gone(_) => "message.gone",
+            Self::Store(_) => "spool.unavailable",
+        }
+    }
+
+    fn sentence(&self) -> String {
+        match self {
+            Self::NoSuchPath => "there is nothing at this path".into(),
+            Self::Method(allow) => format!("this path takes {allow} only"),
+            Self::OtherPlace(_) => {
+                "the Host or Origin header names another place; see [listen] hosts".into()
+            }
+            Self::Form => "send no body, or one of content type application/json".into(),
+            Self::NoTokenConfigured => {
+                "this needs a token, and none is configured; set [listen] admin_token".into()
+            }
+            Self::TokenMissing => {
+                "send [listen] admin_token as `Authorization: Bearer TOKEN`".into()
+            }
+            Self::TokenInvalid => "the token is not [listen] admin_token".into(),
+            Self::Query(faults) => faults.join("; "),
+            Self::NoSuchMessage => "there is no message with this id".into(),
+            Self::NotHeld(status) => {
+                format!(
+                    "the message is not held: it is {}; only what is held is released",
+                    status.as_str()
+                )
+            }
+            Self::TooLate => {
+                "the message's time is over, so it would not be sent; cancel it, and send it anew"
+                    .into()
+            }
+            Self::UnderWay => {
+                "a call to Plivo is under way for this message; ask again once it has ended".into()
+            }
+            Self::Gone(status) if status.is_final() => {
+                format!("the message's way has ended: it is {}", status.as_str())
+            }
+            Self::Gone(status) => {
+                format!("Plivo has the message already: it is {}", status.as_str())
+            }
+            Self::Store(err) => err.to_string(),
+        }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(err: StoreError) -> Self {
+        Self::Store(err)
+    }
+}

@@ -1,0 +1,110 @@
+//! The paths of the admin listener.
+
+use http::Method;
+
+use super::Refusal;
+
+/// Every path, for whoever asks for another.
+pub(super) const PATHS: [&str; 9] = [
+    "GET /livez",
+    "GET /readyz",
+    "GET /policies",
+    "GET /messages?app=&status=&to=&after=&limit=",
+    "GET /messages/{id}",
+    "POST /messages/{id}/release",
+    "POST /messages/{id}/cancel",
+    "GET /events/dead?app=&limit=",
+    "POST /events/revive?app=",
+];
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    Live,
+    Ready,
+    Policies,
+    Messages,
+    Message(String),
+    Release(String),
+    Cancel(String),
+    DeadEvents,
+    Revive,
+    Unknown,
+}
+
+impl Route {
+    pub(super) fn of(path: &str) -> Self {
+        let parts: Vec<&str> = path.split('/').skip(1).collect();
+        match parts[..] {
+            ["livez"] => Self::Live,
+            ["readyz"] => Self::Ready,
+            ["policies"] => Self::Policies,
+            ["messages"] => Self::Messages,
+            ["messages", id] if !id.is_empty() => Self::Message(id.to_owned()),
+            ["messages", id, "release"] => Self::Release(id.to_owned()),
+            ["messages", id, "cancel"] => Self::Cancel(id.to_owned()),
+            ["events", "dead"] => Self::DeadEvents,
+            ["events", "revive"] => Self::Revive,
+            _ => Self::Unknown,
+        }
+    }
+
+    pub(super) fn is_probe(&self) -> bool {
+        matches!(self, Self::Live | Self::Ready)
+    }
+
+    /// Whether it changes anything, and so needs the operator's token.
+    pub(super) fn changes(&self) -> bool {
+        matches!(self, Self::Release(_) | Self::Cancel(_) | Self::Revive)
+    }
+
+    /// # Errors
+    ///
+    /// The methods that it takes, where `method` is none of them.
+    pub(super) fn takes(&self, method: &Method) -> Result<(), Refusal> {
+        let allow = if self.changes() { "POST" } else { "GET, HEAD" };
+        let taken = allow.split(", ").any(|each| each == method.as_str());
+        if taken || *self == Self::Unknown { Ok(()) } else { Err(Refusal::Method(allow)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_leads_to_one_route_and_a_near_miss_to_none() {
+        let id = || "01a2".to_owned();
+        for (path, route) in [
+            ("/livez", Route::Live),
+            ("/messages", Route::Messages),
+            ("/messages/01a2", Route::Message(id())),
+            ("/messages/01a2/release", Route::Release(id())),
+            ("/messages/01a2/cancel", Route::Cancel(id())),
+            ("/events/dead", Route::DeadEvents),
+            ("/events/revive", Route::Revive),
+            ("/messages/", Route::Unknown),
+            ("/messages/01a2/release/", Route::Unknown),
+            ("/messages/01a2/send", Route::Unknown),
+            ("//livez", Route::Unknown),
+            ("/", Route::Unknown),
+        ] {
+            assert_eq!(Route::of(path), route, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_changes_something_is_a_post_and_nothing_else_is() {
+        for path in PATHS {
+            let (method, path) = path.split_once(' ').unwrap();
+            let route = Route::of(path.split('?').next().unwrap());
+            assert_ne!(route, Route::Unknown, "{path}");
+            assert_eq!(route.changes(), method == "POST", "{path}");
+            let (own, other) = match method {
+                "POST" => (Method::POST, Method::GET),
+                _ => (Method::GET, Method::POST),
+            };
+            assert!(route.takes(&own).is_ok() && route.takes(&other).is_err(), "{path}");
+        }
+    }
+}

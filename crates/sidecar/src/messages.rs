@@ -1,0 +1,138 @@
+//! `sendgate messages` and `sendgate events`: what operators ask of a running sidecar, and tell it.
+//!
+//! They speak HTTP to the admin listener, as anybody else may.
+
+mod call;
+mod failure;
+mod print;
+mod table;
+mod target;
+
+use std::io::{self, Write as _};
+
+use http::Method;
+use serde_json::Value;
+use url::form_urlencoded;
+
+use self::target::Target;
+use crate::cli::{EventsCommand, Form, MessagesCommand, Reach, Which};
+use crate::config::Environment;
+
+pub use self::failure::Failure;
+
+/// Does what `command` says, and prints what came of it.
+///
+/// # Errors
+///
+/// The sidecar is not there, or says no; the command cannot be understood.
+pub fn messages(command: &MessagesCommand, environment: &Environment) -> Result<(), Failure> {
+    match command {
+        MessagesCommand::List { reach, which, form } => {
+            let path = path(&["messages"], &listed(which, *form));
+            let body = ask(reach, environment, Method::GET, &path)?;
+            show(&body, form.json, print::list)
+        }
+        MessagesCommand::Show { id, reach, form } => {
+            let path = path(&["messages", id], &numbers(*form));
+            let body = ask(reach, environment, Method::GET, &path)?;
+            show(&body, form.json, print::message)
+        }
+        MessagesCommand::Release { id, reach } => {
+            let path = path(&["messages", id, "release"], &[]);
+            let body = ask(reach, environment, Method::POST, &path)?;
+            show(&body, false, print::released)
+        }
+        MessagesCommand::Cancel { id, reach } => {
+            let path = path(&["messages", id, "cancel"], &[]);
+            let body = ask(reach, environment, Method::POST, &path)?;
+            show(&body, false, print::canceled)
+        }
+    }
+}
+
+/// Does what `command` says, and prints what came of it.
+///
+/// # Errors
+///
+/// As [`messages`].
+pub fn events(command: &EventsCommand, environment: &Environment) -> Result<(), Failure> {
+    match command {
+        EventsCommand::Dead { reach, app, limit, json } => {
+            let mut query = Vec::new();
+            query.extend(app.as_ref().map(|app| ("app", app.clone())));
+            query.extend(limit.map(|limit| ("limit", limit.to_string())));
+            let path = path(&["events", "dead"], &query);
+            let body = ask(reach, environment, Method::GET, &path)?;
+            show(&body, *json, print::events)
+        }
+        EventsCommand::Revive { reach, app } => {
+            let path = path(&["events", "revive"], &[("app", app.clone())]);
+            let body = ask(reach, environment, Method::POST, &path)?;
+            show(&body, false, print::revived)
+        }
+    }
+}
+
+/// One request to the sidecar that `reach` names.
+fn ask(
+    reach: &Reach,
+    environment: &Environment,
+    method: Method,
+    path: &str,
+) -> Result<Value, Failure> {
+    let target = Target::of(reach, environment)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::System)?;
+    runtime.block_on(call::ask(&target, method, path))
+}
+
+fn listed(which: &Which, form: Form) -> Vec<(&'static str, String)> {
+    let Which { app, status, to, after, limit } = which;
+    let texts = [("app", app), ("status", status), ("to", to), ("after", after)];
+    let given = texts.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+    let limit = limit.map(|limit| ("limit", limit.to_string()));
+    given.chain(limit).chain(numbers(form)).collect()
+}
+
+fn numbers(form: Form) -> Vec<(&'static str, String)> {
+    if form.full { vec![("numbers", "full".into())] } else { Vec::new() }
+}
+
+/// A path of these parts and this query. What a person has typed stays one part, whatever it holds.
+fn path(parts: &[&str], query: &[(&str, String)]) -> String {
+    let parts: String = parts
+        .iter()
+        .flat_map(|part| ["/".into(), form_urlencoded::byte_serialize(part.as_bytes()).collect()])
+        .collect::<Vec<String>>()
+        .concat();
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+    if query.is_empty() { parts } else { format!("{parts}?{query}") }
+}
+
+fn show(body: &Value, json: bool, print: impl Fn(&Value) -> String) -> Result<(), Failure> {
+    let text = if json { format!("{body:#}\n") } else { print(body) };
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever reads has seen enough.
+        Err(err) if err.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(Failure::System),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::path;
+
+    #[test]
+    fn what_is_typed_cannot_leave_its_place_in_the_path() {
+        let query = [("to", "+14155550123".to_owned()), ("app", "a&b=c".to_owned())];
+        for (parts, query, wanted) in [
+            (&["messages", "01a2"][..], &[][..], "/messages/01a2"),
+            (&["messages", "../events?x=1#y"][..], &[][..], "/messages/..%2Fevents%3Fx%3D1%23y"),
+            (&["messages"][..], &query[..], "/messages?to=%2B14155550123&app=a%26b%3Dc"),
+        ] {
+            assert_eq!(path(parts, query), wanted);
+        }
+    }
+}

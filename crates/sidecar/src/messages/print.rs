@@ -1,0 +1,156 @@
+//! Answers of the admin listener, for people.
+
+use serde_json::Value;
+
+use super::table::{Table, cell};
+
+/// What is known of a message, in the order of interest: heading and member.
+const FACTS: [(&str, &str); 24] = [
+    ("id", "id"),
+    ("app", "app"),
+    ("status", "status"),
+    ("waits for", "waits_for"),
+    ("code", "error_code"),
+    ("Plivo's id", "message_uuid"),
+    ("to", "to"),
+    ("to, as a hash", "to_hash"),
+    ("from", "from"),
+    ("type", "type"),
+    ("intent", "intent"),
+    ("text", "text"),
+    ("text, as a hash", "text_hash"),
+    ("bytes of text", "text_bytes"),
+    ("media", "media"),
+    ("media by URL", "media_urls"),
+    ("media by id", "media_ids"),
+    ("door", "door"),
+    ("accepted", "created_at"),
+    ("changed", "updated_at"),
+    ("not before", "not_before"),
+    ("deadline", "deadline"),
+    ("events go to", "events_go_to"),
+    ("trace", "traceparent"),
+];
+
+/// A page of messages.
+pub(super) fn list(body: &Value) -> String {
+    let messages = items(&body["messages"]);
+    if messages.is_empty() {
+        return "no messages\n".into();
+    }
+    let mut table = Table::new(["ID", "APP", "STATUS", "TO", "ACCEPTED", "CALLS", "CODE"]);
+    for message in messages {
+        let to = if message["to"].is_null() { &message["to_hash"] } else { &message["to"] };
+        table.row([
+            cell(&message["id"]),
+            cell(&message["app"]),
+            cell(&message["status"]),
+            cell(to),
+            cell(&message["created_at"]),
+            cell(&message["calls"]),
+            cell(&message["error_code"]),
+        ]);
+    }
+    let more = body["next"].as_str().map(|next| format!("more: --after {next}\n"));
+    table.lines("") + &more.unwrap_or_default()
+}
+
+/// One message.
+pub(super) fn message(body: &Value) -> String {
+    let width = FACTS.iter().map(|(heading, _)| heading.chars().count()).max().unwrap_or(0);
+    let mut told: String = FACTS
+        .iter()
+        .map(|(heading, member)| (heading, cell(&body[*member])))
+        .filter(|(_, value)| value != "-")
+        .map(|(heading, value)| format!("{heading:width$}  {value}\n"))
+        .collect();
+    let (breaker, reason) = (cell(&body["plivo"]["breaker"]), &body["plivo"]["reason"]);
+    let reason = reason.as_str().map(|reason| format!(", {reason}")).unwrap_or_default();
+    told.push_str(&format!("{:width$}  {breaker}{reason}\n", "Plivo's breaker"));
+    told.push_str(&calls(&body["attempts"]));
+    told.push_str(&decisions(&body["decisions"]));
+    told.push_str(&own_events(body));
+    told
+}
+
+/// Events that were given up.
+pub(super) fn events(body: &Value) -> String {
+    let events = items(&body["events"]);
+    if events.is_empty() {
+        return "no events were given up\n".into();
+    }
+    let mut table = Table::new(["NUMBER", "APP", "MESSAGE", "STATE", "AT", "TRIES", "LAST FAULT"]);
+    for event in events {
+        table.row(
+            ["number", "app", "message", "state", "at", "tries", "fault"]
+                .map(|member| cell(&event[member])),
+        );
+    }
+    table.lines("")
+}
+
+/// What became of a release.
+pub(super) fn released(body: &Value) -> String {
+    format!("{}: released, now {}\n", cell(&body["id"]), cell(&body["status"]))
+}
+
+/// What became of a cancel, which may have to wait for the end of a call.
+pub(super) fn canceled(body: &Value) -> String {
+    let (id, status) = (cell(&body["id"]), cell(&body["status"]));
+    match body["detail"].as_str() {
+        None => format!("{id}: {status}\n"),
+        Some(detail) => format!("{id}: not canceled yet, now {status}: {detail}\n"),
+    }
+}
+
+/// How many events an app is told again.
+pub(super) fn revived(body: &Value) -> String {
+    let (app, count) = (cell(&body["app"]), cell(&body["revived"]));
+    format!("{app}: called again with {count} events\n")
+}
+
+fn calls(attempts: &Value) -> String {
+    let mut table = Table::new(["CALL", "BEGUN", "ENDED", "OUTCOME", "HTTP", "CODE"]);
+    for attempt in items(attempts) {
+        table.row(
+            ["number", "started_at", "ended_at", "outcome", "http_status", "code"]
+                .map(|member| cell(&attempt[member])),
+        );
+    }
+    section("calls to Plivo", items(attempts), &table.lines("  "))
+}
+
+fn decisions(decisions: &Value) -> String {
+    let mut table =
+        Table::new(["POLICY", "VERSION", "VERDICT", "COUNTED", "CODES", "MICROSECONDS"]);
+    for decision in items(decisions) {
+        table.row(
+            ["policy", "version", "verdict", "enforced", "codes", "us"]
+                .map(|member| cell(&decision[member])),
+        );
+    }
+    section("decisions", items(decisions), &table.lines("  "))
+}
+
+fn own_events(body: &Value) -> String {
+    let events = items(&body["events"]);
+    let mut table = Table::new(["NUMBER", "STATE", "AT", "CODE", "TRIES", "LAST FAULT"]);
+    for event in events {
+        table.row(
+            ["number", "state", "at", "code", "tries", "fault"].map(|member| cell(&event[member])),
+        );
+    }
+    let mut told = section("events", events, &table.lines("  "));
+    if body["events_complete"] == false {
+        told.push_str("  the app has had too many events since to look at them all\n");
+    }
+    told
+}
+
+fn section(heading: &str, items: &[Value], lines: &str) -> String {
+    if items.is_empty() { format!("{heading}: none\n") } else { format!("{heading}\n{lines}") }
+}
+
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}

@@ -1,0 +1,231 @@
+//! `sendgate messages` and `sendgate events`, as people type them.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use store::Status;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::{Left, OPERATOR, durable, ephemeral, ids, leave};
+use crate::harness::{Folder, PATIENCE, Setup, Sidecar, TO, eventually, plivo};
+
+/// What a command printed, and how it ended.
+#[derive(Debug)]
+struct Printed {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Printed {
+    /// What it printed, where it ended well.
+    fn well(self) -> String {
+        assert_eq!((self.code, &*self.err), (Some(0), ""), "{self:#?}");
+        self.out
+    }
+
+    /// The one line that it said instead.
+    fn ill(self, code: i32) -> String {
+        assert_eq!((self.code, &*self.out), (Some(code), ""), "{self:#?}");
+        assert_eq!(self.err.lines().count(), 1, "{self:#?}");
+        self.err
+    }
+}
+
+/// Runs `sendgate` with these words in `folder`, as the operator where `token` is given.
+async fn sendgate(folder: &Folder, words: &[&str], token: Option<&str>) -> Printed {
+    let child = Command::new(env!("CARGO_BIN_EXE_sendgate"))
+        .args(words)
+        .current_dir(folder.path())
+        .env_clear()
+        .env("SENDGATE_ENV", "development")
+        .envs(token.map(|token| ("SENDGATE_ADMIN_TOKEN", token)))
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let ended = timeout(PATIENCE, child).await.unwrap_or_else(|_| panic!("{words:?} hangs"));
+    let ended = ended.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Printed { code: ended.status.code(), out: text(ended.stdout), err: text(ended.stderr) }
+}
+
+/// The same, told where `sidecar` is.
+async fn of(sidecar: &Sidecar, words: &[&str]) -> Printed {
+    let admin = format!("http://{}", sidecar.admin);
+    let words = [words, &["--admin", &admin]].concat();
+    sendgate(&sidecar.folder, &words, Some(OPERATOR)).await
+}
+
+#[tokio::test]
+async fn messages_are_listed_shown_released_and_canceled() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    let left = [
+        Left::new("held-1", Status::Held),
+        Left { app: "billing", ..Left::new("held-2", Status::Held) },
+        Left::new("doubt", Status::InDoubt),
+    ];
+    leave(&folder, &left).await;
+    let sidecar = Sidecar::start_in(folder, durable(&plivo)).await;
+
+    let table = of(&sidecar, &["messages", "list", "--status", "held"]).await.well();
+    let rows: Vec<Vec<&str>> =
+        table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["ID", "APP", "STATUS", "TO", "ACCEPTED", "CALLS", "CODE"], "{table}");
+    assert_eq!(rows[1][..4], ["held-2", "billing", "held", "+1415•••0123"], "{table}");
+    assert_eq!(rows[2][..4], ["held-1", "demo", "held", "+1415•••0123"], "{table}");
+    assert_eq!(rows.len(), 3, "{table}");
+    let column = |line: &str, word: &str| line.split(word).next().unwrap().chars().count();
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(column(lines[0], "STATUS"), column(lines[2], "held "), "aligned:\n{table}");
+
+    let words = ["messages", "list", "--to", TO, "--app", "demo", "--limit", "1", "--json"];
+    let json: Value = serde_json::from_str(&of(&sidecar, &words).await.well()).unwrap();
+    assert_eq!((ids(&json), &json["next"]), (vec!["doubt"], &json!("doubt")));
+    let more = of(&sidecar, &["messages", "list", "--limit", "1"]).await.well();
+    assert!(more.ends_with("more: --after doubt\n"), "{more}");
+    let none = of(&sidecar, &["messages", "list", "--app", "nobody"]).await.well();
+    assert_eq!(none, "no messages\n");
+
+    let shown = of(&sidecar, &["messages", "show", "held-1"]).await.well();
+    for line in ["waits for        a person: release it or cancel it", "events\n", "STATE", "held"]
+    {
+        assert!(shown.contains(line), "no {line:?} in\n{shown}");
+    }
+    assert!(!shown.contains(&TO[1..]), "{shown}");
+    let full = of(&sidecar, &["messages", "show", "held-1", "--full", "--json"]).await.well();
+    let full: Value = serde_json::from_str(&full).unwrap();
+    assert_eq!((&full["to"], &full["status"]), (&json!(TO), &json!("held")));
+
+    let released = of(&sidecar, &["messages", "release", "held-1"]).await.well();
+    assert_eq!(released, "held-1: released, now waiting\n");
+    sidecar.record("held-1", |record| record["status"] == "submitted").await;
+    let canceled = of(&sidecar, &["messages", "cancel", "doubt"]).await.well();
+    assert_eq!(canceled, "doubt: canceled\n");
+    assert_eq!(plivo.sends().len(), 1);
+}
+
+#[tokio::test]
+async fn what_the_sidecar_refuses_is_one_line_with_its_reason() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(ephemeral(&plivo)).await;
+    for (words, code, wanted) in [
+        (
+            &["messages", "show", "gone"][..],
+            1,
+            "there is no message with this id (message.not_found)",
+        ),
+        (&["messages", "release", "gone"][..], 1, "(message.not_found)"),
+        (&["messages", "cancel", "../events/revive?app=demo"][..], 1, "(message.not_found)"),
+        (&["messages", "list", "--status", "lost"][..], 2, "`status` is none of accepted, waiting"),
+        (&["messages", "list", "--limit", "500"][..], 2, "`limit` is not a number from 1 to 100"),
+    ] {
+        let line = of(&sidecar, words).await.ill(code);
+        assert!(line.contains(wanted), "{words:?}: {line}");
+    }
+    let admin = format!("http://{}", sidecar.admin);
+    let words = ["messages", "release", "x", "--admin", &admin];
+    let line = sendgate(&sidecar.folder, &words, None).await.ill(1);
+    assert!(line.contains("(auth.missing)"), "{line}");
+    let line = sendgate(&sidecar.folder, &words, Some("wrong")).await.ill(1);
+    assert!(line.contains("(auth.invalid)"), "{line}");
+    sidecar.folder.write("token", format!("{OPERATOR}\n"));
+    let words = [&words[..], &["--token-file", "token"]].concat();
+    let line = sendgate(&sidecar.folder, &words, Some("wrong")).await.ill(1);
+    assert!(line.contains("(message.not_found)"), "the file's token is not taken: {line}");
+}
+
+#[tokio::test]
+async fn events_that_were_given_up_are_listed_and_revived() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    let relay = Some("http://127.0.0.1:9/reports");
+    let left = [
+        Left { relay, ..Left::new("one", Status::Failed) },
+        Left { relay, app: "billing", ..Left::new("two", Status::Failed) },
+    ];
+    leave(&folder, &left).await;
+    let sidecar = Sidecar::start_in(folder, durable(&plivo)).await;
+
+    let table = of(&sidecar, &["events", "dead", "--app", "billing"]).await.well();
+    let rows: Vec<Vec<&str>> =
+        table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows.len(), 2, "{table}");
+    assert_eq!(rows[1][1..4], ["billing", "two", "failed"], "{table}");
+    assert!(table.contains("connection refused"), "{table}");
+    let json = of(&sidecar, &["events", "dead", "--limit", "1", "--json"]).await.well();
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["events"][0]["message"], "two", "{json:#}");
+
+    let revived = of(&sidecar, &["events", "revive", "--app", "billing"]).await.well();
+    assert_eq!(revived, "billing: called again with 1 events\n");
+    let none = of(&sidecar, &["events", "dead", "--app", "billing"]).await.well();
+    assert_eq!(none, "no events were given up\n");
+    let others = of(&sidecar, &["events", "dead", "--app", "demo"]).await.well();
+    assert!(others.contains("one"), "the other app's are untouched: {others}");
+}
+
+#[tokio::test]
+async fn a_sidecar_that_is_not_there_is_told_in_one_line() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    let gone = plivo.base_url();
+    drop(plivo);
+    let line = sendgate(&folder, &["messages", "list", "--admin", &gone], None).await.ill(1);
+    assert!(line.starts_with("no sidecar answers at 127.0.0.1:"), "{line}");
+    let words = ["messages", "list", "--admin", "unix:nothing.sock"];
+    let line = sendgate(&folder, &words, None).await.ill(1);
+    assert!(line.starts_with("no sidecar answers at unix:nothing.sock: "), "{line}");
+    let words = ["messages", "list", "--admin", "https://127.0.0.1:1"];
+    let line = sendgate(&folder, &words, None).await.ill(2);
+    assert!(line.starts_with("--admin asks for https"), "{line}");
+}
+
+#[tokio::test]
+async fn what_is_no_sidecar_is_called_so() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    let words = ["messages", "list", "--admin", &plivo.base_url()];
+    let line = sendgate(&folder, &words, None).await.ill(1);
+    assert!(line.contains("is no sidecar's admin listener"), "{line}");
+}
+
+#[tokio::test]
+async fn the_configuration_tells_where_and_as_whom() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    leave(&folder, &[Left::new("held", Status::Held)]).await;
+    let open = durable(&plivo).to_toml();
+    folder.write("sidecar.toml", open);
+    let line = sendgate(&folder, &["messages", "list"], None).await.ill(2);
+    assert!(line.starts_with("[listen] admin leaves the port to the system"), "{line}");
+
+    folder.write("sidecar.toml", durable(&plivo).set("listen.admin", "unix:admin.sock").to_toml());
+    let _sidecar = Command::new(env!("CARGO_BIN_EXE_sendgate"))
+        .arg("run")
+        .current_dir(folder.path())
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let listed = async || {
+        let printed = sendgate(&folder, &["messages", "list"], None).await;
+        (printed.code == Some(0)).then_some(printed.out)
+    };
+    let table = eventually("the sidecar answers on its socket", listed).await;
+    assert!(table.contains("held"), "{table}");
+    let canceled = sendgate(&folder, &["messages", "cancel", "held"], None).await.well();
+    assert_eq!(canceled, "held: canceled\n");
+}
+
+#[tokio::test]
+async fn a_configuration_that_cannot_be_read_is_told_with_another_way() {
+    let folder = Folder::new();
+    let printed = sendgate(&folder, &["messages", "list"], None).await;
+    assert_eq!(printed.code, Some(2), "{printed:#?}");
+    assert!(printed.err.contains("sidecar.toml"), "{printed:#?}");
+    assert!(printed.err.contains("--admin http://HOST:PORT"), "{printed:#?}");
+    let setup = Setup::with_base_url("http://127.0.0.1:9").set("listen.admin_token", "");
+    folder.write("sidecar.toml", setup.to_toml());
+    let printed = sendgate(&folder, &["messages", "list"], None).await;
+    assert!(printed.err.contains("listen.admin_token"), "{printed:#?}");
+}

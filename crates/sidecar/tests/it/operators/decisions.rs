@@ -1,0 +1,153 @@
+//! A person decides: released and canceled, in every state that a message can be in.
+
+use std::time::Duration;
+
+use plivo_sim::Step;
+use serde_json::{Value, json};
+use store::Status;
+
+use super::{Left, durable, ephemeral, leave, look, operator};
+use crate::harness::{Folder, PATIENCE, Setup, Sidecar, TO, eventually, plivo};
+
+/// A message that the sidecar has accepted and answers for in the background.
+async fn accepted(sidecar: &Sidecar, more: &Value) -> String {
+    let mut body = json!({"to": TO, "text": "swordfish"});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let request = sidecar.post("/v1/messages").header("prefer", "respond-async").json(&body);
+    request.answer().await.expect(202)["id"].as_str().unwrap().to_owned()
+}
+
+/// Cancels a message that has come to `status`.
+async fn cancel_in(sidecar: &Sidecar, id: &str, status: &str) {
+    sidecar.record(id, |record| record["status"] == status).await;
+    let body = operator(sidecar, &format!("POST /messages/{id}/cancel")).await.expect(200);
+    assert_eq!(body, json!({"id": id, "status": "canceled"}));
+    let record = look(sidecar, &format!("/messages/{id}")).await.expect(200);
+    assert_eq!((&record["status"], &record["waits_for"]), (&json!("canceled"), &Value::Null));
+}
+
+#[tokio::test]
+async fn a_held_message_that_five_release_at_once_is_sent_once() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    leave(&folder, &[Left::new("held", Status::Held)]).await;
+    let sidecar = Sidecar::start_in(folder, durable(&plivo)).await;
+    let before = look(&sidecar, "/messages/held").await.expect(200);
+    assert_eq!(before["waits_for"], "a person: release it or cancel it");
+    assert_eq!(plivo.sends().len(), 0, "it was sent before anybody released it");
+
+    let release = || operator(&sidecar, "POST /messages/held/release");
+    let told = tokio::join!(release(), release(), release(), release(), release());
+
+    let told = [told.0, told.1, told.2, told.3, told.4];
+    let mut statuses: Vec<u16> = told.iter().map(|told| told.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409, 409, 409, 409], "{told:#?}");
+    for told in told {
+        match told.status {
+            200 => assert_eq!(told.body, json!({"id": "held", "status": "waiting"})),
+            _ => drop(told.refused(409, "message.not_held")),
+        }
+    }
+    sidecar.record("held", |record| record["status"] == "submitted").await;
+    let texts: Vec<String> = plivo.sends().into_iter().map(|sent| sent.text).collect();
+    assert_eq!(texts, ["swordfish held"]);
+}
+
+#[tokio::test]
+async fn a_held_message_whose_time_is_over_is_canceled_and_not_released() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    let late = Left { lives: Duration::ZERO, ..Left::new("late", Status::Held) };
+    leave(&folder, &[late]).await;
+    let sidecar = Sidecar::start_in(folder, durable(&plivo)).await;
+
+    let refused = operator(&sidecar, "POST /messages/late/release").await;
+    refused.refused(409, "message.too_late");
+
+    cancel_in(&sidecar, "late", "held").await;
+    assert_eq!(plivo.sends().len(), 0);
+}
+
+#[tokio::test]
+async fn only_what_is_held_is_released() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(ephemeral(&plivo)).await;
+    let id = accepted(&sidecar, &json!({})).await;
+    sidecar.record(&id, |record| record["status"] == "submitted").await;
+
+    let told = operator(&sidecar, &format!("POST /messages/{id}/release")).await;
+
+    let told = told.refused(409, "message.not_held");
+    assert_eq!(told.body["message_status"], "submitted");
+    operator(&sidecar, "POST /messages/gone/release").await.refused(404, "message.not_found");
+}
+
+#[tokio::test]
+async fn what_is_in_doubt_or_held_is_canceled_and_never_sent() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    let left = [Left::new("held", Status::Held), Left::new("doubt", Status::InDoubt)];
+    leave(&folder, &left).await;
+    let sidecar = Sidecar::start_in(folder, durable(&plivo)).await;
+
+    cancel_in(&sidecar, "held", "held").await;
+    cancel_in(&sidecar, "doubt", "in_doubt").await;
+
+    let again = operator(&sidecar, "POST /messages/held/cancel").await;
+    again.refused(409, "message.gone");
+    let released = operator(&sidecar, "POST /messages/held/release").await;
+    released.refused(409, "message.not_held");
+    assert_eq!(plivo.sends().len(), 0);
+}
+
+#[tokio::test]
+async fn what_waits_for_its_time_is_canceled() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(ephemeral(&plivo)).await;
+    let in_an_hour = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    let id = accepted(&sidecar, &json!({"not_before": in_an_hour.to_string()})).await;
+
+    cancel_in(&sidecar, &id, "waiting").await;
+
+    assert_eq!(plivo.sends().len(), 0);
+}
+
+#[tokio::test]
+async fn what_waits_for_another_try_is_canceled() {
+    // Nothing listens there any more.
+    let gone = plivo().await.base_url();
+    let setup = Setup::with_base_url(&gone).set("listen.admin_token", super::OPERATOR);
+    let sidecar = Sidecar::start(setup).await;
+    let id = accepted(&sidecar, &json!({})).await;
+
+    // Now and then a try is under way just then.
+    let canceled = async || {
+        let told = operator(&sidecar, &format!("POST /messages/{id}/cancel")).await;
+        if told.status == 409 {
+            told.refused(409, "message.under_way");
+            return None;
+        }
+        assert!(matches!(told.status, 200 | 202), "{told:?}");
+        Some(())
+    };
+    eventually("the message is taken back", canceled).await;
+    sidecar.record(&id, |record| record["status"] == "canceled").await;
+}
+
+#[tokio::test]
+async fn what_a_call_is_out_for_and_what_plivo_has_are_not_canceled() {
+    let plivo = plivo().await;
+    plivo.script([Step::hold()]).await;
+    let sidecar = Sidecar::start(ephemeral(&plivo)).await;
+    let id = accepted(&sidecar, &json!({})).await;
+    plivo.wait_for_requests(1, PATIENCE).await.unwrap();
+    let cancel = || operator(&sidecar, "POST /messages/gone/cancel");
+    cancel().await.refused(404, "message.not_found");
+
+    let cancel = format!("POST /messages/{id}/cancel");
+    operator(&sidecar, &cancel).await.refused(409, "message.under_way");
+
+    plivo.release();
+    sidecar.record(&id, |record| record["status"] == "submitted").await;
+    let told = operator(&sidecar, &cancel).await.refused(409, "message.gone");
+    assert_eq!(told.body["message_status"], "submitted");
+    assert_eq!(plivo.sends().len(), 1);
+}

@@ -1,0 +1,92 @@
+//! Who may change something, and from where.
+
+use serde_json::json;
+use store::Status;
+
+use super::{BEARER, HOST, Left, ask, durable, ephemeral, leave, look, operator};
+use crate::harness::{Folder, Setup, Sidecar, eventually, plivo};
+
+const CHANGES: [&str; 3] =
+    ["POST /messages/held/release", "POST /messages/held/cancel", "POST /events/revive?app=demo"];
+
+#[tokio::test]
+async fn without_a_configured_token_nothing_is_changed_and_the_key_is_named() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::new(&plivo)).await;
+    for request in CHANGES.into_iter().chain(["GET /messages?numbers=full"]) {
+        let told = operator(&sidecar, request).await.refused(403, "auth.not_configured");
+        let sentence = told.body["error"].as_str().unwrap().to_owned();
+        assert!(sentence.contains("[listen] admin_token"), "{sentence}");
+    }
+    look(&sidecar, "/messages").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_missing_or_wrong_token_changes_nothing() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    leave(&folder, &[Left::new("held", Status::Held)]).await;
+    let sidecar = Sidecar::start_in(folder, durable(&plivo)).await;
+    for request in CHANGES {
+        let told = ask(&sidecar, request, &[HOST]).await.refused(401, "auth.missing");
+        assert!(told.head.contains("\r\nwww-authenticate: bearer"), "{}", told.head);
+        for wrong in [
+            "Bearer token-of-the-operato",
+            "Bearer token-of-the-app-demo",
+            "Bearer",
+            "Basic token-of-the-operator",
+            "token-of-the-operator",
+        ] {
+            let told = ask(&sidecar, request, &[HOST, ("authorization", wrong)]).await;
+            told.refused(401, "auth.invalid");
+        }
+        let twice = ask(&sidecar, request, &[HOST, BEARER, BEARER]).await;
+        twice.refused(401, "auth.invalid");
+    }
+    let record = look(&sidecar, "/messages/held").await.expect(200);
+    assert_eq!((&record["status"], plivo.sends().len()), (&json!("held"), 0));
+}
+
+#[tokio::test]
+async fn a_web_page_of_another_origin_changes_nothing() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    leave(&folder, &[Left::new("held", Status::Held)]).await;
+    let sidecar = Sidecar::start_in(folder, durable(&plivo)).await;
+    for request in CHANGES {
+        for (header, status, code) in [
+            (("origin", "https://evil.example"), 403, "http.bad_origin"),
+            (("sec-fetch-site", "cross-site"), 403, "http.bad_origin"),
+            (("content-type", "text/plain"), 415, "body.content_type"),
+            (("content-type", "application/x-www-form-urlencoded"), 415, "body.content_type"),
+            // A body without a type.
+            (("transfer-encoding", "chunked"), 415, "body.content_type"),
+        ] {
+            let told = ask(&sidecar, request, &[HOST, BEARER, header]).await;
+            told.refused(status, code);
+        }
+        let rebound = ask(&sidecar, request, &[("host", "evil.example"), BEARER]).await;
+        rebound.refused(403, "http.bad_host");
+        let read = ask(&sidecar, &request.replace("POST", "GET"), &[HOST, BEARER]).await;
+        let read = read.refused(405, "http.method_not_allowed");
+        assert!(read.head.contains("\r\nallow: post"), "{}", read.head);
+    }
+    let record = look(&sidecar, "/messages/held").await.expect(200);
+    assert_eq!((&record["status"], plivo.sends().len()), (&json!("held"), 0));
+    let json = ("content-type", "application/json");
+    ask(&sidecar, CHANGES[0], &[HOST, BEARER, json]).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_token_is_replaced_by_a_reload() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(ephemeral(&plivo)).await;
+    let revive = "POST /events/revive?app=demo";
+    operator(&sidecar, revive).await.expect(200);
+
+    let next = ephemeral(&plivo).set("listen.admin_token", "another-token");
+    sidecar.folder.write("sidecar.toml", next.to_toml());
+
+    let another = [HOST, ("authorization", "Bearer another-token")];
+    let taken = async || (ask(&sidecar, revive, &another).await.status == 200).then_some(());
+    eventually("the next token is taken", taken).await;
+    operator(&sidecar, revive).await.refused(401, "auth.invalid");
+}
