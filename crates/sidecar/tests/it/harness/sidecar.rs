@@ -195,7 +195,7 @@ async fn listening(log: &Log, name: &str) -> SocketAddr {
 }
 
 /// A client that keeps to HTTP/1.1 and follows nothing.
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     static PROVIDER: Once = Once::new();
     // Nothing here speaks TLS, but the client is not built without a provider of it.
     PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));

@@ -1,0 +1,162 @@
+//! What happens in one run, all of it drawn from a seed.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use plivo_sim::Step as Answer;
+
+use crate::app::Order;
+use crate::harness::{Policy, Setup};
+use crate::place::{Met, POINTS, Place};
+use serde_json::{Value, json};
+
+/// One run.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    pub(crate) place: Place,
+    /// One for each process that is killed, in order.
+    pub(crate) kills: Vec<Kill>,
+    pub(crate) orders: Vec<Order>,
+    /// Of these, the first so many are asked for, and the sidecar killed, before the first of `kills`.
+    pub(crate) before: usize,
+    /// All are asked for at once, or one after the other.
+    pub(crate) at_once: bool,
+    /// What Plivo does with the first requests that it gets.
+    pub(crate) script: Vec<Answer>,
+    /// How late Plivo's list shows a message.
+    pub(crate) list_delay: Duration,
+    /// Plivo's list cannot be had.
+    pub(crate) no_list: bool,
+    /// All go to one number.
+    pub(crate) one_number: bool,
+    policies: bool,
+    durability: &'static str,
+}
+
+/// How one process is killed.
+#[derive(Clone, Debug)]
+pub(crate) struct Kill {
+    pub(crate) place: Place,
+    /// How often it passes there before.
+    pub(crate) spare: u32,
+    /// Whether bytes that it had written still get to Plivo.
+    pub(crate) goes_on: bool,
+}
+
+/// How long a call may take.
+const CALL: Duration = Duration::from_secs(2);
+
+impl Plan {
+    /// The run with this number; the same for the same seed.
+    pub(crate) fn of(seed: u64, run: u64) -> Self {
+        let places = Place::all();
+        let place = places[usize::try_from(run).unwrap_or(0) % places.len()];
+        // Runs of neighbouring seeds have nothing in common.
+        let mut rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (run << 1 | 1));
+        let chance = |rng: &mut Rng, of: u32| rng.u32(..of) == 0;
+        let one_number = chance(&mut rng, 4);
+        let orders = orders(&mut rng, run, one_number);
+        let before = if chance(&mut rng, 4) { rng.usize(..orders.len()) } else { 0 };
+        let met = POINTS.iter().find(|(name, _, _)| Place::Point(name) == place);
+        let met = met.map_or(Met::Sending, |(_, met, _)| *met);
+        let no_list = met != Met::Recovery && chance(&mut rng, 10);
+        Self {
+            place,
+            kills: kills(&mut rng, place, met, orders.len()),
+            before,
+            at_once: rng.bool(),
+            script: script(&mut rng, met),
+            list_delay: Duration::from_millis(if chance(&mut rng, 4) {
+                rng.u64(..1_200)
+            } else {
+                0
+            }),
+            no_list,
+            one_number,
+            policies: chance(&mut rng, 8),
+            durability: if rng.bool() { "power" } else { "process" },
+            orders,
+        }
+    }
+
+    /// What the sidecar is configured with, for Plivo at `base_url`.
+    pub(crate) fn setup(&self, base_url: &str) -> Setup {
+        // Plivo's list is asked a second after the call, then when it must show what there is.
+        let settle = if self.no_list { json!([1]) } else { json!([1, 3]) };
+        let setup = Setup::with_base_url(base_url)
+            .set("store.ephemeral", Value::Null)
+            .set("store.path", "sendgate.db")
+            .set("store.durability", self.durability)
+            .set("delivery.settle_s", settle)
+            .set("plivo.connect_timeout_ms", 1_000)
+            .set("plivo.call_timeout_ms", u64::try_from(CALL.as_millis()).unwrap_or(u64::MAX));
+        if !self.policies {
+            return setup;
+        }
+        let wide =
+            json!({"limits": [{"name": "app", "scope": "app", "quota": 1_000, "per_s": 60}]});
+        setup.policy(Policy::new("dedup")).policy(Policy::new("throttle").settings(wide))
+    }
+}
+
+fn orders(rng: &mut Rng, run: u64, one_number: bool) -> Vec<Order> {
+    let count = rng.u64(1..=5);
+    let order = |nth: u64| Order {
+        key: format!("run-{run}-{nth}"),
+        to: format!("+1415555{:04}", if one_number { 100 } else { 100 + nth }),
+        // Some take two segments.
+        text: format!("run {run}, message {nth}{}", " and more".repeat(rng.usize(..2) * 18)),
+        waits: rng.bool(),
+    };
+    (0..count).map(order).collect()
+}
+
+fn kills(rng: &mut Rng, place: Place, met: Met, orders: usize) -> Vec<Kill> {
+    // What each message passes once is not spared more often than there are messages.
+    let orders = u32::try_from(orders).unwrap_or(u32::MAX);
+    let spare = |rng: &mut Rng, place: Place| match place {
+        Place::Point(_) => {
+            let point = POINTS.iter().find(|(name, _, _)| Place::Point(name) == place);
+            let times = point.map_or(1, |(_, _, times)| *times);
+            rng.u32(..times.min(orders * times.div_ceil(3)))
+        }
+        Place::App(_) | Place::Plivo(_) => rng.u32(..2.min(orders)),
+    };
+    let kill = |rng: &mut Rng, place| Kill { place, spare: spare(rng, place), goes_on: rng.bool() };
+    let mut kills = vec![kill(rng, place)];
+    if met == Met::Recovery {
+        // Somebody must leave something behind first.
+        let cut_off = ["delivery.intent", "delivery.answered", "delivery.outcome"];
+        let first = Place::Point(cut_off[rng.usize(..cut_off.len())]);
+        kills.insert(0, Kill { place: first, spare: 0, goes_on: false });
+    } else if rng.u32(..4) == 0 {
+        let places = Place::all();
+        let next = places[rng.usize(..places.len())];
+        kills.push(kill(rng, next));
+    }
+    kills
+}
+
+/// At most two steps turn a message away, so that none is given up; some leave it open whether it was taken.
+fn script(rng: &mut Rng, met: Met) -> Vec<Answer> {
+    let unknown = [
+        Answer::status(500).queued(),
+        Answer::status(500),
+        Answer::reset().queued(),
+        Answer::reset(),
+        Answer::close(),
+        Answer::truncate(),
+        Answer::hang(CALL * 2),
+        Answer::hang(CALL * 2).not_queued(),
+    ];
+    let any = |rng: &mut Rng| unknown[rng.usize(..unknown.len())].clone();
+    if met == Met::InDoubt {
+        return vec![any(rng)];
+    }
+    match rng.u32(..6) {
+        0 => vec![any(rng), any(rng)],
+        1 => vec![Answer::status(429), any(rng)],
+        2 => vec![Answer::status(503).with_header("retry-after", "1")],
+        _ => Vec::new(),
+    }
+}

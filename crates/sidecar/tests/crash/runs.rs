@@ -1,0 +1,104 @@
+//! Many runs, some at once; the table at their end, and how to play again what failed.
+
+use std::env;
+use std::ops::Range;
+
+use tokio::task::JoinSet;
+
+use crate::plan::Plan;
+use crate::play::{Played, play};
+use crate::table::Table;
+
+/// Runs at once; they mostly wait.
+const AT_ONCE: usize = 24;
+/// Runs and seed, unless `cargo xtask crash` says otherwise.
+const RUNS: u64 = 185;
+const SEED: u64 = 1;
+/// Runs from which on every place must have been reached at least once.
+const ENOUGH: u64 = 370;
+
+/// What is to be run.
+struct Wanted {
+    seed: u64,
+    runs: Range<u64>,
+}
+
+impl Wanted {
+    fn read() -> Self {
+        let runs = match number("SENDGATE_CRASH_RUN") {
+            Some(run) => run..run + 1,
+            None => 0..number("SENDGATE_CRASH_RUNS").unwrap_or(RUNS),
+        };
+        Self { seed: seed(), runs }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whenever_it_is_killed_nothing_is_sent_twice_and_nothing_is_lost() {
+    let Wanted { seed, runs } = Wanted::read();
+    let (mut table, mut failures) = (Table::default(), Vec::new());
+    let (mut next, mut playing) = (runs.clone(), JoinSet::new());
+    loop {
+        while playing.len() < AT_ONCE
+            && let Some(run) = next.next()
+        {
+            playing.spawn(async move { (run, played(seed, run).await) });
+        }
+        let Some(ended) = playing.join_next().await else { break };
+        let (run, played) = ended.expect("a panic is a result");
+        let place = Plan::of(seed, run).place;
+        match &played {
+            Ok(played) => {
+                table.add(place, played);
+                let wrong = played.wrong();
+                if !wrong.is_empty() {
+                    failures.push(told(seed, run, &wrong.join("\n    ")));
+                }
+            }
+            Err(why) => failures.push(told(seed, run, why)),
+        }
+    }
+    show(&format!("\nseed {seed}, runs {} to {}\n{table}", runs.start, runs.end - 1));
+    assert!(failures.is_empty(), "{} runs failed:\n{}", failures.len(), failures.join("\n"));
+    let never = table.never_reached();
+    assert!(
+        runs.end - runs.start < ENOUGH || never.is_empty(),
+        "no run was killed at {never:?}; is the point still there?"
+    );
+}
+
+/// What everything here is drawn from.
+pub(crate) fn seed() -> u64 {
+    number("SENDGATE_CRASH_SEED").unwrap_or(SEED)
+}
+
+fn number(name: &str) -> Option<u64> {
+    let value = env::var(name).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{name} is `{value}`; give a number")))
+}
+
+/// A run; its panic is what it failed of.
+async fn played(seed: u64, run: u64) -> Result<Played, String> {
+    let playing = tokio::spawn(play(Plan::of(seed, run)));
+    playing.await.map_err(|err| match err.try_into_panic() {
+        Ok(panic) => match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
+            (Some(text), _) => text.clone(),
+            (None, Some(text)) => (*text).to_owned(),
+            (None, None) => "a panic without a text".to_owned(),
+        },
+        Err(err) => err.to_string(),
+    })
+}
+
+fn told(seed: u64, run: u64, why: &str) -> String {
+    format!(
+        "  run {run}, killed at {}; again with: cargo xtask crash --seed {seed} --run {run}\n    {why}",
+        Plan::of(seed, run).place
+    )
+}
+
+/// Tells what was counted.
+#[expect(clippy::print_stdout, reason = "the figures are what all of this is for")]
+pub(crate) fn show(text: &str) {
+    println!("{text}");
+}

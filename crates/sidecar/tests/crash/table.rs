@@ -1,0 +1,80 @@
+//! What many runs came to, by place.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::place::Place;
+use crate::play::Played;
+
+/// Sums, by the place of the kill.
+#[derive(Default)]
+pub(crate) struct Table(BTreeMap<Place, Row>);
+
+#[derive(Clone, Copy, Default)]
+struct Row {
+    runs: usize,
+    reached: usize,
+    sent: usize,
+    replayed: usize,
+    unknown: usize,
+    duplicates: usize,
+    losses: usize,
+}
+
+impl Table {
+    pub(crate) fn add(&mut self, place: Place, played: &Played) {
+        self.0.entry(place).or_default().add(&Row {
+            runs: 1,
+            reached: usize::from(played.reached),
+            sent: played.sent,
+            replayed: played.replayed,
+            unknown: played.unknown,
+            duplicates: played.duplicates.len(),
+            losses: played.losses.len(),
+        });
+    }
+
+    /// Places that were tried and never reached.
+    pub(crate) fn never_reached(&self) -> Vec<Place> {
+        let never = self.0.iter().filter(|(_, row)| row.reached == 0);
+        never.map(|(place, _)| *place).collect()
+    }
+}
+
+impl Row {
+    fn add(&mut self, other: &Self) {
+        self.runs += other.runs;
+        self.reached += other.reached;
+        self.sent += other.sent;
+        self.replayed += other.replayed;
+        self.unknown += other.unknown;
+        self.duplicates += other.duplicates;
+        self.losses += other.losses;
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, name: impl fmt::Display) -> fmt::Result {
+        let Self { runs, reached, sent, replayed, unknown, duplicates, losses } = self;
+        writeln!(
+            f,
+            "{name:<40} {runs:>6} {reached:>6} {sent:>6} {replayed:>8} {unknown:>7} {duplicates:>10} {losses:>6}"
+        )
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let heading = ["runs", "killed", "sent", "replayed", "unknown", "duplicates", "losses"];
+        let [runs, killed, sent, replayed, unknown, duplicates, losses] = heading;
+        writeln!(
+            f,
+            "{:<40} {runs:>6} {killed:>6} {sent:>6} {replayed:>8} {unknown:>7} {duplicates:>10} {losses:>6}",
+            "killed at"
+        )?;
+        let mut all = Row::default();
+        for (place, row) in &self.0 {
+            row.write(f, place)?;
+            all.add(row);
+        }
+        all.write(f, "all")
+    }
+}
