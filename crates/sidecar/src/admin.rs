@@ -27,7 +27,9 @@ use self::refusal::Refusal;
 use self::route::Route;
 use crate::delivery::Delivery;
 use crate::in_force::InForce;
+use crate::relay::RelayTally;
 use crate::reload::ReloadStatus;
+use crate::reports::Tally;
 use crate::{gateway, policies};
 
 pub(crate) use self::backlog::Backlog;
@@ -46,6 +48,8 @@ pub(crate) struct Admin {
     pub(crate) ephemeral: bool,
     pub(crate) backlog: Arc<Backlog>,
     pub(crate) deciding: Deciding,
+    pub(crate) reports: Arc<Tally>,
+    pub(crate) relay: Arc<RelayTally>,
 }
 
 /// What was found or done, and how it is told.

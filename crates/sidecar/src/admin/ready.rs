@@ -37,6 +37,8 @@ impl Admin {
             "held": counted.map(|counted| counted.held),
             "oldest_waiting_s": oldest.map(|oldest| now.since(oldest).as_secs()),
             // Counts since the start.
+            "reports": self.reports.shown(),
+            "relay": self.relay.shown(),
         });
         (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, body)
     }

@@ -34,6 +34,8 @@ pub(crate) struct Order {
     pub(crate) ttl_s: Option<At<u64>>,
     pub(crate) not_before: Option<At<String>>,
     pub(crate) callback_url: Option<At<String>>,
+    /// How it is called; only on Plivo's door.
+    pub(crate) callback_method: Option<String>,
     pub(crate) dedup: Option<At<String>>,
     pub(crate) dedup_key: Option<At<String>>,
     pub(crate) tags: Vec<(String, String)>,
@@ -116,7 +118,10 @@ impl Order {
             Some(Value::String(word)) => word.eq_ignore_ascii_case("true"),
             _ => false,
         };
-        fields.take("method");
+        order.callback_method = match fields.take("method") {
+            Some(Value::String(method)) => Some(method),
+            _ => None,
+        };
         (order.unknown, order.faults) = fields.finish();
         Ok(order)
     }

@@ -14,6 +14,7 @@ pub(crate) enum Route {
     Message(String),
     Policies,
     Limits,
+    Events,
     PlivoMessages(String),
     PlivoMessage(String, String),
     Unknown,
@@ -27,6 +28,7 @@ impl Route {
             "/v1/explain" => return Self::Explain,
             "/v1/policies" => return Self::Policies,
             "/v1/limits" => return Self::Limits,
+            "/v1/events" => return Self::Events,
             "/mms/send" => return Self::Send(Door::Seed),
             _ => {}
         }
@@ -54,6 +56,7 @@ impl Route {
             Self::Message(_) => "/v1/messages/{id}",
             Self::Policies => "/v1/policies",
             Self::Limits => "/v1/limits",
+            Self::Events => "/v1/events",
             Self::PlivoMessages(_) => "/v1/Account/{auth_id}/Message/",
             Self::PlivoMessage(..) => "/v1/Account/{auth_id}/Message/{uuid}/",
             Self::Unknown => return None,
@@ -76,9 +79,11 @@ impl Route {
         let (allowed, names): (&[Method], _) = match self {
             Self::Send(_) | Self::Explain => (&[Method::POST], "POST"),
             Self::Messages | Self::PlivoMessages(_) => (&[Method::GET, Method::POST], "GET, POST"),
-            Self::Message(_) | Self::Policies | Self::Limits | Self::PlivoMessage(..) => {
-                (&[Method::GET], "GET")
-            }
+            Self::Message(_)
+            | Self::Policies
+            | Self::Limits
+            | Self::Events
+            | Self::PlivoMessage(..) => (&[Method::GET], "GET"),
             Self::Unknown => return Ok(()),
         };
         if allowed.contains(method) { Ok(()) } else { Err(Plain::MethodNotAllowed(names)) }

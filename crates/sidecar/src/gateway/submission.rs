@@ -31,6 +31,8 @@ pub(crate) struct Submission {
     pub(crate) log: Option<Log>,
     /// Whether conversion feedback will follow.
     pub(crate) trackable: bool,
+    /// How the place that the app names is called, where it says so.
+    pub(crate) callback_method: Option<String>,
 }
 
 /// One recipient's message, or why it cannot be one.
@@ -106,6 +108,7 @@ impl Submission {
             many: order.many,
             log: order.log,
             trackable: order.trackable,
+            callback_method: order.callback_method,
             unknown_fields: order.unknown,
         })
     }

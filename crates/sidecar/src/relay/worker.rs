@@ -1,0 +1,328 @@
+//! The worker that calls apps: what is due, oldest first, in order for each message, and no app at another's cost.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use message::Timestamp;
+use reqwest::Client;
+use serde_json::{Value, json};
+use store::{Event, Record, Relayed, Store};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use super::call::{self, Call, ClientError, Ended};
+use super::circuit::{Admit, Circuits, Heard};
+use super::{Source, Subscriber, Target, schedule, spans};
+
+/// Most calls at once.
+const AT_ONCE: usize = 16;
+/// Most events taken from the store at once.
+const PAGE: u32 = 256;
+/// Between two looks at what is due.
+const IDLE: Duration = Duration::from_millis(250);
+/// Longest that an event is put off for one that must wait anyway, beyond the time that it must.
+const SPREAD: Duration = Duration::from_secs(2);
+
+/// What the configuration in force says of an app; none where it has no such app.
+pub(crate) type Subscribers = Arc<dyn Fn(&str) -> Option<Subscriber> + Send + Sync>;
+
+/// Calls apps. What it has to do is in the store, so that a restart goes on.
+pub(crate) struct Relay {
+    store: Store,
+    source: Source,
+    client: Client,
+    subscribers: Subscribers,
+    circuits: Circuits,
+    calls: JoinSet<Done>,
+    /// Events that a task is on; the store still calls them due.
+    busy: HashSet<u64>,
+    page: VecDeque<Event>,
+    /// The page was full: there may be others behind it.
+    crowded: bool,
+    tally: Arc<RelayTally>,
+}
+
+/// What calls came to, since the start.
+#[derive(Debug, Default)]
+pub(crate) struct RelayTally {
+    taken: AtomicU64,
+    failed: AtomicU64,
+    given_up: AtomicU64,
+    /// Origins that are left alone now.
+    closed: AtomicUsize,
+}
+
+/// What is to be done with an event.
+enum Step {
+    /// Call the app.
+    Call(Box<Ready>),
+    /// Nobody needs to be called.
+    Settle(Relayed),
+    /// Nothing yet; it stays due.
+    Leave,
+}
+
+/// A call that may be made now.
+struct Ready {
+    event: Event,
+    record: Record,
+    target: Target,
+    call: Call,
+    generation: u64,
+}
+
+/// A task's end.
+struct Done {
+    number: u64,
+    /// Where a call was made.
+    called: Option<Called>,
+    written: bool,
+}
+
+struct Called {
+    origin: String,
+    target: Target,
+    generation: u64,
+    ended: Ended,
+}
+
+impl Relay {
+    /// A worker that has called nobody yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub(crate) fn new(
+        store: Store,
+        source: Source,
+        subscribers: Subscribers,
+    ) -> Result<Self, ClientError> {
+        Ok(Self {
+            store,
+            source,
+            client: call::client()?,
+            subscribers,
+            circuits: Circuits::default(),
+            calls: JoinSet::new(),
+            busy: HashSet::new(),
+            page: VecDeque::new(),
+            crowded: false,
+            tally: Arc::default(),
+        })
+    }
+
+    /// The counts, to be shown.
+    pub(crate) fn tally(&self) -> Arc<RelayTally> {
+        Arc::clone(&self.tally)
+    }
+
+    /// Calls until `stop`; calls under way then end, each within its time.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let well = self.begin_calls().await;
+            self.tally.closed.store(self.circuits.closed(Instant::now()), Ordering::Relaxed);
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(done) = self.calls.join_next() => {
+                    if !self.end(done.ok()) {
+                        sleep(IDLE).await;
+                    }
+                }
+                // Something may have come up meanwhile.
+                () = sleep(IDLE), if !well || self.calls.len() < AT_ONCE => {}
+            }
+        }
+        while let Some(done) = self.calls.join_next().await {
+            self.end(done.ok());
+        }
+    }
+
+    /// Begins what may be begun; `false` where the store could not be read.
+    async fn begin_calls(&mut self) -> bool {
+        if self.page.is_empty() && self.calls.len() < AT_ONCE {
+            match self.store.due_relays(now(), PAGE).await {
+                Ok(due) => {
+                    self.crowded = due.len() == PAGE as usize;
+                    self.page = due.into();
+                }
+                Err(err) => {
+                    tracing::warn!(error = %err, "events that are due could not be read");
+                    return false;
+                }
+            }
+        }
+        while self.calls.len() < AT_ONCE {
+            let Some(event) = self.page.pop_front() else { break };
+            if self.busy.contains(&event.number) {
+                continue;
+            }
+            match self.step(&event).await {
+                Step::Call(ready) => self.begin(*ready),
+                Step::Settle(relayed) => self.settle(event.number, relayed),
+                Step::Leave => {}
+            }
+        }
+        true
+    }
+
+    async fn step(&mut self, event: &Event) -> Step {
+        let record = match self.store.get(None, &event.message).await {
+            Ok(Some(record)) => record,
+            Ok(None) => return self.give_up(event, "its message is not kept any more"),
+            Err(_) => return Step::Leave,
+        };
+        let Some(target) = record.relay.as_deref().and_then(Target::of_record) else {
+            return self.give_up(event, "its message does not say where to call");
+        };
+        let Some(subscriber) = (self.subscribers)(&event.app) else {
+            return self.failed(event, None, "the configuration has no such app");
+        };
+        if !subscriber.allows(&target) {
+            return self.give_up(
+                event,
+                "relay.not_allowed: the app's relay_allow does not name the origin",
+            );
+        }
+        if self.circuits.was_gone(target.text(), subscriber.generation) {
+            return self.give_up(event, &Ended::Gone.fault());
+        }
+        if !subscriber.can_sign(target.form()) {
+            return self.failed(event, None, "the app has no relay_secret to sign with");
+        }
+        let called = Call::of(event, &record, &target, &subscriber, &self.source, now());
+        // A state that the app's form has no word for.
+        let Some(call) = called else { return Step::Settle(Relayed::Done) };
+        match self.circuits.admit(&origin_of(&target), Instant::now()) {
+            Admit::Go => {
+                let generation = subscriber.generation;
+                Step::Call(Box::new(Ready {
+                    event: event.clone(),
+                    record,
+                    target,
+                    call,
+                    generation,
+                }))
+            }
+            Admit::Busy if self.crowded => self.put_off(event, Duration::ZERO),
+            Admit::Busy => Step::Leave,
+            Admit::NotBefore(at) => {
+                self.put_off(event, at.saturating_duration_since(Instant::now()))
+            }
+        }
+    }
+
+    fn begin(&mut self, ready: Ready) {
+        let Ready { event, record, target, call, generation } = ready;
+        self.busy.insert(event.number);
+        let (client, store) = (self.client.clone(), self.store.clone());
+        let (span, tally) = (spans::relay(&event, &record, &target), Arc::clone(&self.tally));
+        let task = async move {
+            let ended = call.make(&client).await;
+            let relayed = match ended {
+                Ended::Taken => Relayed::Done,
+                Ended::Gone => dead(&event, &ended.fault()),
+                _ => again_or_dead(&event, ended.retry_after(), &ended.fault()),
+            };
+            tally.add(&relayed);
+            let written = store.relayed(event.number, relayed).await.is_ok();
+            let called = Called { origin: origin_of(&target), target, generation, ended };
+            Done { number: event.number, called: Some(called), written }
+        };
+        self.calls.spawn(task.instrument(span));
+    }
+
+    fn settle(&mut self, number: u64, relayed: Relayed) {
+        self.busy.insert(number);
+        let store = self.store.clone();
+        self.calls.spawn(async move {
+            let written = store.relayed(number, relayed).await.is_ok();
+            Done { number, called: None, written }
+        });
+    }
+
+    /// Takes a task's end down; `false` where the store could not be written, so that the event is due at once again.
+    fn end(&mut self, done: Option<Done>) -> bool {
+        // A task that panicked leaves its event as busy, which keeps the fault from coming again and again.
+        let Some(Done { number, called, written }) = done else { return false };
+        self.busy.remove(&number);
+        if let Some(Called { origin, target, generation, ended }) = called {
+            self.circuits.ended(&origin, ended.heard(), Instant::now(), fastrand::f64());
+            if ended == Ended::Gone {
+                tracing::warn!(%origin, "an app answered 410; it is not called there before the configuration changes");
+                self.circuits.is_gone(target.text(), generation);
+            }
+            if let Heard::Failed { .. } = ended.heard() {
+                tracing::debug!(%origin, fault = ended.fault(), "an app could not be told");
+            }
+        }
+        written
+    }
+
+    fn give_up(&self, event: &Event, fault: &str) -> Step {
+        let relayed = dead(event, fault);
+        self.tally.add(&relayed);
+        Step::Settle(relayed)
+    }
+
+    fn failed(&self, event: &Event, retry_after: Option<Duration>, fault: &str) -> Step {
+        let relayed = again_or_dead(event, retry_after, fault);
+        self.tally.add(&relayed);
+        Step::Settle(relayed)
+    }
+
+    /// Takes an event that has to wait out of the way of those behind it.
+    fn put_off(&self, event: &Event, least: Duration) -> Step {
+        let at = now().after(least + SPREAD.mul_f64(fastrand::f64()));
+        let fault =
+            event.fault.clone().unwrap_or_else(|| "waits for other calls to the app".into());
+        Step::Settle(Relayed::Again { at, fault })
+    }
+}
+
+impl RelayTally {
+    fn add(&self, relayed: &Relayed) {
+        let count = match relayed {
+            Relayed::Done => &self.taken,
+            Relayed::Again { .. } => &self.failed,
+            Relayed::Dead { .. } => &self.given_up,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The counts by their words.
+    pub(crate) fn shown(&self) -> Value {
+        json!({
+            "taken": self.taken.load(Ordering::Relaxed),
+            "failed": self.failed.load(Ordering::Relaxed),
+            "given_up": self.given_up.load(Ordering::Relaxed),
+            "origins_left_alone": self.closed.load(Ordering::Relaxed),
+        })
+    }
+}
+
+fn again_or_dead(event: &Event, retry_after: Option<Duration>, fault: &str) -> Relayed {
+    match schedule::next(event.at, now(), retry_after, fastrand::f64()) {
+        Some(at) => Relayed::Again { at, fault: fault.to_owned() },
+        None => dead(event, fault),
+    }
+}
+
+fn dead(event: &Event, fault: &str) -> Relayed {
+    tracing::error!(message.id = %event.message, app = event.app, state = event.state.as_str(), fault, "an app is not told of an event any more; it is kept as a dead letter");
+    Relayed::Dead { fault: fault.to_owned() }
+}
+
+fn origin_of(target: &Target) -> String {
+    target.origin().ascii_serialization()
+}
+
+fn now() -> Timestamp {
+    SystemTime::now().into()
+}
+
+#[cfg(test)]
+mod tests;

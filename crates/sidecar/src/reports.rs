@@ -1,0 +1,87 @@
+//! What Plivo says became of messages: reports that it sends, and answers to asking.
+//!
+//! A report is believed where its path carries our token and its body Plivo's signature, and it is answered with 2xx only
+//! once it is on disk: everything else makes Plivo send it again (messaging.md 3.10).
+
+pub(crate) mod codes;
+mod form;
+mod listener;
+mod nonces;
+mod place;
+mod poller;
+mod spans;
+mod state;
+mod tally;
+#[cfg(test)]
+mod testing;
+mod tokens;
+
+use std::sync::Arc;
+
+use message::Timestamp;
+use policy_host::Afterwards;
+use store::{Record, Report, Reported, Status, Store, StoreError};
+use tokio_util::task::TaskTracker;
+
+use crate::delivery::{Delivery, Word};
+
+pub(crate) use self::listener::ReportListener;
+pub(crate) use self::place::CallbackPlace;
+pub(crate) use self::poller::Poller;
+pub(crate) use self::tally::Tally;
+pub(crate) use self::tokens::AuthTokens;
+
+/// Takes reports down, whoever brings them, and tells everybody whom they concern.
+pub(crate) struct Reports {
+    pub(crate) store: Store,
+    pub(crate) delivery: Arc<Delivery>,
+    /// What is told to policies runs here, so that the drain waits for it and no answer does.
+    pub(crate) in_flight: TaskTracker,
+}
+
+impl Reports {
+    /// Writes a report on `record`'s message down; when this returns, it is on disk.
+    ///
+    /// # Errors
+    ///
+    /// The store's: nothing was changed, and nobody was told.
+    pub(crate) async fn take(
+        &self,
+        record: &Record,
+        report: Report,
+        now: Timestamp,
+    ) -> Result<Reported, StoreError> {
+        let word = report.facts.status.clone();
+        let code = report.error_code.clone();
+        let uuid = report.message_uuid.clone();
+        let reported = self.store.report(&record.id, report, now).await?;
+        let (known, told) = (record.message_uuid.as_deref(), uuid.as_deref());
+        if known.is_some() && told.is_some() && known != told {
+            // Sent twice: after `on_unresolved = "resend"`, or because Plivo split it.
+            tracing::warn!(message.id = %record.id, "a report shows that Plivo has a message under two ids");
+        }
+        if let Some(uuid) = uuid.filter(|_| is_unsettled(reported.before)) {
+            // A journey that is still looking for it need look no further.
+            self.delivery.say(&record.id, Word::Reported(uuid));
+        }
+        if !reported.again && reported.before != reported.after {
+            tracing::info!(message.id = %record.id, from = reported.before.as_str(), to = reported.after.as_str(), plivo.error_code = code.as_deref(), "a delivery report moved a message");
+            self.tell_policies(record, word, code.unwrap_or_default(), now);
+        }
+        Ok(reported)
+    }
+
+    fn tell_policies(&self, record: &Record, word: String, code: String, now: Timestamp) {
+        let Some(chain) = self.delivery.account().chain.upgrade() else { return };
+        let (id, app, door) = (record.id.clone(), record.app.clone(), record.door.clone());
+        self.in_flight.spawn(async move {
+            let about = Afterwards { id: &id, app: &app, door: &door, now };
+            chain.tell_delivery_report(about, &word, &code).await;
+        });
+    }
+}
+
+/// Whether a task of ours may still be finding out if Plivo has the message.
+fn is_unsettled(status: Status) -> bool {
+    status.is_open()
+}

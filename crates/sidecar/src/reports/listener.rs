@@ -1,0 +1,239 @@
+//! The callback listener: from a request to the answer that Plivo needs, which is a status and nothing else.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Body;
+use message::{E164, Timestamp};
+use plivo_client::signature::{self, Callback, Signed};
+use tokio::time::{Instant, timeout};
+use tracing::{Instrument as _, Span};
+
+use super::form::{self, Form};
+use super::nonces::{self, Nonces};
+use super::tally::Came;
+use super::{AuthTokens, CallbackPlace, Reports, Tally, spans};
+
+/// Longest time for an answer; Plivo gives up after 8 s (support: "callback retries").
+const ANSWER: Duration = Duration::from_secs(7);
+/// Longest time for a body.
+const BODY: Duration = Duration::from_secs(5);
+
+/// Takes Plivo's reports.
+pub(crate) struct ReportListener {
+    place: CallbackPlace,
+    reports: Arc<Reports>,
+    tokens: Arc<AuthTokens>,
+    /// Take a report that carries a V2 signature alone, which does not cover its body.
+    accept_v2: bool,
+    tally: Arc<Tally>,
+    nonces: Nonces,
+}
+
+/// Why a report is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refused {
+    NoSuchPath,
+    Method,
+    TooLarge,
+    Unreadable,
+    Forged,
+    Unwritten,
+}
+
+impl ReportListener {
+    pub(crate) fn new(
+        place: CallbackPlace,
+        reports: Arc<Reports>,
+        tokens: Arc<AuthTokens>,
+        tally: Arc<Tally>,
+        accept_v2: bool,
+    ) -> Self {
+        Self { place, reports, tokens, accept_v2, tally, nonces: Nonces::default() }
+    }
+
+    /// Answers one request, always in less time than Plivo waits.
+    pub(crate) async fn answer<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let span = spans::report();
+        let taking = self.take(request).instrument(span.clone());
+        let taken = timeout(ANSWER, taking).await.unwrap_or(Err(Refused::Unwritten));
+        let came = taken.unwrap_or_else(Refused::came);
+        self.tally.add(came);
+        span.record("sendgate.report", came.as_str());
+        let response = respond(taken);
+        span.record("http.response.status_code", response.status().as_u16());
+        if taken.is_err() {
+            span.record("error.type", came.as_str());
+            let _entered = span.enter();
+            tracing::warn!(report = came.as_str(), "a report was not taken");
+        }
+        if response.status().is_server_error() {
+            span.record("otel.status_code", "ERROR");
+        }
+        response
+    }
+
+    async fn take<B>(&self, request: Request<B>) -> Result<Came, Refused>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let (parts, body) = request.into_parts();
+        let called = self.place.read(parts.uri.path()).ok_or(Refused::NoSuchPath)?;
+        if parts.method != Method::POST {
+            return Err(Refused::Method);
+        }
+        if body.size_hint().lower() > form::MOST_BYTES as u64 {
+            return Err(Refused::TooLarge);
+        }
+        // Before a byte of the body is read: who does not know the token costs nothing.
+        if !self.place.is_ours(&called) {
+            return Err(Refused::Forged);
+        }
+        let bytes = timeout(BODY, read(body)).await.unwrap_or(Err(Refused::Unreadable))?;
+        let form = Form::read(&bytes).map_err(|_| Refused::Unreadable)?;
+        let nonce = self.verify(&parts.headers, &self.place.signed_url(&called), &form)?;
+        if self.nonces.has(nonce, Instant::now()) {
+            return Ok(Came::Replayed);
+        }
+        let report = form.report().map_err(|_| Refused::Unreadable)?;
+        spans::says(&Span::current(), &report, &form.besides());
+
+        let store = &self.reports.store;
+        let found = store.get(None, &called.message).await.map_err(|_| Refused::Unwritten)?;
+        let Some(record) = found else {
+            // Older than what is kept. Plivo would only send it again.
+            self.nonces.put(nonce, Instant::now());
+            return Ok(Came::Forgotten);
+        };
+        spans::belongs_to(&Span::current(), &record);
+        if record.to.as_ref().map(E164::digits).is_some_and(|digits| !form.is_to(digits)) {
+            tracing::warn!(message.id = %record.id, "a report names another recipient than its message has");
+        }
+        let taken = self.reports.take(&record, report, now()).await;
+        let reported = taken.map_err(|err| {
+            tracing::error!(message.id = %record.id, error = %err, "a report could not be written down");
+            Refused::Unwritten
+        })?;
+        self.nonces.put(nonce, Instant::now());
+        Ok(if reported.again { Came::Again } else { Came::Taken })
+    }
+
+    /// Checks the signature, and returns the nonce under it.
+    fn verify<'h>(
+        &self,
+        headers: &'h HeaderMap,
+        url: &str,
+        form: &Form,
+    ) -> Result<&'h str, Refused> {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let (v2_nonce, v3_nonce) =
+            (header("x-plivo-signature-v2-nonce"), header("x-plivo-signature-v3-nonce"));
+        let callback = Callback {
+            method: "POST",
+            url,
+            params: form.params(),
+            v3: header("x-plivo-signature-v3"),
+            ma_v3: header("x-plivo-signature-ma-v3"),
+            v3_nonce,
+            v2: header("x-plivo-signature-v2"),
+            ma_v2: header("x-plivo-signature-ma-v2"),
+            v2_nonce,
+        };
+        let current = self.reports.delivery.account().credentials;
+        let tokens = self.tokens.with(&current.auth_token, Instant::now());
+        let signed = signature::verify(&tokens, &callback, self.accept_v2).map_err(|err| {
+            tracing::warn!(code = "dlr.bad_signature", "{err}");
+            Refused::Forged
+        })?;
+        let nonce = match signed {
+            Signed::V3 => v3_nonce,
+            Signed::V2 => v2_nonce,
+        };
+        nonce.filter(|nonce| nonce.len() <= nonces::MOST_BYTES).ok_or(Refused::Forged)
+    }
+}
+
+impl Refused {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unreadable => StatusCode::BAD_REQUEST,
+            Self::Forged => StatusCode::FORBIDDEN,
+            Self::Unwritten => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The stable code; it tells nothing of any message.
+    fn code(self) -> &'static str {
+        match self {
+            Self::NoSuchPath => "http.not_found",
+            Self::Method => "http.method_not_allowed",
+            Self::TooLarge => "body.too_large",
+            Self::Unreadable => "dlr.unreadable",
+            Self::Forged => "dlr.bad_signature",
+            Self::Unwritten => "spool.unavailable",
+        }
+    }
+
+    fn came(self) -> Came {
+        match self {
+            Self::NoSuchPath | Self::Method => Came::Astray,
+            Self::TooLarge | Self::Unreadable => Came::Unreadable,
+            Self::Forged => Came::Forged,
+            Self::Unwritten => Came::Unwritten,
+        }
+    }
+}
+
+/// The body, at most as long as a report may be.
+async fn read<B: Body<Data = Bytes> + Unpin>(mut body: B) -> Result<BytesMut, Refused> {
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Refused::Unreadable)?.into_data() else { continue };
+        if bytes.len() + data.remaining() > form::MOST_BYTES {
+            return Err(Refused::TooLarge);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
+}
+
+fn respond(taken: Result<Came, Refused>) -> Response<Full<Bytes>> {
+    let (status, body) = match taken {
+        Ok(_) => (StatusCode::OK, Bytes::new()),
+        Err(refused) => {
+            let body = format!("{{\"code\":\"{}\"}}\n", refused.code());
+            (refused.status(), Bytes::from(body))
+        }
+    };
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    match taken {
+        Ok(_) => {}
+        Err(refused) => {
+            let json = HeaderValue::from_static("application/json");
+            headers.insert(header::CONTENT_TYPE, json);
+            if refused == Refused::Method {
+                headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+            }
+        }
+    }
+    response
+}
+
+fn now() -> Timestamp {
+    SystemTime::now().into()
+}
+
+#[cfg(test)]
+mod tests;

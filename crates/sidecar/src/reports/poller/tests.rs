@@ -1,0 +1,144 @@
+use plivo_client::{Outcome, Outgoing};
+use plivo_sim::{Callbacks, PlivoSim, SimConfig, State as SimState};
+use store::{Status, Store};
+
+use super::*;
+use crate::reports::testing::{account, credentials, found, message, reports, sms, store, told};
+
+/// A poller, and a Plivo that has taken one message.
+struct Asking {
+    poller: Poller,
+    sim: PlivoSim,
+    store: Store,
+}
+
+impl Asking {
+    async fn new() -> Self {
+        let config = SimConfig { callbacks: Callbacks::Manual, ..SimConfig::default() };
+        let (sim, store) = (PlivoSim::start(config).await, store());
+        let poller = Poller::new(reports(store.clone(), &sim.base_url()), Arc::default());
+        Self { poller, sim, store }
+    }
+
+    /// Has Plivo take a message, which is due to be asked about; returns Plivo's id of it.
+    async fn submitted(&self, id: &str) -> String {
+        let (message_, account) = (sms(id), self.poller.reports.delivery.account());
+        let callback_url = Some("http://127.0.0.1:9/");
+        let outgoing = Outgoing { callback_url, ..Outgoing::new(&message_) };
+        let sent = account.client.send(&account.credentials, outgoing, account.call_timeout).await;
+        let Outcome::Accepted(receipt) = sent else { panic!("{sent:?}") };
+        let uuid = receipt.message_uuid;
+        message(&self.store, id, Status::Submitted, Some(&uuid), Some(now())).await;
+        uuid
+    }
+
+    async fn move_to(&self, uuid: &str, state: SimState, code: Option<&str>) {
+        // Nobody listens for the report; that is why we ask.
+        drop(self.sim.report(uuid, state, code).await);
+    }
+}
+
+#[tokio::test]
+async fn a_message_without_reports_is_followed_by_asking() {
+    let mut asking = Asking::new().await;
+    let uuid = asking.submitted("m1").await;
+    asking.move_to(&uuid, SimState::Sent, None).await;
+
+    assert_eq!(asking.poller.round().await, IDLE);
+
+    let record = found(&asking.store, "m1").await;
+    assert_eq!((record.status, record.looks), (Status::Sent, 1));
+    let wait = record.next_look.unwrap().since(now());
+    assert!(wait > Duration::from_secs(20) && wait <= Duration::from_secs(30), "{wait:?}");
+    assert_eq!(told(&asking.store).await, ["submitted", "sent"]);
+    asking.sim.stop().await;
+}
+
+#[tokio::test]
+async fn an_ending_is_kept_with_its_code_and_asked_about_no_more() {
+    let mut asking = Asking::new().await;
+    let uuid = asking.submitted("m1").await;
+    asking.move_to(&uuid, SimState::Undelivered, Some("80")).await;
+
+    asking.poller.round().await;
+
+    let record = found(&asking.store, "m1").await;
+    assert_eq!((record.status, record.next_look), (Status::Undelivered, None));
+    assert_eq!(record.error_code.as_deref(), Some("80"));
+    assert_eq!(record.report.unwrap().units, Some(1));
+    asking.sim.stop().await;
+}
+
+#[tokio::test]
+async fn asking_ends_when_it_has_lasted_long_enough() {
+    let mut asking = Asking::new().await;
+    asking.submitted("m1").await;
+    let id = found(&asking.store, "m1").await.id;
+    // With looks after 5 s and then every 30 s until 100 s there are four.
+    for looks in 1..=4 {
+        asking.store.looked(&id, Some(now())).await.unwrap();
+        let made = found(&asking.store, "m1").await.looks;
+        assert_eq!(made, looks);
+    }
+    asking.poller.round().await;
+    let record = found(&asking.store, "m1").await;
+    assert_eq!((record.status, record.looks, record.next_look), (Status::Submitted, 5, None));
+    asking.sim.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_that_plivo_does_not_know_is_asked_about_again() {
+    let mut asking = Asking::new().await;
+    message(&asking.store, "m1", Status::Submitted, Some("no-such-uuid"), Some(now())).await;
+    asking.poller.round().await;
+    let record = found(&asking.store, "m1").await;
+    assert_eq!((record.status, record.looks), (Status::Submitted, 1));
+    assert!(record.next_look.is_some());
+    asking.sim.stop().await;
+}
+
+#[tokio::test]
+async fn while_plivo_cannot_be_asked_no_look_is_used_up() {
+    let mut asking = Asking::new().await;
+    asking.submitted("m1").await;
+    let other = account(&asking.sim.base_url(), "WRONG");
+    assert_ne!(*other.credentials, credentials("TOKEN"));
+    asking.poller.reports.delivery.use_account(other);
+    let pauses =
+        [asking.poller.round().await, asking.poller.round().await, asking.poller.round().await];
+    assert_eq!(pauses.map(|pause| pause.as_secs()), [1, 2, 4]);
+    assert_eq!(found(&asking.store, "m1").await.looks, 0);
+    asking.poller.reports.delivery.use_account(account(&asking.sim.base_url(), "TOKEN"));
+    assert_eq!(asking.poller.round().await, IDLE);
+    assert_eq!((asking.poller.failures, found(&asking.store, "m1").await.looks), (0, 1));
+    asking.sim.stop().await;
+}
+
+#[test]
+fn looks_are_as_far_apart_as_the_steps_until_their_end() {
+    let steps = [5, 30, 120, 600, 3_600].map(Duration::from_secs);
+    let looks = Looks { steps: steps.into(), until: Duration::from_secs(86_400) };
+    let start = Timestamp(1_780_000_000_000);
+    let (mut at, mut made) = (start.after(steps[0]), 1);
+    let mut waits = Vec::new();
+    while let Some(next) = next_look(&looks, made, at) {
+        waits.push(next.since(at).as_secs());
+        (at, made) = (next, made + 1);
+    }
+    assert_eq!(waits[..5], [30, 120, 600, 3_600, 3_600]);
+    let lasted = at.since(start);
+    assert!(lasted <= looks.until && lasted + steps[4] > looks.until, "{lasted:?}");
+}
+
+#[test]
+fn only_what_is_wrong_with_plivo_itself_holds_up_the_others() {
+    let status = |status, retry_after| LookupError::Status { status, retry_after };
+    let second = Duration::from_secs(1);
+    assert_eq!(postponed(&status(429, Some(second))), Some(second));
+    for code in [401, 403, 500, 502, 503, 504] {
+        assert_eq!(postponed(&status(code, None)), Some(Duration::ZERO), "{code}");
+    }
+    for err in [status(400, None), status(302, None), LookupError::Unreadable] {
+        assert_eq!(postponed(&err), None, "{err}");
+    }
+}

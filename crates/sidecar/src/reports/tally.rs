@@ -1,0 +1,89 @@
+//! How many reports came to what.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Map, Value};
+
+/// What a call of the callback listener came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Came {
+    /// Written down.
+    Taken,
+    /// It says what an earlier one said.
+    Again,
+    /// Its nonce was seen before.
+    Replayed,
+    /// Ours, but its message is not kept any more.
+    Forgotten,
+    /// No path of ours, or the wrong method.
+    Astray,
+    /// Its token or its signature does not hold.
+    Forged,
+    /// It cannot be read.
+    Unreadable,
+    /// It could not be written down, or not in time; Plivo sends it again.
+    Unwritten,
+}
+
+/// Counts since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Tally([AtomicU64; Came::ALL.len()]);
+
+impl Came {
+    const ALL: [Self; 8] = [
+        Self::Taken,
+        Self::Again,
+        Self::Replayed,
+        Self::Forgotten,
+        Self::Astray,
+        Self::Forged,
+        Self::Unreadable,
+        Self::Unwritten,
+    ];
+
+    /// The word in counts and spans.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Again => "again",
+            Self::Replayed => "replayed",
+            Self::Forgotten => "forgotten",
+            Self::Astray => "astray",
+            Self::Forged => "forged",
+            Self::Unreadable => "unreadable",
+            Self::Unwritten => "unwritten",
+        }
+    }
+}
+
+impl Tally {
+    pub(super) fn add(&self, came: Came) {
+        self.0[came as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The counts by their words.
+    pub(crate) fn shown(&self) -> Value {
+        let each = |came: Came| {
+            let count = self.0[came as usize].load(Ordering::Relaxed);
+            (came.as_str().to_owned(), Value::from(count))
+        };
+        Value::Object(Came::ALL.into_iter().map(each).collect::<Map<_, _>>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_counted_for_itself() {
+        let tally = Tally::default();
+        for (nth, came) in Came::ALL.into_iter().enumerate() {
+            (0..=nth).for_each(|_| tally.add(came));
+        }
+        let shown = tally.shown();
+        let counts: Vec<u64> =
+            Came::ALL.iter().filter_map(|came| shown[came.as_str()].as_u64()).collect();
+        assert_eq!(counts, [1, 2, 3, 4, 5, 6, 7, 8]);
+    }
+}
