@@ -7,7 +7,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,29 +17,55 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// How long a peer may take nothing of an answer that is written to it.
 const UNREAD: Duration = Duration::from_secs(30);
 
-/// A stream that fails to read once a head has taken too long. The first head's time begins with the connection.
+/// What a peer is told whose head began and did not arrive in time (RFC 9110 section 15.5.9).
+const TOO_SLOW: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// A stream that fails to read once a head has taken too long, and says so to the peer. The first head's time begins
+/// with the connection.
 pub(super) struct Paced<S> {
     stream: S,
     requests: Requests,
     most: Duration,
     /// Set while a head is arriving.
     head: Option<Pin<Box<Sleep>>>,
+    /// Whether any byte of that head is there.
+    has_begun: bool,
+    /// How many heads had arrived whole when it was last looked.
+    heads: u64,
     /// Set while the peer takes nothing of an answer.
     unread: Option<Pin<Box<Sleep>>>,
 }
 
-/// Whether a request is being served, told by whoever serves it: what is read meanwhile is its body.
+/// What became of the heads that were read, told by whoever serves their requests.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Requests(Arc<AtomicBool>);
+pub(super) struct Requests(Arc<Served>);
+
+#[derive(Debug, Default)]
+struct Served {
+    /// Heads that have arrived whole. A request may be served without a read meanwhile, so a look at `now` alone would
+    /// miss it.
+    heads: AtomicU64,
+    /// Whether a request is being served: what is read meanwhile is its body.
+    now: AtomicBool,
+}
 
 impl<S> Paced<S> {
     pub(super) fn new(stream: S, requests: Requests, most: Duration) -> Self {
         let head = Some(Box::pin(sleep_until(Instant::now() + most)));
-        Self { stream, requests, most, head, unread: None }
+        Self { stream, requests, most, head, has_begun: false, heads: 0, unread: None }
     }
 }
 
 impl<S> Paced<S> {
+    /// Forgets a head that has arrived whole.
+    fn look(&mut self) {
+        let heads = self.requests.heads();
+        if heads != self.heads {
+            (self.heads, self.head, self.has_begun) = (heads, None, false);
+        }
+    }
+
     /// Fails where the peer has taken nothing for [`UNREAD`].
     fn taken<T>(
         &mut self,
@@ -62,36 +88,54 @@ impl<S> Paced<S> {
 impl Requests {
     /// A head has arrived whole.
     pub(super) fn begin(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.heads.fetch_add(1, Ordering::AcqRel);
+        self.0.now.store(true, Ordering::Release);
     }
 
     /// Its answer is ready.
     pub(super) fn end(&self) {
-        self.0.store(false, Ordering::Release);
+        self.0.now.store(false, Ordering::Release);
+    }
+
+    fn heads(&self) -> u64 {
+        self.0.heads.load(Ordering::Acquire)
     }
 
     fn serving(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.now.load(Ordering::Acquire)
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+impl<S: AsyncWrite + Unpin> Paced<S> {
+    /// Tells the peer, as far as it takes it at once, unless nothing of a head came or part of an answer stands before.
+    fn tell_too_slow(&mut self, cx: &mut Context<'_>) {
+        if self.has_begun && self.unread.is_none() {
+            // The connection ends either way.
+            drop(Pin::new(&mut self.stream).poll_write(cx, TOO_SLOW));
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Paced<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.look();
         if self.requests.serving() {
-            self.head = None;
             return Pin::new(&mut self.stream).poll_read(cx, buf);
         }
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if read.is_ready() && buf.filled().len() > before && self.head.is_none() {
-            self.head = Some(Box::pin(sleep_until(Instant::now() + self.most)));
+        if read.is_ready() && buf.filled().len() > before {
+            self.has_begun = true;
+            let most = self.most;
+            self.head.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + most)));
         }
         let late = |head: &mut Pin<Box<Sleep>>| head.as_mut().poll(cx).is_ready();
         if read.is_pending() && self.head.as_mut().is_some_and(late) {
+            self.tell_too_slow(cx);
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         read
@@ -166,6 +210,45 @@ mod tests {
         }
 
         assert_eq!(paced.read_u8().await.unwrap_err().kind(), ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_peer_whose_head_began_is_told_that_it_was_too_slow() {
+        for (sent, wanted) in [(&b"G"[..], super::TOO_SLOW), (b"", b"")] {
+            let (mut client, server) = duplex(256);
+            let mut paced = Paced::new(server, Requests::default(), MOST);
+            client.write_all(sent).await.unwrap();
+
+            let mut read = Vec::new();
+            assert_eq!(paced.read_to_end(&mut read).await.unwrap_err().kind(), ErrorKind::TimedOut);
+            drop(paced);
+
+            let mut told = Vec::new();
+            client.read_to_end(&mut told).await.unwrap();
+            assert_eq!(String::from_utf8_lossy(&told), String::from_utf8_lossy(wanted));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_came_in_one_piece_leaves_nothing_to_time() {
+        let (mut client, server) = duplex(64);
+        let requests = Requests::default();
+        let mut paced = Paced::new(server, requests.clone(), MOST);
+        for _ in 0..4 {
+            client.write_u8(b'r').await.unwrap();
+            paced.read_u8().await.unwrap();
+            // Served without a read meanwhile, as a request is that has no body.
+            requests.begin();
+            requests.end();
+
+            let (next, ()) = tokio::join!(paced.read_u8(), async {
+                tokio::time::sleep(MOST * 3).await;
+                client.write_u8(b'n').await.unwrap();
+            });
+            assert_eq!(next.unwrap(), b'n');
+            requests.begin();
+            requests.end();
+        }
     }
 
     #[tokio::test(start_paused = true)]

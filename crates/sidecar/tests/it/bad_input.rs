@@ -3,6 +3,7 @@
 mod bodies;
 mod connections;
 mod framing;
+mod kept;
 
 use serde_json::json;
 

@@ -26,6 +26,24 @@ impl Connection {
         drop(self.0.shutdown().await);
     }
 
+    /// One answer that tells its length; the connection stays open.
+    ///
+    /// # Panics
+    ///
+    /// If it does not come whole.
+    pub(crate) async fn answer(&mut self) -> String {
+        let mut read = Vec::new();
+        let whole = timeout(PATIENCE, async {
+            while !is_whole(&read) && self.0.read_buf(&mut read).await.is_ok_and(|count| count > 0)
+            {
+            }
+        });
+        let in_time = whole.await.is_ok();
+        let text = String::from_utf8_lossy(&read).into_owned();
+        assert!(in_time && is_whole(&read), "no whole answer; read so far:\n{text}");
+        text
+    }
+
     /// Everything until the peer closes.
     ///
     /// # Panics
@@ -45,6 +63,16 @@ impl Connection {
         assert!(in_time, "the connection stayed open; read so far:\n{text}");
         text
     }
+}
+
+/// Whether `read` is a head and as much body as it announces.
+fn is_whole(read: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(read);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let head = head.to_lowercase();
+    let mut lengths = head.lines().filter_map(|line| line.strip_prefix("content-length: "));
+    let length = lengths.next().and_then(|length| length.parse().ok());
+    length.is_some_and(|length: usize| body.len() >= length)
 }
 
 /// Sends `bytes` and reads until the peer closes.
