@@ -14,15 +14,16 @@ mod resolve;
 mod rolling;
 mod trace;
 mod turns;
+mod unsettled;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use message::{Hold, Ledger, MessageId, Settlement, Timestamp};
+use message::{Hold, Ledger, MessageId, Sender, Settlement, Timestamp};
 use policy_host::Cleared;
-use store::{Change, KeyRow, Status, Store, StoreError, Unfinished};
+use store::{Change, KeyRow, Settle, Status, Store, StoreError, Unfinished};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -32,13 +33,14 @@ use self::accepted::{Accepted, is_unknown, tried};
 use self::attempt::Journey;
 use self::breaker::Breakers;
 use self::budget::RetryBudget;
-use self::doubt::Unsettled;
 use self::trace::Trace;
-use self::turns::Turns;
+use self::turns::{Class, Turns};
+use self::unsettled::Unsettled;
 use crate::gateway::Refusal;
-use crate::in_force::Account;
+use crate::in_force::{Account, InForce};
 use crate::record;
 use crate::reports::CallbackPlace;
+use crate::shared::{Shared, Unconfirmed};
 
 pub(crate) use self::accepted::{About, Acceptance, Ready};
 pub(crate) use self::breaker::{Reason, Standing, State};
@@ -52,6 +54,7 @@ pub(crate) struct Delivery {
     in_flight: TaskTracker,
     stop: CancellationToken,
     callbacks: Option<CallbackPlace>,
+    shared: Option<Arc<Shared>>,
     account: watch::Sender<Account>,
     turns: Turns,
     breakers: Breakers,
@@ -93,6 +96,8 @@ pub(crate) struct Parts {
     pub(crate) stop: CancellationToken,
     /// Where Plivo is to report, where it can.
     pub(crate) callbacks: Option<CallbackPlace>,
+    /// What replicas share, where they share anything.
+    pub(crate) shared: Option<Arc<Shared>>,
 }
 
 impl News {
@@ -103,7 +108,7 @@ impl News {
 
 impl Delivery {
     pub(crate) fn new(parts: Parts, account: Account) -> Self {
-        let Parts { store, ledger, ephemeral, in_flight, stop, callbacks } = parts;
+        let Parts { store, ledger, ephemeral, in_flight, stop, callbacks, shared } = parts;
         let turns = Turns::new(account.max_calls);
         let breakers = Breakers::new(account.breaker);
         let budget = RetryBudget::new(account.retry_percent);
@@ -113,6 +118,7 @@ impl Delivery {
             ledger,
             ephemeral,
             callbacks,
+            shared,
             in_flight,
             stop,
             account,
@@ -125,21 +131,35 @@ impl Delivery {
         }
     }
 
-    /// Takes what a reload brought. New credentials let the messages go on that waited for them; calls under way end
-    /// with the old ones.
-    pub(crate) fn use_account(&self, next: Account) {
-        self.turns.set_room(next.max_calls);
-        self.breakers.set(next.breaker);
-        self.budget.set_percent(next.retry_percent);
-        let mut renewed = false;
-        self.account.send_modify(|account| {
-            renewed = *account.credentials != *next.credentials
-                || !Arc::ptr_eq(&account.wire, &next.wire);
-            *account = next;
-        });
-        if renewed {
+    /// Takes what a reload brought.
+    pub(crate) fn use_generation(&self, next: &InForce) {
+        self.use_account(next.account.clone());
+        if let Some(shared) = &self.shared {
+            shared.allow(&next.entries);
+        }
+    }
+
+    /// Takes another account, or other settings. New credentials let the messages go on that waited for them; calls under
+    /// way end with the old ones.
+    pub(crate) fn use_account(&self, account: Account) {
+        self.turns.set_room(account.max_calls);
+        self.breakers.set(account.breaker);
+        self.budget.set_percent(account.retry_percent);
+        self.account.send_replace(account);
+        // Whatever was wrong is said to be mended: one call finds out.
+        if self.breakers.standing().state == State::Latched {
             self.breakers.reset();
         }
+    }
+
+    /// Why what replicas share cannot be used; none where it can, or where they share nothing.
+    pub(crate) fn shared_trouble(&self) -> Option<String> {
+        self.shared.as_ref().and_then(|shared| shared.trouble())
+    }
+
+    /// The senders that Plivo is held back for, and where their breakers stand.
+    pub(crate) fn troubled_senders(&self) -> Vec<(Sender, Standing)> {
+        self.breakers.senders()
     }
 
     /// Where the breaker of the account stands.
@@ -179,17 +199,16 @@ impl Delivery {
         }
     }
 
-    /// Makes messages ours, in one transaction with the key that they came under, and sends them on their way. From here
-    /// on they are not lost.
+    /// Makes messages ours, in one transaction with the key that they came under. From here on they are not lost.
     ///
     /// # Errors
     ///
     /// They could not be recorded, so none is accepted; what the policies held is given back.
-    pub(crate) async fn accept(
-        self: &Arc<Self>,
+    pub(crate) async fn record(
+        &self,
         ready: Vec<Ready>,
         key: Option<KeyRow>,
-    ) -> Result<Vec<Acceptance>, StoreError> {
+    ) -> Result<Recorded, StoreError> {
         let (accepted, new): (Vec<Accepted>, Vec<_>) =
             ready.into_iter().map(|ready| (ready.accepted, ready.new)).unzip();
         store::fail::point("accept.begin");
@@ -201,13 +220,38 @@ impl Delivery {
             return Err(err);
         }
         store::fail::point("accept.done");
+        Ok(Recorded(accepted))
+    }
+
+    /// Sends recorded messages on their way; those whose key is `unconfirmed` wait until it is certain that no other
+    /// replica answers for it.
+    pub(crate) fn go(
+        self: &Arc<Self>,
+        Recorded(accepted): Recorded,
+        unconfirmed: Option<Unconfirmed>,
+    ) -> Vec<Acceptance> {
         let begin = |accepted| {
-            let (journey, acceptance) =
-                self.journey(accepted, Trace::current(), Beginning::default());
+            let beginning = Beginning { unconfirmed: unconfirmed.clone(), ..Beginning::default() };
+            let (journey, acceptance) = self.journey(accepted, Trace::current(), beginning);
             self.in_flight.spawn(journey.run());
             acceptance
         };
-        Ok(accepted.into_iter().map(begin).collect())
+        accepted.into_iter().map(begin).collect()
+    }
+
+    /// Takes recorded messages back: another replica answers for their key, and none of them was sent.
+    pub(crate) async fn withdraw(&self, Recorded(accepted): Recorded) {
+        for accepted in accepted {
+            let change = Change {
+                error_code: Some("idem.elsewhere".into()),
+                settle: Settle::As(Settlement::GiveBack),
+                ..Change::to(Status::Canceled, now())
+            };
+            if let Err(err) = self.store.change(&accepted.message.id, change).await {
+                tracing::error!(message.id = %accepted.message.id, error = %err, "a message that another replica has could not be taken back; the next start sees to it");
+            }
+            self.give_back(accepted.holds).await;
+        }
     }
 
     /// Takes up what earlier processes left unfinished. Returns how many messages that is.
@@ -218,8 +262,10 @@ impl Delivery {
     pub(crate) async fn resume(self: &Arc<Self>) -> Result<usize, StoreError> {
         let mut journeys = Vec::new();
         for left in self.store.unfinished().await? {
-            // A person decides on those that are held.
-            if left.record.status != Status::Held {
+            // A person decides on those that are held; they may be at Plivo all the same.
+            if left.record.status == Status::Held {
+                self.keep_apart(&left);
+            } else {
                 journeys.push(self.take_up(left).await?);
             }
         }
@@ -229,6 +275,13 @@ impl Delivery {
             self.in_flight.spawn(journey.run());
         }
         Ok(resumed)
+    }
+
+    /// Has no other message taken for one that is held.
+    fn keep_apart(&self, held: &Unfinished) {
+        let Some(last) = held.record.attempts.last() else { return };
+        let settle = self.account.borrow().settle.last().copied().unwrap_or_default();
+        self.unsettled.enter(&held.message.to).give_up(last.started.after(settle), now());
     }
 
     /// Takes a message up where its record says it stands.
@@ -245,8 +298,13 @@ impl Delivery {
             store::fail::point("resume.written");
         }
         let doubt = began.filter(|_| unknown);
+        let record = &left.record;
+        // What was tried was confirmed before.
+        let key = record.idempotency_key.as_deref().filter(|_| attempts == 0);
+        let shared = self.shared.as_deref();
+        let unconfirmed = Unconfirmed::of(shared, &self.store, &record.app, key, now()).await?;
         let trace = Trace::past(left.record.traceparent.clone());
-        let beginning = Beginning { attempts, turned_away, doubt };
+        let beginning = Beginning { attempts, turned_away, doubt, unconfirmed };
         // Nobody waits for the news.
         Ok(self.journey(Accepted::left_behind(left), trace, beginning).0)
     }
@@ -260,8 +318,14 @@ impl Delivery {
         let (tell, progress) = watch::channel(News::Open(Status::Accepted));
         let (sender, inbox) = mpsc::unbounded_channel();
         self.journeys().insert(accepted.message.id.clone(), sender);
-        let Beginning { attempts, turned_away, doubt } = beginning;
+        let Beginning { attempts, turned_away, doubt, unconfirmed } = beginning;
         let unsettled = doubt.map(|_| self.unsettled.enter(&accepted.message.to));
+        let start = accepted.start;
+        // Taken here and not in the message's own task, since tasks begin in no order.
+        let place = (doubt.is_none() && start.is_none_or(|start| start <= now())).then(|| {
+            let message = &accepted.message;
+            self.turns.enter(&accepted.app, Class::of(&message.intent), &message.to)
+        });
         let journey = Journey {
             delivery: Arc::clone(self),
             accepted,
@@ -272,8 +336,10 @@ impl Delivery {
             trace,
             doubt,
             unsettled,
+            place,
+            unconfirmed,
         };
-        (journey, Acceptance { progress })
+        (journey, Acceptance { progress, start })
     }
 
     /// Says something to a message on its way; `false` where it is on none.
@@ -295,7 +361,7 @@ impl Delivery {
         let (attempts, _) = tried(&left.record);
         self.store.change(id, Change::to(Status::Waiting, now())).await?;
         let trace = Trace::past(left.record.traceparent.clone());
-        let beginning = Beginning { attempts, turned_away: 0, doubt: None };
+        let beginning = Beginning { attempts, ..Beginning::default() };
         let (journey, _nobody_waits) = self.journey(Accepted::left_behind(left), trace, beginning);
         self.in_flight.spawn(journey.run());
         Ok(true)
@@ -334,7 +400,8 @@ impl Delivery {
 
     /// When Plivo is asked first what became of a message submitted `at`: where reports arrive, once they are late.
     fn first_look(&self, account: &Account, at: Timestamp) -> Timestamp {
-        let wait = if self.callbacks.is_some() { account.report_silence } else { account.first_look };
+        let wait =
+            if self.callbacks.is_some() { account.report_silence } else { account.first_look };
         at.after(wait)
     }
 
@@ -365,7 +432,12 @@ struct Beginning {
     attempts: u32,
     turned_away: u32,
     doubt: Option<Timestamp>,
+    unconfirmed: Option<Unconfirmed>,
 }
+
+/// Messages that are on disk and not yet on their way.
+#[must_use = "they are sent on their way, or taken back"]
+pub(crate) struct Recorded(Vec<Accepted>);
 
 /// How long a message of this intent is worth sending that does not say so itself.
 fn lifetime_of(intent: &str, account: &Account) -> Duration {

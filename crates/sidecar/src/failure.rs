@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use policy_host::RuntimeError;
 use store::{OpenError, StoreError};
+use store_redis::OptionsError;
 
 use crate::config::{Address, ConfigFaults};
 
@@ -27,6 +28,9 @@ pub enum Failure {
     /// What an earlier process left unfinished could not be taken up.
     #[error("the store: {0}")]
     LeftBehind(#[from] StoreError),
+    /// What replicas share could not be set up.
+    #[error("[store] shared: {0}")]
+    Shared(#[from] OptionsError),
     /// A listener.
     #[error(
         "{address} could not be bound: {source}; choose another address under [listen] or stop what holds it"

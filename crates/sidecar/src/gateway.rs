@@ -2,6 +2,7 @@
 
 mod answer;
 mod body;
+mod events;
 mod explain;
 mod fields;
 mod identity;
@@ -36,6 +37,7 @@ use crate::config::{Address, App, Fixed};
 use crate::delivery::Delivery;
 use crate::in_force::InForce;
 use crate::listen::Peer;
+use crate::shared::Shared;
 use crate::spans;
 
 pub(crate) use self::identity::same_place;
@@ -45,6 +47,8 @@ pub(crate) use self::refusal::Refusal;
 pub(crate) struct Gateway {
     pub(crate) in_force: Arc<ArcSwap<InForce>>,
     pub(crate) store: Store,
+    /// What replicas share, where they share anything.
+    pub(crate) shared: Option<Arc<Shared>>,
     pub(crate) delivery: Arc<Delivery>,
     /// Requests that run to their end even if the caller hangs up; the drain waits for them.
     pub(crate) in_flight: TaskTracker,
@@ -130,6 +134,7 @@ impl Gateway {
             Route::Message(id) => self.message(&call, &id).await,
             Route::Policies => Ok(lookup::policies(&call)),
             Route::Limits => Ok(lookup::limits(&call, self.store.key_retention())),
+            Route::Events => self.events(&call, request.uri().query().unwrap_or_default()).await,
             Route::PlivoMessages(_) if request.method() == http::Method::POST => {
                 self.send(Door::Plivo, call, request).await
             }

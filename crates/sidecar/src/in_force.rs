@@ -58,8 +58,6 @@ pub(crate) struct Account {
     pub(crate) on_unresolved: OnUnresolvedTable,
     /// What Plivo's 503 means.
     pub(crate) treat_503: Treat503,
-    /// The same for as long as the connections are.
-    pub(crate) wire: Arc<()>,
 }
 
 /// A generation's settings, checked as far as they can be without its policies.
@@ -78,12 +76,10 @@ impl Prepared {
     pub(crate) fn new(settings: Reloadable, previous: Option<&InForce>) -> Result<Self, String> {
         let (plivo, delivery) = (&settings.plivo, &settings.delivery);
         let kept = previous.filter(|previous| connection(&previous.plivo) == connection(plivo));
-        let (client, wire) = match kept {
-            Some(InForce { account, .. }) => (account.client.clone(), Arc::clone(&account.wire)),
+        let client = match kept {
+            Some(InForce { account, .. }) => account.client.clone(),
             None => {
-                let client = PlivoClient::new(client_config(plivo))
-                    .map_err(|err| format!("plivo: {err}"))?;
-                (client, Arc::new(()))
+                PlivoClient::new(client_config(plivo)).map_err(|err| format!("plivo: {err}"))?
             }
         };
         let account = Account {
@@ -109,7 +105,6 @@ impl Prepared {
             report_silence: delivery.report_silence,
             on_unresolved: delivery.on_unresolved.clone(),
             treat_503: delivery.treat_503,
-            wire,
         };
         Ok(Self { settings, account })
     }

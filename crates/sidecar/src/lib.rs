@@ -17,7 +17,10 @@ mod in_force;
 mod listen;
 mod policies;
 mod record;
+mod relay;
 mod reload;
+mod reports;
+mod shared;
 mod spans;
 mod sweep;
 

@@ -139,7 +139,7 @@ impl Reloader {
             Ok(Next { prepared, chain, poll }) => {
                 let generation = self.policies.replace(chain);
                 let next = prepared.with(self.policies.current());
-                self.delivery.use_account(next.account.clone());
+                self.delivery.use_generation(&next);
                 self.in_force.store(Arc::new(next));
                 self.poll = poll;
                 self.status.succeed();

@@ -1,13 +1,13 @@
 //! `sendgate run`: start in an order that fails before any port opens, serve, and drain.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use policy_host::{Policies, PolicyRuntime, RuntimeOptions};
-use store::{Place, Store, StoreOptions};
+use store::Store;
 use telemetry::{Telemetry, TelemetryOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
@@ -22,8 +22,11 @@ use crate::delivery::{Delivery, Parts};
 use crate::gateway::{Bounds, Gateway};
 use crate::in_force::Prepared;
 use crate::listen::{Bound, ListenLimits};
+use crate::relay::{Relay, Source};
 use crate::reload::{ReloadStatus, Reloader};
-use crate::{Failure, policies, sweep};
+use crate::reports::{CallbackPlace, Poller, ReportListener, Reports};
+use crate::shared::Shared;
+use crate::{Failure, policies, relay, sweep};
 
 /// How long telemetry may take to hand over its last spans.
 const FLUSH: Duration = Duration::from_secs(3);
@@ -68,8 +71,15 @@ impl Sidecar {
         let ephemeral = config.fixed.store.path.is_none();
         let seen = config.snapshot().clone();
         let (fixed, settings) = (config.fixed, config.reloadable);
-        let store = open_store(&fixed)?;
-        let ledger = store.ledger();
+        let store = Store::open(fixed.store.options(), SystemTime::now().into())?;
+        let shared = match &fixed.store.shared {
+            Some(shared) => {
+                let opened = Shared::open(shared, store.ledger(), &settings.policies)?;
+                Some(Arc::new(opened))
+            }
+            None => None,
+        };
+        let ledger = shared.as_ref().map_or_else(|| store.ledger(), |shared| shared.ledger());
         let options = RuntimeOptions {
             compile_cache: fixed.compile_cache.clone(),
             ..RuntimeOptions::new(Arc::clone(&ledger))
@@ -88,20 +98,36 @@ impl Sidecar {
         let stop = CancellationToken::new();
         let draining = CancellationToken::new();
         let in_flight = TaskTracker::new();
+        let callbacks = fixed.listen.callbacks.as_ref();
+        let place = callbacks.map(|own| CallbackPlace::new(own.url.as_str(), store.secret()));
         let parts = Parts {
             store: store.clone(),
             ledger,
             ephemeral,
             in_flight: in_flight.clone(),
             stop: stop.clone(),
+            callbacks: place.clone(),
+            shared: shared.clone(),
         };
         let delivery = Arc::new(Delivery::new(parts, first.account.clone()));
         let in_force = Arc::new(ArcSwap::from_pointee(first));
         let reloads = Arc::new(ReloadStatus::default());
 
+        let reports = Arc::new(Reports {
+            store: store.clone(),
+            delivery: Arc::clone(&delivery),
+            in_flight: in_flight.clone(),
+        });
+        let (tokens, tally) = (Arc::default(), Arc::default());
+        let poller = Poller::new(Arc::clone(&reports), Arc::clone(&tokens));
+        let source = Source::of(store.secret());
+        let subscribers = relay::subscribers(&in_force);
+        let relay = Relay::new(store.clone(), source, subscribers).map_err(io::Error::other)?;
+
         let gateway = Arc::new(Gateway {
             in_force: Arc::clone(&in_force),
             store: store.clone(),
+            shared: shared.clone(),
             delivery: Arc::clone(&delivery),
             in_flight: in_flight.clone(),
             draining: draining.clone(),
@@ -117,6 +143,8 @@ impl Sidecar {
             ephemeral,
             backlog: Arc::default(),
             deciding: Deciding::default(),
+            reports: Arc::clone(&tally),
+            relay: relay.tally(),
         });
         let reloader = Reloader {
             path: path.to_owned(),
@@ -141,6 +169,10 @@ impl Sidecar {
             bound.push(bind(address).await?);
         }
         let bound_admin = bind(&fixed.listen.admin).await?;
+        let bound_callbacks = match callbacks {
+            Some(callbacks) => Some(bind(&callbacks.address).await?),
+            None => None,
+        };
         let limits = || ListenLimits {
             room: Arc::new(Semaphore::new(fixed.listen.max_connections)),
             header_bytes: fixed.listen.max_header_bytes,
@@ -161,6 +193,18 @@ impl Sidecar {
             async move { admin.answer(request).await }
         };
         listeners.spawn(bound_admin.serve(limits(), stop.clone(), service));
+        if let (Some(bound), Some(place), Some(own)) = (bound_callbacks, place, callbacks) {
+            tracing::info!(address = %bound.address(), listener = "callbacks", "listening");
+            let listener = ReportListener::new(place, reports, tokens, tally, own.v2_alone);
+            let listener = Arc::new(listener);
+            let service = move |request, _peer| {
+                let listener = Arc::clone(&listener);
+                async move { listener.answer(request).await }
+            };
+            listeners.spawn(bound.serve(limits(), stop.clone(), service));
+        }
+        listeners.spawn(poller.run(stop.clone()));
+        listeners.spawn(relay.run(stop.clone()));
         listeners.spawn(reloader.run(stop.clone()));
         listeners.spawn(sweep::run(store, stop.clone()));
         Ok(Self { listeners, stop, draining, in_flight, delivery, drain: fixed.listen.drain })
@@ -176,7 +220,7 @@ impl Sidecar {
             tokio::select! {
                 asked = &mut stopped => return asked,
                 Some(ended) = self.listeners.join_next() => {
-                    tracing::error!(panicked = ended.is_err(), "a listener, the reloader or the sweeper has ended by itself; restart");
+                    tracing::error!(panicked = ended.is_err(), "a listener or a worker has ended by itself; restart");
                 }
             }
         }
@@ -207,12 +251,6 @@ impl Sidecar {
             );
         }
     }
-}
-
-fn open_store(fixed: &Fixed) -> Result<Store, Failure> {
-    let place = fixed.store.path.clone().map_or(Place::Memory, Place::File);
-    let options = StoreOptions { place, ..StoreOptions::default() };
-    Ok(Store::open(options, SystemTime::now().into())?)
 }
 
 async fn bind(address: &Address) -> Result<Bound, Failure> {

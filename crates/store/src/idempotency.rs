@@ -20,7 +20,7 @@ use crate::expiring::name_of;
 use crate::{Commit, Store, StoreError};
 
 pub use fingerprint::Fingerprint;
-pub use rows::KeyRow;
+pub use rows::{KeptAnswer, KeyRow};
 pub(crate) use rows::{insert, is_full};
 
 /// How long an answer is kept, unless said otherwise.
@@ -125,13 +125,30 @@ impl Store {
             taken => return Ok(taken),
         };
         // Only now that nobody else can bind the key: what is in the database stays as it is read.
-        let Some((fingerprint, answer)) = self.bound(app, key, now).await? else {
+        let Some(KeptAnswer { fingerprint, answer, .. }) = self.bound(app, key, now).await? else {
             return Ok(Claim::New(guard));
         };
         Ok(match guard.0.fingerprint.differences(&fingerprint) {
             fields if fields.is_empty() => Claim::Replay(answer),
             fields => Claim::Mismatch { fields },
         })
+    }
+
+    /// What is kept under a key, whoever asks; none where it is not bound.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn kept_under(
+        &self,
+        app: &str,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<KeptAnswer>, StoreError> {
+        match self.bound(app, key, now).await {
+            Err(StoreError::Full) => Ok(None),
+            found => found,
+        }
     }
 
     /// What [`Store::accept`] binds the key with: the answer as it would be now, kept for the retention from `from` and
@@ -174,6 +191,16 @@ impl Store {
         })
     }
 
+    /// Lets a key go that was bound here while another replica answers for it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub fn unbind(&self, app: &str, key: &str) -> Commit<()> {
+        let (app, key) = (app.to_owned(), key.to_owned());
+        self.database.write(move |connection| Ok(rows::delete(connection, &app, &key)?))
+    }
+
     fn claim_in_flight(
         &self,
         app: &str,
@@ -204,7 +231,7 @@ impl Store {
         app: &str,
         key: &str,
         now: Timestamp,
-    ) -> Result<Option<(Fingerprint, StoredAnswer)>, StoreError> {
+    ) -> Result<Option<KeptAnswer>, StoreError> {
         let (app, key, most) = (app.to_owned(), key.to_owned(), self.bounds.keys);
         self.database
             .read(move |connection| match rows::find(connection, &app, &key, now)? {

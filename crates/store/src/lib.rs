@@ -24,12 +24,13 @@ pub use database::Commit;
 pub use error::{OpenError, StoreError};
 pub use events::{Event, Relayed};
 pub use idempotency::{
-    Claim, ClaimGuard, DEFAULT_RETENTION, Fingerprint, InFlight, KeyRow, RETENTIONS, StoredAnswer,
+    Claim, ClaimGuard, DEFAULT_RETENTION, Fingerprint, InFlight, KeptAnswer, KeyRow, RETENTIONS,
+    StoredAnswer,
 };
 pub use ledger::MemoryLedger;
 pub use messages::{
-    Attempt, AttemptOutcome, Change, Decision, Filter, NewMessage, Page, Record, Report,
-    ReportFacts, Reported, Settle, Simple, Status, Unfinished,
+    Attempt, AttemptOutcome, Change, Decision, Filter, Listed, NewMessage, Page, Record, Report,
+    ReportFacts, Reported, Settle, Sighting, Simple, Status, Unfinished,
 };
 pub use options::{Durability, Keep, Place, StoreOptions};
 pub use secret::Secret;

@@ -30,7 +30,10 @@ impl Admin {
             "plivo": {
                 "breaker": plivo.state.as_str(),
                 "reason": plivo.reason.map(Reason::as_str),
+                "senders_held_back": self.delivery.troubled_senders().len(),
             },
+            // Null where replicas share nothing, or can; policies and their `on_unavailable` decide what it means.
+            "shared_trouble": self.delivery.shared_trouble(),
             "waiting": self.delivery.waiting(),
             // As of the last count, which is null until there was one.
             "in_doubt": counted.map(|counted| counted.in_doubt),

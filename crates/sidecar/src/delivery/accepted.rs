@@ -30,8 +30,6 @@ pub(crate) struct Accepted {
     pub(super) log: Option<Log>,
     /// Whether conversion feedback will follow.
     pub(super) trackable: bool,
-    /// The trace of the request that brought it.
-    pub(super) traceparent: Option<String>,
 }
 
 /// Whom to tell of the outcome, and how to send.
@@ -46,6 +44,8 @@ pub(crate) struct About {
     pub(crate) trackable: bool,
     /// Where the app wants to hear of its delivery.
     pub(crate) relay: Option<String>,
+    /// The key that it came under.
+    pub(crate) idempotency_key: Option<String>,
     pub(crate) traceparent: Option<String>,
 }
 
@@ -60,6 +60,8 @@ pub(crate) struct Ready {
 pub(crate) struct Acceptance {
     /// What becomes of it.
     pub(crate) progress: watch::Receiver<News>,
+    /// Nothing becomes of it before this instant.
+    pub(crate) start: Option<Timestamp>,
 }
 
 impl Ready {
@@ -82,12 +84,13 @@ impl Ready {
             }
             None => start.unwrap_or(now).after(lifetime_of(&cleared.message().intent, account)),
         };
-        let About { app, door, log, trackable, relay, traceparent, asked_start: _ } = about;
+        let About { app, door, log, trackable, relay, idempotency_key, traceparent, .. } = about;
         let record = Record {
             plivo_log: log.and_then(Log::word).map(str::to_owned),
             trackable,
             relay,
-            traceparent: traceparent.clone(),
+            idempotency_key,
+            traceparent,
             ..record::accepted(&cleared, &app, door, now, deadline)
         };
         let (message, _facts, _trail, holds) = cleared.entrust();
@@ -96,8 +99,7 @@ impl Ready {
         }
         let new = NewMessage { record, text: message.text.clone(), holds: holds.clone() };
         let door = door.to_owned();
-        let accepted =
-            Accepted { message, holds, app, door, start, deadline, log, trackable, traceparent };
+        let accepted = Accepted { message, holds, app, door, start, deadline, log, trackable };
         Ok(Self { accepted, new })
     }
 
@@ -124,7 +126,6 @@ impl Accepted {
             deadline: record.deadline,
             log: record.plivo_log.as_deref().and_then(Log::from_word),
             trackable: record.trackable,
-            traceparent: record.traceparent,
         }
     }
 }

@@ -17,13 +17,14 @@ use tracing::Instrument as _;
 
 use super::accepted::Accepted;
 use super::breaker::{Admit, Heard, Pass};
-use super::doubt::OneUnsettled;
 use super::judge::{End, Next, judge};
 use super::trace::Trace;
 use super::turns::{Class, Place, Turn};
+use super::unsettled::OneUnsettled;
 use super::{Delivery, News, Word, backoff, now, reach};
 use crate::in_force::Account;
 use crate::record;
+use crate::shared::Unconfirmed;
 
 /// Shorter than this Plivo takes no `message_expiry`, so a message with less left to live expires here.
 pub(super) const SHORTEST: Duration = Duration::from_secs(5);
@@ -48,6 +49,10 @@ pub(super) struct Journey {
     pub(super) doubt: Option<Timestamp>,
     /// Lives while Plivo may have a message of which we do not know it: this one.
     pub(super) unsettled: Option<OneUnsettled>,
+    /// Its place behind those that were accepted before it, until it makes use of it; none where it may not go yet.
+    pub(super) place: Option<Place>,
+    /// The key that is to be confirmed first, where there is one.
+    pub(super) unconfirmed: Option<Unconfirmed>,
 }
 
 /// Why a message does not go on.
@@ -111,6 +116,11 @@ impl Journey {
         store::fail::point("delivery.outcome");
         self.write(change).await;
         store::fail::point("delivery.written");
+        // Only now, so that nobody takes what Plivo has of this message for another's.
+        if told == policy_host::Outcome::InDoubt {
+            self.give_up();
+        }
+        self.unsettled = None;
         tracing::info!(message.id = %id, status = status.as_str(), code, attempts = self.attempts, "a message's way to Plivo has ended");
         if status == Status::Held {
             return;
@@ -133,13 +143,16 @@ impl Journey {
     }
 
     async fn go(&mut self) -> ControlFlow<Stop> {
+        if let Some(unconfirmed) = self.unconfirmed.take() {
+            self.confirm(&unconfirmed).await?;
+        }
         if let Some(start) = self.accepted.start {
             self.wait_until(start, Status::Waiting).await?;
         }
         if let Some(began) = self.doubt {
             self.resolve(began).await?;
         }
-        let mut place = self.enter();
+        let mut place = self.place.take().unwrap_or_else(|| self.enter());
         loop {
             self.heed()?;
             let leave = self.leave(&mut place).await?;
@@ -164,6 +177,27 @@ impl Journey {
                     self.back_off(None, Metered::Yes).await?;
                 }
             }
+        }
+    }
+
+    /// Waits until it is certain that no other replica answers for the message's key.
+    async fn confirm(&mut self, unconfirmed: &Unconfirmed) -> ControlFlow<Stop> {
+        loop {
+            match unconfirmed.is_ours(now()).await {
+                Ok(true) => return ControlFlow::Continue(()),
+                Ok(false) => {
+                    let end = End::not_sent(Status::Canceled, "idem.elsewhere");
+                    return ControlFlow::Break(Stop::End(end));
+                }
+                Err(err) => {
+                    let id = &self.accepted.message.id;
+                    tracing::warn!(message.id = %id, error = %err, "a message waits for its key to be confirmed among replicas");
+                }
+            }
+            if self.left() < SHORTEST {
+                return self.expire();
+            }
+            self.wait_until(now().after(STORE), Status::Waiting).await?;
         }
     }
 
@@ -278,7 +312,9 @@ impl Journey {
             }
             // Written together with the end, or with the wait that follows: an unknown outcome is only in doubt again.
             _ => {
-                self.unsettled = None;
+                if !matches!(next, Next::End(_)) {
+                    self.unsettled = None;
+                }
                 drop(self.delivery.store.change(&id, change));
             }
         }
@@ -301,11 +337,7 @@ impl Journey {
     }
 
     /// Waits before the next try; one after the deadline would only make the app wait longer for the same end.
-    async fn back_off(
-        &mut self,
-        least: Option<Duration>,
-        metered: Metered,
-    ) -> ControlFlow<Stop> {
+    async fn back_off(&mut self, least: Option<Duration>, metered: Metered) -> ControlFlow<Stop> {
         loop {
             let due = now().after(backoff::delay(self.attempts, least, fastrand::f64()));
             if due.after(SHORTEST) > self.accepted.deadline {

@@ -75,12 +75,13 @@ impl Owned {
 }
 
 impl Verdict {
-    /// The message that is ours, whatever Plivo said of it.
-    pub(crate) fn message_id(&self) -> Option<&MessageId> {
+    /// Whether a repetition is to be told the same: a message is ours, or Plivo's no to it is for good. Where nothing was
+    /// sent and asking again may help, it is asked afresh.
+    pub(crate) fn is_worth_keeping(&self) -> bool {
         match &self.outcome {
-            Ok(owned) => Some(&owned.id),
-            Err(Refusal::Upstream { id, .. }) => Some(id),
-            Err(_) => None,
+            Ok(_) => true,
+            Err(refusal @ Refusal::Upstream { .. }) => refusal.retry_after().is_none(),
+            Err(_) => false,
         }
     }
 }

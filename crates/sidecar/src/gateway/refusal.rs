@@ -23,7 +23,7 @@ pub(crate) enum Refusal {
 }
 
 /// The gateway's own reasons. Each has one code, one status, one sentence.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Plain {
     BadHost,
     BadOrigin,
@@ -40,6 +40,7 @@ pub(crate) enum Plain {
     KeyRequired,
     KeyInProgress,
     KeysFull,
+    KeysAway,
     WouldExpire,
     NotAsked,
     KeyMismatch(Vec<String>),
@@ -125,6 +126,7 @@ impl Refusal {
                 | Plain::LowSpace
                 | Plain::StoreAway
                 | Plain::KeysFull
+                | Plain::KeysAway
                 | Plain::NotAsked
                 | Plain::Draining,
             )
@@ -147,14 +149,16 @@ impl Refusal {
     pub(crate) fn would_expire() -> Self {
         Self::Plain(Plain::WouldExpire)
     }
+}
 
+impl Plain {
     /// Why a message could not be recorded.
     pub(crate) fn by_the_store(err: &StoreError) -> Self {
-        Self::Plain(match err {
-            StoreError::Full => Plain::Full,
-            StoreError::LowSpace => Plain::LowSpace,
-            _ => Plain::StoreAway,
-        })
+        match err {
+            StoreError::Full => Self::Full,
+            StoreError::LowSpace => Self::LowSpace,
+            _ => Self::StoreAway,
+        }
     }
 }
 
@@ -182,6 +186,7 @@ impl Plain {
             Self::KeyRequired => "idem.key_required",
             Self::KeyInProgress => "idem.in_progress",
             Self::KeysFull => "idem.full",
+            Self::KeysAway => "idem.unavailable",
             Self::WouldExpire => "send.would_expire",
             Self::NotAsked => "policy.not_asked",
             Self::KeyMismatch(_) => "idem.mismatch",
@@ -210,6 +215,7 @@ impl Plain {
             | Self::LowSpace
             | Self::StoreAway
             | Self::KeysFull
+            | Self::KeysAway
             | Self::NotAsked
             | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -254,6 +260,10 @@ impl Plain {
                     .into()
             }
             Self::KeysFull => "too many idempotency keys are kept; nothing was accepted".into(),
+            Self::KeysAway => {
+                "the store that replicas share cannot be asked for the Idempotency-Key; nothing was accepted"
+                    .into()
+            }
             Self::KeyMismatch(fields) => {
                 format!(
                     "this Idempotency-Key was used for another request; different: {}",

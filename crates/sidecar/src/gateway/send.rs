@@ -1,20 +1,22 @@
 //! The way of one send, as one straight list.
 
 mod once;
+mod relay;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use message::{E164, Message, MessageId, Note, Rejection, facts};
+use message::{E164, Message, MessageId, Rejection, Timestamp, facts};
 use plivo_client::Log;
 use policy_host::{Candidate, NotCleared, NotClearedKind, Trail};
-use store::{Record, Status};
+use store::{KeyRow, Record, Status};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{Instrument as _, Span};
 
-use self::once::{Claimed, Once};
+use self::once::{Claimed, Confirmed, Held, Once};
+use self::relay::Told;
 use super::answer::{Answer, Door, Owned, Verdict};
 use super::order::Order;
 use super::refusal::{Plain, Refusal};
@@ -42,6 +44,8 @@ struct Wishes {
     unknown_fields: Vec<String>,
     log: Option<Log>,
     trackable: bool,
+    callback_method: Option<String>,
+    idempotency_key: Option<String>,
 }
 
 /// One recipient's message after its policies.
@@ -69,10 +73,12 @@ impl Gateway {
         let decided = tracker
             .spawn(async move { self.decide(call, asked).await }.instrument(Span::current()));
         // A connection that just ended would make some clients send again; an answer does not.
-        decided.await.unwrap_or_else(|err| {
+        let answer = decided.await.unwrap_or_else(|err| {
             tracing::error!(error = %err, "a request ended in a panic");
             Err(Plain::Internal.into())
-        })
+        });
+        store::fail::point("answer.begin");
+        answer
     }
 
     async fn ask(
@@ -99,7 +105,7 @@ impl Gateway {
         let claimed = match &asked.once {
             Some(once) => match self.claim(&call, once, asked.door, deadline).await {
                 Ok(Claimed::Replay(answer)) => return Ok(answer),
-                Ok(Claimed::New(guard)) => Some((guard, once)),
+                Ok(Claimed::New(held)) => Some((held, once)),
                 // A resend that cannot be told is no reason to refuse everybody's sends.
                 Err(Refusal::Plain(Plain::KeysFull)) if !once.is_asked_for() => None,
                 Err(refusal) => return Err(refusal),
@@ -108,8 +114,17 @@ impl Gateway {
         };
         let submission = Submission::of(asked.order, &call.app, &call.in_force.plivo, call.now)
             .map_err(Refusal::Malformed)?;
-        let Submission { drafts, many, unknown_fields, log, trackable } = submission;
-        let wishes = Wishes { door: asked.door, unknown_fields, log, trackable };
+        let Submission { drafts, many, unknown_fields, log, trackable, callback_method } =
+            submission;
+        let idempotency_key = claimed.as_ref().map(|(_, once)| once.key().to_owned());
+        let wishes = Wishes {
+            door: asked.door,
+            unknown_fields,
+            log,
+            trackable,
+            callback_method,
+            idempotency_key,
+        };
         let decided = self.clear_all(&call, drafts, &wishes).await;
         let (mut verdicts, ready) = provisional(decided);
         let last = ready.iter().map(|(_, ready)| ready.deadline()).max().unwrap_or(call.now);
@@ -118,30 +133,59 @@ impl Gateway {
             noted(&verdicts);
             return Ok(asked.door.answer(&verdicts, many));
         };
-        let binding = claimed.as_ref().and_then(|(guard, once)| {
-            self.binding(guard, once, &asked.door.answer(&verdicts, many), &id, last)
+        let binding = claimed.as_ref().and_then(|(held, once)| {
+            self.binding(held, once, &asked.door.answer(&verdicts, many), &id, last)
         });
         let (places, ready): (Vec<usize>, Vec<Ready>) = ready.into_iter().unzip();
-        match self.delivery.accept(ready, binding).await {
+        let ends = binding.as_ref().map_or(last, KeyRow::ends);
+        let held = claimed.map(|(held, _)| held);
+        match self.accept(&call, ready, binding, held.as_ref()).await {
             Ok(acceptances) => {
                 for (place, acceptance) in places.into_iter().zip(acceptances) {
                     verdicts[place].hear(acceptance, deadline).await;
                 }
             }
-            Err(err) => {
+            Err(plain) => {
                 for place in places {
-                    verdicts[place].outcome = Err(Refusal::by_the_store(&err));
+                    verdicts[place].outcome = Err(plain.clone().into());
                 }
             }
         }
         noted(&verdicts);
         let answer = asked.door.answer(&verdicts, many);
-        if let Some((guard, _)) = claimed
-            && verdicts.iter().any(|verdict| verdict.message_id().is_some())
-        {
-            self.keep(guard, &answer, &id);
+        match held {
+            Some(held) if verdicts.iter().any(Verdict::is_worth_keeping) => {
+                self.keep(held, &answer, &id, ends);
+            }
+            // Nothing was sent, nothing will be, and asking again may help: under this key, too.
+            Some(held) => self.let_go(&call, held).await,
+            None => {}
         }
         Ok(answer)
+    }
+
+    /// Makes messages ours and sends them on their way, once it is certain that no other replica answers for their key.
+    async fn accept(
+        &self,
+        call: &Call,
+        ready: Vec<Ready>,
+        key: Option<KeyRow>,
+        held: Option<&Held>,
+    ) -> Result<Vec<Acceptance>, Plain> {
+        let bound = key.clone();
+        let recorded =
+            self.delivery.record(ready, key).await.map_err(|err| Plain::by_the_store(&err))?;
+        let confirmed = match (held, &bound) {
+            (Some(held), Some(bound)) => self.confirm(call, held, bound).await,
+            _ => Confirmed::Ours(None),
+        };
+        match confirmed {
+            Confirmed::Ours(unconfirmed) => Ok(self.delivery.go(recorded, unconfirmed)),
+            Confirmed::Others => {
+                self.delivery.withdraw(recorded).await;
+                Err(Plain::KeyInProgress)
+            }
+        }
     }
 
     /// What the policies say of each recipient's message. Where they fail or are slow, the rest is not asked about: one
@@ -163,7 +207,8 @@ impl Gateway {
 
     /// The policies' verdict on one message.
     async fn clear(&self, call: &Call, draft: Draft, wishes: &Wishes) -> Decided {
-        let Wishes { door, unknown_fields, log, trackable } = wishes;
+        let Wishes { door, unknown_fields, log, trackable, callback_method, idempotency_key } =
+            wishes;
         let door = *door;
         let Draft { to, message, mut changes } = draft;
         let message = match message {
@@ -172,6 +217,10 @@ impl Gateway {
         };
         Span::current().record("sendgate.message.id", &*message.id.0);
         let (to, asked_start) = (message.to.clone(), message.not_before);
+        let told = match Told::of(call, door, callback_method.as_deref(), &message) {
+            Ok(told) => told,
+            Err(refusal) => return Decided::refused(Some(to), refusal),
+        };
         let candidate = match candidate(call, door, message, unknown_fields) {
             Ok(candidate) => candidate,
             Err(refusal) => return Decided::refused(Some(to), refusal),
@@ -182,7 +231,7 @@ impl Gateway {
         };
         changes.extend(cleared.changes().iter().cloned());
         let mut warnings = cleared.warnings().to_vec();
-        warnings.extend(not_relayed(cleared.message()));
+        warnings.extend(told.warning);
         let owned = Owned {
             id: cleared.message().id.clone(),
             to: cleared.message().to.clone(),
@@ -200,7 +249,8 @@ impl Gateway {
             asked_start,
             log: *log,
             trackable: *trackable,
-            relay: None,
+            relay: told.relay,
+            idempotency_key: idempotency_key.clone(),
             traceparent: telemetry::traceparent(&Span::current()),
         };
         match self.delivery.ready(cleared, about, now()).await {
@@ -289,7 +339,8 @@ impl Verdict {
     async fn hear(&mut self, acceptance: Acceptance, deadline: Instant) {
         let Ok(owned) = &mut self.outcome else { return };
         let mut progress = acceptance.progress;
-        // Past the deadline, the latest news is the answer.
+        // Past the deadline, the latest news is the answer; before the message's own start there will be none.
+        let deadline = acceptance.start.map_or(deadline, |start| deadline_before(start, deadline));
         drop(timeout_at(deadline, progress.wait_for(|news| !news.is_open())).await);
         let news = progress.borrow().clone();
         match news {
@@ -303,6 +354,12 @@ impl Verdict {
             }
         }
     }
+}
+
+/// `deadline`, or now where nothing can be heard before `start`.
+fn deadline_before(start: Timestamp, deadline: Instant) -> Instant {
+    let at_once = Instant::now();
+    if at_once + start.since(now()) > deadline { at_once } else { deadline }
 }
 
 /// Every recipient's verdict as it would be if those that are ready were ours already, and at which places these stand.
@@ -325,16 +382,6 @@ fn noted(verdicts: &[Verdict]) {
     for refusal in verdicts.iter().filter_map(|verdict| verdict.outcome.as_ref().err()) {
         Span::current().record("sendgate.code", refusal.code());
     }
-}
-
-/// Said for as long as this build takes no delivery reports, rather than leaving the app to wait for them.
-fn not_relayed(message: &Message) -> Option<Note> {
-    message.callback_url.as_ref().map(|_| Note {
-        policy: "gateway".into(),
-        key: "callback_url.not_relayed".into(),
-        value: "delivery reports are not relayed by this build; look the message up instead".into(),
-        shown: true,
-    })
 }
 
 /// What a policy is asked about.

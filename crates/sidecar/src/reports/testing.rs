@@ -48,7 +48,6 @@ pub(super) fn account(base_url: &str, token: &str) -> Account {
         report_silence: 600 * second,
         on_unresolved: OnUnresolvedTable::default(),
         treat_503: Treat503::Retry,
-        wire: Arc::new(()),
     }
 }
 

@@ -24,6 +24,7 @@ CREATE TABLE messages (
   trackable      INTEGER NOT NULL,
   traceparent    TEXT,                              -- of the request that brought it
   relay          TEXT,                              -- where its events go
+  idempotency_key TEXT,                             -- of the request that brought it
   status         TEXT NOT NULL,
   message_uuid   TEXT,                              -- Plivo's id
   error_code     TEXT,
@@ -54,6 +55,7 @@ CREATE TABLE attempts (
   code        TEXT,
   PRIMARY KEY (message, number)
 ) WITHOUT ROWID;
+CREATE INDEX attempts_unknown ON attempts (ended) WHERE outcome IS NULL OR outcome = 'in-doubt';
 
 -- What policies reserved and charged for the messages above.
 CREATE TABLE holds (

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::json;
 
 use super::{Fingerprint, Held, StoredAnswer};
-use crate::messages::to_db;
+use crate::messages::{from_db, to_db};
 use crate::sweep::rows_of;
 
 /// A key to be bound with the messages that came under it. Nobody else can claim the key for as long as there is one, so
@@ -17,6 +17,29 @@ pub struct KeyRow {
     pub(super) held: Arc<Held>,
     pub(super) answer: StoredAnswer,
     pub(super) ends: Timestamp,
+}
+
+impl KeyRow {
+    /// The answer that the key is bound with.
+    pub fn answer(&self) -> &StoredAnswer {
+        &self.answer
+    }
+
+    /// Until when it is kept.
+    pub fn ends(&self) -> Timestamp {
+        self.ends
+    }
+}
+
+/// What is kept under a key.
+#[derive(Clone, Debug)]
+pub struct KeptAnswer {
+    /// Of the request that brought the key first.
+    pub fingerprint: Fingerprint,
+    /// What it was answered.
+    pub answer: StoredAnswer,
+    /// Until when.
+    pub ends: Timestamp,
 }
 
 /// Whether the bound on keys is reached by keys that are all in force.
@@ -80,14 +103,21 @@ pub(super) fn answer(
     Ok(())
 }
 
+pub(super) fn delete(connection: &Connection, app: &str, key: &str) -> rusqlite::Result<()> {
+    let mut delete =
+        connection.prepare_cached("DELETE FROM idempotency_keys WHERE app = ? AND key = ?")?;
+    delete.execute((app, key))?;
+    Ok(())
+}
+
 pub(super) fn find(
     connection: &Connection,
     app: &str,
     key: &str,
     now: Timestamp,
-) -> rusqlite::Result<Option<(Fingerprint, StoredAnswer)>> {
+) -> rusqlite::Result<Option<KeptAnswer>> {
     let mut query = connection.prepare_cached(
-        "SELECT fingerprint, message, status, headers, body FROM idempotency_keys WHERE app = ? AND key = ? AND ends > ?",
+        "SELECT fingerprint, message, status, headers, body, ends FROM idempotency_keys WHERE app = ? AND key = ? AND ends > ?",
     )?;
     let found = query.query_row((app, key, to_db(now)), |row| {
         let (fingerprint, headers): (String, String) = (row.get(0)?, row.get(3)?);
@@ -98,7 +128,8 @@ pub(super) fn find(
             body: row.get(4)?,
             message: message.map(|id| MessageId(id.into())),
         };
-        Ok((Fingerprint::from_json(&fingerprint).unwrap_or_default(), answer))
+        let fingerprint = Fingerprint::from_json(&fingerprint).unwrap_or_default();
+        Ok(KeptAnswer { fingerprint, answer, ends: from_db(row.get(5)?) })
     });
     found.optional()
 }

@@ -113,8 +113,8 @@ fn insert(connection: &Connection, record: &Record, text: &str) -> rusqlite::Res
     let mut insert = connection.prepare_cached(
         "INSERT INTO messages (id, app, door, recipient, sender_kind, sender, type, text, text_bytes, segments, \
          media_urls, media_ids, intent, tags, plivo_log, trackable, traceparent, relay, status, created, updated, \
-         not_before, deadline, decisions) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
+         not_before, deadline, decisions, idempotency_key) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)",
     )?;
     insert.execute(rusqlite::params![
         &*record.id.0,
@@ -141,6 +141,7 @@ fn insert(connection: &Connection, record: &Record, text: &str) -> rusqlite::Res
         record.not_before.map(to_db),
         to_db(record.deadline),
         decisions_json(&record.decisions),
+        record.idempotency_key,
     ])?;
     Ok(())
 }

@@ -48,6 +48,8 @@ pub struct Record {
     pub traceparent: Option<String>,
     /// Where its events go, where somebody is to be called.
     pub relay: Option<String>,
+    /// The idempotency key of the request that brought it.
+    pub idempotency_key: Option<String>,
     /// Where it is on its way.
     pub status: Status,
     /// Plivo's id of it, once known.
@@ -172,6 +174,7 @@ impl Record {
             trackable: false,
             traceparent: None,
             relay: None,
+            idempotency_key: None,
             status: Status::Accepted,
             message_uuid: None,
             error_code: None,

@@ -49,6 +49,7 @@ impl<T> Lane<T> {
         Some(gone)
     }
 
+    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.round.is_empty()
     }

@@ -7,16 +7,21 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use message::{MediaUrl, MessageId, Timestamp};
 use sha2::{Digest as _, Sha256};
 use store::{Claim, ClaimGuard, Fingerprint, KeyRow, Secret, StoreError, StoredAnswer};
-use tokio::time::{Instant, timeout_at};
+use store_redis::SharedClaim;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::super::answer::{Answer, Door};
 use super::super::order::{At, Order};
 use super::super::refusal::{Plain, Refusal};
 use super::super::{Call, Gateway, is_of_the_moment, now};
+use crate::shared::{KeyLease, Unconfirmed};
 
 /// Within this time an equal request on Plivo's door is the same request again: Java's and PHP's HTTP clients post
 /// twice, without telling, when a kept connection is closed on them (plivo-api.md 7.4).
 const RESEND_WINDOW: Duration = Duration::from_secs(5);
+
+/// How often a key in flight at another replica is asked for.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// What makes a request the same request again.
 pub(super) struct Once {
@@ -28,8 +33,33 @@ pub(super) struct Once {
 
 /// A key that is this request's now, or the answer that it had before.
 pub(super) enum Claimed {
-    New(ClaimGuard),
+    New(Held),
     Replay(Answer),
+}
+
+/// A key that is this request's now: here, and among replicas where they share keys.
+pub(super) struct Held {
+    guard: ClaimGuard,
+    lease: Option<KeyLease>,
+    key: String,
+}
+
+/// Whether messages that are recorded may be sent.
+pub(super) enum Confirmed {
+    /// They may, once what is given here is confirmed.
+    Ours(Option<Unconfirmed>),
+    /// Another replica answers for their key.
+    Others,
+}
+
+/// Whose a key is among replicas.
+enum Among {
+    /// This request's; or nobody asked the others.
+    Ours(Option<KeyLease>),
+    /// Somebody asked before.
+    Answered(Answer),
+    /// Somebody asks at this moment.
+    InFlight { left: Duration },
 }
 
 impl Once {
@@ -56,6 +86,11 @@ impl Once {
     pub(super) fn is_asked_for(&self) -> bool {
         self.window.is_none()
     }
+
+    /// The key.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
 }
 
 impl Gateway {
@@ -63,7 +98,8 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// `idem.mismatch`, `idem.in_progress`, or `idem.full` where no more keys can be kept.
+    /// `idem.mismatch`, `idem.in_progress`, `idem.full` where no more keys can be kept, `idem.unavailable` where the others
+    /// cannot be asked.
     pub(super) async fn claim(
         &self,
         call: &Call,
@@ -84,7 +120,21 @@ impl Gateway {
                 _ => Plain::StoreAway,
             });
             match claim? {
-                Claim::New(guard) => return Ok(Claimed::New(guard)),
+                Claim::New(guard) => match self.among_replicas(call, once).await? {
+                    Among::Ours(lease) => {
+                        let key = once.key.clone();
+                        return Ok(Claimed::New(Held { guard, lease, key }));
+                    }
+                    Among::Answered(answer) => return Ok(Claimed::Replay(answer)),
+                    Among::InFlight { left } => {
+                        drop(guard);
+                        let soon = Instant::now() + left.min(ASK_AGAIN);
+                        if soon > most {
+                            return Err(Plain::KeyInProgress.into());
+                        }
+                        sleep_until(soon).await;
+                    }
+                },
                 Claim::Replay(stored) => return Ok(Claimed::Replay(replay(stored))),
                 Claim::Mismatch { fields } => {
                     return Err(Plain::KeyMismatch(fields).into());
@@ -98,11 +148,33 @@ impl Gateway {
         }
     }
 
+    /// Claims the key among replicas, where they share keys.
+    async fn among_replicas(&self, call: &Call, once: &Once) -> Result<Among, Refusal> {
+        let Some(keys) = self.shared.as_ref().and_then(|shared| shared.keys()) else {
+            return Ok(Among::Ours(None));
+        };
+        let claim = keys.claim(&call.app.name, &once.key, &once.fingerprint, KeyLease::TIME).await;
+        match claim {
+            Ok(SharedClaim::New(lease)) => {
+                Ok(Among::Ours(Some(KeyLease::keep(keys.clone(), lease))))
+            }
+            Ok(SharedClaim::Replay(stored)) => Ok(Among::Answered(replay(stored))),
+            Ok(SharedClaim::Mismatch { fields }) => Err(Plain::KeyMismatch(fields).into()),
+            Ok(SharedClaim::InFlight { left }) => Ok(Among::InFlight { left }),
+            // A resend that cannot be told is no reason to refuse everybody's sends.
+            Err(_) if !once.is_asked_for() => Ok(Among::Ours(None)),
+            Err(err) => {
+                tracing::error!(error = %err, "a key could not be claimed among replicas, so nothing was accepted");
+                Err(Plain::KeysAway.into())
+            }
+        }
+    }
+
     /// What binds the key in the transaction that makes the messages ours: the answer as it would be now, kept for the
     /// store's retention after the last of them is settled one way or the other.
     pub(super) fn binding(
         &self,
-        guard: &ClaimGuard,
+        held: &Held,
         once: &Once,
         answer: &Answer,
         id: &MessageId,
@@ -111,7 +183,7 @@ impl Gateway {
         // The store keeps an answer for its retention from `from`; an earlier `from` is a shorter window.
         let short = |window| now().after(window).before(self.store.key_retention());
         let from = once.window.map_or(deadline, short);
-        match self.store.key_row(guard, stored(answer, id), from, from) {
+        match self.store.key_row(&held.guard, stored(answer, id), from, from) {
             Ok(row) => Some(row),
             Err(err) => {
                 tracing::error!(error = %err, message.id = %id, "an answer cannot be kept under its key");
@@ -120,10 +192,52 @@ impl Gateway {
         }
     }
 
+    /// Binds the key among replicas to messages that are recorded here and not yet sent.
+    pub(super) async fn confirm(&self, call: &Call, held: &Held, bound: &KeyRow) -> Confirmed {
+        let Some(lease) = &held.lease else { return Confirmed::Ours(None) };
+        match lease.bind(bound.answer(), bound.ends().since(now())).await {
+            Ok(true) => Confirmed::Ours(None),
+            Ok(false) => Confirmed::Others,
+            Err(err) => {
+                tracing::error!(error = %err, "a key could not be bound among replicas; its messages wait until it is");
+                let (app, key) = (&call.app.name, Some(held.key.as_str()));
+                let shared = self.shared.as_deref();
+                match Unconfirmed::of(shared, &self.store, app, key, now()).await {
+                    Ok(Some(unconfirmed)) => Confirmed::Ours(Some(unconfirmed)),
+                    Ok(None) | Err(_) => Confirmed::Others,
+                }
+            }
+        }
+    }
+
     /// Keeps the answer that was given in the place of the one that the key was bound with. Nobody waits for it; those who
     /// bring the key meanwhile do.
-    pub(super) fn keep(&self, guard: ClaimGuard, answer: &Answer, id: &MessageId) {
-        drop(self.store.answered(guard, stored(answer, id)));
+    pub(super) fn keep(&self, held: Held, answer: &Answer, id: &MessageId, ends: Timestamp) {
+        let answer = stored(answer, id);
+        if let Some(lease) = held.lease {
+            let (answer, keep) = (answer.clone(), ends.since(now()));
+            tokio::spawn(async move {
+                if let Err(err) = lease.bind(&answer, keep).await {
+                    tracing::warn!(error = %err, "replicas keep an earlier answer under a key");
+                }
+            });
+        }
+        drop(self.store.answered(held.guard, answer));
+    }
+
+    /// Nothing was sent under the key: the next request that brings it runs afresh.
+    pub(super) async fn let_go(&self, call: &Call, held: Held) {
+        if let Some(lease) = &held.lease {
+            // What is bound cannot be given up, but it can end at once.
+            let nothing =
+                StoredAnswer { status: 503, headers: vec![], body: vec![], message: None };
+            if let Err(err) = lease.bind(&nothing, Duration::from_millis(1)).await {
+                tracing::warn!(error = %err, "a key under which nothing was sent is still bound among replicas");
+            }
+        }
+        if let Err(err) = self.store.unbind(&call.app.name, &held.key).await {
+            tracing::warn!(error = %err, "a key under which nothing was sent is still bound");
+        }
     }
 }
 
