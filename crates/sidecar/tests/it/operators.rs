@@ -14,6 +14,7 @@ use store::{
     Attempt, AttemptOutcome, Change, NewMessage, Place, Record, Relayed, Status, Store,
     StoreOptions,
 };
+use tokio::net::TcpSocket;
 
 use crate::harness::{Folder, SENDER, Setup, Sidecar, TO, exchange};
 
@@ -144,6 +145,14 @@ async fn operator(sidecar: &Sidecar, request: &str) -> Told {
 /// `GET` by anybody on this machine.
 async fn look(sidecar: &Sidecar, path: &str) -> Told {
     ask(sidecar, &format!("GET {path}"), &[HOST]).await
+}
+
+/// A port that refuses every connection, and that nobody else gets, for as long as the socket lives.
+fn closed_port() -> (TcpSocket, String) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let url = format!("http://{}", socket.local_addr().unwrap());
+    (socket, url)
 }
 
 /// The ids of a list, in its order.

@@ -7,7 +7,7 @@ use store::Status;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::{Left, OPERATOR, durable, ephemeral, ids, leave};
+use super::{Left, OPERATOR, closed_port, durable, ephemeral, ids, leave};
 use crate::harness::{Folder, PATIENCE, Setup, Sidecar, TO, eventually, plivo};
 
 /// What a command printed, and how it ended.
@@ -166,9 +166,7 @@ async fn events_that_were_given_up_are_listed_and_revived() {
 
 #[tokio::test]
 async fn a_sidecar_that_is_not_there_is_told_in_one_line() {
-    let (plivo, folder) = (plivo().await, Folder::new());
-    let gone = plivo.base_url();
-    drop(plivo);
+    let (folder, (_socket, gone)) = (Folder::new(), closed_port());
     let line = sendgate(&folder, &["messages", "list", "--admin", &gone], None).await.ill(1);
     assert!(line.starts_with("no sidecar answers at 127.0.0.1:"), "{line}");
     let words = ["messages", "list", "--admin", "unix:nothing.sock"];

@@ -6,7 +6,7 @@ use plivo_sim::Step;
 use serde_json::{Value, json};
 use store::Status;
 
-use super::{Left, durable, ephemeral, leave, look, operator};
+use super::{Left, closed_port, durable, ephemeral, leave, look, operator};
 use crate::harness::{Folder, PATIENCE, Setup, Sidecar, TO, eventually, plivo};
 
 /// A message that the sidecar has accepted and answers for in the background.
@@ -112,8 +112,7 @@ async fn what_waits_for_its_time_is_canceled() {
 
 #[tokio::test]
 async fn what_waits_for_another_try_is_canceled() {
-    // Nothing listens there any more.
-    let gone = plivo().await.base_url();
+    let (_socket, gone) = closed_port();
     let setup = Setup::with_base_url(&gone).set("listen.admin_token", super::OPERATOR);
     let sidecar = Sidecar::start(setup).await;
     let id = accepted(&sidecar, &json!({})).await;
