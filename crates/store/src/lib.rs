@@ -29,8 +29,8 @@ pub use idempotency::{
 };
 pub use ledger::MemoryLedger;
 pub use messages::{
-    Attempt, AttemptOutcome, Change, Decision, Filter, Listed, NewMessage, Page, Record, Report,
-    ReportFacts, Reported, Settle, Sighting, Simple, Status, Unfinished,
+    Attempt, AttemptOutcome, Change, Decision, Filter, NewMessage, Page, Record, Report,
+    ReportFacts, Reported, Settle, Simple, Status, Unfinished,
 };
 pub use options::{Durability, Keep, Place, StoreOptions};
 pub use secret::Secret;

@@ -55,7 +55,6 @@ CREATE TABLE attempts (
   code        TEXT,
   PRIMARY KEY (message, number)
 ) WITHOUT ROWID;
-CREATE INDEX attempts_unknown ON attempts (ended) WHERE outcome IS NULL OR outcome = 'in-doubt';
 
 -- What policies reserved and charged for the messages above.
 CREATE TABLE holds (
