@@ -4,11 +4,9 @@
 //! to show the message: one that nobody else owns and that fits is this one; none in two lists, the last of them late
 //! enough, means that it was not sent; anything else is for the operator's word (messaging.md 3.4).
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use message::{E164, Message, Segments, Sender, Timestamp};
+use message::{Message, Segments, Sender, Timestamp};
 use plivo_client::{Found, LookupError, MessageFilter};
 
 use crate::in_force::Account;
@@ -21,17 +19,6 @@ pub(super) const FURTHER: u32 = 3;
 const PAGE: u32 = 20;
 const PAGES: u32 = 5;
 
-/// How many messages to a number have a call under way, or one of which nothing is known. Clones share it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Unsettled(Arc<Mutex<HashMap<E164, usize>>>);
-
-/// One of them, for as long as it lives.
-#[derive(Debug)]
-pub(super) struct OneUnsettled {
-    all: Unsettled,
-    to: E164,
-}
-
 /// What a list says of one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Sighting {
@@ -41,29 +28,6 @@ pub(super) enum Sighting {
     Here(String),
     /// More fits than there should be, or less than there are messages that may be there: which is which cannot be told.
     Unclear,
-}
-
-impl Unsettled {
-    pub(super) fn enter(&self, to: &E164) -> OneUnsettled {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(to.clone()).or_default() += 1;
-        OneUnsettled { all: self.clone(), to: to.clone() }
-    }
-
-    pub(super) fn count(&self, to: &E164) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(to).copied().unwrap_or(0)
-    }
-}
-
-impl Drop for OneUnsettled {
-    fn drop(&mut self) {
-        let mut all = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = all.get_mut(&self.to) {
-            *count -= 1;
-            if *count == 0 {
-                all.remove(&self.to);
-            }
-        }
-    }
 }
 
 /// Every message at Plivo that may be this one, by what a list tells: sent since `began`, between these two numbers, of
@@ -78,7 +42,7 @@ pub(super) async fn candidates(
         Sender::Pool(pool) => (None, Some(pool.as_str())),
         sender => (Some(sender.as_str()), None),
     };
-    let (to, since) = (Some(&message.to), Some(began.before(CLOCKS)));
+    let (to, since) = (Some(&message.to), Some(beginning(began)));
     let mut fitting = Vec::new();
     for page in 0..PAGES {
         let filter = MessageFilter { to, from, pool, since, offset: page * PAGE };
@@ -94,6 +58,11 @@ pub(super) async fn candidates(
         }
     }
     Ok(fitting)
+}
+
+/// Where the list begins that is asked for a message whose call began at `began`.
+pub(super) fn beginning(began: Timestamp) -> Timestamp {
+    began.before(CLOCKS)
 }
 
 /// What is to be made of the candidates that no other message owns, where `unsettled` messages to this number, this one
@@ -138,17 +107,5 @@ mod tests {
                 "{free} free, {unsettled} unsettled"
             );
         }
-    }
-
-    #[test]
-    fn what_is_unsettled_is_counted_by_number_and_forgotten() {
-        let all = Unsettled::default();
-        let to = E164::parse("+14155550123", "").unwrap();
-        let (one, two) = (all.enter(&to), all.enter(&to));
-        assert_eq!(all.count(&to), 2);
-        drop(one);
-        drop(two);
-        assert_eq!(all.count(&to), 0);
-        assert!(all.0.lock().unwrap().is_empty());
     }
 }

@@ -7,7 +7,7 @@ use message::Timestamp;
 use store::{Status, StoreError};
 
 use super::attempt::{Journey, Stop, obey};
-use super::doubt::{FURTHER, Sighting, candidates, sighting};
+use super::doubt::{FURTHER, Sighting, beginning, candidates, sighting};
 use super::judge::End;
 use super::{News, now, reach};
 use crate::config::OnUnresolved;
@@ -52,8 +52,19 @@ impl Journey {
             OnUnresolved::Hold => {
                 ControlFlow::Break(Stop::End(End::unknown(Status::Held, "send.unresolved")))
             }
-            OnUnresolved::Resend => self.was_not_sent(),
+            OnUnresolved::Resend => {
+                self.give_up();
+                self.was_not_sent()
+            }
         }
+    }
+
+    /// Nobody will find out any more whether Plivo has it.
+    pub(super) fn give_up(&mut self) {
+        let Some((began, unsettled)) = self.doubt.zip(self.unsettled.take()) else { return };
+        // What rests on Plivo's list rests on this: it shows what Plivo has by the last settle time.
+        let last = self.delivery.account.borrow().settle.last().copied().unwrap_or_default();
+        unsettled.give_up(began.after(last), now());
     }
 
     fn was_not_sent(&mut self) -> ControlFlow<Stop> {
@@ -89,7 +100,8 @@ impl Journey {
                 }
             }
         }
-        *seen = match sighting(&free, self.delivery.unsettled.count(&message.to)) {
+        *seen = match sighting(&free, self.delivery.unsettled.count(&message.to, beginning(began)))
+        {
             Sighting::Absent => Seen { absent: seen.absent + 1, unclear: false },
             Sighting::Unclear => Seen { absent: 0, unclear: true },
             Sighting::Here(uuid) => {

@@ -1,0 +1,127 @@
+//! Messages that Plivo may have without our knowing which of its are ours, counted by number.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use message::{E164, Timestamp};
+
+/// The longest that a message can be in doubt: four times the latest settle time that may be configured. What was given
+/// up is of no interest to anybody after that.
+const LONGEST_DOUBT: Duration = Duration::from_secs(4 * 3_600);
+
+/// The messages to each number that have a call under way, that are in doubt, or that were given up in doubt. Clones share
+/// it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unsettled(Arc<Mutex<HashMap<E164, Calls>>>);
+
+/// One of them, for as long as it lives.
+#[derive(Debug)]
+pub(super) struct OneUnsettled {
+    all: Unsettled,
+    to: E164,
+}
+
+#[derive(Debug, Default)]
+struct Calls {
+    open: usize,
+    given_up: Vec<GivenUp>,
+}
+
+/// Nobody will find out any more whether Plivo has it.
+#[derive(Clone, Copy, Debug)]
+struct GivenUp {
+    at: Timestamp,
+    /// Plivo's list has nothing of it that is newer.
+    newest: Timestamp,
+}
+
+impl Unsettled {
+    pub(super) fn enter(&self, to: &E164) -> OneUnsettled {
+        self.all().entry(to.clone()).or_default().open += 1;
+        OneUnsettled { all: self.clone(), to: to.clone() }
+    }
+
+    /// How many messages to this number a list may show that begins at `since`.
+    pub(super) fn count(&self, to: &E164, since: Timestamp) -> usize {
+        self.all().get(to).map_or(0, |calls| {
+            let given_up = calls.given_up.iter().filter(|given_up| given_up.newest >= since);
+            calls.open + given_up.count()
+        })
+    }
+
+    /// Nothing under the lock panics halfway through a change, so the lock outlives a panic.
+    fn all(&self) -> MutexGuard<'_, HashMap<E164, Calls>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OneUnsettled {
+    /// It is given up at `at`: it may be at Plivo all the same, as something no newer than `newest`, and must not be taken
+    /// for another message.
+    pub(super) fn give_up(self, newest: Timestamp, at: Timestamp) {
+        let mut all = self.all.all();
+        all.entry(self.to.clone()).or_default().given_up.push(GivenUp { at, newest });
+        all.retain(|_, calls| {
+            calls.given_up.retain(|given_up| given_up.at.after(LONGEST_DOUBT) >= at);
+            calls.open > 0 || !calls.given_up.is_empty()
+        });
+    }
+}
+
+impl Drop for OneUnsettled {
+    fn drop(&mut self) {
+        let mut all = self.all.all();
+        if let Some(calls) = all.get_mut(&self.to) {
+            calls.open -= 1;
+            if calls.open == 0 && calls.given_up.is_empty() {
+                all.remove(&self.to);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to(number: &str) -> E164 {
+        E164::parse(number, "").unwrap()
+    }
+
+    #[test]
+    fn what_is_unsettled_is_counted_by_number_and_forgotten() {
+        let (all, number) = (Unsettled::default(), to("+14155550123"));
+        let (one, two) = (all.enter(&number), all.enter(&number));
+        let other = all.enter(&to("+14155550124"));
+        assert_eq!(all.count(&number, Timestamp(0)), 2);
+        drop(one);
+        drop(two);
+        drop(other);
+        assert_eq!(all.count(&number, Timestamp(0)), 0);
+        assert!(all.all().is_empty());
+    }
+
+    #[test]
+    fn what_was_given_up_counts_for_lists_that_may_show_it() {
+        let (all, number) = (Unsettled::default(), to("+14155550123"));
+        all.enter(&number).give_up(Timestamp(5_000), Timestamp(60_000));
+        for (since, count) in [(0, 1), (5_000, 1), (5_001, 0)] {
+            assert_eq!(all.count(&number, Timestamp(since)), count, "since {since}");
+        }
+        let _open = all.enter(&number);
+        assert_eq!(all.count(&number, Timestamp(5_001)), 1);
+    }
+
+    #[test]
+    fn what_was_given_up_is_forgotten_when_nobody_can_be_in_doubt_any_more() {
+        let all = Unsettled::default();
+        let (early, late) = (to("+14155550123"), to("+14155550124"));
+        let (first, second) = (Timestamp(1), Timestamp(1).after(LONGEST_DOUBT));
+        all.enter(&early).give_up(first, first);
+        all.enter(&late).give_up(second, second);
+        assert_eq!(all.count(&early, Timestamp(0)), 1, "just as long as somebody may be in doubt");
+        all.enter(&late).give_up(second, second.after(Duration::from_millis(1)));
+        assert_eq!((all.count(&early, Timestamp(0)), all.all().len()), (0, 1));
+    }
+}
