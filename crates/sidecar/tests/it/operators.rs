@@ -5,6 +5,7 @@ mod decisions;
 mod guard;
 mod listing;
 
+use std::fs::File;
 use std::time::{Duration, SystemTime};
 
 use message::{Dedup, E164, Message, MessageId, Segments, Sender, Timestamp};
@@ -16,7 +17,7 @@ use store::{
 };
 use tokio::net::TcpSocket;
 
-use crate::harness::{Folder, SENDER, Setup, Sidecar, TO, exchange};
+use crate::harness::{Folder, SENDER, Setup, Sidecar, TO, eventually, exchange};
 
 const OPERATOR: &str = "token-of-the-operator";
 const BEARER: (&str, &str) = ("authorization", "Bearer token-of-the-operator");
@@ -83,6 +84,11 @@ async fn leave(folder: &Folder, all: &[Left]) {
         let fault = "connection refused".into();
         store.relayed(event.number, Relayed::Dead { fault }).await.unwrap();
     }
+    drop(store);
+    // A process that another test was just starting may have inherited the lock, until it runs its own program.
+    let lock = File::open(folder.path().join("sendgate.db.lock")).unwrap();
+    let free = async || lock.try_lock().ok();
+    eventually("the store is free for a sidecar", free).await;
 }
 
 fn message(id: &str) -> Message {
