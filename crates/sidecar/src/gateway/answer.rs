@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::json;
 use super::order::Order;
 use super::refusal::{Plain, Refusal};
+use super::submission::Recipient;
 
 pub(crate) use self::native::{change_json, segments_json};
 pub(crate) use self::problem::document as problem;
@@ -49,10 +50,8 @@ pub(crate) struct Owned {
 }
 
 /// What became of one recipient's message.
-#[derive(Debug)]
 pub(crate) struct Verdict {
-    /// The recipient, as far as it could be read.
-    pub(crate) to: Option<E164>,
+    pub(crate) to: Recipient,
     pub(crate) outcome: Result<Owned, Refusal>,
 }
 
@@ -116,7 +115,7 @@ impl Door {
             (_, [Verdict { outcome: Err(refusal), .. }]) if !many => self.refuse(refusal),
             (Self::Native, [Verdict { outcome: Ok(owned), .. }]) if !many => native::native(owned),
             (Self::Seed, [Verdict { outcome: Ok(owned), .. }]) if !many => seed::accepted(owned),
-            (Self::Plivo, _) => plivo::answer(verdicts),
+            (Self::Plivo, _) => plivo::answer(verdicts, many),
             _ => native::list(verdicts),
         }
     }

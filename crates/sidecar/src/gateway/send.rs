@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use message::{E164, Message, MessageId, Rejection, Timestamp, facts};
+use message::{Message, MessageId, Rejection, Timestamp, facts};
 use plivo_client::Log;
 use policy_host::{Candidate, NotCleared, NotClearedKind, Trail};
 use store::{KeyRow, Record, Status};
@@ -20,7 +20,7 @@ use self::relay::Told;
 use super::answer::{Answer, Door, Owned, Verdict};
 use super::order::Order;
 use super::refusal::{Plain, Refusal};
-use super::submission::{Draft, Submission, change};
+use super::submission::{Draft, Recipient, Submission, change};
 use super::{Call, Gateway, idempotency_key, now, patience};
 use crate::delivery::{About, Acceptance, News, Ready};
 
@@ -53,7 +53,7 @@ enum Decided {
     /// Refused, or another message stands for it.
     Done(Verdict),
     /// Cleared, and to be recorded.
-    Ready(Owned, Box<Ready>),
+    Ready(Recipient, Owned, Box<Ready>),
 }
 
 impl Gateway {
@@ -95,7 +95,7 @@ impl Gateway {
             return Err(Plain::KeyRequired.into());
         }
         let delivery = &call.in_force.delivery;
-        let once = Once::of(given, door, &bytes, &order, self.store.secret());
+        let once = Once::of(given, door, &bytes, &order, call.app.phone, self.store.secret());
         let most = if door == Door::Plivo { delivery.compat_wait } else { delivery.wait };
         Ok(Asked { door, order, once, wait: patience(&headers, most) })
     }
@@ -216,14 +216,14 @@ impl Gateway {
             Err(faults) => return Decided::refused(to, Refusal::Malformed(faults)),
         };
         Span::current().record("sendgate.message.id", &*message.id.0);
-        let (to, asked_start) = (message.to.clone(), message.not_before);
+        let asked_start = message.not_before;
         let told = match Told::of(call, door, callback_method.as_deref(), &message) {
             Ok(told) => told,
-            Err(refusal) => return Decided::refused(Some(to), refusal),
+            Err(refusal) => return Decided::refused(to, refusal),
         };
         let candidate = match candidate(call, door, message, unknown_fields) {
             Ok(candidate) => candidate,
-            Err(refusal) => return Decided::refused(Some(to), refusal),
+            Err(refusal) => return Decided::refused(to, refusal),
         };
         let cleared = match call.in_force.chain.clear(candidate).await {
             Ok(cleared) => cleared,
@@ -254,13 +254,16 @@ impl Gateway {
             traceparent: telemetry::traceparent(&Span::current()),
         };
         match self.delivery.ready(cleared, about, now()).await {
-            Ok(ready) => Decided::Ready(owned, Box::new(ready)),
-            Err(refusal) => Decided::refused(Some(to), refusal),
+            Ok(ready) => {
+                let to = Recipient { number: Some(owned.to.clone()), ..to };
+                Decided::Ready(to, owned, Box::new(ready))
+            }
+            Err(refusal) => Decided::refused(to, refusal),
         }
     }
 
     /// A refusal, unless the policy says that an earlier message stands for this one.
-    async fn stopped(&self, call: &Call, to: E164, stopped: NotCleared) -> Decided {
+    async fn stopped(&self, call: &Call, to: Recipient, stopped: NotCleared) -> Decided {
         let NotCleared { kind, policy, message, trail } = stopped;
         let policy = policy.to_string();
         let refusal = match kind {
@@ -270,7 +273,7 @@ impl Gateway {
             }
             NotClearedKind::Rejected(rejection) => {
                 if let Some(owned) = self.coalesced(call, &rejection, &message, &trail).await {
-                    return Decided::Done(Verdict { to: Some(to), outcome: Ok(owned) });
+                    return Decided::Done(Verdict { to, outcome: Ok(owned) });
                 }
                 Refusal::Rejected {
                     policy,
@@ -279,7 +282,7 @@ impl Gateway {
                 }
             }
         };
-        Decided::refused(Some(to), refusal)
+        Decided::refused(to, refusal)
     }
 
     /// The record of a message that another request may be about to make: its reservation comes before its record.
@@ -324,7 +327,7 @@ impl Gateway {
 }
 
 impl Decided {
-    fn refused(to: Option<E164>, refusal: Refusal) -> Self {
+    fn refused(to: Recipient, refusal: Refusal) -> Self {
         Self::Done(Verdict { to, outcome: Err(refusal) })
     }
 
@@ -368,9 +371,9 @@ fn provisional(decided: Vec<Decided>) -> (Vec<Verdict>, Vec<(usize, Ready)>) {
     for (place, each) in decided.into_iter().enumerate() {
         verdicts.push(match each {
             Decided::Done(verdict) => verdict,
-            Decided::Ready(owned, cleared) => {
+            Decided::Ready(to, owned, cleared) => {
                 ready.push((place, *cleared));
-                Verdict { to: Some(owned.to.clone()), outcome: Ok(owned) }
+                Verdict { to, outcome: Ok(owned) }
             }
         });
     }

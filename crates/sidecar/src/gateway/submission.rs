@@ -7,12 +7,13 @@ mod schedule;
 mod sender;
 mod shared;
 
-use message::{Change, E164, Fault, MediaUrl, Message, Sender, Timestamp, facts};
+use std::collections::HashSet;
 
+use message::{Change, E164, Fault, MediaUrl, Message, Sender, Timestamp, facts};
 use plivo_client::Log;
 
 use self::shared::Shared;
-use super::order::{At, Order};
+use super::order::{Order, To};
 use crate::config::{App, PhoneForm, Plivo};
 
 pub(crate) use self::schedule::HORIZON_S;
@@ -21,7 +22,6 @@ pub(crate) use self::schedule::HORIZON_S;
 pub(crate) const RECIPIENTS: usize = 1_000;
 
 /// What an app asked for, understood.
-#[derive(Debug)]
 pub(crate) struct Submission {
     pub(crate) drafts: Vec<Draft>,
     /// Asked for as a list, so answered as one.
@@ -35,11 +35,20 @@ pub(crate) struct Submission {
     pub(crate) callback_method: Option<String>,
 }
 
+/// Whom a message is for.
+///
+/// Its `Debug` would show the number, so it has none.
+#[derive(Clone)]
+pub(crate) struct Recipient {
+    /// As the app wrote it.
+    pub(crate) given: String,
+    /// As it was understood, where it could be.
+    pub(crate) number: Option<E164>,
+}
+
 /// One recipient's message, or why it cannot be one.
-#[derive(Debug)]
 pub(crate) struct Draft {
-    /// The recipient, where it could be read.
-    pub(crate) to: Option<E164>,
+    pub(crate) to: Recipient,
     pub(crate) message: Result<Message, Vec<Fault>>,
     /// What was mended on the way in.
     pub(crate) changes: Vec<Change>,
@@ -50,33 +59,31 @@ impl Submission {
     ///
     /// # Errors
     ///
-    /// Every fault of the parts that all recipients share, and those of the recipient too where there is only one.
+    /// Every fault, of the parts that all recipients share and of each recipient: where there is only one recipient, or
+    /// the shared parts have one themselves.
     pub(crate) fn of(
         order: Order,
         app: &App,
         plivo: &Plivo,
         now: Timestamp,
     ) -> Result<Self, Vec<Fault>> {
+        let mut faults = Vec::new();
         if order.to.len() > RECIPIENTS {
             let detail =
                 format!("has {} recipients; at most {RECIPIENTS} fit one request", order.to.len());
-            return Err(vec![Fault::new("/to", "phone.too_many", detail)]);
+            faults.push(Fault::new("/to", "phone.too_many", detail));
         }
-        let mut faults = order.faults.clone();
+        faults.extend(order.faults.iter().cloned());
         let shared = Shared::of(&order, app, plivo, now, &mut faults);
-        let recipients: Vec<_> =
-            order.to.iter().map(|to| recipient(to, app, shared.sender.as_ref())).collect();
-
-        let alone = !order.many;
-        if alone {
-            faults.splice(
-                0..0,
-                recipients.iter().filter_map(|to| to.as_ref().err()).flatten().cloned(),
-            );
+        let recipients = recipients(&order, app, shared.sender.as_ref());
+        let theirs = recipients.iter().filter_map(|to| to.as_ref().err()).flatten().cloned();
+        if !order.many {
+            faults.splice(0..0, theirs);
+        } else if !faults.is_empty() {
+            faults.extend(theirs);
         }
         if !faults.is_empty() {
-            let known = recipients.iter().filter_map(|to| to.as_ref().ok());
-            faults.extend(judged(known.map(|(number, _)| number), &shared.media_urls));
+            faults.extend(judged(&order.to, &recipients, &shared.media_urls));
             return Err(faults);
         }
         let Shared { sender: Some(sender), .. } = &shared else {
@@ -86,22 +93,21 @@ impl Submission {
                 "is missing, and the configuration names no sender",
             )]);
         };
-        let mut seen = Vec::new();
         let drafts = order.to.iter().zip(recipients).map(|(at, recipient)| {
-            let (to, change) = match recipient {
-                Ok(recipient) => recipient,
-                Err(faults) => {
-                    return Draft { to: None, message: Err(faults), changes: Vec::new() };
-                }
-            };
-            if seen.contains(&to) {
-                let fault =
-                    Fault::new(&at.pointer, "phone.repeated", "stands twice in one request");
-                return Draft { to: Some(to), message: Err(vec![fault]), changes: Vec::new() };
+            let given = at.given.clone();
+            match recipient {
+                Ok((to, change)) => Draft {
+                    to: Recipient { given, number: Some(to.clone()) },
+                    message: Ok(shared.message(to, sender)),
+                    changes: shared.changes.iter().cloned().chain(change).collect(),
+                },
+                Err(faults) => Draft {
+                    // A number may be refused though it could be read.
+                    to: Recipient { given, number: number(at, app).map(|(number, _)| number).ok() },
+                    message: Err(faults),
+                    changes: Vec::new(),
+                },
             }
-            seen.push(to.clone());
-            let changes = shared.changes.iter().cloned().chain(change).collect();
-            Draft { to: Some(to.clone()), message: Ok(shared.message(to, sender)), changes }
         });
         Ok(Self {
             drafts: drafts.collect(),
@@ -119,19 +125,25 @@ pub(crate) fn change(code: &str, detail: &str) -> Change {
     Change { policy: "gateway".into(), code: code.into(), detail: detail.into() }
 }
 
-fn recipient(
-    to: &At<String>,
-    app: &App,
-    sender: Option<&Sender>,
-) -> Result<(E164, Option<Change>), Vec<Fault>> {
-    let (number, mended) = match app.phone {
-        PhoneForm::Strict => {
-            (E164::parse(&to.value, &to.pointer).map_err(|fault| vec![fault])?, false)
+/// A recipient's number and how it was mended, or what is wrong with it.
+type Judged = Result<(E164, Option<Change>), Vec<Fault>>;
+
+/// As many recipients as fit one request, each judged; of equal ones all but the first are faults.
+fn recipients(order: &Order, app: &App, sender: Option<&Sender>) -> Vec<Judged> {
+    let mut seen = HashSet::new();
+    let judged = order.to.iter().take(RECIPIENTS).map(|at| {
+        let (to, change) = recipient(at, app, sender)?;
+        if !seen.insert(to.clone()) {
+            let detail = "stands twice in one request";
+            return Err(vec![Fault::new(&at.pointer, "phone.repeated", detail)]);
         }
-        PhoneForm::Lenient => {
-            E164::parse_lenient(&to.value, &to.pointer).map_err(|fault| vec![fault])?
-        }
-    };
+        Ok((to, change))
+    });
+    judged.collect()
+}
+
+fn recipient(to: &To, app: &App, sender: Option<&Sender>) -> Judged {
+    let (number, mended) = number(to, app).map_err(|fault| vec![fault])?;
     if matches!(sender, Some(Sender::Number(from)) if *from == number) {
         let detail = "is the sender itself; a message to oneself loops";
         return Err(vec![Fault::new(&to.pointer, "phone.same_as_sender", detail)]);
@@ -142,10 +154,21 @@ fn recipient(
     Ok((number, change))
 }
 
+/// The number, and whether separators were taken out of it.
+fn number(to: &To, app: &App) -> Result<(E164, bool), Fault> {
+    match app.phone {
+        PhoneForm::Strict => E164::parse(&to.value, &to.pointer).map(|number| (number, false)),
+        PhoneForm::Lenient => E164::parse_lenient(&to.value, &to.pointer),
+    }
+}
+
 /// What the `validation` policy will say of the parts that could be read, in its default settings.
-fn judged<'a>(numbers: impl Iterator<Item = &'a E164>, media_urls: &[MediaUrl]) -> Vec<Fault> {
-    let mut faults: Vec<Fault> =
-        numbers.filter_map(|to| facts::number_faults(&facts::number(to), "/to")).collect();
+fn judged(to: &[To], recipients: &[Judged], media_urls: &[MediaUrl]) -> Vec<Fault> {
+    let known =
+        to.iter().zip(recipients).filter_map(|(at, judged)| Some((at, judged.as_ref().ok()?)));
+    let mut faults: Vec<Fault> = known
+        .filter_map(|(at, (to, _))| facts::number_faults(&facts::number(to), &at.pointer))
+        .collect();
     let rules = facts::MediaRules::default();
     for (index, url) in media_urls.iter().enumerate() {
         let pointer = format!("/media_urls/{index}");

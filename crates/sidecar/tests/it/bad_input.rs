@@ -1,5 +1,6 @@
 //! What no client library would send, and what some do: each is refused, nothing is sent, and the next request is served.
 
+mod at_once;
 mod bodies;
 mod connections;
 mod framing;

@@ -207,3 +207,37 @@ async fn what_plivo_refused_is_replayed_too_since_the_message_was_ours() {
     assert_eq!(plivo.requests().len(), 1);
     sidecar.stop().await;
 }
+
+#[tokio::test]
+async fn a_list_of_one_is_another_request_than_the_number_alone() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    keyed(&sidecar, "k1", &json!({"to": TO, "text": "hi"})).await.expect(202);
+
+    let listed = keyed(&sidecar, "k1", &json!({"to": [TO], "text": "hi"})).await;
+
+    let body = listed.refused(422, "idem.mismatch");
+    assert_eq!(body["errors"][0]["pointer"], "/to", "{listed}");
+    assert_eq!(plivo.sends().len(), 1);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn another_spelling_of_a_number_is_the_same_request_only_for_an_app_that_may_use_it() {
+    let plivo = plivo().await;
+    let setup = Setup::standard(&plivo);
+    let spelled = json!({"to": "+1 (415) 555-0123", "text": "hi"});
+    for (phone, status) in [("strict", 422), ("lenient", 202)] {
+        let app = App::new("demo", TOKEN).set("phone", phone);
+        let sidecar = Sidecar::start(setup.clone().app(app)).await;
+        let first = keyed(&sidecar, "k1", &json!({"to": TO, "text": "hi"})).await;
+        first.expect(202);
+
+        let again = keyed(&sidecar, "k1", &spelled).await;
+
+        assert_eq!(again.status, status, "{phone}: {again}");
+        assert_eq!(again.text == first.text, status == 202, "{phone}: {again}");
+        sidecar.stop().await;
+    }
+    assert_eq!(plivo.sends().len(), 2);
+}

@@ -4,6 +4,7 @@
 
 mod bodies;
 mod paging;
+mod refused;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -150,27 +151,6 @@ async fn what_plivo_would_miss_is_refused_here() {
         assert!(error.contains(said), "{said} in {answer}");
     }
     assert_eq!(plivo.requests().len(), 0);
-    sidecar.stop().await;
-}
-
-#[tokio::test]
-async fn in_a_bulk_send_the_refused_are_listed_beside_the_uuids_of_the_others() {
-    let plivo = plivo().await;
-    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
-    let body =
-        json!({"src": "14155551212", "dst": "14155550101<989121234567<14155550102", "text": "hi"});
-
-    let answered = post(&sidecar, &body.to_string()).await.expect(202);
-
-    let mut sends = plivo.sends();
-    sends.sort_by(|one, other| one.dst.cmp(&other.dst));
-    let uuids: Vec<String> = sends.into_iter().map(|send| send.message_uuid).collect();
-    assert_eq!(answered["message_uuid"], json!(uuids), "{answered}");
-    assert_eq!(
-        (uuids.len(), &answered["invalid_number"]),
-        (2, &json!(["989121234567"])),
-        "{answered}"
-    );
     sidecar.stop().await;
 }
 

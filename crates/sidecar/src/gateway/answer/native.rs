@@ -1,7 +1,7 @@
 //! The native form.
 
 use http::{StatusCode, header};
-use message::{Change, Segments};
+use message::{Change, Note, Segments};
 use serde_json::{Value, json};
 
 use super::{Answer, Owned, Verdict, problem};
@@ -14,17 +14,19 @@ pub(super) fn native(owned: &Owned) -> Answer {
 }
 
 fn owned_json(owned: &Owned) -> Value {
-    let warnings =
-        owned.warnings.iter().map(|note| json!({"code": note.key, "detail": note.value}));
     json!({
         "id": owned.id.0,
         "status": owned.word(),
         "message_uuid": owned.message_uuid,
         "type": owned.kind.as_str(),
         "segments": segments_json(&owned.segments),
-        "warnings": warnings.collect::<Vec<_>>(),
+        "warnings": owned.warnings.iter().map(warning_json).collect::<Vec<_>>(),
         "transformations": owned.changes.iter().map(change_json).collect::<Vec<_>>(),
     })
+}
+
+pub(super) fn warning_json(note: &Note) -> Value {
+    json!({"code": note.key, "detail": note.value})
 }
 
 pub(crate) fn segments_json(segments: &Segments) -> Value {
@@ -47,7 +49,7 @@ pub(super) fn list(verdicts: &[Verdict]) -> Answer {
             Ok(owned) => owned_json(owned),
             Err(refusal) => json!({"status": "refused", "problem": problem::document(refusal)}),
         };
-        entry["to"] = verdict.to.as_ref().map_or(Value::Null, |to| to.as_str().into());
+        entry["to"] = verdict.to.number.as_ref().map_or(Value::Null, |to| to.as_str().into());
         entry
     });
     let body = json!({"messages": messages.collect::<Vec<_>>()});

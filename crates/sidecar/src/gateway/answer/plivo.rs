@@ -1,7 +1,7 @@
 //! Plivo's form, as its seven official SDKs read it.
 
 use http::StatusCode;
-use message::{E164, Fault};
+use message::Fault;
 use serde_json::{Value, json};
 
 use super::{Answer, Door, Owned, Plain, Refusal, Verdict, api_id, place, whole_seconds};
@@ -9,31 +9,68 @@ use super::{Answer, Door, Owned, Plain, Refusal, Verdict, api_id, place, whole_s
 /// Plivo's words for members that are called otherwise elsewhere.
 const NAMES: [(&str, &str); 3] = [("to", "dst"), ("from", "src"), ("ttl_s", "message_expiry")];
 
-/// Plivo's 202: one UUID a message taken, the others as `invalid_number`; a refusal where none was taken.
-pub(super) fn answer(verdicts: &[Verdict]) -> Answer {
+/// Codes of what is wrong with a number as a number, whoever it is for.
+const INVALID: [&str; 4] =
+    ["phone.invalid", "phone.multiple", "phone.not_e164", "phone.too_long_for_provider"];
+
+/// Plivo's 202: one UUID a message taken, and numbers that are none as `invalid_number`, as they were given. Why anyone
+/// was refused stands in `refused`, which is no member of Plivo's and which its SDKs pass over. A refusal where none was
+/// taken.
+pub(super) fn answer(verdicts: &[Verdict], many: bool) -> Answer {
     let taken: Vec<&str> = verdicts
         .iter()
         .filter_map(|verdict| verdict.outcome.as_ref().ok())
         .map(uuid_or_id)
         .collect();
+    let refused: Vec<(&str, &Refusal)> = verdicts
+        .iter()
+        .filter_map(|verdict| Some((verdict.to.given.as_str(), verdict.outcome.as_ref().err()?)))
+        .collect();
+    let reasons: Value = refused.iter().map(|(given, refusal)| reason(given, refusal)).collect();
     if taken.is_empty() {
-        let refused = verdicts.iter().find_map(|verdict| verdict.outcome.as_ref().err());
-        return refused.map_or_else(
-            || Door::Plivo.refuse(&Plain::Internal.into()),
-            |refusal| Door::Plivo.refuse(refusal),
-        );
+        let Some((_, first)) = refused.first() else {
+            return Door::Plivo.refuse(&Plain::Internal.into());
+        };
+        if !many {
+            return Door::Plivo.refuse(first);
+        }
+        let mut body = error(first);
+        body["error"] = all_told(&refused).into();
+        body["refused"] = reasons;
+        let mut answer = Answer::json(status(first), &body);
+        answer.describe(first);
+        return answer;
     }
     let mut body =
         json!({"api_id": api_id(), "message": "message(s) queued", "message_uuid": taken});
-    let refused: Vec<&str> = verdicts
+    let invalid: Vec<&str> = refused
         .iter()
-        .filter(|verdict| verdict.outcome.is_err())
-        .map(|verdict| verdict.to.as_ref().map_or("", E164::digits))
+        .filter(|(_, refusal)| INVALID.contains(&refusal.code()))
+        .map(|(given, _)| *given)
         .collect();
+    if !invalid.is_empty() {
+        body["invalid_number"] = invalid.into();
+    }
     if !refused.is_empty() {
-        body["invalid_number"] = refused.into();
+        body["refused"] = reasons;
     }
     Answer::json(StatusCode::ACCEPTED, &body)
+}
+
+fn reason(given: &str, refusal: &Refusal) -> Value {
+    json!({"number": given, "code": refusal.code(), "error": told(refusal)})
+}
+
+/// Every reason in one text, each once: whose it is stands in `refused`.
+fn all_told(refused: &[(&str, &Refusal)]) -> String {
+    let mut reasons: Vec<String> = Vec::new();
+    for (_, refusal) in refused {
+        let reason = told(refusal);
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    reasons.join("; ")
 }
 
 fn uuid_or_id(owned: &Owned) -> &str {
@@ -57,18 +94,22 @@ pub(super) fn error(refusal: &Refusal) -> Value {
     if matches!(refusal, Refusal::Plain(Plain::AuthMissing | Plain::AuthInvalid)) {
         return json!({"error": "authentication credentials were not provided"});
     }
-    let told = |fault: &Fault| {
-        format!("{} {} ({})", place(fault, &NAMES), fault.detail, fault.code)
-            .trim_start()
-            .to_owned()
-    };
-    let error = match refusal.faults() {
-        [] => format!("{} ({})", refusal.detail(), refusal.code()),
-        faults => faults.iter().map(told).collect::<Vec<_>>().join("; "),
-    };
-    let mut body = json!({"api_id": api_id(), "error": error});
+    let mut body = json!({"api_id": api_id(), "error": told(refusal)});
     if let Some(wait) = refusal.retry_after() {
         body["retry_after"] = whole_seconds(wait).max(1).into();
     }
     body
+}
+
+/// A refusal in one text, with every fault and the codes.
+fn told(refusal: &Refusal) -> String {
+    let one = |fault: &Fault| {
+        format!("{} {} ({})", place(fault, &NAMES), fault.detail, fault.code)
+            .trim_start()
+            .to_owned()
+    };
+    match refusal.faults() {
+        [] => format!("{} ({})", refusal.detail(), refusal.code()),
+        faults => faults.iter().map(one).collect::<Vec<_>>().join("; "),
+    }
 }

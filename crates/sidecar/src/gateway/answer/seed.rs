@@ -4,6 +4,7 @@ use http::StatusCode;
 use message::Fault;
 use serde_json::{Value, json};
 
+use super::native::warning_json;
 use super::{Answer, Owned, Refusal, place};
 
 /// The seed's words for members that are called otherwise elsewhere.
@@ -12,13 +13,16 @@ const NAMES: [(&str, &str); 3] =
 
 pub(super) fn accepted(owned: &Owned) -> Answer {
     let uuid = owned.message_uuid.as_deref().unwrap_or(&owned.id.0);
-    let body = json!({
+    let mut body = json!({
         "statusCode": 202,
         "message": "MMS queued",
         "messageUuid": uuid,
         "id": owned.id.0,
         "status": owned.word(),
     });
+    if !owned.warnings.is_empty() {
+        body["warnings"] = owned.warnings.iter().map(warning_json).collect();
+    }
     let mut answer = Answer::json(StatusCode::ACCEPTED, &body);
     answer.limits(&owned.standings);
     answer

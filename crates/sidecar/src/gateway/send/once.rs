@@ -11,9 +11,10 @@ use store_redis::SharedClaim;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::super::answer::{Answer, Door};
-use super::super::order::{At, Order};
+use super::super::order::{At, Order, To};
 use super::super::refusal::{Plain, Refusal};
 use super::super::{Call, Gateway, is_of_the_moment, now};
+use crate::config::PhoneForm;
 use crate::shared::{KeyLease, Unconfirmed};
 
 /// Within this time an equal request on Plivo's door is the same request again: Java's and PHP's HTTP clients post
@@ -66,12 +67,14 @@ impl Once {
     /// By the key `given`, else on Plivo's door by the body itself.
     ///
     /// The request counts as its app wrote it down, brought to one form: before the configuration fills in a sender or
-    /// refuses one, so that the same request is known again whatever was reloaded since.
+    /// refuses one, so that the same request is known again whatever was reloaded since. Of the app only its reading of
+    /// numbers counts: to a lenient one, two spellings of a number are the same.
     pub(super) fn of(
         given: Option<String>,
         door: Door,
         body: &[u8],
         order: &Order,
+        phone: PhoneForm,
         secret: &Secret,
     ) -> Option<Self> {
         let (key, window) = match given {
@@ -79,7 +82,7 @@ impl Once {
             None if door == Door::Plivo => (resend_key(body), Some(RESEND_WINDOW)),
             None => return None,
         };
-        Some(Self { key, fingerprint: fingerprint(secret, door, order), window })
+        Some(Self { key, fingerprint: fingerprint(secret, door, order, phone), window })
     }
 
     /// Whether an app asked for it by name, and so must be told when it cannot be kept.
@@ -241,12 +244,16 @@ impl Gateway {
     }
 }
 
-fn fingerprint(secret: &Secret, door: Door, order: &Order) -> Fingerprint {
+fn fingerprint(secret: &Secret, door: Door, order: &Order, phone: PhoneForm) -> Fingerprint {
     let all = |items: &[At<String>]| items.iter().map(|at| at.value.clone()).collect::<Vec<_>>();
     let given =
         |item: &Option<At<String>>| item.iter().map(|at| at.value.clone()).collect::<Vec<_>>();
-    // What the lenient reading takes out of a number.
-    let bare = |at: &At<String>| at.value.replace([' ', '(', ')', '-', '.'], "");
+    let number = |to: &To| match phone {
+        PhoneForm::Strict => to.value.clone(),
+        PhoneForm::Lenient => to.value.replace([' ', '(', ')', '-', '.'], ""),
+    };
+    // A list of one is answered as a list, so it is no plain number; no number looks like this.
+    let list = order.many.then(|| "[]".to_owned());
     let url = |at: &At<String>| match MediaUrl::parse(&at.value, &at.pointer) {
         Ok((url, _)) => url.as_str().to_owned(),
         Err(_) => at.value.clone(),
@@ -255,7 +262,7 @@ fn fingerprint(secret: &Secret, door: Door, order: &Order) -> Fingerprint {
         secret,
         &[
             ("operation", vec![door.as_str().to_owned()]),
-            ("to", order.to.iter().map(bare).collect()),
+            ("to", list.into_iter().chain(order.to.iter().map(number)).collect()),
             ("from", given(&order.from)),
             ("powerpack_uuid", given(&order.pool)),
             ("text", vec![order.text.value.clone()]),

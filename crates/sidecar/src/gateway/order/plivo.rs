@@ -1,0 +1,218 @@
+//! Plivo's own form, as its seven official SDKs write it.
+
+use std::collections::HashSet;
+
+use message::Fault;
+use plivo_client::Log;
+use serde_json::Value;
+
+use super::{At, Order, To, entries, json, member, members};
+use crate::gateway::fields::Fields;
+
+impl Order {
+    /// Plivo's own form of `POST /v1/Account/{auth_id}/Message/`, with every SDK's ways: nulls and empty strings for
+    /// what is not given, booleans as strings, `type` in any case, recipients joined with `<`.
+    pub(in crate::gateway) fn plivo(body: Value) -> Result<Self, Vec<Fault>> {
+        let mut fields = Fields::of(body)?;
+        let (to, many) = plivo_recipients(&mut fields);
+        let mut order = Self { to, many, ..Self::default() };
+        order.from = given(member(&mut fields, "src")).map(plivo_sender);
+        order.pool = given(member(&mut fields, "powerpack_uuid"));
+        // PHP's SDK sends the pool a second time under its own name.
+        fields.take("powerpackUUID");
+        order.text = member(&mut fields, "text").unwrap_or(At::new("/text", String::new()));
+        order.media_urls = members(&mut fields, "media_urls");
+        order.media_ids = members(&mut fields, "media_ids");
+        order.kind = given(member(&mut fields, "type"));
+        if let Some(kind) = &mut order.kind {
+            kind.value.make_ascii_lowercase();
+        }
+        order.ttl_s = number_or_text(&mut fields, "message_expiry");
+        order.callback_url = given(member(&mut fields, "url"));
+        order.log = log(&mut fields);
+        order.trackable = match fields.take("trackable") {
+            Some(Value::Bool(trackable)) => trackable,
+            Some(Value::String(word)) => word.eq_ignore_ascii_case("true"),
+            _ => false,
+        };
+        order.callback_method = match fields.take("method") {
+            Some(Value::String(method)) => Some(method),
+            _ => None,
+        };
+        (order.unknown, order.faults) = fields.finish();
+        Ok(order)
+    }
+}
+
+fn given(member: Option<At<String>>) -> Option<At<String>> {
+    member.filter(|at| !at.value.is_empty())
+}
+
+/// `dst`: a string, with `<` between several, or an array as some clients send it. Plivo drops separators and a
+/// missing plus sign silently (its "Messages" API page), so both are mended here the same way.
+fn plivo_recipients(fields: &mut Fields) -> (Vec<To>, bool) {
+    // How many entries stand in it, and those that are strings.
+    let (count, numbers) = match fields.take("dst") {
+        Some(Value::String(text)) if text.trim_start().starts_with('[') => {
+            let detail = "is the text of a list, as Python's str() writes it; join the numbers with '<' instead";
+            fields.fault("/dst", "phone.multiple", detail);
+            return (Vec::new(), false);
+        }
+        Some(Value::String(text)) if text.contains('<') => {
+            let numbers: Vec<_> =
+                text.split('<').map(|number| To::new("/dst", number.to_owned())).collect();
+            (numbers.len(), numbers)
+        }
+        Some(Value::Array(items)) => (items.len(), entries(fields, "/dst", items)),
+        Some(Value::String(text)) => return (vec![mended(To::new("/dst", text))], false),
+        Some(other) => {
+            let detail = format!("is {}; send a string", json::kind(&other));
+            fields.fault("/dst", "body.wrong_type", detail);
+            return (Vec::new(), false);
+        }
+        None => (0, Vec::new()),
+    };
+    let all_read = numbers.len() == count;
+    let mut known = HashSet::new();
+    let to: Vec<To> = numbers
+        .into_iter()
+        .filter(|at| !at.given.is_empty())
+        .map(mended)
+        .filter(|at| known.insert(at.value.clone()))
+        .collect();
+    if to.is_empty() && all_read {
+        fields.fault("/dst", "phone.missing", "dst parameter is missing");
+    }
+    (to, count > 1)
+}
+
+fn mended(to: To) -> To {
+    To { value: plivo_number(&to.given), ..to }
+}
+
+/// `src`: more digits than a short code has are a number, whose plus sign Plivo lets be left out.
+fn plivo_sender(mut src: At<String>) -> At<String> {
+    let number = plivo_number(&src.value);
+    let digits = number.trim_start_matches('+');
+    if digits.len() > 8 && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        src.value = number;
+    }
+    src
+}
+
+/// Digits with a plus sign, of a number as Plivo lets it be written.
+fn plivo_number(text: &str) -> String {
+    let bare: String =
+        text.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '/')).collect();
+    if bare.starts_with('+') { bare } else { format!("+{bare}") }
+}
+
+/// A whole number, as a JSON number or as digits in a string.
+fn number_or_text(fields: &mut Fields, name: &str) -> Option<At<u64>> {
+    let pointer = format!("/{name}");
+    let number = match fields.take(name)? {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) if text.is_empty() => return None,
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    if number.is_none() {
+        fields.fault(&pointer, "body.wrong_type", "is not a whole number of seconds");
+    }
+    number.map(|seconds| At::new(pointer, seconds))
+}
+
+/// `log`, as a boolean or one of Plivo's words: an app that asks for privacy gets it, or is told that it does not.
+fn log(fields: &mut Fields) -> Option<Log> {
+    let word = match fields.take("log")? {
+        Value::Bool(true) => "true".to_owned(),
+        Value::Bool(false) => "false".to_owned(),
+        Value::String(word) => word.to_ascii_lowercase(),
+        other => json::kind(&other).to_owned(),
+    };
+    match word.as_str() {
+        "" => None,
+        "true" => Some(Log::Everything),
+        "false" => Some(Log::Nothing),
+        "content_only" => Some(Log::ContentOnly),
+        "number_only" => Some(Log::NumberOnly),
+        _ => {
+            fields.fault(
+                "/log",
+                "body.bad_log",
+                "is none of true, false, content_only, number_only",
+            );
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Log, Order};
+
+    /// Recipients, and pointers and codes of the faults.
+    fn read(dst: &Value) -> (Vec<String>, Vec<(String, String)>) {
+        let body = json!({"dst": dst, "src": "14150000001", "text": "x"});
+        let order = Order::plivo(body).unwrap_or_else(|faults| panic!("{faults:?}"));
+        let to = order.to.into_iter().map(|at| at.value).collect();
+        (to, order.faults.into_iter().map(|fault| (fault.pointer, fault.code)).collect())
+    }
+
+    #[test]
+    fn an_entry_of_dst_that_is_no_string_is_a_fault_where_it_stands() {
+        for (dst, to, faulty) in [
+            (json!(["14150000002", 14150000003_u64]), vec!["+14150000002"], vec!["/dst/1"]),
+            (json!([null, "14150000002", {}]), vec!["+14150000002"], vec!["/dst/0", "/dst/2"]),
+            (json!([["14150000002"]]), vec![], vec!["/dst/0"]),
+        ] {
+            let faults: Vec<(String, String)> =
+                faulty.iter().map(|at| ((*at).to_owned(), "body.wrong_type".to_owned())).collect();
+            let to: Vec<String> = to.into_iter().map(str::to_owned).collect();
+            assert_eq!(read(&dst), (to, faults), "{dst}");
+        }
+    }
+
+    #[test]
+    fn a_dst_without_a_number_is_missing() {
+        let missing = vec![("/dst".to_owned(), "phone.missing".to_owned())];
+        for dst in [json!(null), json!([]), json!([""]), json!("<")] {
+            assert_eq!(read(&dst), (vec![], missing.clone()), "{dst}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_stands_twice_in_dst_is_one_recipient() {
+        for dst in [
+            json!("14150000002<+14150000002<14150000003"),
+            json!(["14150000002", "+14150000002", "14150000003"]),
+        ] {
+            let to = vec!["+14150000002".to_owned(), "+14150000003".to_owned()];
+            assert_eq!(read(&dst), (to, vec![]), "{dst}");
+        }
+    }
+
+    #[test]
+    fn a_wish_for_privacy_is_kept_in_every_spelling_and_nonsense_is_refused() {
+        let read = |log: serde_json::Value| {
+            let body = serde_json::json!({"src": "14155551212", "dst": "14155550123", "text": "x", "log": log});
+            Order::plivo(body).unwrap()
+        };
+        for (log, wanted) in [
+            (false.into(), Some(Log::Nothing)),
+            ("False".into(), Some(Log::Nothing)),
+            (true.into(), Some(Log::Everything)),
+            ("content_only".into(), Some(Log::ContentOnly)),
+            ("".into(), None),
+            (serde_json::Value::Null, None),
+        ] {
+            let order = read(log);
+            assert_eq!((order.log, order.faults.len()), (wanted, 0));
+        }
+        for log in [7.into(), "none".into()] {
+            assert_eq!(read(log).faults[0].code, "body.bad_log");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Requests of which some recipients, or all, are refused.
+
+use serde_json::{Value, json};
+
+use super::post;
+use crate::harness::{Policy, Setup, Sidecar, plivo};
+
+/// Numbers and codes of those refused, in the order of the request.
+fn reasons(answer: &Value) -> Vec<(&str, &str)> {
+    let refused = answer["refused"].as_array().into_iter().flatten();
+    let text = |value: &Value, member: &str| value[member].as_str().map(str::len).is_some();
+    refused
+        .inspect(|entry| assert!(text(entry, "error"), "no reason in {entry}"))
+        .map(|entry| {
+            (
+                entry["number"].as_str().unwrap_or_default(),
+                entry["code"].as_str().unwrap_or_default(),
+            )
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn only_what_is_no_number_is_an_invalid_number_and_everybody_elses_reason_is_told() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo).policy(Policy::new("dedup"))).await;
+    let said = |dst: &str| json!({"src": "14155551212", "dst": dst, "text": "hi"}).to_string();
+    post(&sidecar, &said("14155550103")).await.expect(202);
+
+    let bulk = said("14155550101<989121234567<call me<14155550103<1 (999) 555-0102<14155550102");
+    let answered = post(&sidecar, &bulk).await.expect(202);
+
+    let mut sends = plivo.sends().split_off(1);
+    sends.sort_by(|one, other| one.dst.cmp(&other.dst));
+    let uuids: Vec<String> = sends.into_iter().map(|send| send.message_uuid).collect();
+    assert_eq!((uuids.len(), &answered["message_uuid"]), (2, &json!(uuids)), "{answered}");
+    assert_eq!(answered["invalid_number"], json!(["call me", "1 (999) 555-0102"]), "{answered}");
+    let wanted = [
+        ("989121234567", "country.hard_denied"),
+        ("call me", "phone.not_e164"),
+        ("14155550103", "dup.content"),
+        ("1 (999) 555-0102", "phone.invalid"),
+    ];
+    assert_eq!(reasons(&answered), wanted, "{answered}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn where_all_are_refused_every_reason_is_told() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+
+    let body = json!({"src": "14155551212", "dst": "989121234567<5351234567<nobody", "text": "hi"});
+    let answer = post(&sidecar, &body.to_string()).await.expect(422);
+
+    let error = answer["error"].as_str().unwrap_or_default();
+    for said in ["IR is never texted", "CU is never texted", "(phone.not_e164)"] {
+        assert!(error.contains(said), "{said} in {answer}");
+    }
+    let wanted = [
+        ("989121234567", "country.hard_denied"),
+        ("5351234567", "country.hard_denied"),
+        ("nobody", "phone.not_e164"),
+    ];
+    assert_eq!(reasons(&answer), wanted, "{answer}");
+    assert_eq!(plivo.requests().len(), 0);
+    sidecar.stop().await;
+}
