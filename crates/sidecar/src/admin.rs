@@ -3,7 +3,6 @@
 mod asked;
 mod backlog;
 mod decide;
-mod events;
 mod filter;
 mod lookup;
 mod ready;

@@ -63,6 +63,8 @@ pub(crate) struct Delivery {
     /// The messages on their way, by id, and how to speak to each.
     journeys: Mutex<HashMap<MessageId, mpsc::UnboundedSender<Word>>>,
     waiting: AtomicUsize,
+    /// Held while a person's decision about a message is carried out, so that two do not cross.
+    deciding: tokio::sync::Mutex<()>,
 }
 
 /// What is known of a message on its way.
@@ -128,6 +130,7 @@ impl Delivery {
             unsettled: Unsettled::default(),
             journeys: Mutex::default(),
             waiting: AtomicUsize::new(0),
+            deciding: tokio::sync::Mutex::default(),
         }
     }
 
@@ -288,7 +291,8 @@ impl Delivery {
     async fn take_up(self: &Arc<Self>, left: Unfinished) -> Result<Journey, StoreError> {
         let (attempts, turned_away) = tried(&left.record);
         let unknown = is_unknown(&left.record);
-        let began = left.record.attempts.last().map(|last| last.started);
+        // Without an attempt on record, its last change is the latest that a call can have begun.
+        let began = left.record.attempts.last().map_or(left.record.updated, |last| last.started);
         if left.record.status == Status::Sending {
             let code = Some("send.in_doubt".to_owned());
             let attempt = left.record.attempts.last().map(|last| record::cut_off(last, now()));
@@ -297,7 +301,7 @@ impl Delivery {
             self.store.change(&left.record.id, change).await?;
             store::fail::point("resume.written");
         }
-        let doubt = began.filter(|_| unknown);
+        let doubt = unknown.then_some(began);
         let record = &left.record;
         // What was tried was confirmed before.
         let key = record.idempotency_key.as_deref().filter(|_| attempts == 0);
@@ -354,12 +358,16 @@ impl Delivery {
     ///
     /// The store cannot be read or written.
     pub(crate) async fn release(self: &Arc<Self>, id: &MessageId) -> Result<bool, StoreError> {
+        let _alone = self.deciding.lock().await;
         let Some(left) = self.store.unfinished_one(id).await? else { return Ok(false) };
         if left.record.status != Status::Held || self.journeys().contains_key(id) {
             return Ok(false);
         }
         let (attempts, _) = tried(&left.record);
-        self.store.change(id, Change::to(Status::Waiting, now())).await?;
+        // A delivery report may have settled it meanwhile.
+        if self.store.change(id, Change::to(Status::Waiting, now())).await? != Status::Waiting {
+            return Ok(false);
+        }
         let trace = Trace::past(left.record.traceparent.clone());
         let beginning = Beginning { attempts, ..Beginning::default() };
         let (journey, _nobody_waits) = self.journey(Accepted::left_behind(left), trace, beginning);
@@ -374,6 +382,7 @@ impl Delivery {
     ///
     /// The store cannot be read or written.
     pub(crate) async fn cancel(&self, id: &MessageId) -> Result<bool, StoreError> {
+        let _alone = self.deciding.lock().await;
         if self.say(id, Word::Cancel) {
             return Ok(true);
         }
@@ -383,9 +392,9 @@ impl Delivery {
         }
         let code = Some("send.canceled_in_doubt".to_owned());
         let change = Change { error_code: code, ..Change::to(Status::Canceled, now()) };
-        self.store.change(id, change).await?;
+        let canceled = self.store.change(id, change).await? == Status::Canceled;
         self.settle(left.holds, Settlement::Keep).await;
-        Ok(true)
+        Ok(canceled)
     }
 
     /// What messages are sent with now.

@@ -74,6 +74,17 @@ impl Store {
         .await
     }
 
+    /// The events of one message, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn events_of(&self, id: &MessageId) -> Result<Vec<Event>, StoreError> {
+        let id = id.clone();
+        let sql = format!("SELECT {COLUMNS} FROM events WHERE message = ? ORDER BY number LIMIT ?");
+        self.events(sql, move |query| query.query_map((&*id.0, MOST), event)?.collect()).await
+    }
+
     /// Calls to apps that are due by `now`, the oldest first; of one message only the first that is still to be made.
     ///
     /// # Errors

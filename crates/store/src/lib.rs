@@ -29,7 +29,7 @@ pub use idempotency::{
 };
 pub use ledger::MemoryLedger;
 pub use messages::{
-    Attempt, AttemptOutcome, Change, Decision, Filter, NewMessage, Page, Record, Report,
+    Attempt, AttemptOutcome, Backlog, Change, Decision, Filter, NewMessage, Page, Record, Report,
     ReportFacts, Reported, Settle, Simple, Status, Unfinished,
 };
 pub use options::{Durability, Keep, Place, StoreOptions};

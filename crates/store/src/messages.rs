@@ -1,6 +1,7 @@
 //! Accepted messages: recorded in one transaction with all that belongs to them, and followed to their end.
 
 mod accept;
+mod backlog;
 mod change;
 mod columns;
 mod list;
@@ -11,6 +12,7 @@ mod status;
 mod unfinished;
 
 pub use accept::NewMessage;
+pub use backlog::Backlog;
 pub use change::{Change, Settle};
 pub use list::{Filter, Page};
 pub use record::{Attempt, AttemptOutcome, Decision, Record, ReportFacts};

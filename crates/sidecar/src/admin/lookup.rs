@@ -7,7 +7,7 @@ use store::{Record, StoreError};
 
 use super::asked::Asked;
 use super::filter::{Wanted, WantedEvents};
-use super::{Admin, Refusal, Told, events, shown};
+use super::{Admin, Refusal, Told, shown};
 use crate::delivery::Reason;
 
 impl Admin {
@@ -32,9 +32,8 @@ impl Admin {
         let full = Wanted::read_full(&asked.query())?;
         self.may_see(full, asked)?;
         let record = self.record(id).await?;
-        let events = events::of(&self.store, &record).await?;
-        let mut body = shown::whole(&record, &events.found, full);
-        body["events_complete"] = events.complete.into();
+        let events = self.store.events_of(&record.id).await?;
+        let mut body = shown::whole(&record, &events, full);
         let plivo = self.delivery.standing();
         body["plivo"] = json!({
             "breaker": plivo.state.as_str(),

@@ -140,11 +140,7 @@ fn own_events(body: &Value) -> String {
             ["number", "state", "at", "code", "tries", "fault"].map(|member| cell(&event[member])),
         );
     }
-    let mut told = section("events", events, &table.lines("  "));
-    if body["events_complete"] == false {
-        told.push_str("  the app has had too many events since to look at them all\n");
-    }
-    told
+    section("events", events, &table.lines("  "))
 }
 
 fn section(heading: &str, items: &[Value], lines: &str) -> String {

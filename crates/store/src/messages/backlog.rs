@@ -1,0 +1,51 @@
+//! How much has not ended.
+
+use message::Timestamp;
+
+use super::columns::from_db;
+use crate::{Store, StoreError};
+
+/// How much has not ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Messages of which nobody knows whether Plivo has them.
+    pub in_doubt: u64,
+    /// Messages that wait for a person.
+    pub held: u64,
+    /// Messages that wait for anything else.
+    pub waiting: u64,
+    /// When the oldest of the latter was accepted.
+    pub oldest_waiting: Option<Timestamp>,
+}
+
+impl Store {
+    /// How much has not ended.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.database
+            .list(|connection| {
+                let mut query = connection.prepare_cached(
+                    "SELECT count(*) FILTER (WHERE status = 'in_doubt'), count(*) FILTER (WHERE status = 'held'), \
+                     count(*) FILTER (WHERE status NOT IN ('in_doubt', 'held')), \
+                     min(created) FILTER (WHERE status NOT IN ('in_doubt', 'held')) FROM messages \
+                     WHERE status IN ('accepted', 'waiting', 'sending', 'retry_wait', 'in_doubt', 'held')",
+                )?;
+                let count = |row: &rusqlite::Row<'_>, at| {
+                    row.get::<_, i64>(at).map(|count| u64::try_from(count).unwrap_or(0))
+                };
+                let backlog = query.query_row([], |row| {
+                    Ok(Backlog {
+                        in_doubt: count(row, 0)?,
+                        held: count(row, 1)?,
+                        waiting: count(row, 2)?,
+                        oldest_waiting: row.get::<_, Option<i64>>(3)?.map(from_db),
+                    })
+                })?;
+                Ok(backlog)
+            })
+            .await
+    }
+}
