@@ -39,7 +39,7 @@ impl Asked {
         let mut asked = Self { after: 0, reset: false, wait: Duration::ZERO, limit: MOST };
         let mut faults = Vec::new();
         let mut fault = |name: &str, detail: &str| {
-            faults.push(Fault::new(&format!("/{name}"), "body.bad_filter", detail));
+            faults.push(Fault::new(format!("/{name}"), "body.bad_filter", detail));
         };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {

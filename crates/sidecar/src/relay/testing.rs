@@ -1,5 +1,9 @@
 //! Messages, events and apps for the tests of this folder.
 
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -8,9 +12,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use message::{Dedup, E164, Message, MessageId, Segments, Sender, Timestamp};
-use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::sync::Arc;
 use store::{Change, Event, NewMessage, Record, Status, Store, StoreOptions};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -80,15 +81,18 @@ pub(super) struct Told {
 pub(super) struct App {
     pub(super) address: SocketAddr,
     pub(super) told: mpsc::UnboundedReceiver<Told>,
-    answers: Arc<std::sync::Mutex<Vec<(StatusCode, Option<&'static str>)>>>,
+    answers: Script,
 }
+
+/// Statuses, each with a `Retry-After` or none.
+type Script = Arc<Mutex<Vec<(StatusCode, Option<&'static str>)>>>;
 
 impl App {
     pub(super) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (tell, told) = mpsc::unbounded_channel();
-        let answers: Arc<std::sync::Mutex<Vec<_>>> = Arc::default();
+        let answers = Script::default();
         let script = Arc::clone(&answers);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {

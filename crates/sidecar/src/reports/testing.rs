@@ -60,6 +60,7 @@ pub(super) fn reports(store: Store, base_url: &str) -> Arc<Reports> {
         in_flight: in_flight.clone(),
         stop: CancellationToken::new(),
         callbacks: None,
+        shared: None,
     };
     let delivery = Arc::new(Delivery::new(parts, account(base_url, TOKEN)));
     Arc::new(Reports { store, delivery, in_flight })
