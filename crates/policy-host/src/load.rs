@@ -51,6 +51,25 @@ impl PolicyRuntime {
         previous: Option<&PolicyChain>,
         wanted: &[PolicySource],
     ) -> Result<PolicyChain, Vec<LoadError>> {
+        let policies = self.load_all(previous, wanted).await?;
+        let generation = Generation(self.shared.next_generation.fetch_add(1, Ordering::Relaxed));
+        Ok(PolicyChain { generation, policies, ledger: Arc::clone(&self.shared.ledger) })
+    }
+
+    /// What [`PolicyRuntime::build`] would find wrong; makes no chain.
+    pub async fn faults(
+        &self,
+        previous: Option<&PolicyChain>,
+        wanted: &[PolicySource],
+    ) -> Vec<LoadError> {
+        self.load_all(previous, wanted).await.err().unwrap_or_default()
+    }
+
+    async fn load_all(
+        &self,
+        previous: Option<&PolicyChain>,
+        wanted: &[PolicySource],
+    ) -> Result<Vec<Arc<Policy>>, Vec<LoadError>> {
         let known = previous.into_iter().flat_map(|chain| &chain.policies);
         let known: Arc<[_]> = known.flat_map(|policy| policy.revisions()).cloned().collect();
         let begin = |source: &PolicySource| {
@@ -69,11 +88,7 @@ impl PolicyRuntime {
                 Err(fault) => errors.push(LoadError { policy: source.name.clone(), fault }),
             }
         }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        let generation = Generation(self.shared.next_generation.fetch_add(1, Ordering::Relaxed));
-        Ok(PolicyChain { generation, policies, ledger: Arc::clone(&self.shared.ledger) })
+        if errors.is_empty() { Ok(policies) } else { Err(errors) }
     }
 
     /// The one of `known` that `source` would be loaded as, or a new one.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use policy_host::{PolicyRuntime, RuntimeOptions};
 use store::MemoryLedger;
 
-use crate::config::{Config, Environment};
+use crate::config::{Config, ConfigFaults, Environment};
 use crate::{Failure, policies};
 
 /// Reads the configuration, loads every policy under its real limits, and says what is in order.
@@ -16,7 +16,7 @@ use crate::{Failure, policies};
 ///
 /// Every fault of the configuration or of the policies, each with its place.
 pub fn check(path: &Path, environment: &Environment) -> Result<(), Failure> {
-    let config = Config::load(path, environment)?;
+    let config = Config::load(path, environment).map_err(refused)?;
     let mut out = io::stdout().lock();
     for warning in &config.warnings {
         writeln!(out, "warning: {warning}")?;
@@ -49,4 +49,28 @@ pub fn check(path: &Path, environment: &Environment) -> Result<(), Failure> {
         chain.policies().len()
     )?;
     Ok(())
+}
+
+/// Everything that is wrong: a configuration's faults, and those of the policies that it describes without one.
+pub fn refused(faults: ConfigFaults) -> Failure {
+    let found = load_faults(&faults);
+    // What keeps the policies from being tried is no news to somebody who must mend the file first.
+    let of_policies = found.unwrap_or_default();
+    if of_policies.is_empty() {
+        return faults.into();
+    }
+    let own = faults.faults().iter().map(ToString::to_string);
+    Failure::Policies(own.chain(of_policies).collect())
+}
+
+fn load_faults(faults: &ConfigFaults) -> Result<Vec<String>, Failure> {
+    if faults.policies().is_empty() {
+        return Ok(Vec::new());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ledger = Arc::new(MemoryLedger::default());
+    runtime.block_on(async {
+        let engine = PolicyRuntime::new(RuntimeOptions::new(ledger))?;
+        Ok(policies::faults(&engine, None, faults.policies()).await)
+    })
 }

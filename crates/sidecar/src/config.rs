@@ -129,12 +129,12 @@ impl Config {
             return Err(ConfigFaults::new(faults, snapshot));
         }
         let reading = Reading::new(&source, folder, &environment, snapshot);
-        let read = sections(&reading, table.get_ref());
+        let (policies, read) = sections(&reading, table.get_ref());
         let mut found = reading.finish();
         faults.append(&mut found.faults);
         let (fixed, reloadable) = match read {
             Some(read) if faults.is_empty() => read,
-            _ => return Err(ConfigFaults::new(faults, found.snapshot)),
+            _ => return Err(ConfigFaults::new(faults, found.snapshot).with_policies(policies)),
         };
         let snapshot = std::mem::take(&mut found.snapshot);
         let warnings = warnings(found, &source, &reloadable, &environment);
@@ -197,8 +197,11 @@ fn syntax(source: &Source, errors: &[toml::de::Error]) -> Vec<Finding> {
     findings
 }
 
-/// Reads every section; `None` only where a fault was reported.
-fn sections<'r>(reading: &'r Reading<'r>, table: &'r DeTable<'r>) -> Option<(Fixed, Reloadable)> {
+/// Reads every section: the policies without a fault, and everything; `None` only where a fault was reported.
+fn sections<'r>(
+    reading: &'r Reading<'r>,
+    table: &'r DeTable<'r>,
+) -> (Vec<PolicyEntry>, Option<(Fixed, Reloadable)>) {
     let mut root = Section::root(reading, table);
     let mut listen = root.section("listen");
     let admin_token =
@@ -217,9 +220,11 @@ fn sections<'r>(reading: &'r Reading<'r>, table: &'r DeTable<'r>) -> Option<(Fix
     let policies = PolicyEntry::read_all(&mut root, &app_names);
     root.finish();
     let compile_cache = compile_cache.map(|path| reading.path(path));
-    let fixed = Fixed { listen: listen?, store, telemetry, compile_cache };
     let admin_token = admin_token.map(|(token, _)| token);
-    Some((fixed, Reloadable { admin_token, apps, plivo: plivo?, delivery, policies, poll }))
+    let (Some(listen), Some(plivo)) = (listen, plivo) else { return (policies, None) };
+    let fixed = Fixed { listen, store, telemetry, compile_cache };
+    let described = policies.clone();
+    (described, Some((fixed, Reloadable { admin_token, apps, plivo, delivery, policies, poll })))
 }
 
 /// The warnings, with those that only the whole file can tell: secrets written in it, unless it is for development.

@@ -16,7 +16,7 @@ pub enum Failure {
     /// The configuration: every fault with file, line and key.
     #[error("{0}")]
     Config(#[from] ConfigFaults),
-    /// Policies that do not load, each with its place in the configuration.
+    /// Policies that do not load, each with its place in the configuration, after what else is wrong with that.
     #[error("{}", .0.join("\n"))]
     Policies(Vec<String>),
     /// The engine of policies.

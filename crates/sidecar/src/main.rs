@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     let environment = Environment::of_process();
     let ended = match &cli.command {
         Command::Run { config, ephemeral } => {
-            Config::load(config, &environment).map_err(Failure::from).and_then(|loaded| {
+            Config::load(config, &environment).map_err(check::refused).and_then(|loaded| {
                 let loaded = if *ephemeral { loaded.ephemeral() } else { loaded };
                 run::run(config, loaded, environment)
             })

@@ -1,7 +1,7 @@
 //! From the configuration's policies to a chain, and what is said of a policy.
 
 use policy_host::{
-    Grant, LoadError, LoadFault, Policy, PolicyChain, PolicyName, PolicyRuntime, PolicySource,
+    Grant, LoadError, LoadFault, Mode, Policy, PolicyChain, PolicyName, PolicyRuntime, PolicySource,
 };
 use serde_json::{Value, json};
 
@@ -17,21 +17,26 @@ pub(crate) async fn build(
     previous: Option<&PolicyChain>,
     entries: &[PolicyEntry],
 ) -> Result<PolicyChain, Vec<String>> {
-    let owned = entries.to_vec();
-    let read =
-        tokio::task::spawn_blocking(move || owned.iter().map(source).collect::<Vec<_>>()).await;
-    let read = read.map_err(|err| vec![format!("the modules could not be read: {err}")])?;
-    let (sources, unread): (Vec<_>, Vec<_>) = read.into_iter().partition(Result::is_ok);
-    let mut lines: Vec<String> = unread.into_iter().filter_map(Result::err).collect();
-    let sources: Vec<PolicySource> = sources.into_iter().filter_map(Result::ok).collect();
-    match runtime.build(previous, &sources).await {
-        Ok(chain) if lines.is_empty() => Ok(chain),
-        Ok(_) => Err(lines),
-        Err(errors) => {
-            lines.extend(errors.iter().flat_map(|err| said(err, entries)));
-            Err(lines)
-        }
+    let (sources, mut lines) = sources(entries).await;
+    lines.extend(out_of_order(entries));
+    if !lines.is_empty() {
+        lines.extend(load_faults(runtime, previous, &sources, entries).await);
+        return Err(lines);
     }
+    let built = runtime.build(previous, &sources).await;
+    built.map_err(|errors| errors.iter().flat_map(|err| said(err, entries)).collect())
+}
+
+/// What is wrong with these policies, where the rest of their configuration is refused anyway: a line for every fault.
+pub(crate) async fn faults(
+    runtime: &PolicyRuntime,
+    previous: Option<&PolicyChain>,
+    entries: &[PolicyEntry],
+) -> Vec<String> {
+    let (sources, mut lines) = sources(entries).await;
+    lines.extend(out_of_order(entries));
+    lines.extend(load_faults(runtime, previous, &sources, entries).await);
+    lines
 }
 
 /// A policy as `/policies` and `GET /v1/policies` show it.
@@ -49,6 +54,58 @@ pub(crate) fn describe(policy: &Policy) -> Value {
         "apps": policy.apps().map(|apps| apps.iter().map(|app| &**app).collect::<Vec<_>>()),
         "buckets": manifest.buckets,
     })
+}
+
+/// The modules that could be read, and a line for each that could not.
+async fn sources(entries: &[PolicyEntry]) -> (Vec<PolicySource>, Vec<String>) {
+    let owned = entries.to_vec();
+    let read =
+        tokio::task::spawn_blocking(move || owned.iter().map(source).collect::<Vec<_>>()).await;
+    let read = match read {
+        Ok(read) => read,
+        Err(err) => return (Vec::new(), vec![format!("the modules could not be read: {err}")]),
+    };
+    let (sources, unread): (Vec<_>, Vec<_>) = read.into_iter().partition(Result::is_ok);
+    let sources = sources.into_iter().filter_map(Result::ok).collect();
+    (sources, unread.into_iter().filter_map(Result::err).collect())
+}
+
+async fn load_faults(
+    runtime: &PolicyRuntime,
+    previous: Option<&PolicyChain>,
+    sources: &[PolicySource],
+    entries: &[PolicyEntry],
+) -> Vec<String> {
+    let errors = runtime.faults(previous, sources).await;
+    errors.iter().flat_map(|err| said(err, entries)).collect()
+}
+
+/// Policies that may send to another handset after one that keeps account of handsets: policies with `state` are not
+/// asked again about what was amended, so the other handset would pass them by.
+fn out_of_order(entries: &[PolicyEntry]) -> Vec<String> {
+    let counts =
+        |entry: &&PolicyEntry| entry.mode == Mode::Enforce && entry.grants.contains(Grant::State);
+    let redirects = |entry: &PolicyEntry| {
+        entry.mode == Mode::Enforce && entry.grants.contains(Grant::AmendRecipient)
+    };
+    let numbered = entries.iter().enumerate().filter(|(_, entry)| redirects(entry));
+    let faults = numbered.filter_map(|(nth, entry)| {
+        let before = entries[..nth].iter().filter(counts).find(|other| share_an_app(other, entry))?;
+        Some(format!(
+            "{}: policies.{}: has \"amend-recipient\" and stands after policies.{}, which has \"state\" and is not \
+             asked about the recipient that it would put in; put {} before it",
+            entry.locate(""), entry.name, before.name, entry.name
+        ))
+    });
+    faults.collect()
+}
+
+/// Whether some app's messages pass both.
+fn share_an_app(one: &PolicyEntry, other: &PolicyEntry) -> bool {
+    match (&one.apps, &other.apps) {
+        (Some(one), Some(other)) => one.iter().any(|app| other.contains(app)),
+        _ => true,
+    }
 }
 
 fn source(entry: &PolicyEntry) -> Result<PolicySource, String> {

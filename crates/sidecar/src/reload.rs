@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use self::watch::Watch;
-use crate::config::{Config, Environment, Fixed, Snapshot};
+use crate::config::{Config, Environment, Fixed, PolicyEntry, Snapshot};
 use crate::delivery::Delivery;
 use crate::in_force::{InForce, Prepared};
 use crate::{policies, spans};
@@ -168,7 +168,9 @@ impl Reloader {
         let config = match loaded {
             Ok(Ok(config)) => config,
             Ok(Err(faults)) => {
-                let lines = faults.faults().iter().map(ToString::to_string).collect();
+                let mut lines: Vec<String> =
+                    faults.faults().iter().map(ToString::to_string).collect();
+                lines.extend(self.faults(faults.policies()).await);
                 return (Err(lines), faults.snapshot().clone());
             }
             Err(err) => {
@@ -183,19 +185,32 @@ impl Reloader {
             tracing::warn!(warning = %warning, "configuration");
         }
         let seen = config.snapshot().clone();
+        let mut lines = Vec::new();
         if let Some(key) = self.fixed.difference(&config.fixed) {
             let place = place::of(&self.path, key);
-            let line = format!("{place}: {key}: is fixed until a restart; restart to change it");
-            return (Err(vec![line]), seen);
+            lines.push(format!("{place}: {key}: is fixed until a restart; restart to change it"));
         }
         let current = self.in_force.load_full();
-        let file = self.path.display();
         let poll = config.reloadable.poll;
-        let prepared = match Prepared::new(config.reloadable, Some(&current)) {
-            Ok(prepared) => prepared,
-            Err(fault) => return (Err(vec![format!("{file}: {fault}")]), seen),
+        let entries = config.reloadable.policies.clone();
+        let prepared = Prepared::new(config.reloadable, Some(&current));
+        lines.extend(
+            prepared.as_ref().err().map(|fault| format!("{}: {fault}", self.path.display())),
+        );
+        let prepared = match prepared {
+            Ok(prepared) if lines.is_empty() => prepared,
+            _ => {
+                lines.extend(self.faults(&entries).await);
+                return (Err(lines), seen);
+            }
         };
         let chain = policies::build(&self.runtime, Some(&current.chain), prepared.entries()).await;
         (chain.map(|chain| Next { prepared, chain, poll }), seen)
+    }
+
+    /// What is wrong with policies of a configuration that is refused anyway.
+    async fn faults(&self, entries: &[PolicyEntry]) -> Vec<String> {
+        let current = self.in_force.load_full();
+        policies::faults(&self.runtime, Some(&current.chain), entries).await
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Snapshot;
+use super::{PolicyEntry, Snapshot};
 
 /// A place in a configuration file; prints as `sidecar.toml:12:8`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +36,7 @@ pub struct Finding {
 pub struct ConfigFaults {
     faults: Vec<Finding>,
     snapshot: Snapshot,
+    policies: Vec<PolicyEntry>,
 }
 
 impl fmt::Display for Location {
@@ -57,12 +58,21 @@ impl ConfigFaults {
     pub(super) fn new(mut faults: Vec<Finding>, snapshot: Snapshot) -> Self {
         faults.sort();
         faults.dedup();
-        Self { faults, snapshot }
+        Self { faults, snapshot, policies: Vec::new() }
+    }
+
+    pub(super) fn with_policies(self, policies: Vec<PolicyEntry>) -> Self {
+        Self { policies, ..self }
     }
 
     /// Each fault; at least one.
     pub fn faults(&self) -> &[Finding] {
         &self.faults
+    }
+
+    /// The policies that are described without a fault: what is wrong with themselves can be told as well.
+    pub fn policies(&self) -> &[PolicyEntry] {
+        &self.policies
     }
 
     /// The files that were looked at, as they were: a change to any of them may mend this.

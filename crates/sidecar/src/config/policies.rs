@@ -49,6 +49,7 @@ impl PolicyEntry {
         self.settings.locate(pointer)
     }
 
+    /// Those without a fault, in the order of the file.
     pub(super) fn read_all(root: &mut Section<'_>, apps: &[String]) -> Vec<Self> {
         let mut names = BTreeMap::new();
         let sections = root.get("policies").map(|item| item.tables(MOST_POLICIES));
@@ -61,6 +62,8 @@ impl PolicyEntry {
         names: &mut BTreeMap<String, Spot>,
         known_apps: &[String],
     ) -> Option<Self> {
+        let reading = section.reading();
+        let before = reading.faults_so_far();
         let name = section
             .need("name", r#"write name = "country""#)
             .and_then(|item| own_name(&item, names));
@@ -85,6 +88,9 @@ impl PolicyEntry {
             ..VisitLimits::default()
         };
         section.finish();
+        if reading.faults_so_far() > before {
+            return None;
+        }
         let (name, module, settings) = (name?, module?, settings?);
         Some(Self { name, module, on_failure, mode, grants, apps, isolation, limits, settings })
     }

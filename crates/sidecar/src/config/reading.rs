@@ -109,6 +109,11 @@ impl<'a> Reading<'a> {
         self.faults.borrow_mut().push(self.finding(spot, detail.into()));
     }
 
+    /// How many faults were found so far.
+    pub(super) fn faults_so_far(&self) -> usize {
+        self.faults.borrow().len()
+    }
+
     pub(super) fn warn(&self, spot: &Spot, detail: impl Into<String>) {
         self.warnings.borrow_mut().push(self.finding(spot, detail.into()));
     }

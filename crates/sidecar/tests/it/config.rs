@@ -77,6 +77,36 @@ async fn every_fault_is_told_with_file_line_column_and_key_and_check_says_the_sa
 }
 
 #[tokio::test]
+async fn a_wrong_key_hides_nothing_that_is_wrong_with_policies() {
+    let plivo = plivo().await;
+    let redirect = Policy::new("validation").set("name", "redirect");
+    let setup = Setup::new(&plivo)
+        .set("delivery.colour", "red")
+        .policy(Policy::new("country").settings(json!({"allow": "US"})))
+        .policy(Policy::new("throttle").set("grants", json!([])))
+        .policy(Policy::new("dedup").set("mode", "enfroce"))
+        .policy(Policy::new("dedup").set("name", "again"))
+        .policy(redirect.set("grants", json!(["amend", "amend-recipient"])));
+
+    for command in ["check", "run"] {
+        let (code, lines) = ended(command, &setup.to_toml(), &[]).await;
+
+        assert_eq!(code, Some(2), "{lines:#?}");
+        for wanted in [
+            "delivery.colour: is not a known key",
+            "policies[2].mode: is none of ",
+            "policies.country.settings.allow: ",
+            "policies.throttle: the module imports ",
+            "policies.redirect: has \"amend-recipient\" and stands after policies.again, ",
+        ] {
+            let told = lines.iter().filter(|line| line.contains(wanted)).count();
+            assert_eq!(told, 1, "{command}: {wanted} in\n{}", lines.join("\n"));
+        }
+        assert_eq!(lines.len(), 5, "{command}: {lines:#?}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_is_missing_or_no_toml_is_told_in_one_line() {
     let folder = Folder::new();
     let missing = run_to_end("run", &folder, &[]).await;

@@ -173,6 +173,62 @@ async fn every_fault_is_told_at_once_and_each_with_its_place() {
     sidecar.stop().await;
 }
 
+#[tokio::test]
+async fn a_wrong_key_hides_nothing_that_is_wrong_with_policies() {
+    let plivo = plivo().await;
+    let good = chain(&plivo, quiet_guest());
+    let sidecar = Sidecar::start(good.clone()).await;
+    let country = Policy::new("country").settings(json!({"allow": "US"}));
+    let wrong = good.clone().policy(country);
+
+    for (key, value, wanted) in [
+        ("delivery.colour", json!("red"), "delivery.colour: is not a known key"),
+        ("listen.admin", json!("127.0.0.1:1"), "listen.admin: is fixed until a restart"),
+    ] {
+        configure(&sidecar, &wrong.clone().set(key, value));
+        let faults = refusal(&sidecar, wanted).await;
+
+        let settings = "policies.country.settings.allow: ";
+        assert!(faults.iter().any(|fault| fault.contains(settings)), "{settings} in {faults:#?}");
+        assert_eq!(faults.len(), 2, "{faults:#?}");
+    }
+
+    configure(&sidecar, &good);
+    assert_eq!(applied(&sidecar, 1).await, 2, "what was refused took no number of a generation");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_policy_that_redirects_is_refused_after_one_that_keeps_account_of_handsets() {
+    let plivo = plivo().await;
+    let redirect = |apps: Value| {
+        let grants = json!(["amend", "amend-recipient"]);
+        Policy::new("validation").set("name", "redirect").set("grants", grants).set("apps", apps)
+    };
+    let setup = |policies: [Policy; 2]| {
+        let setup = Setup::new(&plivo).set("reload.poll_ms", NEVER_POLLS);
+        policies.into_iter().fold(setup.app(App::new("other", "token-of-other")), Setup::policy)
+    };
+    let of_demo = Policy::new("dedup").set("apps", json!(["demo"]));
+    let before = setup([redirect(Value::Null), of_demo.clone()]);
+    let sidecar = Sidecar::start(before).await;
+
+    let after = setup([of_demo.clone(), redirect(Value::Null)]);
+    configure(&sidecar, &after);
+    let wanted = "policies.redirect: has \"amend-recipient\" and stands after policies.dedup, ";
+    let faults = refusal(&sidecar, wanted).await;
+
+    let toml = after.to_toml();
+    let entry = toml.rfind("[[policies]]").map(|at| toml[..at].matches('\n').count() + 1);
+    let at = format!("sidecar.toml:{}:", entry.expect("the second policy"));
+    assert!(faults.len() == 1 && faults[0].starts_with(&at), "{at} in {faults:#?}");
+    assert!(faults[0].ends_with("put redirect before it"), "{faults:#?}");
+
+    configure(&sidecar, &setup([of_demo, redirect(json!(["other"]))]));
+    assert_eq!(applied(&sidecar, 1).await, 2, "no message passes both");
+    sidecar.stop().await;
+}
+
 /// The module as if it were built against another version of the contract.
 fn of_version(module: &[u8], version: &str) -> Vec<u8> {
     let (own, other) = (b"sendgate:policy/", version.as_bytes());
