@@ -2,6 +2,8 @@
 
 mod ingress;
 
+use std::time::Duration;
+
 use plivo_sim::{Callbacks, PlivoSim, Posting, Report, Signatures, SimConfig, State, Step};
 use serde_json::{Value, json};
 
@@ -199,6 +201,31 @@ async fn a_report_on_a_message_of_the_process_before_is_taken() {
 
     let record = sidecar.in_status(&id, "failed").await;
     assert_eq!(record["error_code"], "200");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_report_that_cannot_be_written_down_is_not_taken_and_comes_again() {
+    let config = SimConfig {
+        callbacks: Callbacks::Manual,
+        callback_retry: Duration::from_millis(200),
+        ..SimConfig::default()
+    };
+    let (plivo, ingress) = (PlivoSim::start(config).await, Ingress::open().await);
+    let setup = reached(&plivo, &ingress).durable().set("store.min_free_percent", 0);
+    let sidecar = start(setup, &ingress).await;
+    let (id, uuid) = sent(&sidecar).await;
+    sidecar.in_status(&id, "submitted").await;
+    let other = rusqlite::Connection::open(sidecar.folder.path().join("sendgate.db")).unwrap();
+    // Nothing is committed while another writes.
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+    let reported = plivo.report(&uuid, State::Delivered, None).await.expect("a report");
+
+    assert_eq!(reported.answer.expect("an answer"), 503);
+    assert_eq!(sidecar.get(&format!("/v1/messages/{id}")).await.json()["status"], "submitted");
+    other.execute_batch("ROLLBACK").unwrap();
+    sidecar.in_status(&id, "delivered").await;
     sidecar.stop().await;
 }
 
