@@ -10,7 +10,7 @@ use std::time::Duration;
 use message::{Timestamp, limits};
 use plivo_client::{Outcome, Outgoing};
 use policy_host::Afterwards;
-use store::{Change, Settle, Status, StoreError};
+use store::{AttemptOutcome, Change, Settle, Status, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 use tracing::Instrument as _;
@@ -299,7 +299,11 @@ impl Journey {
         pass.report(Heard::of(&outcome), Instant::now(), fastrand::f64());
         let next = judge(&outcome, account.treat_503);
         self.tell_refusal(&outcome);
-        let ended = record::attempt_ended(nth, began, &outcome, now());
+        let mut ended = record::attempt_ended(nth, began, &outcome, now());
+        if matches!(next, Next::Doubt) {
+            // Of a 503 that is the operator's word, whatever the call itself says.
+            ended.outcome = Some(AttemptOutcome::InDoubt);
+        }
         let change = Change { attempt: Some(ended), ..Change::at(now()) };
         match &next {
             Next::Doubt => {

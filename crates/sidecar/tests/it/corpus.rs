@@ -7,10 +7,14 @@
 mod bench;
 mod codes;
 mod dup;
+mod fairness;
 mod guests;
 mod http_lines;
 mod later;
 mod line;
+mod relay;
+mod reports;
+mod restarts;
 mod sends;
 mod throttle;
 mod upstream;

@@ -8,10 +8,10 @@ use plivo_sim::Step;
 use serde_json::{Value, json};
 use store::{Claim, Fingerprint, Store, StoreOptions, StoredAnswer};
 
-use super::Report;
 use super::bench::{Bench, Draft, Refused};
 use super::line::{Expect, Line, lines_of};
 use super::sends::{ensure, same};
+use super::{Report, reports, restarts};
 use crate::harness::{
     Answer, App, PATIENCE, Policy, Request, Setup, Sidecar, TOKEN, eventually, plivo,
 };
@@ -31,6 +31,11 @@ async fn duplicates() {
                 by_content(&line).await
             }
             "dup-023" | "dup-024" => at_once(&line).await,
+            "dup-025" => restarts::after_commit(&line).await,
+            "dup-026" => restarts::before_commit(&line).await,
+            "dup-028" | "dup-029" | "dup-030" | "dup-033" | "dup-035" => {
+                reports::on_a_message(&line).await
+            }
             _ => continue,
         };
         report.add(&line, result);

@@ -5,10 +5,10 @@ use std::time::Duration;
 use message::{Settlement, Timestamp};
 use serde_json::{Value, json};
 
-use super::Report;
 use super::bench::{Bench, Draft, Passed, Refused};
 use super::line::{Expect, Line, lines_of};
 use super::sends::{ensure, same};
+use super::{Report, fairness, reports, restarts};
 
 #[tokio::test]
 async fn throttles() {
@@ -16,6 +16,9 @@ async fn throttles() {
     for line in lines_of("throttle") {
         let result = match line.id.as_str() {
             "throttle-011" => one_refusal_charges_nothing(&line).await,
+            "throttle-015" => restarts::full_limit(&line).await,
+            "throttle-023" => reports::polls_wait(&line).await,
+            "throttle-025" => fairness::behind_a_queue(&line).await,
             "throttle-014" => policies_refuse_before_limits_charge(&line).await,
             "throttle-021" | "throttle-022" => calendar(&line).await,
             _ => windows(&line).await,

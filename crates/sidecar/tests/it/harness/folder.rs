@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use uuid::Uuid;
 
@@ -17,6 +18,15 @@ impl Folder {
 
     pub(crate) fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// How much of its disk is free for everybody, in percent.
+    pub(crate) fn free_percent(&self) -> u64 {
+        let told = Command::new("df").arg("-Pk").arg(&self.0).output().expect("df");
+        let told = String::from_utf8(told.stdout).expect("text");
+        let fields: Vec<&str> = told.lines().nth(1).expect("a line").split_whitespace().collect();
+        let blocks = |nth: usize| fields[nth].parse::<u64>().expect("a count of blocks");
+        blocks(3) * 100 / blocks(1)
     }
 
     /// Writes a file in one step, so that a watcher never reads half of it.

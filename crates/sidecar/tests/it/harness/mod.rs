@@ -10,7 +10,7 @@ mod setup;
 mod sidecar;
 mod toml;
 
-use plivo_sim::{PlivoSim, SimConfig};
+use plivo_sim::{PlivoSim, Seen, SimConfig};
 
 pub(crate) use self::answer::Answer;
 pub(crate) use self::eventually::{PATIENCE, eventually};
@@ -31,4 +31,14 @@ pub(crate) const TOKEN: &str = "token-of-the-app-demo";
 /// A Plivo with defaults.
 pub(crate) async fn plivo() -> PlivoSim {
     PlivoSim::start(SimConfig::default()).await
+}
+
+/// The texts of the messages really queued, oldest first.
+pub(crate) fn texts(plivo: &PlivoSim) -> Vec<String> {
+    plivo.sends().into_iter().map(|send| send.text).collect()
+}
+
+/// The sends among the requests seen, whatever came of them; lookups and probes are GETs.
+pub(crate) fn posts(plivo: &PlivoSim) -> Vec<Seen> {
+    plivo.requests().into_iter().filter(|request| request.method == "POST").collect()
 }

@@ -70,12 +70,15 @@ impl Request {
     ///
     /// If no answer comes.
     pub(crate) async fn answer(self) -> Answer {
+        let what = self.what.clone();
+        self.outcome().await.unwrap_or_else(|err| panic!("no whole answer to {what}: {err:?}"))
+    }
+
+    /// The same of a sidecar that may be killed meanwhile: why there is no whole answer.
+    pub(crate) async fn outcome(self) -> Result<Answer, reqwest::Error> {
         let Self { builder, headers, what } = self;
-        let response = builder.headers(headers).send().await;
-        let response = response.unwrap_or_else(|err| panic!("no answer to {what}: {err:?}"));
+        let response = builder.headers(headers).send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text =
-            response.text().await.unwrap_or_else(|err| panic!("half an answer to {what}: {err:?}"));
-        Answer { to: what, status, headers, text }
+        Ok(Answer { to: what, status, headers, text: response.text().await? })
     }
 }

@@ -15,6 +15,7 @@ pub(crate) struct Setup {
     sections: BTreeMap<String, Map<String, Value>>,
     apps: Vec<App>,
     policies: Vec<Policy>,
+    pub(super) flags: Vec<&'static str>,
     pub(super) environment: Vec<(String, String)>,
 }
 
@@ -37,6 +38,7 @@ impl Setup {
             sections: BTreeMap::new(),
             apps: Vec::new(),
             policies: Vec::new(),
+            flags: Vec::new(),
             environment: vec![("SENDGATE_ENV".into(), "development".into())],
         };
         setup
@@ -54,6 +56,17 @@ impl Setup {
     /// The chain that most users have: `validation`, then `country`.
     pub(crate) fn standard(plivo: &PlivoSim) -> Self {
         Self::new(plivo).policy(Policy::new("validation")).policy(Policy::new("country"))
+    }
+
+    /// The store in a file, which the next sidecar in the same folder finds.
+    pub(crate) fn durable(self) -> Self {
+        self.set("store.ephemeral", false).set("store.path", "sendgate.db")
+    }
+
+    /// Adds a flag of `sendgate run`.
+    pub(crate) fn flag(mut self, flag: &'static str) -> Self {
+        self.flags.push(flag);
+        self
     }
 
     /// Sets `SECTION.KEY`.

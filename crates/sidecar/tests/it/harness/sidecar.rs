@@ -1,9 +1,10 @@
 //! The process.
 
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::thread;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub(crate) struct Sidecar {
     pub(crate) apps: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) log: Log,
-    pub(crate) folder: Folder,
+    pub(crate) folder: Arc<Folder>,
     client: reqwest::Client,
     child: Child,
 }
@@ -38,24 +39,41 @@ impl Sidecar {
         Self::start_in(Folder::new(), setup).await
     }
 
-    /// The same with files that the test has put into `folder`.
-    pub(crate) async fn start_in(folder: Folder, setup: Setup) -> Self {
-        Self::start_with(folder, &setup.to_toml(), &setup.environment).await
+    /// The same with files that the test, or a sidecar before it, has put into `folder`.
+    pub(crate) async fn start_in(folder: impl Into<Arc<Folder>>, setup: Setup) -> Self {
+        let sidecar = Self::start_unready(folder, setup).await;
+        sidecar.wait_until_ready().await;
+        sidecar
+    }
+
+    /// The same, only until it listens.
+    pub(crate) async fn start_unready(folder: impl Into<Arc<Folder>>, setup: Setup) -> Self {
+        let (toml, flags) = (setup.to_toml(), setup.flags);
+        Self::launch(folder.into(), &toml, &flags, &setup.environment).await
     }
 
     /// One whose file is written by hand, in a folder that may hold others.
     pub(crate) async fn start_with(
-        folder: Folder,
+        folder: impl Into<Arc<Folder>>,
         toml: &str,
         environment: &[(String, String)],
     ) -> Self {
-        folder.write("sidecar.toml", toml);
-        let (child, log) = spawn("run", folder.path(), environment);
-        let apps = listening(&log, "apps").await;
-        let admin = listening(&log, "admin").await;
-        let sidecar = Self { apps, admin, log, folder, client: client(), child };
+        let sidecar = Self::launch(folder.into(), toml, &[], environment).await;
         sidecar.wait_until_ready().await;
         sidecar
+    }
+
+    async fn launch(
+        folder: Arc<Folder>,
+        toml: &str,
+        flags: &[&str],
+        environment: &[(String, String)],
+    ) -> Self {
+        folder.write("sidecar.toml", toml);
+        let (child, log) = spawn("run", flags, folder.path(), environment);
+        let apps = listening(&log, "apps").await;
+        let admin = listening(&log, "admin").await;
+        Self { apps, admin, log, folder, client: client(), child }
     }
 
     pub(crate) async fn wait_until_ready(&self) {
@@ -92,6 +110,21 @@ impl Sidecar {
         self.post("/v1/messages").json(body).answer().await
     }
 
+    /// `POST /v1/messages` that does not wait for Plivo, as the app `demo`; the id of the message, which is ours now.
+    pub(crate) async fn queue(&self, body: &Value) -> String {
+        let request = self.post("/v1/messages").header("prefer", "respond-async").json(body);
+        request.answer().await.expect(202)["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// The record of a message, as soon as it has this status.
+    pub(crate) async fn in_status(&self, id: &str, status: &str) -> Value {
+        let path = format!("/v1/messages/{id}");
+        let probe = async || {
+            Some(self.get(&path).await.expect(200)).filter(|record| record["status"] == status)
+        };
+        eventually(&format!("the message is {status}"), probe).await
+    }
+
     /// The record of a message, as soon as `wanted` holds of it.
     pub(crate) async fn record(&self, id: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let path = format!("/v1/messages/{id}");
@@ -106,6 +139,14 @@ impl Sidecar {
         let killed =
             std::process::Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status();
         assert!(killed.is_ok_and(|status| status.success()), "SIGTERM could not be sent");
+    }
+
+    /// SIGKILL. What it leaves behind is in the folder.
+    pub(crate) async fn kill(mut self) -> Arc<Folder> {
+        self.child.start_kill().expect("it runs");
+        let status = wait(&mut self.child, &self.log).await;
+        assert_eq!(status.signal(), Some(9), "its end");
+        Arc::clone(&self.folder)
     }
 
     /// Waits for its end: exit code 0, and no panic in the log.
@@ -149,14 +190,20 @@ pub(crate) async fn run_to_end(
     folder: &Folder,
     environment: &[(String, String)],
 ) -> Ended {
-    let (mut child, log) = spawn(command, folder.path(), environment);
+    let (mut child, log) = spawn(command, &[], folder.path(), environment);
     let status = wait(&mut child, &log).await;
     Ended { status, log }
 }
 
-fn spawn(command: &str, folder: &Path, environment: &[(String, String)]) -> (Child, Log) {
+fn spawn(
+    command: &str,
+    flags: &[&str],
+    folder: &Path,
+    environment: &[(String, String)],
+) -> (Child, Log) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_sendgate"))
         .args([command, "--config", "sidecar.toml"])
+        .args(flags)
         .current_dir(folder)
         // What the machine has set for itself is no part of the test.
         .env_clear()

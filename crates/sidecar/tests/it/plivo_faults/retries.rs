@@ -73,7 +73,8 @@ async fn without_credit_a_message_waits() {
 
     sidecar.send(&hi()).await.expect(202);
 
-    only_record(&sidecar, |record| record["status"] == "retry_wait").await;
+    let record = only_record(&sidecar, |record| record["status"] == "waiting").await;
+    assert_eq!(record["error_code"], "credit", "{record}");
     assert_eq!(plivo.requests().len(), 1);
     sidecar.stop().await;
 }

@@ -1,0 +1,147 @@
+//! The breaker: nothing goes to a Plivo that fails, and nobody's message finds out whether it is well again.
+
+use plivo_sim::{Outage, PlivoSim, Seen, Step};
+use serde_json::{Value, json};
+
+use crate::harness::{Setup, Sidecar, eventually, plivo, posts, texts};
+
+fn failing(plivo: &PlivoSim) -> Setup {
+    Setup::new(plivo)
+        .set("delivery.breaker", json!({"failures": 2, "open_s": 1, "open_max_s": 1}))
+        .set("plivo.attempts", 20)
+}
+
+async fn breaker(sidecar: &Sidecar) -> Value {
+    sidecar.ready().await.json()["plivo"].clone()
+}
+
+/// Queues so many messages, each to a number of its own.
+async fn queue(sidecar: &Sidecar, count: usize) -> Vec<String> {
+    let mut ids = Vec::new();
+    for nth in 0..count {
+        let request = json!({"to": format!("+1415555{:04}", 200 + nth), "text": format!("n{nth}")});
+        ids.push(sidecar.queue(&request).await);
+    }
+    ids
+}
+
+#[tokio::test]
+async fn an_open_breaker_is_told_and_probed_by_gets_that_send_nothing() {
+    let plivo = plivo().await;
+    plivo.fail(Outage::Step(Box::new(Step::status(503)))).await;
+    let sidecar = Sidecar::start(failing(&plivo).set("plivo.max_connections", 1)).await;
+    let ids = queue(&sidecar, 10).await;
+
+    let probes = async || {
+        let probes = plivo.requests().into_iter().filter(|request| request.method == "GET");
+        let probes: Vec<Seen> = probes.collect();
+        (probes.len() >= 2).then_some(probes)
+    };
+    let probes = eventually("Plivo was probed twice", probes).await;
+
+    assert_eq!(posts(&plivo).len(), 2, "messages went to an open breaker");
+    for probe in &probes {
+        assert_eq!(probe.path, "/v1/Account/MAXXXXXXXXXXXXXXXXXX/", "{probe:?}");
+        assert!(probe.body.is_empty(), "{probe:?}");
+    }
+    let told = breaker(&sidecar).await;
+    assert!(["open", "probing"].contains(&told["breaker"].as_str().unwrap()), "{told}");
+    assert_eq!(told["reason"], "failing", "{told}");
+    for id in &ids {
+        let record = sidecar.record(id, |record| record["status"] != "accepted").await;
+        assert!(
+            ["waiting", "retry_wait"].contains(&record["status"].as_str().unwrap()),
+            "{record}"
+        );
+        assert_eq!(record["status_simple"], "queued", "{record}");
+    }
+    plivo.restore().await;
+    for id in &ids {
+        sidecar.in_status(id, "submitted").await;
+    }
+    assert_eq!(plivo.sends().len(), 10);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn after_a_good_probe_messages_go_in_rounds_of_one_two_and_four() {
+    let plivo = plivo().await;
+    plivo.fail(Outage::Refuse).await;
+    let sidecar = Sidecar::start(failing(&plivo)).await;
+    let ids = queue(&sidecar, 40).await;
+    let open = async || (breaker(&sidecar).await["breaker"] == "open").then_some(());
+    eventually("the breaker is open", open).await;
+    plivo.script(vec![Step::hold(); 40]).await;
+    plivo.restore().await;
+
+    for sent in [1, 3, 7, 15] {
+        let came = async || (posts(&plivo).len() >= sent).then_some(());
+        eventually(&format!("{sent} messages went"), came).await;
+        // Nothing further comes before these are answered: those that wait have been told so.
+        let told = breaker(&sidecar).await;
+        assert_eq!(told["breaker"], "ramping", "{told}");
+        let waiting = sidecar.get("/v1/messages?status=waiting&limit=100").await.expect(200);
+        let retrying = sidecar.get("/v1/messages?status=retry_wait&limit=100").await.expect(200);
+        let count = |listed: &Value| listed["messages"].as_array().unwrap().len();
+        assert!(
+            count(&waiting) + count(&retrying) >= 40 - sent,
+            "{sent} sent: {waiting} {retrying}"
+        );
+        assert_eq!(posts(&plivo).len(), sent, "a round was larger than it may be");
+        plivo.release();
+    }
+
+    let closed = async || {
+        plivo.release();
+        (breaker(&sidecar).await["breaker"] == "closed").then_some(())
+    };
+    eventually("the breaker is closed", closed).await;
+    for id in &ids {
+        plivo.release();
+        let sent = async || {
+            plivo.release();
+            let record = sidecar.get(&format!("/v1/messages/{id}")).await.expect(200);
+            (record["status"] == "submitted").then_some(())
+        };
+        eventually("it is sent", sent).await;
+    }
+    let mut sent = texts(&plivo);
+    sent.sort();
+    sent.dedup();
+    assert_eq!((sent.len(), plivo.sends().len()), (40, 40), "sent once each");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn refused_credentials_hold_everything_and_right_ones_let_it_go_over_a_restart_too() {
+    let plivo = plivo().await;
+    let right = failing(&plivo).durable().set("plivo.max_connections", 1);
+    let wrong = right.clone().set("plivo.auth_token", "WRONG");
+    let sidecar = Sidecar::start(wrong.clone()).await;
+    let mut ids = queue(&sidecar, 5).await;
+    for id in &ids {
+        sidecar.in_status(id, "waiting").await;
+    }
+    assert_eq!(posts(&plivo).len(), 1, "further messages went with refused credentials");
+    let told = breaker(&sidecar).await;
+    assert_eq!(
+        (&told["breaker"], &told["reason"]),
+        (&json!("latched"), &json!("credentials")),
+        "{told}"
+    );
+    let folder = sidecar.kill().await;
+
+    let sidecar = Sidecar::start_unready(folder, wrong).await;
+    let latched = async || (breaker(&sidecar).await["breaker"] == "latched").then_some(());
+    eventually("the breaker is latched again", latched).await;
+    assert_eq!(posts(&plivo).len(), 2, "one for each start");
+    ids.extend(queue(&sidecar, 1).await);
+    sidecar.folder.write("sidecar.toml", right.to_toml());
+
+    for id in &ids {
+        sidecar.in_status(id, "submitted").await;
+    }
+    sidecar.wait_until_ready().await;
+    assert_eq!(plivo.sends().len(), 6);
+    sidecar.stop().await;
+}
