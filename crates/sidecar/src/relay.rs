@@ -12,6 +12,7 @@ mod schedule;
 mod source;
 mod spans;
 mod subscriber;
+mod tally;
 mod target;
 #[cfg(test)]
 mod testing;
@@ -28,9 +29,10 @@ use crate::in_force::InForce;
 pub(crate) use self::events::Asked;
 pub(crate) use self::source::Source;
 pub(crate) use self::subscriber::Subscriber;
+pub(crate) use self::tally::RelayTally;
 pub(crate) use self::target::{Form, Target};
 pub(crate) use self::webhook::WebhookKey;
-pub(crate) use self::worker::{Relay, RelayTally};
+pub(crate) use self::worker::Relay;
 
 /// The apps as the configuration in force has them.
 pub(crate) fn subscribers(in_force: &Arc<ArcSwap<InForce>>) -> Subscribers {

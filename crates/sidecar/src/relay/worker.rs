@@ -2,12 +2,10 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use message::Timestamp;
 use reqwest::Client;
-use serde_json::{Value, json};
 use store::{Event, Record, Relayed, Store};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -16,7 +14,7 @@ use tracing::Instrument as _;
 
 use super::call::{self, Call, ClientError, Ended};
 use super::circuit::{Admit, Circuits, Heard};
-use super::{Source, Subscriber, Target, schedule, spans};
+use super::{RelayTally, Source, Subscriber, Target, schedule, spans};
 
 /// Most calls at once.
 const AT_ONCE: usize = 16;
@@ -44,16 +42,6 @@ pub(crate) struct Relay {
     /// The page was full: there may be others behind it.
     crowded: bool,
     tally: Arc<RelayTally>,
-}
-
-/// What calls came to, since the start.
-#[derive(Debug, Default)]
-pub(crate) struct RelayTally {
-    taken: AtomicU64,
-    failed: AtomicU64,
-    given_up: AtomicU64,
-    /// Origins that are left alone now.
-    closed: AtomicUsize,
 }
 
 /// What is to be done with an event.
@@ -124,7 +112,7 @@ impl Relay {
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let well = self.begin_calls().await;
-            self.tally.closed.store(self.circuits.closed(Instant::now()), Ordering::Relaxed);
+            self.tally.set_closed(self.circuits.closed(Instant::now()));
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(done) = self.calls.join_next() => {
@@ -280,27 +268,6 @@ impl Relay {
         let fault =
             event.fault.clone().unwrap_or_else(|| "waits for other calls to the app".into());
         Step::Settle(Relayed::Again { at, fault })
-    }
-}
-
-impl RelayTally {
-    fn add(&self, relayed: &Relayed) {
-        let count = match relayed {
-            Relayed::Done => &self.taken,
-            Relayed::Again { .. } => &self.failed,
-            Relayed::Dead { .. } => &self.given_up,
-        };
-        count.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// The counts by their words.
-    pub(crate) fn shown(&self) -> Value {
-        json!({
-            "taken": self.taken.load(Ordering::Relaxed),
-            "failed": self.failed.load(Ordering::Relaxed),
-            "given_up": self.given_up.load(Ordering::Relaxed),
-            "origins_left_alone": self.closed.load(Ordering::Relaxed),
-        })
     }
 }
 

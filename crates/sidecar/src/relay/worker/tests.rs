@@ -1,3 +1,6 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::Value;
 use store::Status;
 
 use super::*;

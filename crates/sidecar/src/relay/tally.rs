@@ -1,0 +1,41 @@
+//! How many calls to apps came to what.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+use store::Relayed;
+
+/// What calls came to, since the start.
+#[derive(Debug, Default)]
+pub(crate) struct RelayTally {
+    taken: AtomicU64,
+    failed: AtomicU64,
+    given_up: AtomicU64,
+    /// Origins that are left alone now.
+    closed: AtomicUsize,
+}
+
+impl RelayTally {
+    pub(super) fn add(&self, relayed: &Relayed) {
+        let count = match relayed {
+            Relayed::Done => &self.taken,
+            Relayed::Again { .. } => &self.failed,
+            Relayed::Dead { .. } => &self.given_up,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_closed(&self, count: usize) {
+        self.closed.store(count, Ordering::Relaxed);
+    }
+
+    /// The counts by their words.
+    pub(crate) fn shown(&self) -> Value {
+        json!({
+            "taken": self.taken.load(Ordering::Relaxed),
+            "failed": self.failed.load(Ordering::Relaxed),
+            "given_up": self.given_up.load(Ordering::Relaxed),
+            "origins_left_alone": self.closed.load(Ordering::Relaxed),
+        })
+    }
+}
