@@ -2,8 +2,10 @@
 #![expect(clippy::print_stdout, reason = "a command-line tool talks on stdout")]
 #![expect(clippy::print_stderr, reason = "a command-line tool complains on stderr")]
 
+mod apt;
 mod bench;
 mod ci;
+mod crash;
 mod demo;
 mod policies;
 mod process;
@@ -25,6 +27,8 @@ usage: cargo xtask COMMAND
   tidy               the rules that the compiler cannot check
   ci                 format, lints, documentation, tidy, test
   demo               policies, simulator and sidecar at work, with a live reload and a trace
+  crash [--runs N] [--seed S] [--run R]
+                     the sidecar killed at every durable write and every socket step; 2000 runs, a table, under ten minutes
   bench [--rounds N] what the sidecar costs beside a bare hop and native rules; a table and target/bench/latest.json
 ";
 
@@ -46,6 +50,7 @@ fn command(words: &[&str]) -> anyhow::Result<ExitCode> {
         ["test"] => test::run(&Workspace::read()?)?,
         ["tidy"] => tidy::run(&Workspace::read()?)?,
         ["ci"] => ci::run(&Workspace::read()?)?,
+        ["crash", words @ ..] => crash::run(&Workspace::read()?, words)?,
         ["demo"] => demo::run(&Workspace::read()?)?,
         ["bench", words @ ..] => bench::run(&Workspace::read()?, words)?,
         ["help" | "--help" | "-h"] => print!("{USAGE}"),

@@ -2,11 +2,10 @@
 
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 
-use crate::policies;
-use crate::process;
 use crate::workspace::{Workspace, cargo};
+use crate::{apt, crash, policies, process};
 
 /// Programs that the examples are written in, with what to do where one is missing.
 const NEEDED: [(&str, &str); 2] = [
@@ -14,7 +13,11 @@ const NEEDED: [(&str, &str); 2] = [
     ("python3", "install Python 3.10 or later (https://www.python.org)"),
 ];
 
-/// Builds the policies and the programs, then runs all tests, those in the documentation too.
+/// Servers that what replicas share is tested on; one is enough.
+const SHARED_STORES: [&str; 2] = ["redis-server", "valkey-server"];
+const SHARED_STORE_PACKAGE: &str = "redis-server";
+
+/// Builds the policies and the programs, then runs all tests, those in the documentation and some of the crash suite too.
 ///
 /// # Errors
 ///
@@ -24,6 +27,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         let works = process::works(Command::new(program).arg("--version"));
         ensure!(works, "the examples need `{program}`, which is not here; {remedy}");
     }
+    find_shared_store()?;
     policies::run(workspace, &[])?;
     // All targets at once: a separate build of the programs would compile many dependencies twice.
     process::run(in_workspace(workspace).args([
@@ -46,11 +50,30 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
             "--examples",
         ]))?;
     }
-    process::run(in_workspace(workspace).args(["test", "--quiet", "--workspace", "--doc"]))
+    process::run(in_workspace(workspace).args(["test", "--quiet", "--workspace", "--doc"]))?;
+    crash::run_some(workspace)
+}
+
+/// Finds a server for what replicas share, or installs one.
+fn find_shared_store() -> Result<()> {
+    let is_here =
+        || SHARED_STORES.iter().any(|name| process::works(Command::new(name).arg("--version")));
+    if is_here() {
+        return Ok(());
+    }
+    if apt::may_install() {
+        apt::install(&[SHARED_STORE_PACKAGE])?;
+    }
+    if is_here() {
+        return Ok(());
+    }
+    bail!(
+        "the shared store's tests need `redis-server` or `valkey-server`, which are not here; run `sudo apt-get install {SHARED_STORE_PACKAGE}`"
+    )
 }
 
 /// A cargo command that tells tests where the policies and the programs are.
-fn in_workspace(workspace: &Workspace) -> Command {
+pub(crate) fn in_workspace(workspace: &Workspace) -> Command {
     let mut command = cargo();
     command
         .current_dir(&workspace.root)

@@ -9,8 +9,8 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::process;
 use crate::workspace::cargo;
+use crate::{apt, process};
 
 /// The target that policies are built for: WebAssembly without any system interface.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
@@ -52,8 +52,7 @@ impl WasmToolchain {
         if let Some(found) = Self::distribution() {
             return Ok(found);
         }
-        if is_root() && has_apt() {
-            println!("installing {} with apt", DEBIAN_PACKAGES.join(", "));
+        if apt::may_install() {
             install_debian_packages()?;
             if let Some(found) = Self::distribution() {
                 return Ok(found);
@@ -147,23 +146,7 @@ fn install_debian_packages() -> Result<()> {
     if own_linker().or_else(distribution_linker).is_none() {
         packages.push("lld");
     }
-    // A fresh image has no package lists, and old lists name files that the mirror no longer has.
-    process::run(apt().arg("update"))?;
-    process::run(apt().args(["install", "--yes", "--no-install-recommends"]).args(packages))
-}
-
-fn apt() -> Command {
-    let mut command = Command::new("apt-get");
-    command.arg("--quiet").env("DEBIAN_FRONTEND", "noninteractive");
-    command
-}
-
-fn has_apt() -> bool {
-    process::works(Command::new("apt-get").arg("--version"))
-}
-
-fn is_root() -> bool {
-    process::read(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
+    apt::install(&packages)
 }
 
 fn advice() -> String {

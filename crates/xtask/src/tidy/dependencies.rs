@@ -46,6 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("policy-sdk", &["message", "policy-wit"]),
     ("policy-host", &["message", "policy-wit"]),
     ("store", &["message"]),
+    ("store-redis", &["message", "store"]),
     ("plivo-client", &["message"]),
     ("plivo-sim", &[]),
     ("telemetry", &[]),

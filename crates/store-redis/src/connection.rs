@@ -1,0 +1,168 @@
+//! The one connection to the server, kept up in the background.
+
+mod keeper;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use std::{fmt, mem};
+
+use message::Timestamp;
+use redis::aio::MultiplexedConnection;
+use redis::{FromRedisValue, ScriptInvocation};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::fault::{Fault, reason};
+use crate::{OptionsError, SharedOptions};
+use keeper::Keeper;
+
+/// A connection to the server. Clones share it; it closes with the last of them.
+///
+/// Calls never wait for it to come up: while the server is away they fail at once, and while it is slow, after the
+/// timeout.
+#[derive(Clone)]
+pub struct Connection(Arc<Shared>);
+
+/// Whether the server can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It takes writes.
+    Up,
+    /// It cannot be used.
+    Down {
+        /// The first instant that it could not.
+        since: Timestamp,
+        /// Why, as far as it is known; without anything secret.
+        reason: String,
+    },
+}
+
+struct Shared {
+    prefix: String,
+    timeout: Duration,
+    link: watch::Receiver<Link>,
+    /// A call was not answered as it should be: time to look after the server.
+    doubt: Arc<Notify>,
+    runtime: Handle,
+    _keeper: AbortOnDropHandle<()>,
+}
+
+/// A call that has no answer yet. Dropped so, by its timeout or by a caller of less patience, it has the keeper look.
+struct Doubt<'a>(&'a Notify);
+
+#[derive(Clone)]
+enum Link {
+    Up(MultiplexedConnection),
+    Down { since: Timestamp, reason: String },
+}
+
+impl Connection {
+    /// Begins to connect, and goes on for as long as a clone is there. Returns at once; [`Connection::up`] waits.
+    ///
+    /// # Errors
+    ///
+    /// [`OptionsError`] for options out of bounds.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn open(options: SharedOptions) -> Result<Self, OptionsError> {
+        options.check()?;
+        let (sender, link) = watch::channel(Link::down("it has not been reached yet".into()));
+        let (prefix, timeout) = (options.prefix.clone(), options.timeout);
+        let doubt = Arc::new(Notify::new());
+        let keeper = Keeper::new(options, sender, Arc::clone(&doubt))?;
+        let runtime = Handle::current();
+        let keeper = AbortOnDropHandle::new(runtime.spawn(keeper.keep()));
+        Ok(Self(Arc::new(Shared { prefix, timeout, link, doubt, runtime, _keeper: keeper })))
+    }
+
+    /// Whether the server can be used, as far as is known: an idle connection is looked after every two seconds.
+    pub fn status(&self) -> Status {
+        self.0.link.borrow().status()
+    }
+
+    /// Waits until the server can be used. Safe to cancel.
+    pub async fn up(&self) {
+        self.until(|status| *status == Status::Up).await;
+    }
+
+    /// Waits until the status is one that is `wanted`. Safe to cancel.
+    pub async fn until(&self, mut wanted: impl FnMut(&Status) -> bool) {
+        let mut link = self.0.link.clone();
+        let seen = link.wait_for(|link| wanted(&link.status())).await;
+        seen.expect("the keeper, which sends, lives as long as this connection");
+    }
+
+    /// Longest that a call is waited for.
+    pub fn timeout(&self) -> Duration {
+        self.0.timeout
+    }
+
+    /// The name of a key on the server.
+    pub(crate) fn key(&self, parts: &[&str]) -> String {
+        let mut key = self.0.prefix.clone();
+        key.extend(parts.iter().copied());
+        key
+    }
+
+    pub(crate) async fn call<T: FromRedisValue>(
+        &self,
+        call: &ScriptInvocation<'_>,
+    ) -> Result<T, Fault> {
+        let link = self.0.link.borrow().clone();
+        let mut connection = match link {
+            Link::Up(connection) => connection,
+            Link::Down { reason, .. } => return Err(Fault::Away(reason)),
+        };
+        let doubt = Doubt(&self.0.doubt);
+        let answered = {
+            // A request that is dropped outside the runtime settles what it holds from there.
+            let _inside = self.0.runtime.enter();
+            tokio::time::timeout(self.0.timeout, call.invoke_async(&mut connection))
+        };
+        let fault = match answered.await {
+            Ok(Ok(answer)) => {
+                mem::forget(doubt);
+                return Ok(answer);
+            }
+            Ok(Err(error)) => Fault::Failed(reason(&error)),
+            Err(_elapsed) => Fault::Slow(self.0.timeout),
+        };
+        Err(fault)
+    }
+
+    /// Where work goes on that nobody waits for.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.0.runtime
+    }
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+impl Link {
+    fn down(reason: String) -> Self {
+        Self::Down { since: SystemTime::now().into(), reason }
+    }
+
+    fn status(&self) -> Status {
+        match self {
+            Self::Up(_) => Status::Up,
+            Self::Down { since, reason } => Status::Down { since: *since, reason: reason.clone() },
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,209 @@
+//! Idempotency keys that replicas share: an app that asks two replicas gets one send and the same answer.
+
+mod answer;
+mod error;
+mod lease;
+mod scripts;
+
+use std::time::Duration;
+
+use redis::Value;
+use store::{Fingerprint, StoredAnswer};
+
+use crate::Connection;
+use answer::Fields;
+
+pub use error::SharedError;
+pub use lease::Lease;
+
+/// Most bytes in a key.
+const KEY_BYTES: usize = 255;
+/// Shortest and longest lease and retention.
+const TIMES: (Duration, Duration) =
+    (Duration::from_millis(1), Duration::from_secs(366 * 24 * 60 * 60));
+
+/// Idempotency keys on a server that replicas share.
+///
+/// A request in flight has a lease, which it renews; a replica that dies leaves a key locked for no longer than that.
+/// Fingerprints of replicas can be compared where all have the same `hash_key`. The server sees answers as they were
+/// given.
+#[derive(Clone, Debug)]
+pub struct SharedKeys {
+    connection: Connection,
+}
+
+/// What a key stands for when a request brings it.
+#[derive(Debug)]
+pub enum SharedClaim {
+    /// Nothing yet: go on, renew the lease, and bind the key.
+    New(Lease),
+    /// The same request, answered before: give this again.
+    Replay(StoredAnswer),
+    /// Another request; these of its fields differ.
+    Mismatch {
+        /// The fields' names, never their values.
+        fields: Vec<String>,
+    },
+    /// The same request, in flight somewhere, with so much left of its lease.
+    InFlight {
+        /// Until the lease ends, unless it is renewed.
+        left: Duration,
+    },
+}
+
+/// Who answers for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// This request.
+    Mine,
+    /// Another one: this one's lease had ended, and somebody else claimed the key.
+    Others,
+}
+
+impl SharedKeys {
+    /// Keys on `connection`.
+    pub fn new(connection: Connection) -> Self {
+        Self { connection }
+    }
+
+    /// Claims `key` of `app` for a request for as long as `lease`, or says what stands in its way.
+    ///
+    /// # Errors
+    ///
+    /// [`SharedError::Invalid`] for a key that is empty or above 255 bytes, or a lease below a millisecond;
+    /// [`SharedError::Unavailable`], and then a lease that may have been taken is given up in the background.
+    pub async fn claim(
+        &self,
+        app: &str,
+        key: &str,
+        fingerprint: &Fingerprint,
+        lease: Duration,
+    ) -> Result<SharedClaim, SharedError> {
+        let mut claimed = self.lease(app, key, fingerprint)?;
+        let mut call = scripts::CLAIM.prepare_invoke();
+        call.key(&claimed.key).arg(claimed.token).arg(&claimed.fingerprint).arg(millis(lease)?);
+        let answer: Vec<Value> = claimed.asked(self.connection.call(&call).await)?;
+        let unreadable = || SharedError::Unavailable("its answer cannot be read".into());
+        let (word, rest) = answer.split_first().ok_or_else(unreadable)?;
+        let word = text(word);
+        if word.as_deref() == Some("new") {
+            return Ok(SharedClaim::New(claimed));
+        }
+        claimed.is_not_open();
+        match (word.as_deref(), rest) {
+            (Some("other"), [theirs]) => {
+                let theirs = text(theirs).and_then(|text| Fingerprint::from_json(&text));
+                let fields = fingerprint.differences(&theirs.ok_or_else(unreadable)?);
+                Ok(SharedClaim::Mismatch { fields })
+            }
+            (Some("flight"), [Value::Int(left)]) => {
+                let left = Duration::from_millis(u64::try_from(*left).unwrap_or(0));
+                Ok(SharedClaim::InFlight { left })
+            }
+            (Some("done"), fields) => {
+                answer::read(fields).map(SharedClaim::Replay).ok_or_else(unreadable)
+            }
+            _ => Err(unreadable()),
+        }
+    }
+
+    /// Prolongs a lease to `lease` from now. One that had ended while nobody else claimed the key is taken up again.
+    ///
+    /// # Errors
+    ///
+    /// As [`SharedKeys::claim`].
+    pub async fn renew(&self, claimed: &Lease, lease: Duration) -> Result<Bound, SharedError> {
+        let mut call = scripts::RENEW.prepare_invoke();
+        call.key(&claimed.key).arg(claimed.token).arg(&claimed.fingerprint).arg(millis(lease)?);
+        Ok(bound(self.connection.call(&call).await?))
+    }
+
+    /// Binds the key to `answer` for as long as `keep`; or, where this lease has bound it already, puts this answer in the
+    /// place of the earlier one.
+    ///
+    /// # Errors
+    ///
+    /// [`SharedError::Invalid`] for an answer above 16 MiB; [`SharedError::Unavailable`], and then it may be bound.
+    pub async fn bind(
+        &self,
+        claimed: &mut Lease,
+        answer: &StoredAnswer,
+        keep: Duration,
+    ) -> Result<Bound, SharedError> {
+        self.bound(claimed, answer, keep, false).await
+    }
+
+    /// After a crash: binds the key of a message that was accepted before, unless somebody else has it by now. A key that
+    /// is bound to the same message is this one's. With [`Bound::Mine`] comes the lease to bind the later answer with.
+    ///
+    /// # Errors
+    ///
+    /// As [`SharedKeys::claim`] and [`SharedKeys::bind`].
+    pub async fn bind_if_absent(
+        &self,
+        app: &str,
+        key: &str,
+        fingerprint: &Fingerprint,
+        answer: &StoredAnswer,
+        keep: Duration,
+    ) -> Result<(Bound, Lease), SharedError> {
+        let mut lease = self.lease(app, key, fingerprint)?;
+        lease.is_not_open();
+        Ok((self.bound(&mut lease, answer, keep, true).await?, lease))
+    }
+
+    /// Gives up a claim, as if the key had never been used. A key that is bound, or another's, stays. Dropping the lease
+    /// does so too, in the background.
+    ///
+    /// # Errors
+    ///
+    /// [`SharedError::Unavailable`]: the lease ends by itself.
+    pub async fn release(&self, mut claimed: Lease) -> Result<(), SharedError> {
+        claimed.is_not_open();
+        Ok(lease::released(&self.connection, &claimed.key, claimed.token).await?)
+    }
+
+    async fn bound(
+        &self,
+        claimed: &mut Lease,
+        answer: &StoredAnswer,
+        keep: Duration,
+        recovered: bool,
+    ) -> Result<Bound, SharedError> {
+        let Fields { status, headers, body, message } = Fields::of(answer)?;
+        let mut call = scripts::BIND.prepare_invoke();
+        call.key(&claimed.key).arg(claimed.token).arg(&claimed.fingerprint).arg(millis(keep)?);
+        call.arg(status).arg(headers).arg(body).arg(message).arg(u8::from(recovered));
+        let bound = bound(self.connection.call(&call).await?);
+        // Bound or another's: nothing of it is left to give up.
+        claimed.is_not_open();
+        Ok(bound)
+    }
+
+    fn lease(&self, app: &str, key: &str, fingerprint: &Fingerprint) -> Result<Lease, SharedError> {
+        if !(1..=KEY_BYTES).contains(&key.len()) {
+            return Err(SharedError::Invalid("an idempotency key is empty or above 255 bytes"));
+        }
+        let name = self.connection.key(&["k:", &app.len().to_string(), ":", app, key]);
+        Ok(Lease::new(&self.connection, name, fingerprint))
+    }
+}
+
+fn bound(mine: bool) -> Bound {
+    if mine { Bound::Mine } else { Bound::Others }
+}
+
+fn text(value: &Value) -> Option<String> {
+    redis::from_redis_value_ref(value).ok()
+}
+
+fn millis(time: Duration) -> Result<u64, SharedError> {
+    let (shortest, longest) = TIMES;
+    if !(shortest..=longest).contains(&time) {
+        return Err(SharedError::Invalid("a time to keep a key is below 1 ms or above 366 days"));
+    }
+    Ok(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests;

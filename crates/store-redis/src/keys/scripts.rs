@@ -1,0 +1,16 @@
+//! The scripts that decide on the server.
+
+use std::sync::LazyLock;
+
+use redis::Script;
+
+macro_rules! script {
+    ($name:literal) => {
+        LazyLock::new(|| Script::new(include_str!(concat!("../lua/", $name, ".lua"))))
+    };
+}
+
+pub(super) static CLAIM: LazyLock<Script> = script!("claim");
+pub(super) static RENEW: LazyLock<Script> = script!("renew");
+pub(super) static BIND: LazyLock<Script> = script!("bind");
+pub(super) static RELEASE: LazyLock<Script> = script!("release");

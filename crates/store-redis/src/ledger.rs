@@ -1,0 +1,260 @@
+//! The policies' memory, shared by replicas.
+
+mod bounds;
+mod charges;
+mod periods;
+mod scripts;
+mod unheard;
+
+use std::fmt;
+use std::time::Duration;
+
+use message::{
+    Charge, Hold, Holder, Ledger, LedgerError, LedgerFuture, MessageId, Reserved, Settlement,
+    Taken, Timestamp,
+};
+use redis::{Script, ScriptInvocation};
+
+use crate::Connection;
+use crate::fault::Fault;
+use bounds::{check_key, check_ttl, check_value};
+use unheard::Unheard;
+
+/// The least token of this ledger's holds. Other ledgers count theirs from one, so a token tells whose it is.
+const LEAST_TOKEN: u64 = 1 << 62;
+/// Kinds of keys; a hold's key begins with its own.
+const VALUE: &str = "v:";
+const RESERVATION: &str = "r:";
+const LIMIT: &str = "l:";
+/// The set beside a limit's hash.
+const OF_LIMIT: &str = "z:";
+
+/// A [`Ledger`] on a server that replicas share; it answers exactly as `store::MemoryLedger` does.
+///
+/// It goes by the server's clock, never by the caller's, and never back in time for a key. A call that was given up on, by
+/// its timeout or because its future was dropped, gives back in the background what it may have taken. A hold that is
+/// never settled counts as kept, and ends by itself.
+///
+/// A limit's memory on the server is bounded by its quota for windows, by 1,024 open charges for the others.
+#[derive(Clone)]
+pub struct RedisLedger {
+    connection: Connection,
+    clock: Clock,
+}
+
+/// The scripts' first argument, of the caller's instant.
+type Clock = fn(Timestamp) -> String;
+
+impl RedisLedger {
+    /// A ledger on `connection`.
+    pub fn new(connection: Connection) -> Self {
+        // Nothing: the server's own.
+        Self { connection, clock: |_| String::new() }
+    }
+
+    /// Tests run through days.
+    #[cfg(test)]
+    pub(crate) fn by_the_callers_clock(connection: Connection) -> Self {
+        Self { connection, clock: |now| (now.0 * 1_000).to_string() }
+    }
+
+    /// Whether `hold` was made by a ledger of this kind.
+    pub(crate) fn made(hold: &Hold) -> bool {
+        hold.token >= LEAST_TOKEN
+    }
+
+    /// What is called `name` and of `kind`; different owners, kinds and names never meet.
+    fn key(&self, owner: &str, kind: &str, name: &str) -> String {
+        self.connection.key(&[&owner.len().to_string(), ":", owner, kind, name])
+    }
+
+    /// A call that decides by the clock.
+    fn asking<'a>(&self, script: &'a Script, now: Timestamp) -> ScriptInvocation<'a> {
+        let mut call = script.prepare_invoke();
+        call.arg((self.clock)(now));
+        call
+    }
+
+    async fn taken(
+        &self,
+        owner: &str,
+        charges: &[Charge],
+        now: Timestamp,
+        charging: bool,
+    ) -> Result<Taken, LedgerError> {
+        let holds = charges::holds(owner, charges)?;
+        if charges.is_empty() {
+            return Ok(Taken::Ok { standings: Vec::new(), holds });
+        }
+        let mut call = self.asking(&scripts::TAKE, now);
+        call.arg(u8::from(charging));
+        for (charge, hold) in charges.iter().zip(&holds) {
+            let [hash, set] = self.limit_keys(hold);
+            call.key(hash).key(set);
+            charges::write(charge, hold.token, now, &mut call)?;
+        }
+        let mut unheard = Unheard::of(self, if charging { holds } else { Vec::new() });
+        let answer: Vec<u64> = unheard.call(&call).await?;
+        charges::read(&answer, charges, || unheard.heard())
+    }
+
+    fn limit_keys(&self, hold: &Hold) -> [String; 2] {
+        let name = hold.key.strip_prefix(LIMIT).unwrap_or(&hold.key);
+        [LIMIT, OF_LIMIT].map(|kind| self.key(&hold.owner, kind, name))
+    }
+
+    async fn settled(&self, holds: &[Hold], settlement: Settlement) -> Result<(), Fault> {
+        let mut call = scripts::SETTLE.prepare_invoke();
+        call.arg(u8::from(settlement == Settlement::GiveBack));
+        // What another ledger made has no name here.
+        for hold in holds.iter().filter(|hold| Self::made(hold)) {
+            let [hash, set] = match hold.key.strip_prefix(RESERVATION) {
+                Some(name) => [RESERVATION; 2].map(|kind| self.key(&hold.owner, kind, name)),
+                None => self.limit_keys(hold),
+            };
+            call.key(hash).key(set).arg(hold.token);
+        }
+        self.connection.call(&call).await
+    }
+}
+
+impl Ledger for RedisLedger {
+    fn get<'a>(
+        &'a self,
+        owner: &'a str,
+        key: &'a str,
+        now: Timestamp,
+    ) -> LedgerFuture<'a, Option<Vec<u8>>> {
+        Box::pin(async move {
+            check_key(key)?;
+            let mut call = self.asking(&scripts::GET, now);
+            call.key(self.key(owner, VALUE, key));
+            Ok(self.connection.call(&call).await?)
+        })
+    }
+
+    fn put<'a>(
+        &'a self,
+        owner: &'a str,
+        key: &'a str,
+        value: Vec<u8>,
+        ttl: Duration,
+        if_absent: bool,
+        now: Timestamp,
+    ) -> LedgerFuture<'a, bool> {
+        Box::pin(async move {
+            check_key(key)?;
+            check_ttl(ttl)?;
+            check_value(&value)?;
+            let mut call = self.asking(&scripts::PUT, now);
+            call.key(self.key(owner, VALUE, key));
+            call.arg(value).arg(micros(ttl)).arg(u8::from(if_absent));
+            Ok(self.connection.call(&call).await?)
+        })
+    }
+
+    fn increment<'a>(
+        &'a self,
+        owner: &'a str,
+        key: &'a str,
+        delta: i64,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> LedgerFuture<'a, i64> {
+        Box::pin(async move {
+            check_key(key)?;
+            check_ttl(ttl)?;
+            let mut call = self.asking(&scripts::INCREMENT, now);
+            call.key(self.key(owner, VALUE, key)).arg(delta).arg(micros(ttl));
+            let sum: Option<i64> = self.connection.call(&call).await?;
+            sum.ok_or_else(|| {
+                LedgerError::Invalid("the value under this key is not a counter".into())
+            })
+        })
+    }
+
+    fn reserve<'a>(
+        &'a self,
+        owner: &'a str,
+        key: &'a str,
+        ttl: Duration,
+        by: &'a MessageId,
+        now: Timestamp,
+    ) -> LedgerFuture<'a, Reserved> {
+        Box::pin(async move {
+            check_key(key)?;
+            check_ttl(ttl)?;
+            let hold = Hold {
+                owner: owner.into(),
+                key: [RESERVATION, key].concat(),
+                token: charges::token(),
+            };
+            let mut call = self.asking(&scripts::RESERVE, now);
+            call.key(self.key(owner, RESERVATION, key));
+            call.arg(&*by.0).arg(hold.token).arg(micros(ttl));
+            let mut unheard = Unheard::of(self, vec![hold.clone()]);
+            let held: Option<(String, u64)> = unheard.call(&call).await?;
+            unheard.heard();
+            Ok(held.map(holder).map_or(Reserved::Yes(hold), Reserved::Held))
+        })
+    }
+
+    fn take<'a>(
+        &'a self,
+        owner: &'a str,
+        charges: &'a [Charge],
+        now: Timestamp,
+    ) -> LedgerFuture<'a, Taken> {
+        Box::pin(self.taken(owner, charges, now, true))
+    }
+
+    fn holder<'a>(
+        &'a self,
+        owner: &'a str,
+        key: &'a str,
+        now: Timestamp,
+    ) -> LedgerFuture<'a, Option<Holder>> {
+        Box::pin(async move {
+            check_key(key)?;
+            let mut call = self.asking(&scripts::HOLDER, now);
+            call.key(self.key(owner, RESERVATION, key));
+            let held: Option<(String, u64)> = self.connection.call(&call).await?;
+            Ok(held.map(holder))
+        })
+    }
+
+    fn peek<'a>(
+        &'a self,
+        owner: &'a str,
+        charges: &'a [Charge],
+        now: Timestamp,
+    ) -> LedgerFuture<'a, Taken> {
+        Box::pin(self.taken(owner, charges, now, false))
+    }
+
+    fn settle<'a>(&'a self, holds: Vec<Hold>, settlement: Settlement) -> LedgerFuture<'a, ()> {
+        Box::pin(async move {
+            if !holds.iter().any(Self::made) {
+                return Ok(());
+            }
+            Ok(self.settled(&holds, settlement).await?)
+        })
+    }
+}
+
+impl fmt::Debug for RedisLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisLedger").field("connection", &self.connection).finish_non_exhaustive()
+    }
+}
+
+fn holder((by, until_ms): (String, u64)) -> Holder {
+    Holder { by: MessageId(by.into()), until: Timestamp(until_ms) }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

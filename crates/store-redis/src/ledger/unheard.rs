@@ -1,0 +1,54 @@
+//! Calls that were given up on.
+
+use std::mem;
+
+use message::{Hold, Settlement};
+use redis::{FromRedisValue, ScriptInvocation};
+
+use super::RedisLedger;
+use crate::fault::Fault;
+
+/// What a call may take. Dropped before its answer was heard, it is given back in the background: the server answers one
+/// connection's calls in their order, so the giving back comes after the taking.
+pub(super) struct Unheard<'a> {
+    ledger: &'a RedisLedger,
+    holds: Vec<Hold>,
+}
+
+impl<'a> Unheard<'a> {
+    pub(super) fn of(ledger: &'a RedisLedger, holds: Vec<Hold>) -> Self {
+        Self { ledger, holds }
+    }
+
+    /// Makes the call.
+    pub(super) async fn call<T: FromRedisValue>(
+        &mut self,
+        call: &ScriptInvocation<'_>,
+    ) -> Result<T, Fault> {
+        let answered = self.ledger.connection.call(call).await;
+        if let Err(Fault::Away(_)) = answered {
+            // Nothing was sent.
+            self.holds.clear();
+        }
+        answered
+    }
+
+    /// The answer is known: what was taken is the caller's.
+    pub(super) fn heard(mut self) -> Vec<Hold> {
+        mem::take(&mut self.holds)
+    }
+}
+
+impl Drop for Unheard<'_> {
+    fn drop(&mut self) {
+        if self.holds.is_empty() {
+            return;
+        }
+        let (ledger, holds) = (self.ledger.clone(), mem::take(&mut self.holds));
+        self.ledger.connection.runtime().spawn(async move {
+            if let Err(fault) = ledger.settled(&holds, Settlement::GiveBack).await {
+                tracing::warn!(holds = holds.len(), error = %fault, "what a call may have taken could not be given back; it will expire");
+            }
+        });
+    }
+}

@@ -1,0 +1,47 @@
+#!lua flags=allow-oom
+-- Ends holds: kept, or given back. One that is not open any more stays as it was settled.
+--
+-- KEYS: a hash and a set for each limit's, the reservation twice for a reservation's. ARGV: 1 to give back or 0 to keep,
+-- then each hold's token.
+local back = ARGV[1] == '1'
+
+local function reservation(key)
+  if back then redis.call('DEL', key) else redis.call('HDEL', key, 'open') end
+end
+
+-- Adds to a field that may be missing.
+local function add(h, field, amount)
+  redis.call('HSET', h, field, string.format('%.0f', (redis.call('HGET', h, field) or 0) + amount))
+end
+
+local function window(h, z, token, cost)
+  if cost < 0 then return end
+  if not back then
+    redis.call('HSET', h, token, -cost)
+    return
+  end
+  redis.call('ZREM', z, token)
+  redis.call('HDEL', h, token)
+  add(h, 'u', -cost)
+end
+
+local function sum(h, z, token, amount, field)
+  redis.call('ZREM', z, token)
+  redis.call('HDEL', h, token)
+  add(h, 'o', -amount)
+  if back then add(h, field, -amount) end
+end
+
+for i = 1, #KEYS / 2 do
+  local h, z, token = KEYS[2 * i - 1], KEYS[2 * i], ARGV[i + 1]
+  if h == z then
+    if redis.call('HGET', h, 'open') == token then reservation(h) end
+  else
+    local amount = tonumber(redis.call('HGET', h, token))
+    local kind = string.sub(redis.call('HGET', h, 'k') or ' ', 1, 1)
+    if amount and kind == 'w' then window(h, z, token, amount) end
+    if amount and kind == 'g' then sum(h, z, token, amount, 'l') end
+    if amount and kind == 'c' then sum(h, z, token, amount, 'u') end
+  end
+end
+return 1
