@@ -10,6 +10,8 @@ use tempfile::TempDir;
 use crate::{Connection, SharedOptions};
 
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
+/// Stands before the port where it is for TLS; the last of the options.
+const TLS: &str = "--tls-port";
 /// Most ports that are tried: another program may take one between its choice and its use.
 const TRIES: usize = 20;
 
@@ -39,6 +41,13 @@ impl Server {
         panic!("the server found none of {TRIES} ports free");
     }
 
+    /// Speaks TLS alone, with the certificate in `folder`: `certificate.pem` and `key.pem`.
+    pub(crate) fn start_with_tls(folder: &str) -> Self {
+        let (certificate, key) = (format!("{folder}/certificate.pem"), format!("{folder}/key.pem"));
+        let files = ["--tls-cert-file", &certificate, "--tls-key-file", &key];
+        Self::start_with(&[&files[..], &["--tls-auth-clients", "no", TLS]].concat())
+    }
+
     pub(crate) fn kill(&mut self) {
         self.process.kill().expect("the server's process can be killed");
         self.process.wait().expect("the server's process ends");
@@ -51,7 +60,9 @@ impl Server {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        let scheme =
+            if self.extra.last().is_some_and(|word| word == TLS) { "rediss" } else { "redis" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     pub(crate) fn options(&self) -> SharedOptions {
@@ -121,13 +132,19 @@ fn launched(port: u16, extra: &[String], folder: &TempDir) -> Option<Child> {
 
 fn spawned(port: u16, extra: &[String], folder: &TempDir) -> Child {
     let port = port.to_string();
+    let ports = if extra.last().is_some_and(|word| word == TLS) {
+        vec![&*port, "--port", "0"]
+    } else {
+        vec!["--port", &port]
+    };
     for program in PROGRAMS {
         let mut command = Command::new(program);
         command
-            .args(["--bind", "127.0.0.1", "--port", &port, "--daemonize", "no"])
+            .args(["--bind", "127.0.0.1", "--daemonize", "no"])
             .args(["--save", "", "--appendonly", "no", "--dir"])
             .arg(folder.path())
             .args(extra)
+            .args(&ports)
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
         if let Ok(process) = command.spawn() {

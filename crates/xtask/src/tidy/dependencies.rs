@@ -50,7 +50,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plivo-client", &["message"]),
     ("plivo-sim", &[]),
     ("telemetry", &[]),
-    ("sidecar", &["message", "plivo-client", "policy-host", "policy-wit", "store", "telemetry"]),
+    (
+        "sidecar",
+        &[
+            "message",
+            "plivo-client",
+            "policy-host",
+            "policy-wit",
+            "store",
+            "store-redis",
+            "telemetry",
+        ],
+    ),
     ("xtask", &[]),
 ];
 const POLICY_ARROWS: &[&str] = &["message", "policy-sdk"];
