@@ -67,7 +67,9 @@ fn apply(
     let mut update = connection.prepare_cached(
         "UPDATE messages SET status = ?2, updated = ?3, message_uuid = coalesce(message_uuid, ?4), \
          error_code = CASE WHEN ?5 THEN ?6 ELSE error_code END, \
-         report = CASE WHEN ?5 OR report IS NULL THEN ?7 ELSE report END WHERE id = ?1",
+         report = CASE WHEN ?5 OR report IS NULL THEN ?7 ELSE report END, \
+         next_look = CASE WHEN ?8 AND coalesce(message_uuid, ?4) IS NOT NULL THEN coalesce(next_look, ?3) ELSE next_look END \
+         WHERE id = ?1",
     )?;
     update.execute(rusqlite::params![
         &*id.0,
@@ -77,6 +79,9 @@ fn apply(
         moves,
         report.error_code,
         report_json(&report.facts),
+        // The report is before the end of the call that it is about. Whoever ends that says when Plivo is asked; should
+        // nobody, because the process ends first, it is asked at once.
+        moves && before.status.is_open(),
     ])?;
     moved(connection, id, (before.status, after), content)?;
     if moves && after.is_announced() {

@@ -55,6 +55,26 @@ async fn a_report_that_comes_twice_is_known_by_message_status_and_sequence() {
 }
 
 #[tokio::test]
+async fn plivo_is_asked_about_a_message_that_a_report_took_out_of_the_hands_of_a_process_that_ended()
+ {
+    let store = open(&in_memory());
+    accept(&store, &["m1"]).await;
+    bring(&store, "m1", Status::Sending).await;
+    tell(&store, report(Status::Submitted, 1)).await;
+    let due = store.due_looks(later(5), 10).await.unwrap();
+    assert_eq!(due.iter().map(|record| &*record.id.0).collect::<Vec<_>>(), ["m1"]);
+
+    // Where the call ends here after all, that says when.
+    let ended = Change { next_look: Some(later(90)), ..Change::to(Status::Submitted, later(6)) };
+    store.change(&id("m1"), ended).await.unwrap();
+    assert_eq!(store.due_looks(later(89), 10).await.unwrap().len(), 0);
+    tell(&store, report(Status::Sent, 2)).await;
+    assert_eq!(store.due_looks(later(90), 10).await.unwrap().len(), 1);
+    tell(&store, report(Status::Delivered, 3)).await;
+    assert_eq!(store.due_looks(later(90), 10).await.unwrap().len(), 0);
+}
+
+#[tokio::test]
 async fn a_report_may_come_before_the_answer_that_it_is_about() {
     for (says, after) in [(Status::Sent, Status::Sent), (Status::Delivered, Status::Delivered)] {
         let store = open(&in_memory());
