@@ -70,8 +70,9 @@ pub(super) fn beginning(began: Timestamp) -> Timestamp {
 pub(super) fn sighting(free: &[String], unsettled: usize) -> Sighting {
     match free {
         [] => Sighting::Absent,
-        // All that may be there are: whichever of them this one takes, none is missing and none is sent twice.
-        [first, ..] if free.len() == unsettled.max(1) => Sighting::Here(first.clone()),
+        // All that may be there are: whichever of them this one takes, none is missing and none is sent twice. It takes
+        // the oldest, which Plivo lists last: a call that is still under way will be told its own.
+        [.., oldest] if free.len() == unsettled.max(1) => Sighting::Here(oldest.clone()),
         _ => Sighting::Unclear,
     }
 }
@@ -97,7 +98,7 @@ mod tests {
             (0, 1, Sighting::Absent),
             (0, 3, Sighting::Absent),
             (1, 1, Sighting::Here("u0".into())),
-            (2, 2, Sighting::Here("u0".into())),
+            (2, 2, Sighting::Here("u1".into())),
             (2, 1, Sighting::Unclear),
             (1, 2, Sighting::Unclear),
         ] {
