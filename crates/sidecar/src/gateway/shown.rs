@@ -31,14 +31,23 @@ pub(super) fn native(record: &Record) -> Value {
         "not_before": record.not_before.map(instant),
         "deadline": instant(record.deadline),
         "report": record.report.as_ref().map(report),
+        "final": no_report(record).then_some("no_report"),
         "attempts": record.attempts.iter().map(attempt).collect::<Vec<_>>(),
         "decisions": record.decisions.iter().map(decision).collect::<Vec<_>>(),
     })
 }
 
+/// Whether Plivo was asked for as long as it is, and no ending came: some carriers never report.
+fn no_report(record: &Record) -> bool {
+    let taken = matches!(record.status, Status::Submitted | Status::Sent);
+    taken && record.looks > 0 && record.next_look.is_none()
+}
+
 /// The record as Plivo's message details (plivo-api.md 2.1): what an SDK reads, of what is known here.
 pub(super) fn plivo(record: &Record, account: &str) -> Value {
-    let uuid = record.message_uuid.as_deref().unwrap_or(&record.id.0);
+    // The id that the app knows it by.
+    let known = record.message_uuid.as_deref().filter(|_| !record.own_id_told);
+    let uuid = known.unwrap_or(&record.id.0);
     let report = record.report.as_ref();
     json!({
         "message_uuid": uuid,

@@ -38,7 +38,9 @@ pub(super) fn params(event: &Event, record: &Record) -> Option<Vec<(String, Stri
         "sent" => "2",
         _ => "3",
     };
-    let uuid = record.message_uuid.as_deref().unwrap_or(&record.id.0);
+    // The id that the app knows it by.
+    let known = record.message_uuid.as_deref().filter(|_| !record.own_id_told);
+    let uuid = known.unwrap_or(&record.id.0);
     let report = record.report.as_ref();
     let said = |value: Option<&String>| value.cloned().unwrap_or_default();
     let units = report.and_then(|report| report.units).unwrap_or(record.segments.count);

@@ -27,6 +27,7 @@ CREATE TABLE messages (
   idempotency_key TEXT,                             -- of the request that brought it
   status         TEXT NOT NULL,
   message_uuid   TEXT,                              -- Plivo's id
+  own_id_told    INTEGER NOT NULL DEFAULT 0,        -- the app was answered our id, before Plivo's was known
   error_code     TEXT,
   created        INTEGER NOT NULL,
   updated        INTEGER NOT NULL,

@@ -80,6 +80,20 @@ impl Store {
 }
 
 impl Store {
+    /// The app was answered our id of a message in the place of Plivo's.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub fn told_own_id(&self, id: &MessageId) -> Commit<()> {
+        let id = id.clone();
+        self.database.write(move |connection| {
+            let sql = "UPDATE messages SET own_id_told = 1 WHERE id = ?";
+            connection.prepare_cached(sql)?.execute([&*id.0])?;
+            Ok(())
+        })
+    }
+
     /// Takes Plivo's id for a message in doubt, unless another message has it.
     ///
     /// # Errors

@@ -12,7 +12,8 @@ use super::{Attempt, AttemptOutcome, Decision, Record, ReportFacts, Status};
 /// The columns that [`record`] reads, in its order.
 pub(super) const COLUMNS: &str = "id, app, door, recipient, recipient_hash, sender_kind, sender, type, text, text_hash, \
      text_bytes, segments, media_urls, media_ids, intent, tags, plivo_log, trackable, traceparent, relay, status, \
-     message_uuid, error_code, created, updated, not_before, deadline, decisions, report, looks, next_look, number, idempotency_key";
+     message_uuid, error_code, created, updated, not_before, deadline, decisions, report, looks, next_look, number, \
+     idempotency_key, own_id_told";
 
 /// Most attempts that are kept of one message: the first and the latest.
 const ATTEMPTS: u32 = 16;
@@ -42,6 +43,7 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         traceparent: row.get(18)?,
         relay: row.get(19)?,
         idempotency_key: row.get(32)?,
+        own_id_told: row.get(33)?,
         status: Status::from_word(&status).ok_or_else(|| strange(20, "a status"))?,
         message_uuid: row.get(21)?,
         error_code: row.get(22)?,

@@ -54,6 +54,8 @@ pub struct Record {
     pub status: Status,
     /// Plivo's id of it, once known.
     pub message_uuid: Option<String>,
+    /// The app was answered our id in the place of Plivo's, which was not known yet.
+    pub own_id_told: bool,
     /// Why it failed: Sendgate's stable code, or Plivo's number from its delivery report.
     pub error_code: Option<String>,
     /// When it was accepted.
@@ -177,6 +179,7 @@ impl Record {
             idempotency_key: None,
             status: Status::Accepted,
             message_uuid: None,
+            own_id_told: false,
             error_code: None,
             created: now,
             updated: now,
