@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use crate::{Connection, SharedOptions};
 
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
-/// Stands before the port where it is for TLS; the last of the options.
-const TLS: &str = "--tls-port";
+/// As the last of the options: the port is for TLS alone.
+pub(crate) const TLS: &str = "--tls-port";
 /// Most ports that are tried: another program may take one between its choice and its use.
 const TRIES: usize = 20;
 
@@ -39,13 +39,6 @@ impl Server {
             }
         }
         panic!("the server found none of {TRIES} ports free");
-    }
-
-    /// Speaks TLS alone, with the certificate in `folder`: `certificate.pem` and `key.pem`.
-    pub(crate) fn start_with_tls(folder: &str) -> Self {
-        let (certificate, key) = (format!("{folder}/certificate.pem"), format!("{folder}/key.pem"));
-        let files = ["--tls-cert-file", &certificate, "--tls-key-file", &key];
-        Self::start_with(&[&files[..], &["--tls-auth-clients", "no", TLS]].concat())
     }
 
     pub(crate) fn kill(&mut self) {

@@ -18,7 +18,16 @@ const URL: &str = "SENDGATE_TEST_SHARED";
 
 #[tokio::test]
 async fn a_server_is_used_where_its_certificate_is_trusted_and_not_where_it_is_not() {
-    let server = Server::start_with_tls(CERTIFICATES);
+    let [certificate, key] = ["certificate", "key"].map(|of| format!("{CERTIFICATES}/{of}.pem"));
+    let server = Server::start_with(&[
+        "--tls-cert-file",
+        &certificate,
+        "--tls-key-file",
+        &key,
+        "--tls-auth-clients",
+        "no",
+        testing::TLS,
+    ]);
     let connection = Connection::open(server.options()).unwrap();
     let refused = |status: &Status| matches!(status, Status::Down { reason, .. } if reason.contains("UnknownIssuer"));
     connection.until(refused).await;
@@ -26,7 +35,7 @@ async fn a_server_is_used_where_its_certificate_is_trusted_and_not_where_it_is_n
     // Whom a process trusts is in its environment, which must not change while it runs.
     let inner = Command::new(env::current_exe().unwrap())
         .args(["--exact", "inner::a_trusted_server_comes_up", "--ignored"])
-        .env("SSL_CERT_FILE", format!("{CERTIFICATES}/certificate.pem"))
+        .env("SSL_CERT_FILE", &certificate)
         .env_remove("SSL_CERT_DIR")
         .env(URL, server.url())
         .output()
