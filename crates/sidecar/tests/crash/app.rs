@@ -40,8 +40,6 @@ pub(crate) struct Standing {
     pub(crate) status: String,
     pub(crate) code: Option<String>,
     pub(crate) uuid: Option<String>,
-    /// RFC 3339.
-    pub(crate) created: String,
 }
 
 impl App {
@@ -121,12 +119,7 @@ impl Reply {
 impl Standing {
     fn read(message: &Value) -> Option<Self> {
         let text = |name: &str| message[name].as_str().map(str::to_owned);
-        Some(Self {
-            status: text("status")?,
-            code: text("error_code"),
-            uuid: text("message_uuid"),
-            created: text("created_at")?,
-        })
+        Some(Self { status: text("status")?, code: text("error_code"), uuid: text("message_uuid") })
     }
 
     /// Whether its way to Plivo has not ended.
@@ -135,6 +128,11 @@ impl Standing {
             self.status.as_str(),
             "accepted" | "waiting" | "sending" | "retry_wait" | "in_doubt"
         )
+    }
+
+    /// Whether nothing more will be heard of it, but from a person.
+    pub(crate) fn is_final(&self) -> bool {
+        !self.is_open() && !matches!(self.status.as_str(), "submitted" | "sent")
     }
 
     /// Whether it is said in words that nobody knows.

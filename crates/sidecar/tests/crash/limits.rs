@@ -73,7 +73,9 @@ async fn never_one_more_than_the_limit_is_sent_and_never_one_less_however_often_
     let app = App::new(victim.apps);
     let standings = settled(&app).await;
     let failed = |all: &HashMap<String, Standing>| {
-        all.values().filter(|standing| standing.status == "failed").count()
+        all.values()
+            .filter(|standing| standing.status == "failed" && !standing.is_unknown())
+            .count()
     };
     assert!(standings.len() - failed(&standings) <= OF_APP, "before the end: {standings:#?}");
     // Now that nothing is on its way whose charge may be given back, the rest of the limit is used up.
@@ -88,16 +90,22 @@ async fn never_one_more_than_the_limit_is_sent_and_never_one_less_however_often_
         *by_number.entry(sent.dst).or_default() += 1;
     }
     let sent: usize = by_number.values().sum();
+    let unknown = standings.values().filter(|standing| standing.is_unknown()).count();
     show(&format!(
-        "{killed} kills under a limit of {OF_APP}: {} accepted, {} refused, {} given back, {sent} sent",
+        "{killed} kills under a limit of {OF_APP}: {} accepted, {} refused, {} given back, {sent} sent, {unknown} unknown",
         wishes.accepted,
         wishes.refused,
         failed(&standings),
     ));
-    assert_eq!(sent, OF_APP, "the limit of the app; by number: {by_number:?}");
+    let held = standings.len() - failed(&standings);
+    assert_eq!(held, OF_APP, "the limit of the app, as the records have it");
+    assert!(sent <= OF_APP, "{sent} at Plivo under a limit of {OF_APP}");
+    assert!(sent + unknown >= OF_APP, "what is accepted is sent, or said to be unknown");
     assert!(by_number.values().all(|count| *count <= OF_NUMBER), "by number: {by_number:?}");
-    assert_eq!(standings.len() - failed(&standings), OF_APP, "what is not given back");
-    assert!(killed > KILLS / 2, "only {killed} processes came to where they are killed");
+    assert!(
+        killed > KILLS / 2,
+        "only {killed} processes came to where they die; has the program its fail points?"
+    );
 }
 
 impl Wishes {
@@ -106,7 +114,7 @@ impl Wishes {
             key: format!("limit-{nth}"),
             to: format!("+1415555{:04}", 100 + nth % NUMBERS),
             text: format!("limit {nth}"),
-            waits: nth % 2 == 0,
+            waits: nth.is_multiple_of(2),
         };
         // As many for each number as it may have, and a few more.
         let many = u32::try_from(OF_NUMBER + 4).unwrap_or(u32::MAX) * NUMBERS;

@@ -109,6 +109,6 @@ fn order(nth: u32) -> Order {
         key: format!("load-{nth}"),
         to: format!("+1415{:07}", 2_000_000 + nth),
         text: format!("load {nth}"),
-        waits: nth % 4 == 0,
+        waits: nth.is_multiple_of(4),
     }
 }

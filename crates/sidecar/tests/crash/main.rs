@@ -5,10 +5,12 @@
 #![allow(clippy::unwrap_used, reason = "a failed step ends the test, and says where")]
 
 mod app;
+mod count;
 #[path = "../it/harness/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the whole-process tests need more of it")]
 mod harness;
 mod limits;
+mod listener;
 mod load;
 mod place;
 mod plan;

@@ -11,6 +11,10 @@ pub(crate) enum Place {
     App(Step),
     /// A step of a request between the sidecar and Plivo.
     Plivo(Step),
+    /// A step of Plivo's report to the sidecar.
+    Report(Step),
+    /// A step of the sidecar's call to the app, which tells it what became of a message.
+    Relay(Step),
 }
 
 /// How far a request has come.
@@ -67,10 +71,12 @@ pub(crate) enum Met {
     InDoubt,
     /// By the next process, after one that was killed in the middle of a call.
     Recovery,
+    /// When Plivo reports on a message, and the app is told.
+    Reporting,
 }
 
 /// Every named point, when it is met, and how often it may have been met before the kill.
-pub(crate) const POINTS: [(&str, Met, u32); 17] = [
+pub(crate) const POINTS: [(&str, Met, u32); 19] = [
     ("accept.begin", Met::Sending, 3),
     ("accept.in_transaction", Met::Sending, 3),
     ("accept.done", Met::Sending, 3),
@@ -88,14 +94,49 @@ pub(crate) const POINTS: [(&str, Met, u32); 17] = [
     ("adopt.done", Met::Recovery, 1),
     ("resume.begin", Met::Recovery, 1),
     ("resume.written", Met::Recovery, 1),
+    ("report.in_transaction", Met::Reporting, 6),
+    ("relay.in_transaction", Met::Reporting, 6),
 ];
 
 impl Place {
     /// Every place, in the order of a send.
     pub(crate) fn all() -> Vec<Self> {
         let points = POINTS.iter().map(|(name, _, _)| Self::Point(name));
-        let app = Step::ALL.into_iter().map(Self::App);
-        points.chain(app).chain(Step::ALL.into_iter().map(Self::Plivo)).collect()
+        let steps = |kind: fn(Step) -> Self| Step::ALL.into_iter().map(kind);
+        let (app, plivo) = (steps(Self::App), steps(Self::Plivo));
+        let (report, relay) = (steps(Self::Report), steps(Self::Relay));
+        points.chain(app).chain(plivo).chain(report).chain(relay).collect()
+    }
+
+    /// When it is met.
+    pub(crate) fn met(self) -> Met {
+        match self {
+            Self::Point(name) => {
+                let point = POINTS.iter().find(|(known, _, _)| *known == name);
+                point.map_or(Met::Sending, |(_, met, _)| *met)
+            }
+            Self::App(_) | Self::Plivo(_) => Met::Sending,
+            Self::Report(_) | Self::Relay(_) => Met::Reporting,
+        }
+    }
+
+    /// How often it may be passed before the kill, by so many messages.
+    pub(crate) fn most_spared(self, messages: u32) -> u32 {
+        match self {
+            Self::Point(name) => {
+                let point = POINTS.iter().find(|(known, _, _)| *known == name);
+                let times = point.map_or(1, |(_, _, times)| *times);
+                // What each message passes once is not spared more often than there are messages.
+                times.min(messages * times.div_ceil(3))
+            }
+            // Connections are kept, so there may be no other.
+            Self::App(Step::Accepted)
+            | Self::Plivo(Step::Accepted)
+            | Self::Report(Step::Accepted)
+            | Self::Relay(Step::Accepted) => 1,
+            Self::App(_) | Self::Plivo(_) => 2.min(messages),
+            Self::Report(_) | Self::Relay(_) => 2 * messages,
+        }
     }
 }
 
@@ -105,6 +146,8 @@ impl fmt::Display for Place {
             Self::Point(name) => (*name).to_owned(),
             Self::App(step) => format!("app: {}", step.words()),
             Self::Plivo(step) => format!("plivo: {}", step.words()),
+            Self::Report(step) => format!("report: {}", step.words()),
+            Self::Relay(step) => format!("relay: {}", step.words()),
         };
         f.pad(&text)
     }

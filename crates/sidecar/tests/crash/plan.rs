@@ -1,14 +1,15 @@
 //! What happens in one run, all of it drawn from a seed.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use fastrand::Rng;
-use plivo_sim::Step as Answer;
+use plivo_sim::{Callbacks, SimConfig, Step as Answer};
+use serde_json::{Value, json};
 
 use crate::app::Order;
-use crate::harness::{Policy, Setup};
-use crate::place::{Met, POINTS, Place};
-use serde_json::{Value, json};
+use crate::harness::{App, Policy, Setup, TOKEN};
+use crate::place::{Met, Place};
 
 /// One run.
 #[derive(Clone)]
@@ -29,8 +30,20 @@ pub(crate) struct Plan {
     pub(crate) no_list: bool,
     /// All go to one number.
     pub(crate) one_number: bool,
+    /// Plivo reports on what it has, and the app is told.
+    pub(crate) reports: bool,
     policies: bool,
     durability: &'static str,
+}
+
+/// Where a sidecar finds everybody else, and Plivo the sidecar.
+#[derive(Clone, Copy)]
+pub(crate) struct Around {
+    pub(crate) plivo: SocketAddr,
+    /// Leads to the sidecar's callback listener.
+    pub(crate) callbacks: SocketAddr,
+    /// Where the app is told what became of its messages.
+    pub(crate) listener: SocketAddr,
 }
 
 /// How one process is killed.
@@ -57,12 +70,13 @@ impl Plan {
         let one_number = chance(&mut rng, 4);
         let orders = orders(&mut rng, run, one_number);
         let before = if chance(&mut rng, 4) { rng.usize(..orders.len()) } else { 0 };
-        let met = POINTS.iter().find(|(name, _, _)| Place::Point(name) == place);
-        let met = met.map_or(Met::Sending, |(_, met, _)| *met);
+        let met = place.met();
         let no_list = met != Met::Recovery && chance(&mut rng, 10);
+        let kills = kills(&mut rng, place, orders.len());
+        let reported = kills.iter().any(|kill| kill.place.met() == Met::Reporting);
         Self {
             place,
-            kills: kills(&mut rng, place, met, orders.len()),
+            kills,
             before,
             at_once: rng.bool(),
             script: script(&mut rng, met),
@@ -73,29 +87,52 @@ impl Plan {
             }),
             no_list,
             one_number,
+            reports: reported || chance(&mut rng, 6),
             policies: chance(&mut rng, 8),
             durability: if rng.bool() { "power" } else { "process" },
             orders,
         }
     }
 
-    /// What the sidecar is configured with, for Plivo at `base_url`.
-    pub(crate) fn setup(&self, base_url: &str) -> Setup {
+    /// What the sidecar is configured with.
+    pub(crate) fn setup(&self, around: Around) -> Setup {
         // Plivo's list is asked a second after the call, then when it must show what there is.
         let settle = if self.no_list { json!([1]) } else { json!([1, 3]) };
-        let setup = Setup::with_base_url(base_url)
+        let setup = Setup::with_base_url(&format!("http://{}", around.plivo))
             .set("store.ephemeral", Value::Null)
             .set("store.path", "sendgate.db")
             .set("store.durability", self.durability)
             .set("delivery.settle_s", settle)
             .set("plivo.connect_timeout_ms", 1_000)
             .set("plivo.call_timeout_ms", u64::try_from(CALL.as_millis()).unwrap_or(u64::MAX));
+        let setup = if self.reports { self.with_reports(setup, around) } else { setup };
         if !self.policies {
             return setup;
         }
         let wide =
             json!({"limits": [{"name": "app", "scope": "app", "quota": 1_000, "per_s": 60}]});
         setup.policy(Policy::new("dedup")).policy(Policy::new("throttle").settings(wide))
+    }
+
+    /// What Plivo is like.
+    pub(crate) fn plivo(&self) -> SimConfig {
+        let callbacks = if self.reports { Callbacks::auto() } else { Callbacks::Off };
+        // Plivo's own pace would be a minute.
+        let callback_retry = Duration::from_millis(200);
+        SimConfig { callbacks, callback_retry, ..SimConfig::default() }
+    }
+
+    fn with_reports(&self, setup: Setup, around: Around) -> Setup {
+        let app = App::new("demo", TOKEN)
+            .set("relay_url", format!("http://{}/told", around.listener))
+            .set("relay_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        setup
+            .set("listen.callbacks", "127.0.0.1:0")
+            .set("listen.callbacks_url", format!("http://{}", around.callbacks))
+            // Reports that no process was there to take are asked for.
+            .set("delivery.report_silence_s", 1)
+            .set("delivery.poll_s", json!([1]))
+            .app(app)
     }
 }
 
@@ -111,20 +148,15 @@ fn orders(rng: &mut Rng, run: u64, one_number: bool) -> Vec<Order> {
     (0..count).map(order).collect()
 }
 
-fn kills(rng: &mut Rng, place: Place, met: Met, orders: usize) -> Vec<Kill> {
-    // What each message passes once is not spared more often than there are messages.
-    let orders = u32::try_from(orders).unwrap_or(u32::MAX);
-    let spare = |rng: &mut Rng, place: Place| match place {
-        Place::Point(_) => {
-            let point = POINTS.iter().find(|(name, _, _)| Place::Point(name) == place);
-            let times = point.map_or(1, |(_, _, times)| *times);
-            rng.u32(..times.min(orders * times.div_ceil(3)))
-        }
-        Place::App(_) | Place::Plivo(_) => rng.u32(..2.min(orders)),
+fn kills(rng: &mut Rng, place: Place, messages: usize) -> Vec<Kill> {
+    let messages = u32::try_from(messages).unwrap_or(u32::MAX);
+    let kill = |rng: &mut Rng, place: Place| Kill {
+        place,
+        spare: rng.u32(..place.most_spared(messages)),
+        goes_on: rng.bool(),
     };
-    let kill = |rng: &mut Rng, place| Kill { place, spare: spare(rng, place), goes_on: rng.bool() };
     let mut kills = vec![kill(rng, place)];
-    if met == Met::Recovery {
+    if place.met() == Met::Recovery {
         // Somebody must leave something behind first.
         let cut_off = ["delivery.intent", "delivery.answered", "delivery.outcome"];
         let first = Place::Point(cut_off[rng.usize(..cut_off.len())]);

@@ -2,35 +2,18 @@
 
 use std::collections::HashMap;
 
-use plivo_sim::{PlivoSim, SimConfig};
+use plivo_sim::PlivoSim;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::app::{App, Reply, Standing};
+use crate::count::Played;
 use crate::harness::{Folder, PATIENCE};
+use crate::listener::Listener;
 use crate::place::Place;
-use crate::plan::{Kill, Plan};
+use crate::plan::{Around, Kill, Plan};
 use crate::proxy::{Aim, Proxy};
 use crate::victim::Victim;
-
-/// What came of a run.
-#[derive(Debug, Default)]
-pub(crate) struct Played {
-    /// The process died where it should.
-    pub(crate) reached: bool,
-    /// Messages at Plivo.
-    pub(crate) sent: usize,
-    /// Requests that were answered again.
-    pub(crate) replayed: usize,
-    /// Messages of which it is said that nobody knows.
-    pub(crate) unknown: usize,
-    /// Each by its text.
-    pub(crate) duplicates: Vec<String>,
-    /// Messages that are accepted, not at Plivo, and not said to be unknown.
-    pub(crate) losses: Vec<String>,
-    /// Whatever else is not as it should be.
-    pub(crate) faults: Vec<String>,
-}
 
 /// Everything that outlives the processes.
 struct Stage {
@@ -38,7 +21,13 @@ struct Stage {
     folder: Folder,
     plivo: PlivoSim,
     to_plivo: Proxy,
+    /// From the app to the sidecar.
     door: Proxy,
+    /// From Plivo to the sidecar, with reports.
+    ingress: Proxy,
+    /// From the sidecar to the app's listener.
+    outlet: Proxy,
+    listener: Listener,
     app: App,
     /// What the app was told, by order.
     told: Vec<Option<Reply>>,
@@ -51,18 +40,30 @@ struct Stage {
 ///
 /// Where something hangs, or a process ends by anything but the kill.
 pub(crate) async fn play(plan: Plan) -> Played {
-    let plivo = PlivoSim::start(SimConfig::default()).await;
+    let plivo = PlivoSim::start(plan.plivo()).await;
     plivo.script(plan.script.clone()).await;
     plivo.set_list_delay(plan.list_delay);
-    let (to_plivo, door) = (Proxy::start(), Proxy::start());
+    let (to_plivo, door, ingress, outlet) =
+        (Proxy::start(), Proxy::start(), Proxy::start(), Proxy::start());
+    let listener = Listener::start();
     to_plivo.lead_to(plivo.address());
+    outlet.lead_to(listener.address);
     if plan.no_list {
         to_plivo.hide();
     }
-    let app = App::new(door.address);
-    let told = vec![None; plan.orders.len()];
-    let (folder, played) = (Folder::new(), Played::default());
-    let mut stage = Stage { plan, folder, plivo, to_plivo, door, app, told, played };
+    let mut stage = Stage {
+        app: App::new(door.address),
+        told: vec![None; plan.orders.len()],
+        folder: Folder::new(),
+        played: Played::default(),
+        plan,
+        plivo,
+        to_plivo,
+        door,
+        ingress,
+        outlet,
+        listener,
+    };
     if stage.plan.before > 0 {
         stage.live(None, stage.plan.before).await;
     }
@@ -98,18 +99,31 @@ impl Stage {
         let standings = self.settled(&alive).await.expect("nothing kills it");
         self.ask_again().await;
         victim.kill().await;
-        self.count(&standings);
-        self.played
+        let Self { plan, plivo, listener, told, mut played, .. } = self;
+        played.count(&plan, &told, &standings, &plivo.sends());
+        played.count_events(&listener.told());
+        played
     }
 
     async fn start(&self, kill: Option<&Kill>) -> Option<Victim> {
-        let setup = self.plan.setup(&format!("http://{}", self.to_plivo.address));
+        let setup = self.plan.setup(Around {
+            plivo: self.to_plivo.address,
+            callbacks: self.ingress.address,
+            listener: self.outlet.address,
+        });
         let fail = kill.and_then(|kill| match kill.place {
             Place::Point(name) => Some(format!("{name}:{}", kill.spare + 1)),
-            Place::App(_) | Place::Plivo(_) => None,
+            _ => None,
         });
         let victim = Victim::start(&self.folder, &setup, fail).await?;
         self.door.lead_to(victim.apps);
+        if self.plan.reports {
+            let Some(callbacks) = victim.callbacks().await else {
+                victim.kill().await;
+                return None;
+            };
+            self.ingress.lead_to(callbacks);
+        }
         if let Some(Kill { place, spare, goes_on }) = kill {
             let aim =
                 |step| Aim { step, spare: *spare, goes_on: *goes_on, killer: victim.killer() };
@@ -117,6 +131,8 @@ impl Stage {
                 Place::Point(_) => {}
                 Place::App(step) => self.door.aim(aim(step)),
                 Place::Plivo(step) => self.to_plivo.aim(aim(step)),
+                Place::Report(step) => self.ingress.aim(aim(step)),
+                Place::Relay(step) => self.outlet.aim(aim(step)),
             }
         }
         Some(victim)
@@ -167,7 +183,8 @@ impl Stage {
         let waited = timeout(PATIENCE, async {
             while alive() {
                 if let Some(standings) = self.app.standings().await
-                    && !standings.values().any(Standing::is_open)
+                    && standings.values().all(|standing| self.is_settled(standing))
+                    && self.untold(&standings).is_empty()
                 {
                     return Some(standings);
                 }
@@ -177,9 +194,26 @@ impl Stage {
         });
         let Ok(found) = waited.await else {
             let last = self.app.standings().await;
-            panic!("messages are still on their way after {PATIENCE:?}: {last:?}");
+            let untold = last.as_ref().map(|last| self.untold(last));
+            panic!(
+                "after {PATIENCE:?} these are still on their way: {last:#?}\nuntold: {untold:?}"
+            );
         };
         found
+    }
+
+    fn is_settled(&self, standing: &Standing) -> bool {
+        if self.plan.reports { standing.is_final() } else { !standing.is_open() }
+    }
+
+    /// Messages whose end the app is still to be told.
+    fn untold(&self, standings: &HashMap<String, Standing>) -> Vec<String> {
+        if !self.plan.reports {
+            return Vec::new();
+        }
+        let told = self.listener.told();
+        let ends = standings.iter().map(|(id, standing)| (id.clone(), standing.status.clone()));
+        ends.filter(|end| !told.contains_key(end)).map(|(id, _)| id).collect()
     }
 
     /// Every request once more: each is the same message still.
@@ -193,51 +227,5 @@ impl Stage {
             }
             self.played.replayed += usize::from(reply.replayed);
         }
-    }
-
-    /// Holds what the sidecar says against what Plivo has.
-    fn count(&mut self, standings: &HashMap<String, Standing>) {
-        let at_plivo = self.plivo.sends();
-        let Self { plan, told, played, .. } = self;
-        played.sent = at_plivo.len();
-        for (order, told) in plan.orders.iter().zip(told) {
-            let copies = at_plivo.iter().filter(|sent| sent.text == order.text).count();
-            if copies > 1 {
-                played.duplicates.push(format!("`{}` is at Plivo {copies} times", order.key));
-            }
-            let standing = told.as_ref().and_then(Reply::id).and_then(|id| standings.get(id));
-            match standing {
-                None => played.losses.push(format!("`{}` has no record: {told:?}", order.key)),
-                Some(standing) if standing.is_unknown() => played.unknown += 1,
-                Some(standing) if standing.is_sent() && copies > 0 => {}
-                Some(standing) => played
-                    .losses
-                    .push(format!("`{}` is at Plivo {copies} times, and {standing:?}", order.key)),
-            }
-        }
-        if standings.len() != plan.orders.len() {
-            let fault = format!("{} records of {} orders", standings.len(), plan.orders.len());
-            played.faults.push(fault);
-        }
-        let mut uuids: Vec<&str> =
-            standings.values().filter_map(|standing| standing.uuid.as_deref()).collect();
-        let claimed = uuids.len();
-        uuids.sort_unstable();
-        uuids.dedup();
-        if uuids.len() != claimed {
-            played.faults.push("two records have one message at Plivo".to_owned());
-        }
-        // Where the list can be had and no two messages look alike there, everything can be known.
-        if played.unknown > 0 && !plan.no_list && !plan.one_number {
-            played.faults.push(format!("{} unknown that Plivo's list would tell", played.unknown));
-        }
-    }
-}
-
-impl Played {
-    /// All that is wrong, in words.
-    pub(crate) fn wrong(&self) -> Vec<&str> {
-        let all = self.duplicates.iter().chain(&self.losses).chain(&self.faults);
-        all.map(String::as_str).collect()
     }
 }

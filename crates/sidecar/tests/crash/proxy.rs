@@ -30,7 +30,7 @@ pub(crate) struct Aim {
 struct Shared {
     target: Mutex<Option<SocketAddr>>,
     aim: Mutex<Option<Aim>>,
-    /// Requests that only ask are not handed on.
+    /// Requests for a list are not handed on.
     hides: AtomicBool,
     ended: AtomicBool,
 }
@@ -64,7 +64,7 @@ impl Proxy {
         *locked(&self.shared.aim) = Some(aim);
     }
 
-    /// Closes the connection on every request that only asks.
+    /// Closes the connection on every request for a list.
     pub(crate) fn hide(&self) {
         self.shared.hides.store(true, Ordering::Release);
     }
@@ -104,7 +104,7 @@ impl Shared {
             }
         }
         let request = client.message();
-        if !request.is_post() && self.hides.load(Ordering::Acquire) {
+        if request.is_list() && self.hides.load(Ordering::Acquire) {
             return false;
         }
         let later = |step| !matches!(step, Step::Accepted | Step::FirstByte);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::count::Played;
 use crate::place::Place;
-use crate::play::Played;
 
 /// Sums, by the place of the kill.
 #[derive(Default)]

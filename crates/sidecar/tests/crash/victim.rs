@@ -55,16 +55,17 @@ impl Victim {
             child.stderr.take().expect("piped").into(),
         ]);
         let killer = Killer(Arc::new(Mutex::new(child)));
-        let find = |events: &[Value]| {
-            let mut fields = events.iter().map(|event| event.get("fields").unwrap_or(event));
-            fields.find(|fields| fields["listener"] == "apps")?["address"].as_str()?.parse().ok()
-        };
-        let Some(apps) = log.wait_for("the listener `apps`", find).await else {
+        let Some(apps) = listening(&log, "apps").await else {
             let ended = killer.kill();
             assert_eq!(ended.signal(), Some(KILLED), "it did not start; its log:\n{}", log.text());
             return None;
         };
         Some(Self { apps, log, killer })
+    }
+
+    /// Where Plivo's reports are taken; none where it has ended before.
+    pub(crate) async fn callbacks(&self) -> Option<SocketAddr> {
+        listening(&self.log, "callbacks").await
     }
 
     pub(crate) fn killer(&self) -> Killer {
@@ -112,6 +113,15 @@ impl Killer {
     fn child(&self) -> std::sync::MutexGuard<'_, Child> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The address of a listener, as soon as the log tells it; none where the process ends before.
+async fn listening(log: &Log, name: &str) -> Option<SocketAddr> {
+    let find = |events: &[Value]| {
+        let mut fields = events.iter().map(|event| event.get("fields").unwrap_or(event));
+        fields.find(|fields| fields["listener"] == name)?["address"].as_str()?.parse().ok()
+    };
+    log.wait_for(&format!("the listener `{name}`"), find).await
 }
 
 /// A copy of the program under test, so that a build meanwhile does not change what is started next.

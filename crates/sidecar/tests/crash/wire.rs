@@ -82,6 +82,12 @@ impl Part {
     pub(crate) fn is_post(&self) -> bool {
         self.bytes.starts_with(b"POST ")
     }
+
+    /// Whether it asks Plivo what it has.
+    pub(crate) fn is_list(&self) -> bool {
+        let line = self.bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        line.starts_with(b"GET ") && line.windows(10).any(|ten| ten == b"/Message/?")
+    }
 }
 
 fn head_of(bytes: &[u8]) -> Option<usize> {
