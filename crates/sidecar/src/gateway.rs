@@ -101,7 +101,7 @@ impl Gateway {
         let answer = self.answer(route, request, peer).instrument(span.clone()).await;
         let mut answer = answer.unwrap_or_else(|refusal| {
             span.record("sendgate.code", refusal.code());
-            door.refuse(&refusal)
+            span.in_scope(|| door.refuse(&refusal))
         });
         spans::answered(&span, answer.status);
         if let Some(trace) = telemetry::trace_id(&span) {
@@ -120,6 +120,9 @@ impl Gateway {
         route.takes(request.method())?;
         let in_force = self.in_force.load_full();
         let app = Arc::clone(identity::app(&in_force.apps, request.headers(), &peer)?);
+        if let Some(account) = route.account() {
+            identity::account(account, &app, request.headers())?;
+        }
         Span::current().record("sendgate.app", &app.name);
         Span::current().record("sendgate.generation", in_force.chain.generation().0);
         let call = Call { app, in_force, now: now() };

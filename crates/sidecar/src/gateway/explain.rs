@@ -7,7 +7,7 @@ use policy_host::{Decision, Explanation, LimitReport, NotClearedKind, Verdict};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Door, change_json, problem, segments_json};
-use super::refusal::Refusal;
+use super::refusal::{Refusal, Refuser};
 use super::submission::{Draft, Submission};
 use super::{Call, Gateway, send};
 
@@ -51,6 +51,7 @@ async fn explain_one(call: &Call, draft: Draft, unknown_fields: &[String]) -> Va
         call.in_force.chain.explain(candidate).await;
     let mut changes = draft.changes;
     changes.extend(trail.changes);
+    let refuser = stopped.as_ref().map(|(policy, _)| Refuser::of(policy, &trail.decisions));
     let warnings =
         trail.warnings.iter().map(|note| json!({"code": note.key, "detail": note.value}));
     let mut body = json!({
@@ -64,8 +65,7 @@ async fn explain_one(call: &Call, draft: Draft, unknown_fields: &[String]) -> Va
         "warnings": warnings.collect::<Vec<_>>(),
         "transformations": changes.iter().map(change_json).collect::<Vec<_>>(),
     });
-    if let Some((policy, kind)) = stopped {
-        let policy = policy.to_string();
+    if let Some((policy, (_, kind))) = refuser.zip(stopped) {
         let refusal = match kind {
             NotClearedKind::Rejected(rejection) => {
                 Refusal::Rejected { policy, rejection: Box::new(rejection), standings: Vec::new() }

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::Uri;
 use http::uri::Authority;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use super::refusal::Plain;
 use crate::config::App;
@@ -64,24 +64,7 @@ pub(crate) fn app<'a>(
     if given.next().is_some() {
         return Err(Plain::AuthInvalid);
     }
-    let value = value.to_str().map_err(|_| Plain::AuthInvalid)?;
-    let (scheme, rest) = value.split_once(' ').ok_or(Plain::AuthInvalid)?;
-    let credentials = match scheme.to_ascii_lowercase().as_str() {
-        "bearer" => (None, rest.trim().to_owned()),
-        "basic" => {
-            let decoded = BASE64_STANDARD
-                .decode(rest.trim())
-                .ok()
-                .and_then(|bytes| String::from_utf8(bytes).ok());
-            let (name, token) = decoded
-                .as_deref()
-                .and_then(|text| text.split_once(':'))
-                .ok_or(Plain::AuthInvalid)?;
-            (Some(name.to_owned()), token.to_owned())
-        }
-        _ => return Err(Plain::AuthInvalid),
-    };
-    let (name, token) = credentials;
+    let (name, token) = credentials(value).ok_or(Plain::AuthInvalid)?;
     let mut found = None;
     for app in apps {
         let named = name.as_deref().is_none_or(|name| name == app.name || has_plivo_shape(name));
@@ -91,6 +74,35 @@ pub(crate) fn app<'a>(
         }
     }
     found.ok_or(Plain::AuthInvalid)
+}
+
+/// Whether `account`, in one of Plivo's paths, is who `headers` prove `app` to be: the name of Basic, since SDKs write it
+/// at both places; else the app's name or any id of Plivo's shape.
+///
+/// # Errors
+///
+/// `auth.other_account`.
+pub(crate) fn account(account: &str, app: &App, headers: &HeaderMap) -> Result<(), Plain> {
+    let name = headers.get(header::AUTHORIZATION).and_then(credentials).and_then(|(name, _)| name);
+    let fits = match name {
+        Some(name) => name == account,
+        None => account == app.name || has_plivo_shape(account),
+    };
+    if fits { Ok(()) } else { Err(Plain::OtherAccount) }
+}
+
+/// Name and token of an `Authorization` header; a bearer token has no name.
+fn credentials(value: &HeaderValue) -> Option<(Option<String>, String)> {
+    let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
+    match scheme.to_ascii_lowercase().as_str() {
+        "bearer" => Some((None, rest.trim().to_owned())),
+        "basic" => {
+            let decoded = String::from_utf8(BASE64_STANDARD.decode(rest.trim()).ok()?).ok()?;
+            let (name, token) = decoded.split_once(':')?;
+            Some((Some(name.to_owned()), token.to_owned()))
+        }
+        _ => None,
+    }
 }
 
 fn is_ours(authority: &Authority, hosts: &[String]) -> bool {

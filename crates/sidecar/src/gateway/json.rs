@@ -1,25 +1,30 @@
 //! JSON read strictly: a member given twice is a fault, since readers disagree on which one counts.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use message::Fault;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+/// Most levels of arrays and objects in one another. No door takes more than two.
+const LEVELS: usize = 100;
+
 /// Reads one JSON value of a request.
 ///
 /// # Errors
 ///
-/// `body.bad_json` with line and column where `bytes` is not JSON in UTF-8 (lone surrogate escapes included);
+/// `body.bad_json` with line and column where `bytes` is not JSON in UTF-8 (lone surrogate escapes included), or is nested deeper
+/// than [`LEVELS`];
 /// `body.duplicate_key` for each member that stands twice in its object (RFC 8259 section 4 leaves its meaning open).
 pub(crate) fn read(bytes: &[u8]) -> Result<Value, Vec<Fault>> {
-    let duplicates = RefCell::new(Vec::new());
+    let (duplicates, too_deep) = (RefCell::new(Vec::new()), Cell::new(false));
     let mut input = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { pointer: String::new(), duplicates: &duplicates }
-        .deserialize(&mut input)
-        .and_then(|value| input.end().map(|()| value))
-        .map_err(|err| vec![bad_json(&err)])?;
+    let value =
+        Strict { pointer: String::new(), level: 0, duplicates: &duplicates, too_deep: &too_deep }
+            .deserialize(&mut input)
+            .and_then(|value| input.end().map(|()| value))
+            .map_err(|err| vec![bad_json(&err, too_deep.get())])?;
     let duplicates = duplicates.into_inner();
     if duplicates.is_empty() { Ok(value) } else { Err(duplicates) }
 }
@@ -42,8 +47,12 @@ pub(crate) fn escape(name: &str) -> String {
 }
 
 /// serde_json's own words may quote the input, so only place and category are told.
-fn bad_json(err: &serde_json::Error) -> Fault {
-    let what = if err.is_eof() { "ends too early" } else { "is not valid JSON in UTF-8" };
+fn bad_json(err: &serde_json::Error, too_deep: bool) -> Fault {
+    let what = match too_deep {
+        true => "is nested too deep, at more than 100 levels,",
+        false if err.is_eof() => "ends too early",
+        false => "is not valid JSON in UTF-8",
+    };
     Fault::new(
         "",
         "body.bad_json",
@@ -53,15 +62,26 @@ fn bad_json(err: &serde_json::Error) -> Fault {
 
 struct Strict<'a> {
     pointer: String,
+    /// How many arrays and objects it is in.
+    level: usize,
     duplicates: &'a RefCell<Vec<Fault>>,
+    too_deep: &'a Cell<bool>,
 }
 
 impl Strict<'_> {
     fn below(&self, name: &str) -> Strict<'_> {
         Strict {
             pointer: format!("{}/{}", self.pointer, escape(name)),
+            level: self.level + 1,
             duplicates: self.duplicates,
+            too_deep: self.too_deep,
         }
+    }
+
+    /// Ends the reading where this array or object would be one level too many.
+    fn enter<E: Error>(&self) -> Result<(), E> {
+        self.too_deep.set(self.level >= LEVELS);
+        if self.too_deep.get() { Err(E::custom("too deep")) } else { Ok(()) }
     }
 }
 
@@ -109,6 +129,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        self.enter()?;
         let mut array = Vec::new();
         while let Some(item) = items.next_element_seed(self.below(&array.len().to_string()))? {
             array.push(item);
@@ -117,6 +138,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        self.enter()?;
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
             let below = self.below(&name);
@@ -155,8 +177,13 @@ mod tests {
     }
 
     #[test]
-    fn nesting_without_end_is_refused_and_not_followed() {
-        let body = "[".repeat(100_000);
-        assert_eq!(read(body.as_bytes()).unwrap_err()[0].code, "body.bad_json");
+    fn nesting_beyond_100_levels_is_refused_as_such_and_not_followed() {
+        let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+        assert!(read(nested(100).as_bytes()).is_ok());
+        for body in [nested(101), nested(500), "[".repeat(100_000), r#"{"a":"#.repeat(200)] {
+            let fault = &read(body.as_bytes()).unwrap_err()[0];
+            assert_eq!(fault.code, "body.bad_json");
+            assert!(fault.detail.contains("nested too deep"), "{}", fault.detail);
+        }
     }
 }

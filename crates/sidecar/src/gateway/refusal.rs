@@ -1,11 +1,18 @@
-//! Every ending without a send, and the one table that turns codes into statuses.
+//! Every ending without a send.
+
+mod plain;
+mod table;
 
 use std::time::Duration;
 
 use http::StatusCode;
 use message::{Fault, MessageId, Rejection};
-use policy_host::{LimitReport, PolicyFailure};
-use store::StoreError;
+use policy_host::{Decision, LimitReport, PolicyFailure, PolicyName};
+
+use self::table::{failure_code, is_reserved};
+
+pub(crate) use self::plain::Plain;
+pub(crate) use self::table::status_of;
 
 /// Why a request ended without a new send.
 #[derive(Debug)]
@@ -13,43 +20,21 @@ pub(crate) enum Refusal {
     /// It can never be right as written; every fault.
     Malformed(Vec<Fault>),
     /// A policy said no.
-    Rejected { policy: String, rejection: Box<Rejection>, standings: Vec<LimitReport> },
+    Rejected { policy: Refuser, rejection: Box<Rejection>, standings: Vec<LimitReport> },
     /// A policy could not say, and the operator fails closed.
-    PolicyFailed { policy: String, failure: PolicyFailure },
+    PolicyFailed { policy: Refuser, failure: PolicyFailure },
     /// Plivo said a definite no to an accepted message.
     Upstream { id: MessageId, code: &'static str },
     /// One of the gateway's own reasons.
     Plain(Plain),
 }
 
-/// The gateway's own reasons. Each has one code, one status, one sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Plain {
-    BadHost,
-    BadOrigin,
-    NotFound,
-    MethodNotAllowed(&'static str),
-    AuthMissing,
-    AuthInvalid,
-    TooLarge(usize),
-    TooSlow,
-    Incomplete,
-    ContentType,
-    ContentEncoding,
-    BadKey(&'static str),
-    KeyRequired,
-    KeyInProgress,
-    KeysFull,
-    KeysAway,
-    WouldExpire,
-    NotAsked,
-    KeyMismatch(Vec<String>),
-    NoSuchMessage,
-    Full,
-    LowSpace,
-    StoreAway,
-    Draining,
-    Internal,
+/// The policy that ended a message's way.
+#[derive(Debug)]
+pub(crate) struct Refuser {
+    pub(crate) name: String,
+    /// Of its manifest; none where it was never asked.
+    pub(crate) version: Option<String>,
 }
 
 impl Refusal {
@@ -69,7 +54,6 @@ impl Refusal {
     /// The status of the native doors. The Plivo-compatible door has a table of its own.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Plain(plain) => plain.status(),
             // Words of the gateway's own in a policy's mouth must not look like the gateway's.
             Self::Rejected { rejection, .. } if is_reserved(&rejection.code) => {
                 StatusCode::UNPROCESSABLE_ENTITY
@@ -97,7 +81,8 @@ impl Refusal {
             Self::Rejected { rejection, .. } => rejection.detail.clone(),
             Self::PolicyFailed { policy, .. } => {
                 format!(
-                    "the policy `{policy}` could not decide, so nothing was sent; try again later"
+                    "the policy `{}` could not decide, so nothing was sent; try again later",
+                    policy.name
                 )
             }
             Self::Upstream { code: "spool.draining", .. } => {
@@ -108,6 +93,13 @@ impl Refusal {
             }
             Self::Upstream { code: "send.expired", .. } => {
                 "the message could not be sent within its lifetime; nothing was sent".into()
+            }
+            Self::Upstream { code: "idem.elsewhere", .. } => {
+                "another replica answers for this Idempotency-Key; ask again for its answer".into()
+            }
+            Self::Upstream { code: "send.unresolved" | "send.canceled_in_doubt", .. } => {
+                "nobody can tell whether Plivo took the message; its record has what is known"
+                    .into()
             }
             Self::Upstream { .. } => {
                 "the message was not taken by Plivo; its record has the reason".into()
@@ -130,10 +122,13 @@ impl Refusal {
                 | Plain::NotAsked
                 | Plain::Draining,
             )
-            | Self::Upstream { code: "upstream.unavailable" | "spool.draining", .. } => {
-                Some(Duration::from_secs(5))
+            | Self::Upstream {
+                code: "upstream.unavailable" | "spool.draining" | "send.expired",
+                ..
+            } => Some(Duration::from_secs(5)),
+            Self::Plain(Plain::KeyInProgress) | Self::Upstream { code: "idem.elsewhere", .. } => {
+                Some(Duration::from_secs(1))
             }
-            Self::Plain(Plain::KeyInProgress) => Some(Duration::from_secs(1)),
             _ => None,
         }
     }
@@ -151,14 +146,11 @@ impl Refusal {
     }
 }
 
-impl Plain {
-    /// Why a message could not be recorded.
-    pub(crate) fn by_the_store(err: &StoreError) -> Self {
-        match err {
-            StoreError::Full => Self::Full,
-            StoreError::LowSpace => Self::LowSpace,
-            _ => Self::StoreAway,
-        }
+impl Refuser {
+    /// The policy called `name`, as those who decided have it.
+    pub(crate) fn of(name: &PolicyName, decisions: &[Decision]) -> Self {
+        let own = decisions.iter().rfind(|decision| decision.policy == *name);
+        Self { name: name.to_string(), version: own.map(|decision| decision.version.to_string()) }
     }
 }
 
@@ -168,209 +160,9 @@ impl From<Plain> for Refusal {
     }
 }
 
-impl Plain {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::BadHost => "http.bad_host",
-            Self::BadOrigin => "http.bad_origin",
-            Self::NotFound => "http.not_found",
-            Self::MethodNotAllowed(_) => "http.method_not_allowed",
-            Self::AuthMissing => "auth.missing",
-            Self::AuthInvalid => "auth.invalid",
-            Self::TooLarge(_) => "body.too_large",
-            Self::TooSlow => "body.too_slow",
-            Self::Incomplete => "body.incomplete",
-            Self::ContentType => "body.content_type",
-            Self::ContentEncoding => "body.content_encoding",
-            Self::BadKey(_) => "idem.bad_key",
-            Self::KeyRequired => "idem.key_required",
-            Self::KeyInProgress => "idem.in_progress",
-            Self::KeysFull => "idem.full",
-            Self::KeysAway => "idem.unavailable",
-            Self::WouldExpire => "send.would_expire",
-            Self::NotAsked => "policy.not_asked",
-            Self::KeyMismatch(_) => "idem.mismatch",
-            Self::NoSuchMessage => "message.not_found",
-            Self::Full => "spool.full",
-            Self::LowSpace => "spool.low_space",
-            Self::StoreAway => "spool.unavailable",
-            Self::Draining => "spool.draining",
-            Self::Internal => "internal",
-        }
-    }
-
-    fn status(&self) -> StatusCode {
-        match self {
-            Self::BadHost | Self::BadOrigin => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::NoSuchMessage => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::AuthMissing | Self::AuthInvalid => StatusCode::UNAUTHORIZED,
-            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::ContentType | Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Incomplete | Self::BadKey(_) | Self::KeyRequired => StatusCode::BAD_REQUEST,
-            Self::KeyInProgress => StatusCode::CONFLICT,
-            Self::KeyMismatch(_) | Self::WouldExpire => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Full
-            | Self::LowSpace
-            | Self::StoreAway
-            | Self::KeysFull
-            | Self::KeysAway
-            | Self::NotAsked
-            | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
-
-    fn detail(&self) -> String {
-        match self {
-            Self::BadHost => {
-                "the Host header names neither loopback nor a configured host ([listen] hosts)"
-                    .into()
-            }
-            Self::BadOrigin => "requests from web pages of another origin are not served".into(),
-            Self::NotFound => {
-                "there is nothing at this path; see GET /v1/policies and the README for the routes"
-                    .into()
-            }
-            Self::MethodNotAllowed(allow) => format!("this path takes {allow} only"),
-            Self::AuthMissing => {
-                "send `Authorization: Bearer TOKEN`, or Basic with the app's name and token".into()
-            }
-            Self::AuthInvalid => "no app has this token".into(),
-            Self::TooLarge(most) => format!("the body is larger than {most} bytes"),
-            Self::TooSlow => "the body did not arrive in time".into(),
-            Self::Incomplete => "the body ended before its announced length".into(),
-            Self::ContentType => "send the body as application/json in UTF-8".into(),
-            Self::ContentEncoding => "send the body without a content encoding".into(),
-            Self::BadKey(why) => format!("the Idempotency-Key {why}"),
-            Self::KeyRequired => {
-                "this app must send an Idempotency-Key with every request (README, \"Send once\")"
-                    .into()
-            }
-            Self::KeyInProgress => {
-                "an equal request with this Idempotency-Key is still in flight".into()
-            }
-            Self::NotAsked => {
-                "the policies failed or took too long on others of this request, so this one was not asked about"
-                    .into()
-            }
-            Self::WouldExpire => {
-                "its time would be over before the policies let it go; give it a longer ttl_s"
-                    .into()
-            }
-            Self::KeysFull => "too many idempotency keys are kept; nothing was accepted".into(),
-            Self::KeysAway => {
-                "the store that replicas share cannot be asked for the Idempotency-Key; nothing was accepted"
-                    .into()
-            }
-            Self::KeyMismatch(fields) => {
-                format!(
-                    "this Idempotency-Key was used for another request; different: {}",
-                    fields.join(", ")
-                )
-            }
-            Self::NoSuchMessage => "this app has no message with this id".into(),
-            Self::Full => "too many messages are waiting; nothing was accepted".into(),
-            Self::LowSpace => {
-                "the disk that messages are kept on is nearly full; nothing was accepted".into()
-            }
-            Self::StoreAway => {
-                "messages cannot be recorded now, so none is sent; see /readyz of the admin listener"
-                    .into()
-            }
-            Self::Draining => "the sidecar is shutting down; nothing was accepted".into(),
-            Self::Internal => {
-                "an unexpected fault inside the sidecar; its log has the reason".into()
-            }
-        }
-    }
-}
-
-/// The only place where the code of a fault, a policy or an outcome becomes a status (messaging.md 3.9): 400 can never be right as written; 403, 409, 422 and
-/// 429 are this host's rules; 503 is not now.
-pub(crate) fn status_of(code: &str) -> StatusCode {
-    let exact = match code {
-        "phone.type_denied"
-        | "sender.not_capable"
-        | "text.too_many_segments"
-        | "mms.empty_after_fallback"
-        | "throttle.cost_exceeds_burst"
-        | "idem.mismatch" => Some(StatusCode::UNPROCESSABLE_ENTITY),
-        "sender.not_allowed" | "upstream.geo_denied" => Some(StatusCode::FORBIDDEN),
-        "upstream.unavailable" | "upstream.untrusted" | "send.expired" => {
-            Some(StatusCode::SERVICE_UNAVAILABLE)
-        }
-        "budget.exceeded" => Some(StatusCode::TOO_MANY_REQUESTS),
-        "idem.in_progress" => Some(StatusCode::CONFLICT),
-        "body.too_large" => Some(StatusCode::PAYLOAD_TOO_LARGE),
-        "body.content_type" => Some(StatusCode::UNSUPPORTED_MEDIA_TYPE),
-        _ => None,
-    };
-    exact.unwrap_or_else(|| match code.split('.').next().unwrap_or_default() {
-        "body" | "phone" | "url" | "text" | "media" | "ttl" | "sender" | "idem" => {
-            StatusCode::BAD_REQUEST
-        }
-        "auth" => StatusCode::UNAUTHORIZED,
-        "country" | "optout" | "trial" | "relay" | "http" => StatusCode::FORBIDDEN,
-        "dup" => StatusCode::CONFLICT,
-        "throttle" | "fraud" => StatusCode::TOO_MANY_REQUESTS,
-        "spool" | "policy" => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::UNPROCESSABLE_ENTITY,
-    })
-}
-
-/// The code that an app sees of a policy's failure; the kind is in `policy.failure`, the reason in the log.
-fn failure_code(failure: &PolicyFailure) -> &'static str {
-    match failure {
-        PolicyFailure::Deadline => "policy.fuel_exhausted",
-        PolicyFailure::IllegalAmend(_) => "policy.illegal_transform",
-        _ => "policy.module_failed",
-    }
-}
-
-fn is_reserved(code: &str) -> bool {
-    let first = code.split('.').next().unwrap_or_default();
-    ["auth", "http", "idem", "internal", "message", "policy", "send", "spool", "upstream"]
-        .contains(&first)
-}
-
 fn said(fault: &Fault) -> String {
     match fault.pointer.as_str() {
         "" => fault.detail.clone(),
         pointer => format!("`{pointer}` {}", fault.detail),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::status_of;
-
-    #[test]
-    fn each_code_has_the_status_of_the_reference_table() {
-        for (code, status) in [
-            ("phone.not_e164", 400),
-            ("phone.type_denied", 422),
-            ("url.ip_private", 400),
-            ("text.too_long", 400),
-            ("text.too_many_segments", 422),
-            ("sender.ambiguous", 400),
-            ("sender.not_capable", 422),
-            ("country.denied", 403),
-            ("trial.not_verified", 403),
-            ("optout.suppressed", 403),
-            ("dup.content", 409),
-            ("throttle.app", 429),
-            ("throttle.cost_exceeds_burst", 422),
-            ("fraud.velocity", 429),
-            ("budget.exceeded", 429),
-            ("mms.empty_after_fallback", 422),
-            ("policy.module_failed", 503),
-            ("quiet.would_expire", 422),
-            ("acme.any_word", 422),
-            ("office_hours", 422),
-        ] {
-            assert_eq!(status_of(code).as_u16(), status, "{code}");
-        }
     }
 }

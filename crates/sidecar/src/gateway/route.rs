@@ -63,6 +63,14 @@ impl Route {
         })
     }
 
+    /// The account that Plivo's paths name.
+    pub(crate) fn account(&self) -> Option<&str> {
+        match self {
+            Self::PlivoMessages(account) | Self::PlivoMessage(account, _) => Some(account),
+            _ => None,
+        }
+    }
+
     /// The form its answers have.
     pub(crate) fn door(&self) -> Door {
         match self {
@@ -78,12 +86,14 @@ impl Route {
     pub(crate) fn takes(&self, method: &Method) -> Result<(), Plain> {
         let (allowed, names): (&[Method], _) = match self {
             Self::Send(_) | Self::Explain => (&[Method::POST], "POST"),
-            Self::Messages | Self::PlivoMessages(_) => (&[Method::GET, Method::POST], "GET, POST"),
+            Self::Messages | Self::PlivoMessages(_) => {
+                (&[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST")
+            }
             Self::Message(_)
             | Self::Policies
             | Self::Limits
             | Self::Events
-            | Self::PlivoMessage(..) => (&[Method::GET], "GET"),
+            | Self::PlivoMessage(..) => (&[Method::GET, Method::HEAD], "GET, HEAD"),
             Self::Unknown => return Ok(()),
         };
         if allowed.contains(method) { Ok(()) } else { Err(Plain::MethodNotAllowed(names)) }

@@ -19,7 +19,7 @@ use self::once::{Claimed, Confirmed, Held, Once};
 use self::relay::Told;
 use super::answer::{Answer, Door, Owned, Verdict};
 use super::order::Order;
-use super::refusal::{Plain, Refusal};
+use super::refusal::{Plain, Refusal, Refuser};
 use super::submission::{Draft, Recipient, Submission, change};
 use super::{Call, Gateway, idempotency_key, now, patience};
 use crate::delivery::{About, Acceptance, News, Ready};
@@ -265,10 +265,10 @@ impl Gateway {
     /// A refusal, unless the policy says that an earlier message stands for this one.
     async fn stopped(&self, call: &Call, to: Recipient, stopped: NotCleared) -> Decided {
         let NotCleared { kind, policy, message, trail } = stopped;
-        let policy = policy.to_string();
+        let policy = Refuser::of(&policy, &trail.decisions);
         let refusal = match kind {
             NotClearedKind::Failed(failure) => {
-                tracing::error!(policy, failure = %failure, kind = failure.as_str(), "a policy could not decide");
+                tracing::error!(policy = policy.name, failure = %failure, kind = failure.as_str(), "a policy could not decide");
                 Refusal::PolicyFailed { policy, failure }
             }
             NotClearedKind::Rejected(rejection) => {

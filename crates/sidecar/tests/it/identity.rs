@@ -94,6 +94,47 @@ async fn every_route_of_the_apps_door_asks_who_is_there() {
 }
 
 #[tokio::test]
+async fn the_account_in_plivos_paths_is_the_one_of_the_credentials() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let (own, other) = ("MADEMOXXXXXXXXXXXXXX", "MAOTHERXXXXXXXXXXXXX");
+    for (authorization, account, status) in [
+        (basic("demo", TOKEN), "demo", 200),
+        (basic(own, TOKEN), own, 200),
+        (basic(own, TOKEN), other, 401),
+        (basic("demo", TOKEN), own, 401),
+        (format!("Bearer {TOKEN}"), "demo", 200),
+        (format!("Bearer {TOKEN}"), own, 200),
+        (format!("Bearer {TOKEN}"), "someone", 401),
+    ] {
+        let path = format!("/v1/Account/{account}/Message/");
+        let request = sidecar.request("GET", &path).header("authorization", &authorization);
+
+        let answer = request.answer().await;
+
+        let body = answer.expect(status);
+        let told =
+            body["error"].as_str().is_some_and(|error| error.contains("(auth.other_account)"));
+        assert_eq!(told, status == 401, "{account}: {answer}");
+    }
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn plivos_door_tells_wrong_credentials_from_none() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let path = "/v1/Account/MAXXXXXXXXXXXXXXXXXX/Message/";
+
+    let none = sidecar.request("GET", path).anonymous().answer().await;
+    let wrong = sidecar.request("GET", path).bearer("wrong").answer().await;
+
+    assert_eq!(none.expect(401)["error"], "authentication credentials were not provided");
+    assert_eq!(wrong.expect(401)["error"], "no app has this token (auth.invalid)");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn an_open_app_is_whoever_comes_from_this_machine_without_credentials() {
     let plivo = plivo().await;
     let open = App::new("open", "token-of-open").set("open_on_loopback", true);
@@ -121,7 +162,8 @@ async fn an_app_with_senders_uses_no_others_and_its_first_by_default() {
     let pool = "86bbb125-97bb-4d72-89fd-81d5c515b015";
     let pool = sidecar.send(&json!({"to": TO, "text": "hi", "powerpack_uuid": pool})).await;
 
-    other.refused(403, "sender.not_allowed");
+    let told = other.refused(403, "sender.not_allowed");
+    assert_eq!(told["title"], "The app may not ask for this", "well formed, and not allowed");
     pool.refused(403, "sender.not_allowed");
     let sources: Vec<String> = plivo.sends().into_iter().map(|send| send.src).collect();
     assert_eq!(sources, ["14155550777", "14155550778"]);

@@ -60,7 +60,11 @@ async fn a_problem_has_the_members_of_rfc_9457_and_gives_nothing_away() {
             "no {member} in {body}"
         );
     }
-    assert_eq!(body["policy"]["name"], "country", "{body}");
+    let policy = json!({"name": "country", "version": env!("CARGO_PKG_VERSION"), "code": "country.hard_denied"});
+    assert_eq!(body["policy"], policy, "{body}");
+    let trace = answer.header("sendgate-trace-id").map(|id| format!("urn:sendgate:trace:{id}"));
+    assert_eq!(body["instance"].as_str(), trace.as_deref(), "{answer}");
+    assert!(trace.is_some(), "{answer}");
     assert!(!answer.text.contains("9121234567") && !answer.text.contains("swordfish"), "{answer}");
     assert_eq!(
         sidecar.get("/v1/messages").await.expect(200)["messages"],
@@ -209,8 +213,7 @@ async fn plivos_door_refuses_in_plivos_form_with_statuses_whose_text_every_sdk_h
     let body = plivo_refusal(&limited, 409, "throttle.app");
     assert!(body["retry_after"].as_u64().is_some_and(|wait| wait > 0), "{body}");
     plivo_refusal(&elsewhere, 404, "");
-    let wanted = json!({"error": "authentication credentials were not provided"});
-    assert_eq!(stranger.expect(401), wanted);
+    plivo_refusal(&stranger, 401, "auth.invalid");
     assert_eq!(plivo.sends().len(), 1);
     sidecar.stop().await;
 }

@@ -91,7 +91,8 @@ pub(super) fn status(refusal: &Refusal) -> StatusCode {
 }
 
 pub(super) fn error(refusal: &Refusal) -> Value {
-    if matches!(refusal, Refusal::Plain(Plain::AuthMissing | Plain::AuthInvalid)) {
+    if matches!(refusal, Refusal::Plain(Plain::AuthMissing)) {
+        // Plivo's own words.
         return json!({"error": "authentication credentials were not provided"});
     }
     let mut body = json!({"api_id": api_id(), "error": told(refusal)});

@@ -3,10 +3,12 @@
 use http::StatusCode;
 use message::Fault;
 use serde_json::{Value, json};
+use tracing::Span;
 
 use super::{Plain, Refusal, whole_seconds};
 
-/// The problem document; `type` is a stable URN made of the code, or the registered type of rate limits.
+/// The problem document; `type` is a stable URN made of the code, or the registered type of rate limits. `instance` is the
+/// message's record, or where there is none the request's trace.
 pub(crate) fn document(refusal: &Refusal) -> Value {
     let code = refusal.code();
     let status = refusal.status();
@@ -17,10 +19,13 @@ pub(crate) fn document(refusal: &Refusal) -> Value {
         "detail": refusal.detail(),
         "code": code,
     });
+    if let Some(trace) = telemetry::trace_id(&Span::current()) {
+        body["instance"] = format!("urn:sendgate:trace:{trace}").into();
+    }
     match refusal {
         Refusal::Malformed(faults) => body["errors"] = errors(faults),
         Refusal::Rejected { policy, rejection, .. } => {
-            body["policy"] = json!({"name": policy, "code": code});
+            body["policy"] = json!({"name": policy.name, "version": policy.version, "code": code});
             body["errors"] = errors(&rejection.faults);
             if status == StatusCode::TOO_MANY_REQUESTS {
                 let limits = rejection.faults.iter().map(|fault| fault.code.clone());
@@ -31,7 +36,12 @@ pub(crate) fn document(refusal: &Refusal) -> Value {
             }
         }
         Refusal::PolicyFailed { policy, failure } => {
-            body["policy"] = json!({"name": policy, "failure": failure.as_str()});
+            body["policy"] = json!({
+                "name": policy.name,
+                "version": policy.version,
+                "code": code,
+                "failure": failure.as_str(),
+            });
         }
         Refusal::Upstream { id, .. } => {
             body["instance"] = format!("/v1/messages/{id}").into();
@@ -77,12 +87,16 @@ fn problem_type(code: &str, status: StatusCode) -> String {
 
 fn title(refusal: &Refusal) -> &'static str {
     match refusal {
-        Refusal::Malformed(_) => "The request is malformed",
+        Refusal::Malformed(_) => match refusal.status() {
+            StatusCode::BAD_REQUEST => "The request is malformed",
+            StatusCode::FORBIDDEN => "The app may not ask for this",
+            _ => "The request cannot be carried out",
+        },
         Refusal::Rejected { .. } => "A policy refused the message",
         Refusal::PolicyFailed { .. } => "A policy could not decide",
         Refusal::Upstream { .. } => "Plivo did not take the message",
         Refusal::Plain(plain) => match plain {
-            Plain::AuthMissing | Plain::AuthInvalid => "The app is not known",
+            Plain::AuthMissing | Plain::AuthInvalid | Plain::OtherAccount => "The app is not known",
             Plain::BadHost | Plain::BadOrigin => "The request comes from the wrong place",
             Plain::KeyInProgress
             | Plain::KeyMismatch(_)

@@ -21,15 +21,20 @@ async fn unknown_routes_and_wrong_methods_are_told_what_there_is() {
         sidecar.get(path).await.refused(404, "http.not_found");
     }
     for (method, path, allow) in [
-        ("DELETE", "/v1/messages", "GET, POST"),
-        ("PUT", "/v1/messages/any", "GET"),
+        ("DELETE", "/v1/messages", "GET, HEAD, POST"),
+        ("PUT", "/v1/messages/any", "GET, HEAD"),
         ("GET", "/v1/explain", "POST"),
-        ("OPTIONS", "/v1/messages", "GET, POST"),
-        ("PATCH", "/v1/policies", "GET"),
+        ("OPTIONS", "/v1/messages", "GET, HEAD, POST"),
+        ("PATCH", "/v1/policies", "GET, HEAD"),
     ] {
         let answer = sidecar.request(method, path).answer().await;
         answer.refused(405, "http.method_not_allowed");
         assert_eq!(answer.header("allow"), Some(allow), "{answer}");
+    }
+    for path in ["/v1/messages", "/v1/policies", "/v1/limits", "/v1/messages/any"] {
+        let (head, get) = (sidecar.request("HEAD", path).answer().await, sidecar.get(path).await);
+        assert_eq!((head.status, head.text.as_str()), (get.status, ""), "{head}");
+        assert_eq!(head.header("content-type"), get.header("content-type"), "{head}");
     }
     let seed = sidecar.request("GET", "/mms/send").answer().await;
     assert_eq!((seed.status, seed.header("allow")), (405, Some("POST")), "{seed}");

@@ -129,6 +129,7 @@ async fn where_the_next_try_would_come_too_late_the_message_expires_now() {
     let answer = sidecar.send(&json!({"to": "+14155550123", "text": "hi", "ttl_s": 30})).await;
 
     answer.refused(503, "send.expired");
+    assert!(answer.header("retry-after").is_some(), "it may be asked for again: {answer}");
     let record = only_record(&sidecar, |record| record["status"] == "expired").await;
     assert_eq!(record["status_simple"], "failed", "{record}");
     assert_eq!(plivo.requests().len(), 1);

@@ -69,7 +69,7 @@ async fn no_number_text_url_key_tag_or_credential_is_in_any_span() {
     let seed = json!({"recipient": number, "message": "attack", "mediaUrls": picture});
     ask("POST", "/mms/send").json(&seed).answer().await.expect(202);
     let bulk = json!({"src": "+14155551212", "dst": "14155550123<14155550199", "text": "attack"});
-    ask("POST", "/v1/Account/MAX/Message/").json(&bulk).answer().await;
+    ask("POST", "/v1/Account/MAXXXXXXXXXXXXXXXXXX/Message/").json(&bulk).answer().await;
     sidecar.stop().await;
 
     let spans = collector.spans();

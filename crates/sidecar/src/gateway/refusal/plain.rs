@@ -1,0 +1,146 @@
+//! The gateway's own reasons, each in words.
+
+use store::StoreError;
+
+/// The gateway's own reasons. Each has one code, and by that one status, and one sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Plain {
+    BadHost,
+    BadOrigin,
+    NotFound,
+    MethodNotAllowed(&'static str),
+    AuthMissing,
+    AuthInvalid,
+    OtherAccount,
+    TooLarge(usize),
+    TooSlow,
+    Incomplete,
+    ContentType,
+    ContentEncoding,
+    BadKey(&'static str),
+    KeyRequired,
+    KeyInProgress,
+    KeysFull,
+    KeysAway,
+    WouldExpire,
+    NotAsked,
+    KeyMismatch(Vec<String>),
+    NoSuchMessage,
+    Full,
+    LowSpace,
+    StoreAway,
+    Draining,
+    Internal,
+}
+
+impl Plain {
+    /// Why a message could not be recorded.
+    pub(crate) fn by_the_store(err: &StoreError) -> Self {
+        match err {
+            StoreError::Full => Self::Full,
+            StoreError::LowSpace => Self::LowSpace,
+            _ => Self::StoreAway,
+        }
+    }
+}
+
+impl Plain {
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::BadHost => "http.bad_host",
+            Self::BadOrigin => "http.bad_origin",
+            Self::NotFound => "http.not_found",
+            Self::MethodNotAllowed(_) => "http.method_not_allowed",
+            Self::AuthMissing => "auth.missing",
+            Self::AuthInvalid => "auth.invalid",
+            Self::OtherAccount => "auth.other_account",
+            Self::TooLarge(_) => "body.too_large",
+            Self::TooSlow => "body.too_slow",
+            Self::Incomplete => "body.incomplete",
+            Self::ContentType => "body.content_type",
+            Self::ContentEncoding => "body.content_encoding",
+            Self::BadKey(_) => "idem.bad_key",
+            Self::KeyRequired => "idem.key_required",
+            Self::KeyInProgress => "idem.in_progress",
+            Self::KeysFull => "idem.full",
+            Self::KeysAway => "idem.unavailable",
+            Self::WouldExpire => "send.would_expire",
+            Self::NotAsked => "policy.not_asked",
+            Self::KeyMismatch(_) => "idem.mismatch",
+            Self::NoSuchMessage => "message.not_found",
+            Self::Full => "spool.full",
+            Self::LowSpace => "spool.low_space",
+            Self::StoreAway => "spool.unavailable",
+            Self::Draining => "spool.draining",
+            Self::Internal => "internal",
+        }
+    }
+
+    pub(super) fn detail(&self) -> String {
+        match self {
+            Self::BadHost => {
+                "the Host header names neither loopback nor a configured host ([listen] hosts)"
+                    .into()
+            }
+            Self::BadOrigin => "requests from web pages of another origin are not served".into(),
+            Self::NotFound => {
+                "there is nothing at this path; see GET /v1/policies and the README for the routes"
+                    .into()
+            }
+            Self::MethodNotAllowed(allow) => format!("this path takes {allow} only"),
+            Self::AuthMissing => {
+                "send `Authorization: Bearer TOKEN`, or Basic with the app's name and token".into()
+            }
+            Self::AuthInvalid => "no app has this token".into(),
+            Self::OtherAccount => {
+                "the path names an account that is not the one of the credentials; give both the same auth id"
+                    .into()
+            }
+            Self::TooLarge(most) => format!("the body is larger than {most} bytes"),
+            Self::TooSlow => "the body did not arrive in time".into(),
+            Self::Incomplete => "the body ended before its announced length".into(),
+            Self::ContentType => "send the body as application/json in UTF-8".into(),
+            Self::ContentEncoding => "send the body without a content encoding".into(),
+            Self::BadKey(why) => format!("the Idempotency-Key {why}"),
+            Self::KeyRequired => {
+                "this app must send an Idempotency-Key with every request (README, \"Send once\")"
+                    .into()
+            }
+            Self::KeyInProgress => {
+                "an equal request with this Idempotency-Key is still in flight".into()
+            }
+            Self::NotAsked => {
+                "the policies failed or took too long on others of this request, so this one was not asked about"
+                    .into()
+            }
+            Self::WouldExpire => {
+                "its time would be over before the policies let it go; give it a longer ttl_s"
+                    .into()
+            }
+            Self::KeysFull => "too many idempotency keys are kept; nothing was accepted".into(),
+            Self::KeysAway => {
+                "the store that replicas share cannot be asked for the Idempotency-Key; nothing was accepted"
+                    .into()
+            }
+            Self::KeyMismatch(fields) => {
+                format!(
+                    "this Idempotency-Key was used for another request; different: {}",
+                    fields.join(", ")
+                )
+            }
+            Self::NoSuchMessage => "this app has no message with this id".into(),
+            Self::Full => "too many messages are waiting; nothing was accepted".into(),
+            Self::LowSpace => {
+                "the disk that messages are kept on is nearly full; nothing was accepted".into()
+            }
+            Self::StoreAway => {
+                "messages cannot be recorded now, so none is sent; see /readyz of the admin listener"
+                    .into()
+            }
+            Self::Draining => "the sidecar is shutting down; nothing was accepted".into(),
+            Self::Internal => {
+                "an unexpected fault inside the sidecar; its log has the reason".into()
+            }
+        }
+    }
+}
