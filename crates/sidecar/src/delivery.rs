@@ -306,7 +306,8 @@ impl Delivery {
         // What was tried was confirmed before.
         let key = record.idempotency_key.as_deref().filter(|_| attempts == 0);
         let shared = self.shared.as_deref();
-        let unconfirmed = Unconfirmed::of(shared, &self.store, &record.app, key, now()).await?;
+        let unconfirmed =
+            Unconfirmed::left_behind(shared, &self.store, &record.app, key, now()).await?;
         let trace = Trace::past(left.record.traceparent.clone());
         let beginning = Beginning { attempts, turned_away, doubt, unconfirmed };
         // Nobody waits for the news.

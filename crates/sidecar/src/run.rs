@@ -30,6 +30,8 @@ use crate::{Failure, policies, relay, sweep};
 
 /// How long telemetry may take to hand over its last spans.
 const FLUSH: Duration = Duration::from_secs(3);
+/// How long a start waits for what replicas share, so that the first requests find it; without it, it goes on.
+const SHARED: Duration = Duration::from_secs(2);
 
 /// Everything that runs, and what stops it.
 struct Sidecar {
@@ -160,6 +162,9 @@ impl Sidecar {
             seen,
         };
 
+        if let Some(shared) = &shared {
+            shared.up_within(SHARED).await;
+        }
         let resumed = delivery.resume().await?;
         if resumed > 0 {
             tracing::info!(messages = resumed, "messages that were left unfinished go on");

@@ -1,18 +1,20 @@
 //! What replicas share, where they share anything.
 
 mod lease;
+mod unconfirmed;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use message::{Ledger, Timestamp};
-use store::{KeptAnswer, Store, StoreError};
+use message::Ledger;
 use store_redis::{
-    Bound, Connection, LocalLimits, OptionsError, RedisLedger, SharedError, SharedKeys,
-    SharedOptions, Status, WithFallback,
+    Connection, LocalLimits, OptionsError, RedisLedger, SharedKeys, SharedOptions, Status,
+    WithFallback,
 };
+use tokio::time::timeout;
 
 pub(crate) use self::lease::KeyLease;
+pub(crate) use self::unconfirmed::{Unconfirmed, Whose};
 use crate::config::{self, PolicyEntry};
 
 /// The server that replicas share, and what is kept there.
@@ -21,16 +23,6 @@ pub(crate) struct Shared {
     connection: Connection,
     ledger: Arc<WithFallback>,
     keys: Option<SharedKeys>,
-}
-
-/// A key that replicas share, of messages that are ours: nothing is sent before it is known that no other replica answers
-/// for it.
-#[derive(Clone, Debug)]
-pub(crate) struct Unconfirmed {
-    keys: SharedKeys,
-    app: String,
-    key: String,
-    kept: KeptAnswer,
 }
 
 impl Shared {
@@ -57,6 +49,17 @@ impl Shared {
         Ok(Self { connection, ledger, keys })
     }
 
+    /// Waits until the server can be used, but for no longer than `most`.
+    pub(crate) async fn up_within(&self, most: Duration) {
+        // Where it is away, everything that needs it says so.
+        drop(timeout(most, self.connection.up()).await);
+    }
+
+    /// Waits until the server can be used.
+    pub(crate) async fn up(&self) {
+        self.connection.up().await;
+    }
+
     /// What policies remember.
     pub(crate) fn ledger(&self) -> Arc<dyn Ledger> {
         Arc::clone(&self.ledger) as Arc<dyn Ledger>
@@ -78,38 +81,6 @@ impl Shared {
             Status::Up => None,
             Status::Down { reason, .. } => Some(reason),
         }
-    }
-}
-
-impl Unconfirmed {
-    /// The key that a message came under, where there is one and keys are shared.
-    ///
-    /// # Errors
-    ///
-    /// The store cannot be read.
-    pub(crate) async fn of(
-        shared: Option<&Shared>,
-        store: &Store,
-        app: &str,
-        key: Option<&str>,
-        now: Timestamp,
-    ) -> Result<Option<Self>, StoreError> {
-        let (Some(keys), Some(key)) = (shared.and_then(Shared::keys), key) else { return Ok(None) };
-        let Some(kept) = store.kept_under(app, key, now).await? else { return Ok(None) };
-        let (app, key) = (app.to_owned(), key.to_owned());
-        Ok(Some(Self { keys: keys.clone(), app, key, kept }))
-    }
-
-    /// Whether the key is these messages': binds it, unless another replica answers for it.
-    ///
-    /// # Errors
-    ///
-    /// The server is away: nobody knows.
-    pub(crate) async fn is_ours(&self, now: Timestamp) -> Result<bool, SharedError> {
-        let KeptAnswer { fingerprint, answer, ends } = &self.kept;
-        let keep = ends.since(now).max(Duration::from_millis(1));
-        let bound = self.keys.bind_if_absent(&self.app, &self.key, fingerprint, answer, keep);
-        Ok(bound.await?.0 == Bound::Mine)
     }
 }
 

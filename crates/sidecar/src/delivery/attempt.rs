@@ -24,7 +24,7 @@ use super::unsettled::OneUnsettled;
 use super::{Delivery, News, Word, backoff, now, reach};
 use crate::in_force::Account;
 use crate::record;
-use crate::shared::Unconfirmed;
+use crate::shared::{Unconfirmed, Whose};
 
 /// Shorter than this Plivo takes no `message_expiry`, so a message with less left to live expires here.
 pub(super) const SHORTEST: Duration = Duration::from_secs(5);
@@ -59,6 +59,8 @@ pub(super) struct Journey {
 pub(super) enum Stop {
     /// Its way has ended.
     End(End),
+    /// Another replica answers for its key, so it is not sent here.
+    Elsewhere(Unconfirmed),
     /// The process ends; the message stays where the store has it.
     Process,
 }
@@ -83,6 +85,13 @@ impl Journey {
         let id = self.accepted.message.id.clone();
         match self.travel().await {
             Stop::End(end) => self.arrive(end).await,
+            Stop::Elsewhere(key) => {
+                self.arrive(End::not_sent(Status::Canceled, "idem.elsewhere")).await;
+                // Only now: without its key it would be sent at the next start.
+                if let Err(err) = key.let_go(&self.delivery.store).await {
+                    tracing::warn!(message.id = %id, error = %err, "a key that another replica answers for is still bound here");
+                }
+            }
             Stop::Process if self.delivery.ephemeral => {
                 // With the process goes the memory that the message is in.
                 tracing::warn!(message.id = %id, "a message is left unsent");
@@ -183,12 +192,12 @@ impl Journey {
     /// Waits until it is certain that no other replica answers for the message's key.
     async fn confirm(&mut self, unconfirmed: &Unconfirmed) -> ControlFlow<Stop> {
         loop {
-            match unconfirmed.is_ours(now()).await {
-                Ok(true) => return ControlFlow::Continue(()),
-                Ok(false) => {
-                    let end = End::not_sent(Status::Canceled, "idem.elsewhere");
-                    return ControlFlow::Break(Stop::End(end));
+            match unconfirmed.whose(now()).await {
+                Ok(Whose::Ours) => return ControlFlow::Continue(()),
+                Ok(Whose::Others) => {
+                    return ControlFlow::Break(Stop::Elsewhere(unconfirmed.clone()));
                 }
+                Ok(Whose::Undecided) => {}
                 Err(err) => {
                     let id = &self.accepted.message.id;
                     tracing::warn!(message.id = %id, error = %err, "a message waits for its key to be confirmed among replicas");
@@ -197,6 +206,8 @@ impl Journey {
             if self.left() < SHORTEST {
                 return self.expire();
             }
+            // Others to the same number need not wait for a server.
+            self.place = None;
             self.wait_until(now().after(STORE), Status::Waiting).await?;
         }
     }

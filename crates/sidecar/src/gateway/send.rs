@@ -158,7 +158,7 @@ impl Gateway {
                 self.keep(held, &answer, &id, ends);
             }
             // Nothing was sent, nothing will be, and asking again may help: under this key, too.
-            Some(held) => self.let_go(&call, held).await,
+            Some(held) => self.let_go(&call, held, &answer).await,
             None => {}
         }
         Ok(answer)

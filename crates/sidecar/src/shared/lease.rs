@@ -36,6 +36,21 @@ impl KeyLease {
         Self { keys, lease, renewing }
     }
 
+    /// Keys among replicas.
+    pub(crate) fn keys(&self) -> &SharedKeys {
+        &self.keys
+    }
+
+    /// Gives up a key under which nothing was sent. What is bound cannot be given up, but it can end at once; `last` is for
+    /// whoever asks in that moment.
+    ///
+    /// # Errors
+    ///
+    /// The server is away: the key may still be bound.
+    pub(crate) async fn give_up(&self, last: &StoredAnswer) -> Result<(), SharedError> {
+        self.bind(last, Duration::from_millis(1)).await.map(drop)
+    }
+
     /// Binds the key; `false` where another replica has it by now.
     ///
     /// # Errors

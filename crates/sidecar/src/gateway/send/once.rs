@@ -1,19 +1,22 @@
 //! The same request again: its answer again, and no second send (messaging.md 3.2 A).
 
+mod kept;
+mod same;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode};
-use message::{MediaUrl, MessageId, Timestamp};
-use sha2::{Digest as _, Sha256};
-use store::{Claim, ClaimGuard, Fingerprint, KeyRow, Secret, StoreError, StoredAnswer};
+use message::{MessageId, Timestamp};
+use store::{Claim, ClaimGuard, Fingerprint, KeptAnswer, KeyRow, Secret, Store, StoreError};
 use store_redis::SharedClaim;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
+use self::kept::{replay, stored, stored_as};
+use self::same::{fingerprint, resend_key};
 use super::super::answer::{Answer, Door};
-use super::super::order::{At, Order, To};
+use super::super::order::Order;
 use super::super::refusal::{Plain, Refusal};
-use super::super::{Call, Gateway, is_of_the_moment, now};
+use super::super::{Call, Gateway, now};
 use crate::config::PhoneForm;
 use crate::shared::{KeyLease, Unconfirmed};
 
@@ -41,8 +44,9 @@ pub(super) enum Claimed {
 /// A key that is this request's now: here, and among replicas where they share keys.
 pub(super) struct Held {
     guard: ClaimGuard,
-    lease: Option<KeyLease>,
+    lease: Option<Arc<KeyLease>>,
     key: String,
+    fingerprint: Fingerprint,
 }
 
 /// Whether messages that are recorded may be sent.
@@ -125,8 +129,9 @@ impl Gateway {
             match claim? {
                 Claim::New(guard) => match self.among_replicas(call, once).await? {
                     Among::Ours(lease) => {
-                        let key = once.key.clone();
-                        return Ok(Claimed::New(Held { guard, lease, key }));
+                        let (key, fingerprint) = (once.key.clone(), once.fingerprint.clone());
+                        let lease = lease.map(Arc::new);
+                        return Ok(Claimed::New(Held { guard, lease, key, fingerprint }));
                     }
                     Among::Answered(answer) => return Ok(Claimed::Replay(answer)),
                     Among::InFlight { left } => {
@@ -203,12 +208,14 @@ impl Gateway {
             Ok(false) => Confirmed::Others,
             Err(err) => {
                 tracing::error!(error = %err, "a key could not be bound among replicas; its messages wait until it is");
-                let (app, key) = (&call.app.name, Some(held.key.as_str()));
-                let shared = self.shared.as_deref();
-                match Unconfirmed::of(shared, &self.store, app, key, now()).await {
-                    Ok(Some(unconfirmed)) => Confirmed::Ours(Some(unconfirmed)),
-                    Ok(None) | Err(_) => Confirmed::Others,
-                }
+                let kept = KeptAnswer {
+                    fingerprint: held.fingerprint.clone(),
+                    answer: bound.answer().clone(),
+                    ends: bound.ends(),
+                };
+                let lease = Arc::clone(lease);
+                let unconfirmed = Unconfirmed::of_request(lease, &call.app.name, &held.key, kept);
+                Confirmed::Ours(Some(unconfirmed))
             }
         }
     }
@@ -219,7 +226,7 @@ impl Gateway {
         let answer = stored(answer, id);
         if let Some(lease) = held.lease {
             let (answer, keep) = (answer.clone(), ends.since(now()));
-            tokio::spawn(async move {
+            self.in_flight.spawn(async move {
                 if let Err(err) = lease.bind(&answer, keep).await {
                     tracing::warn!(error = %err, "replicas keep an earlier answer under a key");
                 }
@@ -228,85 +235,33 @@ impl Gateway {
         drop(self.store.answered(held.guard, answer));
     }
 
-    /// Nothing was sent under the key: the next request that brings it runs afresh.
-    pub(super) async fn let_go(&self, call: &Call, held: Held) {
-        if let Some(lease) = &held.lease {
-            // What is bound cannot be given up, but it can end at once.
-            let nothing =
-                StoredAnswer { status: 503, headers: vec![], body: vec![], message: None };
-            if let Err(err) = lease.bind(&nothing, Duration::from_millis(1)).await {
-                tracing::warn!(error = %err, "a key under which nothing was sent is still bound among replicas");
+    /// Nothing was sent under the key: the next request that brings it runs afresh. `answer` is this one's.
+    pub(super) async fn let_go(&self, call: &Call, held: Held, answer: &Answer) {
+        let app = call.app.name.clone();
+        let (Some(lease), Some(shared)) = (&held.lease, &self.shared) else {
+            return unbind(&self.store, &app, held).await;
+        };
+        let last = stored_as(answer);
+        let Err(err) = lease.give_up(&last).await else {
+            return unbind(&self.store, &app, held).await;
+        };
+        tracing::warn!(error = %err, "a key under which nothing was sent is bound among replicas until they can be told");
+        let (lease, shared, store) = (Arc::clone(lease), Arc::clone(shared), self.store.clone());
+        // Until then the key is in flight here, so that nobody is told an answer that holds no longer.
+        tokio::spawn(async move {
+            loop {
+                shared.up().await;
+                if lease.give_up(&last).await.is_ok() {
+                    return unbind(&store, &app, held).await;
+                }
+                sleep(ASK_AGAIN).await;
             }
-        }
-        if let Err(err) = self.store.unbind(&call.app.name, &held.key).await {
-            tracing::warn!(error = %err, "a key under which nothing was sent is still bound");
-        }
+        });
     }
 }
 
-fn fingerprint(secret: &Secret, door: Door, order: &Order, phone: PhoneForm) -> Fingerprint {
-    let all = |items: &[At<String>]| items.iter().map(|at| at.value.clone()).collect::<Vec<_>>();
-    let given =
-        |item: &Option<At<String>>| item.iter().map(|at| at.value.clone()).collect::<Vec<_>>();
-    let number = |to: &To| match phone {
-        PhoneForm::Strict => to.value.clone(),
-        PhoneForm::Lenient => to.value.replace([' ', '(', ')', '-', '.'], ""),
-    };
-    // A list of one is answered as a list, so it is no plain number; no number looks like this.
-    let list = order.many.then(|| "[]".to_owned());
-    let url = |at: &At<String>| match MediaUrl::parse(&at.value, &at.pointer) {
-        Ok((url, _)) => url.as_str().to_owned(),
-        Err(_) => at.value.clone(),
-    };
-    Fingerprint::over(
-        secret,
-        &[
-            ("operation", vec![door.as_str().to_owned()]),
-            ("to", list.into_iter().chain(order.to.iter().map(number)).collect()),
-            ("from", given(&order.from)),
-            ("powerpack_uuid", given(&order.pool)),
-            ("text", vec![order.text.value.clone()]),
-            ("media_urls", order.media_urls.iter().map(url).collect()),
-            ("media_ids", all(&order.media_ids)),
-            ("intent", given(&order.intent)),
-            ("ttl_s", order.ttl_s.iter().map(|at| at.value.to_string()).collect()),
-            ("not_before", given(&order.not_before)),
-        ],
-    )
-}
-
-/// The key of a request that brought none: the body itself.
-fn resend_key(body: &[u8]) -> String {
-    let digest = Sha256::digest(body);
-    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    // No header value can hold the first character, so no app's own key is ever this one.
-    format!("\u{1}{hex}")
-}
-
-fn stored(answer: &Answer, id: &MessageId) -> StoredAnswer {
-    let lasting = answer.headers.iter().filter(|(name, _)| !is_of_the_moment(name));
-    let header = |(name, value): &(HeaderName, HeaderValue)| {
-        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-    };
-    StoredAnswer {
-        status: answer.status.as_u16(),
-        headers: lasting.map(header).collect(),
-        body: answer.body.to_vec(),
-        message: Some(id.clone()),
+async fn unbind(store: &Store, app: &str, held: Held) {
+    if let Err(err) = store.unbind(app, &held.key).await {
+        tracing::warn!(error = %err, "a key under which nothing was sent is still bound");
     }
-}
-
-fn replay(stored: StoredAnswer) -> Answer {
-    let mut answer = Answer {
-        status: StatusCode::from_u16(stored.status).unwrap_or(StatusCode::ACCEPTED),
-        headers: Vec::new(),
-        body: Bytes::from(stored.body),
-    };
-    for (name, value) in stored.headers {
-        if let Ok(name) = HeaderName::try_from(name) {
-            answer.set(name, value);
-        }
-    }
-    answer.set(HeaderName::from_static("idempotent-replayed"), "true");
-    answer
 }

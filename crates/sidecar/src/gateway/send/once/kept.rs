@@ -1,0 +1,44 @@
+//! Answers as they are kept under a key.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode};
+use message::MessageId;
+use store::StoredAnswer;
+
+use super::super::super::answer::Answer;
+use super::super::super::is_of_the_moment;
+
+/// `answer` as it is kept, for the message `id`.
+pub(super) fn stored(answer: &Answer, id: &MessageId) -> StoredAnswer {
+    StoredAnswer { message: Some(id.clone()), ..stored_as(answer) }
+}
+
+/// `answer` as it is kept, for no message.
+pub(super) fn stored_as(answer: &Answer) -> StoredAnswer {
+    let lasting = answer.headers.iter().filter(|(name, _)| !is_of_the_moment(name));
+    let header = |(name, value): &(HeaderName, HeaderValue)| {
+        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    StoredAnswer {
+        status: answer.status.as_u16(),
+        headers: lasting.map(header).collect(),
+        body: answer.body.to_vec(),
+        message: None,
+    }
+}
+
+/// An answer given again.
+pub(super) fn replay(stored: StoredAnswer) -> Answer {
+    let mut answer = Answer {
+        status: StatusCode::from_u16(stored.status).unwrap_or(StatusCode::ACCEPTED),
+        headers: Vec::new(),
+        body: Bytes::from(stored.body),
+    };
+    for (name, value) in stored.headers {
+        if let Ok(name) = HeaderName::try_from(name) {
+            answer.set(name, value);
+        }
+    }
+    answer.set(HeaderName::from_static("idempotent-replayed"), "true");
+    answer
+}

@@ -1,0 +1,54 @@
+//! What makes a request the same request again.
+
+use message::MediaUrl;
+use sha2::{Digest as _, Sha256};
+use store::{Fingerprint, Secret};
+
+use super::super::super::answer::Door;
+use super::super::super::order::{At, Order, To};
+use crate::config::PhoneForm;
+
+/// What a request asks for, in one form.
+pub(super) fn fingerprint(
+    secret: &Secret,
+    door: Door,
+    order: &Order,
+    phone: PhoneForm,
+) -> Fingerprint {
+    let all = |items: &[At<String>]| items.iter().map(|at| at.value.clone()).collect::<Vec<_>>();
+    let given =
+        |item: &Option<At<String>>| item.iter().map(|at| at.value.clone()).collect::<Vec<_>>();
+    let number = |to: &To| match phone {
+        PhoneForm::Strict => to.value.clone(),
+        PhoneForm::Lenient => to.value.replace([' ', '(', ')', '-', '.'], ""),
+    };
+    // A list of one is answered as a list, so it is no plain number; no number looks like this.
+    let list = order.many.then(|| "[]".to_owned());
+    let url = |at: &At<String>| match MediaUrl::parse(&at.value, &at.pointer) {
+        Ok((url, _)) => url.as_str().to_owned(),
+        Err(_) => at.value.clone(),
+    };
+    Fingerprint::over(
+        secret,
+        &[
+            ("operation", vec![door.as_str().to_owned()]),
+            ("to", list.into_iter().chain(order.to.iter().map(number)).collect()),
+            ("from", given(&order.from)),
+            ("powerpack_uuid", given(&order.pool)),
+            ("text", vec![order.text.value.clone()]),
+            ("media_urls", order.media_urls.iter().map(url).collect()),
+            ("media_ids", all(&order.media_ids)),
+            ("intent", given(&order.intent)),
+            ("ttl_s", order.ttl_s.iter().map(|at| at.value.to_string()).collect()),
+            ("not_before", given(&order.not_before)),
+        ],
+    )
+}
+
+/// The key of a request that brought none: the body itself.
+pub(super) fn resend_key(body: &[u8]) -> String {
+    let digest = Sha256::digest(body);
+    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    // No header value can hold the first character, so no app's own key is ever this one.
+    format!("\u{1}{hex}")
+}
