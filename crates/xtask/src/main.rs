@@ -25,7 +25,7 @@ usage: cargo xtask COMMAND
   policies [NAME…]   build every policy, or those named, for wasm32 into target/policies
   test               policies, then unit, whole-process, example and documentation tests
   tidy               the rules that the compiler cannot check
-  ci                 format, lints, documentation, tidy, test
+  ci                 format, tidy, lints, documentation, test
   demo               policies, simulator and sidecar at work, with a live reload and a trace
   crash [--runs N] [--seed S] [--run R]
                      the sidecar killed at every durable write and every socket step; 2000 runs, a table, under ten minutes

@@ -29,9 +29,14 @@ const LINES: [(&str, &str); 5] = [
     ("url-075", PROBE),
 ];
 
+/// Whether the area is run.
+pub(super) fn is_run(area: &str) -> bool {
+    RUN.iter().any(|(run, _)| *run == area)
+}
+
 /// Whether the area is run, or listed here.
 pub(super) fn knows(area: &str) -> bool {
-    RUN.iter().any(|(run, _)| *run == area) || AREAS.iter().any(|(listed, _)| *listed == area)
+    is_run(area) || AREAS.iter().any(|(listed, _)| *listed == area)
 }
 
 /// Why the line `id` is not run yet.
