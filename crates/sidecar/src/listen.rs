@@ -103,7 +103,8 @@ impl Bound {
         &self.address
     }
 
-    /// Serves until `stop`; then takes no new connection, lets each open one end its request, and returns when all have.
+    /// Serves until `stop`; then takes no new connection, lets each open one end its request, and returns when all
+    /// have.
     pub(crate) async fn serve<S, F>(self, limits: ListenLimits, stop: CancellationToken, service: S)
     where
         S: Fn(Request<Incoming>, Peer) -> F + Clone + Send + Sync + 'static,

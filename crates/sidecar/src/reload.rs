@@ -103,8 +103,8 @@ impl ReloadStatus {
 }
 
 impl Reloader {
-    /// Reloads whenever something changed, until `stop`. Changes are seen by the system's notices on the folders, and by
-    /// reading every file again at times: a notice can be missed (a link in the middle of others, a network mount).
+    /// Reloads whenever something changed, until `stop`. Changes are seen by the system's notices on the folders, and
+    /// by reading every file again at times: a notice can be missed (a link in the middle of others, a network mount).
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let (noticed, mut notices) = mpsc::channel(1);
         let mut watch = Watch::new(noticed);

@@ -74,8 +74,8 @@ impl Owned {
 }
 
 impl Verdict {
-    /// Whether a repetition is to be told the same: a message is ours, or Plivo's no to it is for good. Where nothing was
-    /// sent and asking again may help, it is asked afresh.
+    /// Whether a repetition is to be told the same: a message is ours, or Plivo's no to it is for good. Where nothing
+    /// was sent and asking again may help, it is asked afresh.
     pub(crate) fn is_worth_keeping(&self) -> bool {
         match &self.outcome {
             Ok(_) => true,

@@ -76,8 +76,8 @@ pub(crate) fn app<'a>(
     found.ok_or(Plain::AuthInvalid)
 }
 
-/// Whether `account`, in one of Plivo's paths, is who `headers` prove `app` to be: the name of Basic, since SDKs write it
-/// at both places; else the app's name or any id of Plivo's shape.
+/// Whether `account`, in one of Plivo's paths, is who `headers` prove `app` to be: the name of Basic, since SDKs write
+/// it at both places; else the app's name or any id of Plivo's shape.
 ///
 /// # Errors
 ///

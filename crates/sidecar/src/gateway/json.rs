@@ -14,9 +14,9 @@ const LEVELS: usize = 100;
 ///
 /// # Errors
 ///
-/// `body.bad_json` with line and column where `bytes` is not JSON in UTF-8 (lone surrogate escapes included), or is nested deeper
-/// than [`LEVELS`];
-/// `body.duplicate_key` for each member that stands twice in its object (RFC 8259 section 4 leaves its meaning open).
+/// `body.bad_json` with line and column where `bytes` is not JSON in UTF-8 (lone surrogate escapes included), or is
+/// nested deeper than [`LEVELS`]; `body.duplicate_key` for each member that stands twice in its object (RFC 8259
+/// section 4 leaves its meaning open).
 pub(crate) fn read(bytes: &[u8]) -> Result<Value, Vec<Fault>> {
     let (duplicates, too_deep) = (RefCell::new(Vec::new()), Cell::new(false));
     let mut input = serde_json::Deserializer::from_slice(bytes);

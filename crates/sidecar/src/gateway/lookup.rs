@@ -171,7 +171,10 @@ pub(super) fn limits(call: &Call, key_retention: Duration) -> Answer {
             "media": plivo(provider::MEDIA.into(), "Plivo, MMS FAQ"),
             "media_bytes": plivo(provider::MEDIA_BYTES.into(), "Plivo, MMS FAQ"),
             "mms_countries": plivo(json!(["US", "CA"]), "Plivo, MMS FAQ"),
-            "expiry_s": plivo(json!([provider::EXPIRY_S.start(), provider::EXPIRY_S.end()]), "Plivo, Messages API: message_expiry"),
+            "expiry_s": plivo(
+                json!([provider::EXPIRY_S.start(), provider::EXPIRY_S.end()]),
+                "Plivo, Messages API: message_expiry",
+            ),
         },
         "sendgate": {
             "recipients": RECIPIENTS,

@@ -1,5 +1,7 @@
 //! A message's record as its app sees it.
 
+use std::collections::BTreeMap;
+
 use message::{E164, Timestamp};
 use serde_json::{Value, json};
 use store::{Attempt, Decision, Record, ReportFacts, Status};
@@ -24,7 +26,7 @@ pub(super) fn native(record: &Record) -> Value {
         "media_urls": record.media_urls.iter().map(|url| url.as_str()).collect::<Vec<_>>(),
         "media_ids": record.media_ids,
         "intent": record.intent,
-        "tags": record.tags.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect::<serde_json::Map<_, _>>(),
+        "tags": record.tags.iter().cloned().collect::<BTreeMap<_, _>>(),
         "error_code": record.error_code,
         "created_at": instant(record.created),
         "updated_at": instant(record.updated),

@@ -14,8 +14,8 @@ const INVALID: [&str; 4] =
     ["phone.invalid", "phone.multiple", "phone.not_e164", "phone.too_long_for_provider"];
 
 /// Plivo's 202: one UUID a message taken, and numbers that are none as `invalid_number`, as they were given. Why anyone
-/// was refused stands in `refused`, which is no member of Plivo's and which its SDKs pass over. A refusal where none was
-/// taken.
+/// was refused stands in `refused`, which is no member of Plivo's and which its SDKs pass over. A refusal where none
+/// was taken.
 pub(super) fn answer(verdicts: &[Verdict], many: bool) -> Answer {
     let taken: Vec<&str> = verdicts
         .iter()

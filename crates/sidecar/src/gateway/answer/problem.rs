@@ -7,8 +7,8 @@ use tracing::Span;
 
 use super::{Plain, Refusal, whole_seconds};
 
-/// The problem document; `type` is a stable URN made of the code, or the registered type of rate limits. `instance` is the
-/// message's record, or where there is none the request's trace.
+/// The problem document; `type` is a stable URN made of the code, or the registered type of rate limits. `instance` is
+/// the message's record, or where there is none the request's trace.
 pub(crate) fn document(refusal: &Refusal) -> Value {
     let code = refusal.code();
     let status = refusal.status();

@@ -3,8 +3,8 @@
 use http::StatusCode;
 use policy_host::PolicyFailure;
 
-/// The status of a code (messaging.md 3.9): 400 can never be right as written; 403, 409, 422 and 429 are this host's rules;
-/// 503 is not now. Nothing else on the native doors turns a code into a status.
+/// The status of a code (messaging.md 3.9): 400 can never be right as written; 403, 409, 422 and 429 are this host's
+/// rules; 503 is not now. Nothing else on the native doors turns a code into a status.
 pub(crate) fn status_of(code: &str) -> StatusCode {
     let exact = match code {
         "phone.type_denied"
