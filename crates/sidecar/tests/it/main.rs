@@ -22,6 +22,7 @@ mod policy_faults;
 mod refuse;
 mod relay;
 mod reload;
+mod replicas;
 mod reports;
 mod secrets;
 mod trace;

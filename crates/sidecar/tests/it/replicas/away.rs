@@ -1,0 +1,149 @@
+//! The Redis is away, and comes back.
+
+use super::gate::Gate;
+use super::{connected, cut_off, id, is_replay, keyed, replica, text, three, throttle};
+use crate::harness::{Policy, Redis, Sidecar, plivo};
+
+#[tokio::test]
+async fn without_the_redis_keys_are_refused_and_sends_without_keys_go_on() {
+    let (mut redis, plivo) = (Redis::start(), plivo().await);
+    let replicas = three(&replica(&plivo, &redis.url())).await;
+    let before = keyed(&replicas[0], "before", &text("before")).await;
+
+    redis.kill();
+    for replica in &replicas {
+        cut_off(replica).await;
+        let refused = keyed(replica, "meanwhile", &text("meanwhile")).await;
+        refused.refused(503, "idem.unavailable");
+        assert!(refused.header("retry-after").is_some(), "{refused}");
+    }
+    assert_eq!(plivo.sends().len(), 1);
+    let own = keyed(&replicas[0], "before", &text("before")).await;
+    assert_eq!((id(&own), is_replay(&own)), (id(&before), true), "its own database knows it");
+    replicas[1].send(&text("no key")).await.expect(202);
+
+    redis.start_again();
+    for replica in &replicas {
+        connected(replica).await;
+    }
+    let first = keyed(&replicas[0], "meanwhile", &text("meanwhile")).await;
+    let again = keyed(&replicas[2], "meanwhile", &text("meanwhile")).await;
+    assert_eq!((id(&again), is_replay(&again)), (id(&first), true));
+    assert_eq!(plivo.sends().len(), 3);
+    for replica in replicas {
+        replica.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_limit_that_is_to_reject_has_the_policy_fail_until_the_redis_is_back() {
+    let (mut redis, plivo) = (Redis::start(), plivo().await);
+    let setup = replica(&plivo, &redis.url()).policy(throttle(2, "reject"));
+    let replicas = three(&setup).await;
+    replicas[0].send(&text("one")).await.expect(202);
+
+    redis.kill();
+    for replica in &replicas {
+        cut_off(replica).await;
+        replica.send(&text("meanwhile")).await.refused(503, "policy.module_failed");
+    }
+    assert_eq!(plivo.sends().len(), 1);
+
+    // It comes back empty, so what was used before is forgotten.
+    redis.start_again();
+    for replica in &replicas {
+        connected(replica).await;
+    }
+    replicas[1].send(&text("two")).await.expect(202);
+    replicas[2].send(&text("three")).await.expect(202);
+    replicas[0].send(&text("four")).await.refused(429, "throttle.app");
+    assert_eq!(plivo.sends().len(), 3);
+    for replica in replicas {
+        replica.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_limit_whose_policy_may_fail_lets_everything_through() {
+    let (mut redis, plivo) = (Redis::start(), plivo().await);
+    let open = throttle(1, "reject").set("on_failure", "accept");
+    let [one, two, three] = three(&replica(&plivo, &redis.url()).policy(open)).await;
+    redis.kill();
+    cut_off(&one).await;
+
+    for nth in 0..3 {
+        one.send(&text(&format!("text {nth}"))).await.expect(202);
+    }
+
+    for replica in [one, two, three] {
+        replica.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_limit_that_is_local_is_counted_by_each_replica_alone_and_together_again_afterwards() {
+    let (mut redis, plivo) = (Redis::start(), plivo().await);
+    let setup = replica(&plivo, &redis.url()).policy(throttle(2, "local"));
+    let replicas = three(&setup).await;
+
+    redis.kill();
+    for (nth, replica) in replicas.iter().enumerate() {
+        cut_off(replica).await;
+        for text in [text(&format!("{nth} first")), text(&format!("{nth} second"))] {
+            replica.send(&text).await.expect(202);
+        }
+        replica.send(&text("too many")).await.refused(429, "throttle.app");
+    }
+    assert_eq!(plivo.sends().len(), 6);
+
+    redis.start_again();
+    for replica in &replicas {
+        connected(replica).await;
+    }
+    replicas[0].send(&text("together, first")).await.expect(202);
+    replicas[1].send(&text("together, second")).await.expect(202);
+    replicas[2].send(&text("too many")).await.refused(429, "throttle.app");
+    for replica in replicas {
+        replica.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn repeats_are_told_apart_by_each_replica_alone_where_dedup_is_local() {
+    let (mut redis, plivo) = (Redis::start(), plivo().await);
+    let dedup = Policy::new("dedup")
+        .settings(serde_json::json!({"window_s": 3600, "on_unavailable": "local"}));
+    let [one, two, three] = three(&replica(&plivo, &redis.url()).policy(dedup)).await;
+    redis.kill();
+
+    for replica in [&one, &two] {
+        cut_off(replica).await;
+        replica.send(&text("hi")).await.expect(202);
+        replica.send(&text("hi")).await.refused(409, "dup.content");
+    }
+
+    assert_eq!(plivo.sends().len(), 2);
+    for replica in [one, two, three] {
+        replica.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_takes_requests_and_answers_none_is_away_too() {
+    let (redis, plivo) = (Redis::start(), plivo().await);
+    let gate = Gate::before(redis.port).await;
+    let setup = replica(&plivo, &gate.url()).policy(throttle(1, "local"));
+    let sidecar = Sidecar::start(setup.set("store.shared_timeout_ms", 500)).await;
+    connected(&sidecar).await;
+
+    gate.close();
+
+    sidecar.send(&text("counted alone")).await.expect(202);
+    cut_off(&sidecar).await;
+    sidecar.send(&text("too many")).await.refused(429, "throttle.app");
+    keyed(&sidecar, "order-17", &text("hi")).await.refused(503, "idem.unavailable");
+    gate.open();
+    connected(&sidecar).await;
+    assert_eq!(plivo.sends().len(), 1);
+    sidecar.stop().await;
+}
