@@ -43,6 +43,8 @@ struct Sidecar {
     in_flight: TaskTracker,
     delivery: Arc<Delivery>,
     drain: Duration,
+    /// What is left is lost with the process.
+    ephemeral: bool,
 }
 
 /// Serves until SIGTERM or SIGINT, then drains.
@@ -74,6 +76,11 @@ impl Sidecar {
         let seen = config.snapshot().clone();
         let (fixed, settings) = (config.fixed, config.reloadable);
         let store = Store::open(fixed.store.options(), SystemTime::now().into())?;
+        if ephemeral {
+            tracing::warn!(
+                "messages are kept in memory: nothing survives a restart; [store] path names a database"
+            );
+        }
         let shared = match &fixed.store.shared {
             Some(shared) => {
                 let opened = Shared::open(shared, store.ledger(), &settings.policies)?;
@@ -212,7 +219,8 @@ impl Sidecar {
         listeners.spawn(relay.run(stop.clone()));
         listeners.spawn(reloader.run(stop.clone()));
         listeners.spawn(sweep::run(store, stop.clone()));
-        Ok(Self { listeners, stop, draining, in_flight, delivery, drain: fixed.listen.drain })
+        let drain = fixed.listen.drain;
+        Ok(Self { listeners, stop, draining, in_flight, delivery, drain, ephemeral })
     }
 
     /// Waits for `stopped`. A part that ends before is told, and the others go on.
@@ -252,7 +260,8 @@ impl Sidecar {
                 in_time,
                 waiting = left,
                 in_flight = self.in_flight.len(),
-                "drained; messages were left unsent"
+                "drained; messages were left {}",
+                if self.ephemeral { "unsent" } else { "for the next start" }
             );
         }
     }

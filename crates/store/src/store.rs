@@ -13,7 +13,8 @@ use crate::idempotency::Claims;
 use crate::ledger::{DurableLedger, KeptLedger};
 use crate::sweep::LogEmptied;
 use crate::{
-    MemoryLedger, OpenError, Place, RETENTIONS, Secret, StoreError, StoreOptions, holds, ledger,
+    Keep, MemoryLedger, OpenError, Place, RETENTIONS, Secret, StoreError, StoreOptions, holds,
+    ledger,
 };
 
 /// Everything that is kept: messages with their attempts and events, idempotency keys, and what policies remember.
@@ -88,6 +89,11 @@ impl Store {
     /// Key of every hash here, to derive others from.
     pub fn secret(&self) -> &Secret {
         &self.content.secret
+    }
+
+    /// Whether recipients are kept as they are once their message has left.
+    pub fn keeps_numbers(&self) -> bool {
+        self.content.numbers == Keep::Full
     }
 
     /// Why nothing new can be accepted, as far as is known; none when all is well.

@@ -52,6 +52,10 @@ impl Journey {
             OnUnresolved::Hold => {
                 ControlFlow::Break(Stop::End(End::unknown(Status::Held, "send.unresolved")))
             }
+            // It may be there: what it holds is not given back when there is no time left to send it again.
+            OnUnresolved::Resend if self.left() < super::attempt::SHORTEST => {
+                ControlFlow::Break(Stop::End(End::unknown(Status::Failed, "send.unresolved")))
+            }
             OnUnresolved::Resend => {
                 self.give_up();
                 self.was_not_sent()

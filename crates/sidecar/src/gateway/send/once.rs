@@ -11,7 +11,7 @@ use store::{Claim, ClaimGuard, Fingerprint, KeptAnswer, KeyRow, Secret, Store, S
 use store_redis::SharedClaim;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use self::kept::{replay, stored, stored_as};
+use self::kept::{replay, stored, stored_as, without_numbers};
 use self::same::{fingerprint, resend_key};
 use super::super::answer::{Answer, Door};
 use super::super::order::Order;
@@ -178,6 +178,11 @@ impl Gateway {
         }
     }
 
+    /// An answer as the operator has it kept.
+    fn kept(&self, answer: store::StoredAnswer) -> store::StoredAnswer {
+        if self.store.keeps_numbers() { answer } else { without_numbers(answer) }
+    }
+
     /// What binds the key in the transaction that makes the messages ours: the answer as it would be now, kept for the
     /// store's retention after the last of them is settled one way or the other.
     pub(super) fn binding(
@@ -191,7 +196,7 @@ impl Gateway {
         // The store keeps an answer for its retention from `from`; an earlier `from` is a shorter window.
         let short = |window| now().after(window).before(self.store.key_retention());
         let from = once.window.map_or(deadline, short);
-        match self.store.key_row(&held.guard, stored(answer, id), from, from) {
+        match self.store.key_row(&held.guard, self.kept(stored(answer, id)), from, from) {
             Ok(row) => Some(row),
             Err(err) => {
                 tracing::error!(error = %err, message.id = %id, "an answer cannot be kept under its key");
@@ -223,7 +228,7 @@ impl Gateway {
     /// Keeps the answer that was given in the place of the one that the key was bound with. Nobody waits for it; those who
     /// bring the key meanwhile do.
     pub(super) fn keep(&self, held: Held, answer: &Answer, id: &MessageId, ends: Timestamp) {
-        let answer = stored(answer, id);
+        let answer = self.kept(stored(answer, id));
         if let Some(lease) = held.lease {
             let (answer, keep) = (answer.clone(), ends.since(now()));
             self.in_flight.spawn(async move {

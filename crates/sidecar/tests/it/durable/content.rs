@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Folder, Policy, Setup, Sidecar, plivo};
+use crate::harness::{Answer, Folder, Policy, Setup, Sidecar, plivo};
 
 const NUMBER: &str = "+14155550177";
 const TEXT: &str = "a word nobody else would write: quincunx";
@@ -98,5 +98,38 @@ async fn before_submission_everything_is_kept_that_sending_needs_and_nothing_aft
     for word in [&NUMBER[1..], "quincunx"] {
         let found = found(&folder, word);
         assert!(found.is_empty(), "{word} stands in {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_kept_under_its_key_keeps_no_number_either() {
+    for keep in ["hash", "none"] {
+        let plivo = plivo().await;
+        let setup = setup(&plivo, keep);
+        let sidecar = Sidecar::start(setup.clone()).await;
+        let request = json!({"to": [NUMBER, "+14155550188"], "text": TEXT});
+        let keyed = |sidecar: &Sidecar| sidecar.post("/v1/messages").key("k1").json(&request);
+        let first = keyed(&sidecar).answer().await;
+        for message in first.expect(202)["messages"].as_array().unwrap() {
+            sidecar.in_status(message["id"].as_str().unwrap(), "submitted").await;
+        }
+        let folder = Arc::clone(&sidecar.folder);
+        sidecar.stop().await;
+
+        for word in [&NUMBER[1..], "4155550188", "quincunx"] {
+            let found = found(&folder, word);
+            assert!(found.is_empty(), "{keep}: {word} stands in {found:?}");
+        }
+        let sidecar = Sidecar::start_in(folder, setup).await;
+        let again = keyed(&sidecar).answer().await;
+        assert_eq!(again.header("idempotent-replayed"), Some("true"), "{again}");
+        let ids = |answer: &Answer| {
+            let body = answer.json();
+            let ids = body["messages"].as_array().unwrap().iter();
+            ids.map(|message| message["id"].clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(&again), ids(&first));
+        assert_eq!(plivo.sends().len(), 2);
+        sidecar.stop().await;
     }
 }
