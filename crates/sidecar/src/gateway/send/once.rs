@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use message::{MessageId, Timestamp};
 use store::{Claim, ClaimGuard, Fingerprint, KeptAnswer, KeyRow, Secret, Store, StoreError};
-use store_redis::SharedClaim;
+use store_redis::{SharedClaim, SharedError};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use self::kept::{replay, stored, stored_as, without_numbers};
@@ -256,7 +256,9 @@ impl Gateway {
         tokio::spawn(async move {
             loop {
                 shared.up().await;
-                if lease.give_up(&last).await.is_ok() {
+                let given_up = lease.give_up(&last).await;
+                // What it does not take at all was never bound there.
+                if !matches!(given_up, Err(SharedError::Unavailable(_))) {
                     return unbind(&store, &app, held).await;
                 }
                 sleep(ASK_AGAIN).await;
