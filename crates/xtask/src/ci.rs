@@ -40,8 +40,14 @@ fn format(workspace: &Workspace) -> Result<()> {
 }
 
 fn lints(workspace: &Workspace) -> Result<()> {
-    let words = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    process::run(cargo().current_dir(&workspace.root).args(words))
+    let clippy = |targets: &[&str]| {
+        let mut clippy = cargo();
+        clippy.current_dir(&workspace.root).args(["clippy", "--workspace"]).args(targets);
+        process::run(clippy.args(["--", "-D", "warnings"]))
+    };
+    clippy(&["--all-targets"])?;
+    // Only built with its feature.
+    clippy(&["--features", "sidecar/fail-points", "--test", "crash"])
 }
 
 fn documentation(workspace: &Workspace) -> Result<()> {
