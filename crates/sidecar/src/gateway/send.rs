@@ -152,6 +152,9 @@ impl Gateway {
             }
         }
         noted(&verdicts);
+        if asked.door == Door::Plivo {
+            self.note_own_ids(&verdicts);
+        }
         let answer = asked.door.answer(&verdicts, many);
         match held {
             Some(held) if verdicts.iter().any(Verdict::is_worth_keeping) => {
@@ -162,6 +165,14 @@ impl Gateway {
             None => {}
         }
         Ok(answer)
+    }
+
+    /// On Plivo's door our id stands for Plivo's where that is not known yet; what is told later goes by the same id.
+    fn note_own_ids(&self, verdicts: &[Verdict]) {
+        let owned = verdicts.iter().filter_map(|verdict| verdict.outcome.as_ref().ok());
+        for owned in owned.filter(|owned| owned.message_uuid.is_none()) {
+            drop(self.store.told_own_id(&owned.id));
+        }
     }
 
     /// Makes messages ours and sends them on their way, once it is certain that no other replica answers for their key.
