@@ -139,6 +139,36 @@ async fn an_sdk_of_plivos_gets_plivos_own_reports_signed_with_its_own_token() {
 }
 
 #[tokio::test]
+async fn an_sdk_that_was_answered_our_id_hears_of_the_message_by_that_id() {
+    let (plivo, mut listener) = (moving().await, Listener::open().await);
+    let app = App::new("demo", TOKEN)
+        .set("relay_allow", json!([listener.url("")]))
+        .set("relay_secret", SECRET);
+    let setup = setup(&plivo).app(app).set("delivery.compat_wait_ms", 0);
+    let sidecar = Sidecar::start(setup).await;
+    let body = json!({"src": "14155551212", "dst": "14155550123", "text": "soon", "url": listener.url("/dlr")});
+    let path = "/v1/Account/MAXXXXXXXXXXXXXXXXXX/Message/";
+    let answer = sidecar.post(path).json(&body).answer().await.expect(202);
+    let answered = answer["message_uuid"][0].as_str().unwrap();
+    loop {
+        let told = listener.next().await;
+        let params = told.params();
+        let get = |name: &str| params.iter().find(|(key, _)| key == name).unwrap().1.clone();
+        assert_eq!(get("MessageUUID"), answered);
+        if get("Status") == "delivered" {
+            break;
+        }
+    }
+    let path = format!("{path}{answered}/");
+    let shown = sidecar.get(&path).answer().await.expect(200);
+    assert_eq!(
+        (&shown["message_uuid"], &shown["message_state"]),
+        (&answered.into(), &"delivered".into())
+    );
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn an_event_that_was_not_taken_is_told_after_a_restart_under_the_same_id() {
     let (plivo, mut listener) = (plivo().await, Listener::open().await);
     let setup =
