@@ -82,7 +82,10 @@ fn machine_faults(file: &SourceFile) -> Vec<String> {
     let code = code(&file.text);
     let used = MACHINE_MODULES.iter().filter(|module| names_module(&code, module));
     used.map(|module| {
-        format!("{} uses `{module}`: few files touch files and environment (MAY_TOUCH_THE_MACHINE)", file.path)
+        format!(
+            "{} uses `{module}`: few files touch files and environment (MAY_TOUCH_THE_MACHINE)",
+            file.path
+        )
     })
     .collect()
 }
