@@ -160,7 +160,7 @@ async fn an_sdk_that_was_answered_our_id_hears_of_the_message_by_that_id() {
         }
     }
     let path = format!("{path}{answered}/");
-    let shown = sidecar.get(&path).answer().await.expect(200);
+    let shown = sidecar.get(&path).await.expect(200);
     assert_eq!(
         (&shown["message_uuid"], &shown["message_state"]),
         (&answered.into(), &"delivered".into())
