@@ -12,9 +12,11 @@ mod doubt;
 mod judge;
 mod resolve;
 mod rolling;
+mod take_up;
 mod trace;
 mod turns;
 mod unsettled;
+mod waits;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,13 +25,13 @@ use std::time::{Duration, SystemTime};
 
 use message::{Hold, Ledger, MessageId, Sender, Settlement, Timestamp};
 use policy_host::Cleared;
-use store::{Change, KeyRow, Settle, Status, Store, StoreError, Unfinished};
+use store::{Change, KeyRow, Settle, Status, Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::accepted::{Accepted, is_unknown, tried};
+use self::accepted::Accepted;
 use self::attempt::Journey;
 use self::breaker::Breakers;
 use self::budget::RetryBudget;
@@ -38,7 +40,6 @@ use self::turns::{Class, Turns};
 use self::unsettled::Unsettled;
 use crate::gateway::Refusal;
 use crate::in_force::{Account, InForce};
-use crate::record;
 use crate::reports::CallbackPlace;
 use crate::shared::{Shared, Unconfirmed};
 
@@ -257,63 +258,6 @@ impl Delivery {
         }
     }
 
-    /// Takes up what earlier processes left unfinished. Returns how many messages that is.
-    ///
-    /// # Errors
-    ///
-    /// The store cannot be read or written.
-    pub(crate) async fn resume(self: &Arc<Self>) -> Result<usize, StoreError> {
-        let mut journeys = Vec::new();
-        for left in self.store.unfinished().await? {
-            // A person decides on those that are held; they may be at Plivo all the same.
-            if left.record.status == Status::Held {
-                self.keep_apart(&left);
-            } else {
-                journeys.push(self.take_up(left).await?);
-            }
-        }
-        let resumed = journeys.len();
-        // Only now, so that none that looks for itself at Plivo misses another that may be there too.
-        for journey in journeys {
-            self.in_flight.spawn(journey.run());
-        }
-        Ok(resumed)
-    }
-
-    /// Has no other message taken for one that is held.
-    fn keep_apart(&self, held: &Unfinished) {
-        let Some(last) = held.record.attempts.last() else { return };
-        let settle = self.account.borrow().settle.last().copied().unwrap_or_default();
-        self.unsettled.enter(&held.message.to).give_up(last.started.after(settle), now());
-    }
-
-    /// Takes a message up where its record says it stands.
-    async fn take_up(self: &Arc<Self>, left: Unfinished) -> Result<Journey, StoreError> {
-        let (attempts, turned_away) = tried(&left.record);
-        let unknown = is_unknown(&left.record);
-        // Without an attempt on record, its last change is the latest that a call can have begun.
-        let began = left.record.attempts.last().map_or(left.record.updated, |last| last.started);
-        if left.record.status == Status::Sending {
-            let code = Some("send.in_doubt".to_owned());
-            let attempt = left.record.attempts.last().map(|last| record::cut_off(last, now()));
-            let change = Change { error_code: code, attempt, ..Change::to(Status::InDoubt, now()) };
-            store::fail::point("resume.begin");
-            self.store.change(&left.record.id, change).await?;
-            store::fail::point("resume.written");
-        }
-        let doubt = unknown.then_some(began);
-        let record = &left.record;
-        // What was tried was confirmed before.
-        let key = record.idempotency_key.as_deref().filter(|_| attempts == 0);
-        let shared = self.shared.as_deref();
-        let unconfirmed =
-            Unconfirmed::left_behind(shared, &self.store, &record.app, key, now()).await?;
-        let trace = Trace::past(left.record.traceparent.clone());
-        let beginning = Beginning { attempts, turned_away, doubt, unconfirmed };
-        // Nobody waits for the news.
-        Ok(self.journey(Accepted::left_behind(left), trace, beginning).0)
-    }
-
     fn journey(
         self: &Arc<Self>,
         accepted: Accepted,
@@ -350,52 +294,6 @@ impl Delivery {
     /// Says something to a message on its way; `false` where it is on none.
     pub(crate) fn say(&self, id: &MessageId, word: Word) -> bool {
         self.journeys().get(id).is_some_and(|journey| journey.send(word).is_ok())
-    }
-
-    /// Sends a message that is held on its way again, as if it had never been tried: a person knows that it was not sent,
-    /// or wants it sent all the same. `false` where it is not held.
-    ///
-    /// # Errors
-    ///
-    /// The store cannot be read or written.
-    pub(crate) async fn release(self: &Arc<Self>, id: &MessageId) -> Result<bool, StoreError> {
-        let _alone = self.deciding.lock().await;
-        let Some(left) = self.store.unfinished_one(id).await? else { return Ok(false) };
-        if left.record.status != Status::Held || self.journeys().contains_key(id) {
-            return Ok(false);
-        }
-        let (attempts, _) = tried(&left.record);
-        // A delivery report may have settled it meanwhile.
-        if self.store.change(id, Change::to(Status::Waiting, now())).await? != Status::Waiting {
-            return Ok(false);
-        }
-        let trace = Trace::past(left.record.traceparent.clone());
-        let beginning = Beginning { attempts, ..Beginning::default() };
-        let (journey, _nobody_waits) = self.journey(Accepted::left_behind(left), trace, beginning);
-        self.in_flight.spawn(journey.run());
-        Ok(true)
-    }
-
-    /// Takes a message back that no call is out for: one that waits, is in doubt, or is held. `false` where there is none.
-    /// One that may have been sent keeps what it holds.
-    ///
-    /// # Errors
-    ///
-    /// The store cannot be read or written.
-    pub(crate) async fn cancel(&self, id: &MessageId) -> Result<bool, StoreError> {
-        let _alone = self.deciding.lock().await;
-        if self.say(id, Word::Cancel) {
-            return Ok(true);
-        }
-        let Some(left) = self.store.unfinished_one(id).await? else { return Ok(false) };
-        if left.record.status != Status::Held {
-            return Ok(false);
-        }
-        let code = Some("send.canceled_in_doubt".to_owned());
-        let change = Change { error_code: code, ..Change::to(Status::Canceled, now()) };
-        let canceled = self.store.change(id, change).await? == Status::Canceled;
-        self.settle(left.holds, Settlement::Keep).await;
-        Ok(canceled)
     }
 
     /// What messages are sent with now.

@@ -6,9 +6,10 @@ use std::time::Duration;
 use message::Timestamp;
 use store::{Status, StoreError};
 
-use super::attempt::{Journey, Stop, obey};
+use super::attempt::{Journey, Stop};
 use super::doubt::{FURTHER, Sighting, beginning, candidates, sighting};
 use super::judge::End;
+use super::waits::obey;
 use super::{News, now, reach};
 use crate::config::OnUnresolved;
 

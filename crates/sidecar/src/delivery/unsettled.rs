@@ -8,7 +8,7 @@ use message::{E164, Timestamp};
 
 /// The longest that a message can be in doubt: four times the latest settle time that may be configured. What was given
 /// up is of no interest to anybody after that.
-const LONGEST_DOUBT: Duration = Duration::from_secs(4 * 3_600);
+pub(super) const LONGEST_DOUBT: Duration = Duration::from_secs(4 * 3_600);
 
 /// The messages to each number that have a call under way, that are in doubt, or that were given up in doubt. Clones share
 /// it.

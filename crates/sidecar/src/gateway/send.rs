@@ -1,5 +1,6 @@
 //! The way of one send, as one straight list.
 
+mod clear;
 mod once;
 mod relay;
 
@@ -8,27 +9,21 @@ use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use message::{Message, MessageId, Rejection, Timestamp, facts};
-use plivo_client::Log;
-use policy_host::{Candidate, NotCleared, NotClearedKind, Trail};
-use store::{KeyRow, Record, Status};
-use tokio::time::{Instant, sleep, timeout_at};
+use message::Timestamp;
+use store::{KeyRow, Status};
+use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument as _, Span};
 
+use self::clear::{Wishes, provisional};
 use self::once::{Claimed, Confirmed, Held, Once};
-use self::relay::Told;
-use super::answer::{Answer, Door, Owned, Verdict};
+use super::answer::{Answer, Door, Verdict};
 use super::order::Order;
-use super::refusal::{Plain, Refusal, Refuser};
-use super::submission::{Draft, Recipient, Submission, change};
+use super::refusal::{Plain, Refusal};
+use super::submission::Submission;
 use super::{Call, Gateway, idempotency_key, now, patience};
-use crate::delivery::{About, Acceptance, News, Ready};
+use crate::delivery::{Acceptance, News, Ready};
 
-/// Failures of policies after which the other recipients of a request are not asked about: each may take its whole time.
-const FAILURES: usize = 3;
-
-/// How long the policies may take over all recipients of one request: what the most impatient clients wait.
-const ASKING: Duration = Duration::from_secs(4);
+pub(super) use self::clear::candidate;
 
 /// A request understood, and what its headers ask for.
 struct Asked {
@@ -36,24 +31,6 @@ struct Asked {
     order: Order,
     once: Option<Once>,
     wait: Duration,
-}
-
-/// What all messages of a request have in common besides their parts.
-struct Wishes {
-    door: Door,
-    unknown_fields: Vec<String>,
-    log: Option<Log>,
-    trackable: bool,
-    callback_method: Option<String>,
-    idempotency_key: Option<String>,
-}
-
-/// One recipient's message after its policies.
-enum Decided {
-    /// Refused, or another message stands for it.
-    Done(Verdict),
-    /// Cleared, and to be recorded.
-    Ready(Recipient, Owned, Box<Ready>),
 }
 
 impl Gateway {
@@ -198,154 +175,6 @@ impl Gateway {
             }
         }
     }
-
-    /// What the policies say of each recipient's message. Where they fail or are slow, the rest is not asked about: one
-    /// request may not keep them, and its caller, for longer than any other.
-    async fn clear_all(&self, call: &Call, drafts: Vec<Draft>, wishes: &Wishes) -> Vec<Decided> {
-        let (mut decided, mut failures) = (Vec::with_capacity(drafts.len()), 0);
-        let enough = Instant::now() + ASKING;
-        for draft in drafts {
-            let next = if failures < FAILURES && Instant::now() < enough {
-                self.clear(call, draft, wishes).await
-            } else {
-                Decided::refused(draft.to, Plain::NotAsked.into())
-            };
-            failures += usize::from(next.is_policy_failure());
-            decided.push(next);
-        }
-        decided
-    }
-
-    /// The policies' verdict on one message.
-    async fn clear(&self, call: &Call, draft: Draft, wishes: &Wishes) -> Decided {
-        let Wishes { door, unknown_fields, log, trackable, callback_method, idempotency_key } =
-            wishes;
-        let door = *door;
-        let Draft { to, message, mut changes } = draft;
-        let message = match message {
-            Ok(message) => message,
-            Err(faults) => return Decided::refused(to, Refusal::Malformed(faults)),
-        };
-        Span::current().record("sendgate.message.id", &*message.id.0);
-        let asked_start = message.not_before;
-        let told = match Told::of(call, door, callback_method.as_deref(), &message) {
-            Ok(told) => told,
-            Err(refusal) => return Decided::refused(to, refusal),
-        };
-        let candidate = match candidate(call, door, message, unknown_fields) {
-            Ok(candidate) => candidate,
-            Err(refusal) => return Decided::refused(to, refusal),
-        };
-        let cleared = match call.in_force.chain.clear(candidate).await {
-            Ok(cleared) => cleared,
-            Err(stopped) => return self.stopped(call, to, *stopped).await,
-        };
-        changes.extend(cleared.changes().iter().cloned());
-        let mut warnings = cleared.warnings().to_vec();
-        warnings.extend(told.warning);
-        let owned = Owned {
-            id: cleared.message().id.clone(),
-            to: cleared.message().to.clone(),
-            kind: cleared.message().kind(),
-            status: Status::Accepted,
-            message_uuid: None,
-            segments: cleared.facts().text.clone(),
-            warnings,
-            changes,
-            standings: cleared.standings().to_vec(),
-        };
-        let about = About {
-            app: call.app.name.clone(),
-            door: door.as_str(),
-            asked_start,
-            log: *log,
-            trackable: *trackable,
-            relay: told.relay,
-            idempotency_key: idempotency_key.clone(),
-            traceparent: telemetry::traceparent(&Span::current()),
-        };
-        match self.delivery.ready(cleared, about, now()).await {
-            Ok(ready) => {
-                let to = Recipient { number: Some(owned.to.clone()), ..to };
-                Decided::Ready(to, owned, Box::new(ready))
-            }
-            Err(refusal) => Decided::refused(to, refusal),
-        }
-    }
-
-    /// A refusal, unless the policy says that an earlier message stands for this one.
-    async fn stopped(&self, call: &Call, to: Recipient, stopped: NotCleared) -> Decided {
-        let NotCleared { kind, policy, message, trail } = stopped;
-        let policy = Refuser::of(&policy, &trail.decisions);
-        let refusal = match kind {
-            NotClearedKind::Failed(failure) => {
-                tracing::error!(policy = policy.name, failure = %failure, kind = failure.as_str(), "a policy could not decide");
-                Refusal::PolicyFailed { policy, failure }
-            }
-            NotClearedKind::Rejected(rejection) => {
-                if let Some(owned) = self.coalesced(call, &rejection, &message, &trail).await {
-                    return Decided::Done(Verdict { to, outcome: Ok(owned) });
-                }
-                Refusal::Rejected {
-                    policy,
-                    rejection: Box::new(rejection),
-                    standings: trail.standings,
-                }
-            }
-        };
-        Decided::refused(to, refusal)
-    }
-
-    /// The record of a message that another request may be about to make: its reservation comes before its record.
-    async fn record_of(&self, call: &Call, id: &MessageId) -> Option<Record> {
-        let most = Instant::now() + call.in_force.delivery.join;
-        loop {
-            let found = self.store.get(Some(&call.app.name), id).await.ok().flatten();
-            if found.is_some() || Instant::now() >= most {
-                return found;
-            }
-            sleep(Duration::from_millis(5)).await;
-        }
-    }
-
-    /// The earlier message that stands for this one, where the policy coalesces and the record is still there.
-    async fn coalesced(
-        &self,
-        call: &Call,
-        no: &Rejection,
-        message: &Message,
-        trail: &Trail,
-    ) -> Option<Owned> {
-        let earlier = no.earlier.as_ref().filter(|_| no.code == "dup.coalesced")?;
-        let record = self.record_of(call, earlier).await?;
-        let mut changes = trail.changes.clone();
-        changes.push(change(
-            "dup.coalesced",
-            "an equal message went out a moment ago; this is its record",
-        ));
-        Some(Owned {
-            id: record.id.clone(),
-            to: message.to.clone(),
-            kind: message.kind(),
-            status: record.status,
-            message_uuid: record.message_uuid.clone(),
-            segments: record.segments.clone(),
-            warnings: trail.warnings.clone(),
-            changes,
-            standings: trail.standings.clone(),
-        })
-    }
-}
-
-impl Decided {
-    fn refused(to: Recipient, refusal: Refusal) -> Self {
-        Self::Done(Verdict { to, outcome: Err(refusal) })
-    }
-
-    fn is_policy_failure(&self) -> bool {
-        let Self::Done(verdict) = self else { return false };
-        matches!(verdict.outcome, Err(Refusal::PolicyFailed { .. }))
-    }
 }
 
 impl Verdict {
@@ -376,45 +205,9 @@ fn deadline_before(start: Timestamp, deadline: Instant) -> Instant {
     if at_once + start.since(now()) > deadline { at_once } else { deadline }
 }
 
-/// Every recipient's verdict as it would be if those that are ready were ours already, and at which places these stand.
-fn provisional(decided: Vec<Decided>) -> (Vec<Verdict>, Vec<(usize, Ready)>) {
-    let (mut verdicts, mut ready) = (Vec::with_capacity(decided.len()), Vec::new());
-    for (place, each) in decided.into_iter().enumerate() {
-        verdicts.push(match each {
-            Decided::Done(verdict) => verdict,
-            Decided::Ready(to, owned, cleared) => {
-                ready.push((place, *cleared));
-                Verdict { to, outcome: Ok(owned) }
-            }
-        });
-    }
-    (verdicts, ready)
-}
-
 /// Notes a refusal in the request's span.
 fn noted(verdicts: &[Verdict]) {
     for refusal in verdicts.iter().filter_map(|verdict| verdict.outcome.as_ref().err()) {
         Span::current().record("sendgate.code", refusal.code());
     }
-}
-
-/// What a policy is asked about.
-///
-/// # Errors
-///
-/// The structural faults that only the survey of a whole message finds.
-pub(super) fn candidate(
-    call: &Call,
-    door: Door,
-    message: Message,
-    unknown_fields: &[String],
-) -> Result<Candidate, Refusal> {
-    let facts = facts::survey(&message, unknown_fields.to_vec()).map_err(Refusal::Malformed)?;
-    Ok(Candidate {
-        message,
-        facts,
-        app: call.app.name.as_str().into(),
-        door: door.as_str(),
-        now: now(),
-    })
 }

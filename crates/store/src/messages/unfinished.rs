@@ -1,10 +1,10 @@
 //! What a process that ended left behind.
 
-use message::{Dedup, Hold, Message};
+use message::{Dedup, E164, Hold, Message, Timestamp};
 use rusqlite::Connection;
 
 use super::Record;
-use super::columns::{COLUMNS, record};
+use super::columns::{COLUMNS, from_db, record, to_db};
 use super::list::with_attempts;
 use crate::database::Fault;
 use crate::{Store, StoreError, holds};
@@ -28,6 +28,37 @@ impl Store {
     /// [`StoreError::Unavailable`].
     pub async fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
         self.database.list(|connection| all(connection, None)).await
+    }
+
+    /// The numbers that messages went to which were given up in doubt since `since`, and when the last call for each began;
+    /// without those of which the number is not kept.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn given_up_in_doubt(
+        &self,
+        since: Timestamp,
+    ) -> Result<Vec<(E164, Timestamp)>, StoreError> {
+        self.database
+            .list(move |connection| {
+                let mut query = connection.prepare_cached(
+                    "SELECT recipient, (SELECT max(started) FROM attempts WHERE message = messages.id) FROM messages \
+                     WHERE live = 0 AND updated >= ? AND status IN ('failed', 'canceled') \
+                     AND error_code IN ('send.unresolved', 'send.canceled_in_doubt')",
+                )?;
+                let rows = query.query_map([to_db(since)], |row| {
+                    Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<i64>>(1)?))
+                })?;
+                let mut found = Vec::new();
+                for row in rows {
+                    let (number, began) = row?;
+                    let number = number.and_then(|number| E164::parse(&number, "").ok());
+                    found.extend(number.zip(began.map(from_db)));
+                }
+                Ok(found)
+            })
+            .await
     }
 
     /// The same of one message; none where its way has ended.

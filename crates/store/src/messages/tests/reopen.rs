@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::fixtures::{
     NOW, accept, bring, folder, id, ids, in_file, killed, later, new, open, record, relayed,
 };
-use crate::{Change, Keep, NewMessage, Status, Store, StoreOptions};
+use crate::{Attempt, Change, Keep, NewMessage, Status, Store, StoreOptions};
 
 /// A message with a reservation and a charge.
 async fn holding(store: &Store, which: &str) -> NewMessage {
@@ -77,6 +77,36 @@ async fn a_message_whose_way_has_ended_is_not_unfinished() {
     assert_eq!(found, ["m3", "m4"]);
     assert!(store.unfinished_one(&id("m1")).await.unwrap().is_none());
     assert!(store.unfinished_one(&id("m3")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_was_given_up_in_doubt_is_known_by_number_and_by_its_last_call() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    accept(&store, &["m1", "m2", "m3"]).await;
+    let attempt = |number| Attempt {
+        number,
+        started: later(u64::from(number)),
+        ended: None,
+        outcome: None,
+        http_status: None,
+        code: None,
+    };
+    for (which, code) in
+        [("m1", "send.unresolved"), ("m2", "upstream.rejected"), ("m3", "send.canceled_in_doubt")]
+    {
+        for number in 1..=2 {
+            let call = Change { attempt: Some(attempt(number)), ..Change::at(later(5)) };
+            store.change(&id(which), call).await.unwrap();
+        }
+        let failed =
+            Change { error_code: Some(code.into()), ..Change::to(Status::Failed, later(9)) };
+        store.change(&id(which), failed).await.unwrap();
+    }
+    let found = store.given_up_in_doubt(NOW).await.unwrap();
+    let number = new("m1").record.to.unwrap();
+    assert_eq!(found, [(number.clone(), later(2)), (number, later(2))]);
+    assert_eq!(store.given_up_in_doubt(later(10)).await.unwrap(), []);
 }
 
 #[tokio::test]

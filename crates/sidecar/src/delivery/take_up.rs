@@ -1,0 +1,124 @@
+//! Messages taken up again: what earlier processes left, and what a person decides about.
+
+use std::sync::Arc;
+
+use message::{E164, MessageId, Settlement, Timestamp};
+use store::{Change, Status, StoreError, Unfinished};
+
+use super::accepted::{Accepted, is_unknown, tried};
+use super::attempt::Journey;
+use super::trace::Trace;
+use super::unsettled::LONGEST_DOUBT;
+use super::{Beginning, Delivery, Word, now};
+use crate::record;
+use crate::shared::Unconfirmed;
+
+impl Delivery {
+    /// Takes up what earlier processes left unfinished. Returns how many messages that is.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read or written.
+    pub(crate) async fn resume(self: &Arc<Self>) -> Result<usize, StoreError> {
+        let mut journeys = Vec::new();
+        for left in self.store.unfinished().await? {
+            // A person decides on those that are held; they may be at Plivo all the same.
+            if left.record.status == Status::Held {
+                if let Some(last) = left.record.attempts.last() {
+                    self.keep_apart(&left.message.to, last.started);
+                }
+            } else {
+                journeys.push(self.take_up(left).await?);
+            }
+        }
+        let since = now().before(LONGEST_DOUBT);
+        for (number, began) in self.store.given_up_in_doubt(since).await? {
+            self.keep_apart(&number, began);
+        }
+        let resumed = journeys.len();
+        // Only now, so that none that looks for itself at Plivo misses another that may be there too.
+        for journey in journeys {
+            self.in_flight.spawn(journey.run());
+        }
+        Ok(resumed)
+    }
+
+    /// Has no other message taken for one that nobody will find out about, whose last call `began` then.
+    fn keep_apart(&self, number: &E164, began: Timestamp) {
+        let settle = self.account.borrow().settle.last().copied().unwrap_or_default();
+        self.unsettled.enter(number).give_up(began.after(settle), now());
+    }
+
+    /// Takes a message up where its record says it stands.
+    async fn take_up(self: &Arc<Self>, left: Unfinished) -> Result<Journey, StoreError> {
+        let (attempts, turned_away) = tried(&left.record);
+        let unknown = is_unknown(&left.record);
+        // Without an attempt on record, its last change is the latest that a call can have begun.
+        let began = left.record.attempts.last().map_or(left.record.updated, |last| last.started);
+        if left.record.status == Status::Sending {
+            let code = Some("send.in_doubt".to_owned());
+            let attempt = left.record.attempts.last().map(|last| record::cut_off(last, now()));
+            let change = Change { error_code: code, attempt, ..Change::to(Status::InDoubt, now()) };
+            store::fail::point("resume.begin");
+            self.store.change(&left.record.id, change).await?;
+            store::fail::point("resume.written");
+        }
+        let doubt = unknown.then_some(began);
+        let record = &left.record;
+        // What was tried was confirmed before.
+        let key = record.idempotency_key.as_deref().filter(|_| attempts == 0);
+        let shared = self.shared.as_deref();
+        let unconfirmed =
+            Unconfirmed::left_behind(shared, &self.store, &record.app, key, now()).await?;
+        let trace = Trace::past(left.record.traceparent.clone());
+        let beginning = Beginning { attempts, turned_away, doubt, unconfirmed };
+        // Nobody waits for the news.
+        Ok(self.journey(Accepted::left_behind(left), trace, beginning).0)
+    }
+
+    /// Sends a message that is held on its way again, as if it had never been tried: a person knows that it was not sent,
+    /// or wants it sent all the same. `false` where it is not held.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read or written.
+    pub(crate) async fn release(self: &Arc<Self>, id: &MessageId) -> Result<bool, StoreError> {
+        let _alone = self.deciding.lock().await;
+        let Some(left) = self.store.unfinished_one(id).await? else { return Ok(false) };
+        if left.record.status != Status::Held || self.journeys().contains_key(id) {
+            return Ok(false);
+        }
+        let (attempts, _) = tried(&left.record);
+        // A delivery report may have settled it meanwhile.
+        if self.store.change(id, Change::to(Status::Waiting, now())).await? != Status::Waiting {
+            return Ok(false);
+        }
+        let trace = Trace::past(left.record.traceparent.clone());
+        let beginning = Beginning { attempts, ..Beginning::default() };
+        let (journey, _nobody_waits) = self.journey(Accepted::left_behind(left), trace, beginning);
+        self.in_flight.spawn(journey.run());
+        Ok(true)
+    }
+
+    /// Takes a message back that no call is out for: one that waits, is in doubt, or is held. `false` where there is none.
+    /// One that may have been sent keeps what it holds.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read or written.
+    pub(crate) async fn cancel(&self, id: &MessageId) -> Result<bool, StoreError> {
+        let _alone = self.deciding.lock().await;
+        if self.say(id, Word::Cancel) {
+            return Ok(true);
+        }
+        let Some(left) = self.store.unfinished_one(id).await? else { return Ok(false) };
+        if left.record.status != Status::Held {
+            return Ok(false);
+        }
+        let code = Some("send.canceled_in_doubt".to_owned());
+        let change = Change { error_code: code, ..Change::to(Status::Canceled, now()) };
+        let canceled = self.store.change(id, change).await? == Status::Canceled;
+        self.settle(left.holds, Settlement::Keep).await;
+        Ok(canceled)
+    }
+}

@@ -1,0 +1,200 @@
+//! What a message waits for on its way: its key, its turn, a Plivo that is well, the time of its next try.
+
+use std::future::ready;
+use std::ops::ControlFlow;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use message::Timestamp;
+use store::{Change, Status};
+use tokio::time::Instant;
+
+use super::attempt::{Journey, SHORTEST, STORE, Stop};
+use super::breaker::{Admit, Heard, Pass};
+use super::judge::End;
+use super::turns::{Class, Place, Turn};
+use super::{Delivery, News, Word, backoff, now, reach};
+use crate::in_force::Account;
+use crate::shared::{Unconfirmed, Whose};
+
+/// Whether a retry counts against the budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Metered {
+    Yes,
+    No,
+}
+
+/// Everything that one call needs.
+pub(super) struct Leave {
+    pub(super) account: Account,
+    /// Given back before the next wait.
+    pub(super) _turn: Turn,
+    pub(super) pass: Pass,
+}
+
+impl Journey {
+    /// Waits until it is certain that no other replica answers for the message's key.
+    pub(super) async fn confirm(&mut self, unconfirmed: &Unconfirmed) -> ControlFlow<Stop> {
+        loop {
+            match unconfirmed.whose(now()).await {
+                Ok(Whose::Ours) => return ControlFlow::Continue(()),
+                Ok(Whose::Others) => {
+                    return ControlFlow::Break(Stop::Elsewhere(unconfirmed.clone()));
+                }
+                Ok(Whose::Undecided) => {}
+                Err(err) => {
+                    let id = &self.accepted.message.id;
+                    tracing::warn!(message.id = %id, error = %err, "a message waits for its key to be confirmed among replicas");
+                }
+            }
+            if self.left() < SHORTEST {
+                return self.expire();
+            }
+            // Others to the same number need not wait for a server.
+            self.place = None;
+            self.wait_until(now().after(STORE), Status::Waiting).await?;
+        }
+    }
+
+    pub(super) fn enter(&self) -> Place {
+        let message = &self.accepted.message;
+        self.delivery.turns.enter(&self.accepted.app, Class::of(&message.intent), &message.to)
+    }
+
+    /// All that a call needs: time left, a Plivo that is well, and the message's turn.
+    pub(super) async fn leave(&mut self, place: &mut Place) -> ControlFlow<Stop, Leave> {
+        let delivery = Arc::clone(&self.delivery);
+        loop {
+            if self.left() < SHORTEST {
+                return self.expire();
+            }
+            let turn = self.turn(place).await?;
+            if self.left() < SHORTEST {
+                return self.expire();
+            }
+            let account = delivery.account.borrow().clone();
+            match delivery.breakers.admit(&self.accepted.message.sender, Instant::now()) {
+                Admit::Go(pass) => {
+                    return ControlFlow::Continue(Leave { account, _turn: turn, pass });
+                }
+                Admit::Probe(probe) => {
+                    let probed =
+                        account.client.probe(&account.credentials, account.call_timeout).await;
+                    probe.report(Heard::of_probe(&probed), Instant::now(), fastrand::f64());
+                }
+                Admit::Wait(wait) => {
+                    drop(turn);
+                    self.trace.leave();
+                    let _counted = self.parked(Status::Waiting, Some(wait.reason.as_str())).await;
+                    let deadline = self.accepted.deadline;
+                    tokio::select! {
+                        () = wait.over() => {}
+                        () = reach(deadline) => {}
+                        word = self.inbox.recv() => return ControlFlow::Break(obey(word)),
+                        () = delivery.stop.cancelled() => return ControlFlow::Break(Stop::Process),
+                    }
+                }
+            }
+        }
+    }
+
+    /// The message's turn; at once where nobody stands before it. One that waits counts as waiting.
+    async fn turn(&mut self, place: &mut Place) -> ControlFlow<Stop, Turn> {
+        let deadline = self.accepted.deadline;
+        let stop = self.delivery.stop.clone();
+        let mut turn = pin!(place.turn(deadline));
+        tokio::select! {
+            biased;
+            turn = &mut turn => return ControlFlow::Continue(turn),
+            () = ready(()) => {}
+        }
+        let _counted = self.parked(Status::Waiting, None).await;
+        tokio::select! {
+            turn = turn => ControlFlow::Continue(turn),
+            () = reach(deadline) => self.expire(),
+            word = self.inbox.recv() => ControlFlow::Break(obey(word)),
+            () = stop.cancelled() => ControlFlow::Break(Stop::Process),
+        }
+    }
+
+    /// Waits before the next try; one after the deadline would only make the app wait longer for the same end.
+    pub(super) async fn back_off(
+        &mut self,
+        least: Option<Duration>,
+        metered: Metered,
+    ) -> ControlFlow<Stop> {
+        loop {
+            let due = now().after(backoff::delay(self.attempts, least, fastrand::f64()));
+            if due.after(SHORTEST) > self.accepted.deadline {
+                return self.expire();
+            }
+            self.wait_until(due, Status::RetryWait).await?;
+            // Where much fails already, retries would be load on top of load.
+            if metered == Metered::No || self.delivery.budget.may_retry(Instant::now()) {
+                return ControlFlow::Continue(());
+            }
+        }
+    }
+
+    /// What is left of its life, in whole seconds as Plivo counts them. Rounded up: a message that was just accepted
+    /// has its whole life before it, and the shortest would be too short otherwise.
+    pub(super) fn left(&self) -> Duration {
+        let left = self.accepted.deadline.since(now());
+        Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0))
+    }
+
+    pub(super) fn expire<T>(&self) -> ControlFlow<Stop, T> {
+        ControlFlow::Break(Stop::End(End::not_sent(Status::Expired, "send.expired")))
+    }
+
+    pub(super) async fn wait_until(&mut self, at: Timestamp, status: Status) -> ControlFlow<Stop> {
+        self.trace.leave();
+        let _counted = self.parked(status, None).await;
+        let stop = self.delivery.stop.clone();
+        tokio::select! {
+            () = reach(at) => ControlFlow::Continue(()),
+            word = self.inbox.recv() => ControlFlow::Break(obey(word)),
+            () = stop.cancelled() => ControlFlow::Break(Stop::Process),
+        }
+    }
+
+    /// What others have said meanwhile.
+    pub(super) fn heed(&mut self) -> ControlFlow<Stop> {
+        match self.inbox.try_recv() {
+            Ok(word) => ControlFlow::Break(obey(Some(word))),
+            Err(_) => ControlFlow::Continue(()),
+        }
+    }
+
+    /// Marks the message as waiting for as long as the returned count lives.
+    pub(super) async fn parked(&self, status: Status, why: Option<&'static str>) -> Parked {
+        let change = Change { error_code: why.map(str::to_owned), ..Change::to(status, now()) };
+        drop(self.delivery.store.change(&self.accepted.message.id, change));
+        self.tell.send_replace(News::Open(status));
+        self.delivery.waiting.fetch_add(1, Ordering::AcqRel);
+        Parked(Arc::clone(&self.delivery))
+    }
+}
+
+/// One message that waits; counted until it goes on, but not taken off when the process stops with it.
+pub(super) struct Parked(Arc<Delivery>);
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        if !self.0.stop.is_cancelled() {
+            self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+/// What somebody says to a message of which no call is out.
+pub(super) fn obey(word: Option<Word>) -> Stop {
+    match word {
+        Some(Word::Cancel) => Stop::End(End::not_sent(Status::Canceled, "send.canceled")),
+        // A report on an earlier call: Plivo has it after all.
+        Some(Word::Reported(uuid)) => Stop::End(End::submitted(&uuid)),
+        None => Stop::Process,
+    }
+}
