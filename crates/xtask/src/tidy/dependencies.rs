@@ -20,6 +20,11 @@ const FORBIDDEN_BELOW: &[(&str, &[&str], &str)] = &[
     ("policy-host", &["hyper", "reqwest", "notify"], "policies know nothing of HTTP and files"),
     ("plivo-client", &["wasmtime", "notify"], "the client knows nothing of policies"),
     ("store", &["hyper", "reqwest", "wasmtime"], "what is kept knows nothing of HTTP and policies"),
+    (
+        "store-redis",
+        &["hyper", "reqwest", "wasmtime"],
+        "what is shared knows nothing of HTTP and policies",
+    ),
     ("telemetry", &["wasmtime", "notify"], "telemetry knows nothing else here"),
     ("plivo-sim", &["wasmtime", "reqwest"], "the simulator stands for somebody else's program"),
 ];
@@ -37,6 +42,8 @@ const RESERVED: &[(&str, &str)] = &[
     ("wasmtime", "policy-host"),
     ("opentelemetry", "telemetry"),
     ("tracing-opentelemetry", "telemetry"),
+    ("rusqlite", "store"),
+    ("redis", "store-redis"),
 ];
 
 /// The crates of this workspace that each crate may use; a crate that is not listed is a policy.
