@@ -149,11 +149,18 @@ impl Delivery {
         self.turns.set_room(account.max_calls);
         self.breakers.set(account.breaker);
         self.budget.set_percent(account.retry_percent);
-        self.account.send_replace(account);
-        // Whatever was wrong is said to be mended: one call finds out.
-        if self.breakers.standing().state == State::Latched {
+        let before = self.account.send_replace(account);
+        let renewed = *before.credentials != *self.account.borrow().credentials;
+        // Whatever was wrong is said to be mended: one call finds out. Calls that are out with the old credentials say
+        // nothing of the new ones.
+        if renewed || self.breakers.standing().state == State::Latched {
             self.breakers.reset();
         }
+    }
+
+    /// Whether other replicas send for the same account, so that what Plivo lists may be theirs.
+    fn is_shared(&self) -> bool {
+        self.shared.is_some()
     }
 
     /// Why what replicas share cannot be used; none where it can, or where they share nothing.
@@ -251,8 +258,13 @@ impl Delivery {
                 settle: Settle::As(Settlement::GiveBack),
                 ..Change::to(Status::Canceled, now())
             };
-            if let Err(err) = self.store.change(&accepted.message.id, change).await {
-                tracing::error!(message.id = %accepted.message.id, error = %err, "a message that another replica has could not be taken back; the next start sees to it");
+            // Not written, it would be sent at the next start.
+            while let Err(err) = self.store.change(&accepted.message.id, change.clone()).await {
+                tracing::error!(message.id = %accepted.message.id, error = %err, "a message that another replica has could not be taken back yet");
+                tokio::select! {
+                    () = tokio::time::sleep(attempt::STORE) => {}
+                    () = self.stop.cancelled() => return,
+                }
             }
             self.give_back(accepted.holds).await;
         }

@@ -46,6 +46,16 @@ pub(crate) fn attempt_ended(
     }
 }
 
+/// A call that was written down and not made: Plivo had the message already.
+pub(crate) fn overtaken(number: u32, started: Timestamp, now: Timestamp) -> Attempt {
+    Attempt {
+        ended: Some(now),
+        outcome: Some(AttemptOutcome::NotSent),
+        code: Some("overtaken".into()),
+        ..attempt(number, started)
+    }
+}
+
 /// A call that the end of the process cut off: whether Plivo heard it is not known.
 pub(crate) fn cut_off(attempt: &Attempt, now: Timestamp) -> Attempt {
     Attempt {

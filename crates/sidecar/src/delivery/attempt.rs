@@ -86,12 +86,17 @@ impl Journey {
         self.delivery.forget(&id);
     }
 
-    /// Tells everybody how it ended: the app first, then the store until it has heard, then the ledger and the policies.
+    /// Tells everybody how it ended: the app, the store until it has heard, then the ledger and the policies.
     async fn arrive(&mut self, end: End) {
         let End { status, told, news, settlement, code } = end;
         let id = self.accepted.message.id.clone();
         let uuid = if let News::Submitted(uuid) = &news { Some(uuid.clone()) } else { None };
-        self.tell.send_replace(news);
+        // That nothing was sent is told when it is written: told before, it might be sent after a crash, beside the app's
+        // own second try. Anything else may be told at once.
+        let later = matches!(news, News::Refused(_)).then(|| news.clone());
+        if later.is_none() {
+            self.tell.send_replace(news);
+        }
         let at = now();
         let account = self.delivery.account.borrow().clone();
         let change = Change {
@@ -107,6 +112,9 @@ impl Journey {
         store::fail::point("delivery.outcome");
         self.write(change).await;
         store::fail::point("delivery.written");
+        if let Some(news) = later {
+            self.tell.send_replace(news);
+        }
         // Only now, so that nobody takes what Plivo has of this message for another's.
         if told == policy_host::Outcome::InDoubt {
             self.give_up();
@@ -137,7 +145,8 @@ impl Journey {
         if let Some(unconfirmed) = self.unconfirmed.take() {
             self.confirm(&unconfirmed).await?;
         }
-        if let Some(start) = self.accepted.start {
+        // One that was called for has had its start; waiting for it again would hide that it is in doubt.
+        if let Some(start) = self.accepted.start.filter(|_| self.doubt.is_none()) {
             self.wait_until(start, Status::Waiting).await?;
         }
         if let Some(began) = self.doubt {
@@ -179,12 +188,25 @@ impl Journey {
             attempt: Some(record::attempt(nth, began)),
             ..Change::to(Status::Sending, began)
         };
-        // Where it cannot be written down, a crash would make it be sent again: it is not sent.
-        if let Err(err) = self.delivery.store.change(&id, intent).await {
-            self.attempts -= 1;
-            tracing::error!(message.id = %id, error = %err, "a call could not be written down, so it was not made");
-            sleep(STORE).await;
-            return ControlFlow::Continue(Next::Account);
+        match self.delivery.store.change(&id, intent).await {
+            Ok(Status::Sending) => {}
+            // A report on an earlier call was faster: Plivo has it.
+            Ok(further) => {
+                let overtaken = record::overtaken(nth, began, now());
+                drop(
+                    self.delivery
+                        .store
+                        .change(&id, Change { attempt: Some(overtaken), ..Change::at(began) }),
+                );
+                return ControlFlow::Break(Stop::End(End::reported(further)));
+            }
+            // Where it cannot be written down, a crash would make it be sent again: it is not sent.
+            Err(err) => {
+                self.attempts -= 1;
+                tracing::error!(message.id = %id, error = %err, "a call could not be written down, so it was not made");
+                sleep(STORE).await;
+                return ControlFlow::Continue(Next::Account);
+            }
         }
         store::fail::point("delivery.intent");
         self.unsettled = Some(self.delivery.unsettled.enter(&self.accepted.message.to));

@@ -11,8 +11,10 @@ use plivo_client::{Found, LookupError, MessageFilter};
 
 use crate::in_force::Account;
 
-/// Plivo's clock may be behind ours by this much.
+/// Plivo's clock may be behind ours by this much where both are kept well.
 const CLOCKS: Duration = Duration::from_secs(2);
+/// The same where ours is not: what Plivo has from before may be ours, or somebody else's.
+const CLOCKS_APART: Duration = Duration::from_secs(60);
 /// Further lists after the last settle time, where those before did not answer.
 pub(super) const FURTHER: u32 = 3;
 /// Messages on one page of a list, and most pages that are read.
@@ -30,19 +32,19 @@ pub(super) enum Sighting {
     Unclear,
 }
 
-/// Every message at Plivo that may be this one, by what a list tells: sent since `began`, between these two numbers, of
-/// this type and length.
+/// Every message at Plivo that may be this one, by what a list tells: sent at `since` or later, between these two numbers,
+/// of this type and length.
 pub(super) async fn candidates(
     account: &Account,
     message: &Message,
-    began: Timestamp,
+    since: Timestamp,
 ) -> Result<Vec<String>, LookupError> {
     let segments = Segments::of(&message.text).count;
     let (from, pool) = match &message.sender {
         Sender::Pool(pool) => (None, Some(pool.as_str())),
         sender => (Some(sender.as_str()), None),
     };
-    let (to, since) = (Some(&message.to), Some(beginning(began)));
+    let (to, since) = (Some(&message.to), Some(since));
     let mut fitting = Vec::new();
     for page in 0..PAGES {
         let filter = MessageFilter { to, from, pool, since, offset: page * PAGE };
@@ -63,6 +65,11 @@ pub(super) async fn candidates(
 /// Where the list begins that is asked for a message whose call began at `began`.
 pub(super) fn beginning(began: Timestamp) -> Timestamp {
     began.before(CLOCKS)
+}
+
+/// Where the list begins that shows it although our clock is ahead of Plivo's.
+pub(super) fn earlier(began: Timestamp) -> Timestamp {
+    began.before(CLOCKS_APART)
 }
 
 /// What is to be made of the candidates that no other message owns, where `unsettled` messages to this number, this one

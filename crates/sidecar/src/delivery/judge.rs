@@ -69,6 +69,17 @@ impl End {
         }
     }
 
+    /// A delivery report has told more than a call could.
+    pub(super) fn reported(status: Status) -> Self {
+        Self {
+            status,
+            told: policy_host::Outcome::Accepted,
+            news: News::Ended(status),
+            settlement: Settlement::Keep,
+            code: None,
+        }
+    }
+
     /// Nothing was sent: Plivo said no.
     pub(super) fn failed(code: &'static str) -> Self {
         Self {

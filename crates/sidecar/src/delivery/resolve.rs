@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use message::Timestamp;
 use store::{Status, StoreError};
+use tokio::time::{Instant, sleep_until};
 
 use super::attempt::{Journey, Stop};
-use super::doubt::{FURTHER, Sighting, beginning, candidates, sighting};
+use super::doubt::{FURTHER, Sighting, beginning, candidates, earlier, sighting};
 use super::judge::End;
 use super::waits::obey;
-use super::{News, now, reach};
+use super::{News, now};
 use crate::config::OnUnresolved;
 
 /// What the lists have said so far.
@@ -30,10 +31,13 @@ impl Journey {
         self.tell.send_replace(News::Ended(Status::InDoubt));
         let settle = self.delivery.account.borrow().settle.clone();
         let mut seen = Seen::default();
+        // A step of the clock from here on neither hastens nor delays the lists.
+        let clock = Instant::now();
+        let gone = now().since(began);
         let last = settle.last().copied().unwrap_or(Duration::ZERO);
         let further = (1..=FURTHER).map(|nth| last * (nth + 1));
         for (nth, after) in settle.iter().copied().chain(further).enumerate() {
-            self.wait_in_doubt(began.after(after)).await?;
+            self.wait_in_doubt(clock + after.saturating_sub(gone)).await?;
             self.look(began, &mut seen).await?;
             // Two lists in a row, and the last one late enough for Plivo to show what it has.
             if seen.absent >= 2 && nth + 1 >= settle.len() {
@@ -83,32 +87,29 @@ impl Journey {
 
     /// Asks Plivo's list once.
     async fn look(&mut self, began: Timestamp, seen: &mut Seen) -> ControlFlow<Stop> {
-        let account = self.delivery.account.borrow().clone();
-        let message = &self.accepted.message;
-        let listed = match candidates(&account, message, began).await {
-            Ok(listed) => listed,
-            Err(err) => {
-                tracing::warn!(message.id = %message.id, error = %err, "Plivo's list could not be asked for a message in doubt");
-                *seen = Seen::default();
-                return ControlFlow::Continue(());
-            }
+        let Some(free) = self.free(beginning(began)).await else {
+            *seen = Seen::default();
+            return ControlFlow::Continue(());
         };
-        let mut free = Vec::new();
-        for uuid in listed {
-            match self.delivery.store.owner_of(&uuid).await {
-                Ok(None) => free.push(uuid),
-                Ok(Some(owner)) if owner == message.id => free.push(uuid),
-                Ok(Some(_)) => {}
-                Err(_) => {
+        let message = &self.accepted.message;
+        let mut sighting =
+            sighting(&free, self.delivery.unsettled.count(&message.to, beginning(began)));
+        if sighting == Sighting::Absent {
+            // Where our clock is ahead, Plivo's time of it is before ours.
+            sighting = match self.free(earlier(began)).await {
+                Some(free) if free.is_empty() => Sighting::Absent,
+                Some(_) => Sighting::Unclear,
+                None => {
                     *seen = Seen::default();
                     return ControlFlow::Continue(());
                 }
-            }
+            };
         }
-        *seen = match sighting(&free, self.delivery.unsettled.count(&message.to, beginning(began)))
-        {
+        *seen = match sighting {
             Sighting::Absent => Seen { absent: seen.absent + 1, unclear: false },
             Sighting::Unclear => Seen { absent: 0, unclear: true },
+            // Another replica's message is not told from this one by anything that is listed.
+            Sighting::Here(_) if self.delivery.is_shared() => Seen { absent: 0, unclear: true },
             Sighting::Here(uuid) => {
                 match self.delivery.store.adopt(&message.id, &uuid, now()).await {
                     Ok(()) => {
@@ -125,10 +126,31 @@ impl Journey {
         ControlFlow::Continue(())
     }
 
-    async fn wait_in_doubt(&mut self, until: Timestamp) -> ControlFlow<Stop> {
+    /// What Plivo lists since `since` that may be this message and is no other's of ours; none where nobody can tell.
+    async fn free(&self, since: Timestamp) -> Option<Vec<String>> {
+        let account = self.delivery.account.borrow().clone();
+        let message = &self.accepted.message;
+        let listed = match candidates(&account, message, since).await {
+            Ok(listed) => listed,
+            Err(err) => {
+                tracing::warn!(message.id = %message.id, error = %err, "Plivo's list could not be asked for a message in doubt");
+                return None;
+            }
+        };
+        let mut free = Vec::new();
+        for uuid in listed {
+            let owner = self.delivery.store.owner_of(&uuid).await.ok()?;
+            if owner.is_none_or(|owner| owner == message.id) {
+                free.push(uuid);
+            }
+        }
+        Some(free)
+    }
+
+    async fn wait_in_doubt(&mut self, until: Instant) -> ControlFlow<Stop> {
         let stop = self.delivery.stop.clone();
         tokio::select! {
-            () = reach(until) => ControlFlow::Continue(()),
+            () = sleep_until(until) => ControlFlow::Continue(()),
             word = self.inbox.recv() => ControlFlow::Break(match obey(word) {
                 // It may have been sent: what it holds is kept.
                 Stop::End(End { status: Status::Canceled, .. }) => {

@@ -74,12 +74,15 @@ impl Journey {
             if self.left() < SHORTEST {
                 return self.expire();
             }
-            let account = delivery.account.borrow().clone();
+            self.heed()?;
             match delivery.breakers.admit(&self.accepted.message.sender, Instant::now()) {
                 Admit::Go(pass) => {
+                    // Taken after the pass: new credentials that come between reset the breaker, which then ignores it.
+                    let account = delivery.account.borrow().clone();
                     return ControlFlow::Continue(Leave { account, _turn: turn, pass });
                 }
                 Admit::Probe(probe) => {
+                    let account = delivery.account.borrow().clone();
                     let probed =
                         account.client.probe(&account.credentials, account.call_timeout).await;
                     probe.report(Heard::of_probe(&probed), Instant::now(), fastrand::f64());

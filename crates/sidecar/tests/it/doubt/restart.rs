@@ -99,3 +99,29 @@ async fn what_is_held_stays_held_and_unsent_over_a_restart() {
     assert_eq!(posts(&plivo).len(), 3);
     sidecar.stop().await;
 }
+
+#[tokio::test]
+async fn one_that_was_put_off_stays_in_doubt_over_two_restarts() {
+    let plivo = plivo().await;
+    plivo.script([Step::status(500).queued()]).await;
+    // Long enough for both restarts.
+    let setup = settling(&plivo, &[8]).durable();
+    let sidecar = Sidecar::start(setup.clone()).await;
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(1);
+    let body = json!({"to": TO, "text": "hi", "not_before": soon.to_string()});
+    let id = sidecar.queue(&body).await;
+    sidecar.in_status(&id, "in_doubt").await;
+    let mut folder = sidecar.kill().await;
+    for _ in 0..2 {
+        let sidecar = Sidecar::start_in(folder, setup.clone()).await;
+        sidecar.in_status(&id, "in_doubt").await;
+        folder = sidecar.kill().await;
+    }
+
+    let sidecar = Sidecar::start_in(folder, setup).await;
+
+    let record = sidecar.in_status(&id, "submitted").await;
+    assert_eq!(outcomes(&record), ["in-doubt"], "{record}");
+    assert_eq!(posts(&plivo).len(), 1, "it was sent again");
+    sidecar.stop().await;
+}
