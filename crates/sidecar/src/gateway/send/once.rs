@@ -83,7 +83,7 @@ impl Once {
     ) -> Option<Self> {
         let (key, window) = match given {
             Some(key) => (key, None),
-            None if door == Door::Plivo => (resend_key(body), Some(RESEND_WINDOW)),
+            None if door == Door::Plivo => (resend_key(secret, body), Some(RESEND_WINDOW)),
             None => return None,
         };
         Some(Self { key, fingerprint: fingerprint(secret, door, order, phone), window })

@@ -1,7 +1,6 @@
 //! What makes a request the same request again.
 
 use message::MediaUrl;
-use sha2::{Digest as _, Sha256};
 use store::{Fingerprint, Secret};
 
 use super::super::super::answer::Door;
@@ -45,10 +44,30 @@ pub(super) fn fingerprint(
     )
 }
 
-/// The key of a request that brought none: the body itself.
-pub(super) fn resend_key(body: &[u8]) -> String {
-    let digest = Sha256::digest(body);
+/// The key of a request that brought none: a keyed hash of the body, since it is kept when number and text are not, and
+/// those could be guessed back from a bare one.
+pub(super) fn resend_key(secret: &Secret, body: &[u8]) -> String {
+    let digest = secret.derive("resend").hash(&[body]);
     let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     // No header value can hold the first character, so no app's own key is ever this one.
     format!("\u{1}{hex}")
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+
+    #[test]
+    fn a_body_is_known_again_under_one_secret_and_cannot_be_guessed_back_without_it() {
+        let body = br#"{"src":"14155551212","dst":"14155550123","text":"4711"}"#;
+        let [ours, others] = [b"ours".as_slice(), b"others"].map(Secret::from_words);
+        let key = resend_key(&ours, body);
+        assert_eq!(key, resend_key(&ours, body));
+        assert_ne!(key, resend_key(&others, body));
+        assert_ne!(key, resend_key(&ours, b"{}"));
+        let bare: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(!bare.contains(&key[1..]), "a bare hash of the body: {key:?}");
+    }
 }
