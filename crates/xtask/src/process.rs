@@ -1,5 +1,6 @@
 //! Running other programs, with errors that say which one failed.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -17,6 +18,34 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         .with_context(|| format!("could not start `{}`", shown(command)))?;
     ensure!(status.success(), "`{}` failed ({status})", shown(command));
     Ok(())
+}
+
+/// Like [`run`], and returns those of its lines of standard error that are `wanted`.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn run_keeping(
+    command: &mut Command,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<String>> {
+    let mut running = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("could not start `{}`", shown(command)))?;
+    let mut kept = Vec::new();
+    for line in BufReader::new(running.stderr.take().context("it was piped")?).split(b'\n') {
+        let line = line.context("its output cannot be read")?;
+        let line = String::from_utf8_lossy(&line);
+        eprintln!("{line}");
+        if wanted(&line) {
+            kept.push(line.trim().to_owned());
+        }
+    }
+    let status = running.wait().context("it cannot be waited for")?;
+    ensure!(status.success(), "`{}` failed ({status})", shown(command));
+    Ok(kept)
 }
 
 /// Runs `command` and returns what it wrote to standard output.

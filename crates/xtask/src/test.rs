@@ -37,8 +37,11 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         "--tests",
         "--examples",
     ]))?;
+    let mut closing = Vec::new();
     if process::works(cargo().args(["nextest", "--version"])) {
-        process::run(in_workspace(workspace).args(["nextest", "run", "--workspace"]))?;
+        let mut tests = in_workspace(workspace);
+        tests.args(["nextest", "run", "--workspace"]);
+        closing = process::run_keeping(&mut tests, |line| line.contains("Summary ["))?;
     } else {
         println!("cargo-nextest is not here; running the tests with `cargo test`");
         process::run(in_workspace(workspace).args([
@@ -51,7 +54,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         ]))?;
     }
     process::run(in_workspace(workspace).args(["test", "--quiet", "--workspace", "--doc"]))?;
-    crash::run_some(workspace)
+    crash::run_some(workspace)?;
+    // Said again at the end, where people look for it.
+    closing.iter().for_each(|line| println!("{line}"));
+    Ok(())
 }
 
 /// Finds a server for what replicas share, or installs one.
