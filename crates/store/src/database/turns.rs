@@ -114,9 +114,10 @@ fn run(work: &mut dyn Work, connection: &Connection) -> Result<(), Fault> {
 fn empty(connection: &Connection) {
     let truncated = connection
         .busy_timeout(Duration::ZERO)
-        .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
-        .and_then(|()| connection.busy_timeout(BUSY));
-    if let Err(err) = truncated {
+        .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+    // Whatever became of it: the commits after it wait for somebody else's lock again.
+    let waits_again = connection.busy_timeout(BUSY);
+    if let Err(err) = truncated.and(waits_again) {
         tracing::warn!(error = %err, "the store's log could not be emptied");
     }
 }
@@ -150,5 +151,33 @@ fn plain(err: &rusqlite::Error) -> String {
             text.clone().unwrap_or_else(|| code.to_string())
         }
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_log_cannot_be_emptied_commits_wait_for_a_lock_as_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = Connection::open(folder.path().join("store")).unwrap();
+        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+        let waits = || {
+            let waits: u32 =
+                connection.query_row("PRAGMA busy_timeout", [], |row| row.get(0)).unwrap();
+            Duration::from_millis(waits.into())
+        };
+        // Inside a transaction of its own, SQLite refuses a checkpoint.
+        connection.execute_batch("BEGIN; CREATE TABLE numbers (number INTEGER)").unwrap();
+        let refused =
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap_err();
+        assert_eq!(refused.sqlite_error_code(), Some(ErrorCode::DatabaseLocked), "{refused}");
+        empty(&connection);
+        assert_eq!(waits(), BUSY);
+
+        connection.execute_batch("COMMIT").unwrap();
+        empty(&connection);
+        assert_eq!(waits(), BUSY);
     }
 }
