@@ -5,6 +5,9 @@ use rusqlite::{Connection, Row};
 
 use crate::messages::{from_db, to_db};
 
+/// The least token of another ledger's holds, such as one on a server that replicas share.
+const OTHERS: i64 = 1 << 62;
+
 /// One hold as it is written down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SavedHold {
@@ -105,10 +108,11 @@ pub(crate) fn of(connection: &Connection, id: &MessageId) -> rusqlite::Result<Ve
     query.query_map([&*id.0], |row| hold(row, 0))?.collect()
 }
 
-/// The latest token that was written down of the policies' own ledger; another's are its own.
+/// The latest token that was written down of the policies' own ledger, whatever is known of its hold; another's are its
+/// own.
 pub(crate) fn last_token(connection: &Connection) -> rusqlite::Result<u64> {
-    let sql = "SELECT coalesce(max(token), 0) FROM holds WHERE kind != 'elsewhere'";
-    let last: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+    let sql = "SELECT coalesce(max(token), 0) FROM holds WHERE token < ?";
+    let last: i64 = connection.query_row(sql, [OTHERS], |row| row.get(0))?;
     Ok(u64::from_ne_bytes(last.to_ne_bytes()))
 }
 

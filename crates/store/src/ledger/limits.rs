@@ -100,9 +100,10 @@ impl Limits {
     }
 
     /// What is to be written down of `hold`, if it is a charge: what it is of, when it was made, and when it counts no more.
-    pub(super) fn saved(&self, hold: &Hold) -> Option<(HoldKind, Timestamp, Timestamp)> {
-        let (usage, end) = self.0.get(&(name_of([&hold.owner]) + &hold.key))?;
-        let (kind, at) = usage.saved(hold.token)?;
+    pub(super) fn saved(&mut self, hold: &Hold) -> Option<(HoldKind, Timestamp, Timestamp)> {
+        let name = name_of([&hold.owner]) + &hold.key;
+        let (_, end) = self.0.get(&name)?;
+        let (kind, at) = self.0.change_only(&name, |usage| usage.saved(hold.token))??;
         Some((kind, at, end))
     }
 

@@ -134,18 +134,19 @@ async fn what_is_over_is_not_given_back_to_what_came_after() {
     }
 }
 
+/// The memory keeps those longer that a store has not written down yet, for which see its own tests.
 #[tokio::test]
 async fn of_too_many_open_charges_the_oldest_count_as_kept() {
-    for ledger in Bench::new().both().await {
-        let day = [charge("day", "k", calendar(1_025, Period::Day, "UTC"), 1)];
-        let mut holds = Vec::new();
-        for _ in 0..1_025 {
-            holds.extend(ledger.serves(&day, at(0.0)).await.1);
-        }
-        ledger.refuses(&day, at(0.0)).await;
-        ledger.settles(&holds[..1], Settlement::GiveBack).await;
-        ledger.refuses(&day, at(0.0)).await;
-        ledger.settles(&holds[1..2], Settlement::GiveBack).await;
-        ledger.serves(&day, at(0.0)).await;
+    let mut bench = Bench::new();
+    let [_, server] = bench.both().await;
+    let day = [charge("day", "k", calendar(1_025, Period::Day, "UTC"), 1)];
+    let mut holds = Vec::new();
+    for _ in 0..1_025 {
+        holds.extend(server.serves(&day, at(0.0)).await.1);
     }
+    server.refuses(&day, at(0.0)).await;
+    server.settles(&holds[..1], Settlement::GiveBack).await;
+    server.refuses(&day, at(0.0)).await;
+    server.settles(&holds[1..2], Settlement::GiveBack).await;
+    server.serves(&day, at(0.0)).await;
 }

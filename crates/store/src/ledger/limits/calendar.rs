@@ -75,8 +75,8 @@ impl Tally {
         }
     }
 
-    pub(super) fn saved(&self, token: u64) -> Option<(HoldKind, Timestamp)> {
-        let cost = u32::try_from(self.open.made(token)?.amount).unwrap_or(u32::MAX);
+    pub(super) fn saved(&mut self, token: u64) -> Option<(HoldKind, Timestamp)> {
+        let cost = u32::try_from(self.open.write(token)?.amount).unwrap_or(u32::MAX);
         let (zone, period) = (self.zone.clone(), word(self.period));
         Some((HoldKind::Calendar { zone, period, cost }, self.bounds.start))
     }
@@ -95,7 +95,9 @@ impl Tally {
 
     pub(super) fn restore(&mut self, token: u64, cost: u32, open: bool) {
         self.charge(cost, token);
-        if !open {
+        if open {
+            self.open.write(token);
+        } else {
             self.open.close(token);
         }
     }

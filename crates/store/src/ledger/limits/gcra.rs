@@ -57,9 +57,9 @@ impl Pace {
         }
     }
 
-    pub(super) fn saved(&self, token: u64) -> Option<(HoldKind, Timestamp)> {
+    pub(super) fn saved(&mut self, token: u64) -> Option<(HoldKind, Timestamp)> {
         let whole = |nanos: u128| i64::try_from(nanos).unwrap_or(i64::MAX);
-        let Made { at, amount, level } = self.open.made(token)?;
+        let Made { at, amount, level } = self.open.write(token)?;
         Some((HoldKind::Gcra { amount: whole(amount), level: whole(level) }, at))
     }
 
@@ -74,6 +74,7 @@ impl Pace {
     ) {
         let whole = |nanos: i64| u128::try_from(nanos).unwrap_or(0);
         self.add(token, Made { at, amount: whole(amount), level: whole(level) }, open);
+        self.open.write(token);
     }
 
     /// Cost that would pass at once.

@@ -4,8 +4,11 @@ use std::collections::VecDeque;
 
 use message::Timestamp;
 
-/// Most holds remembered of one usage. Of more, the oldest count as kept.
+/// Most holds remembered of one usage. Of more, the oldest that are written down count as kept.
 const HOLDS: usize = 1_024;
+/// Most of them where the oldest are not written down yet: 65 requests at once with 1,000 recipients each. Of more, the
+/// oldest count as kept until a restart, and not after it.
+const IN_FLIGHT: usize = 65_536;
 
 /// Open charges by token, in the order they were made, and what giving all of them back would free.
 #[derive(Clone, Debug, Default)]
@@ -29,16 +32,19 @@ struct Open {
     made: Made,
     /// What of it can be given back.
     amount: u128,
+    /// It is in the store, which needs it here no more.
+    written: bool,
 }
 
 impl OpenCharges {
     pub(super) fn add(&mut self, token: u64, made: Made) {
-        if self.charges.len() == HOLDS
-            && let Some(oldest) = self.charges.pop_front()
+        while let Some(oldest) = self.charges.front()
+            && self.charges.len() >= if oldest.written { HOLDS } else { IN_FLIGHT }
         {
             self.sum -= oldest.amount;
+            self.charges.pop_front();
         }
-        self.charges.push_back(Open { token, made, amount: made.amount });
+        self.charges.push_back(Open { token, made, amount: made.amount, written: false });
         self.sum += made.amount;
     }
 
@@ -50,9 +56,11 @@ impl OpenCharges {
         Some(amount)
     }
 
-    /// An open charge as it was made.
-    pub(super) fn made(&self, token: u64) -> Option<Made> {
-        self.place(token).and_then(|at| self.charges.get(at)).map(|open| open.made)
+    /// An open charge as it was made, for whoever writes it down.
+    pub(super) fn write(&mut self, token: u64) -> Option<Made> {
+        let open = self.place(token).and_then(|at| self.charges.get_mut(at))?;
+        open.written = true;
+        Some(open.made)
     }
 
     /// Lowers what can be given back to at most `most` in all, the oldest charges first.
@@ -105,12 +113,39 @@ mod tests {
     }
 
     #[test]
-    fn of_too_many_the_oldest_count_as_kept() {
+    fn of_too_many_the_oldest_that_are_written_down_count_as_kept() {
         let mut open = OpenCharges::default();
-        for token in 0..=HOLDS as u64 {
+        let most = HOLDS as u64;
+        for token in 0..=most {
             open.add(token, made(1));
+            assert_eq!(open.write(token), Some(made(1)));
         }
         assert_eq!((open.len(), open.sum), (HOLDS, HOLDS as u128));
+        assert_eq!((open.close(0), open.close(1)), (None, Some(1)));
+    }
+
+    #[test]
+    fn a_charge_that_is_not_written_down_yet_outlasts_many_after_it() {
+        let mut open = OpenCharges::default();
+        let most = HOLDS as u64;
+        for token in 0..3 * most {
+            open.add(token, made(1));
+        }
+        assert_eq!(open.len(), 3 * HOLDS);
+        for token in 0..3 * most {
+            assert_eq!(open.write(token), Some(made(1)), "{token}");
+        }
+        open.add(3 * most, made(1));
+        assert_eq!((open.len(), open.sum), (HOLDS, HOLDS as u128), "now they can be let go");
+    }
+
+    #[test]
+    fn charges_that_nobody_ever_writes_down_are_bounded_too() {
+        let mut open = OpenCharges::default();
+        for token in 0..=IN_FLIGHT as u64 {
+            open.add(token, made(1));
+        }
+        assert_eq!((open.len(), open.sum), (IN_FLIGHT, IN_FLIGHT as u128));
         assert_eq!((open.close(0), open.close(1)), (None, Some(1)));
     }
 }

@@ -100,8 +100,8 @@ impl Usage {
         }
     }
 
-    /// What is to be written down of an open charge, and when it was made.
-    pub(super) fn saved(&self, token: u64) -> Option<(HoldKind, Timestamp)> {
+    /// What is to be written down of an open charge, and when it was made. From now on it counts as written down.
+    pub(super) fn saved(&mut self, token: u64) -> Option<(HoldKind, Timestamp)> {
         match self {
             Self::Window(log) => log.entry(token).map(|(at, cost)| (HoldKind::Window { cost }, at)),
             Self::Gcra(pace) => pace.saved(token),

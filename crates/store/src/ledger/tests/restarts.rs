@@ -178,3 +178,51 @@ async fn what_a_power_loss_or_a_kill_leaves_is_the_same_to_a_ledger() {
     let (_left, after) = reopened(&folder, later(1));
     assert_eq!(spend(&after, "m3", window(2, 60.0), later(1)).await, Err(secs(59.0)));
 }
+
+#[tokio::test]
+async fn what_is_accepted_counts_after_a_restart_however_much_was_charged_since() {
+    for kind in [gcra(3_000, 3_000.0, 3_000), calendar(3_000, Period::Day, "UTC")] {
+        let folder = folder();
+        let store = Store::open(in_file(&folder), NOW).unwrap();
+        let mut taken = Vec::new();
+        for _ in 0..2_000 {
+            let charges = [charge("l", "k", kind.clone(), 1)];
+            let answer = store.ledger().take("p", &charges, NOW).await.unwrap();
+            let Taken::Ok { holds, .. } = answer else { panic!("{kind:?}: {answer:?}") };
+            taken.extend(holds);
+        }
+        let mut busy = new("m1");
+        busy.holds = taken;
+        store.accept(vec![busy], None).await.unwrap();
+        let (_left, after) = reopened(&folder, NOW);
+        let charges = [charge("l", "k", kind.clone(), 0)];
+        let answer = after.ledger().peek("p", &charges, NOW).await.unwrap();
+        let Taken::Ok { standings, .. } = answer else { panic!("{kind:?}: {answer:?}") };
+        assert_eq!(standings[0].remaining, 1_000, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_whose_hold_counts_no_more_when_it_is_accepted_is_not_given_out_again() {
+    let folder = folder();
+    let store = Store::open(in_file(&folder), NOW).unwrap();
+    let charges = [charge("l", "k", window(1, 1.0), 1)];
+    let mut last = new("m1");
+    for now in [NOW, later(10)] {
+        // The second look lets the first charge leave the window, before anybody has written it down.
+        let answer = store.ledger().take("p", &charges, now).await.unwrap();
+        let Taken::Ok { holds, .. } = answer else { panic!("{answer:?}") };
+        if now == NOW {
+            last.holds = holds;
+        } else {
+            store.ledger().settle(holds, Settlement::GiveBack).await.unwrap();
+        }
+    }
+    let elsewhere = Hold { owner: "p".into(), key: "l:1:lk".into(), token: (1 << 62) + 7 };
+    let token = last.holds[0].token;
+    last.holds.push(elsewhere);
+    store.accept(vec![last], None).await.unwrap();
+    let (_left, after) = reopened(&folder, later(20));
+    let hold = spend(&after, "m2", window(1, 1.0), later(20)).await.unwrap();
+    assert!(hold.token > token && hold.token < 1 << 62, "{} after {token}", hold.token);
+}
