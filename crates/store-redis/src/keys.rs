@@ -107,6 +107,18 @@ impl SharedKeys {
         }
     }
 
+    /// Whether `key` of `app` is bound to an answer, whichever request's it is. One that is not, whatever stands in its
+    /// way now, may yet come to nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`SharedKeys::claim`].
+    pub async fn is_bound(&self, app: &str, key: &str) -> Result<bool, SharedError> {
+        let mut call = scripts::BOUND.prepare_invoke();
+        call.key(self.name(app, key)?);
+        Ok(self.connection.call(&call).await?)
+    }
+
     /// Prolongs a lease to `lease` from now. One that had ended while nobody else claimed the key is taken up again.
     ///
     /// # Errors
@@ -181,11 +193,15 @@ impl SharedKeys {
     }
 
     fn lease(&self, app: &str, key: &str, fingerprint: &Fingerprint) -> Result<Lease, SharedError> {
+        Ok(Lease::new(&self.connection, self.name(app, key)?, fingerprint))
+    }
+
+    /// What the server has `key` of `app` under.
+    fn name(&self, app: &str, key: &str) -> Result<String, SharedError> {
         if !(1..=KEY_BYTES).contains(&key.len()) {
             return Err(SharedError::Invalid("an idempotency key is empty or above 255 bytes"));
         }
-        let name = self.connection.key(&["k:", &app.len().to_string(), ":", app, key]);
-        Ok(Lease::new(&self.connection, name, fingerprint))
+        Ok(self.connection.key(&["k:", &app.len().to_string(), ":", app, key]))
     }
 }
 

@@ -97,6 +97,23 @@ async fn another_request_under_the_key_is_told_which_fields_differ() {
 }
 
 #[tokio::test]
+async fn a_key_is_bound_from_its_answer_on_and_not_while_a_request_is_in_flight() {
+    let two = Two::start().await;
+    let bound = async || two.there.is_bound("billing", "k1").await;
+    assert_eq!(bound().await, Ok(false), "never used");
+    let lease = two.claimed_here(LEASE).await;
+    assert_eq!(bound().await, Ok(false), "in flight");
+    two.here.release(lease).await.unwrap();
+    assert_eq!(bound().await, Ok(false), "refused");
+    let mut lease = two.claimed_here(LEASE).await;
+    two.here.bind(&mut lease, &answer(202, "m1"), KEEP).await.unwrap();
+    assert_eq!(bound().await, Ok(true), "answered");
+    assert_eq!(two.there.is_bound("shop", "k1").await, Ok(false), "another app's");
+    let refused = two.there.is_bound("billing", "").await;
+    assert!(matches!(refused, Err(SharedError::Invalid(_))), "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_released_key_is_as_if_never_used_and_a_bound_one_stays() {
     let two = Two::start().await;
     let lease = two.claimed_here(LEASE).await;
@@ -228,6 +245,7 @@ async fn without_the_server_every_call_says_so_and_no_key_is_shown() {
         two.here.renew(&lease, LEASE).await.map(|_| ()),
         two.here.bind(&mut lease, &answer(202, "m1"), KEEP).await.map(|_| ()),
         two.here.release(lease).await,
+        two.here.is_bound("billing", "k1").await.map(|_| ()),
     ];
     for error in errors {
         let Err(SharedError::Unavailable(why)) = error else { panic!("{error:?}") };
