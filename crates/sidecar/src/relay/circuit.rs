@@ -1,6 +1,6 @@
 //! Which apps can be called: one that is dead costs the others nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -15,13 +15,15 @@ const OPEN: Duration = Duration::from_secs(5);
 const OPEN_MOST: Duration = Duration::from_secs(5 * 60);
 /// The longest that an app's `Retry-After` holds back all its calls.
 const ASKED_MOST: Duration = Duration::from_secs(60 * 60);
+/// Most targets remembered as gone. Of more the oldest is called once more, and says so again.
+const GONE: usize = 1_024;
 
 /// The origins that are being called or that have failed. One worker has it, so there is no lock.
 #[derive(Debug, Default)]
 pub(super) struct Circuits {
     origins: HashMap<String, Circuit>,
-    /// Targets that answered 410, and in which generation of the configuration that was.
-    gone: HashMap<String, u64>,
+    /// Targets that answered 410, the oldest first, and in which generation of the configuration that was.
+    gone: VecDeque<(String, u64)>,
 }
 
 #[derive(Debug, Default)]
@@ -94,13 +96,17 @@ impl Circuits {
 
     /// The target wants no more calls until the configuration changes.
     pub(super) fn is_gone(&mut self, target: &str, generation: u64) {
-        self.gone.insert(target.to_owned(), generation);
+        self.gone.retain(|(known, _)| known != target);
+        if self.gone.len() == GONE {
+            self.gone.pop_front();
+        }
+        self.gone.push_back((target.to_owned(), generation));
     }
 
     /// Whether it said so under this configuration.
     pub(super) fn was_gone(&mut self, target: &str, generation: u64) -> bool {
-        self.gone.retain(|_, since| *since == generation);
-        self.gone.contains_key(target)
+        self.gone.retain(|(_, since)| *since == generation);
+        self.gone.iter().any(|(known, _)| known == target)
     }
 
     /// Origins that are left alone now.
@@ -179,5 +185,23 @@ mod tests {
         assert!(!circuits.was_gone("http://a.example/y", 3));
         assert!(!circuits.was_gone("http://a.example/x", 4));
         assert!(circuits.gone.is_empty());
+    }
+
+    #[test]
+    fn of_too_many_targets_that_are_gone_the_oldest_is_forgotten() {
+        let mut circuits = Circuits::default();
+        let target = |nth: usize| format!("http://a.example/{nth}");
+        for nth in 0..GONE {
+            circuits.is_gone(&target(nth), 3);
+        }
+        // One that says so again is the newest, and takes no second place.
+        circuits.is_gone(&target(0), 3);
+        assert_eq!(circuits.gone.len(), GONE);
+        assert!(circuits.was_gone(&target(1), 3));
+
+        circuits.is_gone(&target(GONE), 3);
+        assert_eq!(circuits.gone.len(), GONE);
+        let gone = [0, 1, 2, GONE].map(|nth| circuits.was_gone(&target(nth), 3));
+        assert_eq!(gone, [true, false, true, true]);
     }
 }
