@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use message::Timestamp;
 use plivo_client::{Found, LookupError};
-use store::{Record, Report, ReportFacts};
+use store::{Change, Record, Report, ReportFacts};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, field};
@@ -92,7 +92,9 @@ impl Poller {
                 Asked::Later(least) => {
                     let doubled = IDLE.saturating_mul(1 << self.failures.min(6));
                     self.failures += 1;
-                    return doubled.max(least).min(LONGEST_PAUSE);
+                    let pause = doubled.max(least).min(LONGEST_PAUSE);
+                    self.put_off(&record, pause).await;
+                    return pause;
                 }
             }
         }
@@ -102,6 +104,24 @@ impl Poller {
     /// Sends first: where they are held back, questions are too.
     fn may_ask(&self) -> bool {
         self.reports.delivery.standing().state == State::Closed
+    }
+
+    /// Puts a message behind the others, for at least `pause`: it may be the only one that cannot be asked about. No look is
+    /// used up by that, but asking ends when it has lasted long enough.
+    async fn put_off(&self, record: &Record, pause: Duration) {
+        let (store, looks, now) = (&self.reports.store, &self.reports.delivery.account().looks, now());
+        // It was not sent after its deadline.
+        let written = if record.deadline.after(looks.until) <= now {
+            tracing::info!(message.id = %record.id, "Plivo could not be asked about a message for long enough, and is not any more");
+            store.looked(&record.id, None).await
+        } else {
+            let next = now.after(pause.max(step(looks, record.looks + 1)));
+            let change = Change { next_look: Some(next), ..Change::at(now) };
+            store.change(&record.id, change).await.map(drop)
+        };
+        if let Err(err) = written {
+            tracing::warn!(message.id = %record.id, error = %err, "a question to Plivo could not be put off");
+        }
     }
 
     /// Asks once about one message.
@@ -144,18 +164,20 @@ impl Poller {
 
 /// When to look after `made` looks; none where it was looked for long enough.
 fn next_look(looks: &Looks, made: u32, now: Timestamp) -> Option<Timestamp> {
-    let step = |nth: u32| {
-        let nth = usize::try_from(nth).unwrap_or(usize::MAX);
-        looks.steps.get(nth).or(looks.steps.last()).copied().unwrap_or(looks.until)
-    };
     let mut passed = Duration::ZERO;
     for nth in 0..=made {
-        passed += step(nth);
+        passed += step(looks, nth);
         if passed > looks.until {
             return None;
         }
     }
-    Some(now.after(step(made)))
+    Some(now.after(step(looks, made)))
+}
+
+/// How long before the look after `made` looks.
+fn step(looks: &Looks, made: u32) -> Duration {
+    let nth = usize::try_from(made).unwrap_or(usize::MAX);
+    looks.steps.get(nth).or(looks.steps.last()).copied().unwrap_or(looks.until)
 }
 
 /// The answer as a report; Plivo gives those no sequence.

@@ -1,6 +1,7 @@
+use message::Segments;
 use plivo_client::{Outcome, Outgoing};
 use plivo_sim::{Callbacks, PlivoSim, SimConfig, State as SimState};
-use store::{Status, Store};
+use store::{NewMessage, Status, Store};
 
 use super::*;
 use crate::reports::testing::{account, credentials, found, message, reports, sms, store, told};
@@ -30,6 +31,11 @@ impl Asking {
         let uuid = receipt.message_uuid;
         message(&self.store, id, Status::Submitted, Some(&uuid), Some(now())).await;
         uuid
+    }
+
+    /// Has the account in force be one with this token.
+    fn use_token(&self, token: &str) {
+        self.poller.reports.delivery.use_account(account(&self.sim.base_url(), token));
     }
 
     async fn move_to(&self, uuid: &str, state: SimState, code: Option<&str>) {
@@ -100,17 +106,73 @@ async fn a_message_that_plivo_does_not_know_is_asked_about_again() {
 #[tokio::test]
 async fn while_plivo_cannot_be_asked_no_look_is_used_up() {
     let mut asking = Asking::new().await;
-    asking.submitted("m1").await;
+    for id in ["m1", "m2", "m3"] {
+        asking.submitted(id).await;
+    }
     let other = account(&asking.sim.base_url(), "WRONG");
     assert_ne!(*other.credentials, credentials("TOKEN"));
     asking.poller.reports.delivery.use_account(other);
     let pauses =
         [asking.poller.round().await, asking.poller.round().await, asking.poller.round().await];
     assert_eq!(pauses.map(|pause| pause.as_secs()), [1, 2, 4]);
-    assert_eq!(found(&asking.store, "m1").await.looks, 0);
-    asking.poller.reports.delivery.use_account(account(&asking.sim.base_url(), "TOKEN"));
+    for id in ["m1", "m2", "m3"] {
+        let record = found(&asking.store, id).await;
+        let wait = record.next_look.unwrap().since(now());
+        assert_eq!(record.looks, 0, "{id}");
+        assert!(
+            wait > Duration::from_secs(20) && wait <= Duration::from_secs(30),
+            "{id}: {wait:?}"
+        );
+    }
+    asking.use_token("TOKEN");
+    let due = Change { next_look: Some(now()), ..Change::at(now()) };
+    asking.store.change(&found(&asking.store, "m1").await.id, due).await.unwrap();
     assert_eq!(asking.poller.round().await, IDLE);
     assert_eq!((asking.poller.failures, found(&asking.store, "m1").await.looks), (0, 1));
+    asking.sim.stop().await;
+}
+
+#[tokio::test]
+async fn one_message_that_cannot_be_asked_about_holds_up_no_other() {
+    let mut asking = Asking::new().await;
+    asking.submitted("m1").await;
+    asking.use_token("WRONG");
+    asking.poller.round().await;
+    asking.use_token("TOKEN");
+    let uuid = asking.submitted("m2").await;
+    asking.move_to(&uuid, SimState::Sent, None).await;
+
+    asking.poller.round().await;
+
+    let looks = [found(&asking.store, "m1").await.looks, found(&asking.store, "m2").await.looks];
+    assert_eq!(looks, [0, 1], "m1 was due for longer, and was put behind m2");
+    assert_eq!(found(&asking.store, "m2").await.status, Status::Sent);
+    asking.sim.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_that_can_never_be_asked_about_is_given_up_in_the_end() {
+    let mut asking = Asking::new().await;
+    asking.use_token("WRONG");
+    let until = asking.poller.reports.delivery.account().looks.until;
+    // The one could have been sent half as long ago as questions last, the other longer ago than that.
+    for (id, ago) in [("asked", until / 2), ("given up", until + Duration::from_secs(1))] {
+        let (message, then) = (sms(id), now().before(ago));
+        let segments = Segments::of("hello");
+        let record = Record::of(&message, segments, "demo", "messages", then, then);
+        let new = NewMessage { record, text: "hello".into(), holds: vec![] };
+        asking.store.accept(vec![new], None).await.unwrap();
+        let (message_uuid, next_look) = (Some(format!("uuid of {id}")), Some(now()));
+        let sent = Change { message_uuid, next_look, ..Change::to(Status::Submitted, then) };
+        asking.store.change(&message.id, sent).await.unwrap();
+    }
+    for _ in 0..2 {
+        asking.poller.round().await;
+    }
+    let asked = found(&asking.store, "asked").await;
+    assert!(asked.next_look.is_some_and(|next| next > now()), "{:?}", asked.next_look);
+    let given_up = found(&asking.store, "given up").await;
+    assert_eq!((given_up.status, given_up.next_look), (Status::Submitted, None));
     asking.sim.stop().await;
 }
 
