@@ -77,7 +77,10 @@ impl Unconfirmed {
             },
             // Bound before, by an answer to a call that was never heard.
             SharedClaim::Replay(there) if there.message == answer.message => Whose::Ours,
-            SharedClaim::Replay(_) | SharedClaim::Mismatch { .. } => Whose::Others,
+            SharedClaim::Replay(_) => Whose::Others,
+            // While that one is only in flight it may still be refused, and ours would be canceled for nothing.
+            SharedClaim::Mismatch { .. } if keys.is_bound(app, key).await? => Whose::Others,
+            SharedClaim::Mismatch { .. } => Whose::Undecided,
             SharedClaim::InFlight { .. } => Whose::Undecided,
         })
     }
@@ -89,5 +92,126 @@ impl Unconfirmed {
     /// The store cannot be written.
     pub(crate) async fn let_go(&self, store: &Store) -> Result<(), StoreError> {
         store.unbind(&self.app, &self.key).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader};
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::process::{Child, Command, Stdio};
+    use std::thread;
+
+    use message::MessageId;
+    use store::{Fingerprint, Secret, StoredAnswer};
+    use store_redis::{Connection, SharedOptions};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_780_000_000_000);
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    /// A server in memory alone, killed when dropped.
+    struct Server(Child, u16);
+
+    impl Server {
+        fn start() -> Self {
+            (0..20).find_map(|_| Self::tried()).expect("one of twenty free ports stays free")
+        }
+
+        /// None where another program took the port meanwhile.
+        fn tried() -> Option<Self> {
+            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let port = free.local_addr().unwrap().port();
+            drop(free);
+            let spawned = |program: &&str| {
+                Command::new(program)
+                    .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""])
+                    .stdin(Stdio::null())
+                    .stdout(Stdio::piped())
+                    .spawn()
+                    .ok()
+            };
+            let process = ["redis-server", "valkey-server"].iter().find_map(spawned);
+            let mut process = process.expect("a Redis or Valkey server is installed");
+            let output = process.stdout.take().unwrap();
+            let server = Self(process, port);
+            let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+            lines.find(|line| line.contains("Ready to accept connections"))?;
+            // What else it says must not fill the pipe.
+            thread::spawn(move || lines.for_each(drop));
+            Some(server)
+        }
+
+        async fn keys(&self) -> SharedKeys {
+            let url = format!("redis://127.0.0.1:{}", self.1).parse().unwrap();
+            let options =
+                SharedOptions { timeout: Duration::from_secs(20), ..SharedOptions::new(url) };
+            let connection = Connection::open(options).unwrap();
+            connection.up().await;
+            SharedKeys::new(connection)
+        }
+    }
+
+    impl Drop for Server {
+        fn drop(&mut self) {
+            drop(self.0.kill());
+            drop(self.0.wait());
+        }
+    }
+
+    fn print(text: &str) -> Fingerprint {
+        let secret = Secret::from_words(b"of both replicas");
+        Fingerprint::over(&secret, &[("text", vec![text.into()])])
+    }
+
+    fn answer(message: &str) -> StoredAnswer {
+        let message = Some(MessageId(message.into()));
+        StoredAnswer { status: 202, headers: vec![], body: vec![], message }
+    }
+
+    #[tokio::test]
+    async fn another_request_has_the_key_once_it_is_answered_and_not_while_it_may_be_refused() {
+        let server = Server::start();
+        let (here, there) = (server.keys().await, server.keys().await);
+        for (n, text) in ["theirs", "ours"].into_iter().enumerate() {
+            let (app, key) = ("billing".to_owned(), format!("k{n}"));
+            let theirs = async || match there
+                .claim("billing", &format!("k{n}"), &print(text), HOUR)
+                .await
+                .unwrap()
+            {
+                SharedClaim::New(lease) => lease,
+                other => panic!("{text}: the key is not free: {other:?}"),
+            };
+            let (fingerprint, ends) = (print("ours"), NOW.after(HOUR));
+            let kept = KeptAnswer { fingerprint, answer: answer("m1"), ends };
+            let ours = Unconfirmed { keys: here.clone(), lease: None, app, key, kept };
+
+            let refused = theirs().await;
+            assert_eq!(ours.whose(NOW).await, Ok(Whose::Undecided), "{text}: in flight");
+            there.release(refused).await.unwrap();
+            let mut answered = theirs().await;
+            there.bind(&mut answered, &answer("m2"), HOUR).await.unwrap();
+            assert_eq!(ours.whose(NOW).await, Ok(Whose::Others), "{text}: answered");
+        }
+    }
+
+    #[tokio::test]
+    async fn after_another_request_was_refused_the_key_is_ours() {
+        let server = Server::start();
+        let (here, there) = (server.keys().await, server.keys().await);
+        let (fingerprint, ends) = (print("ours"), NOW.after(HOUR));
+        let kept = KeptAnswer { fingerprint, answer: answer("m1"), ends };
+        let (app, key) = ("billing".to_owned(), "k1".to_owned());
+        let ours = Unconfirmed { keys: here, lease: None, app, key, kept };
+        let claimed = there.claim("billing", "k1", &print("theirs"), HOUR).await.unwrap();
+        let SharedClaim::New(theirs) = claimed else { panic!("{claimed:?}") };
+        assert_eq!(ours.whose(NOW).await, Ok(Whose::Undecided));
+        there.release(theirs).await.unwrap();
+        assert_eq!(
+            [ours.whose(NOW).await, ours.whose(NOW).await],
+            [Ok(Whose::Ours), Ok(Whose::Ours)]
+        );
     }
 }
