@@ -171,6 +171,7 @@ impl Store {
             held: Arc::clone(&guard.0),
             answer,
             ends: from.after(self.bounds.key_retention).max(deadline),
+            tells_own_ids: false,
         })
     }
 

@@ -6,9 +6,10 @@ use message::{MessageId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::json;
 
-use super::{Fingerprint, Held, StoredAnswer};
+use super::{ClaimGuard, Fingerprint, Held, StoredAnswer};
 use crate::messages::{from_db, to_db};
 use crate::sweep::rows_of;
+use crate::{Commit, Store, StoreError};
 
 /// A key to be bound with the messages that came under it. Nobody else can claim the key for as long as there is one, so
 /// that a request that hangs up while it is being accepted cannot be overtaken by its own repetition.
@@ -17,9 +18,22 @@ pub struct KeyRow {
     pub(super) held: Arc<Held>,
     pub(super) answer: StoredAnswer,
     pub(super) ends: Timestamp,
+    pub(super) tells_own_ids: bool,
 }
 
 impl KeyRow {
+    /// The answer names the messages by our ids, since Plivo's are not known yet. Whoever is told this very answer after a
+    /// crash knows them by no other, so they are recorded as such.
+    #[must_use]
+    pub fn telling_own_ids(self) -> Self {
+        Self { tells_own_ids: true, ..self }
+    }
+
+    /// Whether the answer names the messages by our ids.
+    pub(crate) fn tells_own_ids(&self) -> bool {
+        self.tells_own_ids
+    }
+
     /// The answer that the key is bound with.
     pub fn answer(&self) -> &StoredAnswer {
         &self.answer
@@ -40,6 +54,53 @@ pub struct KeptAnswer {
     pub answer: StoredAnswer,
     /// Until when.
     pub ends: Timestamp,
+}
+
+impl Store {
+    /// Binds a key under which nothing new is recorded: another message stands for what was asked.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Full`] where every key is in force; [`StoreError::LowSpace`], [`StoreError::Unavailable`]. The key is
+    /// not bound then.
+    pub fn bind(&self, key: KeyRow, now: Timestamp) -> Commit<()> {
+        if self.database.is_low() {
+            return Commit::refused(StoreError::LowSpace);
+        }
+        let most = self.bounds.keys;
+        self.database.write(move |connection| {
+            if is_full(connection, most, now)? {
+                return Err(StoreError::Full.into());
+            }
+            Ok(insert(connection, &key, most, now)?)
+        })
+    }
+
+    /// [`Store::answered`], where the answer tells Plivo's ids of `messages`: from then on they go by these. It may be asked
+    /// for again; the claim lasts for as long as `guard` too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::answered`].
+    pub fn answered_by_plivos_ids(
+        &self,
+        guard: &ClaimGuard,
+        answer: StoredAnswer,
+        messages: Vec<MessageId>,
+    ) -> Commit<()> {
+        if let Err(invalid) = answer.check() {
+            return Commit::refused(invalid);
+        }
+        let held = Arc::clone(&guard.0);
+        self.database.write(move |connection| {
+            self::answer(connection, &held.app, &held.key, &answer)?;
+            for id in &messages {
+                told_plivos_id(connection, id)?;
+            }
+            crate::fail::point("key.in_transaction");
+            Ok(())
+        })
+    }
 }
 
 /// Whether the bound on keys is reached by keys that are all in force.
@@ -76,7 +137,7 @@ pub(crate) fn insert(
          message = excluded.message, status = excluded.status, headers = excluded.headers, body = excluded.body, \
          ends = excluded.ends",
     )?;
-    let KeyRow { held, answer, ends } = row;
+    let KeyRow { held, answer, ends, .. } = row;
     insert.execute((
         &held.app,
         &held.key,
@@ -100,6 +161,13 @@ pub(super) fn answer(
         "UPDATE idempotency_keys SET status = ?3, headers = ?4, body = ?5 WHERE app = ?1 AND key = ?2",
     )?;
     update.execute((app, key, answer.status, json!(answer.headers).to_string(), &answer.body))?;
+    Ok(())
+}
+
+/// The app was answered Plivo's id of a message.
+fn told_plivos_id(connection: &Connection, id: &MessageId) -> rusqlite::Result<()> {
+    let sql = "UPDATE messages SET own_id_told = 0 WHERE id = ?";
+    connection.prepare_cached(sql)?.execute([&*id.0])?;
     Ok(())
 }
 

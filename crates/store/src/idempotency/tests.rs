@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::fixtures::{NOW, folder, id, ids, in_file, in_memory, killed, new, open};
+use crate::fixtures::{NOW, folder, id, ids, in_file, in_memory, killed, new, open, record};
 use crate::{Secret, StoreOptions};
 
 fn fingerprint(fields: &[(&'static str, &str)]) -> Fingerprint {
@@ -279,4 +279,41 @@ async fn neither_hashes_nor_bodies_show_in_debug() {
     assert_eq!(format!("{:?}", request("code 1234")), r#"["to", "text"]"#);
     let shown = format!("{row:?}");
     assert!(!shown.contains("5550123") && !shown.contains("43, 49"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_key_under_which_nothing_new_is_recorded_is_bound_as_every_other() {
+    let bounds = StoreOptions { most_keys: 1, ..in_memory() };
+    let store = open(&bounds);
+    let guard = free(&store, "sale").await;
+    let row = store.key_row(&guard, answer("coalesced"), NOW, NOW).unwrap();
+    let ends = row.ends();
+    store.bind(row, NOW).await.unwrap();
+    drop(guard);
+    let again = claim(&store, "sale", NOW).await;
+    assert!(matches!(&again, Claim::Replay(stored) if *stored == answer("coalesced")), "{again:?}");
+
+    let other = store.claim_in_flight("billing", "k2", request("sale")).unwrap();
+    let Claim::New(guard) = other else { panic!("it is free") };
+    let row = store.key_row(&guard, answer("coalesced"), NOW, NOW).unwrap();
+    assert_eq!(store.bind(row.clone(), NOW).await, Err(StoreError::Full));
+    // One that has ended makes room.
+    assert_eq!(store.bind(row, ends).await, Ok(()));
+}
+
+#[tokio::test]
+async fn until_an_answer_tells_plivos_id_a_message_goes_by_the_id_in_the_answer_of_its_acceptance()
+{
+    let store = open(&in_memory());
+    let goes_by_ours = async |which| record(&store, which).await.own_id_told;
+    let guard = free(&store, "code 1234").await;
+    let row = store.key_row(&guard, answer("queued"), NOW, NOW).unwrap();
+    store.accept(vec![new("m1"), new("m2")], Some(row.telling_own_ids())).await.unwrap();
+    assert_eq!((goes_by_ours("m1").await, goes_by_ours("m2").await), (true, true));
+
+    store.answered_by_plivos_ids(&guard, answer("submitted"), vec![id("m1")]).await.unwrap();
+
+    assert_eq!((goes_by_ours("m1").await, goes_by_ours("m2").await), (false, true));
+    store.accept(vec![new("m3")], None).await.unwrap();
+    assert!(!goes_by_ours("m3").await);
 }

@@ -62,8 +62,10 @@ impl Store {
             if excess > 0 {
                 delete(connection, oldest, [excess])?;
             }
+            let tells_own_ids = key.as_ref().is_some_and(KeyRow::tells_own_ids);
             for new in &messages {
-                insert(connection, &new.record, &new.text)?;
+                let own_id_told = tells_own_ids || new.record.own_id_told;
+                insert(connection, &new.record, &new.text, own_id_told)?;
             }
             holds::insert(connection, &holds)?;
             if let Some(key) = &key {
@@ -109,12 +111,17 @@ fn has_ended(connection: &Connection, many: i64) -> rusqlite::Result<bool> {
     Ok(query.query_row([many], |row| row.get::<_, i64>(0))? == many)
 }
 
-fn insert(connection: &Connection, record: &Record, text: &str) -> rusqlite::Result<()> {
+fn insert(
+    connection: &Connection,
+    record: &Record,
+    text: &str,
+    own_id_told: bool,
+) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO messages (id, app, door, recipient, sender_kind, sender, type, text, text_bytes, segments, \
          media_urls, media_ids, intent, tags, plivo_log, trackable, traceparent, relay, status, created, updated, \
-         not_before, deadline, decisions, idempotency_key) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)",
+         not_before, deadline, decisions, idempotency_key, own_id_told) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)",
     )?;
     insert.execute(rusqlite::params![
         &*record.id.0,
@@ -142,6 +149,7 @@ fn insert(connection: &Connection, record: &Record, text: &str) -> rusqlite::Res
         to_db(record.deadline),
         decisions_json(&record.decisions),
         record.idempotency_key,
+        own_id_told,
     ])?;
     Ok(())
 }
