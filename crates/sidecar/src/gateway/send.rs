@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use message::Timestamp;
+use message::{MessageId, Timestamp};
 use store::{KeyRow, Status};
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument as _, Span};
@@ -31,6 +31,15 @@ struct Asked {
     order: Order,
     once: Option<Once>,
     wait: Duration,
+}
+
+/// Why cleared messages are not ours.
+#[derive(Clone)]
+enum NotAccepted {
+    /// Nothing was written.
+    Unrecorded(Plain),
+    /// Another replica answers for their key; they were taken back.
+    Elsewhere,
 }
 
 impl Gateway {
@@ -108,37 +117,47 @@ impl Gateway {
         let first = ready.first().map(|(_, ready)| ready.id().clone());
         let Some(id) = first else {
             noted(&verdicts);
-            return Ok(asked.door.answer(&verdicts, many));
+            let answer = asked.door.answer(&verdicts, many);
+            let earlier = verdicts.iter().find_map(|verdict| verdict.outcome.as_ref().ok());
+            if let (Some(claimed), Some(earlier)) = (claimed, earlier) {
+                self.keep_for_earlier(&call, claimed, asked.door, &answer, &earlier.id).await?;
+            }
+            return Ok(answer);
         };
+        let by_plivo = asked.door == Door::Plivo;
         let binding = claimed.as_ref().and_then(|(held, once)| {
-            self.binding(held, once, &asked.door.answer(&verdicts, many), &id, last)
+            let row = self.binding(held, once, &asked.door.answer(&verdicts, many), &id, last)?;
+            Some(if by_plivo { row.telling_own_ids() } else { row })
         });
         let (places, ready): (Vec<usize>, Vec<Ready>) = ready.into_iter().unzip();
         let ends = binding.as_ref().map_or(last, KeyRow::ends);
         let held = claimed.map(|(held, _)| held);
+        let mut bound = binding.is_some();
         match self.accept(&call, ready, binding, held.as_ref()).await {
             Ok(acceptances) => {
-                for (place, acceptance) in places.into_iter().zip(acceptances) {
-                    verdicts[place].hear(acceptance, deadline).await;
+                for (place, acceptance) in places.iter().zip(acceptances) {
+                    verdicts[*place].hear(acceptance, deadline).await;
                 }
             }
-            Err(plain) => {
-                for place in places {
-                    verdicts[place].outcome = Err(plain.clone().into());
+            Err(not) => {
+                bound &= not.may_be_bound();
+                for place in &places {
+                    verdicts[*place].outcome = Err(not.clone().into());
                 }
             }
         }
         noted(&verdicts);
-        if asked.door == Door::Plivo {
+        if by_plivo {
             self.note_own_ids(&verdicts);
         }
         let answer = asked.door.answer(&verdicts, many);
         match held {
             Some(held) if verdicts.iter().any(Verdict::is_worth_keeping) => {
-                self.keep(held, &answer, &id, ends);
+                let named = if by_plivo { named(&verdicts, &places) } else { Vec::new() };
+                self.keep(held, &answer, &id, ends, named).await;
             }
             // Nothing was sent, nothing will be, and asking again may help: under this key, too.
-            Some(held) => self.let_go(&call, held, &answer).await,
+            Some(held) => self.let_go(&call, held, &answer, bound).await,
             None => {}
         }
         Ok(answer)
@@ -159,10 +178,11 @@ impl Gateway {
         ready: Vec<Ready>,
         key: Option<KeyRow>,
         held: Option<&Held>,
-    ) -> Result<Vec<Acceptance>, Plain> {
+    ) -> Result<Vec<Acceptance>, NotAccepted> {
         let bound = key.clone();
+        let recorded = self.delivery.record(ready, key).await;
         let recorded =
-            self.delivery.record(ready, key).await.map_err(|err| Plain::by_the_store(&err))?;
+            recorded.map_err(|err| NotAccepted::Unrecorded(Plain::by_the_store(&err)))?;
         let confirmed = match (held, &bound) {
             (Some(held), Some(bound)) => self.confirm(call, held, bound).await,
             _ => Confirmed::Ours(None),
@@ -171,8 +191,24 @@ impl Gateway {
             Confirmed::Ours(unconfirmed) => Ok(self.delivery.go(recorded, unconfirmed)),
             Confirmed::Others => {
                 self.delivery.withdraw(recorded).await;
-                Err(Plain::KeyInProgress)
+                Err(NotAccepted::Elsewhere)
             }
+        }
+    }
+}
+
+impl NotAccepted {
+    /// Whether its key may be bound here.
+    fn may_be_bound(&self) -> bool {
+        matches!(self, Self::Elsewhere)
+    }
+}
+
+impl From<NotAccepted> for Refusal {
+    fn from(not: NotAccepted) -> Self {
+        match not {
+            NotAccepted::Unrecorded(plain) => plain.into(),
+            NotAccepted::Elsewhere => Plain::KeyInProgress.into(),
         }
     }
 }
@@ -203,6 +239,12 @@ impl Verdict {
 fn deadline_before(start: Timestamp, deadline: Instant) -> Instant {
     let at_once = Instant::now();
     if at_once + start.since(now()) > deadline { at_once } else { deadline }
+}
+
+/// The messages at `places` whose Plivo's ids are told.
+fn named(verdicts: &[Verdict], places: &[usize]) -> Vec<MessageId> {
+    let ours = places.iter().filter_map(|place| verdicts[*place].outcome.as_ref().ok());
+    ours.filter(|owned| owned.message_uuid.is_some()).map(|owned| owned.id.clone()).collect()
 }
 
 /// Notes a refusal in the request's span.

@@ -1,5 +1,6 @@
 //! The same request again: its answer again, and no second send (messaging.md 3.2 A).
 
+mod ending;
 mod kept;
 mod same;
 
@@ -7,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use message::{MessageId, Timestamp};
-use store::{Claim, ClaimGuard, Fingerprint, KeptAnswer, KeyRow, Secret, Store, StoreError};
-use store_redis::{SharedClaim, SharedError};
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use store::{Claim, ClaimGuard, Fingerprint, KeptAnswer, KeyRow, Secret, StoreError};
+use store_redis::SharedClaim;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-use self::kept::{replay, stored, stored_as, without_numbers};
+use self::kept::{replay, stored, without_numbers};
 use self::same::{fingerprint, resend_key};
 use super::super::answer::{Answer, Door};
 use super::super::order::Order;
@@ -223,52 +224,5 @@ impl Gateway {
                 Confirmed::Ours(Some(unconfirmed))
             }
         }
-    }
-
-    /// Keeps the answer that was given in the place of the one that the key was bound with. Nobody waits for it; those who
-    /// bring the key meanwhile do.
-    pub(super) fn keep(&self, held: Held, answer: &Answer, id: &MessageId, ends: Timestamp) {
-        let answer = self.kept(stored(answer, id));
-        if let Some(lease) = held.lease {
-            let (answer, keep) = (answer.clone(), ends.since(now()));
-            self.in_flight.spawn(async move {
-                if let Err(err) = lease.bind(&answer, keep).await {
-                    tracing::warn!(error = %err, "replicas keep an earlier answer under a key");
-                }
-            });
-        }
-        drop(self.store.answered(held.guard, answer));
-    }
-
-    /// Nothing was sent under the key: the next request that brings it runs afresh. `answer` is this one's.
-    pub(super) async fn let_go(&self, call: &Call, held: Held, answer: &Answer) {
-        let app = call.app.name.clone();
-        let (Some(lease), Some(shared)) = (&held.lease, &self.shared) else {
-            return unbind(&self.store, &app, held).await;
-        };
-        let last = stored_as(answer);
-        let Err(err) = lease.give_up(&last).await else {
-            return unbind(&self.store, &app, held).await;
-        };
-        tracing::warn!(error = %err, "a key under which nothing was sent is bound among replicas until they can be told");
-        let (lease, shared, store) = (Arc::clone(lease), Arc::clone(shared), self.store.clone());
-        // Until then the key is in flight here, so that nobody is told an answer that holds no longer.
-        tokio::spawn(async move {
-            loop {
-                shared.up().await;
-                let given_up = lease.give_up(&last).await;
-                // What it does not take at all was never bound there.
-                if !matches!(given_up, Err(SharedError::Unavailable(_))) {
-                    return unbind(&store, &app, held).await;
-                }
-                sleep(ASK_AGAIN).await;
-            }
-        });
-    }
-}
-
-async fn unbind(store: &Store, app: &str, held: Held) {
-    if let Err(err) = store.unbind(app, &held.key).await {
-        tracing::warn!(error = %err, "a key under which nothing was sent is still bound");
     }
 }
