@@ -109,7 +109,8 @@ impl Poller {
     /// Puts a message behind the others, for at least `pause`: it may be the only one that cannot be asked about. No look is
     /// used up by that, but asking ends when it has lasted long enough.
     async fn put_off(&self, record: &Record, pause: Duration) {
-        let (store, looks, now) = (&self.reports.store, &self.reports.delivery.account().looks, now());
+        let (store, looks, now) =
+            (&self.reports.store, &self.reports.delivery.account().looks, now());
         // It was not sent after its deadline.
         let written = if record.deadline.after(looks.until) <= now {
             tracing::info!(message.id = %record.id, "Plivo could not be asked about a message for long enough, and is not any more");
