@@ -279,7 +279,7 @@ impl Delivery {
         let (tell, progress) = watch::channel(News::Open(Status::Accepted));
         let (sender, inbox) = mpsc::unbounded_channel();
         self.journeys().insert(accepted.message.id.clone(), sender);
-        let Beginning { attempts, turned_away, doubt, unconfirmed } = beginning;
+        let Beginning { attempts, turned_away, doubt, unconfirmed, may_be_sent } = beginning;
         let unsettled = doubt.map(|_| self.unsettled.enter(&accepted.message.to));
         let start = accepted.start;
         // Taken here and not in the message's own task, since tasks begin in no order.
@@ -296,6 +296,7 @@ impl Delivery {
             turned_away,
             trace,
             doubt,
+            may_be_sent,
             unsettled,
             place,
             unconfirmed,
@@ -353,6 +354,7 @@ struct Beginning {
     turned_away: u32,
     doubt: Option<Timestamp>,
     unconfirmed: Option<Unconfirmed>,
+    may_be_sent: bool,
 }
 
 /// Messages that are on disk and not yet on their way.

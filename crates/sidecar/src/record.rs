@@ -56,6 +56,24 @@ pub(crate) fn overtaken(number: u32, started: Timestamp, now: Timestamp) -> Atte
     }
 }
 
+/// The code of a call after which the message was sent again although Plivo may have heard it.
+const GIVEN_UP: &str = "given_up";
+
+/// A call that nobody found out about, and after which the message is sent again all the same.
+pub(crate) fn given_up(number: u32, started: Timestamp, now: Timestamp) -> Attempt {
+    Attempt {
+        ended: Some(now),
+        outcome: Some(AttemptOutcome::InDoubt),
+        code: Some(GIVEN_UP.into()),
+        ..attempt(number, started)
+    }
+}
+
+/// Whether an earlier call may have sent the message, whatever the later ones come to.
+pub(crate) fn may_be_sent(record: &Record) -> bool {
+    record.attempts.iter().any(|attempt| attempt.code.as_deref() == Some(GIVEN_UP))
+}
+
 /// A call that the end of the process cut off: whether Plivo heard it is not known.
 pub(crate) fn cut_off(attempt: &Attempt, now: Timestamp) -> Attempt {
     Attempt {

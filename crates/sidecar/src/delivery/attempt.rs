@@ -44,6 +44,8 @@ pub(super) struct Journey {
     pub(super) trace: Trace,
     /// When the call began of which nothing is known, where there is one.
     pub(super) doubt: Option<Timestamp>,
+    /// An earlier call may have sent it: whatever the later ones come to, nobody may say that it was not sent.
+    pub(super) may_be_sent: bool,
     /// Lives while Plivo may have a message of which we do not know it: this one.
     pub(super) unsettled: Option<OneUnsettled>,
     /// Its place behind those that were accepted before it, until it makes use of it; none where it may not go yet.
@@ -88,6 +90,7 @@ impl Journey {
 
     /// Tells everybody how it ended: the app, the store until it has heard, then the ledger and the policies.
     async fn arrive(&mut self, end: End) {
+        let end = if self.may_be_sent { end.at_least_once() } else { end };
         let End { status, told, news, settlement, code } = end;
         let id = self.accepted.message.id.clone();
         let uuid = if let News::Submitted(uuid) = &news { Some(uuid.clone()) } else { None };

@@ -32,20 +32,31 @@ pub(super) enum Sighting {
     Unclear,
 }
 
+/// What Plivo lists that may be one message.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Listed {
+    /// Of its type and length.
+    pub(super) alike: Vec<String>,
+    /// Of its type and another length: Plivo may count otherwise.
+    pub(super) otherwise: Vec<String>,
+    /// There was more than is read.
+    pub(super) cut: bool,
+}
+
 /// Every message at Plivo that may be this one, by what a list tells: sent at `since` or later, between these two numbers,
-/// of this type and length.
+/// of this type.
 pub(super) async fn candidates(
     account: &Account,
     message: &Message,
     since: Timestamp,
-) -> Result<Vec<String>, LookupError> {
+) -> Result<Listed, LookupError> {
     let segments = Segments::of(&message.text).count;
     let (from, pool) = match &message.sender {
         Sender::Pool(pool) => (None, Some(pool.as_str())),
         sender => (Some(sender.as_str()), None),
     };
     let (to, since) = (Some(&message.to), Some(since));
-    let mut fitting = Vec::new();
+    let mut seen = Listed { cut: true, ..Listed::default() };
     for page in 0..PAGES {
         let filter = MessageFilter { to, from, pool, since, offset: page * PAGE };
         let listed = account
@@ -53,13 +64,17 @@ pub(super) async fn candidates(
             .list_messages(&account.credentials, filter, account.call_timeout)
             .await?;
         let count = listed.messages.len();
-        let fits = listed.messages.into_iter().filter(|found| fits(found, message, segments));
-        fitting.extend(fits.map(|found| found.message_uuid));
+        for found in listed.messages.into_iter().filter(|found| is_of_type(found, message)) {
+            let alike = is_as_long(&found, segments);
+            let place = if alike { &mut seen.alike } else { &mut seen.otherwise };
+            place.push(found.message_uuid);
+        }
         if count < PAGE as usize {
+            seen.cut = false;
             break;
         }
     }
-    Ok(fitting)
+    Ok(seen)
 }
 
 /// Where the list begins that is asked for a message whose call began at `began`.
@@ -84,11 +99,14 @@ pub(super) fn sighting(free: &[String], unsettled: usize) -> Sighting {
     }
 }
 
-fn fits(found: &Found, message: &Message, segments: u32) -> bool {
-    let kind = found.message_type.is_empty() || found.message_type == message.kind().as_str();
+fn is_of_type(found: &Found, message: &Message) -> bool {
+    found.message_type.is_empty() || found.message_type == message.kind().as_str()
+}
+
+fn is_as_long(found: &Found, segments: u32) -> bool {
     // Plivo counts an MMS as one unit, and some of its answers give none.
     let counted = found.units.filter(|units| *units > 0 && found.message_type != "mms");
-    kind && counted.is_none_or(|units| units == segments)
+    counted.is_none_or(|units| units == segments)
 }
 
 #[cfg(test)]

@@ -102,6 +102,17 @@ impl End {
         }
     }
 
+    /// The same end of a message that an earlier call may have sent: that it was not sent cannot be said of it any more.
+    pub(super) fn at_least_once(self) -> Self {
+        match (self.settlement, self.status) {
+            (Settlement::Keep, _) => self,
+            (Settlement::GiveBack, Status::Canceled) => {
+                Self::unknown(Status::Canceled, "send.canceled_in_doubt")
+            }
+            (Settlement::GiveBack, _) => Self::unknown(Status::Failed, "send.unresolved"),
+        }
+    }
+
     /// Nobody knows whether it was sent, and nobody here will find out.
     pub(super) fn unknown(status: Status, code: &'static str) -> Self {
         Self {

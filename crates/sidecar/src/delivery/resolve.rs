@@ -4,15 +4,16 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use message::Timestamp;
-use store::{Status, StoreError};
+use store::{Change, Status, StoreError};
 use tokio::time::{Instant, sleep_until};
 
 use super::attempt::{Journey, Stop};
-use super::doubt::{FURTHER, Sighting, beginning, candidates, earlier, sighting};
+use super::doubt::{FURTHER, Listed, Sighting, beginning, candidates, earlier, sighting};
 use super::judge::End;
 use super::waits::obey;
 use super::{News, now};
 use crate::config::OnUnresolved;
+use crate::record;
 
 /// What the lists have said so far.
 #[derive(Default)]
@@ -62,6 +63,9 @@ impl Journey {
                 ControlFlow::Break(Stop::End(End::unknown(Status::Failed, "send.unresolved")))
             }
             OnUnresolved::Resend => {
+                self.may_be_sent = true;
+                let attempt = record::given_up(self.attempts, began, now());
+                self.write(Change { attempt: Some(attempt), ..Change::at(now()) }).await;
                 self.give_up();
                 self.was_not_sent()
             }
@@ -92,12 +96,17 @@ impl Journey {
             return ControlFlow::Continue(());
         };
         let message = &self.accepted.message;
+        let unsettled = self.delivery.unsettled.count(&message.to, beginning(began));
         let mut sighting =
-            sighting(&free, self.delivery.unsettled.count(&message.to, beginning(began)));
+            if free.cut { Sighting::Unclear } else { sighting(&free.alike, unsettled) };
         if sighting == Sighting::Absent {
-            // Where our clock is ahead, Plivo's time of it is before ours.
+            // Where our clock is ahead, Plivo's time of it is before ours; and Plivo may count its parts otherwise.
             sighting = match self.free(earlier(began)).await {
-                Some(free) if free.is_empty() => Sighting::Absent,
+                Some(Listed { alike, otherwise, cut: false })
+                    if alike.is_empty() && otherwise.is_empty() =>
+                {
+                    Sighting::Absent
+                }
                 Some(_) => Sighting::Unclear,
                 None => {
                     *seen = Seen::default();
@@ -127,24 +136,27 @@ impl Journey {
     }
 
     /// What Plivo lists since `since` that may be this message and is no other's of ours; none where nobody can tell.
-    async fn free(&self, since: Timestamp) -> Option<Vec<String>> {
+    async fn free(&self, since: Timestamp) -> Option<Listed> {
         let account = self.delivery.account.borrow().clone();
         let message = &self.accepted.message;
-        let listed = match candidates(&account, message, since).await {
+        let mut listed = match candidates(&account, message, since).await {
             Ok(listed) => listed,
             Err(err) => {
                 tracing::warn!(message.id = %message.id, error = %err, "Plivo's list could not be asked for a message in doubt");
                 return None;
             }
         };
-        let mut free = Vec::new();
-        for uuid in listed {
-            let owner = self.delivery.store.owner_of(&uuid).await.ok()?;
-            if owner.is_none_or(|owner| owner == message.id) {
-                free.push(uuid);
+        for uuids in [&mut listed.alike, &mut listed.otherwise] {
+            let mut free = Vec::new();
+            for uuid in uuids.drain(..) {
+                let owner = self.delivery.store.owner_of(&uuid).await.ok()?;
+                if owner.is_none_or(|owner| owner == message.id) {
+                    free.push(uuid);
+                }
             }
+            *uuids = free;
         }
-        Some(free)
+        Some(listed)
     }
 
     async fn wait_in_doubt(&mut self, until: Instant) -> ControlFlow<Stop> {

@@ -71,7 +71,8 @@ impl Delivery {
         let unconfirmed =
             Unconfirmed::left_behind(shared, &self.store, &record.app, key, now()).await?;
         let trace = Trace::past(left.record.traceparent.clone());
-        let beginning = Beginning { attempts, turned_away, doubt, unconfirmed };
+        let may_be_sent = record::may_be_sent(record);
+        let beginning = Beginning { attempts, turned_away, doubt, unconfirmed, may_be_sent };
         // Nobody waits for the news.
         Ok(self.journey(Accepted::left_behind(left), trace, beginning).0)
     }
@@ -89,12 +90,16 @@ impl Delivery {
             return Ok(false);
         }
         let (attempts, _) = tried(&left.record);
+        let last = left.record.attempts.last();
+        let attempt = last.map(|last| record::given_up(last.number, last.started, now()));
+        let may_be_sent = attempt.is_some();
+        let change = Change { attempt, ..Change::to(Status::Waiting, now()) };
         // A delivery report may have settled it meanwhile.
-        if self.store.change(id, Change::to(Status::Waiting, now())).await? != Status::Waiting {
+        if self.store.change(id, change).await? != Status::Waiting {
             return Ok(false);
         }
         let trace = Trace::past(left.record.traceparent.clone());
-        let beginning = Beginning { attempts, ..Beginning::default() };
+        let beginning = Beginning { attempts, may_be_sent, ..Beginning::default() };
         let (journey, _nobody_waits) = self.journey(Accepted::left_behind(left), trace, beginning);
         self.in_flight.spawn(journey.run());
         Ok(true)

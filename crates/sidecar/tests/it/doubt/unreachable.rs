@@ -4,7 +4,7 @@ use plivo_sim::{Outage, Step};
 use serde_json::{Value, json};
 
 use super::{outcomes, settling};
-use crate::harness::{Sidecar, TO, plivo, posts, texts};
+use crate::harness::{Policy, Sidecar, TO, plivo, posts, texts};
 
 #[tokio::test]
 async fn where_the_list_does_not_answer_the_operators_word_for_the_intent_decides() {
@@ -38,6 +38,30 @@ async fn where_the_list_does_not_answer_the_operators_word_for_the_intent_decide
     }
     assert_eq!(resent["attempts"][0]["outcome"], "in-doubt", "{resent}");
     assert_eq!(texts(&plivo), ["marketing"]);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_sent_again_in_doubt_is_never_said_not_to_have_been_sent_and_keeps_its_charges() {
+    let plivo = plivo().await;
+    plivo.script([Step::status(500).queued()]).await;
+    let limit = json!({"limits": [{"name": "app", "scope": "app", "quota": 1, "per_s": 600}]});
+    let setup = settling(&plivo, &[1])
+        .durable()
+        .set("delivery.on_unresolved", "resend")
+        .set("plivo.attempts", 1)
+        .policy(Policy::new("throttle").settings(limit));
+    let sidecar = Sidecar::start(setup).await;
+    let id = sidecar.queue(&json!({"to": TO, "text": "hi"})).await;
+    sidecar.in_status(&id, "in_doubt").await;
+    plivo.fail(Outage::Step(Box::new(Step::status(429)))).await;
+
+    let record = sidecar.in_status(&id, "failed").await;
+
+    assert_eq!(record["error_code"], "send.unresolved", "{record}");
+    assert_eq!(outcomes(&record), ["in-doubt", "rejected"], "{record}");
+    let next = sidecar.send(&json!({"to": "+14155550124", "text": "hi"})).await;
+    next.refused(429, "throttle.app");
     sidecar.stop().await;
 }
 
