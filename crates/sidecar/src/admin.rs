@@ -32,7 +32,6 @@ use crate::reports::Tally;
 use crate::{gateway, policies};
 
 pub(crate) use self::backlog::Backlog;
-pub(crate) use self::decide::Deciding;
 
 /// What an operator may ask, and do.
 pub(crate) struct Admin {
@@ -46,7 +45,6 @@ pub(crate) struct Admin {
     /// The store keeps nothing across a restart.
     pub(crate) ephemeral: bool,
     pub(crate) backlog: Arc<Backlog>,
-    pub(crate) deciding: Deciding,
     pub(crate) reports: Arc<Tally>,
     pub(crate) relay: Arc<RelayTally>,
 }

@@ -44,6 +44,7 @@ use crate::reports::CallbackPlace;
 use crate::shared::{Shared, Unconfirmed};
 
 pub(crate) use self::accepted::{About, Acceptance, Ready};
+pub(crate) use self::attempt::SHORTEST;
 pub(crate) use self::breaker::{Reason, Standing, State};
 
 /// Sends what was cleared.

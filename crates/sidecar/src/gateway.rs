@@ -12,7 +12,7 @@ mod order;
 mod refusal;
 mod route;
 mod send;
-mod shown;
+pub(crate) mod shown;
 mod submission;
 
 use std::sync::Arc;

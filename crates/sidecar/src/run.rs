@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{Admin, Deciding};
+use crate::admin::Admin;
 use crate::config::{self, Address, Config, Environment, Fixed};
 use crate::delivery::{Delivery, Parts};
 use crate::gateway::{Bounds, Gateway};
@@ -151,7 +151,6 @@ impl Sidecar {
             store: store.clone(),
             ephemeral,
             backlog: Arc::default(),
-            deciding: Deciding::default(),
             reports: Arc::clone(&tally),
             relay: relay.tally(),
         });

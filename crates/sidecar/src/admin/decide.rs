@@ -6,29 +6,21 @@ use http::StatusCode;
 use message::{MessageId, Timestamp};
 use serde_json::{Value, json};
 use store::{Record, Status};
-use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 use super::asked::Asked;
 use super::filter::WantedEvents;
 use super::{Admin, Refusal, Told};
+use crate::delivery::SHORTEST;
 
-/// Delivery gives a message up that has less than this to live.
-const SHORTEST: Duration = Duration::from_secs(5);
 /// How long the answer to a cancel waits for its effect.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two looks meanwhile.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// One decision at a time: of two persons who release the same message, or one who releases and one who cancels it,
-/// the second finds what the first has made of it.
-#[derive(Debug, Default)]
-pub(crate) struct Deciding(Mutex<()>);
-
 impl Admin {
     /// `POST /messages/{id}/release`: a held message is sent.
     pub(super) async fn release(&self, id: &str) -> Told {
-        let _alone = self.deciding.0.lock().await;
         let record = self.record(id).await?;
         if record.status != Status::Held {
             return Err(Refusal::NotHeld(record.status));
@@ -46,18 +38,14 @@ impl Admin {
 
     /// `POST /messages/{id}/cancel`: a message that no call is out for is not sent any more.
     pub(super) async fn cancel(&self, id: &str) -> Told {
-        let record = {
-            let _alone = self.deciding.0.lock().await;
-            let record = self.record(id).await?;
-            let status = record.status;
-            if status == Status::Sending {
-                return Err(Refusal::UnderWay);
-            }
-            if !status.is_open() || !self.delivery.cancel(&record.id).await? {
-                return Err(Refusal::Gone(self.record(id).await?.status));
-            }
-            record
-        };
+        let record = self.record(id).await?;
+        let status = record.status;
+        if status == Status::Sending {
+            return Err(Refusal::UnderWay);
+        }
+        if !status.is_open() || !self.delivery.cancel(&record.id).await? {
+            return Err(Refusal::Gone(self.record(id).await?.status));
+        }
         tracing::info!(message.id = %record.id, app = record.app, "an operator has canceled a message");
         match self.closed(&record.id).await?.status {
             Status::Canceled => Ok((StatusCode::OK, told(&record.id, Status::Canceled))),

@@ -4,8 +4,10 @@ use std::time::SystemTime;
 
 use message::{E164, Timestamp};
 use serde_json::{Map, Value, json};
-use store::{Attempt, Decision, Event, Record, ReportFacts, Status};
+use store::{Event, Record, Status};
 use url::Url;
+
+use crate::gateway::shown::{attempt, decision, instant, report};
 
 /// The message in a list.
 pub(super) fn brief(record: &Record) -> Value {
@@ -130,46 +132,6 @@ fn origin(relay: &str) -> String {
     let url = relay.find("http").map_or(relay, |at| &relay[at..]);
     let unreadable = |_| "a URL that cannot be read".into();
     Url::parse(url).map_or_else(unreadable, |url| url.origin().ascii_serialization())
-}
-
-fn attempt(attempt: &Attempt) -> Value {
-    json!({
-        "number": attempt.number,
-        "started_at": instant(attempt.started),
-        "ended_at": attempt.ended.map(instant),
-        "outcome": attempt.outcome.map(|outcome| outcome.as_str()),
-        "http_status": attempt.http_status,
-        "code": attempt.code,
-    })
-}
-
-fn decision(decision: &Decision) -> Value {
-    let notes = decision.notes.iter().map(|note| json!({"key": note.key, "value": note.value}));
-    json!({
-        "policy": decision.policy,
-        "version": decision.version,
-        "digest": decision.digest,
-        "verdict": decision.verdict,
-        "enforced": decision.enforced,
-        "codes": decision.codes,
-        "notes": notes.collect::<Vec<_>>(),
-        "us": decision.took.as_micros(),
-    })
-}
-
-fn report(report: &ReportFacts) -> Value {
-    json!({
-        "status": report.status,
-        "units": report.units,
-        "total_rate": report.total_rate,
-        "total_amount": report.total_amount,
-        "mcc": report.mcc,
-        "mnc": report.mnc,
-    })
-}
-
-fn instant(at: Timestamp) -> Value {
-    text(at).into()
 }
 
 /// RFC 3339, in milliseconds.

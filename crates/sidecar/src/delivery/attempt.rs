@@ -24,7 +24,7 @@ use crate::record;
 use crate::shared::Unconfirmed;
 
 /// Shorter than this Plivo takes no `message_expiry`, so a message with less left to live expires here.
-pub(super) const SHORTEST: Duration = Duration::from_secs(5);
+pub(crate) const SHORTEST: Duration = Duration::from_secs(5);
 /// Longer than this it takes none either; its own default then ends a moment after our deadline.
 const LONGEST: Duration = Duration::from_secs(*limits::EXPIRY_S.end() as u64);
 /// Between two tries to write to a store that cannot be written.

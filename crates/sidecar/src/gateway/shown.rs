@@ -80,7 +80,7 @@ fn plivo_state(status: Status) -> &'static str {
 }
 
 /// What Plivo's latest report said of units and money, in its own words.
-fn report(report: &ReportFacts) -> Value {
+pub(crate) fn report(report: &ReportFacts) -> Value {
     json!({
         "status": report.status,
         "units": report.units,
@@ -91,7 +91,7 @@ fn report(report: &ReportFacts) -> Value {
     })
 }
 
-fn attempt(attempt: &Attempt) -> Value {
+pub(crate) fn attempt(attempt: &Attempt) -> Value {
     json!({
         "number": attempt.number,
         "started_at": instant(attempt.started),
@@ -102,7 +102,7 @@ fn attempt(attempt: &Attempt) -> Value {
     })
 }
 
-fn decision(decision: &Decision) -> Value {
+pub(crate) fn decision(decision: &Decision) -> Value {
     let notes = decision.notes.iter().map(|note| json!({"key": note.key, "value": note.value}));
     json!({
         "policy": decision.policy,
@@ -117,7 +117,7 @@ fn decision(decision: &Decision) -> Value {
 }
 
 /// RFC 3339, in milliseconds.
-fn instant(at: Timestamp) -> Value {
+pub(crate) fn instant(at: Timestamp) -> Value {
     let instant =
         i64::try_from(at.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     instant.map_or(Value::Null, |instant| format!("{instant:.3}").into())
