@@ -95,7 +95,6 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use std::sync::Arc;
-    use std::time::Duration;
 
     use store::MemoryLedger;
     use wasmtime::{ResourceLimiter, Trap};
@@ -107,7 +106,7 @@ mod tests {
     fn visit() -> Visit {
         let (name, limits) = (PolicyName::new("p"), VisitLimits::default());
         let ledger = Arc::new(MemoryLedger::default());
-        Visit::new(name, limits, Duration::from_millis(5), ledger, Arc::default())
+        Visit::new(name, limits, Default::default(), ledger, Arc::default())
     }
 
     #[test]

@@ -46,6 +46,9 @@ pub struct RuntimeOptions {
     pub idle_per_policy: usize,
     /// Most visits of one policy at once, so that one that spins leaves the others room. Default eight times the cores.
     pub visits_per_policy: usize,
+    /// Most time that one visit may wait for the ledger, beside the policy's own time. A ledger that gives up by itself
+    /// should do so before: the policy hears of it then, and is not cut off. Default 1 s.
+    pub state_wait: Duration,
 }
 
 /// Loads policies and builds chains of them. Cheap to clone; all clones are one.
@@ -83,6 +86,7 @@ pub(crate) struct Shared {
     pub(crate) idle_most: usize,
     pub(crate) idle_per_policy: usize,
     pub(crate) visits_per_policy: usize,
+    pub(crate) state_wait: Duration,
     /// The generation of the next chain.
     pub(crate) next_generation: AtomicU64,
 }
@@ -99,6 +103,7 @@ impl RuntimeOptions {
             memory: 64 << 20,
             idle_per_policy: 2 * cores,
             visits_per_policy: 8 * cores,
+            state_wait: Duration::from_secs(1),
         }
     }
 }
@@ -124,6 +129,7 @@ impl PolicyRuntime {
             idle_most: half,
             idle_per_policy: options.idle_per_policy,
             visits_per_policy: options.visits_per_policy.max(1),
+            state_wait: options.state_wait,
             next_generation: AtomicU64::new(1),
         };
         Ok(Self { shared: Arc::new(shared) })

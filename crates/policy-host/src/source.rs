@@ -70,8 +70,8 @@ pub enum Isolation {
 /// The bounds of one visit to a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VisitLimits {
-    /// Most time that the guest may run, rounded up to the runtime's tick; and, apart from that, most time that it may
-    /// wait for its state.
+    /// Most time that the guest may run, rounded up to the runtime's tick. What it waits for its state is bounded apart
+    /// from that, by [`RuntimeOptions::state_wait`](crate::RuntimeOptions::state_wait).
     pub time: Duration,
     /// Most bytes of linear memory.
     pub memory: usize,

@@ -36,6 +36,7 @@ pub(crate) struct Visit {
     pub(crate) asking: Option<Asking>,
     pub(crate) spent: Spent,
     limits: VisitLimits,
+    state_wait: Duration,
     tick: Duration,
 }
 
@@ -58,13 +59,13 @@ impl Visit {
     pub(crate) fn new(
         policy: PolicyName,
         limits: VisitLimits,
-        tick: Duration,
+        (tick, state_wait): (Duration, Duration),
         ledger: Arc<dyn Ledger>,
         counters: Arc<Counters>,
     ) -> Self {
         let meter = MemoryMeter::new(limits.memory);
         let spent = Spent::nothing(&ledger);
-        Self { policy, ledger, counters, meter, asking: None, spent, limits, tick }
+        Self { policy, ledger, counters, meter, asking: None, spent, limits, state_wait, tick }
     }
 
     /// Begins the next visit with everything unspent.
@@ -79,8 +80,9 @@ impl Visit {
         std::mem::replace(&mut self.spent, Spent::nothing(&self.ledger))
     }
 
-    pub(crate) fn limits(&self) -> &VisitLimits {
-        &self.limits
+    /// How long the visit may still wait for the ledger.
+    pub(crate) fn patience(&self) -> Duration {
+        self.state_wait.saturating_sub(self.spent.waited)
     }
 
     /// Counts one tick that the guest ran through; `false` once its time is over.
@@ -165,7 +167,6 @@ impl Spent {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use store::MemoryLedger;
 
@@ -175,8 +176,8 @@ mod tests {
     /// How many lines of `bytes` are written, and how many dropped, of a thousand.
     fn lines(bytes: usize) -> (usize, u32) {
         let limits = VisitLimits { log_bytes: 4_096, ..VisitLimits::default() };
-        let (tick, ledger) = (Duration::from_millis(5), Arc::new(MemoryLedger::default()));
-        let mut visit = Visit::new(PolicyName::new("p"), limits, tick, ledger, Arc::default());
+        let (times, ledger) = (Default::default(), Arc::new(MemoryLedger::default()));
+        let mut visit = Visit::new(PolicyName::new("p"), limits, times, ledger, Arc::default());
         let written = (0..1_000).filter(|_| visit.take_log(bytes)).count();
         (written, visit.spent.log_dropped)
     }

@@ -89,10 +89,15 @@ impl Sidecar {
             None => None,
         };
         let ledger = shared.as_ref().map_or_else(|| store.ledger(), |shared| shared.ledger());
-        let options = RuntimeOptions {
+        let mut options = RuntimeOptions {
             compile_cache: fixed.compile_cache.clone(),
             ..RuntimeOptions::new(Arc::clone(&ledger))
         };
+        if let Some(shared) = &fixed.store.shared {
+            // What replicas share says itself that it does not answer, once for each policy; only then is a policy cut
+            // off.
+            options.state_wait = shared.timeout.saturating_mul(2);
+        }
         let engine = Arc::new(PolicyRuntime::new(options)?);
         let poll = settings.poll;
         let line = |fault| Failure::Policies(vec![format!("{}: {fault}", path.display())]);

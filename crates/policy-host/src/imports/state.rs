@@ -150,8 +150,7 @@ impl Visit {
             Poll::Ready(answered) => answered,
             Poll::Pending => {
                 let began = Instant::now();
-                let patience = self.limits().time.saturating_sub(self.spent.waited);
-                let answered = tokio::time::timeout(patience, answer).await;
+                let answered = tokio::time::timeout(self.patience(), answer).await;
                 self.spent.waited += began.elapsed();
                 answered.map_err(|_elapsed| Cut::Waited)?
             }
