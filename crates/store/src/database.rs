@@ -11,7 +11,8 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -25,6 +26,10 @@ pub(crate) use self::queue::Fault;
 
 /// How long a write waits for somebody else's lock, such as a person's `sqlite3`.
 const BUSY: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 2_000 });
+/// How long a start waits for a process that is just ending: one that was killed lets go of its lock a moment later.
+const LEAVING: Duration = Duration::from_millis(if cfg!(test) { 1_000 } else { 2_000 });
+/// Between two looks at that lock.
+const LOOK: Duration = Duration::from_millis(20);
 /// Most bytes of the write-ahead log that are kept after a checkpoint.
 const JOURNAL_BYTES: i64 = 64 << 20;
 /// Prepared statements that a connection keeps.
@@ -115,8 +120,8 @@ impl Database {
         Self(Arc::new(Inner { readers, writes, written, empty_log, space, _lock: lock }))
     }
 
-    /// Puts `work` into the next transaction. It may be run again, alone, where another's work spoils the transaction it
-    /// was in; so it must look before it writes, and a [`Fault::Refused`] must come before its first change.
+    /// Puts `work` into the next transaction. It may be run again, alone, where another's work spoils the transaction
+    /// it was in; so it must look before it writes, and a [`Fault::Refused`] must come before its first change.
     pub(crate) fn write<T: Send + 'static>(
         &self,
         work: impl FnMut(&Connection) -> Result<T, Fault> + Send + 'static,
@@ -193,10 +198,14 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     let name = beside(path, ".lock");
     let bad = |source| OpenError::File { path: name.clone(), source };
     let file = File::options().create(true).truncate(false).write(true).open(&name).map_err(bad)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
-        Err(TryLockError::Error(source)) => Err(bad(source)),
+    let patience = Instant::now() + LEAVING;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < patience => thread::sleep(LOOK),
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_owned())),
+            Err(TryLockError::Error(source)) => return Err(bad(source)),
+        }
     }
 }
 

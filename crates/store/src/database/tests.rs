@@ -233,6 +233,16 @@ fn a_second_process_is_refused_until_the_first_has_ended() {
 }
 
 #[test]
+fn a_process_that_lets_go_a_moment_later_is_waited_for() {
+    let folder = folder();
+    let first = open(&in_file(&folder));
+    let options = in_file(&folder);
+    let second = std::thread::spawn(move || Store::open(options, NOW).map(drop));
+    drop(first);
+    second.join().unwrap().expect("the first had let go");
+}
+
+#[test]
 fn files_that_are_no_store_are_refused_and_stay_as_they_are() {
     let (text, newer, foreign) = (folder(), folder(), folder());
     fs::write(path(&text), "dear diary, ".repeat(1_000)).unwrap();

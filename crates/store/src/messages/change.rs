@@ -158,8 +158,8 @@ fn apply(
     // Of a message that a report has moved further, the report's word on why stands.
     let overtaken = change.status.is_some_and(|next| next != after);
     let code = change.error_code.as_deref().filter(|_| !overtaken);
-    // Why it waited before is of no interest once Plivo has it.
-    let taken = after == Status::Submitted && !overtaken;
+    // Why it stood elsewhere before is of no interest where it stands now.
+    let afresh = change.status.is_some() && !overtaken;
     let mut update = connection.prepare_cached(
         "UPDATE messages SET status = ?2, updated = ?3, message_uuid = coalesce(?4, message_uuid), \
          error_code = CASE WHEN ?6 THEN ?5 ELSE coalesce(?5, error_code) END, next_look = coalesce(?7, next_look) \
@@ -171,7 +171,7 @@ fn apply(
         to_db(change.at),
         change.message_uuid,
         code,
-        taken,
+        afresh,
         change.next_look.map(to_db),
     ])?;
     if let Some(attempt) = &change.attempt {
