@@ -14,6 +14,8 @@ use crate::harness::{PATIENCE, TOKEN, client};
 pub(crate) struct App {
     client: reqwest::Client,
     address: SocketAddr,
+    /// What the orders' delays count from.
+    began: jiff::Timestamp,
 }
 
 /// A message that the app wants sent once.
@@ -24,6 +26,8 @@ pub(crate) struct Order {
     pub(crate) text: String,
     /// Whether the answer is to wait for Plivo's.
     pub(crate) waits: bool,
+    /// Not to be sent earlier than so long after the run began.
+    pub(crate) delay: Option<jiff::SignedDuration>,
 }
 
 /// An answer that came whole.
@@ -44,11 +48,15 @@ pub(crate) struct Standing {
 
 impl App {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { client: client(), address }
+        Self { client: client(), address, began: jiff::Timestamp::now() }
     }
 
     /// Asks once; none where no whole answer came.
     pub(crate) async fn ask(&self, order: &Order) -> Option<Reply> {
+        let mut body = json!({"to": order.to, "text": order.text});
+        if let Some(delay) = order.delay {
+            body["not_before"] = (self.began + delay).to_string().into();
+        }
         let request = self
             .client
             .post(format!("http://{}/v1/messages", self.address))
@@ -56,7 +64,7 @@ impl App {
             .header("content-type", "application/json")
             .header("idempotency-key", &order.key)
             .header("prefer", if order.waits { "wait=10" } else { "respond-async" })
-            .body(json!({"to": order.to, "text": order.text}).to_string());
+            .body(body.to_string());
         let response = request.send().await.ok()?;
         let (status, replayed) =
             (response.status().as_u16(), response.headers().contains_key("idempotent-replayed"));

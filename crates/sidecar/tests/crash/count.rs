@@ -19,7 +19,9 @@ pub(crate) struct Played {
     pub(crate) replayed: usize,
     /// Messages of which it is said that nobody knows.
     pub(crate) unknown: usize,
-    /// Messages that are at Plivo more than once.
+    /// Messages that are at Plivo more than once, where one of unknown outcome was to be sent again.
+    pub(crate) resent: usize,
+    /// The same, where none was.
     pub(crate) duplicates: Vec<String>,
     /// Messages that are accepted, not at Plivo, and not said to be unknown; or at Plivo, and said not to be.
     pub(crate) losses: Vec<String>,
@@ -39,7 +41,9 @@ impl Played {
         self.sent = at_plivo.len();
         for (order, told) in plan.orders.iter().zip(told) {
             let copies = at_plivo.iter().filter(|sent| sent.text == order.text).count();
-            if copies > 1 {
+            if copies > 1 && plan.resends {
+                self.resent += 1;
+            } else if copies > 1 {
                 self.duplicates.push(format!("`{}` is at Plivo {copies} times", order.key));
             }
             let standing = told.as_ref().and_then(Reply::id).and_then(|id| standings.get(id));
@@ -61,8 +65,9 @@ impl Played {
             self.faults.push("two records have one message at Plivo".to_owned());
         }
         // Where the list can be had and no two messages look alike there, everything can be known.
-        if self.unknown > 0 && !plan.no_list && !plan.one_number {
-            self.faults.push(format!("{} unknown that Plivo's list would tell", self.unknown));
+        let open = self.unknown + self.resent;
+        if open > 0 && !plan.no_list && !plan.one_number {
+            self.faults.push(format!("{open} unknown that Plivo's list would tell"));
         }
     }
 

@@ -92,7 +92,8 @@ async fn never_one_more_than_the_limit_is_sent_and_never_one_less_however_often_
     let sent: usize = by_number.values().sum();
     let unknown = standings.values().filter(|standing| standing.is_unknown()).count();
     show(&format!(
-        "{killed} kills under a limit of {OF_APP}: {} accepted, {} refused, {} given back, {sent} sent, {unknown} unknown",
+        "{killed} kills under a limit of {OF_APP}: {} accepted, {} refused, {} given back, {sent} sent, {unknown} \
+         unknown",
         wishes.accepted,
         wishes.refused,
         failed(&standings),
@@ -115,6 +116,7 @@ impl Wishes {
             to: format!("+1415555{:04}", 100 + nth % NUMBERS),
             text: format!("limit {nth}"),
             waits: nth.is_multiple_of(2),
+            delay: None,
         };
         // As many for each number as it may have, and a few more.
         let many = u32::try_from(OF_NUMBER + 4).unwrap_or(u32::MAX) * NUMBERS;

@@ -110,5 +110,6 @@ fn order(nth: u32) -> Order {
         to: format!("+1415{:07}", 2_000_000 + nth),
         text: format!("load {nth}"),
         waits: nth.is_multiple_of(4),
+        delay: None,
     }
 }

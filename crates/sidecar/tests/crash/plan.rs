@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) list_delay: Duration,
     /// Plivo's list cannot be had.
     pub(crate) no_list: bool,
+    /// A message of which nobody finds out is sent again: at least once, and not at most.
+    pub(crate) resends: bool,
     /// All go to one number.
     pub(crate) one_number: bool,
     /// Plivo reports on what it has, and the app is told.
@@ -86,6 +88,7 @@ impl Plan {
                 0
             }),
             no_list,
+            resends: chance(&mut rng, if no_list { 3 } else { 8 }),
             one_number,
             reports: reported || chance(&mut rng, 6),
             policies: chance(&mut rng, 8),
@@ -103,6 +106,7 @@ impl Plan {
             .set("store.path", "sendgate.db")
             .set("store.durability", self.durability)
             .set("delivery.settle_s", settle)
+            .set("delivery.on_unresolved", if self.resends { "resend" } else { "fail" })
             .set("plivo.connect_timeout_ms", 1_000)
             .set("plivo.call_timeout_ms", u64::try_from(CALL.as_millis()).unwrap_or(u64::MAX));
         let setup = if self.reports { self.with_reports(setup, around) } else { setup };
@@ -144,6 +148,7 @@ fn orders(rng: &mut Rng, run: u64, one_number: bool) -> Vec<Order> {
         // Some take two segments.
         text: format!("run {run}, message {nth}{}", " and more".repeat(rng.usize(..2) * 18)),
         waits: rng.bool(),
+        delay: (rng.u32(..6) == 0).then(|| jiff::SignedDuration::from_millis(rng.i64(200..1_500))),
     };
     (0..count).map(order).collect()
 }

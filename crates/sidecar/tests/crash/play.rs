@@ -75,8 +75,8 @@ pub(crate) async fn play(plan: Plan) -> Played {
 }
 
 impl Stage {
-    /// One process, which the app asks for the first `orders`, until it dies as `kill` says, or has no more to do and is
-    /// killed. Whether it died of itself.
+    /// One process, which the app asks for the first `orders`, until it dies as `kill` says, or has no more to do and
+    /// is killed. Whether it died of itself.
     async fn live(&mut self, kill: Option<&Kill>, orders: usize) -> bool {
         let Some(victim) = self.start(kill).await else { return true };
         let killer = victim.killer();

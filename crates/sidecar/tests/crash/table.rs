@@ -17,6 +17,7 @@ struct Row {
     sent: usize,
     replayed: usize,
     unknown: usize,
+    resent: usize,
     duplicates: usize,
     losses: usize,
 }
@@ -29,6 +30,7 @@ impl Table {
             sent: played.sent,
             replayed: played.replayed,
             unknown: played.unknown,
+            resent: played.resent,
             duplicates: played.duplicates.len(),
             losses: played.losses.len(),
         });
@@ -48,26 +50,28 @@ impl Row {
         self.sent += other.sent;
         self.replayed += other.replayed;
         self.unknown += other.unknown;
+        self.resent += other.resent;
         self.duplicates += other.duplicates;
         self.losses += other.losses;
     }
 
     fn write(&self, f: &mut fmt::Formatter<'_>, name: impl fmt::Display) -> fmt::Result {
-        let Self { runs, reached, sent, replayed, unknown, duplicates, losses } = self;
+        let Self { runs, reached, sent, replayed, unknown, resent, duplicates, losses } = self;
         writeln!(
             f,
-            "{name:<40} {runs:>6} {reached:>6} {sent:>6} {replayed:>8} {unknown:>7} {duplicates:>10} {losses:>6}"
+            "{name:<40} {runs:>6} {reached:>6} {sent:>6} {replayed:>8} {unknown:>7} {resent:>6} {duplicates:>10} {losses:>6}"
         )
     }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let heading = ["runs", "killed", "sent", "replayed", "unknown", "duplicates", "losses"];
-        let [runs, killed, sent, replayed, unknown, duplicates, losses] = heading;
+        let heading =
+            ["runs", "killed", "sent", "replayed", "unknown", "resent", "duplicates", "losses"];
+        let [runs, killed, sent, replayed, unknown, resent, duplicates, losses] = heading;
         writeln!(
             f,
-            "{:<40} {runs:>6} {killed:>6} {sent:>6} {replayed:>8} {unknown:>7} {duplicates:>10} {losses:>6}",
+            "{:<40} {runs:>6} {killed:>6} {sent:>6} {replayed:>8} {unknown:>7} {resent:>6} {duplicates:>10} {losses:>6}",
             "killed at"
         )?;
         let mut all = Row::default();

@@ -26,8 +26,8 @@ pub(crate) struct Victim {
 pub(crate) struct Killer(Arc<Mutex<Child>>);
 
 impl Victim {
-    /// Starts one in `folder` and waits until it listens; none where it met its own end before that. `fail` is the point
-    /// at which it is to die, and how often it may pass there.
+    /// Starts one in `folder` and waits until it listens; none where it met its own end before that. `fail` is the
+    /// point at which it is to die, and how often it may pass there.
     ///
     /// # Panics
     ///
