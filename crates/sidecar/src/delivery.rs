@@ -3,6 +3,7 @@
 //! Every accepted message has one task that ends when its outcome is known; the request that brought it only watches.
 //! What a process leaves behind, the next one takes up.
 
+mod acceptance;
 mod accepted;
 mod attempt;
 mod backoff;
@@ -12,6 +13,7 @@ mod doubt;
 mod judge;
 mod resolve;
 mod rolling;
+mod room;
 mod take_up;
 mod trace;
 mod turns;
@@ -24,8 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use message::{Hold, Ledger, MessageId, Sender, Settlement, Timestamp};
-use policy_host::Cleared;
-use store::{Change, KeyRow, Settle, Status, Store, StoreError};
+use store::{Status, Store};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -35,10 +36,10 @@ use self::accepted::Accepted;
 use self::attempt::Journey;
 use self::breaker::Breakers;
 use self::budget::RetryBudget;
+use self::room::Room;
 use self::trace::Trace;
 use self::turns::{Class, Turns};
 use self::unsettled::Unsettled;
-use crate::gateway::Refusal;
 use crate::in_force::{Account, InForce};
 use crate::reports::CallbackPlace;
 use crate::shared::{Shared, Unconfirmed};
@@ -46,6 +47,7 @@ use crate::shared::{Shared, Unconfirmed};
 pub(crate) use self::accepted::{About, Acceptance, Ready};
 pub(crate) use self::attempt::SHORTEST;
 pub(crate) use self::breaker::{Reason, Standing, State};
+pub(crate) use self::room::Seat;
 
 /// Sends what was cleared.
 pub(crate) struct Delivery {
@@ -64,6 +66,7 @@ pub(crate) struct Delivery {
     unsettled: Unsettled,
     /// The messages on their way, by id, and how to speak to each.
     journeys: Mutex<HashMap<MessageId, mpsc::UnboundedSender<Word>>>,
+    room: Room,
     waiting: AtomicUsize,
     /// Held while a person's decision about a message is carried out, so that two do not cross.
     deciding: tokio::sync::Mutex<()>,
@@ -131,6 +134,7 @@ impl Delivery {
             budget,
             unsettled: Unsettled::default(),
             journeys: Mutex::default(),
+            room: Room::default(),
             waiting: AtomicUsize::new(0),
             deciding: tokio::sync::Mutex::default(),
         }
@@ -144,8 +148,8 @@ impl Delivery {
         }
     }
 
-    /// Takes another account, or other settings. New credentials let the messages go on that waited for them; calls under
-    /// way end with the old ones.
+    /// Takes another account, or other settings. New credentials let the messages go on that waited for them; calls
+    /// under way end with the old ones.
     pub(crate) fn use_account(&self, account: Account) {
         self.turns.set_room(account.max_calls);
         self.breakers.set(account.breaker);
@@ -182,93 +186,6 @@ impl Delivery {
     /// Messages accepted whose outcome is not known and that no call is out for.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Acquire)
-    }
-
-    /// Gets a cleared message ready to be recorded.
-    ///
-    /// # Errors
-    ///
-    /// `spool.full` where as many messages wait as may, `send.would_expire` where the policies put it off beyond the time
-    /// that the app gave it; what the policies held is given back.
-    pub(crate) async fn ready(
-        &self,
-        cleared: Cleared,
-        about: About,
-        now: Timestamp,
-    ) -> Result<Ready, Refusal> {
-        let account = self.account.borrow().clone();
-        if self.waiting() >= account.queue_max {
-            let (_, _, _, holds) = cleared.entrust();
-            self.give_back(holds).await;
-            return Err(Refusal::full());
-        }
-        match Ready::of(cleared, about, &account, now) {
-            Ok(ready) => Ok(ready),
-            Err((refusal, holds)) => {
-                self.give_back(holds).await;
-                Err(refusal)
-            }
-        }
-    }
-
-    /// Makes messages ours, in one transaction with the key that they came under. From here on they are not lost.
-    ///
-    /// # Errors
-    ///
-    /// They could not be recorded, so none is accepted; what the policies held is given back.
-    pub(crate) async fn record(
-        &self,
-        ready: Vec<Ready>,
-        key: Option<KeyRow>,
-    ) -> Result<Recorded, StoreError> {
-        let (accepted, new): (Vec<Accepted>, Vec<_>) =
-            ready.into_iter().map(|ready| (ready.accepted, ready.new)).unzip();
-        store::fail::point("accept.begin");
-        if let Err(err) = self.store.accept(new, key).await {
-            tracing::error!(error = %err, "messages could not be recorded, so they were not accepted");
-            for accepted in accepted {
-                self.give_back(accepted.holds).await;
-            }
-            return Err(err);
-        }
-        store::fail::point("accept.done");
-        Ok(Recorded(accepted))
-    }
-
-    /// Sends recorded messages on their way; those whose key is `unconfirmed` wait until it is certain that no other
-    /// replica answers for it.
-    pub(crate) fn go(
-        self: &Arc<Self>,
-        Recorded(accepted): Recorded,
-        unconfirmed: Option<Unconfirmed>,
-    ) -> Vec<Acceptance> {
-        let begin = |accepted| {
-            let beginning = Beginning { unconfirmed: unconfirmed.clone(), ..Beginning::default() };
-            let (journey, acceptance) = self.journey(accepted, Trace::current(), beginning);
-            self.in_flight.spawn(journey.run());
-            acceptance
-        };
-        accepted.into_iter().map(begin).collect()
-    }
-
-    /// Takes recorded messages back: another replica answers for their key, and none of them was sent.
-    pub(crate) async fn withdraw(&self, Recorded(accepted): Recorded) {
-        for accepted in accepted {
-            let change = Change {
-                error_code: Some("idem.elsewhere".into()),
-                settle: Settle::As(Settlement::GiveBack),
-                ..Change::to(Status::Canceled, now())
-            };
-            // Not written, it would be sent at the next start.
-            while let Err(err) = self.store.change(&accepted.message.id, change.clone()).await {
-                tracing::error!(message.id = %accepted.message.id, error = %err, "a message that another replica has could not be taken back yet");
-                tokio::select! {
-                    () = tokio::time::sleep(attempt::STORE) => {}
-                    () = self.stop.cancelled() => return,
-                }
-            }
-            self.give_back(accepted.holds).await;
-        }
     }
 
     fn journey(
@@ -357,10 +274,6 @@ struct Beginning {
     unconfirmed: Option<Unconfirmed>,
     may_be_sent: bool,
 }
-
-/// Messages that are on disk and not yet on their way.
-#[must_use = "they are sent on their way, or taken back"]
-pub(crate) struct Recorded(Vec<Accepted>);
 
 /// How long a message of this intent is worth sending that does not say so itself.
 fn lifetime_of(intent: &str, account: &Account) -> Duration {

@@ -38,7 +38,7 @@ pub struct DeliverySettings {
     pub join: Duration,
     /// How long a message is worth sending that does not say so itself; Plivo's default where absent.
     pub ttl: Option<Duration>,
-    /// Most messages that wait for Plivo. Default 10,000.
+    /// Most messages that are being decided about or have not come to their end. Default 10,000.
     pub queue_max: usize,
     /// What becomes of messages in doubt that stay so. Default: they count as failed.
     pub on_unresolved: OnUnresolvedTable,
@@ -86,7 +86,8 @@ impl DeliverySettings {
                 .word("treat_503", &[("retry", Treat503::Retry), ("in_doubt", Treat503::InDoubt)]),
         };
         if delivery.compat_wait > SDK_PATIENCE {
-            let detail = "is longer than some of Plivo's SDKs wait (5 s): they may give up and send again; 4000 is safe";
+            let detail = "is longer than some of Plivo's SDKs wait (5 s): they may give up and send again; 4000 is \
+             safe";
             section.reading().warn(&section.spot_of("compat_wait_ms"), detail);
         }
         section.finish();

@@ -8,7 +8,7 @@ use policy_host::Cleared;
 use store::{NewMessage, Record, Status, Unfinished};
 use tokio::sync::watch;
 
-use super::{News, attempt, lifetime_of};
+use super::{News, Seat, attempt, lifetime_of};
 use crate::gateway::Refusal;
 use crate::in_force::Account;
 use crate::record;
@@ -30,6 +30,8 @@ pub(crate) struct Accepted {
     pub(super) log: Option<Log>,
     /// Whether conversion feedback will follow.
     pub(super) trackable: bool,
+    /// Its seat among those under way.
+    pub(super) _seat: Seat,
 }
 
 /// Whom to tell of the outcome, and how to send.
@@ -73,6 +75,7 @@ impl Ready {
     pub(super) fn of(
         cleared: Cleared,
         about: About,
+        seat: Seat,
         account: &Account,
         now: Timestamp,
     ) -> Result<Self, (Refusal, Vec<Hold>)> {
@@ -99,7 +102,8 @@ impl Ready {
         }
         let new = NewMessage { record, text: message.text.clone(), holds: holds.clone() };
         let door = door.to_owned();
-        let accepted = Accepted { message, holds, app, door, start, deadline, log, trackable };
+        let accepted =
+            Accepted { message, holds, app, door, start, deadline, log, trackable, _seat: seat };
         Ok(Self { accepted, new })
     }
 
@@ -115,7 +119,7 @@ impl Ready {
 
 impl Accepted {
     /// What a process before this one left unfinished.
-    pub(super) fn left_behind(left: Unfinished) -> Self {
+    pub(super) fn left_behind(left: Unfinished, seat: Seat) -> Self {
         let Unfinished { record, message, holds } = left;
         Self {
             message,
@@ -126,6 +130,7 @@ impl Accepted {
             deadline: record.deadline,
             log: record.plivo_log.as_deref().and_then(Log::from_word),
             trackable: record.trackable,
+            _seat: seat,
         }
     }
 }

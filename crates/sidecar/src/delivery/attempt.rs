@@ -73,7 +73,8 @@ impl Journey {
                 self.arrive(End::not_sent(Status::Canceled, "idem.elsewhere")).await;
                 // Only now: without its key it would be sent at the next start.
                 if let Err(err) = key.let_go(&self.delivery.store).await {
-                    tracing::warn!(message.id = %id, error = %err, "a key that another replica answers for is still bound here");
+                    tracing::warn!(message.id = %id, error = %err, "a key that another replica answers for is still \
+                     bound here");
                 }
             }
             Stop::Process if self.delivery.ephemeral => {
@@ -94,8 +95,8 @@ impl Journey {
         let End { status, told, news, settlement, code } = end;
         let id = self.accepted.message.id.clone();
         let uuid = if let News::Submitted(uuid) = &news { Some(uuid.clone()) } else { None };
-        // That nothing was sent is told when it is written: told before, it might be sent after a crash, beside the app's
-        // own second try. Anything else may be told at once.
+        // That nothing was sent is told when it is written: told before, it might be sent after a crash, beside the
+        // app's own second try. Anything else may be told at once.
         let later = matches!(news, News::Refused(_)).then(|| news.clone());
         if later.is_none() {
             self.tell.send_replace(news);
@@ -123,7 +124,8 @@ impl Journey {
             self.give_up();
         }
         self.unsettled = None;
-        tracing::info!(message.id = %id, status = status.as_str(), code, attempts = self.attempts, "a message's way to Plivo has ended");
+        tracing::info!(message.id = %id, status = status.as_str(), code, attempts = self.attempts, "a message's way \
+         to Plivo has ended");
         if status == Status::Held {
             return;
         }
@@ -285,7 +287,8 @@ impl Journey {
                     return;
                 }
                 Err(err) => {
-                    tracing::error!(message.id = %id, error = %err, "what became of a message could not be written down yet");
+                    tracing::error!(message.id = %id, error = %err, "what became of a message could not be written \
+                     down yet");
                 }
             }
             tokio::select! {

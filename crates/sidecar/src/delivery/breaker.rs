@@ -1,9 +1,9 @@
 //! Circuit breakers: nothing is sent to a Plivo that does not take it.
 //!
 //! There is one for the account and one for each sender that had failures. What counts is what was not sent, what is in
-//! doubt, and 5xx; a refusal is an answer, and 429 is a matter of pace. An open breaker is tried by a harmless GET, never
-//! by somebody's message, since that would itself be in doubt; then by one message, then by rounds of twice as many. Wrong
-//! credentials and a certificate that is not trusted stay until [`Breakers::reset`] (messaging.md 3.5).
+//! doubt, and 5xx; a refusal is an answer, and 429 is a matter of pace. An open breaker is tried by a harmless GET,
+//! never by somebody's message, since that would itself be in doubt; then by one message, then by rounds of twice as
+//! many. Wrong credentials and a certificate that is not trusted stay until [`Breakers::reset`] (messaging.md 3.5).
 
 mod books;
 mod circuit;
@@ -147,15 +147,15 @@ impl Breakers {
         self.books().troubled_senders()
     }
 
-    /// Closes all, latched ones too: what was wrong is said to be mended. What is still under way from before counts for
-    /// nothing.
+    /// Closes all, latched ones too: what was wrong is said to be mended. What is still under way from before counts
+    /// for nothing.
     pub(crate) fn reset(&self) {
         self.books().reset();
         self.tell();
     }
 
-    /// Takes other settings into force from the next report on; the window changes with the next close. What is open stays so
-    /// for its time.
+    /// Takes other settings into force from the next report on; the window changes with the next close. What is open
+    /// stays so for its time.
     pub(crate) fn set(&self, settings: Settings) {
         self.books().set(settings);
     }

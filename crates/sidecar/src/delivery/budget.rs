@@ -1,8 +1,8 @@
 //! How much of the traffic may be retries.
 //!
 //! Where much fails, retries are load on top of load. So over a minute they are at most a share of the first attempts,
-//! and a few more, so that a quiet sidecar may retry at all (messaging.md 3.4). A retry that is refused is not lost: its
-//! message waits for another backoff and asks again, until its deadline.
+//! and a few more, so that a quiet sidecar may retry at all (messaging.md 3.4). A retry that is refused is not lost:
+//! its message waits for another backoff and asks again, until its deadline.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

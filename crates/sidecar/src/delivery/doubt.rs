@@ -28,7 +28,8 @@ pub(super) enum Sighting {
     Absent,
     /// This fits, and as many others as there are messages that may be there.
     Here(String),
-    /// More fits than there should be, or less than there are messages that may be there: which is which cannot be told.
+    /// More fits than there should be, or less than there are messages that may be there: which is which cannot be
+    /// told.
     Unclear,
 }
 
@@ -43,8 +44,8 @@ pub(super) struct Listed {
     pub(super) cut: bool,
 }
 
-/// Every message at Plivo that may be this one, by what a list tells: sent at `since` or later, between these two numbers,
-/// of this type.
+/// Every message at Plivo that may be this one, by what a list tells: sent at `since` or later, between these two
+/// numbers, of this type.
 pub(super) async fn candidates(
     account: &Account,
     message: &Message,

@@ -102,7 +102,8 @@ impl End {
         }
     }
 
-    /// The same end of a message that an earlier call may have sent: that it was not sent cannot be said of it any more.
+    /// The same end of a message that an earlier call may have sent: that it was not sent cannot be said of it any
+    /// more.
     pub(super) fn at_least_once(self) -> Self {
         match (self.settlement, self.status) {
             (Settlement::Keep, _) => self,

@@ -50,7 +50,8 @@ impl Journey {
         }
         let intent = &self.accepted.message.intent;
         let word = self.delivery.account.borrow().on_unresolved.of(intent);
-        tracing::warn!(message.id = %self.accepted.message.id, on_unresolved = word.as_str(), "nobody knows whether Plivo took a message");
+        tracing::warn!(message.id = %self.accepted.message.id, on_unresolved = word.as_str(), "nobody knows whether \
+         Plivo took a message");
         match word {
             OnUnresolved::Fail => {
                 ControlFlow::Break(Stop::End(End::unknown(Status::Failed, "send.unresolved")))
@@ -142,7 +143,8 @@ impl Journey {
         let mut listed = match candidates(&account, message, since).await {
             Ok(listed) => listed,
             Err(err) => {
-                tracing::warn!(message.id = %message.id, error = %err, "Plivo's list could not be asked for a message in doubt");
+                tracing::warn!(message.id = %message.id, error = %err, "Plivo's list could not be asked for a message \
+                 in doubt");
                 return None;
             }
         };

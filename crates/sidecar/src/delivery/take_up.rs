@@ -74,11 +74,11 @@ impl Delivery {
         let may_be_sent = record::may_be_sent(record);
         let beginning = Beginning { attempts, turned_away, doubt, unconfirmed, may_be_sent };
         // Nobody waits for the news.
-        Ok(self.journey(Accepted::left_behind(left), trace, beginning).0)
+        Ok(self.journey(Accepted::left_behind(left, self.room.seat_of_ours()), trace, beginning).0)
     }
 
-    /// Sends a message that is held on its way again, as if it had never been tried: a person knows that it was not sent,
-    /// or wants it sent all the same. `false` where it is not held.
+    /// Sends a message that is held on its way again, as if it had never been tried: a person knows that it was not
+    /// sent, or wants it sent all the same. `false` where it is not held.
     ///
     /// # Errors
     ///
@@ -100,13 +100,14 @@ impl Delivery {
         }
         let trace = Trace::past(left.record.traceparent.clone());
         let beginning = Beginning { attempts, may_be_sent, ..Beginning::default() };
-        let (journey, _nobody_waits) = self.journey(Accepted::left_behind(left), trace, beginning);
+        let (journey, _nobody_waits) =
+            self.journey(Accepted::left_behind(left, self.room.seat_of_ours()), trace, beginning);
         self.in_flight.spawn(journey.run());
         Ok(true)
     }
 
-    /// Takes a message back that no call is out for: one that waits, is in doubt, or is held. `false` where there is none.
-    /// One that may have been sent keeps what it holds.
+    /// Takes a message back that no call is out for: one that waits, is in doubt, or is held. `false` where there is
+    /// none. One that may have been sent keeps what it holds.
     ///
     /// # Errors
     ///

@@ -10,8 +10,8 @@ use message::{E164, Timestamp};
 /// up is of no interest to anybody after that.
 pub(super) const LONGEST_DOUBT: Duration = Duration::from_secs(4 * 3_600);
 
-/// The messages to each number that have a call under way, that are in doubt, or that were given up in doubt. Clones share
-/// it.
+/// The messages to each number that have a call under way, that are in doubt, or that were given up in doubt. Clones
+/// share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Unsettled(Arc<Mutex<HashMap<E164, Calls>>>);
 
@@ -57,8 +57,8 @@ impl Unsettled {
 }
 
 impl OneUnsettled {
-    /// It is given up at `at`: it may be at Plivo all the same, as something no newer than `newest`, and must not be taken
-    /// for another message.
+    /// It is given up at `at`: it may be at Plivo all the same, as something no newer than `newest`, and must not be
+    /// taken for another message.
     pub(super) fn give_up(self, newest: Timestamp, at: Timestamp) {
         let mut all = self.all.all();
         all.entry(self.to.clone()).or_default().given_up.push(GivenUp { at, newest });

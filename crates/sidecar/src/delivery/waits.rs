@@ -46,7 +46,8 @@ impl Journey {
                 Ok(Whose::Undecided) => {}
                 Err(err) => {
                     let id = &self.accepted.message.id;
-                    tracing::warn!(message.id = %id, error = %err, "a message waits for its key to be confirmed among replicas");
+                    tracing::warn!(message.id = %id, error = %err, "a message waits for its key to be confirmed among \
+                     replicas");
                 }
             }
             if self.left() < SHORTEST {

@@ -2,6 +2,7 @@
 
 use plivo_sim::{Authorization, Step};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::harness::{App, PATIENCE, Policy, SENDER, Setup, Sidecar, TO, plivo};
 
@@ -143,6 +144,34 @@ async fn where_too_many_messages_wait_the_next_is_not_taken() {
 
     // Had the refused ones been charged, the limit would be what refuses by now.
     assert_eq!(plivo.requests().len(), 0);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn requests_that_come_at_once_take_together_no_more_than_may_be_under_way() {
+    let plivo = plivo().await;
+    plivo.script(std::iter::repeat_n(Step::hold(), 5)).await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo).set("delivery.queue_max", 5)).await;
+    let mut asked = JoinSet::new();
+    for nth in 0..40 {
+        let message = json!({"to": format!("+1415555{nth:04}"), "text": "hi"});
+        let request = sidecar.post("/v1/messages").header("prefer", "wait=0").json(&message);
+        asked.spawn(request.answer());
+    }
+
+    let answers = asked.join_all().await;
+
+    let (taken, refused): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|answer| answer.status == 202);
+    assert_eq!(taken.len(), 5, "of 40, of which {} were refused", refused.len());
+    for answer in &refused {
+        answer.refused(503, "spool.full");
+    }
+    plivo.release();
+    for answer in &taken {
+        sidecar.in_status(&text(&answer.json(), "id"), "submitted").await;
+    }
+    sidecar.send(&json!({"to": TO, "text": "there is room again"})).await.expect(202);
     sidecar.stop().await;
 }
 

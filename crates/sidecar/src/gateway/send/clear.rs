@@ -16,7 +16,8 @@ use super::super::{Call, Gateway, now};
 use super::relay::Told;
 use crate::delivery::{About, Ready};
 
-/// Failures of policies after which the other recipients of a request are not asked about: each may take its whole time.
+/// Failures of policies after which the other recipients of a request are not asked about: each may take its whole
+/// time.
 const FAILURES: usize = 3;
 
 /// How long the policies may take over all recipients of one request: what the most impatient clients wait.
@@ -42,7 +43,7 @@ pub(super) enum Decided {
 
 impl Gateway {
     /// What the policies say of each recipient's message. Where they fail or are slow, the rest is not asked about: one
-    /// request may not keep them, and its caller, for longer than any other. Nor is it where as many messages wait as may.
+    /// request may not keep them, and its caller, for longer than any other.
     pub(super) async fn clear_all(
         &self,
         call: &Call,
@@ -51,19 +52,13 @@ impl Gateway {
     ) -> Vec<Decided> {
         let (mut decided, mut failures) = (Vec::with_capacity(drafts.len()), 0);
         let enough = Instant::now() + ASKING;
-        let (mut ready, most) = (0, self.delivery.account().queue_max);
         for draft in drafts {
-            // Those that are ready wait for the others, so nobody else counts them yet.
-            let is_full = is_full(self.delivery.waiting(), ready, most);
-            let next = if is_full && draft.message.is_ok() {
-                Decided::refused(draft.to, Refusal::full())
-            } else if failures < FAILURES && Instant::now() < enough {
+            let next = if failures < FAILURES && Instant::now() < enough {
                 self.clear(call, draft, wishes).await
             } else {
                 Decided::refused(draft.to, Plain::NotAsked.into())
             };
             failures += usize::from(next.is_policy_failure());
-            ready += usize::from(matches!(next, Decided::Ready(..)));
             decided.push(next);
         }
         decided
@@ -80,6 +75,10 @@ impl Gateway {
             Err(faults) => return Decided::refused(to, Refusal::Malformed(faults)),
         };
         Span::current().record("sendgate.message.id", &*message.id.0);
+        let seat = match self.delivery.seat() {
+            Ok(seat) => seat,
+            Err(refusal) => return Decided::refused(to, refusal),
+        };
         let asked_start = message.not_before;
         let told = match Told::of(call, door, callback_method.as_deref(), &message) {
             Ok(told) => told,
@@ -117,7 +116,7 @@ impl Gateway {
             idempotency_key: idempotency_key.clone(),
             traceparent: telemetry::traceparent(&Span::current()),
         };
-        match self.delivery.ready(cleared, about, now()).await {
+        match self.delivery.ready(cleared, about, seat, now()).await {
             Ok(ready) => {
                 let to = Recipient { number: Some(owned.to.clone()), ..to };
                 Decided::Ready(to, owned, Box::new(ready))
@@ -132,7 +131,8 @@ impl Gateway {
         let policy = Refuser::of(&policy, &trail.decisions);
         let refusal = match kind {
             NotClearedKind::Failed(failure) => {
-                tracing::error!(policy = policy.name, failure = %failure, kind = failure.as_str(), "a policy could not decide");
+                tracing::error!(policy = policy.name, failure = %failure, kind = failure.as_str(), "a policy could \
+                 not decide");
                 Refusal::PolicyFailed { policy, failure }
             }
             NotClearedKind::Rejected(rejection) => {
@@ -201,12 +201,6 @@ impl Decided {
     }
 }
 
-/// Whether `ready` of a request, beside those that wait already, are as many as may. The first is counted where it gets
-/// ready.
-fn is_full(waiting: usize, ready: usize, most: usize) -> bool {
-    ready > 0 && waiting.saturating_add(ready) >= most
-}
-
 /// Every recipient's verdict as it would be if those that are ready were ours already, and at which places these stand.
 pub(super) fn provisional(decided: Vec<Decided>) -> (Vec<Verdict>, Vec<(usize, Ready)>) {
     let (mut verdicts, mut ready) = (Vec::with_capacity(decided.len()), Vec::new());
@@ -241,20 +235,4 @@ pub(in crate::gateway) fn candidate(
         door: door.as_str(),
         now: now(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_full;
-
-    #[test]
-    fn a_requests_own_messages_count_among_those_that_wait() {
-        for (waiting, most, taken) in [(0, 3, 3), (2, 3, 1), (2, 10, 5), (usize::MAX, 3, 1)] {
-            let mut ready = 0;
-            while ready < 5 && !is_full(waiting, ready, most) {
-                ready += 1;
-            }
-            assert_eq!(ready, taken, "of 5 where {waiting} wait and {most} may");
-        }
-    }
 }
