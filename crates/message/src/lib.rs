@@ -1,8 +1,8 @@
 //! The vocabulary of Sendgate: a message, its number, sender, text and media, what is known of it, why it may be
 //! refused, and what policies may remember.
 //!
-//! No I/O and no clock. Everything but `facts::survey`, `facts::number` and `MediaUrl::parse` (feature `facts`: they need
-//! the numbering and URL tables) also builds for wasm32.
+//! No I/O and no clock. Everything but `facts::survey`, `facts::number` and `MediaUrl::parse` (feature `facts`: they
+//! need the numbering and URL tables) also builds for wasm32.
 
 mod fault;
 mod ledger;

@@ -58,8 +58,8 @@ impl PlivoClient {
 
     /// Sends one message once, within `timeout` or the client's own call timeout, whichever is shorter.
     ///
-    /// Not cancel safe: dropped before its end it leaves the outcome unknown, and the message may have been sent. Run it
-    /// in a task of its own.
+    /// Not cancel safe: dropped before its end it leaves the outcome unknown, and the message may have been sent. Run
+    /// it in a task of its own.
     pub async fn send(
         &self,
         credentials: &Credentials,

@@ -64,7 +64,8 @@ pub(crate) async fn answer(shared: &Arc<Shared>, peer: &Peer, route: &str, call:
         }
         _ => refused(
             StatusCode::NOT_FOUND,
-            "no such control; there are PUT script, outage, release, disconnect, list_delay, reports, state; POST callback; \
+            "no such control; there are PUT script, outage, release, disconnect, list_delay, reports, state; POST \
+             callback; \
              GET sends, sends/count, requests; DELETE outage, /_sim",
         ),
     }

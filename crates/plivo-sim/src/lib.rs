@@ -1,8 +1,8 @@
 //! A scriptable Plivo for tests, demos and development.
 //!
 //! It speaks Plivo's messaging API over HTTP/1.1: sends (single and bulk), details and lists of messages, media, the
-//! error forms, and delivery reports with real signatures. It can be told to misbehave ([`Step`]): to fail, hang, reset,
-//! close or cut an answer short, with the message queued or not, and to hold an answer until it is released.
+//! error forms, and delivery reports with real signatures. It can be told to misbehave ([`Step`]): to fail, hang,
+//! reset, close or cut an answer short, with the message queued or not, and to hold an answer until it is released.
 //!
 //! Used in a test as [`PlivoSim`], by hand as the program `plivo-sim`; both answer the control routes below.
 //!

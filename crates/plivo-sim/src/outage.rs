@@ -9,8 +9,8 @@ use crate::Step;
 pub enum Outage {
     /// Connections are refused.
     Refuse,
-    /// Every request is answered as by this step, whoever sends it and whatever it asks for. Sends with good credentials
-    /// are queued or not as the step says.
+    /// Every request is answered as by this step, whoever sends it and whatever it asks for. Sends with good
+    /// credentials are queued or not as the step says.
     Step(Box<Step>),
 }
 

@@ -14,8 +14,8 @@ pub struct Report {
     pub state: State,
     /// Plivo's code; without one, `000` where it was delivered or read.
     pub error_code: Option<String>,
-    /// Its `Sequence`; the message's next where there is none. A report that is not the message's newest comes late, and
-    /// moves nothing.
+    /// Its `Sequence`; the message's next where there is none. A report that is not the message's newest comes late,
+    /// and moves nothing.
     pub sequence: Option<u32>,
     /// How it is sent.
     pub posting: Posting,

@@ -14,9 +14,9 @@ const MOST_IDS: usize = 10;
 
 /// How one later message POST is answered. What is not said stays as Plivo would have it.
 ///
-/// Whether the message is really queued follows from the answer, unless [`queue`](Self::queue) says otherwise: it is when
-/// the answer would be a 2xx, and is not for any other status, a reset or a close. Queueing comes first, then the hang,
-/// then the hold, then the answer or the fault.
+/// Whether the message is really queued follows from the answer, unless [`queue`](Self::queue) says otherwise: it is
+/// when the answer would be a 2xx, and is not for any other status, a reset or a close. Queueing comes first, then the
+/// hang, then the hold, then the answer or the fault.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Step {

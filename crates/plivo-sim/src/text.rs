@@ -1,7 +1,7 @@
 //! How long a text is, and how many segments it takes.
 //!
-//! GSM 03.38 (3GPP TS 23.038) where every character is in its alphabet, else UTF-16; 160 or 70 units alone, 153 or 67 in
-//! each of several.
+//! GSM 03.38 (3GPP TS 23.038) where every character is in its alphabet, else UTF-16; 160 or 70 units alone, 153 or 67
+//! in each of several.
 
 use crate::TextLength;
 
@@ -12,7 +12,8 @@ const MOST_UNICODE: usize = 737;
 /// Most characters of a WhatsApp text (Plivo, "Messages").
 const MOST_WHATSAPP: usize = 4_096;
 
-const GSM_BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
+const GSM_BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ \
+ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
 const GSM_EXTENSION: &str = "\u{c}^{}\\[~]|€";
 
 /// Refuses a text that Plivo refuses, in Plivo's words where they are known (plivo-python issue 298).

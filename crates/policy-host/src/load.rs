@@ -20,8 +20,8 @@ use crate::{
     settings, spans,
 };
 
-/// Most bytes of a manifest's name and version; of a bucket, which is a phrase for people; of its summary; of its schema;
-/// and most buckets.
+/// Most bytes of a manifest's name and version; of a bucket, which is a phrase for people; of its summary; of its
+/// schema; and most buckets.
 const WORD_BYTES: usize = 64;
 const BUCKET_BYTES: usize = 256;
 const SUMMARY_BYTES: usize = 1_024;

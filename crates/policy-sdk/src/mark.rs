@@ -5,9 +5,9 @@ const KEPT: usize = 16;
 
 /// A short name for `parts` that says nothing of them: the first half of their SHA-256 in hexadecimal, 32 characters.
 ///
-/// Use it for keys of [`state`](crate::state), so that no number and no text is kept in the clear. Each part counts with
-/// its length, so `["ab", "c"]` and `["a", "bc"]` differ. Phone numbers are few enough to be tried one by one: give a
-/// secret `salt` from the settings where whoever reads the store must not find them so.
+/// Use it for keys of [`state`](crate::state), so that no number and no text is kept in the clear. Each part counts
+/// with its length, so `["ab", "c"]` and `["a", "bc"]` differ. Phone numbers are few enough to be tried one by one:
+/// give a secret `salt` from the settings where whoever reads the store must not find them so.
 pub fn mark<'a>(salt: &'a str, parts: impl IntoIterator<Item = &'a str>) -> String {
     let mut digest = Sha256::new();
     for part in std::iter::once(salt).chain(parts) {

@@ -43,8 +43,8 @@ pub fn mms() -> Message {
     Message { kind: Kind::Mms, media_urls: vec!["https://cdn.example.com/a.jpg".into()], ..sms() }
 }
 
-/// What a host would find out about `message`, roughly: the number is a handset in the US, text in ASCII is GSM 03.38 and
-/// any other UCS-2, and every media host is public. Change the fields that a test is about.
+/// What a host would find out about `message`, roughly: the number is a handset in the US, text in ASCII is GSM 03.38
+/// and any other UCS-2, and every media host is public. Change the fields that a test is about.
 pub fn facts(message: &Message) -> Facts {
     Facts {
         number: handset("US", 1),

@@ -1,7 +1,8 @@
 //! Telling apps what became of their messages: by calling them, and by answering when they ask.
 //!
-//! Events are written by the store in the transaction of what they tell of, so that none is lost and none is told that did
-//! not happen. An app is told at least once; `source` and `id` of an event are the same each time (messaging.md 3.10).
+//! Events are written by the store in the transaction of what they tell of, so that none is lost and none is told that
+//! did not happen. An app is told at least once; `source` and `id` of an event are the same each time (messaging.md
+//! 3.10).
 
 mod call;
 mod circuit;

@@ -1,7 +1,7 @@
 //! What Plivo says became of messages: reports that it sends, and answers to asking.
 //!
-//! A report is believed where its path carries our token and its body Plivo's signature, and it is answered with 2xx only
-//! once it is on disk: everything else makes Plivo send it again (messaging.md 3.10).
+//! A report is believed where its path carries our token and its body Plivo's signature, and it is answered with 2xx
+//! only once it is on disk: everything else makes Plivo send it again (messaging.md 3.10).
 
 pub(crate) mod codes;
 mod form;

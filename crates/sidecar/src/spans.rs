@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use http::{Method, StatusCode};
 use tracing::{Span, field, info_span};
 
-/// One request through a door. `route` is the path's pattern, never the path itself, which may hold a number; a path that
-/// leads nowhere has none.
+/// One request through a door. `route` is the path's pattern, never the path itself, which may hold a number; a path
+/// that leads nowhere has none.
 pub(crate) fn server(method: &Method, route: Option<&'static str>) -> Span {
     let known = known(method);
     info_span!(

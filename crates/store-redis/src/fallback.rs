@@ -16,11 +16,11 @@ pub use local::LocalLimits;
 
 /// A shared ledger with the operator's word on what a replica may decide alone while the server is away.
 ///
-/// Limits and reservations with `on_unavailable = "local"` are then asked of `local`: each replica counts for itself, from
-/// what its own ledger knows, so that N replicas may together admit N times the quota; what was counted so is not carried
-/// over when the server is back. Everything else is unavailable, values and counters too, and the policy that asked
-/// fails: then its `on_failure` decides. Charges made together go the same way together: one that may not be local
-/// refuses all.
+/// Limits and reservations with `on_unavailable = "local"` are then asked of `local`: each replica counts for itself,
+/// from what its own ledger knows, so that N replicas may together admit N times the quota; what was counted so is not
+/// carried over when the server is back. Everything else is unavailable, values and counters too, and the policy that
+/// asked fails: then its `on_failure` decides. Charges made together go the same way together: one that may not be
+/// local refuses all.
 #[derive(Debug)]
 pub struct WithFallback {
     shared: RedisLedger,

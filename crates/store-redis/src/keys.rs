@@ -130,8 +130,8 @@ impl SharedKeys {
         Ok(bound(self.connection.call(&call).await?))
     }
 
-    /// Binds the key to `answer` for as long as `keep`; or, where this lease has bound it already, puts this answer in the
-    /// place of the earlier one.
+    /// Binds the key to `answer` for as long as `keep`; or, where this lease has bound it already, puts this answer in
+    /// the place of the earlier one.
     ///
     /// # Errors
     ///
@@ -145,8 +145,9 @@ impl SharedKeys {
         self.bound(claimed, answer, keep, false).await
     }
 
-    /// After a crash: binds the key of a message that was accepted before, unless somebody else has it by now. A key that
-    /// is bound to the same message is this one's. With [`Bound::Mine`] comes the lease to bind the later answer with.
+    /// After a crash: binds the key of a message that was accepted before, unless somebody else has it by now. A key
+    /// that is bound to the same message is this one's. With [`Bound::Mine`] comes the lease to bind the later answer
+    /// with.
     ///
     /// # Errors
     ///
@@ -164,8 +165,8 @@ impl SharedKeys {
         Ok((self.bound(&mut lease, answer, keep, true).await?, lease))
     }
 
-    /// Gives up a claim, as if the key had never been used. A key that is bound, or another's, stays. Dropping the lease
-    /// does so too, in the background.
+    /// Gives up a claim, as if the key had never been used. A key that is bound, or another's, stays. Dropping the
+    /// lease does so too, in the background.
     ///
     /// # Errors
     ///

@@ -31,9 +31,9 @@ const OF_LIMIT: &str = "z:";
 
 /// A [`Ledger`] on a server that replicas share; it answers exactly as `store::MemoryLedger` does.
 ///
-/// It goes by the server's clock, never by the caller's, and never back in time for a key. A call that was given up on, by
-/// its timeout or because its future was dropped, gives back in the background what it may have taken. A hold that is
-/// never settled counts as kept, and ends by itself.
+/// It goes by the server's clock, never by the caller's, and never back in time for a key. A call that was given up on,
+/// by its timeout or because its future was dropped, gives back in the background what it may have taken. A hold that
+/// is never settled counts as kept, and ends by itself.
 ///
 /// A limit's memory on the server is bounded by its quota for windows, by 1,024 open charges for the others.
 #[derive(Clone)]

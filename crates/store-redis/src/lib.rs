@@ -1,11 +1,11 @@
 //! What replicas share, on a plain Redis or Valkey: the policies' memory and idempotency keys.
 //!
-//! Enter at [`Connection::open`], then [`RedisLedger`], [`SharedKeys`] and, for limits that may go on without the server,
-//! [`WithFallback`].
+//! Enter at [`Connection::open`], then [`RedisLedger`], [`SharedKeys`] and, for limits that may go on without the
+//! server, [`WithFallback`].
 //!
-//! Needs Redis 7 or Valkey, one server or one with replicas that take over; no modules. Redis Cluster is out of scope: one
-//! call charges limits whose keys lie in different slots. Every call is one round trip, a script by its hash. Every key
-//! ends by itself. The server should have `maxmemory-policy noeviction`, since a limit that it drops begins afresh.
+//! Needs Redis 7 or Valkey, one server or one with replicas that take over; no modules. Redis Cluster is out of scope:
+//! one call charges limits whose keys lie in different slots. Every call is one round trip, a script by its hash. Every
+//! key ends by itself. The server should have `maxmemory-policy noeviction`, since a limit that it drops begins afresh.
 //!
 //! Time is the server's: replicas' clocks may differ, so no decision takes theirs, and the instant that
 //! [`Ledger`](message::Ledger)'s calls carry is used for one thing, to work out which days, weeks and months lie near.

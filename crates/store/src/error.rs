@@ -33,7 +33,8 @@ pub enum OpenError {
     InUse(PathBuf),
     /// A newer version wrote it.
     #[error(
-        "{path} was written by a newer sendgate (schema {found}, this one knows {known}); run that version, or move the file away"
+        "{path} was written by a newer sendgate (schema {found}, this one knows {known}); run that version, or move \
+         the file away"
     )]
     Newer {
         /// The database.

@@ -114,7 +114,8 @@ impl Store {
     ) -> Result<Vec<Event>, StoreError> {
         let app = app.map(str::to_owned);
         let sql = format!(
-            "SELECT {COLUMNS} FROM events WHERE relay = 'dead' AND (?1 IS NULL OR app = ?1) ORDER BY number DESC LIMIT ?2"
+            "SELECT {COLUMNS} FROM events WHERE relay = 'dead' AND (?1 IS NULL OR app = ?1) ORDER BY number DESC \
+             LIMIT ?2"
         );
         self.events(sql, move |query| query.query_map((&app, most.min(MOST)), event)?.collect())
             .await

@@ -31,8 +31,9 @@ pub(crate) struct Full;
 
 /// Entries by name, each until an instant of its own.
 ///
-/// Time never runs backwards in here: a reading that lags a little counts as the latest one, and after a longer step back
-/// all instants move back with the clock, so that nothing ends early and nothing is held for the length of the step.
+/// Time never runs backwards in here: a reading that lags a little counts as the latest one, and after a longer step
+/// back all instants move back with the clock, so that nothing ends early and nothing is held for the length of the
+/// step.
 #[derive(Debug)]
 pub(crate) struct Expiring<V> {
     entries: HashMap<Arc<str>, Entry<V>>,

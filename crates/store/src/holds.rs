@@ -79,8 +79,8 @@ pub(crate) fn insert(connection: &Connection, holds: &[SavedHold]) -> rusqlite::
     Ok(())
 }
 
-/// Ends a message's holds. Of what is given back nothing stays but, for later charges on the same pace, how much they were
-/// put off by it.
+/// Ends a message's holds. Of what is given back nothing stays but, for later charges on the same pace, how much they
+/// were put off by it.
 pub(crate) fn settle(
     connection: &Connection,
     id: &MessageId,
@@ -119,7 +119,8 @@ pub(crate) fn last_token(connection: &Connection) -> rusqlite::Result<u64> {
 /// Every hold that still counts at `now`, in the order they were made.
 pub(crate) fn all(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<RestoredHold>> {
     let mut query = connection.prepare(
-        "SELECT token, owner, name, message, kind, at, ends, amount, level - given_back, EXISTS (SELECT 1 FROM messages \
+        "SELECT token, owner, name, message, kind, at, ends, amount, level - given_back, EXISTS (SELECT 1 FROM \
+         messages \
          WHERE id = counting.message AND status IN ('accepted', 'waiting', 'sending', 'retry_wait', 'in_doubt', 'held')) \
          FROM (SELECT *, sum(CASE kind WHEN 'gcra-given-back' THEN amount ELSE 0 END) \
          OVER (PARTITION BY owner, name ORDER BY token) AS given_back FROM holds WHERE ends > ?) AS counting \

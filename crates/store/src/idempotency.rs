@@ -31,8 +31,8 @@ pub const RETENTIONS: RangeInclusive<Duration> =
 
 /// Most bytes in a key.
 const KEY_BYTES: usize = 255;
-/// Most bytes of one answer, headers and body together: above any answer to the most recipients of one request, since an
-/// answer that is not kept would free its key.
+/// Most bytes of one answer, headers and body together: above any answer to the most recipients of one request, since
+/// an answer that is not kept would free its key.
 const ANSWER_BYTES: usize = 16 << 20;
 /// Most requests in flight with a key each.
 const CLAIMS: usize = 100_000;
@@ -104,12 +104,13 @@ impl Store {
     /// Claims `key` of `app` for a request, or says what stands in its way. The claim ends with its guard, or with the
     /// transaction that binds the key where that is later.
     ///
-    /// To wait for [`Claim::InFlight`], await [`InFlight::settled`] and claim again: the other request may have been refused.
+    /// To wait for [`Claim::InFlight`], await [`InFlight::settled`] and claim again: the other request may have been
+    /// refused.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Invalid`] for a key that is empty or above 255 bytes; [`StoreError::Full`] where the bounds are reached;
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Invalid`] for a key that is empty or above 255 bytes; [`StoreError::Full`] where the bounds are
+    /// reached; [`StoreError::Unavailable`].
     pub async fn claim(
         &self,
         app: &str,
@@ -154,7 +155,8 @@ impl Store {
     /// What [`Store::accept`] binds the key with: the answer as it would be now, kept for the retention from `from` and
     /// at least until `deadline`.
     ///
-    /// `from` is when the message was accepted, or when it is to be sent if that is later; `deadline` is the message's own.
+    /// `from` is when the message was accepted, or when it is to be sent if that is later; `deadline` is the message's
+    /// own.
     ///
     /// # Errors
     ///
@@ -175,12 +177,13 @@ impl Store {
         })
     }
 
-    /// Puts the answer that was given in the place of the one that the key was bound with. The claim lasts until that is
-    /// done, so that nobody is told the older one.
+    /// Puts the answer that was given in the place of the one that the key was bound with. The claim lasts until that
+    /// is done, so that nobody is told the older one.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Invalid`] for an answer above 16 MiB, [`StoreError::Unavailable`]: a repetition is told the older answer.
+    /// [`StoreError::Invalid`] for an answer above 16 MiB, [`StoreError::Unavailable`]: a repetition is told the older
+    /// answer.
     pub fn answered(&self, guard: ClaimGuard, answer: StoredAnswer) -> Commit<()> {
         if let Err(invalid) = answer.check() {
             return Commit::refused(invalid);

@@ -19,8 +19,8 @@ use crate::{
 
 /// Everything that is kept: messages with their attempts and events, idempotency keys, and what policies remember.
 ///
-/// In a file it survives the process, and with [`Durability::Power`](crate::Durability::Power) the machine. Clones share
-/// it.
+/// In a file it survives the process, and with [`Durability::Power`](crate::Durability::Power) the machine. Clones
+/// share it.
 #[derive(Clone)]
 pub struct Store {
     pub(crate) database: Database,

@@ -34,8 +34,8 @@ impl LogEmptied {
 }
 
 impl Store {
-    /// Deletes what is over, some thousand rows at most, and tells how many; call it every few seconds, and again at once
-    /// for as long as it finds much. It writes, and so also finds out whether the store can be written again.
+    /// Deletes what is over, some thousand rows at most, and tells how many; call it every few seconds, and again at
+    /// once for as long as it finds much. It writes, and so also finds out whether the store can be written again.
     ///
     /// # Errors
     ///
@@ -50,9 +50,12 @@ impl Store {
             let (over, old) = (to_db(now.before(GRACE)), to_db(now.before(retention)));
             let mut gone = 0;
             for (sql, before) in [
-                ("DELETE FROM holds WHERE (token, message) IN (SELECT token, message FROM holds WHERE ends <= ? LIMIT ?)", over),
-                ("DELETE FROM policy_state WHERE (owner, key) IN (SELECT owner, key FROM policy_state WHERE ends <= ? LIMIT ?)", over),
-                ("DELETE FROM idempotency_keys WHERE rowid IN (SELECT rowid FROM idempotency_keys WHERE ends <= ? LIMIT ?)", over),
+                ("DELETE FROM holds WHERE (token, message) IN (SELECT token, message FROM holds WHERE ends <= ? LIMIT \
+                 ?)", over),
+                ("DELETE FROM policy_state WHERE (owner, key) IN (SELECT owner, key FROM policy_state WHERE ends <= ? \
+                 LIMIT ?)", over),
+                ("DELETE FROM idempotency_keys WHERE rowid IN (SELECT rowid FROM idempotency_keys WHERE ends <= ? \
+                 LIMIT ?)", over),
                 ("DELETE FROM events WHERE number IN \
                  (SELECT number FROM events WHERE at <= ? AND relay IS NOT 'due' ORDER BY at LIMIT ?)", old),
             ] {
@@ -80,7 +83,8 @@ fn drop_excess_events(connection: &Connection, most: u64) -> rusqlite::Result<us
     if excess == 0 {
         return Ok(0);
     }
-    let sql = "DELETE FROM events WHERE number IN (SELECT number FROM events WHERE relay IS NOT 'due' ORDER BY number LIMIT ?)";
+    let sql = "DELETE FROM events WHERE number IN (SELECT number FROM events WHERE relay IS NOT 'due' ORDER BY number \
+     LIMIT ?)";
     connection.prepare_cached(sql)?.execute([i64::try_from(excess).unwrap_or(i64::MAX)])
 }
 

@@ -1,4 +1,5 @@
-//! An OpenTelemetry collector for tests: listens on a socket, decodes with the protocol's own types, keeps what it sees.
+//! An OpenTelemetry collector for tests: listens on a socket, decodes with the protocol's own types, keeps what it
+//! sees.
 
 mod seen;
 mod serve;

@@ -1,8 +1,9 @@
 //! Traces to an OpenTelemetry collector, trace propagation, logs, and the redaction of all three.
 //!
-//! The rest of the program speaks plain `tracing`; this crate is the only one that names OpenTelemetry. [`init`] installs
-//! everything once, at the start; [`Telemetry`] flushes and ends it. Spans leave by OTLP over HTTP or gRPC, from a thread
-//! of their own: a collector that is dead, slow or missing costs dropped spans, which are counted, and nothing else.
+//! The rest of the program speaks plain `tracing`; this crate is the only one that names OpenTelemetry. [`init`]
+//! installs everything once, at the start; [`Telemetry`] flushes and ends it. Spans leave by OTLP over HTTP or gRPC,
+//! from a thread of their own: a collector that is dead, slow or missing costs dropped spans, which are counted, and
+//! nothing else.
 //!
 //! The standard `OTEL_*` variables win over [`TelemetryOptions`]: `OTEL_SDK_DISABLED`, `OTEL_TRACES_EXPORTER`,
 //! `OTEL_EXPORTER_OTLP_{ENDPOINT,PROTOCOL,HEADERS,TIMEOUT}` and their `_TRACES_` forms, `OTEL_SERVICE_NAME`,

@@ -1,7 +1,8 @@
 //! The last resort against personal data in logs and spans: whatever the code above forgot is masked here.
 //!
 //! Two rules. A value under one of the [`SECRET_NAMES`] is left out. Anything that looks like a phone number in
-//! international form (ITU-T E.164: a plus sign and eight digits or more) loses its middle, wherever it stands in a text.
+//! international form (ITU-T E.164: a plus sign and eight digits or more) loses its middle, wherever it stands in a
+//! text.
 
 use std::borrow::Cow;
 

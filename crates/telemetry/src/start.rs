@@ -61,8 +61,8 @@ pub fn init(options: &TelemetryOptions) -> Result<Telemetry, TelemetryError> {
     Ok(telemetry)
 }
 
-/// Starts telemetry for those who use the dispatcher that it returns, with logs to `log`; for programs that hold several,
-/// such as tests.
+/// Starts telemetry for those who use the dispatcher that it returns, with logs to `log`; for programs that hold
+/// several, such as tests.
 ///
 /// # Errors
 ///

@@ -6,8 +6,8 @@ use crate::policies;
 use crate::process;
 use crate::workspace::{Workspace, cargo};
 
-/// Builds the policies and optimised programs, then runs `crates/sidecar/examples/bench`, which takes under two minutes;
-/// `words` go to it. The figures are left in `target/bench/latest.json`.
+/// Builds the policies and optimised programs, then runs `crates/sidecar/examples/bench`, which takes under two
+/// minutes; `words` go to it. The figures are left in `target/bench/latest.json`.
 ///
 /// # Errors
 ///

@@ -17,7 +17,8 @@ const NEEDED: [(&str, &str); 2] = [
 const SHARED_STORES: [&str; 2] = ["redis-server", "valkey-server"];
 const SHARED_STORE_PACKAGE: &str = "redis-server";
 
-/// Builds the policies and the programs, then runs all tests, those in the documentation and some of the crash suite too.
+/// Builds the policies and the programs, then runs all tests, those in the documentation and some of the crash suite
+/// too.
 ///
 /// # Errors
 ///
@@ -74,7 +75,8 @@ fn find_shared_store() -> Result<()> {
         return Ok(());
     }
     bail!(
-        "the shared store's tests need `redis-server` or `valkey-server`, which are not here; run `sudo apt-get install {SHARED_STORE_PACKAGE}`"
+        "the shared store's tests need `redis-server` or `valkey-server`, which are not here; run `sudo apt-get \
+         install {SHARED_STORE_PACKAGE}`"
     )
 }
 

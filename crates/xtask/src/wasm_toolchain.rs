@@ -1,8 +1,8 @@
 //! A compiler with a standard library for `wasm32-unknown-unknown`, wherever this machine has one.
 //!
 //! In this order: the toolchain in use; the same after `rustup target add`; Debian's rustc with its library sources,
-//! installed by apt where that is possible. Debian's is a full toolchain beside rustup's and builds the standard library
-//! itself.
+//! installed by apt where that is possible. Debian's is a full toolchain beside rustup's and builds the standard
+//! library itself.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

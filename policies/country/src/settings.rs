@@ -88,7 +88,8 @@ impl Settings {
         let mut look = |pointer: &str, regions: &[String]| {
             for (index, region) in regions.iter().enumerate() {
                 if !is_region(region) {
-                    let detail = "is not a country: give two upper-case letters (ISO 3166), such as \"US\", or \"*\" for \
+                    let detail = "is not a country: give two upper-case letters (ISO 3166), such as \"US\", or \"*\" \
+                     for \
                                   every country";
                     problems.push(problem(format!("{pointer}/{index}"), detail));
                 }

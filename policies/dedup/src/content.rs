@@ -2,9 +2,9 @@ use policy_sdk::{Kind, Message};
 
 /// A name for what `message` says and to whom, which shows neither.
 ///
-/// Content is the exact bytes of the text and the media in their order; two one-time codes differ in one digit. The app's
-/// own key stands for the content where it gave one. The recipient counts always: one request to several handsets is
-/// several messages with one key.
+/// Content is the exact bytes of the text and the media in their order; two one-time codes differ in one digit. The
+/// app's own key stands for the content where it gave one. The recipient counts always: one request to several handsets
+/// is several messages with one key.
 pub(crate) fn mark(salt: &str, message: &Message, app: &str, fold: bool) -> String {
     if !message.dedup.is_empty() {
         return policy_sdk::mark(salt, ["key", app, &message.to, &message.dedup]);

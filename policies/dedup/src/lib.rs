@@ -49,7 +49,8 @@ impl Policy for Dedup {
         Ok(match rule.mode {
             Mode::Reject => refusal(
                 "dup.content",
-                "an earlier message said the same to this handset; wait, change the content, or send `dedup` as \"off\" \
+                "an earlier message said the same to this handset; wait, change the content, or send `dedup` as \
+                 \"off\" \
                  if the repeat is meant",
             ),
             Mode::Coalesce => refusal("dup.coalesced", "an earlier message stands for this one"),

@@ -1,7 +1,7 @@
 //! Limits by app, recipient, sender, country and account.
 //!
-//! All limits that refuse are looked at together, and charged together or not at all. The charges belong to the request:
-//! the host keeps them when the message was, or may have been, sent, and gives them back otherwise.
+//! All limits that refuse are looked at together, and charged together or not at all. The charges belong to the
+//! request: the host keeps them when the message was, or may have been, sent, and gives them back otherwise.
 
 mod charges;
 mod limit;

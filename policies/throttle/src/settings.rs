@@ -58,8 +58,8 @@ struct RawLimit {
     on_limit: OnLimit,
     #[serde(default)]
     mode: Mode,
-    /// Where replicas share their limits and the shared store is away: `local` has each count alone. Sendgate itself reads
-    /// it; no verdict depends on it.
+    /// Where replicas share their limits and the shared store is away: `local` has each count alone. Sendgate itself
+    /// reads it; no verdict depends on it.
     #[serde(default)]
     #[expect(dead_code, reason = "said here so that the schema has it; for the host to read")]
     on_unavailable: OnUnavailable,

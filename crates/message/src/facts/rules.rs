@@ -14,8 +14,8 @@ pub fn number_faults(number: &NumberFacts, pointer: &str) -> Option<Fault> {
 
 /// `phone.type_denied` for a valid number whose type is not among `allowed`.
 ///
-/// For a subscriber of an international network it is `country.non_geographic`: not what the number is stands against it,
-/// but where. Services under such a code (freephone 800, shared cost 808, premium rate 979) stay a matter of type.
+/// For a subscriber of an international network it is `country.non_geographic`: not what the number is stands against
+/// it, but where. Services under such a code (freephone 800, shared cost 808, premium rate 979) stay a matter of type.
 pub fn type_fault(number: &NumberFacts, allowed: &[NumberType], pointer: &str) -> Option<Fault> {
     if !number.valid || allowed.contains(&number.number_type) {
         return None;

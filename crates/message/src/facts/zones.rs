@@ -12,7 +12,8 @@ const LONGEST_PREFIX: usize = 9;
 
 /// Calling codes whose mobile numbers belong to an area: Mexico, Argentina, Brazil, Indonesia.
 ///
-/// Source: libphonenumber, `GEO_MOBILE_COUNTRIES` (`PhoneNumberUtil.java`); China's and Korea's one zone makes them moot.
+/// Source: libphonenumber, `GEO_MOBILE_COUNTRIES` (`PhoneNumberUtil.java`); China's and Korea's one zone makes them
+/// moot.
 const AREA_MOBILES: [u16; 4] = [52, 54, 55, 62];
 
 /// (prefix, zones separated by commas), sorted by prefix.

@@ -3,8 +3,8 @@ use super::septets;
 /// `text` with its typography made plain, where that brings it back into GSM 03.38; `None` where it does not, or where
 /// the text is in it already.
 ///
-/// A text that stays UCS-2 is left alone: it would lose its typography and gain nothing. Letters and signs with a meaning
-/// of their own are never replaced.
+/// A text that stays UCS-2 is left alone: it would lose its typography and gain nothing. Letters and signs with a
+/// meaning of their own are never replaced.
 ///
 /// ```
 /// assert_eq!(message::smart_encoding("It’s here…").as_deref(), Some("It's here..."));

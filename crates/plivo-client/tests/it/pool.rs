@@ -33,7 +33,8 @@ async fn a_pooled_connection_that_was_closed_while_idle_is_not_used_again() {
     let client = client(&format!("http://{address}"));
     assert!(matches!(send(&client).await, Outcome::Accepted(_)));
     was_closed.await.unwrap();
-    // The connection's own task learns of it when the runtime next looks at its sockets, which each of these lets it do.
+    // The connection's own task learns of it when the runtime next looks at its sockets, which each of these lets it
+    // do.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }

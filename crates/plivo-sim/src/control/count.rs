@@ -24,8 +24,8 @@ const FIELDS: [Field; 6] = [
     ("state", |message| message.state.as_str()),
 ];
 
-/// Answers with the groups of messages that are alike in the fields of `by`, those with at least `least` messages, largest
-/// first.
+/// Answers with the groups of messages that are alike in the fields of `by`, those with at least `least` messages,
+/// largest first.
 pub(super) fn answer(shared: &Shared, query: &str) -> Reply {
     let (mut by, mut least) = (Vec::new(), 1);
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {

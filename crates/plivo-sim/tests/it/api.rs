@@ -97,7 +97,8 @@ async fn a_body_above_a_mebibyte_is_refused_unread() {
     let body = format!(r#"{{"src":"1","dst":"2","text":"{}"}}"#, "a".repeat(1024 * 1024));
     let mut stream = tokio::net::TcpStream::connect(sim.address()).await.unwrap();
     let head = format!(
-        "POST {MESSAGES} HTTP/1.1\r\nhost: s\r\nauthorization: {BASIC}\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+        "POST {MESSAGES} HTTP/1.1\r\nhost: s\r\nauthorization: {BASIC}\r\nexpect: 100-continue\r\ncontent-length: \
+         {}\r\n\r\n",
         body.len()
     );
     tokio::io::AsyncWriteExt::write_all(&mut stream, head.as_bytes()).await.unwrap();
@@ -219,7 +220,8 @@ async fn texts_are_counted_in_bytes_when_asked() {
 async fn upload(sim: &PlivoSim, files: &[(&str, &[u8])]) -> Value {
     let mut body = Vec::new();
     for (name, bytes) in files {
-        write!(body, "--XX\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\ncontent-type: image/png\r\n\r\n").unwrap();
+        write!(body, "--XX\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\ncontent-type: \
+         image/png\r\n\r\n").unwrap();
         body.extend_from_slice(bytes);
         body.extend_from_slice(b"\r\n");
     }

@@ -166,7 +166,8 @@ async fn written(sim: &PlivoSim, headers: &str) -> TcpStream {
     let mut stream = TcpStream::connect(sim.address()).await.unwrap();
     let length = SMS.len();
     let request = format!(
-        "POST {MESSAGES} HTTP/1.1\r\nhost: s\r\nauthorization: {BASIC}\r\n{headers}content-length: {length}\r\n\r\n{SMS}"
+        "POST {MESSAGES} HTTP/1.1\r\nhost: s\r\nauthorization: {BASIC}\r\n{headers}content-length: \
+         {length}\r\n\r\n{SMS}"
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     stream

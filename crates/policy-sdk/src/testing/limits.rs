@@ -63,8 +63,8 @@ impl Usage {
         Answer::Wait(window.per_ms)
     }
 
-    /// The generic cell rate algorithm: `cost` moves the theoretical arrival time by `cost` intervals, and may take it at
-    /// most `burst` intervals ahead of now. A queueing charge takes its slot however far ahead.
+    /// The generic cell rate algorithm: `cost` moves the theoretical arrival time by `cost` intervals, and may take it
+    /// at most `burst` intervals ahead of now. A queueing charge takes its slot however far ahead.
     fn gcra(&mut self, gcra: &Gcra, cost: u32, queue: bool, now_ms: u64) -> Answer {
         if cost > gcra.burst && !queue {
             return Answer::Never;

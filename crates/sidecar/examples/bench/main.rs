@@ -5,7 +5,8 @@
 //! with the four policies. Then the chain alone, in this process ([`chain`]).
 //!
 //! The upstream is the plainest server that answers as Plivo does ([`upstream`]), so that it is never what is measured.
-//! Every request is unique in recipient and text, and must be answered with a `message_uuid`; anything else ends the run.
+//! Every request is unique in recipient and text, and must be answered with a `message_uuid`; anything else ends the
+//! run.
 #![expect(clippy::print_stdout, reason = "a benchmark is printed")]
 
 mod chain;

@@ -14,9 +14,9 @@ pub(crate) struct Applied {
     settings: &'static str,
 }
 
-/// In the order of the repository's `sidecar.toml`, with its settings but for two: a limit too high to be reached, and a
-/// shorter window for repeats. The ledger in memory keeps 100,000 keys, so at 30 s a window it would be full above 3,300
-/// messages a second.
+/// In the order of the repository's `sidecar.toml`, with its settings but for two: a limit too high to be reached, and
+/// a shorter window for repeats. The ledger in memory keeps 100,000 keys, so at 30 s a window it would be full above
+/// 3,300 messages a second.
 pub(crate) const POLICIES: [Applied; 4] = [
     Applied { name: "validation", state: false, settings: r#"{ unknown_fields = "strip" }"# },
     Applied {

@@ -27,8 +27,8 @@ impl Program {
         Self::start(Command::new(own).args(words), &logs.join(format!("{}.log", words[0]))).await
     }
 
-    /// Starts `sendgate` with the configuration at `config`. It writes into the folder `logs`, which must not be one that
-    /// it watches: each line would be a change to look into.
+    /// Starts `sendgate` with the configuration at `config`. It writes into the folder `logs`, which must not be one
+    /// that it watches: each line would be a change to look into.
     pub(crate) async fn sendgate(config: &Path, logs: &Path) -> Result<Self> {
         // Examples lie in a folder below the programs'.
         let beside = std::env::current_exe()?.ancestors().nth(2).map(PathBuf::from);

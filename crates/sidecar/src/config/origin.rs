@@ -19,7 +19,8 @@ pub(super) fn read_origin(item: &Item<'_>) -> Option<Origin> {
     Some(url.origin())
 }
 
-/// Reads an absolute `http` or `https` URL without user and fragment, whose host is plain where it is another machine's.
+/// Reads an absolute `http` or `https` URL without user and fragment, whose host is plain where it is another
+/// machine's.
 ///
 /// A URL may hold a token, so no message shows it.
 pub(super) fn read_url(item: &Item<'_>) -> Option<Url> {

@@ -175,7 +175,8 @@ mod tests {
     fn every_key_of_a_policy_is_read_and_the_order_of_the_file_holds() {
         let toml = format!(
             "{APP}[[policies]]\nname = \"z\"\nmodule = \"m.wasm\"\non_failure = \"last-good\"\nmode = \"shadow\"\n\
-             grants = [\"amend\", \"state\", \"amend-recipient\", \"state\"]\napps = [\"demo\"]\nisolation = \"fresh\"\n\
+             grants = [\"amend\", \"state\", \"amend-recipient\", \"state\"]\napps = [\"demo\"]\nisolation = \
+              \"fresh\"\n\
              time_ms = 5\nmemory_mb = 2\nhost_calls = 1\n[[policies]]\nname = \"a\"\nmodule = \"./m.wasm\"\n"
         );
         let policies = folder().config(&toml, &account()).reloadable.policies;
@@ -208,7 +209,8 @@ mod tests {
             (
                 "{own}on_failure = \"last_good\"",
                 &[
-                    "7:14: policies[0].on_failure: is none of \"reject\", \"accept\", \"last-good\"; did you mean `last-good`?",
+                    "7:14: policies[0].on_failure: is none of \"reject\", \"accept\", \"last-good\"; did you mean \
+                     `last-good`?",
                 ],
             ),
             (
@@ -220,7 +222,8 @@ mod tests {
             (
                 "{own}grants = [\"stat\"]",
                 &[
-                    "7:11: policies[0].grants[0]: is none of \"state\", \"log\", \"metrics\", \"telecom\", \"amend\", \"amend-recipient\"; did you mean `state`?",
+                    "7:11: policies[0].grants[0]: is none of \"state\", \"log\", \"metrics\", \"telecom\", \"amend\", \
+                     \"amend-recipient\"; did you mean `state`?",
                 ],
             ),
             (

@@ -26,7 +26,8 @@ pub struct Relay {
     pub url: Option<Url>,
     /// The origins that may be called, compared as they are parsed; that of `url` is among them. Never empty.
     pub allow: Vec<Origin>,
-    /// What is signed with, by each of them; at least one, no two the same. `whsec_` and base64, or the key's own bytes.
+    /// What is signed with, by each of them; at least one, no two the same. `whsec_` and base64, or the key's own
+    /// bytes.
     pub secrets: Vec<Secret>,
 }
 
@@ -138,7 +139,8 @@ mod tests {
         assert_eq!(origins(&own), ["http://127.0.0.1:3000"]);
 
         let listed = format!(
-            "relay_url = \"http://127.0.0.1:3000/x\"\nrelay_allow = [\"https://A.example:443\", \"http://127.0.0.1:3000\"]\n{SECRET}"
+            "relay_url = \"http://127.0.0.1:3000/x\"\nrelay_allow = [\"https://A.example:443\", \
+             \"http://127.0.0.1:3000\"]\n{SECRET}"
         );
         assert_eq!(
             origins(&relay(&listed).unwrap()),

@@ -17,7 +17,8 @@ pub enum Failure {
     Config(ConfigFaults),
     /// The configuration leaves the port to the system.
     #[error(
-        "[listen] admin leaves the port to the system, which only the sidecar's log tells; say where it is: --admin http://HOST:PORT"
+        "[listen] admin leaves the port to the system, which only the sidecar's log tells; say where it is: --admin \
+         http://HOST:PORT"
     )]
     NoPort,
     /// What `--admin` says.

@@ -30,7 +30,8 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Reads `after=CURSOR&wait=SECONDS&limit=COUNT`; without a cursor from the oldest event kept, without a wait at once.
+    /// Reads `after=CURSOR&wait=SECONDS&limit=COUNT`; without a cursor from the oldest event kept, without a wait at
+    /// once.
     ///
     /// # Errors
     ///
@@ -62,7 +63,8 @@ impl Asked {
         if faults.is_empty() { Ok(asked) } else { Err(faults) }
     }
 
-    /// The app's events, as soon as there is one, or none when the wait is over or the process ends. `next` is always there.
+    /// The app's events, as soon as there is one, or none when the wait is over or the process ends. `next` is always
+    /// there.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! Reports in Plivo's own form, signed as Plivo signs, for apps that came through Plivo's door.
 //!
-//! Source: Plivo's "Message Status Callbacks" and "signature validation". The validators of Plivo's SDKs differ in what they
-//! make of a port in the URL (plivo-api.md 4.4), so V3 is given twice, with the port and without; V2 takes one signature
-//! only, with the port, which is right for all but Ruby's.
+//! Source: Plivo's "Message Status Callbacks" and "signature validation". The validators of Plivo's SDKs differ in what
+//! they make of a port in the URL (plivo-api.md 4.4), so V3 is given twice, with the port and without; V2 takes one
+//! signature only, with the port, which is right for all but Ruby's.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

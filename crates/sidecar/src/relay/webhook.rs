@@ -1,8 +1,8 @@
 //! Signatures as Standard Webhooks has them.
 //!
-//! Source: Standard Webhooks specification 1.0, "Webhook headers" and "Signature scheme": the HMAC-SHA256 of id, timestamp
-//! and body, joined by full stops, under each key that is in force; the vector in the tests is the one that its reference
-//! libraries use.
+//! Source: Standard Webhooks specification 1.0, "Webhook headers" and "Signature scheme": the HMAC-SHA256 of id,
+//! timestamp and body, joined by full stops, under each key that is in force; the vector in the tests is the one that
+//! its reference libraries use.
 
 use std::fmt;
 

@@ -1,7 +1,8 @@
 //! Plivo's error codes of delivery reports, as data.
 //!
-//! Source: Plivo's "Message Error Codes", the FAQs on MMS and messaging, "Geo Permissions" and "DND service", as of 2026-08;
-//! those marked so come from third parties only. A code that is not here is kept as it came and means nothing more.
+//! Source: Plivo's "Message Error Codes", the FAQs on MMS and messaging, "Geo Permissions" and "DND service", as of
+//! 2026-08; those marked so come from third parties only. A code that is not here is kept as it came and means nothing
+//! more.
 
 /// Longest code kept, in characters.
 const MOST: usize = 16;

@@ -1,7 +1,7 @@
 //! Plivo's form of a report.
 //!
-//! Source: Plivo's "Message Status Callbacks", and a real sample that lacks `Sequence` and the times. So names are read in
-//! any case, what is missing is missing, what is unknown is left, and what cannot be meant is as if it were missing.
+//! Source: Plivo's "Message Status Callbacks", and a real sample that lacks `Sequence` and the times. So names are read
+//! in any case, what is missing is missing, what is unknown is left, and what cannot be meant is as if it were missing.
 
 use store::{Report, ReportFacts};
 use url::form_urlencoded;

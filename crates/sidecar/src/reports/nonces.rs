@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a nonce is remembered. A copy that comes later still says nothing new: the store tells reports apart by status
-/// and sequence.
+/// How long a nonce is remembered. A copy that comes later still says nothing new: the store tells reports apart by
+/// status and sequence.
 const REMEMBERED: Duration = Duration::from_secs(15 * 60);
 /// Most nonces: 145 reports a second, of 15 minutes, in some 10 MiB.
 const MOST: usize = 131_072;
 /// Longest nonce taken, in bytes; Plivo's have 20 digits.
 pub(super) const MOST_BYTES: usize = 128;
 
-/// The nonces of reports that were taken. Only those whose signature held are put here, so that nobody else can fill it.
+/// The nonces of reports that were taken. Only those whose signature held are put here, so that nobody else can fill
+/// it.
 #[derive(Debug, Default)]
 pub(super) struct Nonces(Mutex<Seen>);
 

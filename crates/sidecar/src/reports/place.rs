@@ -13,8 +13,8 @@ const TOKEN: usize = 16;
 /// Longest id in a path, in characters; ours have 36.
 const MOST_ID: usize = 64;
 
-/// The callback URLs of this sidecar. The token in each is a keyed hash of message and attempt, so that none needs to be
-/// stored and any of them can be checked.
+/// The callback URLs of this sidecar. The token in each is a keyed hash of message and attempt, so that none needs to
+/// be stored and any of them can be checked.
 #[derive(Clone, Debug)]
 pub(crate) struct CallbackPlace {
     /// The public URL, without a slash at its end.

@@ -14,8 +14,8 @@ use super::{AuthTokens, Reports, codes, spans, state};
 use crate::config::Looks;
 use crate::delivery::State;
 
-/// Least time between two questions: a sixth of what Plivo allows an account (300 in 5 s, "API overview"), since sends come
-/// first.
+/// Least time between two questions: a sixth of what Plivo allows an account (300 in 5 s, "API overview"), since sends
+/// come first.
 const APART: Duration = Duration::from_millis(100);
 /// Between two looks at what is due.
 const IDLE: Duration = Duration::from_secs(1);
@@ -106,14 +106,15 @@ impl Poller {
         self.reports.delivery.standing().state == State::Closed
     }
 
-    /// Puts a message behind the others, for at least `pause`: it may be the only one that cannot be asked about. No look is
-    /// used up by that, but asking ends when it has lasted long enough.
+    /// Puts a message behind the others, for at least `pause`: it may be the only one that cannot be asked about. No
+    /// look is used up by that, but asking ends when it has lasted long enough.
     async fn put_off(&self, record: &Record, pause: Duration) {
         let (store, looks, now) =
             (&self.reports.store, &self.reports.delivery.account().looks, now());
         // It was not sent after its deadline.
         let written = if record.deadline.after(looks.until) <= now {
-            tracing::info!(message.id = %record.id, "Plivo could not be asked about a message for long enough, and is not any more");
+            tracing::info!(message.id = %record.id, "Plivo could not be asked about a message for long enough, and is \
+             not any more");
             store.looked(&record.id, None).await
         } else {
             let next = now.after(pause.max(step(looks, record.looks + 1)));
@@ -147,13 +148,15 @@ impl Poller {
         if let Some(found) = found {
             span.record("plivo.status", field::display(state::kept(&found.message_state)));
             if let Err(err) = self.reports.take(record, report(found, uuid), now()).await {
-                tracing::warn!(message.id = %record.id, error = %err, "what Plivo said of a message could not be written down");
+                tracing::warn!(message.id = %record.id, error = %err, "what Plivo said of a message could not be \
+                 written down");
                 return Asked::Unwritten;
             }
         }
         let next = next_look(&account.looks, record.looks + 1, now());
         if next.is_none() {
-            tracing::info!(message.id = %record.id, looks = record.looks + 1, "no report came for a message, and none is waited for any more");
+            tracing::info!(message.id = %record.id, looks = record.looks + 1, "no report came for a message, and none \
+             is waited for any more");
         }
         // Only of a message that has not ended: one that has is looked at no more.
         match self.reports.store.looked(&record.id, next).await {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use plivo_client::AuthToken;
 use tokio::time::Instant;
 
-/// How long reports signed with a token that was replaced are still taken: longer than Plivo's last retry, 420 s after the
-/// first.
+/// How long reports signed with a token that was replaced are still taken: longer than Plivo's last retry, 420 s after
+/// the first.
 const GRACE: Duration = Duration::from_secs(15 * 60);
 /// Most tokens that were replaced.
 const MOST: usize = 8;

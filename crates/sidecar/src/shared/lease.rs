@@ -41,8 +41,8 @@ impl KeyLease {
         &self.keys
     }
 
-    /// Gives up a key under which nothing was sent. What is bound cannot be given up, but it can end at once; `last` is for
-    /// whoever asks in that moment.
+    /// Gives up a key under which nothing was sent. What is bound cannot be given up, but it can end at once; `last` is
+    /// for whoever asks in that moment.
     ///
     /// # Errors
     ///

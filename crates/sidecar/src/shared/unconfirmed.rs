@@ -9,8 +9,8 @@ use store_redis::{Bound, SharedClaim, SharedError, SharedKeys};
 
 use super::{KeyLease, Shared};
 
-/// A key that replicas share, of messages that are recorded here and not sent: nothing is sent before it is known that no
-/// other replica answers for it.
+/// A key that replicas share, of messages that are recorded here and not sent: nothing is sent before it is known that
+/// no other replica answers for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Unconfirmed {
     keys: SharedKeys,

@@ -1,4 +1,5 @@
-//! What no client library would send, and what some do: each is refused, nothing is sent, and the next request is served.
+//! What no client library would send, and what some do: each is refused, nothing is sent, and the next request is
+//! served.
 
 mod at_once;
 mod bodies;

@@ -179,7 +179,8 @@ async fn the_three_variables_of_plivo_are_enough_from_the_environment_or_from_do
     let plivo = plivo().await;
     let country = module("country");
     let toml = format!(
-        "[listen]\napps = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[[apps]]\nname = \"demo\"\ntoken = {{ env = \"TOKEN_OF_DEMO\" }}\n\
+        "[listen]\napps = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[[apps]]\nname = \"demo\"\ntoken = {{ env = \
+         \"TOKEN_OF_DEMO\" }}\n\
          [plivo]\nbase_url = \"{}\"\n[store]\nephemeral = true\n[[policies]]\nname = \"country\"\nmodule = \"{}\"\n",
         plivo.base_url(),
         country.display()

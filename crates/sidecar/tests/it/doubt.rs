@@ -169,7 +169,8 @@ async fn one_that_belongs_to_another_message_is_not_adopted() {
 
 #[tokio::test]
 async fn one_of_another_length_may_be_it_and_one_to_another_number_is_not() {
-    // Whose they are is not known here: somebody else uses the same account. Plivo may count parts otherwise than we do.
+    // Whose they are is not known here: somebody else uses the same account. Plivo may count parts otherwise than we
+    // do.
     for (to, text, status, calls) in [
         ("14155550123", "a".repeat(200), "held", vec!["in-doubt"]),
         ("14155550199", "hi".to_owned(), "submitted", vec!["in-doubt", "accepted"]),

@@ -14,7 +14,8 @@ async fn every_fault_is_told_at_once_with_its_pointer() {
     let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
     let request = json!({
         "to": "4155550123", "from": "nobody@example", "media_urls": ["https://cdn.example.com/a.jpg", "http://127.0.0.1/b.jpg"],
-        "media_ids": [7], "ttl_s": 1, "intent": "two words", "not_before": "tomorrow", "dedup": "maybe", "text": "a\u{0}b",
+        "media_ids": [7], "ttl_s": 1, "intent": "two \
+         words", "not_before": "tomorrow", "dedup": "maybe", "text": "a\u{0}b",
     });
 
     let answer = sidecar.send(&request).await;

@@ -84,7 +84,11 @@ async fn busy(sidecar: &Sidecar, plivo: &PlivoSim) -> Vec<String> {
     let list = format!("/v1/messages?to=%2B{good}&swordfish=1");
     answers.push(sidecar.request("GET", &list).bearer(APP_TOKEN).answer().await.text);
     let mut torn = Connection::open(sidecar.apps).await;
-    torn.send(format!("POST /v1/messages?to={good} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {APP_TOKEN}\r\nswordfish\r\n\r\n")).await;
+    torn.send(format!(
+        "POST /v1/messages?to={good} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer \
+     {APP_TOKEN}\r\nswordfish\r\n\r\n"
+    ))
+    .await;
     answers.push(torn.rest().await);
     for path in ["/readyz", "/policies"] {
         answers.push(sidecar.admin(path).await.text);

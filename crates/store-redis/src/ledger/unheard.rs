@@ -8,8 +8,8 @@ use redis::{FromRedisValue, ScriptInvocation};
 use super::RedisLedger;
 use crate::fault::Fault;
 
-/// What a call may take. Dropped before its answer was heard, it is given back in the background: the server answers one
-/// connection's calls in their order, so the giving back comes after the taking.
+/// What a call may take. Dropped before its answer was heard, it is given back in the background: the server answers
+/// one connection's calls in their order, so the giving back comes after the taking.
 pub(super) struct Unheard<'a> {
     ledger: &'a RedisLedger,
     holds: Vec<Hold>,
@@ -47,7 +47,8 @@ impl Drop for Unheard<'_> {
         let (ledger, holds) = (self.ledger.clone(), mem::take(&mut self.holds));
         self.ledger.connection.runtime().spawn(async move {
             if let Err(fault) = ledger.settled(&holds, Settlement::GiveBack).await {
-                tracing::warn!(holds = holds.len(), error = %fault, "what a call may have taken could not be given back; it will expire");
+                tracing::warn!(holds = holds.len(), error = %fault, "what a call may have taken could not be given \
+                 back; it will expire");
             }
         });
     }

@@ -8,7 +8,8 @@ use crate::Secret;
 /// What a request asks for, one keyed hash a field: equal requests have equal fingerprints however they were written
 /// down.
 ///
-/// It is taken over normalised fields, so the order of members, white space and the punctuation of numbers do not count.
+/// It is taken over normalised fields, so the order of members, white space and the punctuation of numbers do not
+/// count.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Fingerprint {
     /// In a fixed order.
@@ -16,8 +17,8 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// The fingerprint of a request by the values of its fields, as it asks for them itself: what configuration or policies
-    /// add must not count, since it may have changed when the request comes again.
+    /// The fingerprint of a request by the values of its fields, as it asks for them itself: what configuration or
+    /// policies add must not count, since it may have changed when the request comes again.
     pub fn over(secret: &Secret, fields: &[(&'static str, Vec<String>)]) -> Self {
         let hash = |(name, values): &(&'static str, Vec<String>)| {
             let mut parts: Vec<&[u8]> = vec![name.as_bytes()];

@@ -11,8 +11,8 @@ use crate::messages::{from_db, to_db};
 use crate::sweep::rows_of;
 use crate::{Commit, Store, StoreError};
 
-/// A key to be bound with the messages that came under it. Nobody else can claim the key for as long as there is one, so
-/// that a request that hangs up while it is being accepted cannot be overtaken by its own repetition.
+/// A key to be bound with the messages that came under it. Nobody else can claim the key for as long as there is one,
+/// so that a request that hangs up while it is being accepted cannot be overtaken by its own repetition.
 #[derive(Clone, Debug)]
 pub struct KeyRow {
     pub(super) held: Arc<Held>,
@@ -22,8 +22,8 @@ pub struct KeyRow {
 }
 
 impl KeyRow {
-    /// The answer names the messages by our ids, since Plivo's are not known yet. Whoever is told this very answer after a
-    /// crash knows them by no other, so they are recorded as such.
+    /// The answer names the messages by our ids, since Plivo's are not known yet. Whoever is told this very answer
+    /// after a crash knows them by no other, so they are recorded as such.
     #[must_use]
     pub fn telling_own_ids(self) -> Self {
         Self { tells_own_ids: true, ..self }
@@ -61,8 +61,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Full`] where every key is in force; [`StoreError::LowSpace`], [`StoreError::Unavailable`]. The key is
-    /// not bound then.
+    /// [`StoreError::Full`] where every key is in force; [`StoreError::LowSpace`], [`StoreError::Unavailable`]. The key
+    /// is not bound then.
     pub fn bind(&self, key: KeyRow, now: Timestamp) -> Commit<()> {
         if self.database.is_low() {
             return Commit::refused(StoreError::LowSpace);
@@ -76,8 +76,8 @@ impl Store {
         })
     }
 
-    /// [`Store::answered`], where the answer tells Plivo's ids of `messages`: from then on they go by these. It may be asked
-    /// for again; the claim lasts for as long as `guard` too.
+    /// [`Store::answered`], where the answer tells Plivo's ids of `messages`: from then on they go by these. It may be
+    /// asked for again; the claim lasts for as long as `guard` too.
     ///
     /// # Errors
     ///
@@ -185,7 +185,8 @@ pub(super) fn find(
     now: Timestamp,
 ) -> rusqlite::Result<Option<KeptAnswer>> {
     let mut query = connection.prepare_cached(
-        "SELECT fingerprint, message, status, headers, body, ends FROM idempotency_keys WHERE app = ? AND key = ? AND ends > ?",
+        "SELECT fingerprint, message, status, headers, body, ends FROM idempotency_keys WHERE app = ? AND key = ? AND \
+         ends > ?",
     )?;
     let found = query.query_row((app, key, to_db(now)), |row| {
         let (fingerprint, headers): (String, String) = (row.get(0)?, row.get(3)?);

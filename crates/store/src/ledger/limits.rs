@@ -99,7 +99,8 @@ impl Limits {
         self.0.tell(now);
     }
 
-    /// What is to be written down of `hold`, if it is a charge: what it is of, when it was made, and when it counts no more.
+    /// What is to be written down of `hold`, if it is a charge: what it is of, when it was made, and when it counts no
+    /// more.
     pub(super) fn saved(&mut self, hold: &Hold) -> Option<(HoldKind, Timestamp, Timestamp)> {
         let name = name_of([&hold.owner]) + &hold.key;
         let (_, end) = self.0.get(&name)?;

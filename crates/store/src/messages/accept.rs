@@ -39,8 +39,8 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Full`] where every record kept still asks something of us, or every key is in force;
-    /// [`StoreError::Exists`] where an id is taken, [`StoreError::LowSpace`], [`StoreError::Unavailable`]. Nothing is recorded
-    /// then.
+    /// [`StoreError::Exists`] where an id is taken, [`StoreError::LowSpace`], [`StoreError::Unavailable`]. Nothing is
+    /// recorded then.
     pub fn accept(&self, messages: Vec<NewMessage>, key: Option<KeyRow>) -> Commit<()> {
         if self.database.is_low() {
             return Commit::refused(StoreError::LowSpace);

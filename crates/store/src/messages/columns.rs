@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::{Attempt, AttemptOutcome, Decision, Record, ReportFacts, Status};
 
 /// The columns that [`record`] reads, in its order.
-pub(super) const COLUMNS: &str = "id, app, door, recipient, recipient_hash, sender_kind, sender, type, text, text_hash, \
+pub(super) const COLUMNS: &str = "id, app, door, recipient, recipient_hash, sender_kind, sender, type, text, \
+ text_hash, \
      text_bytes, segments, media_urls, media_ids, intent, tags, plivo_log, trackable, traceparent, relay, status, \
      message_uuid, error_code, created, updated, not_before, deadline, decisions, report, looks, next_look, number, \
      idempotency_key, own_id_told";
@@ -90,7 +91,8 @@ pub(super) fn put_attempt(
     attempt: &Attempt,
 ) -> rusqlite::Result<()> {
     let mut put = connection.prepare_cached(
-        "INSERT INTO attempts (message, number, started, ended, outcome, http_status, code) VALUES (?, ?, ?, ?, ?, ?, ?) \
+        "INSERT INTO attempts (message, number, started, ended, outcome, http_status, code) VALUES (?, ?, ?, ?, ?, ?, \
+         ?) \
          ON CONFLICT (message, number) DO UPDATE SET ended = excluded.ended, outcome = excluded.outcome, \
          http_status = excluded.http_status, code = excluded.code",
     )?;

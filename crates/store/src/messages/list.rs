@@ -123,8 +123,8 @@ impl Conditions {
     }
 }
 
-/// Deletes the messages whose ids `which` selects, and all that belongs to them but their events and charges, which have
-/// a time of their own.
+/// Deletes the messages whose ids `which` selects, and all that belongs to them but their events and charges, which
+/// have a time of their own.
 pub(crate) fn delete(
     connection: &Connection,
     which: &str,

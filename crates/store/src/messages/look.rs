@@ -16,7 +16,8 @@ impl Store {
         self.database
             .list(move |connection| {
                 let sql = format!(
-                    "SELECT {COLUMNS} FROM messages WHERE next_look <= ? AND message_uuid IS NOT NULL ORDER BY next_look LIMIT ?"
+                    "SELECT {COLUMNS} FROM messages WHERE next_look <= ? AND message_uuid IS NOT NULL ORDER BY \
+                     next_look LIMIT ?"
                 );
                 let mut query = connection.prepare_cached(&sql)?;
                 let rows = query.query_map((to_db(now), most), record)?;

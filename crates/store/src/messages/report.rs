@@ -39,8 +39,8 @@ pub struct Reported {
 }
 
 impl Store {
-    /// Writes a report down. It never moves a message back, and of two endings the first stands; a report that says what
-    /// an earlier one said is told from it by status and sequence.
+    /// Writes a report down. It never moves a message back, and of two endings the first stands; a report that says
+    /// what an earlier one said is told from it by status and sequence.
     ///
     /// # Errors
     ///

@@ -30,8 +30,8 @@ impl Store {
         self.database.list(|connection| all(connection, None)).await
     }
 
-    /// The numbers that messages went to which were given up in doubt since `since`, and when the last call for each began;
-    /// without those of which the number is not kept.
+    /// The numbers that messages went to which were given up in doubt since `since`, and when the last call for each
+    /// began; without those of which the number is not kept.
     ///
     /// # Errors
     ///

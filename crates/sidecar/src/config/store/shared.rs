@@ -64,7 +64,8 @@ fn server(item: &Item<'_>) -> Option<Secret> {
                 item.reading.warn(&item.spot, detail);
             }
             if parsed.scheme() == "redis" && !is_loopback(&parsed) {
-                let detail = "is not encrypted: what replicas share crosses the network in clear text; prefer rediss://";
+                let detail = "is not encrypted: what replicas share crosses the network in clear text; prefer \
+                 rediss://";
                 item.reading.warn(&item.spot, detail);
             }
         }

@@ -106,8 +106,8 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// `idem.mismatch`, `idem.in_progress`, `idem.full` where no more keys can be kept, `idem.unavailable` where the others
-    /// cannot be asked.
+    /// `idem.mismatch`, `idem.in_progress`, `idem.full` where no more keys can be kept, `idem.unavailable` where the
+    /// others cannot be asked.
     pub(super) async fn claim(
         &self,
         call: &Call,

@@ -16,8 +16,8 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// What the app's configuration makes of the message's own place. An app that is not configured to be called is warned
-    /// and not refused: clients of Plivo name a place in every message, and may look the message up as well.
+    /// What the app's configuration makes of the message's own place. An app that is not configured to be called is
+    /// warned and not refused: clients of Plivo name a place in every message, and may look the message up as well.
     ///
     /// # Errors
     ///

@@ -122,8 +122,9 @@ async fn after_a_refusal(line: &Line) -> Result<(), String> {
     same("the sends", sends, 2)
 }
 
-/// Runs on the store in the test's own process, not on a sidecar: twenty-four hours are the store's to count, at instants
-/// that it is told, and a sidecar has the real clock only. That a sidecar asks the store is shown by the other lines.
+/// Runs on the store in the test's own process, not on a sidecar: twenty-four hours are the store's to count, at
+/// instants that it is told, and a sidecar has the real clock only. That a sidecar asks the store is shown by the other
+/// lines.
 async fn after_its_retention(line: &Line) -> Result<(), String> {
     let at = |second: &Value| {
         Timestamp(1_794_312_000_000).after(Duration::from_secs(second.as_u64().expect("a second")))

@@ -117,7 +117,8 @@ pub(super) fn bodies() -> Vec<(&'static str, &'static str, Sent<'static>)> {
         ),
         (
             "Java, text",
-            "{\"text\":\"Hello é €\",\"method\":\"POST\",\"log\":\"true\",\"src\":\"+14150000001\",\"dst\":\"+14150000002\"}",
+            "{\"text\":\"Hello é \
+             €\",\"method\":\"POST\",\"log\":\"true\",\"src\":\"+14150000001\",\"dst\":\"+14150000002\"}",
             TEXT,
         ),
         (

@@ -1,7 +1,7 @@
 //! What becomes of a key at its request's end: it keeps the answer that was given, or is let go.
 //!
-//! Either is written until it is written, or until the process is about to end: a key left as it was would tell an answer
-//! that does not hold. Meanwhile the key is in flight here.
+//! Either is written until it is written, or until the process is about to end: a key left as it was would tell an
+//! answer that does not hold. Meanwhile the key is in flight here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,8 @@ use super::kept::{stored, stored_as};
 use super::{Confirmed, Held, Once};
 use crate::shared::{KeyLease, Shared};
 
-/// How long a refusal waits until it is what its key tells: told to the app before, a crash would have it say otherwise.
+/// How long a refusal waits until it is what its key tells: told to the app before, a crash would have it say
+/// otherwise.
 const REFUSAL: Duration = Duration::from_secs(2);
 
 /// How soon what could not be written is tried again.
@@ -97,8 +98,8 @@ impl Gateway {
         }
     }
 
-    /// Nothing was sent under the key: the next request that brings it runs afresh. `answer` is this one's, `bound` whether
-    /// the key may be bound here.
+    /// Nothing was sent under the key: the next request that brings it runs afresh. `answer` is this one's, `bound`
+    /// whether the key may be bound here.
     pub(in super::super) async fn let_go(
         &self,
         call: &Call,

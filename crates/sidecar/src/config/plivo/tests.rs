@@ -1,0 +1,159 @@
+use std::time::Duration;
+
+use crate::config::Environment;
+use crate::config::testing::{APP, Folder, account, assert_faults, config_of, warnings_of};
+
+#[test]
+fn without_the_section_the_environment_and_the_documented_defaults_hold() {
+    let plivo = config_of("").reloadable.plivo;
+    assert_eq!(plivo.base_url.as_str(), "https://api.plivo.com");
+    assert_eq!(plivo.auth_id.expose(), "MAXXXXXXXXXXXXXXXXXX");
+    assert_eq!(plivo.auth_token.expose(), "0123456789012345678901234567890123456789");
+    assert_eq!(plivo.sender.as_str(), "+14155551212");
+    assert_eq!(
+        (plivo.connect_timeout, plivo.call_timeout),
+        (Duration::from_secs(3), Duration::from_secs(15))
+    );
+    assert_eq!((plivo.max_connections, plivo.attempts, plivo.log), (100, 3, None));
+    assert!(plivo.senders.is_empty(), "{:?}", plivo.senders);
+}
+
+#[test]
+fn what_the_file_says_wins_over_the_environment() {
+    let toml = "[plivo]\nbase_url = \"http://[::1]:8790\"\nauth_id = \"SAXXXXXXXXXXXXXXXXXX\"\nauth_token = \"t\"\n\
+                sender = \"86bbb125-97bb-4d72-89fd-81d5c515b015\"\nlog = false\n\
+                senders = [{ number = \"+14155551212\", mms = false }, { number = \"12345\", sms = true }]";
+    let plivo = config_of(toml).reloadable.plivo;
+    assert_eq!((plivo.auth_id.expose(), plivo.auth_token.expose()), ("SAXXXXXXXXXXXXXXXXXX", "t"));
+    assert_eq!((plivo.sender.kind(), plivo.log), ("pool", Some("false")));
+    let able: Vec<(bool, bool)> =
+        plivo.senders.iter().map(|sender| (sender.sms, sender.mms)).collect();
+    assert_eq!(able, [(true, false), (true, true)]);
+}
+
+#[test]
+fn a_credential_that_is_nowhere_is_a_fault_that_names_its_variable() {
+    let found = Folder::new().faults(APP, &Environment::default());
+    let [id, token, sender] = &found[..] else { panic!("three faults: {found:#?}") };
+    assert!(
+        id.starts_with(
+            "sidecar.toml:1:1: plivo.auth_id: the environment has no PLIVO_AUTH_ID; set it (or \
+     PLIVO_AUTH_ID_FILE"
+        ),
+        "{id}"
+    );
+    assert!(
+        token.starts_with(
+            "sidecar.toml:1:1: plivo.auth_token: the environment has no PLIVO_AUTH_TOKEN;"
+        ),
+        "{token}"
+    );
+    assert!(
+        sender.starts_with(
+            "sidecar.toml:1:1: plivo.sender: the environment has no PLIVO_SENDER_NUMBER;"
+        ),
+        "{sender}"
+    );
+}
+
+#[test]
+fn a_bad_value_of_a_variable_is_a_fault_that_names_the_variable_and_not_the_value() {
+    let environment = Environment::from_iter([
+        ("PLIVO_AUTH_ID", "MA/XX"),
+        ("PLIVO_AUTH_TOKEN", "two words"),
+        ("PLIVO_SENDER_NUMBER", "2125550100"),
+    ]);
+    let found = Folder::new().faults(APP, &environment);
+    let text = found.join("\n");
+    assert_eq!(found.len(), 3, "{text}");
+    for name in ["PLIVO_AUTH_ID", "PLIVO_AUTH_TOKEN", "PLIVO_SENDER_NUMBER"] {
+        assert!(text.contains(&format!("the variable {name}")), "no {name} in\n{text}");
+    }
+    for value in ["MA/XX", "two words", "2125550100"] {
+        assert!(!text.contains(value), "{value} in\n{text}");
+    }
+}
+
+#[test]
+fn plain_http_to_another_machine_needs_the_operators_word() {
+    assert_faults(&[(
+        "[plivo]\nbase_url = \"http://plivo.test\"",
+        &["sidecar.toml:2:12: plivo.base_url: is plain http to another machine"],
+    )]);
+    let allowed = warnings_of("[plivo]\nbase_url = \"http://plivo.test\"\nallow_plain_http = true");
+    assert!(
+        allowed.len() == 1
+            && allowed[0].starts_with("sidecar.toml:2:12: plivo.base_url: is plain http"),
+        "{allowed:#?}"
+    );
+}
+
+#[test]
+fn faults_of_the_section_are_named_at_their_places() {
+    assert_faults(&[
+        (
+            "[plivo]\nbase_url = \"https://u:p@h\"",
+            &["sidecar.toml:2:12: plivo.base_url: holds a user or password"],
+        ),
+        ("[plivo]\nattempts = 0", &["sidecar.toml:2:12: plivo.attempts: is 0; give"]),
+        ("[plivo]\nmax_connections = 0", &["sidecar.toml:2:19: plivo.max_connections: is 0; give"]),
+        (
+            "[plivo]\nconnect_timeout_ms = 0",
+            &["sidecar.toml:2:22: plivo.connect_timeout_ms: is 0; give"],
+        ),
+        (
+            "[plivo]\nconnect_timeout_ms = 20_000",
+            &["sidecar.toml:2:22: plivo.connect_timeout_ms: is longer than the whole call"],
+        ),
+        (
+            "[plivo]\nlog = \"content-only\"",
+            &[
+                "sidecar.toml:2:7: plivo.log: is none of \"true\", \"false\", \"content_only\", \"number_only\"; did \
+                 you mean `content_only`?",
+            ],
+        ),
+        ("plivo = 5", &["sidecar.toml:1:9: plivo: is an integer; give a table"]),
+        (
+            "[plivo]\nsenders = [{ mms = false }]",
+            &["sidecar.toml:2:12: plivo.senders[0].number: is missing"],
+        ),
+        (
+            "[plivo]\nsenders = [{ number = \"+1\" }]",
+            &["sidecar.toml:2:23: plivo.senders[0].number: is not a sender"],
+        ),
+        (
+            "[plivo]\nsenders = [{ number = \"12345\", sms = false, mms = false }]",
+            &["sidecar.toml:2:12: plivo.senders[0]: can carry neither"],
+        ),
+        (
+            "[plivo]\nsenders = [{ number = \"12345\" }, { number = \"12345\" }]",
+            &["sidecar.toml:2:45: plivo.senders[1].number: is plivo.senders[0].number too"],
+        ),
+        (
+            "[plivo]\nsenders = [{ number = \"12345\", mmss = true }]",
+            &["sidecar.toml:2:32: plivo.senders[0].mmss: is not a known key; did you mean `mms`?"],
+        ),
+    ]);
+}
+
+#[test]
+fn credentials_of_an_unusual_shape_are_warnings() {
+    let environment = Environment::from_iter([
+        ("PLIVO_AUTH_ID", "account"),
+        ("PLIVO_AUTH_TOKEN", "short"),
+        ("PLIVO_SENDER_NUMBER", "+14155551212"),
+    ]);
+    let toml = "[[apps]]\nname = \"a\"\ntoken = { env = \"PLIVO_AUTH_ID\" }\n";
+    let warnings = Folder::new().warnings(toml, &environment);
+    let [id, token] = &warnings[..] else { panic!("two warnings: {warnings:#?}") };
+    assert!(
+        id.contains("plivo.auth_id: the variable PLIVO_AUTH_ID: does not look like an auth id"),
+        "{id}"
+    );
+    assert!(
+        token.contains("plivo.auth_token: the variable PLIVO_AUTH_TOKEN: does not look like"),
+        "{token}"
+    );
+    assert_eq!(warnings_of(""), Vec::<String>::new(), "the usual shapes pass");
+    assert!(account().get("PLIVO_AUTH_TOKEN").is_some_and(|token| token.len() == 40));
+}

@@ -1,0 +1,107 @@
+use super::SecretSource;
+use crate::config::Environment;
+use crate::config::testing::{Folder, account};
+
+fn with_token(token: &str) -> String {
+    format!("[[apps]]\nname = \"a\"\ntoken = {token}\n")
+}
+
+fn environment<const N: usize>(more: [(&str, &str); N]) -> Environment {
+    let names = ["PLIVO_AUTH_ID", "PLIVO_AUTH_TOKEN", "PLIVO_SENDER_NUMBER"];
+    let account = account();
+    let all = names.map(|name| (name, account.get(name).unwrap())).into_iter().chain(more);
+    all.collect()
+}
+
+#[test]
+fn a_secret_comes_from_the_file_itself_a_variable_or_another_file() {
+    let folder = Folder::new();
+    let file = folder.file("secrets/token", "from-file\r\n");
+    let environment = environment([("TOKEN", "from-env"), ("OTHER_FILE", "secrets/token")]);
+    for (written, value, source) in [
+        ("\"literal\"", "literal", SecretSource::Literal),
+        ("{ env = \"TOKEN\" }", "from-env", SecretSource::Environment("TOKEN".into())),
+        ("{ env = \"OTHER\" }", "from-file", SecretSource::File(file.clone())),
+        ("{ file = \"secrets/token\" }", "from-file", SecretSource::File(file.clone())),
+    ] {
+        let config = folder.config(&with_token(written), &environment);
+        let token = config.reloadable.apps[0].token.as_ref().unwrap();
+        assert_eq!((token.expose(), token.source()), (value, &source), "for {written}");
+        let watched = config.files().contains(&file);
+        assert_eq!(watched, matches!(source, SecretSource::File(_)), "for {written}");
+    }
+}
+
+#[test]
+fn a_secret_that_cannot_be_had_is_a_fault_at_its_place() {
+    let folder = Folder::new();
+    folder.file("empty", "\n");
+    folder.file("binary", [0xff, 0x00]);
+    folder.file("large.txt", "x".repeat(4_097));
+    let environment =
+        environment([("BOTH", "a"), ("BOTH_FILE", "b"), ("EMPTY", ""), ("SPACED", "a b")]);
+    for (written, wanted) in [
+        ("\"\"", "3:9: apps[0].token: the literal: is empty"),
+        ("\"a b\"", "3:9: apps[0].token: the literal: holds a space"),
+        (
+            "{ env = \"GONE\" }",
+            "3:17: apps[0].token.env: the environment has no GONE; set it (or GONE_FILE to a path)",
+        ),
+        (
+            "{ env = \"BOTH\" }",
+            "3:17: apps[0].token.env: BOTH and BOTH_FILE are both set; unset one",
+        ),
+        ("{ env = \"EMPTY\" }", "3:17: apps[0].token.env: the variable EMPTY: is empty"),
+        ("{ env = \"SPACED\" }", "3:17: apps[0].token.env: the variable SPACED: holds a space"),
+        ("{ env = 5 }", "3:17: apps[0].token.env: is an integer"),
+        ("{ file = \"./gone\" }", "3:18: apps[0].token.file: cannot read ./gone: No such file"),
+        ("{ file = \"empty\" }", "3:18: apps[0].token.file: the file empty: is empty"),
+        ("{ file = \"binary\" }", "3:18: apps[0].token.file: the file binary: holds a space"),
+        (
+            "{ file = \"large.txt\" }",
+            "3:18: apps[0].token.file: cannot read large.txt: it is larger than 4096 bytes",
+        ),
+        (
+            "{ file = \"/dev/zero\" }",
+            "3:18: apps[0].token.file: cannot read /dev/zero: it is not a regular file",
+        ),
+        ("{}", "3:9: apps[0].token: must have either `env` or `file`"),
+        ("{ env = \"A\", file = \"b\" }", "3:9: apps[0].token: must have either"),
+        ("{ file = \"empty\", kind = 1 }", "3:18: apps[0].token.file: the file empty: is empty"),
+        (
+            "[\"a\"]",
+            "3:9: apps[0].token: is a list; give \"literal\", { env = \"NAME\" } or { file = \"PATH\" }",
+        ),
+    ] {
+        let found = folder.faults(&with_token(written), &environment);
+        let fits = !found.is_empty() && found[0].starts_with(&format!("sidecar.toml:{wanted}"));
+        assert!(fits, "for {written}: wanted {wanted}, found {found:#?}");
+    }
+}
+
+#[test]
+fn a_secret_matches_itself_and_nothing_else() {
+    let config = Folder::new().config(&with_token("\"a-token\""), &account());
+    let token = config.reloadable.apps[0].token.as_ref().unwrap();
+    assert!(token.matches(b"a-token"));
+    for other in ["", "a-toke", "a-token ", "A-TOKEN", "a-token\0"] {
+        assert!(!token.matches(other.as_bytes()), "matches {other:?}");
+    }
+}
+
+#[test]
+fn neither_a_secret_nor_what_holds_one_shows_it() {
+    let config = Folder::new().config(&with_token("\"hush-hush\""), &account());
+    let token = config.reloadable.apps[0].token.as_ref().unwrap();
+    let text = format!("{token} {token:?} {config:?}");
+    assert!(!text.contains("hush-hush") && !text.contains("0123456789"), "{text}");
+    assert!(!text.contains("+14155551212"), "{text}");
+}
+
+#[test]
+fn a_secret_written_where_a_name_belongs_is_not_shown() {
+    for written in ["{ env = \"ZDk4hush\" }", "{ file = \"ZDk4hush\" }"] {
+        let found = Folder::new().faults(&with_token(written), &account());
+        assert!(found.len() == 1 && !found[0].contains("hush"), "{found:#?}");
+    }
+}
