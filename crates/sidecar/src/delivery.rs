@@ -19,6 +19,7 @@ mod trace;
 mod turns;
 mod unsettled;
 mod waits;
+mod window;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,6 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use message::{Hold, Ledger, MessageId, Sender, Settlement, Timestamp};
+use plivo_client::{Outcome, RefusedKind};
 use store::{Status, Store};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -36,10 +38,12 @@ use self::accepted::Accepted;
 use self::attempt::Journey;
 use self::breaker::Breakers;
 use self::budget::RetryBudget;
+use self::doubt::Doubt;
 use self::room::Room;
 use self::trace::Trace;
 use self::turns::{Class, Turns};
 use self::unsettled::Unsettled;
+use self::window::Window;
 use crate::in_force::{Account, InForce};
 use crate::reports::CallbackPlace;
 use crate::shared::{Shared, Unconfirmed};
@@ -61,6 +65,7 @@ pub(crate) struct Delivery {
     shared: Option<Arc<Shared>>,
     account: watch::Sender<Account>,
     turns: Turns,
+    window: Window,
     breakers: Breakers,
     budget: RetryBudget,
     unsettled: Unsettled,
@@ -117,6 +122,7 @@ impl Delivery {
     pub(crate) fn new(parts: Parts, account: Account) -> Self {
         let Parts { store, ledger, ephemeral, in_flight, stop, callbacks, shared } = parts;
         let turns = Turns::new(account.max_calls);
+        let window = Window::new(account.max_calls);
         let breakers = Breakers::new(account.breaker);
         let budget = RetryBudget::new(account.retry_percent);
         let (account, _) = watch::channel(account);
@@ -130,6 +136,7 @@ impl Delivery {
             stop,
             account,
             turns,
+            window,
             breakers,
             budget,
             unsettled: Unsettled::default(),
@@ -151,7 +158,7 @@ impl Delivery {
     /// Takes another account, or other settings. New credentials let the messages go on that waited for them; calls
     /// under way end with the old ones.
     pub(crate) fn use_account(&self, account: Account) {
-        self.turns.set_room(account.max_calls);
+        self.turns.set_room(self.window.set_most(account.max_calls));
         self.breakers.set(account.breaker);
         self.budget.set_percent(account.retry_percent);
         let before = self.account.send_replace(account);
@@ -160,6 +167,32 @@ impl Delivery {
         // nothing of the new ones.
         if renewed || self.breakers.standing().state == State::Latched {
             self.breakers.reset();
+        }
+    }
+
+    /// Takes in what Plivo made of a call: how much it takes, and whether it is well.
+    fn hear(&self, outcome: &Outcome, now: Instant) {
+        let refused =
+            if let Outcome::Rejected(refused) = outcome { Some(refused.kind) } else { None };
+        let room = match (outcome, refused) {
+            // Plivo has not been heard.
+            (Outcome::NotSent(_), _) => return,
+            (_, Some(RefusedKind::RateLimited { .. })) => {
+                self.budget.heard(true);
+                self.window.too_many(self.turns.load().out, now)
+            }
+            (Outcome::InDoubt(_), _) | (_, Some(RefusedKind::Shed { .. })) => {
+                self.budget.heard(true);
+                None
+            }
+            (Outcome::Accepted(_) | Outcome::Rejected(_), _) => {
+                self.budget.heard(false);
+                self.window.taken(now)
+            }
+        };
+        if let Some(room) = room {
+            tracing::info!(calls = room, "calls to Plivo at once are adapted to what it takes");
+            self.turns.set_room(room);
         }
     }
 
@@ -198,7 +231,7 @@ impl Delivery {
         let (sender, inbox) = mpsc::unbounded_channel();
         self.journeys().insert(accepted.message.id.clone(), sender);
         let Beginning { attempts, turned_away, doubt, unconfirmed, may_be_sent } = beginning;
-        let unsettled = doubt.map(|_| self.unsettled.enter(&accepted.message.to));
+        let unsettled = doubt.as_ref().map(|_| self.unsettled.enter(&accepted.message.to));
         let start = accepted.start;
         // Taken here and not in the message's own task, since tasks begin in no order.
         let place = (doubt.is_none() && start.is_none_or(|start| start <= now())).then(|| {
@@ -270,7 +303,7 @@ impl Delivery {
 struct Beginning {
     attempts: u32,
     turned_away: u32,
-    doubt: Option<Timestamp>,
+    doubt: Option<Doubt>,
     unconfirmed: Option<Unconfirmed>,
     may_be_sent: bool,
 }

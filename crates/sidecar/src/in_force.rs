@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use plivo_client::{AuthId, AuthToken, ClientConfig, Credentials, Log, PlivoClient};
 use policy_host::PolicyChain;
+use sha2::{Digest as _, Sha256};
 
 use crate::config::{
     App, BreakerSettings, DeliverySettings, Looks, OnUnresolvedTable, Plivo, PolicyEntry,
@@ -33,7 +34,10 @@ pub(crate) struct InForce {
 pub(crate) struct Account {
     pub(crate) client: PlivoClient,
     pub(crate) credentials: Arc<Credentials>,
-    pub(crate) attempts: u32,
+    /// Tells it from other accounts, and from the same at another place, without naming it.
+    pub(crate) mark: Arc<str>,
+    /// Most calls for one message that Plivo turns away for now; until its deadline where absent.
+    pub(crate) attempts: Option<u32>,
     pub(crate) call_timeout: Duration,
     pub(crate) log: Log,
     pub(crate) lifetime: Duration,
@@ -85,6 +89,7 @@ impl Prepared {
         let account = Account {
             client,
             credentials: Arc::new(credentials(plivo)?),
+            mark: mark(plivo),
             attempts: plivo.attempts,
             call_timeout: plivo.call_timeout,
             log: match plivo.log {
@@ -137,6 +142,12 @@ fn client_config(plivo: &Plivo) -> ClientConfig {
         max_idle: plivo.max_connections,
         extra_root_pem: None,
     }
+}
+
+fn mark(plivo: &Plivo) -> Arc<str> {
+    let called = format!("{}\n{}", plivo.base_url.as_str(), plivo.auth_id.expose());
+    let digest = Sha256::digest(called);
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }
 
 fn credentials(plivo: &Plivo) -> Result<Credentials, String> {

@@ -20,17 +20,20 @@ pub(crate) fn accepted(
 }
 
 /// A call to Plivo that begins.
-pub(crate) fn attempt(number: u32, started: Timestamp) -> Attempt {
-    Attempt { number, started, ended: None, outcome: None, http_status: None, code: None }
+pub(crate) fn attempt(number: u32, started: Timestamp, account: &str) -> Attempt {
+    Attempt {
+        number,
+        started,
+        ended: None,
+        outcome: None,
+        http_status: None,
+        code: None,
+        account: Some(account.to_owned()),
+    }
 }
 
-/// The call that began at `started`, with its outcome.
-pub(crate) fn attempt_ended(
-    number: u32,
-    started: Timestamp,
-    outcome: &Outcome,
-    now: Timestamp,
-) -> Attempt {
+/// The call, with its outcome.
+pub(crate) fn attempt_ended(call: Attempt, outcome: &Outcome, now: Timestamp) -> Attempt {
     let meant = match outcome {
         Outcome::Accepted(_) => AttemptOutcome::Accepted,
         Outcome::Rejected(_) => AttemptOutcome::Rejected,
@@ -42,17 +45,17 @@ pub(crate) fn attempt_ended(
         outcome: Some(meant),
         http_status: outcome.status(),
         code: outcome.error_type().map(str::to_owned),
-        ..attempt(number, started)
+        ..call
     }
 }
 
 /// A call that was written down and not made: Plivo had the message already.
-pub(crate) fn overtaken(number: u32, started: Timestamp, now: Timestamp) -> Attempt {
+pub(crate) fn overtaken(call: Attempt, now: Timestamp) -> Attempt {
     Attempt {
         ended: Some(now),
         outcome: Some(AttemptOutcome::NotSent),
         code: Some("overtaken".into()),
-        ..attempt(number, started)
+        ..call
     }
 }
 
@@ -65,7 +68,10 @@ pub(crate) fn given_up(number: u32, started: Timestamp, now: Timestamp) -> Attem
         ended: Some(now),
         outcome: Some(AttemptOutcome::InDoubt),
         code: Some(GIVEN_UP.into()),
-        ..attempt(number, started)
+        http_status: None,
+        account: None,
+        number,
+        started,
     }
 }
 

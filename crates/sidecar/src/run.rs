@@ -222,7 +222,7 @@ impl Sidecar {
         listeners.spawn(poller.run(stop.clone()));
         listeners.spawn(relay.run(stop.clone()));
         listeners.spawn(reloader.run(stop.clone()));
-        listeners.spawn(sweep::run(store, stop.clone()));
+        listeners.spawn(sweep::run(store, Arc::clone(&delivery), stop.clone()));
         let drain = fixed.listen.drain;
         Ok(Self { listeners, stop, draining, in_flight, delivery, drain, ephemeral })
     }

@@ -45,8 +45,9 @@ pub struct Plivo {
     pub call_timeout: Duration,
     /// Most calls to Plivo at once, and most idle connections kept. Default 100.
     pub max_connections: usize,
-    /// Most calls for one message that Plivo turns away for now (429, 503), the first included. Default 3.
-    pub attempts: u32,
+    /// Most calls for one message that Plivo turns away for now (429, 503), the first included. Default: as many as
+    /// there is time for.
+    pub attempts: Option<u32>,
     /// Plivo's `log`, where it is to be sent: `true`, `false`, `content_only` or `number_only`.
     pub log: Option<&'static str>,
 }
@@ -72,7 +73,10 @@ impl Plivo {
         let senders = section.get("senders").map(|item| register(&item)).unwrap_or_default();
         let (connect_timeout, call_timeout) = timeouts(&mut section);
         let max_connections = section.size("max_connections", 100, 1..=10_000);
-        let attempts = section.number("attempts", 3, 1..=20);
+        let attempts = section.get("attempts").and_then(|item| match item.value {
+            DeValue::String(_) => item.word(&[("auto", ())]).and(None),
+            _ => item.number(1..=20),
+        });
         let log = section.get("log").and_then(|item| match item.value {
             DeValue::Boolean(true) => Some("true"),
             DeValue::Boolean(false) => Some("false"),

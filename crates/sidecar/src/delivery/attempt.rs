@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use message::{Timestamp, limits};
+use message::limits;
 use plivo_client::{Outcome, Outgoing};
 use policy_host::Afterwards;
 use store::{AttemptOutcome, Change, Settle, Status, StoreError};
@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 
 use super::accepted::Accepted;
 use super::breaker::Heard;
+use super::doubt::Doubt;
 use super::judge::{End, Next, judge};
 use super::trace::Trace;
 use super::turns::Place;
@@ -42,8 +43,8 @@ pub(super) struct Journey {
     /// Of these, the ones that Plivo turned away for now.
     pub(super) turned_away: u32,
     pub(super) trace: Trace,
-    /// When the call began of which nothing is known, where there is one.
-    pub(super) doubt: Option<Timestamp>,
+    /// The call of which nothing is known, where there is one.
+    pub(super) doubt: Option<Doubt>,
     /// An earlier call may have sent it: whatever the later ones come to, nobody may say that it was not sent.
     pub(super) may_be_sent: bool,
     /// Lives while Plivo may have a message of which we do not know it: this one.
@@ -114,10 +115,11 @@ impl Journey {
             ..Change::at(at)
         };
         store::fail::point("delivery.outcome");
-        self.write(change).await;
+        let is_written = self.write(change).await;
         store::fail::point("delivery.written");
         if let Some(news) = later {
-            self.tell.send_replace(news);
+            // Not written, the next process finds it in doubt, and may send it.
+            self.tell.send_replace(if is_written { news } else { News::Ended(Status::InDoubt) });
         }
         // Only now, so that nobody takes what Plivo has of this message for another's.
         if told == policy_host::Outcome::InDoubt {
@@ -154,8 +156,8 @@ impl Journey {
         if let Some(start) = self.accepted.start.filter(|_| self.doubt.is_none()) {
             self.wait_until(start, Status::Waiting).await?;
         }
-        if let Some(began) = self.doubt {
-            self.resolve(began).await?;
+        if let Some(doubt) = self.doubt.clone() {
+            self.resolve(doubt).await?;
         }
         let mut place = self.place.take().unwrap_or_else(|| self.enter());
         loop {
@@ -169,7 +171,8 @@ impl Journey {
                 Next::Later { least } => self.back_off(least, Metered::No).await?,
                 Next::TurnedAway { least } => {
                     self.turned_away += 1;
-                    if self.turned_away >= self.delivery.account.borrow().attempts {
+                    let most = self.delivery.account.borrow().attempts;
+                    if most.is_some_and(|most| self.turned_away >= most) {
                         return ControlFlow::Break(Stop::End(End::failed("upstream.unavailable")));
                     }
                     self.back_off(least, Metered::Yes).await?;
@@ -177,9 +180,12 @@ impl Journey {
                 Next::Doubt => {
                     // Others to the same number need not wait for what may never be known.
                     drop(place);
-                    self.resolve(self.doubt.unwrap_or_else(now)).await?;
+                    if let Some(doubt) = self.doubt.clone() {
+                        self.resolve(doubt).await?;
+                    }
                     place = self.enter();
-                    self.back_off(None, Metered::Yes).await?;
+                    // It is known that this one has not been sent, whatever becomes of others.
+                    self.back_off(None, Metered::No).await?;
                 }
             }
         }
@@ -189,15 +195,14 @@ impl Journey {
     async fn attempt(&mut self, leave: Leave) -> ControlFlow<Stop, Next> {
         let Leave { account, _turn, pass } = leave;
         let (id, nth, began) = (self.accepted.message.id.clone(), self.attempts, now());
-        let intent = Change {
-            attempt: Some(record::attempt(nth, began)),
-            ..Change::to(Status::Sending, began)
-        };
+        let written = record::attempt(nth, began, &account.mark);
+        let intent =
+            Change { attempt: Some(written.clone()), ..Change::to(Status::Sending, began) };
         match self.delivery.store.change(&id, intent).await {
             Ok(Status::Sending) => {}
             // A report on an earlier call was faster: Plivo has it.
             Ok(further) => {
-                let overtaken = record::overtaken(nth, began, now());
+                let overtaken = record::overtaken(written, now());
                 drop(
                     self.delivery
                         .store
@@ -233,17 +238,23 @@ impl Journey {
         let outcome = call.instrument(self.trace.span(nth)).await;
         store::fail::point("delivery.answered");
         pass.report(Heard::of(&outcome), Instant::now(), fastrand::f64());
+        self.delivery.hear(&outcome, Instant::now());
         let next = judge(&outcome, account.treat_503);
         self.tell_refusal(&outcome);
-        let mut ended = record::attempt_ended(nth, began, &outcome, now());
+        let mut ended = record::attempt_ended(written, &outcome, now());
         if matches!(next, Next::Doubt) {
             // Of a 503 that is the operator's word, whatever the call itself says.
             ended.outcome = Some(AttemptOutcome::InDoubt);
         }
-        let change = Change { attempt: Some(ended), ..Change::at(now()) };
+        let extra_uuids = match &outcome {
+            Outcome::Accepted(receipt) => receipt.extra_uuids.clone(),
+            _ => Vec::new(),
+        };
+        let change = Change { attempt: Some(ended), extra_uuids, ..Change::at(now()) };
         match &next {
             Next::Doubt => {
-                self.doubt = Some(began);
+                let account = Some(account.mark.to_string());
+                self.doubt = Some(Doubt { began, account });
                 let code = Some("send.in_doubt".to_owned());
                 let change = Change { status: Some(Status::InDoubt), error_code: code, ..change };
                 store::fail::point("doubt.begin");
@@ -276,15 +287,15 @@ impl Journey {
         }
     }
 
-    /// Writes what must not be forgotten, for as long as it takes.
-    pub(super) async fn write(&self, change: Change) {
+    /// Writes what must not be forgotten, for as long as it takes; `false` where the process ends before.
+    pub(super) async fn write(&self, change: Change) -> bool {
         let id = &self.accepted.message.id;
         loop {
             match self.delivery.store.change(id, change.clone()).await {
-                Ok(_) => return,
+                Ok(_) => return true,
                 Err(StoreError::NotFound) => {
                     tracing::error!(message.id = %id, "a message has no record any more");
-                    return;
+                    return true;
                 }
                 Err(err) => {
                     tracing::error!(message.id = %id, error = %err, "what became of a message could not be written \
@@ -294,7 +305,7 @@ impl Journey {
             tokio::select! {
                 () = sleep(STORE) => {}
                 // Not written, it is in doubt at the next start.
-                () = self.delivery.stop.cancelled() => return,
+                () = self.delivery.stop.cancelled() => return false,
             }
         }
     }

@@ -21,6 +21,15 @@ pub(super) const FURTHER: u32 = 3;
 const PAGE: u32 = 20;
 const PAGES: u32 = 5;
 
+/// A call of whose outcome nothing is known.
+#[derive(Clone, Debug)]
+pub(super) struct Doubt {
+    /// When it began.
+    pub(super) began: Timestamp,
+    /// A mark of the account that was called: another's list says nothing. None where that was not written down.
+    pub(super) account: Option<String>,
+}
+
 /// What a list says of one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Sighting {

@@ -8,7 +8,7 @@ use store::{Change, Status, StoreError};
 use tokio::time::{Instant, sleep_until};
 
 use super::attempt::{Journey, Stop};
-use super::doubt::{FURTHER, Listed, Sighting, beginning, candidates, earlier, sighting};
+use super::doubt::{Doubt, FURTHER, Listed, Sighting, beginning, candidates, earlier, sighting};
 use super::judge::End;
 use super::waits::obey;
 use super::{News, now};
@@ -25,9 +25,10 @@ struct Seen {
 }
 
 impl Journey {
-    /// Finds out whether Plivo has the message, whose call began at `began`. Continues where it has certainly not been
-    /// sent, and may be tried again.
-    pub(super) async fn resolve(&mut self, began: Timestamp) -> ControlFlow<Stop> {
+    /// Finds out whether Plivo has the message of that call. Continues where it has certainly not been sent, and may be
+    /// tried again.
+    pub(super) async fn resolve(&mut self, doubt: Doubt) -> ControlFlow<Stop> {
+        let began = doubt.began;
         self.trace.leave();
         self.tell.send_replace(News::Ended(Status::InDoubt));
         let settle = self.delivery.account.borrow().settle.clone();
@@ -39,7 +40,7 @@ impl Journey {
         let further = (1..=FURTHER).map(|nth| last * (nth + 1));
         for (nth, after) in settle.iter().copied().chain(further).enumerate() {
             self.wait_in_doubt(clock + after.saturating_sub(gone)).await?;
-            self.look(began, &mut seen).await?;
+            self.look(&doubt, &mut seen).await?;
             // Two lists in a row, and the last one late enough for Plivo to show what it has.
             if seen.absent >= 2 && nth + 1 >= settle.len() {
                 return self.was_not_sent();
@@ -75,10 +76,12 @@ impl Journey {
 
     /// Nobody will find out any more whether Plivo has it.
     pub(super) fn give_up(&mut self) {
-        let Some((began, unsettled)) = self.doubt.zip(self.unsettled.take()) else { return };
+        let Some((doubt, unsettled)) = self.doubt.as_ref().zip(self.unsettled.take()) else {
+            return;
+        };
         // What rests on Plivo's list rests on this: it shows what Plivo has by the last settle time.
         let last = self.delivery.account.borrow().settle.last().copied().unwrap_or_default();
-        unsettled.give_up(began.after(last), now());
+        unsettled.give_up(doubt.began.after(last), now());
     }
 
     fn was_not_sent(&mut self) -> ControlFlow<Stop> {
@@ -91,8 +94,9 @@ impl Journey {
     }
 
     /// Asks Plivo's list once.
-    async fn look(&mut self, began: Timestamp, seen: &mut Seen) -> ControlFlow<Stop> {
-        let Some(free) = self.free(beginning(began)).await else {
+    async fn look(&mut self, doubt: &Doubt, seen: &mut Seen) -> ControlFlow<Stop> {
+        let began = doubt.began;
+        let Some(free) = self.free(doubt, beginning(began)).await else {
             *seen = Seen::default();
             return ControlFlow::Continue(());
         };
@@ -102,7 +106,7 @@ impl Journey {
             if free.cut { Sighting::Unclear } else { sighting(&free.alike, unsettled) };
         if sighting == Sighting::Absent {
             // Where our clock is ahead, Plivo's time of it is before ours; and Plivo may count its parts otherwise.
-            sighting = match self.free(earlier(began)).await {
+            sighting = match self.free(doubt, earlier(began)).await {
                 Some(Listed { alike, otherwise, cut: false })
                     if alike.is_empty() && otherwise.is_empty() =>
                 {
@@ -137,9 +141,14 @@ impl Journey {
     }
 
     /// What Plivo lists since `since` that may be this message and is no other's of ours; none where nobody can tell.
-    async fn free(&self, since: Timestamp) -> Option<Listed> {
+    async fn free(&self, doubt: &Doubt, since: Timestamp) -> Option<Listed> {
         let account = self.delivery.account.borrow().clone();
         let message = &self.accepted.message;
+        if doubt.account.as_deref().is_some_and(|called| *called != *account.mark) {
+            tracing::warn!(message.id = %message.id, "a message in doubt went to another account than the one in \
+             force, whose list tells nothing of it");
+            return None;
+        }
         let mut listed = match candidates(&account, message, since).await {
             Ok(listed) => listed,
             Err(err) => {

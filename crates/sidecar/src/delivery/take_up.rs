@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use message::{E164, MessageId, Settlement, Timestamp};
-use store::{Change, Status, StoreError, Unfinished};
+use store::{Change, Settle, Status, StoreError, Unfinished};
 
 use super::accepted::{Accepted, is_unknown, tried};
 use super::attempt::Journey;
+use super::doubt::Doubt;
 use super::trace::Trace;
 use super::unsettled::LONGEST_DOUBT;
 use super::{Beginning, Delivery, Word, now};
@@ -63,8 +64,9 @@ impl Delivery {
             self.store.change(&left.record.id, change).await?;
             store::fail::point("resume.written");
         }
-        let doubt = unknown.then_some(began);
         let record = &left.record;
+        let account = record.attempts.last().and_then(|last| last.account.clone());
+        let doubt = unknown.then_some(Doubt { began, account });
         // What was tried was confirmed before.
         let key = record.idempotency_key.as_deref().filter(|_| attempts == 0);
         let shared = self.shared.as_deref();
@@ -121,10 +123,42 @@ impl Delivery {
         if left.record.status != Status::Held {
             return Ok(false);
         }
-        let code = Some("send.canceled_in_doubt".to_owned());
-        let change = Change { error_code: code, ..Change::to(Status::Canceled, now()) };
-        let canceled = self.store.change(id, change).await? == Status::Canceled;
+        self.end_held(left, Status::Canceled, "send.canceled_in_doubt").await
+    }
+
+    /// Ends the messages that are held and not worth sending any more: no person decided in time. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read or written.
+    pub(crate) async fn end_overdue(&self) -> Result<usize, StoreError> {
+        let _alone = self.deciding.lock().await;
+        let mut ended = 0;
+        for id in self.store.held_too_long(now()).await? {
+            let Some(left) = self.store.unfinished_one(&id).await? else { continue };
+            if left.record.status == Status::Held && !self.journeys().contains_key(&id) {
+                tracing::warn!(message.id = %id, "nobody decided in time about a message that was held");
+                let is_ended = self.end_held(left, Status::Failed, "send.unresolved").await?;
+                ended += usize::from(is_ended);
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Ends a message that is held. It may have been sent, so what it holds is kept.
+    async fn end_held(
+        &self,
+        left: Unfinished,
+        end: Status,
+        code: &str,
+    ) -> Result<bool, StoreError> {
+        let change = Change {
+            error_code: Some(code.to_owned()),
+            settle: Settle::As(Settlement::Keep),
+            ..Change::to(end, now())
+        };
+        let is_ended = self.store.change(&left.record.id, change).await? == end;
         self.settle(left.holds, Settlement::Keep).await;
-        Ok(canceled)
+        Ok(is_ended)
     }
 }

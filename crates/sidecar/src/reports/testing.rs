@@ -33,7 +33,8 @@ pub(super) fn account(base_url: &str, token: &str) -> Account {
     Account {
         client: PlivoClient::new(config).unwrap(),
         credentials: Arc::new(credentials(token)),
-        attempts: 3,
+        mark: "test".into(),
+        attempts: None,
         call_timeout: Duration::from_secs(15),
         log: Log::Everything,
         lifetime: Duration::from_secs(600),

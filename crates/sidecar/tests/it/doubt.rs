@@ -1,5 +1,6 @@
 //! Messages of which nobody knows whether Plivo took them: found out, never guessed, and never sent twice.
 
+mod elsewhere;
 mod restart;
 mod unreachable;
 

@@ -75,6 +75,7 @@ async fn leave(folder: &Folder, all: &[Left]) {
             outcome: Some(AttemptOutcome::InDoubt),
             http_status: None,
             code: Some("timeout".into()),
+            account: None,
         };
         let attempt = (left.status == Status::InDoubt).then_some(attempt);
         let change = Change { attempt, ..Change::to(left.status, now) };

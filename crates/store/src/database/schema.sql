@@ -54,8 +54,16 @@ CREATE TABLE attempts (
   outcome     TEXT,             -- accepted, rejected, not-sent, in-doubt
   http_status INTEGER,
   code        TEXT,
+  account     TEXT,             -- a mark of the account at Plivo that was called
   PRIMARY KEY (message, number)
 ) WITHOUT ROWID;
+
+-- Further ids of a message that Plivo split, so that no other message is taken for one of them.
+CREATE TABLE other_uuids (
+  uuid    TEXT PRIMARY KEY,
+  message TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX other_uuids_of_message ON other_uuids (message);
 
 -- What policies reserved and charged for the messages above.
 CREATE TABLE holds (

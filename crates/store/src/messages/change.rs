@@ -23,6 +23,8 @@ pub struct Change {
     pub attempt: Option<Attempt>,
     /// What becomes of its holds.
     pub settle: Settle,
+    /// Further ids that Plivo gave it; there should be none.
+    pub extra_uuids: Vec<String>,
     /// When Plivo is asked what became of it.
     pub next_look: Option<Timestamp>,
 }
@@ -59,6 +61,7 @@ impl Change {
             error_code: None,
             attempt: None,
             settle: Settle::NotYet,
+            extra_uuids: Vec::new(),
             next_look: None,
         }
     }
@@ -127,7 +130,10 @@ impl Store {
 }
 
 fn owner_of(connection: &Connection, uuid: &str) -> rusqlite::Result<Option<MessageId>> {
-    let mut query = connection.prepare_cached("SELECT id FROM messages WHERE message_uuid = ?")?;
+    let mut query = connection.prepare_cached(
+        "SELECT id FROM messages WHERE message_uuid = ?1 \
+         UNION ALL SELECT message FROM other_uuids WHERE uuid = ?1",
+    )?;
     let id = |row: &rusqlite::Row<'_>| Ok(MessageId(row.get::<_, String>(0)?.into()));
     query.query_row([uuid], id).optional()
 }
@@ -174,6 +180,10 @@ fn apply(
         afresh,
         change.next_look.map(to_db),
     ])?;
+    for uuid in &change.extra_uuids {
+        let sql = "INSERT OR IGNORE INTO other_uuids (uuid, message) VALUES (?, ?)";
+        connection.prepare_cached(sql)?.execute([uuid.as_str(), &*id.0])?;
+    }
     if let Some(attempt) = &change.attempt {
         put_attempt(connection, &id.0, attempt)?;
     }

@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 use super::{Attempt, AttemptOutcome, Decision, Record, ReportFacts, Status};
 
 /// The columns that [`record`] reads, in its order.
-pub(super) const COLUMNS: &str = "id, app, door, recipient, recipient_hash, sender_kind, sender, type, text, \
- text_hash, \
+pub(super) const COLUMNS: &str = "id, app, door, recipient, recipient_hash, sender_kind, sender, type, text, text_hash, \
      text_bytes, segments, media_urls, media_ids, intent, tags, plivo_log, trackable, traceparent, relay, status, \
      message_uuid, error_code, created, updated, not_before, deadline, decisions, report, looks, next_look, number, \
      idempotency_key, own_id_told";
@@ -67,7 +66,8 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
 /// The attempts of a message, in order.
 pub(super) fn attempts(connection: &Connection, id: &str) -> rusqlite::Result<Vec<Attempt>> {
     let mut query = connection.prepare_cached(
-        "SELECT number, started, ended, outcome, http_status, code FROM attempts WHERE message = ? ORDER BY number",
+        "SELECT number, started, ended, outcome, http_status, code, account FROM attempts WHERE message = ? \
+         ORDER BY number",
     )?;
     let rows = query.query_map([id], |row| {
         let outcome: Option<String> = row.get(3)?;
@@ -78,6 +78,7 @@ pub(super) fn attempts(connection: &Connection, id: &str) -> rusqlite::Result<Ve
             outcome: outcome.and_then(|word| AttemptOutcome::from_word(&word)),
             http_status: row.get(4)?,
             code: row.get(5)?,
+            account: row.get(6)?,
         })
     })?;
     rows.collect()
@@ -91,8 +92,8 @@ pub(super) fn put_attempt(
     attempt: &Attempt,
 ) -> rusqlite::Result<()> {
     let mut put = connection.prepare_cached(
-        "INSERT INTO attempts (message, number, started, ended, outcome, http_status, code) VALUES (?, ?, ?, ?, ?, ?, \
-         ?) \
+        "INSERT INTO attempts (message, number, started, ended, outcome, http_status, code, account) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (message, number) DO UPDATE SET ended = excluded.ended, outcome = excluded.outcome, \
          http_status = excluded.http_status, code = excluded.code",
     )?;
@@ -104,6 +105,7 @@ pub(super) fn put_attempt(
         attempt.outcome.map(AttemptOutcome::as_str),
         attempt.http_status,
         attempt.code.as_deref(),
+        attempt.account.as_deref(),
     ))?;
     if attempt.number > ATTEMPTS {
         let mut cut = connection.prepare_cached(

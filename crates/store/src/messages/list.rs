@@ -137,6 +137,7 @@ pub(crate) fn delete(
     for id in &ids {
         for sql in [
             "DELETE FROM attempts WHERE message = ?",
+            "DELETE FROM other_uuids WHERE message = ?",
             "DELETE FROM reports WHERE message = ?",
             "DELETE FROM holds WHERE message = ? AND kind = 'elsewhere'",
             "DELETE FROM messages WHERE id = ?",

@@ -110,6 +110,8 @@ pub struct Attempt {
     pub http_status: Option<u16>,
     /// Stable code of what went wrong, where something did.
     pub code: Option<String>,
+    /// A mark of the account at Plivo that was called: only there can the message be.
+    pub account: Option<String>,
 }
 
 /// What one call to Plivo meant.

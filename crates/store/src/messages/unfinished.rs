@@ -1,6 +1,6 @@
 //! What a process that ended left behind.
 
-use message::{Dedup, E164, Hold, Message, Timestamp};
+use message::{Dedup, E164, Hold, Message, MessageId, Timestamp};
 use rusqlite::Connection;
 
 use super::Record;
@@ -61,15 +61,29 @@ impl Store {
             .await
     }
 
-    /// The same of one message; none where its way has ended.
+    /// Messages that are held and were not worth sending any more before `now`; at most a hundred.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`].
-    pub async fn unfinished_one(
-        &self,
-        id: &message::MessageId,
-    ) -> Result<Option<Unfinished>, StoreError> {
+    pub async fn held_too_long(&self, now: Timestamp) -> Result<Vec<MessageId>, StoreError> {
+        self.database
+            .list(move |connection| {
+                let mut query = connection.prepare_cached(
+                    "SELECT id FROM messages WHERE status = 'held' AND deadline < ? ORDER BY number LIMIT 100",
+                )?;
+                let ids = query.query_map([to_db(now)], |row| row.get::<_, String>(0))?;
+                Ok(ids.map(|id| id.map(|id| MessageId(id.into()))).collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
+    /// The same as [`Store::unfinished`] of one message; none where its way has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn unfinished_one(&self, id: &MessageId) -> Result<Option<Unfinished>, StoreError> {
         let id = id.0.to_string();
         self.database.read(move |connection| Ok(all(connection, Some(&id))?.pop())).await
     }

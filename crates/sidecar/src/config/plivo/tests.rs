@@ -14,7 +14,7 @@ fn without_the_section_the_environment_and_the_documented_defaults_hold() {
         (plivo.connect_timeout, plivo.call_timeout),
         (Duration::from_secs(3), Duration::from_secs(15))
     );
-    assert_eq!((plivo.max_connections, plivo.attempts, plivo.log), (100, 3, None));
+    assert_eq!((plivo.max_connections, plivo.attempts, plivo.log), (100, None, None));
     assert!(plivo.senders.is_empty(), "{:?}", plivo.senders);
 }
 

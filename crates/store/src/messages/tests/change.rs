@@ -9,7 +9,15 @@ use crate::{Attempt, AttemptOutcome, Change, Settle, Status, Store, StoreError};
 
 fn attempt(number: u32, outcome: Option<AttemptOutcome>) -> Attempt {
     let ended = outcome.map(|_| later(2));
-    Attempt { number, started: later(1), ended, outcome, http_status: Some(202), code: None }
+    Attempt {
+        number,
+        started: later(1),
+        ended,
+        outcome,
+        http_status: Some(202),
+        code: None,
+        account: None,
+    }
 }
 
 /// What the app was told of, in order.
@@ -154,4 +162,20 @@ async fn what_another_ledger_holds_is_known_until_it_is_settled() {
         store.change(&id(which), settle).await.unwrap();
         assert_eq!(held(which).await, [], "{settlement:?}");
     }
+}
+
+#[tokio::test]
+async fn every_id_that_plivo_gave_a_message_is_owned_until_the_message_is_deleted() {
+    let store = open(&in_memory());
+    accept(&store, &["m1"]).await;
+    let split = Change {
+        message_uuid: Some("u1".into()),
+        extra_uuids: vec!["u2".into(), "u3".into()],
+        ..Change::to(Status::Submitted, later(1))
+    };
+    store.change(&id("m1"), split).await.unwrap();
+    for uuid in ["u1", "u2", "u3"] {
+        assert_eq!(store.owner_of(uuid).await.unwrap(), Some(id("m1")), "{uuid}");
+    }
+    assert_eq!(store.owner_of("u4").await.unwrap(), None);
 }

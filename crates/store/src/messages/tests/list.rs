@@ -95,6 +95,7 @@ async fn a_page_has_the_attempts_of_its_messages() {
         outcome: None,
         http_status: None,
         code: None,
+        account: None,
     };
     let call = Change { attempt: Some(attempt.clone()), ..Change::to(Status::Sending, NOW) };
     store.change(&id("m1"), call).await.unwrap();

@@ -91,6 +91,7 @@ async fn what_was_given_up_in_doubt_is_known_by_number_and_by_its_last_call() {
         outcome: None,
         http_status: None,
         code: None,
+        account: None,
     };
     for (which, code) in
         [("m1", "send.unresolved"), ("m2", "upstream.rejected"), ("m3", "send.canceled_in_doubt")]
