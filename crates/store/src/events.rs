@@ -127,6 +127,19 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`].
     pub fn relayed(&self, number: u64, relayed: Relayed) -> Commit<()> {
+        self.write_relayed(number, relayed, 1)
+    }
+
+    /// Writes down what becomes of an event that the app was not called about.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub fn not_called(&self, number: u64, relayed: Relayed) -> Commit<()> {
+        self.write_relayed(number, relayed, 0)
+    }
+
+    fn write_relayed(&self, number: u64, relayed: Relayed, calls: u32) -> Commit<()> {
         let number = i64::try_from(number).unwrap_or(i64::MAX);
         self.database.write(move |connection| {
             let (state, next, fault) = match &relayed {
@@ -135,9 +148,9 @@ impl Store {
                 Relayed::Dead { fault } => ("dead", None, Some(fault)),
             };
             let mut update = connection.prepare_cached(
-                "UPDATE events SET relay = ?2, next_try = ?3, fault = ?4, tries = tries + 1 WHERE number = ?1",
+                "UPDATE events SET relay = ?2, next_try = ?3, fault = ?4, tries = tries + ?5 WHERE number = ?1",
             )?;
-            update.execute((number, state, next, fault))?;
+            update.execute((number, state, next, fault, calls))?;
             crate::fail::point("relay.in_transaction");
             Ok(())
         })

@@ -227,7 +227,7 @@ impl Relay {
         self.busy.insert(number);
         let store = self.store.clone();
         self.calls.spawn(async move {
-            let written = store.relayed(number, relayed).await.is_ok();
+            let written = store.not_called(number, relayed).await.is_ok();
             Done { number, called: None, written }
         });
     }

@@ -74,6 +74,20 @@ async fn of_one_message_only_the_first_event_still_to_be_told_is_due() {
 }
 
 #[tokio::test]
+async fn tries_are_the_calls_that_were_made_and_not_the_times_that_an_event_was_put_off() {
+    let store = two_delivered().await;
+    let event = &store.due_relays(later(60), 10).await.unwrap()[0];
+    let again = || Relayed::Again { at: NOW, fault: "busy".into() };
+    for _ in 0..3 {
+        store.not_called(event.number, again()).await.unwrap();
+    }
+    assert_eq!(due(&store, later(60)).await[0], is("m1", Status::Submitted, 0));
+    store.relayed(event.number, again()).await.unwrap();
+    store.not_called(event.number, again()).await.unwrap();
+    assert_eq!(due(&store, later(60)).await[0], is("m1", Status::Submitted, 1));
+}
+
+#[tokio::test]
 async fn events_of_a_message_without_a_target_are_kept_and_nobody_is_called() {
     let store = open(&in_memory());
     accept(&store, &["m1"]).await;
