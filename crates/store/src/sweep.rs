@@ -15,6 +15,8 @@ const ROWS: u32 = 2_000;
 const GRACE: Duration = Duration::from_secs(60);
 /// Most events for each message that may be kept. A message has two to four on its way.
 const EVENTS_A_MESSAGE: u64 = 4;
+/// Of these, most that apps are still to be called about: an app that is away for days must not fill the store.
+const DUE_A_MESSAGE: u64 = 2;
 /// How often the log is emptied of what is not to be kept.
 const EMPTY_LOG: Duration = Duration::from_secs(60);
 
@@ -61,6 +63,7 @@ impl Store {
             ] {
                 gone += connection.prepare_cached(sql)?.execute((before, ROWS))?;
             }
+            gone += give_up_excess_calls(connection, most_messages.saturating_mul(DUE_A_MESSAGE))?;
             gone += drop_excess_events(connection, most_messages.saturating_mul(EVENTS_A_MESSAGE))?;
             let messages = "SELECT id FROM messages WHERE live = 0 AND updated <= ? ORDER BY updated LIMIT ?";
             gone += delete(connection, messages, (old, ROWS))?;
@@ -85,6 +88,24 @@ fn drop_excess_events(connection: &Connection, most: u64) -> rusqlite::Result<us
     }
     let sql = "DELETE FROM events WHERE number IN (SELECT number FROM events WHERE relay IS NOT 'due' ORDER BY number \
      LIMIT ?)";
+    connection.prepare_cached(sql)?.execute([i64::try_from(excess).unwrap_or(i64::MAX)])
+}
+
+/// Of too many events that apps are still to be called about, the oldest become dead letters.
+fn give_up_excess_calls(connection: &Connection, most: u64) -> rusqlite::Result<usize> {
+    if rows_of(connection, "events")? <= most {
+        return Ok(0);
+    }
+    let due = "SELECT count(*) FROM events WHERE relay = 'due'";
+    let due: i64 = connection.prepare_cached(due)?.query_row([], |row| row.get(0))?;
+    let excess = u64::try_from(due).unwrap_or(0).saturating_sub(most).min(u64::from(ROWS));
+    if excess == 0 {
+        return Ok(0);
+    }
+    tracing::error!(events = excess, "too many events wait for their apps; the oldest are kept as dead letters");
+    let sql = "UPDATE events SET relay = 'dead', next_try = NULL, fault = coalesce(fault || '; ', '') || \
+     'too many events wait for their apps' WHERE number IN \
+     (SELECT number FROM events WHERE relay = 'due' ORDER BY number LIMIT ?)";
     connection.prepare_cached(sql)?.execute([i64::try_from(excess).unwrap_or(i64::MAX)])
 }
 

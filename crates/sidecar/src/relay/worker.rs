@@ -158,7 +158,7 @@ impl Relay {
     }
 
     async fn step(&mut self, event: &Event) -> Step {
-        let record = match self.store.get(None, &event.message).await {
+        let record = match self.store.to_be_told(&event.message).await {
             Ok(Some(record)) => record,
             Ok(None) => return self.give_up(event, "its message is not kept any more"),
             Err(_) => return Step::Leave,

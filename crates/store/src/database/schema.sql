@@ -45,6 +45,13 @@ CREATE INDEX messages_open ON messages (number) WHERE status IN ('accepted', 'wa
 CREATE INDEX messages_to_look_at ON messages (next_look) WHERE next_look IS NOT NULL;
 CREATE INDEX messages_ended ON messages (updated) WHERE live = 0;
 
+-- Messages that made room, or are over, while their apps are still to be told of them: the same columns, no text. They
+-- go with the last event that is due or dead.
+CREATE TABLE departed AS SELECT * FROM messages WHERE false;
+CREATE UNIQUE INDEX departed_by_id ON departed (id);
+CREATE TRIGGER departed_attempts AFTER DELETE ON departed
+  BEGIN DELETE FROM attempts WHERE message = OLD.id; END;
+
 -- Every call to Plivo: written before its first byte, completed by its outcome.
 CREATE TABLE attempts (
   message     TEXT NOT NULL,
@@ -134,6 +141,12 @@ CREATE INDEX events_of_message ON events (message, number);
 CREATE INDEX events_due ON events (next_try) WHERE relay = 'due';
 CREATE INDEX events_dead ON events (app, number) WHERE relay = 'dead';
 CREATE INDEX events_by_time ON events (at);
+CREATE TRIGGER departed_are_told AFTER UPDATE OF relay ON events WHEN OLD.relay IN ('due', 'dead')
+  BEGIN DELETE FROM departed WHERE id = OLD.message AND NOT EXISTS
+    (SELECT 1 FROM events WHERE message = OLD.message AND relay IN ('due', 'dead')); END;
+CREATE TRIGGER departed_are_given_up AFTER DELETE ON events WHEN OLD.relay IN ('due', 'dead')
+  BEGIN DELETE FROM departed WHERE id = OLD.message AND NOT EXISTS
+    (SELECT 1 FROM events WHERE message = OLD.message AND relay IN ('due', 'dead')); END;
 
 -- How many rows the bounded tables have.
 CREATE TABLE sizes (

@@ -59,6 +59,20 @@ impl Store {
         self.one("id", app, id.0.to_string()).await
     }
 
+    /// The record with this id, for a call to its app: one that made room is there until its app has been told, without
+    /// its text.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn to_be_told(&self, id: &MessageId) -> Result<Option<Record>, StoreError> {
+        let id = id.0.to_string();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM messages WHERE id = ?1 UNION ALL SELECT {COLUMNS} FROM departed WHERE id = ?1"
+        );
+        self.database.read(move |connection| found(connection, &sql, [&id])).await
+    }
+
     /// The app's record that Plivo knows by this UUID.
     ///
     /// # Errors
@@ -93,14 +107,17 @@ impl Store {
         let sql = format!(
             "SELECT {COLUMNS} FROM messages WHERE {column} = ?1 AND (?2 IS NULL OR app = ?2)"
         );
-        self.database
-            .read(move |connection| {
-                let mut query = connection.prepare_cached(&sql)?;
-                let found = query.query_row((&value, &app), record).optional()?;
-                Ok(found.map(|found| with_attempts(connection, found)).transpose()?)
-            })
-            .await
+        self.database.read(move |connection| found(connection, &sql, (&value, &app))).await
     }
+}
+
+fn found(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+) -> Result<Option<Record>, Fault> {
+    let found = connection.prepare_cached(sql)?.query_row(params, record).optional()?;
+    Ok(found.map(|found| with_attempts(connection, found)).transpose()?)
 }
 
 impl Conditions {
@@ -124,7 +141,7 @@ impl Conditions {
 }
 
 /// Deletes the messages whose ids `which` selects, and all that belongs to them but their events and charges, which
-/// have a time of their own.
+/// have a time of their own. What apps are still to be told of them is kept until they are.
 pub(crate) fn delete(
     connection: &Connection,
     which: &str,
@@ -136,7 +153,10 @@ pub(crate) fn delete(
         .collect::<Result<_, _>>()?;
     for id in &ids {
         for sql in [
-            "DELETE FROM attempts WHERE message = ?",
+            "INSERT INTO departed SELECT * FROM messages WHERE id = ?1 AND EXISTS \
+             (SELECT 1 FROM events WHERE message = ?1 AND relay IN ('due', 'dead'))",
+            "UPDATE departed SET text = NULL WHERE id = ?",
+            "DELETE FROM attempts WHERE message = ?1 AND NOT EXISTS (SELECT 1 FROM departed WHERE id = ?1)",
             "DELETE FROM other_uuids WHERE message = ?",
             "DELETE FROM reports WHERE message = ?",
             "DELETE FROM holds WHERE message = ? AND kind = 'elsewhere'",

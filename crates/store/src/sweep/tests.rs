@@ -6,7 +6,7 @@ use super::*;
 use crate::fixtures::{
     NOW, accept, bring, folder, id, ids, in_file, in_memory, later, new, open, relayed,
 };
-use crate::{Change, Claim, Fingerprint, Relayed, Status, StoreOptions, StoredAnswer};
+use crate::{Attempt, Change, Claim, Fingerprint, Relayed, Status, StoreOptions, StoredAnswer};
 
 const DAY: u64 = 86_400;
 
@@ -104,6 +104,64 @@ async fn events_of_messages_that_made_room_are_bounded_too() {
     let left = store.events_after("billing", 0, 100).await.unwrap();
     let of: Vec<&str> = left.iter().map(|event| &*event.message.0).collect();
     assert_eq!(of, ["m16", "m16", "m17", "m17", "m18", "m18", "m19", "m19"]);
+}
+
+#[tokio::test]
+async fn what_an_app_is_still_to_be_told_outlasts_its_message_and_no_longer() {
+    let store = open(&StoreOptions { most_messages: 1, ..in_memory() });
+    let departed = async || [count(&store, "departed").await, count(&store, "attempts").await];
+    store.accept(vec![relayed("m1")], None).await.unwrap();
+    let (outcome, http_status, code) = (None, None, None);
+    let attempt =
+        Attempt { number: 1, started: NOW, ended: Some(NOW), outcome, http_status, code };
+    let sent = Change { attempt: Some(attempt), ..Change::to(Status::Submitted, NOW) };
+    store.change(&id("m1"), sent).await.unwrap();
+    bring(&store, "m1", Status::Delivered).await;
+    accept(&store, &["m2"]).await;
+
+    assert_eq!((ids(&store).await, departed().await), (vec!["m2".to_owned()], [1, 1]));
+    let record = store.to_be_told(&id("m1")).await.unwrap().unwrap();
+    assert_eq!((record.status, record.text, record.attempts.len()), (Status::Delivered, None, 1));
+    assert_eq!(record.relay, relayed("m1").record.relay);
+
+    let fault = || "410".to_owned();
+    let events = store.events_of(&id("m1")).await.unwrap();
+    store.relayed(events[0].number, Relayed::Dead { fault: fault() }).await.unwrap();
+    store.relayed(events[1].number, Relayed::Done).await.unwrap();
+    assert_eq!(departed().await, [1, 1], "a dead letter may be revived");
+    store.revive_dead_letters("billing", NOW).await.unwrap();
+    assert!(store.to_be_told(&id("m1")).await.unwrap().is_some());
+    store.relayed(events[0].number, Relayed::Done).await.unwrap();
+    assert_eq!(departed().await, [0, 0]);
+    assert_eq!(store.to_be_told(&id("m1")).await, Ok(None));
+}
+
+#[tokio::test]
+async fn of_too_many_events_that_wait_for_their_apps_the_oldest_become_dead_letters() {
+    let store = open(&StoreOptions { most_messages: 2, ..in_memory() });
+    for n in 0..6 {
+        let which = format!("m{n}");
+        store.accept(vec![relayed(&which)], None).await.unwrap();
+        bring(&store, &which, Status::Failed).await;
+    }
+    store.sweep(NOW).await.unwrap();
+    let of = |events: Vec<crate::Event>| -> Vec<String> {
+        events.into_iter().map(|event| event.message.to_string()).collect()
+    };
+    assert_eq!(of(store.due_relays(NOW, 10).await.unwrap()), ["m2", "m3", "m4", "m5"]);
+    let dead = store.dead_letters(None, 10).await.unwrap();
+    assert!(dead[0].fault.as_deref().unwrap().contains("too many"), "{dead:?}");
+    assert_eq!(of(dead), ["m1", "m0"]);
+    // All of them are more than may be: the dead go.
+    for n in 6..12 {
+        let which = format!("m{n}");
+        store.accept(vec![relayed(&which)], None).await.unwrap();
+        bring(&store, &which, Status::Failed).await;
+    }
+    while store.sweep(NOW).await.unwrap() > 0 {}
+    assert_eq!(of(store.due_relays(NOW, 20).await.unwrap()), ["m8", "m9", "m10", "m11"]);
+    assert_eq!(of(store.dead_letters(None, 20).await.unwrap()), ["m7", "m6", "m5", "m4"]);
+    assert_eq!((count(&store, "events").await, count(&store, "departed").await), (8, 6));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
-use store::Status;
+use store::{Status, StoreOptions};
 
 use super::*;
 use crate::relay::subscriber::PlivoToken;
@@ -241,14 +241,41 @@ async fn what_was_not_told_is_told_by_the_next_worker() {
     accept(&store, "m1", Some(app.url("/"))).await;
     become_(&store, "m1", Status::Submitted, now()).await;
     let due = store.due_relays(now(), 10).await.unwrap();
+    let (stop, task) = next_worker(&store, &app);
+    assert_eq!(json(&app.next().await.body)["id"], event::id(&due[0]));
+    stop.cancel();
+    task.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_app_is_told_of_messages_that_made_room_meanwhile() {
+    let mut app = App::start().await;
+    let options = StoreOptions { most_messages: 1, ..StoreOptions::default() };
+    let store = Store::open(options, now()).unwrap();
+    for id in ["m1", "m2", "m3"] {
+        accept(&store, id, Some(app.url("/"))).await;
+        become_(&store, id, Status::Failed, now()).await;
+    }
+    let (stop, task) = next_worker(&store, &app);
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let event = json(&app.next().await.body);
+        assert_eq!(event["data"]["to"], "+14155550123", "{event}");
+        told.push(event["subject"].as_str().unwrap().to_owned());
+    }
+    told.sort();
+    assert_eq!(told, ["m1", "m2", "m3"]);
+    stop.cancel();
+    task.await.unwrap();
+}
+
+/// A worker for what is in `store`, until it is stopped.
+fn next_worker(store: &Store, app: &App) -> (CancellationToken, tokio::task::JoinHandle<()>) {
     let origin = url::Url::parse(&app.url("/")).unwrap().origin();
     let keys = vec![WebhookKey::read("words").unwrap()];
     let subscriber = Subscriber { allow: vec![origin], keys, ..Subscriber::default() };
     let subscribers = Arc::new(move |_: &str| Some(subscriber.clone()));
     let next = Relay::new(store.clone(), Source::of(store.secret()), subscribers).unwrap();
     let stop = CancellationToken::new();
-    let task = tokio::spawn(next.run(stop.clone()));
-    assert_eq!(json(&app.next().await.body)["id"], event::id(&due[0]));
-    stop.cancel();
-    task.await.unwrap();
+    (stop.clone(), tokio::spawn(next.run(stop)))
 }
