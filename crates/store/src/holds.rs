@@ -80,7 +80,7 @@ pub(crate) fn insert(connection: &Connection, holds: &[SavedHold]) -> rusqlite::
 }
 
 /// Ends a message's holds. Of what is given back nothing stays but, for later charges on the same pace, how much they
-/// were put off by it.
+/// were put off by it. Of what is kept by the calendar a sum stays, since a period may be a month.
 pub(crate) fn settle(
     connection: &Connection,
     id: &MessageId,
@@ -88,7 +88,13 @@ pub(crate) fn settle(
 ) -> rusqlite::Result<()> {
     let statements: &[&str] = match settlement {
         // Another ledger keeps what it was told to keep.
-        Settlement::Keep => &["DELETE FROM holds WHERE message = ? AND kind = 'elsewhere'"],
+        Settlement::Keep => &[
+            "INSERT INTO spent (owner, name, kind, at, ends, amount, token) \
+             SELECT owner, name, kind, at, ends, amount, token FROM holds WHERE message = ? AND kind LIKE 'calendar %' \
+             ON CONFLICT (owner, name, kind, at) DO UPDATE SET amount = amount + excluded.amount, \
+             ends = max(ends, excluded.ends), token = max(token, excluded.token)",
+            "DELETE FROM holds WHERE message = ? AND (kind = 'elsewhere' OR kind LIKE 'calendar %')",
+        ],
         Settlement::GiveBack => &[
             "UPDATE holds SET kind = 'gcra-given-back' WHERE message = ? AND kind = 'gcra'",
             "DELETE FROM holds WHERE message = ? AND kind != 'gcra-given-back'",
@@ -111,19 +117,22 @@ pub(crate) fn of(connection: &Connection, id: &MessageId) -> rusqlite::Result<Ve
 /// The latest token that was written down of the policies' own ledger, whatever is known of its hold; another's are its
 /// own.
 pub(crate) fn last_token(connection: &Connection) -> rusqlite::Result<u64> {
-    let sql = "SELECT coalesce(max(token), 0) FROM holds WHERE token < ?";
+    let sql = "SELECT max(coalesce((SELECT max(token) FROM holds WHERE token < ?), 0), \
+     coalesce((SELECT max(token) FROM spent), 0))";
     let last: i64 = connection.query_row(sql, [OTHERS], |row| row.get(0))?;
     Ok(u64::from_ne_bytes(last.to_ne_bytes()))
 }
 
-/// Every hold that still counts at `now`, in the order they were made.
+/// Every hold that still counts at `now`, in the order they were made; what was spent of a period as one.
 pub(crate) fn all(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<RestoredHold>> {
     let mut query = connection.prepare(
         "SELECT token, owner, name, message, kind, at, ends, amount, level - given_back, EXISTS (SELECT 1 FROM \
          messages \
          WHERE id = counting.message AND status IN ('accepted', 'waiting', 'sending', 'retry_wait', 'in_doubt', 'held')) \
          FROM (SELECT *, sum(CASE kind WHEN 'gcra-given-back' THEN amount ELSE 0 END) \
-         OVER (PARTITION BY owner, name ORDER BY token) AS given_back FROM holds WHERE ends > ?) AS counting \
+         OVER (PARTITION BY owner, name ORDER BY token) AS given_back FROM \
+         (SELECT token, message, owner, kind, name, at, ends, amount, level FROM holds UNION ALL \
+         SELECT token, '', owner, kind, name, at, ends, amount, 0 FROM spent) WHERE ends > ?) AS counting \
          WHERE kind NOT IN ('elsewhere', 'gcra-given-back') ORDER BY token",
     )?;
     let rows = query.query_map([to_db(now)], |row| {

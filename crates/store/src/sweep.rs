@@ -54,6 +54,8 @@ impl Store {
             for (sql, before) in [
                 ("DELETE FROM holds WHERE (token, message) IN (SELECT token, message FROM holds WHERE ends <= ? LIMIT \
                  ?)", over),
+                ("DELETE FROM spent WHERE (owner, name, kind, at) IN (SELECT owner, name, kind, at FROM spent \
+                 WHERE ends <= ? LIMIT ?)", over),
                 ("DELETE FROM policy_state WHERE (owner, key) IN (SELECT owner, key FROM policy_state WHERE ends <= ? \
                  LIMIT ?)", over),
                 ("DELETE FROM idempotency_keys WHERE rowid IN (SELECT rowid FROM idempotency_keys WHERE ends <= ? \

@@ -72,7 +72,7 @@ CREATE TABLE other_uuids (
 ) WITHOUT ROWID;
 CREATE INDEX other_uuids_of_message ON other_uuids (message);
 
--- What policies reserved and charged for the messages above.
+-- What policies reserved and charged for the messages above; charges by the calendar only while they may be given back.
 CREATE TABLE holds (
   token   INTEGER NOT NULL,     -- the order in which they were made
   message TEXT NOT NULL,
@@ -87,6 +87,19 @@ CREATE TABLE holds (
 ) WITHOUT ROWID;
 CREATE INDEX holds_of_message ON holds (message);
 CREATE INDEX holds_by_end ON holds (ends);
+
+-- What was charged for good against limits by the calendar: a sum for each limit and key in each period.
+CREATE TABLE spent (
+  owner  TEXT NOT NULL,
+  name   TEXT NOT NULL,         -- as above, like the rest
+  kind   TEXT NOT NULL,
+  at     INTEGER NOT NULL,
+  ends   INTEGER NOT NULL,
+  amount INTEGER NOT NULL,
+  token  INTEGER NOT NULL,      -- of the latest charge
+  PRIMARY KEY (owner, name, kind, at)
+) WITHOUT ROWID;
+CREATE INDEX spent_by_end ON spent (ends);
 
 -- What policies keep besides: their own values and counters.
 CREATE TABLE policy_state (

@@ -1,13 +1,13 @@
 //! Looking messages up.
 
-use message::{E164, MessageId};
+use message::{E164, MessageId, Settlement};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Params};
 
 use super::columns::{COLUMNS, attempts, record};
 use super::{Record, Simple, Status};
 use crate::database::Fault;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, holds};
 
 /// Most records in one [`Page`].
 const PAGE: usize = 100;
@@ -152,6 +152,8 @@ pub(crate) fn delete(
         .query_map(params, |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for id in &ids {
+        // Some were ended by a report to a process that died before it settled them.
+        holds::settle(connection, &MessageId(id.as_str().into()), Settlement::Keep)?;
         for sql in [
             "INSERT INTO departed SELECT * FROM messages WHERE id = ?1 AND EXISTS \
              (SELECT 1 FROM events WHERE message = ?1 AND relay IN ('due', 'dead'))",
@@ -159,7 +161,6 @@ pub(crate) fn delete(
             "DELETE FROM attempts WHERE message = ?1 AND NOT EXISTS (SELECT 1 FROM departed WHERE id = ?1)",
             "DELETE FROM other_uuids WHERE message = ?",
             "DELETE FROM reports WHERE message = ?",
-            "DELETE FROM holds WHERE message = ? AND kind = 'elsewhere'",
             "DELETE FROM messages WHERE id = ?",
         ] {
             connection.prepare_cached(sql)?.execute([id])?;
