@@ -11,6 +11,7 @@ mod breaker;
 mod budget;
 mod doubt;
 mod judge;
+mod load;
 mod resolve;
 mod rolling;
 mod room;
@@ -39,6 +40,7 @@ use self::attempt::Journey;
 use self::breaker::Breakers;
 use self::budget::RetryBudget;
 use self::doubt::Doubt;
+use self::load::Load;
 use self::room::Room;
 use self::trace::Trace;
 use self::turns::{Class, Turns};
@@ -51,6 +53,7 @@ use crate::shared::{Shared, Unconfirmed};
 pub(crate) use self::accepted::{About, Acceptance, Ready};
 pub(crate) use self::attempt::SHORTEST;
 pub(crate) use self::breaker::{Reason, Standing, State};
+pub(crate) use self::load::ALLOWED;
 pub(crate) use self::room::Seat;
 
 /// Sends what was cleared.
@@ -68,6 +71,7 @@ pub(crate) struct Delivery {
     window: Window,
     breakers: Breakers,
     budget: RetryBudget,
+    load: Load,
     unsettled: Unsettled,
     /// The messages on their way, by id, and how to speak to each.
     journeys: Mutex<HashMap<MessageId, mpsc::UnboundedSender<Word>>>,
@@ -139,6 +143,7 @@ impl Delivery {
             window,
             breakers,
             budget,
+            load: Load::default(),
             unsettled: Unsettled::default(),
             journeys: Mutex::default(),
             room: Room::default(),
@@ -214,6 +219,11 @@ impl Delivery {
     /// Where the breaker of the account stands.
     pub(crate) fn standing(&self) -> Standing {
         self.breakers.standing()
+    }
+
+    /// Calls that sends have made in the time that [`ALLOWED`] is about.
+    pub(crate) fn recent_calls(&self) -> u32 {
+        self.load.lately(Instant::now())
     }
 
     /// Messages accepted whose outcome is not known and that no call is out for.

@@ -20,7 +20,7 @@ pub struct StoreOptions {
     pub hash_key: Option<Secret>,
     /// How long messages that ask nothing more of us are kept, and events.
     pub retention: Duration,
-    /// Most messages; the oldest that ask nothing more of us make room.
+    /// Most messages; the oldest that ask nothing more of us make room, then those that Plivo is only asked about.
     pub most_messages: u64,
     /// How long answers are kept under their idempotency keys; clamped to [`RETENTIONS`](crate::RETENTIONS).
     pub key_retention: Duration,

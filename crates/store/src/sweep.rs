@@ -104,7 +104,10 @@ fn give_up_excess_calls(connection: &Connection, most: u64) -> rusqlite::Result<
     if excess == 0 {
         return Ok(0);
     }
-    tracing::error!(events = excess, "too many events wait for their apps; the oldest are kept as dead letters");
+    tracing::error!(
+        events = excess,
+        "too many events wait for their apps; the oldest are kept as dead letters"
+    );
     let sql = "UPDATE events SET relay = 'dead', next_try = NULL, fault = coalesce(fault || '; ', '') || \
      'too many events wait for their apps' WHERE number IN \
      (SELECT number FROM events WHERE relay = 'due' ORDER BY number LIMIT ?)";

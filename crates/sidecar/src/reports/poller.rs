@@ -1,22 +1,23 @@
 //! Asks Plivo what became of messages that no report tells of: there is no public URL, or it has been silent.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use message::Timestamp;
+use message::{MessageId, Timestamp};
 use plivo_client::{Found, LookupError};
 use store::{Change, Record, Report, ReportFacts};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, field};
 
 use super::{AuthTokens, Reports, codes, spans, state};
 use crate::config::Looks;
-use crate::delivery::State;
+use crate::delivery::{ALLOWED, State};
 
-/// Least time between two questions: a sixth of what Plivo allows an account (300 in 5 s, "API overview"), since sends
-/// come first.
-const APART: Duration = Duration::from_millis(100);
+/// Most questions at once.
+const AT_ONCE: usize = 32;
 /// Between two looks at what is due.
 const IDLE: Duration = Duration::from_secs(1);
 /// Longest pause after Plivo could not be asked.
@@ -32,6 +33,17 @@ pub(crate) struct Poller {
     free: Instant,
     /// How often in a row Plivo could not be asked.
     failures: u32,
+    /// The latest question was answered, so that the next need not wait for one another.
+    well: bool,
+    asking: JoinSet<Ended>,
+    /// The messages that are being asked about; the store still calls them due.
+    busy: HashSet<MessageId>,
+}
+
+/// A question's end.
+struct Ended {
+    record: Record,
+    asked: Asked,
 }
 
 /// How a question ended.
@@ -46,7 +58,9 @@ enum Asked {
 
 impl Poller {
     pub(crate) fn new(reports: Arc<Reports>, tokens: Arc<AuthTokens>) -> Self {
-        Self { reports, tokens, free: Instant::now(), failures: 0 }
+        let (asking, busy) = (JoinSet::new(), HashSet::new());
+        let free = Instant::now();
+        Self { reports, tokens, free, failures: 0, well: false, asking, busy }
     }
 
     /// Asks whatever is due until `stop`. What was to be asked is in the store, so that a restart goes on.
@@ -56,14 +70,18 @@ impl Poller {
                 pause = self.round() => pause,
                 () = stop.cancelled() => return,
             };
-            tokio::select! {
-                () = sleep(pause) => {}
-                () = stop.cancelled() => return,
+            let next = Instant::now() + pause;
+            loop {
+                tokio::select! {
+                    () = sleep_until(next) => break,
+                    Some(ended) = self.asking.join_next() => drop(self.end(ended.ok()).await),
+                    () = stop.cancelled() => return,
+                }
             }
         }
     }
 
-    /// Asks about what is due now, and returns how long to wait.
+    /// Asks about what is due now, without waiting for the last answers, and returns how long to wait.
     async fn round(&mut self) -> Duration {
         // A change of credentials is seen here even where no report comes for long.
         let account = self.reports.delivery.account();
@@ -71,34 +89,82 @@ impl Poller {
         if !self.may_ask() {
             return IDLE;
         }
-        let due = match self.reports.store.due_looks(now(), PAGE).await {
+        let most = PAGE + u32::try_from(self.busy.len()).unwrap_or(0);
+        let mut due = match self.reports.store.due_looks(now(), most).await {
             Ok(due) => due,
             Err(err) => {
                 tracing::warn!(error = %err, "what Plivo is to be asked about could not be read");
                 return IDLE;
             }
         };
-        let more = due.len() == PAGE as usize;
+        due.retain(|record| !self.busy.contains(&record.id));
+        let more = due.len() >= PAGE as usize;
         for record in due {
-            sleep_until(self.free).await;
-            self.free = Instant::now() + APART;
+            if let Some(pause) = self.turn().await {
+                return pause;
+            }
             if !self.may_ask() {
                 return IDLE;
             }
+            self.busy.insert(record.id.clone());
             let span = spans::look(&record);
-            match self.look(&record).instrument(span).await {
-                Asked::Answered => self.failures = 0,
-                Asked::Unwritten => return IDLE,
-                Asked::Later(least) => {
-                    let doubled = IDLE.saturating_mul(1 << self.failures.min(6));
-                    self.failures += 1;
-                    let pause = doubled.max(least).min(LONGEST_PAUSE);
-                    self.put_off(&record, pause).await;
-                    return pause;
-                }
+            let question = look(Arc::clone(&self.reports), record).instrument(span);
+            if self.well {
+                self.asking.spawn(question);
+                continue;
+            }
+            // One finds out for all of them.
+            let ended = question.await;
+            if let Some(pause) = self.end(Some(ended)).await {
+                return pause;
             }
         }
         if more { Duration::ZERO } else { IDLE }
+    }
+
+    /// Waits until the next question may be asked; how long to wait instead, where one that ends meanwhile says so.
+    async fn turn(&mut self) -> Option<Duration> {
+        loop {
+            let has_room = self.asking.len() < AT_ONCE;
+            tokio::select! {
+                () = sleep_until(self.free), if has_room => break,
+                Some(ended) = self.asking.join_next() => {
+                    if let Some(pause) = self.end(ended.ok()).await {
+                        return Some(pause);
+                    }
+                }
+            }
+        }
+        let delivery = &self.reports.delivery;
+        let percent = delivery.account().looks.percent;
+        self.free = Instant::now() + apart(percent, delivery.recent_calls());
+        None
+    }
+
+    /// Takes a question's end down, and returns how long to wait where no more are to be asked now.
+    async fn end(&mut self, ended: Option<Ended>) -> Option<Duration> {
+        // A question that panicked leaves its message as busy, which keeps the fault from coming again and again.
+        let Ended { record, asked } = ended?;
+        let pause = match asked {
+            Asked::Answered => {
+                (self.failures, self.well) = (0, true);
+                None
+            }
+            Asked::Unwritten => Some(IDLE),
+            Asked::Later(least) => {
+                // Of many at once the first tells; the others were on their way.
+                if self.well || self.asking.is_empty() {
+                    self.failures += 1;
+                }
+                self.well = false;
+                let doubled = IDLE.saturating_mul(1 << self.failures.saturating_sub(1).min(6));
+                let pause = doubled.max(least).min(LONGEST_PAUSE);
+                self.put_off(&record, pause).await;
+                Some(pause)
+            }
+        };
+        self.busy.remove(&record.id);
+        pause
     }
 
     /// Sends first: where they are held back, questions are too.
@@ -125,45 +191,58 @@ impl Poller {
             tracing::warn!(message.id = %record.id, error = %err, "a question to Plivo could not be put off");
         }
     }
+}
 
-    /// Asks once about one message.
-    async fn look(&self, record: &Record) -> Asked {
-        let Some(uuid) = &record.message_uuid else { return Asked::Answered };
-        let account = self.reports.delivery.account();
-        let asked =
-            account.client.get_message(&account.credentials, uuid, account.call_timeout).await;
-        let span = tracing::Span::current();
-        if let Err(err) = &asked {
-            span.record("error.type", kind(err));
-            span.record("otel.status_code", "ERROR");
-        }
-        let found = match asked {
-            Ok(found) => found,
-            Err(err) => match postponed(&err) {
-                Some(least) => return Asked::Later(least),
-                // Something is wrong with this one message; the others are asked about all the same.
-                None => None,
-            },
-        };
-        if let Some(found) = found {
-            span.record("plivo.status", field::display(state::kept(&found.message_state)));
-            if let Err(err) = self.reports.take(record, report(found, uuid), now()).await {
-                tracing::warn!(message.id = %record.id, error = %err, "what Plivo said of a message could not be \
-                 written down");
-                return Asked::Unwritten;
-            }
-        }
-        let next = next_look(&account.looks, record.looks + 1, now());
-        if next.is_none() {
-            tracing::info!(message.id = %record.id, looks = record.looks + 1, "no report came for a message, and none \
-             is waited for any more");
-        }
-        // Only of a message that has not ended: one that has is looked at no more.
-        match self.reports.store.looked(&record.id, next).await {
-            Ok(()) => Asked::Answered,
-            Err(_) => Asked::Unwritten,
+/// Asks once about one message.
+async fn look(reports: Arc<Reports>, record: Record) -> Ended {
+    let asked = asked(&reports, &record).await;
+    Ended { record, asked }
+}
+
+async fn asked(reports: &Reports, record: &Record) -> Asked {
+    let Some(uuid) = &record.message_uuid else { return Asked::Answered };
+    let account = reports.delivery.account();
+    let asked = account.client.get_message(&account.credentials, uuid, account.call_timeout).await;
+    let span = tracing::Span::current();
+    if let Err(err) = &asked {
+        span.record("error.type", kind(err));
+        span.record("otel.status_code", "ERROR");
+    }
+    let found = match asked {
+        Ok(found) => found,
+        Err(err) => match postponed(&err) {
+            Some(least) => return Asked::Later(least),
+            // Something is wrong with this one message; the others are asked about all the same.
+            None => None,
+        },
+    };
+    if let Some(found) = found {
+        span.record("plivo.status", field::display(state::kept(&found.message_state)));
+        if let Err(err) = reports.take(record, report(found, uuid), now()).await {
+            tracing::warn!(message.id = %record.id, error = %err, "what Plivo said of a message could not be written \
+             down");
+            return Asked::Unwritten;
         }
     }
+    let next = next_look(&account.looks, record.looks + 1, now());
+    if next.is_none() {
+        tracing::info!(message.id = %record.id, looks = record.looks + 1, "no report came for a message, and none is \
+         waited for any more");
+    }
+    // Only of a message that has not ended: one that has is looked at no more.
+    match reports.store.looked(&record.id, next).await {
+        Ok(()) => Asked::Answered,
+        Err(_) => Asked::Unwritten,
+    }
+}
+
+/// Least time between two questions, by their share of what Plivo allows an account and by the calls that sends have
+/// made lately, which come first.
+fn apart(percent: u32, calls: u32) -> Duration {
+    let (allowed, within) = ALLOWED;
+    let share = allowed * percent.min(100) / 100;
+    // One is always asked now and then, so that what waits for it comes to its end.
+    within / share.min(allowed.saturating_sub(calls)).max(1)
 }
 
 /// When to look after `made` looks; none where it was looked for long enough.

@@ -44,7 +44,11 @@ pub(super) fn account(base_url: &str, token: &str) -> Account {
         breaker: BreakerSettings::default(),
         retry_percent: 20,
         settle: [second].into(),
-        looks: Looks { steps: [5, 30].map(Duration::from_secs).into(), until: 100 * second },
+        looks: Looks {
+            steps: [5, 30].map(Duration::from_secs).into(),
+            until: 100 * second,
+            percent: 50,
+        },
         first_look: 5 * second,
         report_silence: 600 * second,
         on_unresolved: OnUnresolvedTable::default(),

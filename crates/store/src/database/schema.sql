@@ -37,13 +37,14 @@ CREATE TABLE messages (
   report         TEXT,                              -- JSON: what the latest delivery report said of units and money
   looks          INTEGER NOT NULL DEFAULT 0,        -- times that Plivo was asked what became of it
   next_look      INTEGER,
-  live           INTEGER NOT NULL DEFAULT 1         -- something is still asked of us: its row makes room for no other
+  live           INTEGER NOT NULL DEFAULT 1         -- something is still asked of us: its row makes room last
 );
 CREATE INDEX messages_by_app ON messages (app, number);
 CREATE INDEX messages_by_uuid ON messages (message_uuid) WHERE message_uuid IS NOT NULL;
 CREATE INDEX messages_open ON messages (number) WHERE status IN ('accepted', 'waiting', 'sending', 'retry_wait', 'in_doubt', 'held');
 CREATE INDEX messages_to_look_at ON messages (next_look) WHERE next_look IS NOT NULL;
 CREATE INDEX messages_ended ON messages (updated) WHERE live = 0;
+CREATE INDEX messages_awaited ON messages (updated) WHERE live = 1 AND status IN ('submitted', 'sent');
 
 -- Messages that made room, or are over, while their apps are still to be told of them: the same columns, no text. They
 -- go with the last event that is due or dead.

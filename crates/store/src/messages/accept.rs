@@ -13,6 +13,12 @@ use crate::idempotency::{self, KeyRow};
 use crate::sweep::rows_of;
 use crate::{Commit, Store, StoreError};
 
+/// Messages that ask nothing more of us, the oldest first.
+const ENDED: &str = "SELECT id FROM messages WHERE live = 0 ORDER BY updated LIMIT ?";
+/// Messages that Plivo has, and is only still asked about. Where they have to make room, their way ends so: sent, and
+/// no report.
+const AWAITED: &str = "SELECT id FROM messages WHERE live = 1 AND status IN ('submitted', 'sent') ORDER BY updated LIMIT ?";
+
 /// A cleared message to be recorded. `Debug` does not show its text.
 #[derive(Clone)]
 pub struct NewMessage {
@@ -38,7 +44,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Full`] where every record kept still asks something of us, or every key is in force;
+    /// [`StoreError::Full`] where every record kept is of a message that Plivo may not have, or every key is in force;
     /// [`StoreError::Exists`] where an id is taken, [`StoreError::LowSpace`], [`StoreError::Unavailable`]. Nothing is
     /// recorded then.
     pub fn accept(&self, messages: Vec<NewMessage>, key: Option<KeyRow>) -> Commit<()> {
@@ -53,15 +59,12 @@ impl Store {
             }
             let excess = excess(connection, messages.len(), bounds.messages)?;
             let now = messages.first().map_or(Timestamp(0), |new| new.record.created);
-            if !has_ended(connection, excess)?
+            if !can_make_room(connection, excess)?
                 || (key.is_some() && idempotency::is_full(connection, bounds.keys, now)?)
             {
                 return Err(StoreError::Full.into());
             }
-            let oldest = "SELECT id FROM messages WHERE live = 0 ORDER BY updated LIMIT ?";
-            if excess > 0 {
-                delete(connection, oldest, [excess])?;
-            }
+            make_room(connection, excess)?;
             let tells_own_ids = key.as_ref().is_some_and(KeyRow::tells_own_ids);
             for new in &messages {
                 let own_id_told = tells_own_ids || new.record.own_id_told;
@@ -101,14 +104,28 @@ fn excess(connection: &Connection, more: usize, most: u64) -> rusqlite::Result<i
     Ok(i64::try_from(rows.saturating_sub(most)).unwrap_or(i64::MAX))
 }
 
-/// Whether so many messages ask nothing more of us.
-fn has_ended(connection: &Connection, many: i64) -> rusqlite::Result<bool> {
-    if many == 0 {
-        return Ok(true);
+/// Whether so many messages may go.
+fn can_make_room(connection: &Connection, many: i64) -> rusqlite::Result<bool> {
+    let mut left = many;
+    for which in [ENDED, AWAITED] {
+        if left > 0 {
+            let sql = format!("SELECT count(*) FROM ({which})");
+            left -=
+                connection.prepare_cached(&sql)?.query_row([left], |row| row.get::<_, i64>(0))?;
+        }
     }
-    let mut query = connection
-        .prepare_cached("SELECT count(*) FROM (SELECT 1 FROM messages WHERE live = 0 LIMIT ?)")?;
-    Ok(query.query_row([many], |row| row.get::<_, i64>(0))? == many)
+    Ok(left <= 0)
+}
+
+/// Has so many messages go: the oldest that ask nothing more of us, then the oldest that Plivo is only asked about.
+fn make_room(connection: &Connection, many: i64) -> rusqlite::Result<()> {
+    let mut left = many;
+    for which in [ENDED, AWAITED] {
+        if left > 0 {
+            left -= i64::try_from(delete(connection, which, [left])?).unwrap_or(i64::MAX);
+        }
+    }
+    Ok(())
 }
 
 fn insert(

@@ -111,11 +111,7 @@ impl Store {
     }
 }
 
-fn found(
-    connection: &Connection,
-    sql: &str,
-    params: impl Params,
-) -> Result<Option<Record>, Fault> {
+fn found(connection: &Connection, sql: &str, params: impl Params) -> Result<Option<Record>, Fault> {
     let found = connection.prepare_cached(sql)?.query_row(params, record).optional()?;
     Ok(found.map(|found| with_attempts(connection, found)).transpose()?)
 }

@@ -19,10 +19,13 @@ pub struct Looks {
     pub steps: Arc<[Duration]>,
     /// No look is later than this after the submission. Default 24 h.
     pub until: Duration,
+    /// Most of the requests that Plivo allows an account which are such questions, of a hundred; they have what sends
+    /// leave. Default 50.
+    pub percent: u32,
 }
 
 impl Looks {
-    /// Reads `poll_s` and `poll_until_s`.
+    /// Reads `poll_s`, `poll_until_s` and `poll_percent`.
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         let steps = schedule::read(section, "poll_s", &STEPS_S, MOST_STEPS, 1..=86_400);
         let until = section.seconds("poll_until_s", 86_400, 1..=604_800);
@@ -31,6 +34,6 @@ impl Looks {
                 "is over before the first time of poll_s, so Plivo would never be asked; raise it";
             section.reading().fault(&section.spot_of("poll_until_s"), detail);
         }
-        Self { steps, until }
+        Self { steps, until, percent: section.number("poll_percent", 50, 1..=100) }
     }
 }

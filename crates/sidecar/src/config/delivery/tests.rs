@@ -25,6 +25,7 @@ fn without_the_section_the_documented_defaults_hold() {
     assert_eq!(seconds(&delivery.settle), [20, 60, 180]);
     assert_eq!(seconds(&delivery.looks.steps), [5, 30, 120, 600, 3_600]);
     assert_eq!(seconds(&[delivery.looks.until, delivery.report_silence]), [86_400, 600]);
+    assert_eq!(delivery.looks.percent, 50);
     let breaker = BreakerSettings {
         failures: 5,
         window: Duration::from_secs(30),
@@ -40,13 +41,14 @@ fn without_the_section_the_documented_defaults_hold() {
 #[test]
 fn every_key_is_read() {
     let delivery = delivery(
-        "[delivery]\nsettle_s = [1, 2]\npoll_s = [9, 3]\npoll_until_s = 10\nreport_silence_s = 7\n\
+        "[delivery]\nsettle_s = [1, 2]\npoll_s = [9, 3]\npoll_until_s = 10\npoll_percent = 7\nreport_silence_s = 7\n\
          breaker = { failures = 1, window_s = 2, min_calls = 3, ratio_percent = 4, open_s = 5, open_max_s = 6 }\n\
          retry_budget_percent = 0\ntreat_503 = \"in_doubt\"",
     );
     assert_eq!(seconds(&delivery.settle), [1, 2]);
     assert_eq!(seconds(&delivery.looks.steps), [9, 3], "these count from each other");
     assert_eq!(seconds(&[delivery.looks.until, delivery.report_silence]), [10, 7]);
+    assert_eq!(delivery.looks.percent, 7);
     let BreakerSettings { failures, window, min_calls, ratio_percent, open, open_max } =
         delivery.breaker;
     assert_eq!((failures, min_calls, ratio_percent), (1, 3, 4));

@@ -1,3 +1,7 @@
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread;
+
 use message::Segments;
 use plivo_client::{Outcome, Outgoing};
 use plivo_sim::{Callbacks, PlivoSim, SimConfig, State as SimState};
@@ -33,6 +37,11 @@ impl Asking {
         uuid
     }
 
+    /// One round, to the end of its last question.
+    async fn round(&mut self) -> Duration {
+        round(&mut self.poller).await
+    }
+
     /// Has the account in force be one with this token.
     fn use_token(&self, token: &str) {
         self.poller.reports.delivery.use_account(account(&self.sim.base_url(), token));
@@ -44,13 +53,21 @@ impl Asking {
     }
 }
 
+async fn round(poller: &mut Poller) -> Duration {
+    let pause = poller.round().await;
+    while let Some(ended) = poller.asking.join_next().await {
+        poller.end(ended.ok()).await;
+    }
+    pause
+}
+
 #[tokio::test]
 async fn a_message_without_reports_is_followed_by_asking() {
     let mut asking = Asking::new().await;
     let uuid = asking.submitted("m1").await;
     asking.move_to(&uuid, SimState::Sent, None).await;
 
-    assert_eq!(asking.poller.round().await, IDLE);
+    assert_eq!(asking.round().await, IDLE);
 
     let record = found(&asking.store, "m1").await;
     assert_eq!((record.status, record.looks), (Status::Sent, 1));
@@ -66,7 +83,7 @@ async fn an_ending_is_kept_with_its_code_and_asked_about_no_more() {
     let uuid = asking.submitted("m1").await;
     asking.move_to(&uuid, SimState::Undelivered, Some("80")).await;
 
-    asking.poller.round().await;
+    asking.round().await;
 
     let record = found(&asking.store, "m1").await;
     assert_eq!((record.status, record.next_look), (Status::Undelivered, None));
@@ -86,7 +103,7 @@ async fn asking_ends_when_it_has_lasted_long_enough() {
         let made = found(&asking.store, "m1").await.looks;
         assert_eq!(made, looks);
     }
-    asking.poller.round().await;
+    asking.round().await;
     let record = found(&asking.store, "m1").await;
     assert_eq!((record.status, record.looks, record.next_look), (Status::Submitted, 5, None));
     asking.sim.stop().await;
@@ -96,7 +113,7 @@ async fn asking_ends_when_it_has_lasted_long_enough() {
 async fn a_message_that_plivo_does_not_know_is_asked_about_again() {
     let mut asking = Asking::new().await;
     message(&asking.store, "m1", Status::Submitted, Some("no-such-uuid"), Some(now())).await;
-    asking.poller.round().await;
+    asking.round().await;
     let record = found(&asking.store, "m1").await;
     assert_eq!((record.status, record.looks), (Status::Submitted, 1));
     assert!(record.next_look.is_some());
@@ -112,8 +129,7 @@ async fn while_plivo_cannot_be_asked_no_look_is_used_up() {
     let other = account(&asking.sim.base_url(), "WRONG");
     assert_ne!(*other.credentials, credentials("TOKEN"));
     asking.poller.reports.delivery.use_account(other);
-    let pauses =
-        [asking.poller.round().await, asking.poller.round().await, asking.poller.round().await];
+    let pauses = [asking.round().await, asking.round().await, asking.round().await];
     assert_eq!(pauses.map(|pause| pause.as_secs()), [1, 2, 4]);
     for id in ["m1", "m2", "m3"] {
         let record = found(&asking.store, id).await;
@@ -127,7 +143,7 @@ async fn while_plivo_cannot_be_asked_no_look_is_used_up() {
     asking.use_token("TOKEN");
     let due = Change { next_look: Some(now()), ..Change::at(now()) };
     asking.store.change(&found(&asking.store, "m1").await.id, due).await.unwrap();
-    assert_eq!(asking.poller.round().await, IDLE);
+    assert_eq!(asking.round().await, IDLE);
     assert_eq!((asking.poller.failures, found(&asking.store, "m1").await.looks), (0, 1));
     asking.sim.stop().await;
 }
@@ -137,12 +153,12 @@ async fn one_message_that_cannot_be_asked_about_holds_up_no_other() {
     let mut asking = Asking::new().await;
     asking.submitted("m1").await;
     asking.use_token("WRONG");
-    asking.poller.round().await;
+    asking.round().await;
     asking.use_token("TOKEN");
     let uuid = asking.submitted("m2").await;
     asking.move_to(&uuid, SimState::Sent, None).await;
 
-    asking.poller.round().await;
+    asking.round().await;
 
     let looks = [found(&asking.store, "m1").await.looks, found(&asking.store, "m2").await.looks];
     assert_eq!(looks, [0, 1], "m1 was due for longer, and was put behind m2");
@@ -167,7 +183,7 @@ async fn a_message_that_can_never_be_asked_about_is_given_up_in_the_end() {
         asking.store.change(&message.id, sent).await.unwrap();
     }
     for _ in 0..2 {
-        asking.poller.round().await;
+        asking.round().await;
     }
     let asked = found(&asking.store, "asked").await;
     assert!(asked.next_look.is_some_and(|next| next > now()), "{:?}", asked.next_look);
@@ -176,10 +192,61 @@ async fn a_message_that_can_never_be_asked_about_is_given_up_in_the_end() {
     asking.sim.stop().await;
 }
 
+#[tokio::test]
+async fn once_plivo_answers_many_are_asked_about_at_once() {
+    let (store, listener) = (store(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    let mut poller = Poller::new(reports(store.clone(), &base_url), Arc::default());
+    let all: Vec<String> = (0..=AT_ONCE).map(|n| format!("m{n}")).collect();
+    for id in &all {
+        message(&store, id, Status::Submitted, Some(id), Some(now())).await;
+    }
+    let plivo = thread::spawn(move || {
+        let asked = || {
+            let (mut stream, _) = listener.accept().unwrap();
+            assert!(stream.read(&mut [0; 4_096]).unwrap() > 0);
+            stream
+        };
+        let answer = |mut stream: std::net::TcpStream| {
+            let head = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            stream.write_all(head.as_bytes()).unwrap();
+        };
+        answer(asked());
+        // None of these is answered before all of them are there.
+        let others: Vec<_> = (0..AT_ONCE).map(|_| asked()).collect();
+        others.into_iter().for_each(answer);
+    });
+
+    assert_eq!(round(&mut poller).await, IDLE);
+
+    plivo.join().unwrap();
+    for id in &all {
+        assert_eq!(found(&store, id).await.looks, 1, "{id}");
+    }
+    assert!(poller.busy.is_empty());
+}
+
+#[test]
+fn questions_have_their_share_of_what_plivo_allows_and_only_what_sends_leave() {
+    let in_five_seconds =
+        |percent, calls| Duration::from_secs(5).as_micros() / apart(percent, calls).as_micros();
+    for (percent, calls, questions) in [
+        (50, 0, 150),
+        (50, 150, 150),
+        (50, 200, 100),
+        (100, 0, 300),
+        (1, 0, 3),
+        (50, 299, 1),
+        (50, 1_000, 1),
+    ] {
+        assert_eq!(in_five_seconds(percent, calls), questions, "{percent} %, {calls} calls");
+    }
+}
+
 #[test]
 fn looks_are_as_far_apart_as_the_steps_until_their_end() {
     let steps = [5, 30, 120, 600, 3_600].map(Duration::from_secs);
-    let looks = Looks { steps: steps.into(), until: Duration::from_secs(86_400) };
+    let looks = Looks { steps: steps.into(), until: Duration::from_secs(86_400), percent: 50 };
     let start = Timestamp(1_780_000_000_000);
     let (mut at, mut made) = (start.after(steps[0]), 1);
     let mut waits = Vec::new();

@@ -30,6 +30,31 @@ async fn of_too_many_messages_the_oldest_that_has_ended_makes_room() {
 }
 
 #[tokio::test]
+async fn messages_that_only_wait_for_plivos_word_on_their_delivery_hold_up_no_send() {
+    let plivo = plivo().await;
+    // Plivo's word is asked for, and none is final.
+    let sidecar = Sidecar::start(
+        Setup::new(&plivo)
+            .durable()
+            .set("store.max_messages", 5)
+            .set("delivery.poll_s", json!([600])),
+    )
+    .await;
+    let mut ids = Vec::new();
+    for nth in 0..12 {
+        let body = sidecar.send(&json!({"to": TO, "text": format!("message {nth}")})).await;
+        ids.push(body.expect(202)["id"].as_str().unwrap().to_owned());
+        sidecar.in_status(&ids[nth], "submitted").await;
+    }
+    assert_eq!(texts(&plivo).len(), 12);
+    for id in &ids[7..] {
+        sidecar.in_status(id, "submitted").await;
+    }
+    sidecar.get(&format!("/v1/messages/{}", ids[6])).await.refused(404, "message.not_found");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn where_every_message_is_still_to_be_sent_no_more_is_accepted() {
     let plivo = plivo().await;
     let sidecar = Sidecar::start(Setup::new(&plivo).durable().set("store.max_messages", 2)).await;

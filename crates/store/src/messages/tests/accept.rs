@@ -113,17 +113,22 @@ async fn the_oldest_that_ask_nothing_more_of_us_make_room_and_others_never_do() 
 }
 
 #[tokio::test]
-async fn a_message_that_plivo_is_still_asked_about_makes_no_room_until_that_ends() {
-    let store = bounded(1);
-    accept(&store, &["m1"]).await;
-    let looked_at = Change { next_look: Some(later(60)), ..Change::to(Status::Submitted, NOW) };
-    store.change(&id("m1"), looked_at).await.unwrap();
-    assert_eq!(store.accept(vec![new("m2")], None).await, Err(StoreError::Full));
-    store.looked(&id("m1"), Some(later(120))).await.unwrap();
-    assert_eq!(store.accept(vec![new("m2")], None).await, Err(StoreError::Full));
-    store.looked(&id("m1"), None).await.unwrap();
-    store.accept(vec![new("m2")], None).await.unwrap();
-    assert_eq!(ids(&store).await, ["m2"]);
+async fn messages_that_plivo_is_still_asked_about_make_room_after_those_that_ended_the_oldest_first()
+ {
+    let store = bounded(4);
+    let ends = [("m1", Status::Submitted, 3), ("m2", Status::Sent, 2), ("m3", Status::Failed, 4)];
+    accept(&store, &["m0", "m1", "m2", "m3"]).await;
+    for (which, status, at) in ends {
+        let change = Change { next_look: Some(later(60)), ..Change::to(status, later(at)) };
+        store.change(&id(which), change).await.unwrap();
+        store.looked(&id(which), Some(later(120))).await.unwrap();
+    }
+    for left in [["m4", "m2", "m1", "m0"], ["m5", "m4", "m1", "m0"], ["m6", "m5", "m4", "m0"]] {
+        store.accept(vec![new(left[0])], None).await.unwrap();
+        assert_eq!(ids(&store).await, left);
+    }
+    assert_eq!(store.accept(vec![new("m7")], None).await, Err(StoreError::Full));
+    assert_eq!(store.due_looks(later(999), 10).await.unwrap(), [], "nobody asks about them");
 }
 
 #[tokio::test]
