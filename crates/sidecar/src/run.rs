@@ -195,13 +195,13 @@ impl Sidecar {
             header_time: fixed.listen.header_timeout,
             idle_time: fixed.listen.idle_timeout,
         };
-        let shared = limits();
+        let apps = limits();
         let mut listeners = JoinSet::new();
         for door in bound {
             tracing::info!(address = %door.address(), listener = "apps", "listening");
             let gateway = Arc::clone(&gateway);
             let service = move |request, peer| Arc::clone(&gateway).handle(request, peer);
-            listeners.spawn(door.serve(shared.clone(), stop.clone(), service));
+            listeners.spawn(door.serve(apps.clone(), stop.clone(), service));
         }
         tracing::info!(address = %bound_admin.address(), listener = "admin", "listening");
         let service = move |request, _peer| {
@@ -222,7 +222,7 @@ impl Sidecar {
         listeners.spawn(poller.run(stop.clone()));
         listeners.spawn(relay.run(stop.clone()));
         listeners.spawn(reloader.run(stop.clone()));
-        listeners.spawn(sweep::run(store, Arc::clone(&delivery), stop.clone()));
+        listeners.spawn(sweep::run(store, Arc::clone(&delivery), shared, stop.clone()));
         let drain = fixed.listen.drain;
         Ok(Self { listeners, stop, draining, in_flight, delivery, drain, ephemeral })
     }

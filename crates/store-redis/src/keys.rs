@@ -7,6 +7,7 @@ mod scripts;
 
 use std::time::Duration;
 
+use message::MessageId;
 use redis::Value;
 use store::{Fingerprint, StoredAnswer};
 
@@ -174,6 +175,29 @@ impl SharedKeys {
     pub async fn release(&self, mut claimed: Lease) -> Result<(), SharedError> {
         claimed.is_not_open();
         Ok(lease::released(&self.connection, &claimed.key, claimed.token).await?)
+    }
+
+    /// Gives up a claim, also where its key is bound by now: nothing was sent under it. Another's key stays.
+    ///
+    /// # Errors
+    ///
+    /// [`SharedError::Unavailable`]: it may be bound still.
+    pub async fn give_up(&self, claimed: &Lease) -> Result<(), SharedError> {
+        let mut call = scripts::FREE.prepare_invoke();
+        call.key(&claimed.key).arg(claimed.token).arg("");
+        Ok(self.connection.call(&call).await?)
+    }
+
+    /// Frees a key that is bound to an answer about `message`: it came to nothing after its request had ended. A key
+    /// that stands for anything else stays.
+    ///
+    /// # Errors
+    ///
+    /// As [`SharedKeys::claim`].
+    pub async fn free(&self, app: &str, key: &str, message: &MessageId) -> Result<(), SharedError> {
+        let mut call = scripts::FREE.prepare_invoke();
+        call.key(self.name(app, key)?).arg("").arg(&*message.0);
+        Ok(self.connection.call(&call).await?)
     }
 
     async fn bound(

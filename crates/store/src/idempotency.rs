@@ -20,8 +20,8 @@ use crate::expiring::name_of;
 use crate::{Commit, Store, StoreError};
 
 pub use fingerprint::Fingerprint;
-pub use rows::{KeptAnswer, KeyRow};
-pub(crate) use rows::{insert, is_full};
+pub use rows::{FreedKey, KeptAnswer, KeyRow};
+pub(crate) use rows::{came_to_nothing, insert, is_full};
 
 /// How long an answer is kept, unless said otherwise.
 pub const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
@@ -174,6 +174,8 @@ impl Store {
             answer,
             ends: from.after(self.bounds.key_retention).max(deadline),
             tells_own_ids: false,
+            is_about_others: false,
+            shared: false,
         })
     }
 
@@ -189,20 +191,21 @@ impl Store {
             return Commit::refused(invalid);
         }
         self.database.write(move |connection| {
-            rows::answer(connection, &guard.0.app, &guard.0.key, &answer)?;
+            rows::answer(connection, &guard.0.app, &guard.0.key, &answer, None)?;
             crate::fail::point("key.in_transaction");
             Ok(())
         })
     }
 
-    /// Lets a key go that was bound here while another replica answers for it.
+    /// Lets a key go that is bound here to an answer about `message`, while another replica answers for it.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`].
-    pub fn unbind(&self, app: &str, key: &str) -> Commit<()> {
-        let (app, key) = (app.to_owned(), key.to_owned());
-        self.database.write(move |connection| Ok(rows::delete(connection, &app, &key)?))
+    pub fn unbind(&self, app: &str, key: &str, message: Option<&MessageId>) -> Commit<()> {
+        let (app, key, message) = (app.to_owned(), key.to_owned(), message.cloned());
+        self.database
+            .write(move |connection| Ok(rows::delete(connection, &app, &key, message.as_ref())?))
     }
 
     fn claim_in_flight(

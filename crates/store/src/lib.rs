@@ -24,8 +24,8 @@ pub use database::Commit;
 pub use error::{OpenError, StoreError};
 pub use events::{Event, Relayed};
 pub use idempotency::{
-    Claim, ClaimGuard, DEFAULT_RETENTION, Fingerprint, InFlight, KeptAnswer, KeyRow, RETENTIONS,
-    StoredAnswer,
+    Claim, ClaimGuard, DEFAULT_RETENTION, Fingerprint, FreedKey, InFlight, KeptAnswer, KeyRow,
+    RETENTIONS, StoredAnswer,
 };
 pub use ledger::MemoryLedger;
 pub use messages::{

@@ -59,7 +59,7 @@ impl Store {
                 ("DELETE FROM policy_state WHERE (owner, key) IN (SELECT owner, key FROM policy_state WHERE ends <= ? \
                  LIMIT ?)", over),
                 ("DELETE FROM idempotency_keys WHERE rowid IN (SELECT rowid FROM idempotency_keys WHERE ends <= ? \
-                 LIMIT ?)", over),
+                 AND freed = 0 LIMIT ?)", over),
                 ("DELETE FROM events WHERE number IN \
                  (SELECT number FROM events WHERE at <= ? AND relay IS NOT 'due' ORDER BY at LIMIT ?)", old),
             ] {

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument as _, Span};
 
 use self::clear::{Wishes, provisional};
-use self::once::{Claimed, Confirmed, Held, Once};
+use self::once::{Came, Claimed, Confirmed, Held, Once};
 use super::answer::{Answer, Door, Verdict};
 use super::order::Order;
 use super::refusal::{Plain, Refusal};
@@ -118,15 +118,18 @@ impl Gateway {
         let Some(id) = first else {
             noted(&verdicts);
             let answer = asked.door.answer(&verdicts, many);
-            let earlier = verdicts.iter().find_map(|verdict| verdict.outcome.as_ref().ok());
-            if let (Some(claimed), Some(earlier)) = (claimed, earlier) {
-                self.keep_for_earlier(&call, claimed, asked.door, &answer, &earlier.id).await?;
+            let mut earlier = verdicts.iter().filter_map(|verdict| verdict.outcome.as_ref().ok());
+            if let (Some(claimed), Some(first)) = (claimed, earlier.next()) {
+                let which = (&first.id, earlier.next().is_some());
+                self.keep_for_earlier(&call, claimed, &answer, which).await?;
             }
             return Ok(answer);
         };
         let by_plivo = asked.door == Door::Plivo;
+        let own_alone = verdicts.iter().filter(|each| each.outcome.is_ok()).count() == ready.len();
         let binding = claimed.as_ref().and_then(|(held, once)| {
             let row = self.binding(held, once, &asked.door.answer(&verdicts, many), &id, last)?;
+            let row = if own_alone { row } else { row.about_others_too() };
             Some(if by_plivo { row.telling_own_ids() } else { row })
         });
         let (places, ready): (Vec<usize>, Vec<Ready>) = ready.into_iter().unzip();
@@ -154,10 +157,12 @@ impl Gateway {
         match held {
             Some(held) if verdicts.iter().any(Verdict::is_worth_keeping) => {
                 let named = if by_plivo { named(&verdicts, &places) } else { Vec::new() };
-                self.keep(held, &answer, &id, ends, named).await;
+                let nothing = verdicts.iter().all(|verdict| verdict.outcome.is_err());
+                let came = if nothing { Came::ToNothing } else { Came::ToMessages };
+                self.keep(held, &answer, &id, (came, ends), named).await;
             }
             // Nothing was sent, nothing will be, and asking again may help: under this key, too.
-            Some(held) => self.let_go(&call, held, &answer, bound).await,
+            Some(held) => self.let_go(&call, held, Some(&id).filter(|_| bound)).await,
             None => {}
         }
         Ok(answer)

@@ -41,14 +41,14 @@ impl KeyLease {
         &self.keys
     }
 
-    /// Gives up a key under which nothing was sent. What is bound cannot be given up, but it can end at once; `last` is
-    /// for whoever asks in that moment.
+    /// Gives up a key under which nothing was sent, bound or not.
     ///
     /// # Errors
     ///
     /// The server is away: the key may still be bound.
-    pub(crate) async fn give_up(&self, last: &StoredAnswer) -> Result<(), SharedError> {
-        self.bind(last, Duration::from_millis(1)).await.map(drop)
+    pub(crate) async fn give_up(&self) -> Result<(), SharedError> {
+        self.renewing.abort();
+        self.keys.give_up(&*self.lease.lock().await).await
     }
 
     /// Binds the key; `false` where another replica has it by now.

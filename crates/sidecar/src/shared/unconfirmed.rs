@@ -91,7 +91,7 @@ impl Unconfirmed {
     ///
     /// The store cannot be written.
     pub(crate) async fn let_go(&self, store: &Store) -> Result<(), StoreError> {
-        store.unbind(&self.app, &self.key).await.map(drop)
+        store.unbind(&self.app, &self.key, self.kept.answer.message.as_ref()).await.map(drop)
     }
 }
 

@@ -152,6 +152,11 @@ impl Standing {
         }
     }
 
+    /// Whether it was certainly not sent, and is tried no more: Plivo turned it away often enough.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.status == "failed" && self.code.as_deref() == Some("upstream.unavailable")
+    }
+
     /// Whether Plivo has it, as the sidecar says.
     pub(crate) fn is_sent(&self) -> bool {
         matches!(self.status.as_str(), "submitted" | "sent" | "delivered" | "undelivered")

@@ -17,6 +17,8 @@ pub(crate) struct Played {
     pub(crate) sent: usize,
     /// Requests that were answered again.
     pub(crate) replayed: usize,
+    /// Messages that were given up, whose apps asked again under their keys.
+    pub(crate) given_up: usize,
     /// Messages of which it is said that nobody knows.
     pub(crate) unknown: usize,
     /// Messages that are at Plivo more than once, where one of unknown outcome was to be sent again.
@@ -51,15 +53,22 @@ impl Played {
                 None => self.losses.push(format!("`{}` has no record: {told:?}", order.key)),
                 Some(standing) if standing.is_unknown() => self.unknown += 1,
                 Some(standing) if standing.is_sent() && copies > 0 => {}
+                Some(standing) if standing.is_given_up() => self
+                    .faults
+                    .push(format!("the key of `{}` still stands for what was given up", order.key)),
                 Some(standing) => self
                     .losses
                     .push(format!("`{}` is at Plivo {copies} times, and {standing:?}", order.key)),
             }
         }
-        if standings.len() != plan.orders.len() {
-            let fault = format!("{} records of {} orders", standings.len(), plan.orders.len());
-            self.faults.push(fault);
+        let given_up = standings.values().filter(|standing| standing.is_given_up()).count();
+        if standings.len() - given_up != plan.orders.len()
+            || (given_up > 0 && plan.gives_up.is_none())
+        {
+            let (records, orders) = (standings.len(), plan.orders.len());
+            self.faults.push(format!("{records} records of {orders} orders, {given_up} given up"));
         }
+        self.given_up = given_up;
         let uuids = || standings.values().filter_map(|standing| standing.uuid.as_deref());
         if uuids().collect::<HashSet<_>>().len() != uuids().count() {
             self.faults.push("two records have one message at Plivo".to_owned());

@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     pub(crate) one_number: bool,
     /// Plivo reports on what it has, and the app is told.
     pub(crate) reports: bool,
+    /// After so many calls that Plivo turned away a message is given up; Plivo turns away so many that some are.
+    pub(crate) gives_up: Option<u32>,
     policies: bool,
     durability: &'static str,
 }
@@ -75,13 +77,18 @@ impl Plan {
         let met = place.met();
         let no_list = met != Met::Recovery && chance(&mut rng, 10);
         let kills = kills(&mut rng, place, orders.len());
+        let gives_up = (matches!(met, Met::Sending | Met::Reporting) && chance(&mut rng, 4))
+            .then(|| rng.u32(1..=2));
         let reported = kills.iter().any(|kill| kill.place.met() == Met::Reporting);
         Self {
             place,
             kills,
             before,
             at_once: rng.bool(),
-            script: script(&mut rng, met),
+            script: match gives_up {
+                Some(attempts) => turned_away(&mut rng, attempts),
+                None => script(&mut rng, met),
+            },
             list_delay: Duration::from_millis(if chance(&mut rng, 4) {
                 rng.u64(..1_200)
             } else {
@@ -91,6 +98,7 @@ impl Plan {
             resends: chance(&mut rng, if no_list { 3 } else { 8 }),
             one_number,
             reports: reported || chance(&mut rng, 6),
+            gives_up,
             policies: chance(&mut rng, 8),
             durability: if rng.bool() { "power" } else { "process" },
             orders,
@@ -109,6 +117,10 @@ impl Plan {
             .set("delivery.on_unresolved", if self.resends { "resend" } else { "fail" })
             .set("plivo.connect_timeout_ms", 1_000)
             .set("plivo.call_timeout_ms", u64::try_from(CALL.as_millis()).unwrap_or(u64::MAX));
+        let setup = match self.gives_up {
+            Some(attempts) => setup.set("plivo.attempts", attempts),
+            None => setup,
+        };
         let setup = if self.reports { self.with_reports(setup, around) } else { setup };
         if !self.policies {
             return setup;
@@ -172,6 +184,12 @@ fn kills(rng: &mut Rng, place: Place, messages: usize) -> Vec<Kill> {
         kills.push(kill(rng, next));
     }
     kills
+}
+
+/// Enough to give one message up or two, or to have several tried again; too few to open the breaker.
+fn turned_away(rng: &mut Rng, attempts: u32) -> Vec<Answer> {
+    let steps = rng.u32(attempts..=4);
+    (0..steps).map(|_| Answer::status(if rng.bool() { 503 } else { 429 })).collect()
 }
 
 /// At most two steps turn a message away, so that none is given up; some leave it open whether it was taken.

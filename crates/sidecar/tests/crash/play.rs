@@ -1,6 +1,6 @@
 //! One run, from the first process to the count at Plivo.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use plivo_sim::PlivoSim;
 use tokio::task::JoinSet;
@@ -95,14 +95,38 @@ impl Stage {
         let victim = self.start(None).await.expect("nothing kills it");
         let killer = victim.killer();
         let alive = || killer.is_alive();
-        self.ask(usize::MAX, &alive).await;
-        let standings = self.settled(&alive).await.expect("nothing kills it");
+        let mut given_up = HashSet::new();
+        let standings = loop {
+            self.ask(usize::MAX, &alive).await;
+            let standings = self.settled(&alive).await.expect("nothing kills it");
+            if !self.forget_given_up(&standings, &mut given_up) {
+                break standings;
+            }
+        };
         self.ask_again().await;
         victim.kill().await;
         let Self { plan, plivo, listener, told, mut played, .. } = self;
         played.count(&plan, &told, &standings, &plivo.sends());
         played.count_events(&listener.told());
         played
+    }
+
+    /// What was given up is asked for again under its key, which is free; whether anything is that was not before.
+    fn forget_given_up(
+        &mut self,
+        standings: &HashMap<String, Standing>,
+        before: &mut HashSet<String>,
+    ) -> bool {
+        let mut any = false;
+        for told in &mut self.told {
+            let id = told.as_ref().and_then(Reply::id).map(str::to_owned);
+            let standing = id.as_ref().and_then(|id| standings.get(id));
+            if standing.is_some_and(Standing::is_given_up) && before.insert(id.unwrap_or_default())
+            {
+                (*told, any) = (None, true);
+            }
+        }
+        any
     }
 
     async fn start(&self, kill: Option<&Kill>) -> Option<Victim> {

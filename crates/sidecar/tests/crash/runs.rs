@@ -6,6 +6,7 @@ use std::ops::Range;
 use tokio::task::JoinSet;
 
 use crate::count::Played;
+use crate::place::Place;
 use crate::plan::Plan;
 use crate::play::play;
 use crate::table::Table;
@@ -15,8 +16,8 @@ const AT_ONCE: usize = 24;
 /// Runs and seed, unless `cargo xtask crash` says otherwise.
 const RUNS: u64 = 177;
 const SEED: u64 = 1;
-/// Runs from which on every place must have been reached at least once.
-const ENOUGH: u64 = 590;
+/// Where no run was killed at a place, so many more are played for it at once, and so often.
+const MORE: (u64, u64) = (4, 4);
 
 /// What is to be run.
 struct Wanted {
@@ -38,7 +39,35 @@ impl Wanted {
 async fn whenever_it_is_killed_nothing_is_sent_twice_and_nothing_is_lost() {
     let Wanted { seed, runs } = Wanted::read();
     let (mut table, mut failures) = (Table::default(), Vec::new());
-    let (mut next, mut playing) = (runs.clone(), JoinSet::new());
+    play_all(seed, runs.clone(), &mut table, &mut failures).await;
+    // Each run has one place, in turn; too few runs have not tried every one.
+    let places = Place::all();
+    let round = places.len() as u64;
+    let mut beyond = runs.end.next_multiple_of(round);
+    for _ in 0..if runs.end - runs.start < round { 0 } else { MORE.1 } {
+        let never = table.never_reached();
+        let nths = (0..round).filter(|nth| never.contains(&Plan::of(seed, *nth).place));
+        let more = nths.flat_map(|nth| (0..MORE.0).map(move |n| beyond + n * round + nth));
+        play_all(seed, more.collect::<Vec<_>>().into_iter(), &mut table, &mut failures).await;
+        beyond += MORE.0 * round;
+    }
+    show(&format!("\nseed {seed}, runs {} to {}\n{table}", runs.start, runs.end - 1));
+    assert!(failures.is_empty(), "{} runs failed:\n{}", failures.len(), failures.join("\n"));
+    let never = table.never_reached();
+    assert!(
+        runs.end - runs.start < round || never.is_empty(),
+        "no run was killed at {never:?}; has the program its fail points?"
+    );
+}
+
+/// Plays these runs, some at once, and counts what they came to.
+async fn play_all(
+    seed: u64,
+    mut next: impl Iterator<Item = u64>,
+    table: &mut Table,
+    failures: &mut Vec<String>,
+) {
+    let mut playing = JoinSet::new();
     loop {
         while playing.len() < AT_ONCE
             && let Some(run) = next.next()
@@ -59,13 +88,6 @@ async fn whenever_it_is_killed_nothing_is_sent_twice_and_nothing_is_lost() {
             Err(why) => failures.push(told(seed, run, why)),
         }
     }
-    show(&format!("\nseed {seed}, runs {} to {}\n{table}", runs.start, runs.end - 1));
-    assert!(failures.is_empty(), "{} runs failed:\n{}", failures.len(), failures.join("\n"));
-    let never = table.never_reached();
-    assert!(
-        runs.end - runs.start < ENOUGH || never.is_empty(),
-        "no run was killed at {never:?}; has the program its fail points?"
-    );
 }
 
 /// What everything here is drawn from.

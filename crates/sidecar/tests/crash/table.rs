@@ -16,6 +16,7 @@ struct Row {
     reached: usize,
     sent: usize,
     replayed: usize,
+    given_up: usize,
     unknown: usize,
     resent: usize,
     duplicates: usize,
@@ -29,6 +30,7 @@ impl Table {
             reached: usize::from(played.reached),
             sent: played.sent,
             replayed: played.replayed,
+            given_up: played.given_up,
             unknown: played.unknown,
             resent: played.resent,
             duplicates: played.duplicates.len(),
@@ -49,6 +51,7 @@ impl Row {
         self.reached += other.reached;
         self.sent += other.sent;
         self.replayed += other.replayed;
+        self.given_up += other.given_up;
         self.unknown += other.unknown;
         self.resent += other.resent;
         self.duplicates += other.duplicates;
@@ -56,22 +59,32 @@ impl Row {
     }
 
     fn write(&self, f: &mut fmt::Formatter<'_>, name: impl fmt::Display) -> fmt::Result {
-        let Self { runs, reached, sent, replayed, unknown, resent, duplicates, losses } = self;
+        let Self { runs, reached, sent, replayed, given_up, unknown, resent, duplicates, losses } =
+            self;
         writeln!(
             f,
-            "{name:<40} {runs:>6} {reached:>6} {sent:>6} {replayed:>8} {unknown:>7} {resent:>6} {duplicates:>10} {losses:>6}"
+            "{name:<40} {runs:>6} {reached:>6} {sent:>6} {replayed:>8} {given_up:>8} {unknown:>7} {resent:>6} {duplicates:>10} {losses:>6}"
         )
     }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let heading =
-            ["runs", "killed", "sent", "replayed", "unknown", "resent", "duplicates", "losses"];
-        let [runs, killed, sent, replayed, unknown, resent, duplicates, losses] = heading;
+        let heading = [
+            "runs",
+            "killed",
+            "sent",
+            "replayed",
+            "given up",
+            "unknown",
+            "resent",
+            "duplicates",
+            "losses",
+        ];
+        let [runs, killed, sent, replayed, given_up, unknown, resent, duplicates, losses] = heading;
         writeln!(
             f,
-            "{:<40} {runs:>6} {killed:>6} {sent:>6} {replayed:>8} {unknown:>7} {resent:>6} {duplicates:>10} {losses:>6}",
+            "{:<40} {runs:>6} {killed:>6} {sent:>6} {replayed:>8} {given_up:>8} {unknown:>7} {resent:>6} {duplicates:>10} {losses:>6}",
             "killed at"
         )?;
         let mut all = Row::default();

@@ -3,7 +3,7 @@
 use plivo_sim::Step;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, App, PATIENCE, Policy, Setup, Sidecar, TO, TOKEN, plivo};
+use crate::harness::{Answer, App, PATIENCE, Policy, Setup, Sidecar, TO, TOKEN, plivo, texts};
 
 async fn keyed(sidecar: &Sidecar, key: &str, body: &Value) -> Answer {
     sidecar.post("/v1/messages").key(key).json(body).answer().await
@@ -205,6 +205,26 @@ async fn what_plivo_refused_is_replayed_too_since_the_message_was_ours() {
     assert_eq!((again.status, &again.text), (first.status, &first.text));
     assert!(first.status >= 400, "{first}");
     assert_eq!(plivo.requests().len(), 1);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_under_which_nothing_was_sent_is_free_though_its_request_was_answered_202() {
+    let plivo = plivo().await;
+    plivo.script([Step::status(503)]).await;
+    let setup = Setup::standard(&plivo).durable().set("plivo.attempts", 1);
+    let sidecar = Sidecar::start(setup).await;
+    let body = json!({"to": TO, "text": "hi"});
+    let asked = sidecar.post("/v1/messages").key("k1").header("prefer", "respond-async");
+    let first = asked.json(&body).answer().await.expect(202);
+    sidecar.in_status(first["id"].as_str().unwrap(), "failed").await;
+
+    let again = keyed(&sidecar, "k1", &body).await;
+
+    assert_ne!(again.expect(202)["id"], first["id"]);
+    assert_eq!(again.header("idempotent-replayed"), None, "{again}");
+    let third = keyed(&sidecar, "k1", &body).await;
+    assert_eq!((third.expect(202), texts(&plivo)), (again.expect(202), vec!["hi".to_owned()]));
     sidecar.stop().await;
 }
 

@@ -14,4 +14,5 @@ pub(super) static CLAIM: LazyLock<Script> = script!("claim");
 pub(super) static RENEW: LazyLock<Script> = script!("renew");
 pub(super) static BOUND: LazyLock<Script> = script!("bound");
 pub(super) static BIND: LazyLock<Script> = script!("bind");
+pub(super) static FREE: LazyLock<Script> = script!("free");
 pub(super) static RELEASE: LazyLock<Script> = script!("release");

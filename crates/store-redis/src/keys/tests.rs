@@ -129,6 +129,28 @@ async fn a_released_key_is_as_if_never_used_and_a_bound_one_stays() {
 }
 
 #[tokio::test]
+async fn a_key_under_which_nothing_was_sent_is_freed_by_its_lease_or_its_message_and_by_no_other() {
+    let two = Two::start().await;
+    let mut lease = two.claimed_here(LEASE).await;
+    let foreign = two.there.lease("billing", "k1", &two.print).unwrap();
+    let (ours, others) = (MessageId("m1".into()), MessageId("m2".into()));
+    two.there.give_up(&foreign).await.unwrap();
+    two.there.free("billing", "k1", &ours).await.unwrap();
+    assert!(matches!(two.claim_there().await, SharedClaim::InFlight { .. }), "not bound yet");
+    two.here.bind(&mut lease, &answer(202, "m1"), KEEP).await.unwrap();
+    two.there.give_up(&foreign).await.unwrap();
+    two.there.free("billing", "k1", &others).await.unwrap();
+    assert_eq!(replayed(two.claim_there().await), answer(202, "m1"));
+
+    two.here.give_up(&lease).await.unwrap();
+    let mut theirs = new(Ok(two.claim_there().await));
+    two.here.give_up(&lease).await.unwrap();
+    two.there.bind(&mut theirs, &answer(202, "m2"), KEEP).await.unwrap();
+    two.here.free("billing", "k1", &others).await.unwrap();
+    new(Ok(two.claim_there().await));
+}
+
+#[tokio::test]
 async fn a_lease_that_is_dropped_is_given_up_in_the_background() {
     let two = Two::start().await;
     drop(two.claimed_here(LEASE).await);
@@ -246,6 +268,7 @@ async fn without_the_server_every_call_says_so_and_no_key_is_shown() {
         two.here.bind(&mut lease, &answer(202, "m1"), KEEP).await.map(|_| ()),
         two.here.release(lease).await,
         two.here.is_bound("billing", "k1").await.map(|_| ()),
+        two.here.free("billing", "k1", &MessageId("m1".into())).await,
     ];
     for error in errors {
         let Err(SharedError::Unavailable(why)) = error else { panic!("{error:?}") };

@@ -37,9 +37,11 @@ CREATE TABLE messages (
   report         TEXT,                              -- JSON: what the latest delivery report said of units and money
   looks          INTEGER NOT NULL DEFAULT 0,        -- times that Plivo was asked what became of it
   next_look      INTEGER,
+  unsent         INTEGER NOT NULL DEFAULT 0,        -- it ended, was certainly not sent, and nobody took it back
   live           INTEGER NOT NULL DEFAULT 1         -- something is still asked of us: its row makes room last
 );
 CREATE INDEX messages_by_app ON messages (app, number);
+CREATE INDEX messages_by_key ON messages (app, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX messages_by_uuid ON messages (message_uuid) WHERE message_uuid IS NOT NULL;
 CREATE INDEX messages_open ON messages (number) WHERE status IN ('accepted', 'waiting', 'sending', 'retry_wait', 'in_doubt', 'held');
 CREATE INDEX messages_to_look_at ON messages (next_look) WHERE next_look IS NOT NULL;
@@ -121,10 +123,15 @@ CREATE TABLE idempotency_keys (
   status      INTEGER NOT NULL,
   headers     TEXT NOT NULL,    -- JSON array of pairs
   body        BLOB NOT NULL,
-  ends        INTEGER NOT NULL,
+  ends        INTEGER NOT NULL, -- 0: before its time, since none of its messages was sent
+  covers      INTEGER NOT NULL, -- how many messages the answer is about; 0 where it is about others' too
+  shared      INTEGER NOT NULL, -- replicas were told of it
+  freed       INTEGER NOT NULL DEFAULT 0, -- it has ended before its time, and replicas are still to be told
   PRIMARY KEY (app, key)
 );
 CREATE INDEX idempotency_keys_by_end ON idempotency_keys (ends);
+CREATE INDEX idempotency_keys_of_message ON idempotency_keys (message);
+CREATE INDEX idempotency_keys_freed ON idempotency_keys (freed) WHERE freed = 1;
 
 -- Delivery reports as they came, each once.
 CREATE TABLE reports (

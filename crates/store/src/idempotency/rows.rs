@@ -6,7 +6,8 @@ use message::{MessageId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::json;
 
-use super::{ClaimGuard, Fingerprint, Held, StoredAnswer};
+use super::{ClaimGuard, Fingerprint, Held, StoredAnswer, locked};
+use crate::expiring::name_of;
 use crate::messages::{from_db, to_db};
 use crate::sweep::rows_of;
 use crate::{Commit, Store, StoreError};
@@ -19,6 +20,8 @@ pub struct KeyRow {
     pub(super) answer: StoredAnswer,
     pub(super) ends: Timestamp,
     pub(super) tells_own_ids: bool,
+    pub(super) is_about_others: bool,
+    pub(super) shared: bool,
 }
 
 impl KeyRow {
@@ -27,6 +30,19 @@ impl KeyRow {
     #[must_use]
     pub fn telling_own_ids(self) -> Self {
         Self { tells_own_ids: true, ..self }
+    }
+
+    /// The answer is about messages too that were accepted before, under other keys or none. So the key stays, whatever
+    /// becomes of its own.
+    #[must_use]
+    pub fn about_others_too(self) -> Self {
+        Self { is_about_others: true, ..self }
+    }
+
+    /// Replicas are told of the key, and so of its end where it ends before its time.
+    #[must_use]
+    pub fn among_replicas(self) -> Self {
+        Self { shared: true, ..self }
     }
 
     /// Whether the answer names the messages by our ids.
@@ -56,8 +72,20 @@ pub struct KeptAnswer {
     pub ends: Timestamp,
 }
 
+/// A key that ended before its time, since nothing was sent under it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FreedKey {
+    /// The app that it is of.
+    pub app: String,
+    /// The key.
+    pub key: String,
+    /// The message that its answer was about; the first, where there were several.
+    pub message: Option<MessageId>,
+}
+
 impl Store {
-    /// Binds a key under which nothing new is recorded: another message stands for what was asked.
+    /// Binds a key under which nothing new is recorded: another message stands for what was asked. Where that one came
+    /// to nothing meanwhile the key stays free.
     ///
     /// # Errors
     ///
@@ -72,12 +100,56 @@ impl Store {
             if is_full(connection, most, now)? {
                 return Err(StoreError::Full.into());
             }
-            Ok(insert(connection, &key, most, now)?)
+            insert(connection, &key, 1, most, now)?;
+            if let Some(message) = &key.answer.message {
+                free(connection, message)?;
+            }
+            Ok(())
         })
     }
 
-    /// [`Store::answered`], where the answer tells Plivo's ids of `messages`: from then on they go by these. It may be
-    /// asked for again; the claim lasts for as long as `guard` too.
+    /// Keys that have ended before their time, of which replicas are still to be told, and that no request is at.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn freed_keys(&self, most: u32) -> Result<Vec<FreedKey>, StoreError> {
+        let freed = self.database.list(move |connection| {
+            let sql = "SELECT app, key, message FROM idempotency_keys WHERE freed = 1 LIMIT ?";
+            let mut query = connection.prepare_cached(sql)?;
+            let rows = query.query_map([most], |row| {
+                let message: Option<String> = row.get(2)?;
+                let message = message.map(|id| MessageId(id.into()));
+                Ok(FreedKey { app: row.get(0)?, key: row.get(1)?, message })
+            })?;
+            Ok(rows.collect::<Result<Vec<_>, _>>()?)
+        });
+        let mut freed = freed.await?;
+        // Whoever is at it may be telling replicas something else.
+        let claims = locked(&self.claims);
+        freed.retain(|FreedKey { app, key, .. }| !claims.contains_key(&name_of([app, key])));
+        Ok(freed)
+    }
+
+    /// Replicas were told of the end of a key.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub fn told_of_end(&self, freed: FreedKey) -> Commit<()> {
+        self.database.write(move |connection| {
+            let FreedKey { app, key, message } = &freed;
+            let mut update = connection.prepare_cached(
+                "UPDATE idempotency_keys SET freed = 0 WHERE app = ? AND key = ? AND message IS ? AND freed = 1",
+            )?;
+            update.execute((app, key, message.as_ref().map(|id| &*id.0)))?;
+            Ok(())
+        })
+    }
+
+    /// [`Store::answered`], where the answer tells Plivo's ids of `messages`: from then on they go by these. Where it is
+    /// that nothing was sent, and for good, it is kept `until` then, though the key had ended with its messages. It may
+    /// be asked for again; the claim lasts for as long as `guard` too.
     ///
     /// # Errors
     ///
@@ -86,6 +158,7 @@ impl Store {
         &self,
         guard: &ClaimGuard,
         answer: StoredAnswer,
+        until: Option<Timestamp>,
         messages: Vec<MessageId>,
     ) -> Commit<()> {
         if let Err(invalid) = answer.check() {
@@ -93,7 +166,7 @@ impl Store {
         }
         let held = Arc::clone(&guard.0);
         self.database.write(move |connection| {
-            self::answer(connection, &held.app, &held.key, &answer)?;
+            self::answer(connection, &held.app, &held.key, &answer, until)?;
             for id in &messages {
                 told_plivos_id(connection, id)?;
             }
@@ -116,10 +189,11 @@ pub(crate) fn is_full(
     Ok(!ended.exists([to_db(now)])?)
 }
 
-/// Binds a key. Where the bound is reached, one that has ended makes room.
+/// Binds a key to an answer about so many messages. Where the bound is reached, one that has ended makes room.
 pub(crate) fn insert(
     connection: &Connection,
     row: &KeyRow,
+    messages: usize,
     most: u64,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
@@ -132,10 +206,11 @@ pub(crate) fn insert(
     }
     // An older row is one that has ended: else the claim would have found it.
     let mut insert = connection.prepare_cached(
-        "INSERT INTO idempotency_keys (app, key, fingerprint, message, status, headers, body, ends) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (app, key) DO UPDATE SET fingerprint = excluded.fingerprint, \
-         message = excluded.message, status = excluded.status, headers = excluded.headers, body = excluded.body, \
-         ends = excluded.ends",
+        "INSERT INTO idempotency_keys (app, key, fingerprint, message, status, headers, body, ends, covers, shared) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (app, key) DO UPDATE SET \
+         fingerprint = excluded.fingerprint, message = excluded.message, status = excluded.status, \
+         headers = excluded.headers, body = excluded.body, ends = excluded.ends, covers = excluded.covers, \
+         shared = excluded.shared, freed = 0",
     )?;
     let KeyRow { held, answer, ends, .. } = row;
     insert.execute((
@@ -147,7 +222,32 @@ pub(crate) fn insert(
         json!(answer.headers).to_string(),
         &answer.body,
         to_db(*ends),
+        if row.is_about_others { 0 } else { i64::try_from(messages).unwrap_or(0) },
+        row.shared,
     ))?;
+    Ok(())
+}
+
+/// A message ended and was certainly not sent: so do the keys of which that is the last.
+pub(crate) fn came_to_nothing(connection: &Connection, id: &MessageId) -> rusqlite::Result<()> {
+    let sql = "UPDATE messages SET unsent = 1 WHERE id = ?";
+    connection.prepare_cached(sql)?.execute([&*id.0])?;
+    free(connection, id)
+}
+
+/// Ends the keys whose answers are about a message and no other that was sent or may yet be. Those that the message came
+/// under may have been used before, for others.
+fn free(connection: &Connection, id: &MessageId) -> rusqlite::Result<()> {
+    let mut update = connection.prepare_cached(
+        "UPDATE idempotency_keys SET ends = 0, freed = shared WHERE covers > 0 AND ends > 0 AND rowid IN \
+         (SELECT rowid FROM idempotency_keys WHERE message = ?1 UNION SELECT keys.rowid FROM messages AS own \
+         JOIN idempotency_keys AS keys ON keys.app = own.app AND keys.key = own.idempotency_key WHERE own.id = ?1) \
+         AND covers = (SELECT count(*) FROM messages AS each WHERE each.unsent = 1 AND \
+         (each.id = idempotency_keys.message OR (each.app = idempotency_keys.app \
+         AND each.idempotency_key = idempotency_keys.key \
+         AND each.number >= (SELECT number FROM messages WHERE id = idempotency_keys.message))))",
+    )?;
+    update.execute([&*id.0])?;
     Ok(())
 }
 
@@ -156,11 +256,14 @@ pub(super) fn answer(
     app: &str,
     key: &str,
     answer: &StoredAnswer,
+    until: Option<Timestamp>,
 ) -> rusqlite::Result<()> {
     let mut update = connection.prepare_cached(
-        "UPDATE idempotency_keys SET status = ?3, headers = ?4, body = ?5 WHERE app = ?1 AND key = ?2",
+        "UPDATE idempotency_keys SET status = ?3, headers = ?4, body = ?5, ends = coalesce(?6, ends), \
+         freed = freed AND ?6 IS NULL WHERE app = ?1 AND key = ?2",
     )?;
-    update.execute((app, key, answer.status, json!(answer.headers).to_string(), &answer.body))?;
+    let headers = json!(answer.headers).to_string();
+    update.execute((app, key, answer.status, headers, &answer.body, until.map(to_db)))?;
     Ok(())
 }
 
@@ -171,10 +274,14 @@ fn told_plivos_id(connection: &Connection, id: &MessageId) -> rusqlite::Result<(
     Ok(())
 }
 
-pub(super) fn delete(connection: &Connection, app: &str, key: &str) -> rusqlite::Result<()> {
-    let mut delete =
-        connection.prepare_cached("DELETE FROM idempotency_keys WHERE app = ? AND key = ?")?;
-    delete.execute((app, key))?;
+pub(super) fn delete(
+    connection: &Connection,
+    app: &str,
+    key: &str,
+    message: Option<&MessageId>,
+) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM idempotency_keys WHERE app = ? AND key = ? AND message IS ?";
+    connection.prepare_cached(sql)?.execute((app, key, message.map(|id| &*id.0)))?;
     Ok(())
 }
 

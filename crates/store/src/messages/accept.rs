@@ -72,7 +72,7 @@ impl Store {
             }
             holds::insert(connection, &holds)?;
             if let Some(key) = &key {
-                idempotency::insert(connection, key, bounds.keys, now)?;
+                idempotency::insert(connection, key, messages.len(), bounds.keys, now)?;
             }
             crate::fail::point("accept.in_transaction");
             Ok(())

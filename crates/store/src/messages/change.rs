@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::columns::{put_attempt, to_db};
 use super::{Attempt, Status};
 use crate::database::Fault;
-use crate::{Commit, Content, Store, StoreError, events, holds};
+use crate::{Commit, Content, Store, StoreError, events, holds, idempotency};
 
 /// Something that happened to a message. What is not given stays as it is.
 #[derive(Clone, Debug)]
@@ -68,7 +68,8 @@ impl Change {
 }
 
 impl Store {
-    /// Writes down what happened to a message, and tells where it stands then.
+    /// Writes down what happened to a message, and tells where it stands then. With the last message of a key that ends
+    /// with its holds given back, the key is free again: nothing was sent under it.
     ///
     /// # Errors
     ///
@@ -191,6 +192,11 @@ fn apply(
         holds::settle(connection, id, settlement)?;
     }
     moved(connection, id, (before.status, after), content)?;
+    // What a person took back is not sent because its app asks again.
+    let taken_back = code == Some("send.canceled");
+    if change.settle == Settle::As(Settlement::GiveBack) && after.is_final() && !taken_back {
+        idempotency::came_to_nothing(connection, id)?;
+    }
     if before.status != after && after.is_announced() {
         events::announce(connection, id, before, after, 0, change.at, code)?;
     }

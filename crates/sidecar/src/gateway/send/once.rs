@@ -12,6 +12,7 @@ use store::{Claim, ClaimGuard, Fingerprint, KeptAnswer, KeyRow, Secret, StoreErr
 use store_redis::SharedClaim;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+pub(super) use self::ending::Came;
 use self::kept::{replay, stored, without_numbers};
 use self::same::{fingerprint, resend_key};
 use super::super::answer::{Answer, Door};
@@ -198,6 +199,7 @@ impl Gateway {
         let short = |window| now().after(window).before(self.store.key_retention());
         let from = once.window.map_or(deadline, short);
         match self.store.key_row(&held.guard, self.kept(stored(answer, id)), from, from) {
+            Ok(row) if held.lease.is_some() => Some(row.among_replicas()),
             Ok(row) => Some(row),
             Err(err) => {
                 tracing::error!(error = %err, message.id = %id, "an answer cannot be kept under its key");

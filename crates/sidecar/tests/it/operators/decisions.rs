@@ -54,6 +54,23 @@ async fn a_held_message_that_five_release_at_once_is_sent_once() {
 }
 
 #[tokio::test]
+async fn a_canceled_message_is_not_sent_because_its_app_asks_again_under_its_key() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(ephemeral(&plivo)).await;
+    let later = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    let body = json!({"to": TO, "text": "hi", "not_before": later.to_string()});
+    let ask = || sidecar.post("/v1/messages").key("k1").json(&body).answer();
+    let first = ask().await;
+    cancel_in(&sidecar, first.expect(202)["id"].as_str().unwrap(), "waiting").await;
+
+    let again = ask().await;
+
+    assert_eq!((again.status, &again.text), (202, &first.text));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"), "{again}");
+    assert_eq!(plivo.sends().len(), 0);
+}
+
+#[tokio::test]
 async fn a_held_message_whose_time_is_over_is_canceled_and_not_released() {
     let (plivo, folder) = (plivo().await, Folder::new());
     let late = Left { lives: Duration::ZERO, ..Left::new("late", Status::Held) };

@@ -12,10 +12,10 @@ use store_redis::SharedError;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::super::super::answer::{Answer, Door};
+use super::super::super::answer::Answer;
 use super::super::super::refusal::{Plain, Refusal};
 use super::super::super::{Call, Gateway, now};
-use super::kept::{stored, stored_as};
+use super::kept::stored;
 use super::{Confirmed, Held, Once};
 use crate::shared::{KeyLease, Shared};
 
@@ -30,27 +30,38 @@ const TRY_AGAIN: Duration = Duration::from_millis(100);
 struct Elsewhere {
     lease: Arc<KeyLease>,
     shared: Arc<Shared>,
-    answer: StoredAnswer,
-    /// Until when it is kept; none where the key is given up.
-    ends: Option<Timestamp>,
+    /// Its answer, and until when it is kept; none where the key is given up.
+    kept: Option<(StoredAnswer, Timestamp)>,
+}
+
+/// What a request came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Came {
+    /// A message is ours, or one that stands for it.
+    ToMessages,
+    /// Plivo's no, which is for good.
+    ToNothing,
 }
 
 impl Gateway {
     /// Keeps the answer that was given in the place of the one that the key was bound with; of the messages `named` it
-    /// tells Plivo's ids. Nobody waits for that unless it is a refusal; those who bring the key meanwhile do.
+    /// tells Plivo's ids. Nobody waits for that unless it is a refusal; those who bring the key meanwhile do. A key that
+    /// has ended with its messages stays ended, unless it is that for good.
     pub(in super::super) async fn keep(
         &self,
         held: Held,
         answer: &Answer,
         id: &MessageId,
-        ends: Timestamp,
+        (came, ends): (Came, Timestamp),
         named: Vec<MessageId>,
     ) {
         let kept = self.kept(stored(answer, id));
         let Held { guard, lease, .. } = held;
-        let there = Elsewhere::of(lease, self.shared.clone(), kept.clone(), Some(ends));
+        let there = Elsewhere::of(lease, self.shared.clone(), Some((kept.clone(), ends)));
         let (store, draining) = (self.store.clone(), self.draining.clone());
-        let write = move || store.answered_by_plivos_ids(&guard, kept.clone(), named.clone());
+        let until = (came == Came::ToNothing).then_some(ends);
+        let write =
+            move || store.answered_by_plivos_ids(&guard, kept.clone(), until, named.clone());
         // In line before the answer goes out, so that no report on its messages comes between.
         let first = write();
         let ending = self.in_flight.spawn(async move {
@@ -62,7 +73,8 @@ impl Gateway {
         }
     }
 
-    /// Keeps an answer under which nothing new was recorded: `id`, an earlier message, stands for what was asked.
+    /// Keeps an answer under which nothing new was recorded: `id`, an earlier message, stands for what was asked, or is
+    /// the first of those that do where there are `others`.
     ///
     /// # Errors
     ///
@@ -71,11 +83,11 @@ impl Gateway {
         &self,
         call: &Call,
         (held, once): (Held, &Once),
-        door: Door,
         answer: &Answer,
-        id: &MessageId,
+        (id, others): (&MessageId, bool),
     ) -> Result<(), Refusal> {
         let Some(row) = self.binding(&held, once, answer, id, call.now) else { return Ok(()) };
+        let row = if others { row.about_others_too() } else { row };
         if let Err(err) = self.store.bind(row.clone(), now()).await {
             return match err {
                 // A resend that cannot be told is no reason to refuse everybody's sends.
@@ -87,34 +99,33 @@ impl Gateway {
         match self.confirm(call, &held, &row).await {
             Confirmed::Ours(None) => Ok(()),
             Confirmed::Ours(Some(_)) => {
-                self.keep(held, answer, id, row.ends(), Vec::new()).await;
+                self.keep(held, answer, id, (Came::ToMessages, row.ends()), Vec::new()).await;
                 Ok(())
             }
             Confirmed::Others => {
-                let refusal = Refusal::from(Plain::KeyInProgress);
-                self.let_go(call, held, &door.refuse(&refusal), true).await;
-                Err(refusal)
+                self.let_go(call, held, Some(id)).await;
+                Err(Plain::KeyInProgress.into())
             }
         }
     }
 
-    /// Nothing was sent under the key: the next request that brings it runs afresh. `answer` is this one's, `bound`
-    /// whether the key may be bound here.
+    /// Nothing was sent under the key: the next request that brings it runs afresh. It may be `bound` here to an answer
+    /// about this message.
     pub(in super::super) async fn let_go(
         &self,
         call: &Call,
         held: Held,
-        answer: &Answer,
-        bound: bool,
+        bound: Option<&MessageId>,
     ) {
         let (app, store, draining) =
             (call.app.name.clone(), self.store.clone(), self.draining.clone());
-        let there = Elsewhere::of(held.lease.clone(), self.shared.clone(), stored_as(answer), None);
+        let (there, bound) =
+            (Elsewhere::of(held.lease.clone(), self.shared.clone(), None), bound.cloned());
         let ending = self.in_flight.spawn(async move {
             // There first: whoever finds the key free here asks there.
             until_told(there.as_ref(), &draining).await;
-            if bound {
-                let write = || store.unbind(&app, &held.key);
+            if bound.is_some() {
+                let write = || store.unbind(&app, &held.key, bound.as_ref());
                 until_written(write(), write, &draining).await;
             }
             drop(held);
@@ -128,17 +139,16 @@ impl Elsewhere {
     fn of(
         lease: Option<Arc<KeyLease>>,
         shared: Option<Arc<Shared>>,
-        answer: StoredAnswer,
-        ends: Option<Timestamp>,
+        kept: Option<(StoredAnswer, Timestamp)>,
     ) -> Option<Self> {
         let (lease, shared) = lease.zip(shared)?;
-        Some(Self { lease, shared, answer, ends })
+        Some(Self { lease, shared, kept })
     }
 
     async fn tell(&self) -> Result<(), SharedError> {
-        match self.ends {
-            Some(ends) => self.lease.bind(&self.answer, ends.since(now())).await.map(drop),
-            None => self.lease.give_up(&self.answer).await,
+        match &self.kept {
+            Some((answer, ends)) => self.lease.bind(answer, ends.since(now())).await.map(drop),
+            None => self.lease.give_up().await,
         }
     }
 }

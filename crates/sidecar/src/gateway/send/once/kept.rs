@@ -43,11 +43,6 @@ fn mask(json: &mut Value) {
 
 /// `answer` as it is kept, for the message `id`.
 pub(super) fn stored(answer: &Answer, id: &MessageId) -> StoredAnswer {
-    StoredAnswer { message: Some(id.clone()), ..stored_as(answer) }
-}
-
-/// `answer` as it is kept, for no message.
-pub(super) fn stored_as(answer: &Answer) -> StoredAnswer {
     let lasting = answer.headers.iter().filter(|(name, _)| !is_of_the_moment(name));
     let header = |(name, value): &(HeaderName, HeaderValue)| {
         (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
@@ -56,7 +51,7 @@ pub(super) fn stored_as(answer: &Answer) -> StoredAnswer {
         status: answer.status.as_u16(),
         headers: lasting.map(header).collect(),
         body: answer.body.to_vec(),
-        message: None,
+        message: Some(id.clone()),
     }
 }
 
