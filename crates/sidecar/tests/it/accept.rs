@@ -176,6 +176,39 @@ async fn requests_that_come_at_once_take_together_no_more_than_may_be_under_way(
 }
 
 #[tokio::test]
+async fn of_a_list_longer_than_may_be_under_way_the_rest_is_refused_and_the_key_holds_all_of_it() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo).set("delivery.queue_max", 4)).await;
+    let to: Vec<String> = (0..6).map(|nth| format!("+1415555{nth:04}")).collect();
+    let body = json!({"to": to, "text": "hi"});
+    let ask = || sidecar.post("/v1/messages").key("k1").json(&body).answer();
+
+    let first = ask().await;
+
+    let answered = first.expect(202)["messages"].clone();
+    let (taken, refused): (Vec<&Value>, Vec<&Value>) = answered
+        .as_array()
+        .expect("a list")
+        .iter()
+        .partition(|message| message["status"] != "refused");
+    assert_eq!((taken.len(), refused.len()), (4, 2), "{first}");
+    for message in refused {
+        assert_eq!(message["problem"]["code"], "spool.full", "{first}");
+    }
+    let mut asked: Vec<&str> = taken.iter().filter_map(|message| message["to"].as_str()).collect();
+    asked.sort_unstable();
+    let mut handsets: Vec<String> =
+        plivo.sends().into_iter().map(|send| format!("+{}", send.dst)).collect();
+    handsets.sort();
+    assert_eq!(handsets, asked);
+    let again = ask().await;
+    assert_eq!((&again.text, again.header("idempotent-replayed")), (&first.text, Some("true")));
+    assert_eq!(plivo.sends().len(), 4);
+    sidecar.send(&json!({"to": TO, "text": "there is room again"})).await.expect(202);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn media_go_by_url_and_by_id_in_the_order_given() {
     let plivo = plivo().await;
     let sidecar = Sidecar::start(Setup::standard(&plivo)).await;

@@ -229,6 +229,29 @@ async fn a_key_under_which_nothing_was_sent_is_free_though_its_request_was_answe
 }
 
 #[tokio::test]
+async fn an_answer_that_another_message_stands_for_is_replayed_under_its_key_over_a_restart_too() {
+    let plivo = plivo().await;
+    let setup = Setup::standard(&plivo).durable().policy(Policy::new("dedup"));
+    let sidecar = Sidecar::start(setup.clone()).await;
+    let body = json!({"to": TO, "text": "sale", "intent": "marketing"});
+    let first = keyed(&sidecar, "k1", &body).await.expect(202);
+    let other = keyed(&sidecar, "k2", &body).await;
+    assert_eq!(other.expect(202)["id"], first["id"], "coalesced");
+    assert_eq!(other.header("idempotent-replayed"), None, "{other}");
+
+    let folder = sidecar.kill().await;
+    let sidecar = Sidecar::start_in(folder, setup).await;
+
+    let again = keyed(&sidecar, "k2", &body).await;
+    assert_eq!((again.status, &again.text), (other.status, &other.text));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"), "{again}");
+    let another = json!({"to": TO, "text": "another sale", "intent": "marketing"});
+    keyed(&sidecar, "k2", &another).await.refused(422, "idem.mismatch");
+    assert_eq!(texts(&plivo), ["sale"]);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn a_list_of_one_is_another_request_than_the_number_alone() {
     let plivo = plivo().await;
     let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
