@@ -9,6 +9,7 @@ mod identity;
 mod json;
 mod lookup;
 mod order;
+mod prefer;
 mod refusal;
 mod route;
 mod send;
@@ -16,7 +17,7 @@ pub(crate) mod shown;
 mod submission;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -167,22 +168,6 @@ fn now() -> Timestamp {
     SystemTime::now().into()
 }
 
-/// `Prefer: wait=N` and `respond-async` (RFC 7240): how long the answer may wait for Plivo's, at most `most`.
-fn patience(headers: &HeaderMap, most: Duration) -> Duration {
-    let preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-    let mut wait = most;
-    for preference in preferences.flat_map(|value| value.split(',')).map(str::trim) {
-        let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
-        if name.eq_ignore_ascii_case("respond-async") {
-            return Duration::ZERO;
-        }
-        if name.eq_ignore_ascii_case("wait") {
-            wait = value.trim().parse().map_or(wait, Duration::from_secs).min(most);
-        }
-    }
-    wait
-}
-
 /// The `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): the draft's quoted string, or bare as most
 /// clients send it.
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Plain> {
@@ -209,11 +194,9 @@ fn is_of_the_moment(name: &HeaderName) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{Plain, idempotency_key, patience};
+    use super::{Plain, idempotency_key};
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -245,19 +228,5 @@ mod tests {
         let mut long = HeaderMap::new();
         long.insert("idempotency-key", HeaderValue::from_str(&"x".repeat(256)).unwrap());
         assert!(matches!(idempotency_key(&long), Err(Plain::BadKey(_))));
-    }
-
-    #[test]
-    fn an_app_may_wait_less_than_the_most_but_not_longer() {
-        let most = Duration::from_secs(10);
-        for (value, seconds) in
-            [("wait=3", 3), ("wait=60", 10), ("respond-async, wait=5", 0), ("wait=x", 10), ("", 10)]
-        {
-            assert_eq!(
-                patience(&headers(&[("prefer", value)]), most).as_secs(),
-                seconds,
-                "{value}"
-            );
-        }
     }
 }

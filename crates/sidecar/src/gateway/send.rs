@@ -18,9 +18,10 @@ use self::clear::{Wishes, provisional};
 use self::once::{Came, Claimed, Confirmed, Held, Once};
 use super::answer::{Answer, Door, Verdict};
 use super::order::Order;
+use super::prefer::patience;
 use super::refusal::{Plain, Refusal};
 use super::submission::Submission;
-use super::{Call, Gateway, idempotency_key, now, patience};
+use super::{Call, Gateway, idempotency_key, now};
 use crate::delivery::{Acceptance, News, Ready};
 
 pub(super) use self::clear::candidate;

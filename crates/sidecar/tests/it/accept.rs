@@ -227,19 +227,27 @@ async fn media_go_by_url_and_by_id_in_the_order_given() {
 #[tokio::test]
 async fn an_app_that_prefers_not_to_wait_is_answered_before_plivo_answers() {
     let plivo = plivo().await;
-    plivo.script([Step::hold()]).await;
-    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    // An answer that waited would come when the call is given up, and say so.
+    let sidecar = Sidecar::start(Setup::standard(&plivo).set("delivery.wait_ms", 60_000)).await;
+    for (nth, prefer) in
+        ["respond-async", "respond-async; q", "wait=\"0\"", "foo=\"a, b\", Wait = 0; strict"]
+            .into_iter()
+            .enumerate()
+    {
+        plivo.script([Step::hold()]).await;
+        let request = sidecar.post("/v1/messages").header("prefer", prefer);
+        let said = json!({"to": TO, "text": format!("hi {nth}")});
+        let answer = request.json(&said).answer().await;
 
-    let request = sidecar.post("/v1/messages").header("prefer", "respond-async");
-    let answer = request.json(&json!({"to": TO, "text": "hi"})).answer().await;
-
-    let body = answer.expect(202);
-    assert_eq!(body["message_uuid"], Value::Null, "{body}");
-    assert!(answer.header("location").is_some(), "{answer}");
-    plivo.wait_for_requests(1, PATIENCE).await.unwrap();
-    plivo.release();
-    let record = sidecar.record(&text(&body, "id"), |record| record["status"] == "submitted").await;
-    assert_eq!(record["message_uuid"], plivo.sends()[0].message_uuid.as_str());
+        let body = answer.expect(202);
+        assert_eq!((&body["message_uuid"], &body["status"]), (&Value::Null, &json!("queued")));
+        assert!(answer.header("location").is_some(), "{answer}");
+        plivo.wait_for_requests(nth + 1, PATIENCE).await.unwrap();
+        plivo.release();
+        let id = text(&body, "id");
+        let record = sidecar.record(&id, |record| record["status"] == "submitted").await;
+        assert_eq!(record["message_uuid"], plivo.sends()[nth].message_uuid.as_str());
+    }
     sidecar.stop().await;
 }
 
