@@ -4,6 +4,7 @@ mod answer;
 mod body;
 mod events;
 mod explain;
+mod faults;
 mod fields;
 mod identity;
 mod json;

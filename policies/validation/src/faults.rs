@@ -1,6 +1,7 @@
 use message::facts::{media_faults, number_faults, segments_fault, text_fault, type_fault};
 use policy_sdk::{Context, Facts, Fault, Message};
 
+use crate::NAMED_FIELDS;
 use crate::settings::{Rules, UnknownFields};
 use crate::vocabulary;
 
@@ -17,7 +18,7 @@ pub(crate) fn find(
 ) -> Vec<Fault> {
     let mut faults = Vec::new();
     if rules.unknown_fields == UnknownFields::Deny {
-        faults.extend(facts.unknown_fields.iter().map(|pointer| {
+        faults.extend(facts.unknown_fields.iter().take(NAMED_FIELDS).map(|pointer| {
             let detail = "means nothing here; remove it or mend its spelling";
             Fault::new(pointer, "body.unknown_field", detail)
         }));

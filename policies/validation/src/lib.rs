@@ -16,7 +16,7 @@ pub use settings::Settings;
 
 use settings::{Rules, SmartEncoding, UnknownFields};
 
-/// Names in the warning about dropped fields; the app chose how many there are.
+/// Fields named in a warning or a refusal about unknown ones; the app chose how many there are.
 const NAMED_FIELDS: usize = 16;
 
 /// Finds every fault at once.
@@ -98,7 +98,7 @@ mod tests {
     use policy_sdk::testing::{Case, facts, mms, sms};
     use policy_sdk::{Decision, Edit, Facts, Message};
 
-    use super::Validation;
+    use super::{NAMED_FIELDS, Validation};
 
     fn with_unknown(fields: &[&str]) -> Facts {
         let unknown_fields = fields.iter().map(|&field| field.into()).collect();
@@ -143,6 +143,15 @@ mod tests {
         let faults = &decision.rejection().expect("a rejection").faults;
         let found: Vec<_> = faults.iter().map(|f| (f.pointer.as_str(), f.code.as_str())).collect();
         assert_eq!(found, [("/colour", "body.unknown_field"), ("/size", "body.unknown_field")]);
+    }
+
+    #[test]
+    fn strictness_names_at_most_sixteen_fields_and_is_no_failure() {
+        let fields: Vec<String> = (0..500).map(|index| format!("/f{index}")).collect();
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        let mut case = Case::<Validation>::new(r#"{"unknown_fields": "deny"}"#);
+        let decision = case.check_with(&sms(), &with_unknown(&fields));
+        assert_eq!(decision.rejection().expect("a rejection").faults.len(), NAMED_FIELDS);
     }
 
     #[test]

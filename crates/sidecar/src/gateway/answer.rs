@@ -16,6 +16,7 @@ use serde_json::Value;
 use store::Status;
 use uuid::Uuid;
 
+use super::faults::Faults;
 use super::json;
 use super::order::Order;
 use super::refusal::{Plain, Refusal};
@@ -100,7 +101,7 @@ impl Door {
     /// # Errors
     ///
     /// Where it is not JSON, or not an object; faults of its members stay in the order.
-    pub(crate) fn read(self, bytes: &[u8]) -> Result<Order, Vec<Fault>> {
+    pub(crate) fn read(self, bytes: &[u8]) -> Result<Order, Faults> {
         let body = json::read(bytes)?;
         match self {
             Self::Native => Order::native(body),

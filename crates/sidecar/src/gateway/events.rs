@@ -11,7 +11,7 @@ impl Gateway {
     /// The app's events after its cursor; waits for one where it is asked to.
     pub(super) async fn events(&self, call: &Call, query: &str) -> Result<Answer, Refusal> {
         let source = Source::of(self.store.secret());
-        let asked = Asked::read(query, &source).map_err(Refusal::Malformed)?;
+        let asked = Asked::read(query, &source)?;
         let told = asked.answer(&self.store, &call.app.name, &source, &self.draining).await;
         let body = told.map_err(|_| Plain::StoreAway)?;
         Ok(Answer::json(StatusCode::OK, &body))

@@ -18,9 +18,8 @@ impl Gateway {
         request: Request<Incoming>,
     ) -> Result<Answer, Refusal> {
         let bytes = self.body(request).await?;
-        let order = Door::Native.read(&bytes).map_err(Refusal::Malformed)?;
-        let submission = Submission::of(order, &call.app, &call.in_force.plivo, call.now)
-            .map_err(Refusal::Malformed)?;
+        let order = Door::Native.read(&bytes)?;
+        let submission = Submission::of(order, &call.app, &call.in_force.plivo, call.now)?;
         let many = submission.many;
         let mut explained = Vec::with_capacity(submission.drafts.len());
         for draft in submission.drafts {
@@ -41,7 +40,7 @@ async fn explain_one(call: &Call, draft: Draft, unknown_fields: &[String]) -> Va
     let refused = |refusal: &Refusal| json!({"verdict": "reject", "problem": problem(refusal), "policies": []});
     let message = match draft.message {
         Ok(message) => message,
-        Err(faults) => return refused(&Refusal::Malformed(faults)),
+        Err(faults) => return refused(&faults.into()),
     };
     let candidate = match send::candidate(call, Door::Native, message, unknown_fields) {
         Ok(candidate) => candidate,

@@ -3,13 +3,19 @@
 use message::Fault;
 use serde_json::{Map, Value};
 
+use super::faults::{Faults, cut};
 use super::json;
+
+/// Most unknown members that policies hear of.
+const UNKNOWN: usize = 1_000;
+/// Most bytes of the pointer to one; more than these a policy may not repeat.
+const UNKNOWN_BYTES: usize = 200;
 
 /// The members of an object not yet read, and the faults found so far.
 #[derive(Debug)]
 pub(crate) struct Fields {
     members: Map<String, Value>,
-    pub(crate) faults: Vec<Fault>,
+    pub(crate) faults: Faults,
 }
 
 impl Fields {
@@ -18,12 +24,12 @@ impl Fields {
     /// # Errors
     ///
     /// `body.wrong_type` where it is not an object.
-    pub(crate) fn of(body: Value) -> Result<Self, Vec<Fault>> {
+    pub(crate) fn of(body: Value) -> Result<Self, Faults> {
         match body {
-            Value::Object(members) => Ok(Self { members, faults: Vec::new() }),
+            Value::Object(members) => Ok(Self { members, faults: Faults::default() }),
             other => {
                 let detail = format!("the body is {}; send a JSON object", json::kind(&other));
-                Err(vec![Fault::new("", "body.wrong_type", detail)])
+                Err(Fault::new("", "body.wrong_type", detail).into())
             }
         }
     }
@@ -107,9 +113,13 @@ impl Fields {
     }
 
     /// Pointers of the members that nobody asked for, and the faults.
-    pub(crate) fn finish(self) -> (Vec<String>, Vec<Fault>) {
-        let unknown = self.members.keys().map(|name| format!("/{}", json::escape(name))).collect();
-        (unknown, self.faults)
+    pub(crate) fn finish(self) -> (Vec<String>, Faults) {
+        let pointer = |name: &String| {
+            let mut pointer = format!("/{}", json::escape(name));
+            cut(&mut pointer, UNKNOWN_BYTES);
+            pointer
+        };
+        (self.members.keys().take(UNKNOWN).map(pointer).collect(), self.faults)
     }
 
     fn wrong_type<T>(&mut self, pointer: String, wanted: &str, found: &Value) -> Option<T> {

@@ -7,6 +7,8 @@ use message::Fault;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use super::faults::Faults;
+
 /// Most levels of arrays and objects in one another. No door takes more than two.
 const LEVELS: usize = 100;
 
@@ -17,15 +19,14 @@ const LEVELS: usize = 100;
 /// `body.bad_json` with line and column where `bytes` is not JSON in UTF-8 (lone surrogate escapes included), or is
 /// nested deeper than [`LEVELS`]; `body.duplicate_key` for each member that stands twice in its object (RFC 8259
 /// section 4 leaves its meaning open).
-pub(crate) fn read(bytes: &[u8]) -> Result<Value, Vec<Fault>> {
-    let (duplicates, too_deep) = (RefCell::new(Vec::new()), Cell::new(false));
+pub(crate) fn read(bytes: &[u8]) -> Result<Value, Faults> {
+    let found = Found::default();
     let mut input = serde_json::Deserializer::from_slice(bytes);
-    let value =
-        Strict { pointer: String::new(), level: 0, duplicates: &duplicates, too_deep: &too_deep }
-            .deserialize(&mut input)
-            .and_then(|value| input.end().map(|()| value))
-            .map_err(|err| vec![bad_json(&err, too_deep.get())])?;
-    let duplicates = duplicates.into_inner();
+    let value = Strict { place: None, level: 0, found: &found }
+        .deserialize(&mut input)
+        .and_then(|value| input.end().map(|()| value))
+        .map_err(|err| Faults::from(bad_json(&err, found.too_deep.get())))?;
+    let duplicates = found.duplicates.into_inner();
     if duplicates.is_empty() { Ok(value) } else { Err(duplicates) }
 }
 
@@ -60,28 +61,45 @@ fn bad_json(err: &serde_json::Error, too_deep: bool) -> Fault {
     )
 }
 
+/// What one reading found besides the value.
+#[derive(Default)]
+struct Found {
+    duplicates: RefCell<Faults>,
+    too_deep: Cell<bool>,
+}
+
 struct Strict<'a> {
-    pointer: String,
+    /// What it stands in, and where; none for the whole body. A pointer is only made where it is told.
+    place: Option<(&'a Strict<'a>, Step<'a>)>,
     /// How many arrays and objects it is in.
     level: usize,
-    duplicates: &'a RefCell<Vec<Fault>>,
-    too_deep: &'a Cell<bool>,
+    found: &'a Found,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Member(&'a str),
+    Entry(usize),
 }
 
 impl Strict<'_> {
-    fn below(&self, name: &str) -> Strict<'_> {
-        Strict {
-            pointer: format!("{}/{}", self.pointer, escape(name)),
-            level: self.level + 1,
-            duplicates: self.duplicates,
-            too_deep: self.too_deep,
+    fn below<'b>(&'b self, step: Step<'b>) -> Strict<'b> {
+        Strict { place: Some((self, step)), level: self.level + 1, found: self.found }
+    }
+
+    /// The JSON pointer to it.
+    fn pointer(&self) -> String {
+        match self.place {
+            None => String::new(),
+            Some((above, Step::Member(name))) => format!("{}/{}", above.pointer(), escape(name)),
+            Some((above, Step::Entry(index))) => format!("{}/{index}", above.pointer()),
         }
     }
 
     /// Ends the reading where this array or object would be one level too many.
     fn enter<E: Error>(&self) -> Result<(), E> {
-        self.too_deep.set(self.level >= LEVELS);
-        if self.too_deep.get() { Err(E::custom("too deep")) } else { Ok(()) }
+        self.found.too_deep.set(self.level >= LEVELS);
+        if self.found.too_deep.get() { Err(E::custom("too deep")) } else { Ok(()) }
     }
 }
 
@@ -131,7 +149,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         self.enter()?;
         let mut array = Vec::new();
-        while let Some(item) = items.next_element_seed(self.below(&array.len().to_string()))? {
+        while let Some(item) = items.next_element_seed(self.below(Step::Entry(array.len())))? {
             array.push(item);
         }
         Ok(Value::Array(array))
@@ -141,13 +159,14 @@ impl<'de> Visitor<'de> for Strict<'_> {
         self.enter()?;
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            let below = self.below(&name);
-            let pointer = below.pointer.clone();
-            let value = members.next_value_seed(below)?;
-            if object.insert(name, value).is_some() {
-                let fault = Fault::new(pointer, "body.duplicate_key", "stands twice; give it once");
-                self.duplicates.borrow_mut().push(fault);
+            let value = members.next_value_seed(self.below(Step::Member(&name)))?;
+            if object.contains_key(&name) {
+                self.found.duplicates.borrow_mut().note(|| {
+                    let pointer = self.below(Step::Member(&name)).pointer();
+                    Fault::new(pointer, "body.duplicate_key", "stands twice; give it once")
+                });
             }
+            object.insert(name, value);
         }
         Ok(Value::Object(object))
     }
@@ -160,7 +179,8 @@ mod tests {
     #[test]
     fn a_member_that_stands_twice_is_named_by_its_pointer() {
         let faults = read(br#"{"to":"a","to":"b","tags":{"x/y":1,"x/y":2}}"#).unwrap_err();
-        let found: Vec<_> = faults.iter().map(|f| (f.pointer.as_str(), f.code.as_str())).collect();
+        let found: Vec<_> =
+            faults.told().iter().map(|f| (f.pointer.as_str(), f.code.as_str())).collect();
         assert_eq!(found, [("/to", "body.duplicate_key"), ("/tags/x~1y", "body.duplicate_key")]);
     }
 
@@ -170,9 +190,10 @@ mod tests {
             [&br#"{"to":"secret"#[..], br#"{"to":"\ud83d"}"#, b"\"\xff\"", b"{} {}", b"", b"[1,]"]
         {
             let faults = read(body).unwrap_err();
-            assert_eq!(faults[0].code, "body.bad_json", "{body:?}");
-            assert!(faults[0].detail.contains("line 1, column"), "{}", faults[0].detail);
-            assert!(!faults[0].detail.contains("secret"), "{}", faults[0].detail);
+            let fault = &faults.told()[0];
+            assert_eq!(fault.code, "body.bad_json", "{body:?}");
+            assert!(fault.detail.contains("line 1, column"), "{}", fault.detail);
+            assert!(!fault.detail.contains("secret"), "{}", fault.detail);
         }
     }
 
@@ -181,7 +202,8 @@ mod tests {
         let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
         assert!(read(nested(100).as_bytes()).is_ok());
         for body in [nested(101), nested(500), "[".repeat(100_000), r#"{"a":"#.repeat(200)] {
-            let fault = &read(body.as_bytes()).unwrap_err()[0];
+            let faults = read(body.as_bytes()).unwrap_err();
+            let fault = &faults.told()[0];
             assert_eq!(fault.code, "body.bad_json");
             assert!(fault.detail.contains("nested too deep"), "{}", fault.detail);
         }

@@ -55,11 +55,11 @@ impl Gateway {
             }
         }
         if !faults.is_empty() {
-            return Err(Refusal::Malformed(faults));
+            return Err(faults.into());
         }
         let page = self.store.list(&filter).await.map_err(|err| match err {
             StoreError::NotFound => {
-                Refusal::Malformed(vec![fault("/after", "is no message of this app")])
+                Refusal::from(vec![fault("/after", "is no message of this app")])
             }
             _ => Plain::StoreAway.into(),
         })?;
@@ -88,7 +88,7 @@ impl Gateway {
         account: &str,
         query: &str,
     ) -> Result<Answer, Refusal> {
-        let paging = Paging::read(query).map_err(Refusal::Malformed)?;
+        let paging = Paging::read(query)?;
         let (records, total) = newest(&self.store, &call.app.name, paging.places(DEPTH))
             .await
             .map_err(|_| Plain::StoreAway)?;

@@ -2,10 +2,10 @@
 
 mod plivo;
 
-use message::Fault;
 use plivo_client::Log;
 use serde_json::Value;
 
+use super::faults::Faults;
 use super::fields::Fields;
 use super::json;
 
@@ -59,7 +59,7 @@ pub(crate) struct Order {
     pub(crate) trackable: bool,
     /// Pointers of members that mean nothing here.
     pub(crate) unknown: Vec<String>,
-    pub(crate) faults: Vec<Fault>,
+    pub(crate) faults: Faults,
 }
 
 impl To {
@@ -76,7 +76,7 @@ impl<T> At<T> {
 
 impl Order {
     /// The native form of `POST /v1/messages`.
-    pub(crate) fn native(body: Value) -> Result<Self, Vec<Fault>> {
+    pub(crate) fn native(body: Value) -> Result<Self, Faults> {
         let mut fields = Fields::of(body)?;
         let (to, many) = recipients(&mut fields, "to");
         let mut order = Self { to, many, ..Self::default() };
@@ -99,7 +99,7 @@ impl Order {
 
     /// The seed's form of `POST /mms/send`: `{"recipient", "message", "mediaUrls"}`, all three needed, and one
     /// recipient.
-    pub(crate) fn seed(body: Value) -> Result<Self, Vec<Fault>> {
+    pub(crate) fn seed(body: Value) -> Result<Self, Faults> {
         let mut fields = Fields::of(body)?;
         let to = one_recipient(&mut fields, "recipient").into_iter().collect();
         let mut order = Self { to, media_required: true, text_required: true, ..Self::default() };

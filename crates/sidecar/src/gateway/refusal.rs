@@ -11,14 +11,16 @@ use policy_host::{Decision, LimitReport, PolicyFailure, PolicyName};
 
 use self::table::{failure_code, is_reserved};
 
+use super::faults::Faults;
+
 pub(crate) use self::plain::Plain;
 pub(crate) use self::table::status_of;
 
 /// Why a request ended without a new send.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// It can never be right as written; every fault.
-    Malformed(Vec<Fault>),
+    /// It can never be right as written, or the app may not ask for it; every fault.
+    Malformed(Faults),
     /// A policy said no.
     Rejected { policy: Refuser, rejection: Box<Rejection>, standings: Vec<LimitReport> },
     /// A policy could not say, and the operator fails closed.
@@ -42,7 +44,7 @@ impl Refusal {
     pub(crate) fn code(&self) -> &str {
         match self {
             Self::Malformed(faults) => {
-                faults.first().map_or("body.bad_json", |fault| fault.code.as_str())
+                faults.told().first().map_or("body.bad_json", |fault| fault.code.as_str())
             }
             Self::Rejected { rejection, .. } => &rejection.code,
             Self::PolicyFailed { failure, .. } => failure_code(failure),
@@ -65,19 +67,31 @@ impl Refusal {
     /// Its parts, where it has any.
     pub(crate) fn faults(&self) -> &[Fault] {
         match self {
-            Self::Malformed(faults) => faults,
+            Self::Malformed(faults) => faults.told(),
             Self::Rejected { rejection, .. } => &rejection.faults,
             _ => &[],
+        }
+    }
+
+    /// How many more there are than those.
+    pub(crate) fn more_faults(&self) -> usize {
+        match self {
+            Self::Malformed(faults) => faults.more(),
+            _ => 0,
         }
     }
 
     /// A sentence for people.
     pub(crate) fn detail(&self) -> String {
         match self {
-            Self::Malformed(faults) if faults.len() == 1 => said(&faults[0]),
-            Self::Malformed(faults) => {
-                format!("{} faults in the request; see `errors`", faults.len())
-            }
+            Self::Malformed(faults) => match (faults.told(), faults.more()) {
+                ([fault], _) => said(fault),
+                (told, 0) => format!("{} faults in the request; see `errors`", told.len()),
+                (told, more) => {
+                    let (first, all) = (told.len(), told.len() + more);
+                    format!("{all} faults in the request; `errors` has the first {first}")
+                }
+            },
             Self::Rejected { rejection, .. } => rejection.detail.clone(),
             Self::PolicyFailed { policy, .. } => {
                 format!(
@@ -157,6 +171,18 @@ impl Refuser {
 impl From<Plain> for Refusal {
     fn from(plain: Plain) -> Self {
         Self::Plain(plain)
+    }
+}
+
+impl From<Faults> for Refusal {
+    fn from(faults: Faults) -> Self {
+        Self::Malformed(faults)
+    }
+}
+
+impl From<Vec<Fault>> for Refusal {
+    fn from(faults: Vec<Fault>) -> Self {
+        Faults::from(faults).into()
     }
 }
 

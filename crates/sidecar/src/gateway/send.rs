@@ -76,7 +76,7 @@ impl Gateway {
     ) -> Result<Asked, Refusal> {
         let headers = request.headers().clone();
         let bytes = self.body(request).await?;
-        let order = door.read(&bytes).map_err(Refusal::Malformed)?;
+        let order = door.read(&bytes)?;
         let given = idempotency_key(&headers)?;
         if given.is_none() && call.app.require_idempotency_key && door != Door::Plivo {
             return Err(Plain::KeyRequired.into());
@@ -99,8 +99,7 @@ impl Gateway {
             },
             None => None,
         };
-        let submission = Submission::of(asked.order, &call.app, &call.in_force.plivo, call.now)
-            .map_err(Refusal::Malformed)?;
+        let submission = Submission::of(asked.order, &call.app, &call.in_force.plivo, call.now)?;
         let Submission { drafts, many, unknown_fields, log, trackable, callback_method } =
             submission;
         let idempotency_key = claimed.as_ref().map(|(_, once)| once.key().to_owned());

@@ -8,11 +8,13 @@ mod sender;
 mod shared;
 
 use std::collections::HashSet;
+use std::mem;
 
 use message::{Change, E164, Fault, MediaUrl, Message, Sender, Timestamp, facts};
 use plivo_client::Log;
 
 use self::shared::Shared;
+use super::faults::Faults;
 use super::order::{Order, To};
 use crate::config::{App, PhoneForm, Plivo};
 
@@ -66,19 +68,20 @@ impl Submission {
         app: &App,
         plivo: &Plivo,
         now: Timestamp,
-    ) -> Result<Self, Vec<Fault>> {
-        let mut faults = Vec::new();
+    ) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
         if order.to.len() > RECIPIENTS {
             let detail =
                 format!("has {} recipients; at most {RECIPIENTS} fit one request", order.to.len());
             faults.push(Fault::new("/to", "phone.too_many", detail));
         }
-        faults.extend(order.faults.iter().cloned());
+        faults.append(order.faults.clone());
         let shared = Shared::of(&order, app, plivo, now, &mut faults);
         let recipients = recipients(&order, app, shared.sender.as_ref());
         let theirs = recipients.iter().filter_map(|to| to.as_ref().err()).flatten().cloned();
         if !order.many {
-            faults.splice(0..0, theirs);
+            let shared = mem::replace(&mut faults, theirs.collect());
+            faults.append(shared);
         } else if !faults.is_empty() {
             faults.extend(theirs);
         }
@@ -87,11 +90,8 @@ impl Submission {
             return Err(faults);
         }
         let Shared { sender: Some(sender), .. } = &shared else {
-            return Err(vec![Fault::new(
-                "/from",
-                "sender.missing",
-                "is missing, and the configuration names no sender",
-            )]);
+            let detail = "is missing, and the configuration names no sender";
+            return Err(Fault::new("/from", "sender.missing", detail).into());
         };
         let drafts = order.to.iter().zip(recipients).map(|(at, recipient)| {
             let given = at.given.clone();

@@ -1,5 +1,7 @@
 //! Plivo's form, as its seven official SDKs read it.
 
+use std::fmt::Write as _;
+
 use http::StatusCode;
 use message::Fault;
 use serde_json::{Value, json};
@@ -111,6 +113,12 @@ fn told(refusal: &Refusal) -> String {
     };
     match refusal.faults() {
         [] => format!("{} ({})", refusal.detail(), refusal.code()),
-        faults => faults.iter().map(one).collect::<Vec<_>>().join("; "),
+        faults => {
+            let mut all = faults.iter().map(one).collect::<Vec<_>>().join("; ");
+            if refusal.more_faults() > 0 {
+                write!(all, "; and {} more faults", refusal.more_faults()).expect("a text grows");
+            }
+            all
+        }
     }
 }

@@ -23,7 +23,12 @@ pub(crate) fn document(refusal: &Refusal) -> Value {
         body["instance"] = format!("urn:sendgate:trace:{trace}").into();
     }
     match refusal {
-        Refusal::Malformed(faults) => body["errors"] = errors(faults),
+        Refusal::Malformed(faults) => {
+            body["errors"] = errors(faults.told());
+            if faults.more() > 0 {
+                body["errors_omitted"] = faults.more().into();
+            }
+        }
         Refusal::Rejected { policy, rejection, .. } => {
             body["policy"] = json!({"name": policy.name, "version": policy.version, "code": code});
             body["errors"] = errors(&rejection.faults);

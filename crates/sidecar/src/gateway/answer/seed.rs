@@ -33,10 +33,13 @@ pub(super) fn error(refusal: &Refusal) -> Value {
     let told = |fault: &Fault| {
         format!("{} {}", place(fault, &NAMES), fault.detail).trim_start().to_owned()
     };
-    let messages = match refusal.faults() {
+    let mut messages = match refusal.faults() {
         [] => vec![refusal.detail()],
         faults => faults.iter().map(told).collect(),
     };
+    if refusal.more_faults() > 0 {
+        messages.push(format!("and {} more faults", refusal.more_faults()));
+    }
     json!({
         "statusCode": refusal.status().as_u16(),
         "message": messages,

@@ -2,17 +2,17 @@
 
 use std::collections::HashSet;
 
-use message::Fault;
 use plivo_client::Log;
 use serde_json::Value;
 
 use super::{At, Order, To, entries, json, member, members};
+use crate::gateway::faults::Faults;
 use crate::gateway::fields::Fields;
 
 impl Order {
     /// Plivo's own form of `POST /v1/Account/{auth_id}/Message/`, with every SDK's ways: nulls and empty strings for
     /// what is not given, booleans as strings, `type` in any case, recipients joined with `<`.
-    pub(in crate::gateway) fn plivo(body: Value) -> Result<Self, Vec<Fault>> {
+    pub(in crate::gateway) fn plivo(body: Value) -> Result<Self, Faults> {
         let mut fields = Fields::of(body)?;
         let (to, many) = plivo_recipients(&mut fields);
         let mut order = Self { to, many, ..Self::default() };
@@ -149,6 +149,7 @@ fn log(fields: &mut Fields) -> Option<Log> {
 
 #[cfg(test)]
 mod tests {
+    use message::Fault;
     use serde_json::{Value, json};
 
     use super::{Log, Order};
@@ -158,7 +159,8 @@ mod tests {
         let body = json!({"dst": dst, "src": "14150000001", "text": "x"});
         let order = Order::plivo(body).unwrap_or_else(|faults| panic!("{faults:?}"));
         let to = order.to.into_iter().map(|at| at.value).collect();
-        (to, order.faults.into_iter().map(|fault| (fault.pointer, fault.code)).collect())
+        let said = |fault: &Fault| (fault.pointer.clone(), fault.code.clone());
+        (to, order.faults.told().iter().map(said).collect())
     }
 
     #[test]
@@ -209,10 +211,10 @@ mod tests {
             (serde_json::Value::Null, None),
         ] {
             let order = read(log);
-            assert_eq!((order.log, order.faults.len()), (wanted, 0));
+            assert_eq!((order.log, order.faults.told().len()), (wanted, 0));
         }
         for log in [7.into(), "none".into()] {
-            assert_eq!(read(log).faults[0].code, "body.bad_log");
+            assert_eq!(read(log).faults.told()[0].code, "body.bad_log");
         }
     }
 }

@@ -72,7 +72,7 @@ impl Gateway {
         let Draft { to, message, mut changes } = draft;
         let message = match message {
             Ok(message) => message,
-            Err(faults) => return Decided::refused(to, Refusal::Malformed(faults)),
+            Err(faults) => return Decided::refused(to, faults.into()),
         };
         Span::current().record("sendgate.message.id", &*message.id.0);
         let seat = match self.delivery.seat() {
@@ -227,7 +227,7 @@ pub(in crate::gateway) fn candidate(
     message: Message,
     unknown_fields: &[String],
 ) -> Result<Candidate, Refusal> {
-    let facts = facts::survey(&message, unknown_fields.to_vec()).map_err(Refusal::Malformed)?;
+    let facts = facts::survey(&message, unknown_fields.to_vec())?;
     Ok(Candidate {
         message,
         facts,

@@ -40,7 +40,7 @@ impl Told {
         }
         let target = subscriber.target(callback, form).map_err(|err| {
             let detail = format!("{err}; add its origin there, or leave it out");
-            Refusal::Malformed(vec![Fault::new(pointer, "relay.not_allowed", detail)])
+            Refusal::from(vec![Fault::new(pointer, "relay.not_allowed", detail)])
         })?;
         Ok(Self { relay: target.map(|target| target.to_record()), warning: None })
     }

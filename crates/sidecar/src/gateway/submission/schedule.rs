@@ -2,6 +2,7 @@
 
 use message::{Change, Fault, Timestamp, limits};
 
+use super::super::faults::Faults;
 use super::super::order::At;
 use super::change;
 
@@ -10,7 +11,7 @@ pub(crate) const HORIZON_S: u64 = 7 * 86_400;
 
 pub(super) fn ttl(
     ttl_s: Option<&At<u64>>,
-    faults: &mut Vec<Fault>,
+    faults: &mut Faults,
     changes: &mut Vec<Change>,
 ) -> Option<u32> {
     let at = ttl_s?;
@@ -36,7 +37,7 @@ pub(super) fn ttl(
 pub(super) fn not_before(
     at: Option<&At<String>>,
     now: Timestamp,
-    faults: &mut Vec<Fault>,
+    faults: &mut Faults,
 ) -> Option<Timestamp> {
     let at = at?;
     let instant = at

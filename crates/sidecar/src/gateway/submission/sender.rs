@@ -3,16 +3,12 @@
 use message::{Fault, Sender};
 use uuid::Uuid;
 
+use super::super::faults::Faults;
 use super::super::order::Order;
 use crate::config::{App, Plivo};
 
 /// The sender asked for, or the configured one; within what the app may use and what the sender can do.
-pub(super) fn of(
-    order: &Order,
-    app: &App,
-    plivo: &Plivo,
-    faults: &mut Vec<Fault>,
-) -> Option<Sender> {
+pub(super) fn of(order: &Order, app: &App, plivo: &Plivo, faults: &mut Faults) -> Option<Sender> {
     let (pointer, sender) = match (&order.from, &order.pool) {
         (Some(from), Some(_)) => {
             let detail = "stands beside a pool; give `from` or `powerpack_uuid`, not both";

@@ -7,6 +7,7 @@ use message::{
 use url::Url;
 use uuid::Uuid;
 
+use super::super::faults::Faults;
 use super::super::order::{At, Order};
 use super::{change, schedule, sender};
 use crate::config::{App, Plivo};
@@ -43,7 +44,7 @@ impl Shared {
         app: &App,
         plivo: &Plivo,
         now: Timestamp,
-        faults: &mut Vec<Fault>,
+        faults: &mut Faults,
     ) -> Self {
         let mut changes = Vec::new();
         let sender = sender::of(order, app, plivo, faults);
@@ -54,7 +55,7 @@ impl Shared {
         let text = order.text.value.clone();
         let kind = if has_media { Kind::Mms } else { Kind::Sms };
         let pointer = &order.text.pointer;
-        if faults.iter().any(|fault| fault.pointer == *pointer) {
+        if faults.told().iter().any(|fault| fault.pointer == *pointer) {
             // What could not be read is not empty.
         } else if order.text_required && text.trim().is_empty() {
             faults.push(Fault::new(
@@ -102,7 +103,7 @@ impl Shared {
 }
 
 /// `type`, where it is given, says what the media say.
-fn kind_fits(order: &Order, has_media: bool, faults: &mut Vec<Fault>) {
+fn kind_fits(order: &Order, has_media: bool, faults: &mut Faults) {
     match order.kind.as_ref().map(|kind| (kind, kind.value.as_str())) {
         None => {}
         Some((_, "mms")) if has_media => {}
@@ -125,7 +126,7 @@ fn kind_fits(order: &Order, has_media: bool, faults: &mut Vec<Fault>) {
 }
 
 /// An absolute http or https URL. Whether it may be called is the relay's question, not this one's.
-fn callback(order: &Order, faults: &mut Vec<Fault>) -> Option<String> {
+fn callback(order: &Order, faults: &mut Faults) -> Option<String> {
     let at = order.callback_url.as_ref()?;
     let parsed = Url::parse(&at.value)
         .ok()
@@ -137,7 +138,7 @@ fn callback(order: &Order, faults: &mut Vec<Fault>) -> Option<String> {
     Some(at.value.clone())
 }
 
-fn intent(order: &Order, app: &App, faults: &mut Vec<Fault>) -> String {
+fn intent(order: &Order, app: &App, faults: &mut Faults) -> String {
     let intent = order
         .intent
         .as_ref()
@@ -152,7 +153,7 @@ fn intent(order: &Order, app: &App, faults: &mut Vec<Fault>) -> String {
     intent
 }
 
-fn labels_fit(order: &Order, faults: &mut Vec<Fault>) {
+fn labels_fit(order: &Order, faults: &mut Faults) {
     if order.tags.len() > TAGS
         || order.tags.iter().any(|(key, value)| key.len() > WORD_BYTES || value.len() > TAG_BYTES)
     {
@@ -162,7 +163,7 @@ fn labels_fit(order: &Order, faults: &mut Vec<Fault>) {
     }
 }
 
-fn media(order: &Order, faults: &mut Vec<Fault>, changes: &mut Vec<Change>) -> Vec<MediaUrl> {
+fn media(order: &Order, faults: &mut Faults, changes: &mut Vec<Change>) -> Vec<MediaUrl> {
     let count = order.media_urls.len() + order.media_ids.len();
     if count > limits::MEDIA {
         let detail = format!(
@@ -202,7 +203,7 @@ fn media_id_fault(id: &At<String>) -> Option<Fault> {
     (!fits).then(|| Fault::new(&id.pointer, "media.bad_id", detail))
 }
 
-fn dedup(order: &Order, faults: &mut Vec<Fault>) -> Dedup {
+fn dedup(order: &Order, faults: &mut Faults) -> Dedup {
     match (&order.dedup, &order.dedup_key) {
         (Some(word), Some(key)) if word.value == "off" => {
             faults.push(Fault::new(

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::still_serves;
-use crate::harness::{Answer, SENDER, Setup, Sidecar, TO, plivo};
+use crate::harness::{Answer, Policy, SENDER, Setup, Sidecar, TO, plivo};
 
 /// Pointers and codes of `errors`.
 fn faults(answer: &Answer) -> Vec<(String, String)> {
@@ -30,6 +30,75 @@ async fn a_list_that_is_refused_whole_tells_the_faults_of_every_recipient_too() 
         ("/to/3", "phone.invalid"),
     ];
     assert_eq!(faults(&answer), wanted.map(|(at, code)| (at.into(), code.into())), "{answer}");
+    still_serves(sidecar, &plivo).await;
+}
+
+/// An object of `count` members.
+fn members(count: usize, member: impl Fn(usize) -> String) -> String {
+    let members: Vec<String> = (0..count).map(member).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+#[tokio::test]
+async fn a_hundred_faults_are_told_and_the_others_counted_on_every_door() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let account = "/v1/Account/MAXXXXXXXXXXXXXXXXXX/Message/";
+    let long = "n".repeat(30_000);
+    for (body, count) in [
+        (members(9_001, |_| r#""a":1"#.into()), 9_000),
+        (format!(r#"{{"{long}":{}}}"#, members(3_001, |_| r#""a":1"#.into())), 3_000),
+        (format!(r#"{{"media_urls":[{}1],"to":"{TO}","text":"x"}}"#, "1,".repeat(8_999)), 9_000),
+        (
+            format!(
+                r#"{{"tags":{},"to":"{TO}","text":"x"}}"#,
+                members(4_000, |n| format!(r#""{n}":1"#))
+            ),
+            4_000,
+        ),
+    ] {
+        for door in ["/v1/messages", "/v1/explain"] {
+            let answer = sidecar.post(door).body(body.as_bytes()).answer().await;
+
+            let said = answer.expect(400);
+            assert_eq!(said["errors"].as_array().map(Vec::len), Some(100), "{answer}");
+            assert_eq!(said["errors_omitted"], count - 100, "{answer}");
+            let detail = said["detail"].as_str().unwrap_or_default();
+            assert!(detail.starts_with(&format!("{count} faults")), "{answer}");
+            assert!(answer.text.len() < 64 * 1_024, "{} bytes", answer.text.len());
+        }
+    }
+    for (door, member) in [("/mms/send", "mediaUrls"), (account, "media_urls")] {
+        let body = format!(r#"{{"{member}":[{}1]}}"#, "1,".repeat(8_999));
+        let answer = sidecar.post(door).body(body.as_bytes()).answer().await;
+
+        assert_eq!(answer.status, 400, "{answer}");
+        assert!(answer.text.contains("more faults"), "{answer}");
+        assert!(answer.text.len() < 64 * 1_024, "{} bytes", answer.text.len());
+    }
+    let query = "x&".repeat(3_000);
+    for path in ["/v1/messages", "/v1/events", account] {
+        let answer = sidecar.get(&format!("{path}?{query}")).await;
+        assert_eq!(answer.status, 400, "{answer}");
+        assert!(answer.text.len() < 64 * 1_024, "{} bytes", answer.text.len());
+    }
+    still_serves(sidecar, &plivo).await;
+}
+
+#[tokio::test]
+async fn members_that_mean_nothing_are_refused_within_bounds_where_the_operator_is_strict() {
+    let plivo = plivo().await;
+    let strict = Policy::new("validation").settings(json!({"unknown_fields": "deny"}));
+    let sidecar = Sidecar::start(Setup::new(&plivo).policy(strict)).await;
+    let mut body = json!({"to": TO, "text": "hi", ("n".repeat(2_000)): 1});
+    for nth in 0..4_000 {
+        body[format!("m{nth}")] = 1.into();
+    }
+
+    let answer = sidecar.send(&body).await;
+
+    answer.refused(400, "body.unknown_field");
+    assert!(answer.text.len() < 8 * 1_024, "{} bytes", answer.text.len());
     still_serves(sidecar, &plivo).await;
 }
 
