@@ -36,6 +36,12 @@ impl Faults {
         self.more += others.more;
     }
 
+    /// Those first of which `comes_first` holds, else in the order they have.
+    pub(crate) fn with_first(mut self, comes_first: impl Fn(&Fault) -> bool) -> Self {
+        self.told.sort_by_key(|fault| !comes_first(fault));
+        self
+    }
+
     pub(crate) fn told(&self) -> &[Fault] {
         &self.told
     }

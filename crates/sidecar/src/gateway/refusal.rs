@@ -175,8 +175,10 @@ impl From<Plain> for Refusal {
 }
 
 impl From<Faults> for Refusal {
+    /// The first fault decides the status: what can never be right as written stands before what is not allowed here.
     fn from(faults: Faults) -> Self {
-        Self::Malformed(faults)
+        let never_right = |fault: &Fault| status_of(&fault.code) == StatusCode::BAD_REQUEST;
+        Self::Malformed(faults.with_first(never_right))
     }
 }
 

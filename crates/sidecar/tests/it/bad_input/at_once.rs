@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::still_serves;
-use crate::harness::{Answer, Policy, SENDER, Setup, Sidecar, TO, plivo};
+use crate::harness::{Answer, App, Policy, SENDER, Setup, Sidecar, TO, TOKEN, plivo};
 
 /// Pointers and codes of `errors`.
 fn faults(answer: &Answer) -> Vec<(String, String)> {
@@ -30,6 +30,27 @@ async fn a_list_that_is_refused_whole_tells_the_faults_of_every_recipient_too() 
         ("/to/3", "phone.invalid"),
     ];
     assert_eq!(faults(&answer), wanted.map(|(at, code)| (at.into(), code.into())), "{answer}");
+    still_serves(sidecar, &plivo).await;
+}
+
+#[tokio::test]
+async fn what_can_never_be_right_decides_the_status_wherever_it_stands() {
+    let plivo = plivo().await;
+    let own = App::new("demo", TOKEN).set("senders", json!([SENDER]));
+    let sidecar = Sidecar::start(Setup::standard(&plivo).app(own)).await;
+    let other = "+14155550188";
+
+    let answer = sidecar.send(&json!({"to": TO, "from": other, "text": ""})).await;
+    answer.refused(400, "text.empty");
+    let wanted = [("/text", "text.empty"), ("/from", "sender.not_allowed")];
+    assert_eq!(faults(&answer), wanted.map(|(at, code)| (at.into(), code.into())), "{answer}");
+
+    let plain = json!({"to": TO, "from": other, "text": "hi"});
+    sidecar.send(&plain).await.refused(403, "sender.not_allowed");
+    let explained = sidecar.post("/v1/explain").json(&plain).answer().await;
+    explained.refused(403, "sender.not_allowed");
+    let listed = json!({"to": [TO, "x"], "from": other, "text": "hi"});
+    sidecar.send(&listed).await.refused(400, "phone.not_e164");
     still_serves(sidecar, &plivo).await;
 }
 
