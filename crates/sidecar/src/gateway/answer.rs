@@ -22,7 +22,7 @@ use super::order::Order;
 use super::refusal::{Plain, Refusal};
 use super::submission::Recipient;
 
-pub(crate) use self::native::{change_json, segments_json};
+pub(crate) use self::native::{change_json, segments_json, warning_json};
 pub(crate) use self::problem::document as problem;
 
 /// Which form a request came in, and so which form its answer has.

@@ -6,7 +6,7 @@ use message::facts::Facts;
 use policy_host::{Decision, Explanation, LimitReport, NotClearedKind, Verdict};
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Door, change_json, problem, segments_json};
+use super::answer::{Answer, Door, change_json, problem, segments_json, warning_json};
 use super::refusal::{Refusal, Refuser};
 use super::submission::{Draft, Submission};
 use super::{Call, Gateway, send};
@@ -42,8 +42,9 @@ async fn explain_one(call: &Call, draft: Draft, unknown_fields: &[String]) -> Va
         Ok(message) => message,
         Err(faults) => return refused(&faults.into()),
     };
-    let candidate = match send::candidate(call, Door::Native, message, unknown_fields) {
-        Ok(candidate) => candidate,
+    let (candidate, told) = match send::candidate(call, Door::Native, message, unknown_fields, None)
+    {
+        Ok(both) => both,
         Err(refusal) => return refused(&refusal),
     };
     let Explanation { stopped, message, facts, trail } =
@@ -51,8 +52,7 @@ async fn explain_one(call: &Call, draft: Draft, unknown_fields: &[String]) -> Va
     let mut changes = draft.changes;
     changes.extend(trail.changes);
     let refuser = stopped.as_ref().map(|(policy, _)| Refuser::of(policy, &trail.decisions));
-    let warnings =
-        trail.warnings.iter().map(|note| json!({"code": note.key, "detail": note.value}));
+    let warnings = trail.warnings.iter().chain(&told.warning).map(warning_json);
     let mut body = json!({
         "verdict": if stopped.is_some() { "reject" } else { "accept" },
         "to": message.to.as_str(),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Policy, Setup, Sidecar, TO, plivo};
+use crate::harness::{App, Policy, Setup, Sidecar, TO, TOKEN, plivo};
 
 fn names_and_verdicts(body: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().expect("text").to_owned();
@@ -104,6 +104,37 @@ async fn changes_are_shown_as_they_would_be_made() {
         "hi https://cdn.example.com/a.jpg".len(),
         "{body:#}"
     );
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn where_a_message_wants_to_be_told_is_judged_as_in_a_send() {
+    let plivo = plivo().await;
+    let calls = App::new("demo", TOKEN)
+        .set("relay_allow", json!(["https://app.example.com"]))
+        .set("relay_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    let quiet = App::new("quiet", "quiet-token");
+    let sidecar = Sidecar::start(Setup::standard(&plivo).app(calls).app(quiet)).await;
+    let said = |url: &str| json!({"to": TO, "text": format!("to {url}"), "callback_url": url});
+    let own = said("https://app.example.com/told");
+    let foreign = said("https://elsewhere.example.com/told");
+    for door in ["/v1/explain", "/v1/messages"] {
+        let verdict = sidecar.post(door).json(&foreign).answer().await;
+        let problem = match door {
+            "/v1/explain" => verdict.expect(200)["problem"].clone(),
+            _ => verdict.expect(403),
+        };
+        assert_eq!(
+            (&problem["code"], &problem["status"], &problem["errors"][0]["pointer"]),
+            (&json!("relay.not_allowed"), &json!(403), &json!("/callback_url")),
+            "{verdict}"
+        );
+        let taken = sidecar.post(door).json(&own).answer().await;
+        assert!([200, 202].contains(&taken.status), "{taken}");
+        assert_eq!(taken.json()["warnings"], json!([]), "{taken}");
+        let unheard = sidecar.post(door).bearer("quiet-token").json(&foreign).answer().await;
+        assert_eq!(unheard.json()["warnings"][0]["code"], "callback_url.not_relayed", "{unheard}");
+    }
     sidecar.stop().await;
 }
 

@@ -25,7 +25,7 @@ fn owned_json(owned: &Owned) -> Value {
     })
 }
 
-pub(super) fn warning_json(note: &Note) -> Value {
+pub(crate) fn warning_json(note: &Note) -> Value {
     json!({"code": note.key, "detail": note.value})
 }
 

@@ -66,9 +66,7 @@ impl Gateway {
 
     /// The policies' verdict on one message.
     async fn clear(&self, call: &Call, draft: Draft, wishes: &Wishes) -> Decided {
-        let Wishes { door, unknown_fields, log, trackable, callback_method, idempotency_key } =
-            wishes;
-        let door = *door;
+        let door = wishes.door;
         let Draft { to, message, mut changes } = draft;
         let message = match message {
             Ok(message) => message,
@@ -80,12 +78,10 @@ impl Gateway {
             Err(refusal) => return Decided::refused(to, refusal),
         };
         let asked_start = message.not_before;
-        let told = match Told::of(call, door, callback_method.as_deref(), &message) {
-            Ok(told) => told,
-            Err(refusal) => return Decided::refused(to, refusal),
-        };
-        let candidate = match candidate(call, door, message, unknown_fields) {
-            Ok(candidate) => candidate,
+        let method = wishes.callback_method.as_deref();
+        let (candidate, told) = match candidate(call, door, message, &wishes.unknown_fields, method)
+        {
+            Ok(both) => both,
             Err(refusal) => return Decided::refused(to, refusal),
         };
         let cleared = match call.in_force.chain.clear(candidate).await {
@@ -110,10 +106,10 @@ impl Gateway {
             app: call.app.name.clone(),
             door: door.as_str(),
             asked_start,
-            log: *log,
-            trackable: *trackable,
+            log: wishes.log,
+            trackable: wishes.trackable,
             relay: told.relay,
-            idempotency_key: idempotency_key.clone(),
+            idempotency_key: wishes.idempotency_key.clone(),
             traceparent: telemetry::traceparent(&Span::current()),
         };
         match self.delivery.ready(cleared, about, seat, now()).await {
@@ -216,23 +212,20 @@ pub(super) fn provisional(decided: Vec<Decided>) -> (Vec<Verdict>, Vec<(usize, R
     (verdicts, ready)
 }
 
-/// What a policy is asked about.
+/// What a policy is asked about, and who is told what becomes of it.
 ///
 /// # Errors
 ///
-/// The structural faults that only the survey of a whole message finds.
+/// `relay.not_allowed`, and the structural faults that only the survey of a whole message finds.
 pub(in crate::gateway) fn candidate(
     call: &Call,
     door: Door,
     message: Message,
     unknown_fields: &[String],
-) -> Result<Candidate, Refusal> {
+    callback_method: Option<&str>,
+) -> Result<(Candidate, Told), Refusal> {
+    let told = Told::of(call, door, callback_method, &message)?;
     let facts = facts::survey(&message, unknown_fields.to_vec())?;
-    Ok(Candidate {
-        message,
-        facts,
-        app: call.app.name.as_str().into(),
-        door: door.as_str(),
-        now: now(),
-    })
+    let app = call.app.name.as_str().into();
+    Ok((Candidate { message, facts, app, door: door.as_str(), now: now() }, told))
 }

@@ -8,11 +8,11 @@ use crate::gateway::refusal::Refusal;
 use crate::relay::{Form, Subscriber};
 
 /// What becomes of a message's events.
-pub(super) struct Told {
+pub(in crate::gateway) struct Told {
     /// Where they go, as the record keeps it; none where nobody is called.
-    pub(super) relay: Option<String>,
+    pub(in crate::gateway) relay: Option<String>,
     /// Why nobody is called where the message names a place.
-    pub(super) warning: Option<Note>,
+    pub(in crate::gateway) warning: Option<Note>,
 }
 
 impl Told {
