@@ -1,6 +1,7 @@
 //! The apps' doors: from a request to its answer.
 
 mod answer;
+mod asking;
 mod body;
 mod events;
 mod explain;

@@ -7,7 +7,8 @@ use policy_host::{Decision, Explanation, LimitReport, NotClearedKind, Verdict};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Door, change_json, problem, segments_json, warning_json};
-use super::refusal::{Refusal, Refuser};
+use super::asking::Asking;
+use super::refusal::{Plain, Refusal, Refuser};
 use super::submission::{Draft, Submission};
 use super::{Call, Gateway, send};
 
@@ -21,9 +22,14 @@ impl Gateway {
         let order = Door::Native.read(&bytes)?;
         let submission = Submission::of(order, &call.app, &call.in_force.plivo, call.now)?;
         let many = submission.many;
-        let mut explained = Vec::with_capacity(submission.drafts.len());
+        let (mut explained, mut asking) =
+            (Vec::with_capacity(submission.drafts.len()), Asking::begin());
         for draft in submission.drafts {
-            explained.push(explain_one(&call, draft, &submission.unknown_fields).await);
+            explained.push(if asking.may_go_on() {
+                explain_one(&call, draft, &submission.unknown_fields, &mut asking).await
+            } else {
+                refused(&Plain::NotAsked.into())
+            });
         }
         let body = match explained.pop() {
             Some(one) if !many => one,
@@ -36,8 +42,17 @@ impl Gateway {
     }
 }
 
-async fn explain_one(call: &Call, draft: Draft, unknown_fields: &[String]) -> Value {
-    let refused = |refusal: &Refusal| json!({"verdict": "reject", "problem": problem(refusal), "policies": []});
+/// What no policy was asked about.
+fn refused(refusal: &Refusal) -> Value {
+    json!({"verdict": "reject", "problem": problem(refusal), "policies": []})
+}
+
+async fn explain_one(
+    call: &Call,
+    draft: Draft,
+    unknown_fields: &[String],
+    asking: &mut Asking,
+) -> Value {
     let message = match draft.message {
         Ok(message) => message,
         Err(faults) => return refused(&faults.into()),
@@ -49,6 +64,7 @@ async fn explain_one(call: &Call, draft: Draft, unknown_fields: &[String]) -> Va
     };
     let Explanation { stopped, message, facts, trail } =
         call.in_force.chain.explain(candidate).await;
+    asking.heard(matches!(stopped, Some((_, NotClearedKind::Failed(_)))));
     let mut changes = draft.changes;
     changes.extend(trail.changes);
     let refuser = stopped.as_ref().map(|(policy, _)| Refuser::of(policy, &trail.decisions));

@@ -55,6 +55,32 @@ async fn a_policy_that_fails_closes_the_door_and_says_which_and_how() {
 }
 
 #[tokio::test]
+async fn a_list_on_which_policies_fail_is_asked_about_for_a_while_only_sent_or_explained() {
+    let plivo = plivo().await;
+    // In the second case the failures are passed over, and only time ends the asking.
+    for (on_failure, first, most) in
+        [("reject", json!("policy.fuel_exhausted"), 3), ("accept", Value::Null, 499)]
+    {
+        let sidecar = Sidecar::start(setup(&plivo, on_failure)).await;
+        let to: Vec<String> = (0..500).map(|nth| format!("+1415555{nth:04}")).collect();
+        let body = json!({"to": to, "text": "spin"});
+        for door in ["/v1/messages", "/v1/explain"] {
+            let request = sidecar.post(door).header("prefer", "respond-async").json(&body);
+            let answer = request.answer().await.json();
+
+            let messages = answer["messages"].as_array().expect("a list");
+            let codes: Vec<&Value> = messages.iter().map(|each| &each["problem"]["code"]).collect();
+            let not_asked = codes.iter().filter(|code| **code == "policy.not_asked").count();
+            assert_eq!((codes.len(), codes[0]), (500, &first), "{door}, {on_failure}");
+            assert_eq!(codes[499], "policy.not_asked", "{door}, {on_failure}");
+            // Fewer on a machine so busy that the time is over before.
+            assert!(500 - not_asked <= most, "{door}, {on_failure}: {not_asked} not asked");
+        }
+        sidecar.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_policy_that_may_fail_is_skipped_and_the_record_and_the_log_say_so() {
     let plivo = plivo().await;
     let sidecar = Sidecar::start(setup(&plivo, "accept")).await;

@@ -10,18 +10,12 @@ use tokio::time::{Instant, sleep};
 use tracing::Span;
 
 use super::super::answer::{Door, Owned, Verdict};
+use super::super::asking::Asking;
 use super::super::refusal::{Plain, Refusal, Refuser};
 use super::super::submission::{Draft, Recipient, change};
 use super::super::{Call, Gateway, now};
 use super::relay::Told;
 use crate::delivery::{About, Ready};
-
-/// Failures of policies after which the other recipients of a request are not asked about: each may take its whole
-/// time.
-const FAILURES: usize = 3;
-
-/// How long the policies may take over all recipients of one request: what the most impatient clients wait.
-const ASKING: Duration = Duration::from_secs(4);
 
 /// What all messages of a request have in common besides their parts.
 pub(super) struct Wishes {
@@ -42,23 +36,21 @@ pub(super) enum Decided {
 }
 
 impl Gateway {
-    /// What the policies say of each recipient's message. Where they fail or are slow, the rest is not asked about: one
-    /// request may not keep them, and its caller, for longer than any other.
+    /// What the policies say of each recipient's message.
     pub(super) async fn clear_all(
         &self,
         call: &Call,
         drafts: Vec<Draft>,
         wishes: &Wishes,
     ) -> Vec<Decided> {
-        let (mut decided, mut failures) = (Vec::with_capacity(drafts.len()), 0);
-        let enough = Instant::now() + ASKING;
+        let (mut decided, mut asking) = (Vec::with_capacity(drafts.len()), Asking::begin());
         for draft in drafts {
-            let next = if failures < FAILURES && Instant::now() < enough {
+            let next = if asking.may_go_on() {
                 self.clear(call, draft, wishes).await
             } else {
                 Decided::refused(draft.to, Plain::NotAsked.into())
             };
-            failures += usize::from(next.is_policy_failure());
+            asking.heard(next.is_policy_failure());
             decided.push(next);
         }
         decided
