@@ -161,7 +161,7 @@ pub struct Form {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-    /// Print whole numbers, texts and media. Needs the admin token.
+    /// Print whole numbers, texts, media and tags. Needs the admin token.
     #[arg(long)]
     pub full: bool,
 }

@@ -46,7 +46,6 @@ pub(super) fn whole(record: &Record, events: &[Event], full: bool) -> Value {
         "text_bytes": record.text_bytes,
         "text_hash": record.text_hash,
         "media": record.media_urls.len() + record.media_ids.len(),
-        "tags": record.tags.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect::<Map<_, _>>(),
         "traceparent": record.traceparent,
         "events_go_to": record.relay.as_deref().map(origin),
         "report": record.report.as_ref().map(report),
@@ -56,8 +55,10 @@ pub(super) fn whole(record: &Record, events: &[Event], full: bool) -> Value {
         "decisions": record.decisions.iter().map(decision).collect::<Vec<_>>(),
         "events": events.iter().map(event).collect::<Vec<_>>(),
     });
+    // What the app wrote: a number in it may have any form, so that masking would miss it.
     let content = json!({
         "text": record.text,
+        "tags": record.tags.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect::<Map<_, _>>(),
         "media_urls": record.media_urls.iter().map(|url| url.as_str()).collect::<Vec<_>>(),
         "media_ids": record.media_ids,
     });
@@ -159,7 +160,7 @@ mod tests {
             not_before: None,
             callback_url: None,
             dedup: Dedup::Off,
-            tags: vec![("call".into(), "+14155550199".into())],
+            tags: vec![("call".into(), "14155550199".into()), ("4155550177".into(), "x".into())],
         };
         let segments = Segments::of("swordfish");
         let of = Record::of(&message, segments, "demo", "messages", Timestamp(1), Timestamp(2));
@@ -171,12 +172,19 @@ mod tests {
     fn without_the_token_no_number_and_no_content_is_shown() {
         let record = record(Status::Submitted);
         let shown = masked(whole(&record, &[], false)).to_string();
-        for hidden in ["4155550123", "4155551212", "4155550199", "swordfish", "cdn.example", "hush"]
-        {
+        for hidden in [
+            "4155550123",
+            "4155551212",
+            "4155550199",
+            "4155550177",
+            "swordfish",
+            "cdn.example",
+            "hush",
+        ] {
             assert!(!shown.contains(hidden), "{hidden} in {shown}");
         }
         let shown = whole(&record, &[], true).to_string();
-        for there in ["+14155550123", "swordfish", "cdn.example"] {
+        for there in ["+14155550123", "14155550199", "swordfish", "cdn.example"] {
             assert!(shown.contains(there), "no {there} in {shown}");
         }
         assert!(

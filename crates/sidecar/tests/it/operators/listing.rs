@@ -55,17 +55,22 @@ async fn messages_of_all_apps_are_filtered_and_paged() {
 async fn numbers_are_whole_for_those_with_the_token_only() {
     let plivo = plivo().await;
     let sidecar = Sidecar::start(ephemeral(&plivo)).await;
-    let id = sidecar.send(&json!({"to": TO, "text": "swordfish"})).await.expect(202)["id"].clone();
-    let one = format!("/messages/{}", id.as_str().unwrap());
+    let tags = json!({"call": &ANOTHER[1..], "order": "tag-of-the-app"});
+    let sent = sidecar.send(&json!({"to": TO, "text": "swordfish", "tags": tags})).await;
+    let one = format!("/messages/{}", sent.expect(202)["id"].as_str().unwrap());
     for path in ["/messages", &one] {
         let shown = look(&sidecar, path).await.expect(200).to_string();
-        assert!(!shown.contains(&TO[1..]) && !shown.contains(&SENDER[1..]), "{shown}");
+        for hidden in [&TO[1..], &SENDER[1..], &ANOTHER[1..], "swordfish", "tag-of-the-app"] {
+            assert!(!shown.contains(hidden), "{hidden} in {shown}");
+        }
         assert!(shown.contains("+1415•••0123"), "{shown}");
         let full = format!("{path}?numbers=full");
         look(&sidecar, &full).await.refused(401, "auth.missing");
         let shown = operator(&sidecar, &format!("GET {full}")).await.expect(200).to_string();
         assert!(shown.contains(TO) && shown.contains(SENDER), "{shown}");
     }
+    let whole = operator(&sidecar, &format!("GET {one}?numbers=full")).await.expect(200);
+    assert_eq!(whole["tags"], tags, "{whole:#}");
 }
 
 #[tokio::test]
