@@ -30,9 +30,20 @@ impl Address {
     /// Whether only this machine can reach it.
     pub fn is_local(&self) -> bool {
         match self {
-            Self::Tcp(address) => address.ip().is_loopback(),
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
             Self::Unix(_) => true,
         }
+    }
+
+    /// Whether not both can be listened on: the same, or the same port where one has all addresses. A port that the
+    /// system chooses is nobody else's.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let (Self::Tcp(one), Self::Tcp(two)) = (self, other) else { return self == other };
+        let (a, b) = (one.ip().to_canonical(), two.ip().to_canonical());
+        // A listener on all addresses of IPv6 has those of IPv4 too, unless the system is told otherwise.
+        let takes_in =
+            |all: IpAddr, ip: IpAddr| all.is_unspecified() && (all.is_ipv6() || ip.is_ipv4());
+        one.port() == two.port() && one.port() != 0 && (a == b || takes_in(a, b) || takes_in(b, a))
     }
 
     /// Reads `127.0.0.1:8787`, `[::1]:8787` or `unix:PATH`.
@@ -132,7 +143,32 @@ impl fmt::Display for HttpUrl {
 
 #[cfg(test)]
 mod tests {
-    use super::HttpUrl;
+    use super::{Address, HttpUrl};
+
+    #[test]
+    fn addresses_overlap_where_not_both_can_be_listened_on() {
+        for (one, two, overlap) in [
+            ("127.0.0.1:1", "127.0.0.1:1", true),
+            ("127.0.0.1:1", "127.0.0.1:2", false),
+            ("127.0.0.1:1", "127.0.0.2:1", false),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+            ("0.0.0.0:0", "127.0.0.1:0", false),
+            ("127.0.0.1:1", "0.0.0.0:1", true),
+            ("127.0.0.1:1", "[::]:1", true),
+            ("127.0.0.1:1", "[::ffff:127.0.0.1]:1", true),
+            ("[::1]:1", "[::]:1", true),
+            ("[::1]:1", "127.0.0.1:1", false),
+            ("[::1]:1", "0.0.0.0:1", false),
+            ("[::]:1", "0.0.0.0:1", true),
+        ] {
+            let [a, b] = [one, two].map(|text| Address::Tcp(text.parse().unwrap()));
+            assert_eq!((a.overlaps(&b), b.overlaps(&a)), (overlap, overlap), "{one} and {two}");
+        }
+        let socket = |path: &str| Address::Unix(path.into());
+        assert!(socket("/run/a").overlaps(&socket("/run/a")));
+        assert!(!socket("/run/a").overlaps(&socket("/run/b")));
+        assert!(!socket("/run/a").overlaps(&Address::Tcp("0.0.0.0:1".parse().unwrap())));
+    }
 
     #[test]
     fn a_url_is_taken_only_where_it_is_absolute_and_plain() {

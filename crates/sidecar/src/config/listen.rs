@@ -64,9 +64,12 @@ impl Listen {
             }
             None => vec![Address::Tcp(([127, 0, 0, 1], 8787).into())],
         };
+        if !section.has("apps") {
+            taken.extend(apps.iter().map(|apps| (section.spot_of("apps"), apps.clone())));
+        }
         let admin = match section.get("admin") {
             Some(item) => listener(&item, &mut taken),
-            None => Some(Address::Tcp(([127, 0, 0, 1], 8788).into())),
+            None => default_admin(&mut section, &mut taken),
         };
         let callbacks = callbacks(&mut section, &mut taken);
         let hosts = section.get("hosts").and_then(|item| item.one_or_list(MOST_ENTRIES));
@@ -98,20 +101,42 @@ impl Listen {
 /// Reads an address that no other listener has.
 fn listener(item: &Item<'_>, taken: &mut Vec<(Spot, Address)>) -> Option<Address> {
     let address = Address::read(item)?;
-    let chosen_by_system = matches!(address, Address::Tcp(tcp) if tcp.port() == 0);
-    if let Some((other, _)) = taken.iter().find(|(_, other)| *other == address)
-        && !chosen_by_system
-    {
-        item.fault(format!("is the address of {} too; give each listener its own", other.key));
+    if let Some((other, theirs)) = taken.iter().find(|(_, other)| other.overlaps(&address)) {
+        let what = if *theirs == address { "is" } else { "takes in" };
+        item.fault(format!("{what} the address of {} too; give each listener its own", other.key));
         return None;
     }
-    if item.spot.key.starts_with("listen.apps") && !address.is_local() {
-        let detail = "can be reached from other machines, and tokens cross the network in clear text; prefer \
-                      127.0.0.1 or a Unix socket";
+    if !address.is_local() {
+        let detail = match item.spot.key.as_str() {
+            "listen.admin" => {
+                "can be reached from other machines: what is not for everybody is in clear text there, the token \
+                 too; prefer 127.0.0.1 or a Unix socket"
+            }
+            "listen.callbacks" => {
+                "can be reached from other machines, and reports hold phone numbers in clear text; prefer 127.0.0.1 \
+                 behind what ends TLS"
+            }
+            _ => {
+                "can be reached from other machines, and tokens cross the network in clear text; prefer 127.0.0.1 or \
+                 a Unix socket"
+            }
+        };
         item.reading.warn(&item.spot, detail);
     }
     taken.push((item.spot.clone(), address.clone()));
     Some(address)
+}
+
+/// The address where the file names none, unless a listener in the file has it.
+fn default_admin(section: &mut Section<'_>, taken: &mut Vec<(Spot, Address)>) -> Option<Address> {
+    let own = Address::Tcp(([127, 0, 0, 1], 8788).into());
+    if let Some((other, _)) = taken.iter().find(|(_, other)| other.overlaps(&own)) {
+        let detail = format!("takes in {own}, where listen.admin is by default; set that too");
+        section.reading().fault(other, detail);
+        return None;
+    }
+    taken.push((section.spot_of("admin"), own.clone()));
+    Some(own)
 }
 
 fn callbacks(section: &mut Section<'_>, taken: &mut Vec<(Spot, Address)>) -> Option<Callbacks> {

@@ -55,6 +55,29 @@ fn addresses_that_cannot_be_listened_on_are_faults() {
             "[listen]\napps = \"127.0.0.1:9\"\nadmin = \"127.0.0.1:9\"",
             &["sidecar.toml:3:9: listen.admin: is the address of listen.apps too"],
         ),
+        (
+            "[listen]\napps = \"127.0.0.1:9\"\nadmin = \"0.0.0.0:9\"",
+            &["sidecar.toml:3:9: listen.admin: takes in the address of listen.apps too"],
+        ),
+        (
+            "[listen]\napps = [\"[::]:9\", \"127.0.0.1:9\"]",
+            &["sidecar.toml:2:19: listen.apps[1]: takes in the address of listen.apps[0] too"],
+        ),
+        // What nobody wrote is listened on as well.
+        (
+            "[listen]\nadmin = \"127.0.0.1:8787\"",
+            &["sidecar.toml:2:9: listen.admin: is the address of listen.apps too"],
+        ),
+        (
+            "[listen]\napps = \"0.0.0.0:8788\"",
+            &[
+                "sidecar.toml:2:8: listen.apps: takes in 127.0.0.1:8788, where listen.admin is by default",
+            ],
+        ),
+        (
+            "[listen]\ncallbacks = \"0.0.0.0:8788\"\ncallbacks_url = \"https://a.b\"",
+            &["sidecar.toml:2:13: listen.callbacks: takes in the address of listen.admin too"],
+        ),
     ]);
 }
 
@@ -117,11 +140,19 @@ fn limits_out_of_range_are_faults() {
 
 #[test]
 fn what_other_machines_can_reach_or_read_is_a_warning() {
-    let toml = "[listen]\napps = \"0.0.0.0:1\"\ncallbacks = \"127.0.0.1:3\"\ncallbacks_url = \"http://a.b\"";
+    let toml = "[listen]\napps = \"0.0.0.0:1\"\nadmin = \"10.0.0.1:2\"\ncallbacks = \"[::]:3\"\n\
+                callbacks_url = \"http://a.b\"";
     let warnings = warnings_of(toml);
-    let [apps, url] = &warnings[..] else { panic!("two warnings: {warnings:#?}") };
-    assert!(apps.starts_with("sidecar.toml:2:8: listen.apps: can be reached"), "{apps}");
-    assert!(url.starts_with("sidecar.toml:4:17: listen.callbacks_url: is plain http"), "{url}");
+    let wanted = [
+        "2:8: listen.apps: can be reached",
+        "3:9: listen.admin: can be reached",
+        "4:13: listen.callbacks: can be reached",
+        "5:17: listen.callbacks_url: is plain http",
+    ];
+    assert_eq!(warnings.len(), wanted.len(), "{warnings:#?}");
+    for (warning, wanted) in warnings.iter().zip(wanted) {
+        assert!(warning.starts_with(&format!("sidecar.toml:{wanted}")), "{wanted}: {warnings:#?}");
+    }
 }
 
 #[test]
