@@ -39,7 +39,7 @@ use self::route::Route;
 use crate::config::{Address, App, Fixed};
 use crate::delivery::Delivery;
 use crate::in_force::InForce;
-use crate::listen::Peer;
+use crate::listen::{Peer, Requests};
 use crate::shared::Shared;
 use crate::spans;
 
@@ -123,6 +123,9 @@ impl Gateway {
         route.takes(request.method())?;
         let in_force = self.in_force.load_full();
         let app = Arc::clone(identity::app(&in_force.apps, request.headers(), &peer)?);
+        if let Some(requests) = request.extensions().get::<Requests>() {
+            requests.are_known();
+        }
         if let Some(account) = route.account() {
             identity::account(account, &app, request.headers())?;
         }

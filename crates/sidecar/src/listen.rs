@@ -1,12 +1,15 @@
 //! Accepting connections within bounds, and letting them end well.
 
 mod paced;
+mod places;
+mod requests;
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,14 +20,21 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use self::paced::{Paced, Requests};
+use self::paced::Paced;
+use self::places::Place;
 use crate::config::Address;
+
+pub(crate) use self::places::Places;
+pub(crate) use self::requests::Requests;
+
+/// How long a connection that ends for another may take to hand its last answer over.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Where a request comes from.
 #[derive(Clone, Debug)]
@@ -46,8 +56,8 @@ pub(crate) struct Bound {
 /// Bounds of one listener.
 #[derive(Clone, Debug)]
 pub(crate) struct ListenLimits {
-    /// One permit a connection; listeners that share it share the bound.
-    pub(crate) room: Arc<Semaphore>,
+    /// One for each connection; listeners that share them share the bound.
+    pub(crate) places: Arc<Places>,
     pub(crate) header_bytes: usize,
     pub(crate) header_time: Duration,
     /// How long a kept connection may be idle.
@@ -104,13 +114,13 @@ impl Bound {
     }
 
     /// Serves until `stop`; then takes no new connection, lets each open one end its request, and returns when all
-    /// have.
+    /// have. Each request has its connection's [`Requests`] among its extensions.
     pub(crate) async fn serve<S, F>(self, limits: ListenLimits, stop: CancellationToken, service: S)
     where
         S: Fn(Request<Incoming>, Peer) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
     {
-        let graceful = GracefulShutdown::new();
+        let connections = TaskTracker::new();
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(limits.idle_time)
@@ -122,21 +132,16 @@ impl Bound {
                 accepted = self.accept() => accepted,
                 () = stop.cancelled() => break,
             };
-            // One accepted connection waits for room at most; the overflow stays in the system's own queue.
-            let permit = tokio::select! {
-                permit = Arc::clone(&limits.room).acquire_owned() => permit,
-                () = stop.cancelled() => break,
-            };
             match accepted {
                 Ok((stream, peer)) => {
-                    let requests = Requests::default();
-                    let paced = Paced::new(stream, requests.clone(), limits.header_time);
-                    let served = Served { peer, requests, service: service.clone() };
-                    let connection = connection(paced, http.clone(), served, graceful.watcher());
-                    tokio::spawn(async move {
-                        connection.await;
-                        drop(permit);
-                    });
+                    // One accepted connection waits for a place at most; the overflow stays in the system's own queue.
+                    let place = tokio::select! {
+                        place = Arc::clone(&limits.places).take() => place,
+                        () = stop.cancelled() => break,
+                    };
+                    let paced = Paced::new(stream, place.requests().clone(), limits.header_time);
+                    let served = Served { peer, place, service: service.clone() };
+                    connections.spawn(connection(paced, http.clone(), served, stop.clone()));
                 }
                 Err(err) => {
                     // Out of descriptors, most likely: going round at once would only burn the core.
@@ -146,7 +151,8 @@ impl Bound {
             }
         }
         drop(self);
-        graceful.shutdown().await;
+        connections.close();
+        connections.wait().await;
     }
 
     async fn accept(&self) -> io::Result<(Box<dyn Stream>, Peer)> {
@@ -180,7 +186,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 /// What answers one connection's requests.
 struct Served<S> {
     peer: Peer,
-    requests: Requests,
+    place: Place,
     service: S,
 }
 
@@ -188,23 +194,45 @@ async fn connection<S, F>(
     stream: Paced<Box<dyn Stream>>,
     http: http1::Builder,
     served: Served<S>,
-    watcher: Watcher,
+    stop: CancellationToken,
 ) where
     S: Fn(Request<Incoming>, Peer) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
-    let Served { peer, requests, service } = served;
-    let respond = service_fn(move |request| {
-        let (requests, response) = (requests.clone(), service(request, peer.clone()));
-        requests.begin();
+    let Served { peer, place, service } = served;
+    let place = Arc::new(place);
+    let requests = place.requests().clone();
+    let respond = service_fn(move |mut request: Request<Incoming>| {
+        let begun = place.requests().begin().then(|| {
+            request.extensions_mut().insert(place.requests().clone());
+            (service(request, peer.clone()), Arc::clone(&place))
+        });
         async move {
+            // Nothing is done for a connection that is being ended: its peer cannot be told.
+            let Some((response, place)) = begun else { return std::future::pending().await };
             let response = response.await;
-            requests.end();
+            place.answered();
             Ok::<_, Infallible>(response)
         }
     });
-    let served = http.serve_connection(TokioIo::new(stream), respond);
-    if let Err(err) = watcher.watch(served).await {
+    let mut served = pin!(http.serve_connection(TokioIo::new(stream), respond));
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = stop.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+        () = requests.wanted_out() => {
+            tracing::debug!(known = requests.is_known(), "an idle connection ends for a new one");
+            if !requests.is_known() {
+                return;
+            }
+            served.as_mut().graceful_shutdown();
+            // Out of time is as good as ended.
+            timeout(GRACE, served).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(err) = ended {
         tracing::debug!(error = %err, "a connection ended badly");
     }
 }

@@ -10,7 +10,6 @@ use policy_host::{Policies, PolicyRuntime, RuntimeOptions};
 use store::Store;
 use telemetry::{Telemetry, TelemetryOptions};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +20,7 @@ use crate::config::{self, Address, Config, Environment, Fixed};
 use crate::delivery::{Delivery, Parts};
 use crate::gateway::{Bounds, Gateway};
 use crate::in_force::Prepared;
-use crate::listen::{Bound, ListenLimits};
+use crate::listen::{Bound, ListenLimits, Places};
 use crate::relay::{Relay, Source};
 use crate::reload::{ReloadStatus, Reloader};
 use crate::reports::{CallbackPlace, Poller, ReportListener, Reports};
@@ -190,7 +189,7 @@ impl Sidecar {
             None => None,
         };
         let limits = || ListenLimits {
-            room: Arc::new(Semaphore::new(fixed.listen.max_connections)),
+            places: Places::new(fixed.listen.max_connections),
             header_bytes: fixed.listen.max_header_bytes,
             header_time: fixed.listen.header_timeout,
             idle_time: fixed.listen.idle_timeout,

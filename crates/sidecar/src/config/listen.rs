@@ -32,7 +32,8 @@ pub struct Listen {
     pub idle_timeout: Duration,
     /// How long a request's body may take. Default 10 s.
     pub body_timeout: Duration,
-    /// Most connections at once over all listeners for apps; the admin listener has as many of its own. Default 1,024.
+    /// Most connections at once over all listeners for apps; the admin listener has as many of its own. For one more,
+    /// an idle one ends. Default 1,024.
     pub max_connections: usize,
     /// How long requests in flight have to end after SIGTERM. Default 25 s.
     pub drain: Duration,

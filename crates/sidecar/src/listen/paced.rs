@@ -6,13 +6,13 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::requests::Requests;
 
 /// How long a peer may take nothing of an answer that is written to it.
 const UNREAD: Duration = Duration::from_secs(30);
@@ -35,19 +35,6 @@ pub(super) struct Paced<S> {
     heads: u64,
     /// Set while the peer takes nothing of an answer.
     unread: Option<Pin<Box<Sleep>>>,
-}
-
-/// What became of the heads that were read, told by whoever serves their requests.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Requests(Arc<Served>);
-
-#[derive(Debug, Default)]
-struct Served {
-    /// Heads that have arrived whole. A request may be served without a read meanwhile, so a look at `now` alone would
-    /// miss it.
-    heads: AtomicU64,
-    /// Whether a request is being served: what is read meanwhile is its body.
-    now: AtomicBool,
 }
 
 impl<S> Paced<S> {
@@ -82,27 +69,6 @@ impl<S> Paced<S> {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
         }
-    }
-}
-
-impl Requests {
-    /// A head has arrived whole.
-    pub(super) fn begin(&self) {
-        self.0.heads.fetch_add(1, Ordering::AcqRel);
-        self.0.now.store(true, Ordering::Release);
-    }
-
-    /// Its answer is ready.
-    pub(super) fn end(&self) {
-        self.0.now.store(false, Ordering::Release);
-    }
-
-    fn heads(&self) -> u64 {
-        self.0.heads.load(Ordering::Acquire)
-    }
-
-    fn serving(&self) -> bool {
-        self.0.now.load(Ordering::Acquire)
     }
 }
 
@@ -239,7 +205,7 @@ mod tests {
             paced.read_u8().await.unwrap();
             // Served without a read meanwhile, as a request is that has no body.
             requests.begin();
-            requests.end();
+            requests.end(0);
 
             let (next, ()) = tokio::join!(paced.read_u8(), async {
                 tokio::time::sleep(MOST * 3).await;
@@ -247,7 +213,7 @@ mod tests {
             });
             assert_eq!(next.unwrap(), b'n');
             requests.begin();
-            requests.end();
+            requests.end(0);
         }
     }
 
@@ -277,7 +243,7 @@ mod tests {
         });
         assert_eq!(body.unwrap(), b'b');
 
-        requests.end();
+        requests.end(0);
         let (next, ()) = tokio::join!(paced.read_u8(), async {
             tokio::time::sleep(MOST * 3).await;
             client.write_u8(b'n').await.unwrap();

@@ -16,6 +16,7 @@ use super::form::{self, Form};
 use super::nonces::{self, Nonces};
 use super::tally::Came;
 use super::{AuthTokens, CallbackPlace, Reports, Tally, spans};
+use crate::listen::Requests;
 
 /// Longest time for an answer; Plivo gives up after 8 s (support: "callback retries").
 const ANSWER: Duration = Duration::from_secs(7);
@@ -61,9 +62,13 @@ impl ReportListener {
         B: Body<Data = Bytes> + Unpin,
     {
         let span = spans::report();
+        let requests = request.extensions().get::<Requests>().cloned();
         let taking = self.take(request).instrument(span.clone());
         let taken = timeout(ANSWER, taking).await.unwrap_or(Err(Refused::Unwritten));
         let came = taken.unwrap_or_else(Refused::came);
+        if let (Ok(_), Some(requests)) = (taken, requests) {
+            requests.are_known();
+        }
         self.tally.add(came);
         span.record("sendgate.report", came.as_str());
         let response = respond(taken);

@@ -4,7 +4,7 @@ use plivo_sim::Step;
 use serde_json::json;
 
 use super::{head, hi, status};
-use crate::harness::{Connection, PATIENCE, Setup, Sidecar, TO, plivo};
+use crate::harness::{Connection, PATIENCE, Setup, Sidecar, TO, TOKEN, plivo};
 
 #[tokio::test]
 async fn a_head_that_drips_in_is_cut_off() {
@@ -73,6 +73,84 @@ async fn a_request_beyond_the_most_connections_waits_for_room_and_is_served() {
     sidecar.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
 
     drop((first, second));
+    sidecar.stop().await;
+}
+
+/// A request on a connection that is kept; of a stranger where there is no token.
+fn kept(method: &str, path: &str, token: Option<&str>) -> String {
+    let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
+    let authorization = authorization.unwrap_or_default();
+    format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{authorization}\r\n")
+}
+
+#[tokio::test]
+async fn peers_that_only_sit_there_keep_nobody_out_and_end_before_those_that_are_known() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo).set("listen.max_connections", 4)).await;
+    let mut known = Connection::open(sidecar.apps).await;
+    known.send(kept("GET", "/v1/policies", Some(TOKEN))).await;
+    assert_eq!(status(&known.answer().await), 200);
+
+    let mut strangers = Vec::new();
+    for (nth, token) in [None, Some("nobody's"), None, None, None, None].into_iter().enumerate() {
+        let mut stranger = Connection::open(sidecar.apps).await;
+        stranger.send(kept("GET", "/v1/policies", token)).await;
+        let answer = stranger.answer().await;
+        assert_eq!(status(&answer), 401, "stranger {nth}: {answer}");
+        strangers.push(stranger);
+    }
+    // As many as there may be connections, with nothing said or half a head.
+    for _ in 0..4 {
+        let mut mute = Connection::open(sidecar.apps).await;
+        mute.send("GET /v1/pol").await;
+        strangers.push(mute);
+    }
+    sidecar.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
+
+    known.send(kept("GET", "/v1/policies", Some(TOKEN))).await;
+    let still = known.answer().await;
+    assert_eq!(status(&still), 200, "who is known was ended before strangers: {still}");
+    for stranger in strangers.drain(..6) {
+        assert_eq!(stranger.rest().await, "", "a stranger that is idle longest is ended");
+    }
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn known_peers_that_are_idle_make_room_and_those_with_a_request_do_not() {
+    let plivo = plivo().await;
+    plivo.script([Step::hold()]).await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo).set("listen.max_connections", 2)).await;
+    let mut idle = Connection::open(sidecar.apps).await;
+    idle.send(kept("GET", "/v1/policies", Some(TOKEN))).await;
+    idle.answer().await;
+    let mut busy = Connection::open(sidecar.apps).await;
+    busy.send(head(&format!("Content-Length: {}\r\n\r\n{}", hi().len(), hi()))).await;
+    plivo.wait_for_requests(1, PATIENCE).await.unwrap();
+    let mut next = Connection::open(sidecar.apps).await;
+    next.send(kept("GET", "/v1/policies", Some(TOKEN))).await;
+    assert_eq!(status(&next.answer().await), 200);
+
+    assert_eq!(idle.rest().await, "", "an idle connection ends without a word");
+    sidecar.send(&json!({"to": "+14155550199", "text": "hi"})).await.expect(202);
+    plivo.release();
+    let answer = busy.answer().await;
+    assert_eq!(status(&answer), 202, "{answer}");
+    assert!(answer.contains("submitted"), "{answer}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn the_other_listeners_are_kept_free_too() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo).set("listen.max_connections", 2)).await;
+    let mut all = Vec::new();
+    for _ in 0..6 {
+        let mut stranger = Connection::open(sidecar.admin).await;
+        stranger.send(kept("GET", "/livez", None)).await;
+        assert_eq!(status(&stranger.answer().await), 200);
+        all.push(stranger);
+    }
     sidecar.stop().await;
 }
 
