@@ -28,4 +28,4 @@ pub use lookup::{Found, LookupError, MessageFilter, Page};
 pub use outcome::{
     InDoubt, InDoubtKind, NotSent, NotSentKind, Outcome, Receipt, Refused, RefusedKind,
 };
-pub use outgoing::{Log, Outgoing};
+pub use outgoing::{Dlt, Log, Outgoing};

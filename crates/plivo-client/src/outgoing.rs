@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use message::{Message, Sender, limits};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A message on its way to Plivo, and what is said with it.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,8 @@ pub struct Outgoing<'a> {
     pub log: Log,
     /// Whether conversion feedback will follow.
     pub trackable: bool,
+    /// What India's regulator wants to know of it, where the app says so.
+    pub dlt: Option<&'a Dlt>,
     /// Which attempt this is, counted from 1; for the span only.
     pub attempt: u32,
 }
@@ -35,6 +37,21 @@ pub enum Log {
     ContentOnly,
     /// The number only.
     NumberOnly,
+}
+
+/// What India's regulator wants to know of a message, in Plivo's members: who sends it and which registered text it is
+/// (its "distributed ledger", DLT). Plivo's `dlt_*`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dlt {
+    /// The regulator's id of the business.
+    #[serde(rename = "dlt_entity_id", skip_serializing_if = "Option::is_none")]
+    pub entity_id: Option<String>,
+    /// The regulator's id of the text.
+    #[serde(rename = "dlt_template_id", skip_serializing_if = "Option::is_none")]
+    pub template_id: Option<String>,
+    /// One of [`Dlt::CATEGORIES`].
+    #[serde(rename = "dlt_template_category", skip_serializing_if = "Option::is_none")]
+    pub template_category: Option<String>,
 }
 
 /// The JSON of a send, as Plivo's SDKs write it: numbers in E.164 with their `+`.
@@ -63,6 +80,8 @@ struct Body<'a> {
     log: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trackable: Option<bool>,
+    #[serde(flatten)]
+    dlt: Option<&'a Dlt>,
 }
 
 impl<'a> Outgoing<'a> {
@@ -74,6 +93,7 @@ impl<'a> Outgoing<'a> {
             ttl: None,
             log: Log::default(),
             trackable: false,
+            dlt: None,
             attempt: 1,
         }
     }
@@ -97,6 +117,7 @@ impl<'a> Outgoing<'a> {
             message_expiry: self.ttl.and_then(expiry),
             log: self.log.word(),
             trackable: self.trackable.then_some(true),
+            dlt: self.dlt,
         };
         serde_json::to_vec(&body).expect("strings and numbers are always JSON")
     }
@@ -117,6 +138,22 @@ impl Log {
             Self::ContentOnly => Some("content_only"),
             Self::NumberOnly => Some("number_only"),
         }
+    }
+}
+
+impl Dlt {
+    /// Plivo's words for a category (Plivo, "Messages").
+    pub const CATEGORIES: [&str; 4] =
+        ["transactional", "promotional", "service_implicit", "service_explicit"];
+
+    /// Its members as a JSON object, fit to be kept.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("strings are always JSON")
+    }
+
+    /// What [`Dlt::to_json`] wrote; none where it is something else.
+    pub fn from_json(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
     }
 }
 
@@ -171,19 +208,34 @@ mod tests {
             media_ids: vec!["801c2056".to_owned()],
             ..sms()
         };
+        let dlt = Dlt { entity_id: Some("1101".into()), ..Dlt::default() };
         let outgoing = Outgoing {
             callback_url: Some("https://sms.example.com/cb"),
             ttl: Some(Duration::from_secs(60)),
             log: Log::NumberOnly,
             trackable: true,
+            dlt: Some(&dlt),
             ..Outgoing::new(&message)
         };
         let expected = json!({
             "powerpack_uuid": pool, "dst": "+14155550123", "type": "mms", "media_ids": ["801c2056"],
             "url": "https://sms.example.com/cb", "method": "POST", "message_expiry": 60, "log": "number_only",
-            "trackable": true,
+            "trackable": true, "dlt_entity_id": "1101",
         });
         assert_eq!(json_of(outgoing), expected);
+    }
+
+    #[test]
+    fn what_the_regulator_is_told_is_kept_as_it_was() {
+        let all = Dlt {
+            entity_id: Some("1101".into()),
+            template_id: Some("1107".into()),
+            template_category: Some(Dlt::CATEGORIES[2].into()),
+        };
+        for dlt in [all, Dlt { template_id: Some("1107".into()), ..Dlt::default() }] {
+            assert_eq!(Dlt::from_json(&dlt.to_json()), Some(dlt));
+        }
+        assert_eq!(Dlt::from_json("[]"), None);
     }
 
     #[test]

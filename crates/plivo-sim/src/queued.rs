@@ -41,6 +41,12 @@ pub struct Queued {
     pub log: String,
     /// Whether conversion feedback will follow.
     pub trackable: bool,
+    /// What India's regulator is told of the business.
+    pub dlt_entity_id: Option<String>,
+    /// And of the text.
+    pub dlt_template_id: Option<String>,
+    /// Plivo's word for its kind.
+    pub dlt_template_category: Option<String>,
     /// Where it stands.
     pub state: State,
     /// Plivo's code of the last report; `000` without an error.
@@ -134,6 +140,9 @@ impl Queued {
             "mcc": Value::Null,
             "mnc": Value::Null,
             "log": self.log,
+            "dlt_entity_id": self.dlt_entity_id,
+            "dlt_template_id": self.dlt_template_id,
+            "dlt_template_category": self.dlt_template_category,
         })
     }
 

@@ -40,6 +40,9 @@ pub(crate) struct Send {
     pub(crate) message_expiry: Option<u32>,
     pub(crate) log: String,
     pub(crate) trackable: bool,
+    pub(crate) dlt_entity_id: Option<String>,
+    pub(crate) dlt_template_id: Option<String>,
+    pub(crate) dlt_template_category: Option<String>,
 }
 
 /// The members of a body. Null and the empty string are as good as absent, which Plivo's SDKs rely on.
@@ -86,6 +89,9 @@ impl Send {
             message_expiry: members.expiry()?,
             log: members.log()?,
             trackable: members.flag("trackable")?,
+            dlt_entity_id: members.text("dlt_entity_id")?,
+            dlt_template_id: members.text("dlt_template_id")?,
+            dlt_template_category: members.dlt_template_category()?,
         })
     }
 }
@@ -181,6 +187,14 @@ impl Members {
             }
             Some(_) => Err(invalid("log")),
         }
+    }
+
+    fn dlt_template_category(&self) -> Result<Option<String>, String> {
+        let name = "dlt_template_category";
+        let known = ["transactional", "promotional", "service_implicit", "service_explicit"];
+        let category = self.text(name)?;
+        let fits = category.as_deref().is_none_or(|category| known.contains(&category));
+        if fits { Ok(category) } else { Err(invalid(name)) }
     }
 
     fn flag(&self, name: &str) -> Result<bool, String> {

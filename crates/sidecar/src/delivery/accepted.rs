@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use message::{Hold, Message, MessageId, Timestamp};
-use plivo_client::Log;
+use plivo_client::{Dlt, Log};
 use policy_host::Cleared;
 use store::{NewMessage, Record, Status, Unfinished};
 use tokio::sync::watch;
@@ -30,6 +30,8 @@ pub(crate) struct Accepted {
     pub(super) log: Option<Log>,
     /// Whether conversion feedback will follow.
     pub(super) trackable: bool,
+    /// What India's regulator is told, where the app says so.
+    pub(super) dlt: Option<Dlt>,
     /// Its seat among those under way.
     pub(super) _seat: Seat,
 }
@@ -44,6 +46,8 @@ pub(crate) struct About {
     pub(crate) log: Option<Log>,
     /// Whether conversion feedback will follow.
     pub(crate) trackable: bool,
+    /// What India's regulator is told, where the app says so.
+    pub(crate) dlt: Option<Dlt>,
     /// Where the app wants to hear of its delivery.
     pub(crate) relay: Option<String>,
     /// The key that it came under.
@@ -87,10 +91,12 @@ impl Ready {
             }
             None => start.unwrap_or(now).after(lifetime_of(&cleared.message().intent, account)),
         };
-        let About { app, door, log, trackable, relay, idempotency_key, traceparent, .. } = about;
+        let About { app, door, log, trackable, dlt, relay, idempotency_key, traceparent, .. } =
+            about;
         let record = Record {
             plivo_log: log.and_then(Log::word).map(str::to_owned),
             trackable,
+            plivo_dlt: dlt.as_ref().map(Dlt::to_json),
             relay,
             idempotency_key,
             traceparent,
@@ -102,8 +108,18 @@ impl Ready {
         }
         let new = NewMessage { record, text: message.text.clone(), holds: holds.clone() };
         let door = door.to_owned();
-        let accepted =
-            Accepted { message, holds, app, door, start, deadline, log, trackable, _seat: seat };
+        let accepted = Accepted {
+            message,
+            holds,
+            app,
+            door,
+            start,
+            deadline,
+            log,
+            trackable,
+            dlt,
+            _seat: seat,
+        };
         Ok(Self { accepted, new })
     }
 
@@ -130,6 +146,7 @@ impl Accepted {
             deadline: record.deadline,
             log: record.plivo_log.as_deref().and_then(Log::from_word),
             trackable: record.trackable,
+            dlt: record.plivo_dlt.as_deref().and_then(Dlt::from_json),
             _seat: seat,
         }
     }

@@ -231,6 +231,7 @@ impl Journey {
             callback_url: callback_url.as_deref(),
             log: self.accepted.log.unwrap_or(account.log),
             trackable: self.accepted.trackable,
+            dlt: self.accepted.dlt.as_ref(),
             attempt: nth,
             ..Outgoing::new(&self.accepted.message)
         };

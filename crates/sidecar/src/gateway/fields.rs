@@ -34,6 +34,11 @@ impl Fields {
         }
     }
 
+    /// Takes empty strings for absent, as some clients mean them.
+    pub(crate) fn drop_empty(&mut self) {
+        self.members.retain(|_, value| value.as_str() != Some(""));
+    }
+
     /// A member as it is; `null` counts as absent.
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
         self.members.remove(name).filter(|value| !value.is_null())

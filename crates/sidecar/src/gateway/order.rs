@@ -2,7 +2,7 @@
 
 mod plivo;
 
-use plivo_client::Log;
+use plivo_client::{Dlt, Log};
 use serde_json::Value;
 
 use super::faults::Faults;
@@ -57,6 +57,8 @@ pub(crate) struct Order {
     pub(crate) log: Option<Log>,
     /// Whether conversion feedback will follow.
     pub(crate) trackable: bool,
+    /// What India's regulator is told.
+    pub(crate) dlt: Option<Dlt>,
     /// Pointers of members that mean nothing here.
     pub(crate) unknown: Vec<String>,
     pub(crate) faults: Faults,

@@ -100,7 +100,7 @@ impl Gateway {
             None => None,
         };
         let submission = Submission::of(asked.order, &call.app, &call.in_force.plivo, call.now)?;
-        let Submission { drafts, many, unknown_fields, log, trackable, callback_method } =
+        let Submission { drafts, many, unknown_fields, log, trackable, dlt, callback_method } =
             submission;
         let idempotency_key = claimed.as_ref().map(|(_, once)| once.key().to_owned());
         let wishes = Wishes {
@@ -108,6 +108,7 @@ impl Gateway {
             unknown_fields,
             log,
             trackable,
+            dlt,
             callback_method,
             idempotency_key,
         };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use message::{E164, Timestamp};
+use plivo_client::Dlt;
 use serde_json::{Value, json};
 use store::{Attempt, Decision, Record, ReportFacts, Status};
 
@@ -51,6 +52,7 @@ pub(super) fn plivo(record: &Record, account: &str) -> Value {
     let known = record.message_uuid.as_deref().filter(|_| !record.own_id_told);
     let uuid = known.unwrap_or(&record.id.0);
     let report = record.report.as_ref();
+    let dlt = record.plivo_dlt.as_deref().and_then(Dlt::from_json).unwrap_or_default();
     json!({
         "message_uuid": uuid,
         "resource_uri": format!("/v1/Account/{account}/Message/{uuid}/"),
@@ -65,6 +67,9 @@ pub(super) fn plivo(record: &Record, account: &str) -> Value {
         "total_amount": report.and_then(|report| report.total_amount.as_deref()),
         "error_code": record.error_code,
         "error_message": null,
+        "dlt_entity_id": dlt.entity_id,
+        "dlt_template_id": dlt.template_id,
+        "dlt_template_category": dlt.template_category,
     })
 }
 

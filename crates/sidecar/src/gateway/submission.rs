@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::mem;
 
 use message::{Change, E164, Fault, MediaUrl, Message, Sender, Timestamp, facts};
-use plivo_client::Log;
+use plivo_client::{Dlt, Log};
 
 use self::shared::Shared;
 use super::faults::Faults;
@@ -33,6 +33,8 @@ pub(crate) struct Submission {
     pub(crate) log: Option<Log>,
     /// Whether conversion feedback will follow.
     pub(crate) trackable: bool,
+    /// What India's regulator is told, where the app says so.
+    pub(crate) dlt: Option<Dlt>,
     /// How the place that the app names is called, where it says so.
     pub(crate) callback_method: Option<String>,
 }
@@ -114,6 +116,7 @@ impl Submission {
             many: order.many,
             log: order.log,
             trackable: order.trackable,
+            dlt: order.dlt,
             callback_method: order.callback_method,
             unknown_fields: order.unknown,
         })

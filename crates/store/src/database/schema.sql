@@ -22,6 +22,7 @@ CREATE TABLE messages (
   tags           TEXT,                              -- JSON array of pairs
   plivo_log      TEXT,                              -- what the app asked Plivo to keep
   trackable      INTEGER NOT NULL,
+  plivo_dlt      TEXT,                              -- JSON: what the app gave for India's regulator
   traceparent    TEXT,                              -- of the request that brought it
   relay          TEXT,                              -- where its events go
   idempotency_key TEXT,                             -- of the request that brought it

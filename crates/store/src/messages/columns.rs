@@ -13,7 +13,7 @@ use super::{Attempt, AttemptOutcome, Decision, Record, ReportFacts, Status};
 pub(super) const COLUMNS: &str = "id, app, door, recipient, recipient_hash, sender_kind, sender, type, text, text_hash, \
      text_bytes, segments, media_urls, media_ids, intent, tags, plivo_log, trackable, traceparent, relay, status, \
      message_uuid, error_code, created, updated, not_before, deadline, decisions, report, looks, next_look, number, \
-     idempotency_key, own_id_told";
+     idempotency_key, own_id_told, plivo_dlt";
 
 /// Most attempts that are kept of one message: the first and the latest.
 const ATTEMPTS: u32 = 16;
@@ -40,6 +40,7 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         tags: pairs(&json_at(row, 15)?),
         plivo_log: row.get(16)?,
         trackable: row.get(17)?,
+        plivo_dlt: row.get(34)?,
         traceparent: row.get(18)?,
         relay: row.get(19)?,
         idempotency_key: row.get(32)?,

@@ -44,6 +44,8 @@ pub struct Record {
     pub plivo_log: Option<String>,
     /// Whether conversion feedback will follow.
     pub trackable: bool,
+    /// What the app gave for India's regulator, as JSON of Plivo's members.
+    pub plivo_dlt: Option<String>,
     /// The trace of the request that brought it.
     pub traceparent: Option<String>,
     /// Where its events go, where somebody is to be called.
@@ -176,6 +178,7 @@ impl Record {
             tags: message.tags.clone(),
             plivo_log: None,
             trackable: false,
+            plivo_dlt: None,
             traceparent: None,
             relay: None,
             idempotency_key: None,

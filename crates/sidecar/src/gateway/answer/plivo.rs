@@ -6,7 +6,9 @@ use http::StatusCode;
 use message::Fault;
 use serde_json::{Value, json};
 
-use super::{Answer, Door, Owned, Plain, Refusal, Verdict, api_id, place, whole_seconds};
+use super::{
+    Answer, Door, Owned, Plain, Refusal, Verdict, api_id, place, warning_json, whole_seconds,
+};
 
 /// Plivo's words for members that are called otherwise elsewhere.
 const NAMES: [(&str, &str); 3] = [("to", "dst"), ("from", "src"), ("ttl_s", "message_expiry")];
@@ -16,8 +18,8 @@ const INVALID: [&str; 4] =
     ["phone.invalid", "phone.multiple", "phone.not_e164", "phone.too_long_for_provider"];
 
 /// Plivo's 202: one UUID a message taken, and numbers that are none as `invalid_number`, as they were given. Why anyone
-/// was refused stands in `refused`, which is no member of Plivo's and which its SDKs pass over. A refusal where none
-/// was taken.
+/// was refused stands in `refused`, and remarks in `warnings`, which are no members of Plivo's and which its SDKs pass
+/// over. A refusal where none was taken.
 pub(super) fn answer(verdicts: &[Verdict], many: bool) -> Answer {
     let taken: Vec<&str> = verdicts
         .iter()
@@ -56,7 +58,23 @@ pub(super) fn answer(verdicts: &[Verdict], many: bool) -> Answer {
     if !refused.is_empty() {
         body["refused"] = reasons;
     }
+    let warnings = warnings(verdicts);
+    if !warnings.is_empty() {
+        body["warnings"] = warnings.into();
+    }
     Answer::json(StatusCode::ACCEPTED, &body)
+}
+
+/// What was remarked on the messages taken, each remark once.
+fn warnings(verdicts: &[Verdict]) -> Vec<Value> {
+    let taken = verdicts.iter().filter_map(|verdict| verdict.outcome.as_ref().ok());
+    let mut warnings: Vec<Value> = Vec::new();
+    for warning in taken.flat_map(|owned| &owned.warnings).map(warning_json) {
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+    warnings
 }
 
 fn reason(given: &str, refusal: &Refusal) -> Value {

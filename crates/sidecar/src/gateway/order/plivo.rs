@@ -2,50 +2,63 @@
 
 use std::collections::HashSet;
 
-use plivo_client::Log;
+use plivo_client::{Dlt, Log};
 use serde_json::Value;
 
 use super::{At, Order, To, entries, json, member, members};
 use crate::gateway::faults::Faults;
 use crate::gateway::fields::Fields;
 
+/// Members that ask for what is not done here, with the reason.
+const NOT_SERVED: [(&str, &str); 5] = [
+    ("template", "is WhatsApp's, and only sms and mms are sent here; leave it out"),
+    ("interactive", "is WhatsApp's, and only sms and mms are sent here; leave it out"),
+    ("location", "is WhatsApp's, and only sms and mms are sent here; leave it out"),
+    (
+        "callback_url",
+        "asks for the answer by a call, and it is only given here; reports go to `url`",
+    ),
+    ("callback_method", "asks for the answer by a call, and it is only given here; leave it out"),
+];
+
+/// Most characters of a regulator's id. Those seen have 19 digits; no form is published.
+const DLT_ID_CHARS: usize = 64;
+
 impl Order {
     /// Plivo's own form of `POST /v1/Account/{auth_id}/Message/`, with every SDK's ways: nulls and empty strings for
-    /// what is not given, booleans as strings, `type` in any case, recipients joined with `<`.
+    /// what is not given, booleans as strings, `type` in any case, recipients joined with `<`. Each of Plivo's members
+    /// is passed on, served here, or refused by name (plivo-api.md 1.2).
     pub(in crate::gateway) fn plivo(body: Value) -> Result<Self, Faults> {
         let mut fields = Fields::of(body)?;
+        fields.drop_empty();
         let (to, many) = plivo_recipients(&mut fields);
         let mut order = Self { to, many, ..Self::default() };
-        order.from = given(member(&mut fields, "src")).map(plivo_sender);
-        order.pool = given(member(&mut fields, "powerpack_uuid"));
+        order.from = member(&mut fields, "src").map(plivo_sender);
+        order.pool = member(&mut fields, "powerpack_uuid");
         // PHP's SDK sends the pool a second time under its own name.
         fields.take("powerpackUUID");
         order.text = member(&mut fields, "text").unwrap_or(At::new("/text", String::new()));
         order.media_urls = members(&mut fields, "media_urls");
         order.media_ids = members(&mut fields, "media_ids");
-        order.kind = given(member(&mut fields, "type"));
+        order.kind = member(&mut fields, "type");
         if let Some(kind) = &mut order.kind {
             kind.value.make_ascii_lowercase();
         }
         order.ttl_s = number_or_text(&mut fields, "message_expiry");
-        order.callback_url = given(member(&mut fields, "url"));
+        order.callback_url = member(&mut fields, "url");
+        order.callback_method =
+            one_of(&mut fields, "method", &["get", "post"], "body.bad_callback_method");
         order.log = log(&mut fields);
-        order.trackable = match fields.take("trackable") {
-            Some(Value::Bool(trackable)) => trackable,
-            Some(Value::String(word)) => word.eq_ignore_ascii_case("true"),
-            _ => false,
-        };
-        order.callback_method = match fields.take("method") {
-            Some(Value::String(method)) => Some(method),
-            _ => None,
-        };
+        order.trackable = flag(&mut fields, "trackable");
+        order.dlt = dlt(&mut fields);
+        for (name, why) in NOT_SERVED {
+            if fields.take(name).is_some() {
+                fields.fault(format!("/{name}"), "body.not_served", why);
+            }
+        }
         (order.unknown, order.faults) = fields.finish();
         Ok(order)
     }
-}
-
-fn given(member: Option<At<String>>) -> Option<At<String>> {
-    member.filter(|at| !at.value.is_empty())
 }
 
 /// `dst`: a string, with `<` between several, or an array as some clients send it. Plivo drops separators and a
@@ -112,7 +125,6 @@ fn number_or_text(fields: &mut Fields, name: &str) -> Option<At<u64>> {
     let pointer = format!("/{name}");
     let number = match fields.take(name)? {
         Value::Number(number) => number.as_u64(),
-        Value::String(text) if text.is_empty() => return None,
         Value::String(text) => text.parse().ok(),
         _ => None,
     };
@@ -131,7 +143,6 @@ fn log(fields: &mut Fields) -> Option<Log> {
         other => json::kind(&other).to_owned(),
     };
     match word.as_str() {
-        "" => None,
         "true" => Some(Log::Everything),
         "false" => Some(Log::Nothing),
         "content_only" => Some(Log::ContentOnly),
@@ -145,6 +156,49 @@ fn log(fields: &mut Fields) -> Option<Log> {
             None
         }
     }
+}
+
+/// One of `words`, in any case.
+fn one_of(fields: &mut Fields, name: &str, words: &[&str], code: &str) -> Option<String> {
+    let word = fields.string(name)?.to_ascii_lowercase();
+    if !words.contains(&word.as_str()) {
+        let detail = format!("is none of {}", words.join(", "));
+        fields.fault(format!("/{name}"), code, detail);
+    }
+    Some(word)
+}
+
+/// A boolean, or its word in any case.
+fn flag(fields: &mut Fields, name: &str) -> bool {
+    let given = fields.take(name);
+    let flag = match &given {
+        None => Some(false),
+        Some(Value::Bool(flag)) => Some(*flag),
+        Some(Value::String(word)) => word.to_ascii_lowercase().parse().ok(),
+        Some(_) => None,
+    };
+    if flag.is_none() {
+        fields.fault(format!("/{name}"), "body.wrong_type", "is neither true nor false");
+    }
+    flag.unwrap_or(false)
+}
+
+/// What India's regulator is told; none where nothing is.
+fn dlt(fields: &mut Fields) -> Option<Dlt> {
+    let mut id = |name: &str| {
+        let id = fields.string(name)?;
+        let fits = id.len() <= DLT_ID_CHARS && id.bytes().all(|byte| byte.is_ascii_graphic());
+        if !fits {
+            let detail = "is no id: 1 to 64 visible ASCII characters, as the regulator gave it";
+            fields.fault(format!("/{name}"), "body.bad_dlt", detail);
+        }
+        Some(id)
+    };
+    let (entity_id, template_id) = (id("dlt_entity_id"), id("dlt_template_id"));
+    let template_category =
+        one_of(fields, "dlt_template_category", &Dlt::CATEGORIES, "body.bad_dlt");
+    let dlt = Dlt { entity_id, template_id, template_category };
+    (dlt != Dlt::default()).then_some(dlt)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use message::{Message, MessageId, Rejection, facts};
-use plivo_client::Log;
+use plivo_client::{Dlt, Log};
 use policy_host::{Candidate, NotCleared, NotClearedKind, Trail};
 use store::{Record, Status};
 use tokio::time::{Instant, sleep};
@@ -23,6 +23,7 @@ pub(super) struct Wishes {
     pub(super) unknown_fields: Vec<String>,
     pub(super) log: Option<Log>,
     pub(super) trackable: bool,
+    pub(super) dlt: Option<Dlt>,
     pub(super) callback_method: Option<String>,
     pub(super) idempotency_key: Option<String>,
 }
@@ -100,6 +101,7 @@ impl Gateway {
             asked_start,
             log: wishes.log,
             trackable: wishes.trackable,
+            dlt: wishes.dlt.clone(),
             relay: told.relay,
             idempotency_key: wishes.idempotency_key.clone(),
             traceparent: telemetry::traceparent(&Span::current()),

@@ -44,6 +44,7 @@ async fn every_field_of_a_record_is_read_as_it_was_given() {
     given.media_urls = vec![MediaUrl::parse("https://example.com/a.png", "").unwrap().0];
     given.media_ids = vec!["id-1".into(), "id-2".into()];
     (given.plivo_log, given.trackable) = (Some("false".into()), true);
+    given.plivo_dlt = Some(r#"{"dlt_entity_id":"1101"}"#.into());
     given.traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into());
     given.not_before = Some(later(60));
     given.segments.ucs2_offsets = vec![1, 5];
