@@ -58,9 +58,10 @@ impl Setup {
         Self::new(plivo).policy(Policy::new("validation")).policy(Policy::new("country"))
     }
 
-    /// The store in a file, which the next sidecar in the same folder finds.
+    /// The store in a file, which the next sidecar in the same folder finds, however full this machine's disk is.
     pub(crate) fn durable(self) -> Self {
-        self.set("store.ephemeral", false).set("store.path", "sendgate.db")
+        let setup = self.set("store.ephemeral", false).set("store.path", "sendgate.db");
+        setup.set("store.min_free_percent", 0)
     }
 
     /// Adds a flag of `sendgate run`.
