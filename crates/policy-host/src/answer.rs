@@ -1,4 +1,7 @@
 //! What a policy answered, held to the contract's bounds.
+//!
+//! A no stays a no: an app may have a part in how many faults a refusal has and how long they are, and must not get past
+//! a policy by that. So what is too much in a refusal is left out, where in any other answer it is a failure.
 
 use std::time::Duration;
 
@@ -46,8 +49,10 @@ pub(crate) fn read(
         kind: word(&error.kind),
         detail: redacted(&error.detail, SENTENCE_BYTES),
     })?;
-    few("notes", decision.notes.len())?;
-    let notes = decision.notes.into_iter().map(|each| note(policy, each));
+    if !matches!(decision.verdict, wit::Verdict::Reject(_)) {
+        few("notes", decision.notes.len())?;
+    }
+    let notes = decision.notes.into_iter().take(ENTRIES).map(|each| note(policy, each));
     let notes = notes.collect::<Result<_, _>>()?;
     let verdict = match decision.verdict {
         wit::Verdict::Accept => AnswerVerdict::Accept,
@@ -71,27 +76,28 @@ pub(crate) fn sentence(text: &str) -> String {
 
 fn rejection(no: wit::Rejection) -> Result<Rejection, PolicyFailure> {
     code("the rejection's code", &no.code)?;
-    few("faults", no.faults.len())?;
-    let faults = no.faults.into_iter().map(fault).collect::<Result<_, _>>()?;
-    if no.earlier.as_ref().is_some_and(|id| id.len() > CODE_BYTES) {
-        return Err(bad("the earlier message's id is too long"));
-    }
+    let faults = no.faults.into_iter().take(ENTRIES).map(fault).collect::<Result<_, _>>()?;
     Ok(Rejection {
         code: no.code,
         detail: sentence(&no.detail),
         faults,
         retry_after: no.retry_after_ms.map(|ms| Duration::from_millis(ms).min(LONGEST_RETRY)),
-        earlier: no.earlier.map(|id| MessageId(id.into())),
+        earlier: no.earlier.filter(|id| id.len() <= CODE_BYTES).map(|id| MessageId(id.into())),
     })
 }
 
 fn fault(fault: wit::Fault) -> Result<Fault, PolicyFailure> {
     code("a fault's code", &fault.code)?;
-    let is_pointer = fault.pointer.is_empty() || fault.pointer.starts_with('/');
-    if !is_pointer || fault.pointer.len() > POINTER_BYTES {
-        return Err(bad("a fault's pointer is not a JSON pointer of at most 256 bytes"));
+    let pointer = nearest(&fault.pointer).to_owned();
+    Ok(Fault { pointer, code: fault.code, detail: sentence(&fault.detail) })
+}
+
+/// `pointer`, or that of the nearest value around its own that fits; the whole request's where it is no pointer at all.
+fn nearest(mut pointer: &str) -> &str {
+    while pointer.len() > POINTER_BYTES || !(pointer.is_empty() || pointer.starts_with('/')) {
+        pointer = pointer.rsplit_once('/').map_or("", |(around, _)| around);
     }
-    Ok(Fault { pointer: fault.pointer, code: fault.code, detail: sentence(&fault.detail) })
+    pointer
 }
 
 fn note(policy: &PolicyName, note: wit::Note) -> Result<Note, PolicyFailure> {
@@ -140,7 +146,10 @@ fn bad(what: &str) -> PolicyFailure {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use super::{CODE_BYTES, ENTRIES, SENTENCE_BYTES, is_code, read, wit};
+    use super::{
+        AnswerVerdict, CODE_BYTES, ENTRIES, POINTER_BYTES, Rejection, SENTENCE_BYTES, is_code,
+        read, wit,
+    };
     use crate::{PolicyFailure, PolicyName};
 
     fn accept_with(notes: Vec<wit::Note>) -> Result<wit::Decision, wit::PolicyError> {
@@ -149,6 +158,55 @@ mod tests {
 
     fn note(key: &str, value: &str) -> wit::Note {
         wit::Note { key: key.to_owned(), value: value.to_owned(), shown: false }
+    }
+
+    /// What becomes of a refusal with these faults' pointers.
+    fn refused(pointers: &[String]) -> Rejection {
+        let fault = |pointer: &String| wit::Fault {
+            pointer: pointer.clone(),
+            code: "body.unknown_field".to_owned(),
+            detail: "x".repeat(SENTENCE_BYTES + 1),
+        };
+        let no = wit::Rejection {
+            code: "body.unknown_field".to_owned(),
+            detail: "x".repeat(SENTENCE_BYTES + 1),
+            faults: pointers.iter().map(fault).collect(),
+            retry_after_ms: None,
+            earlier: Some("m".repeat(CODE_BYTES + 1)),
+        };
+        let notes = (0..=ENTRIES).map(|_| note("k", "v")).collect();
+        let decision = wit::Decision { verdict: wit::Verdict::Reject(no), notes };
+        let answer = read(&PolicyName::new("p"), Ok(decision)).unwrap();
+        assert_eq!(answer.notes.len(), ENTRIES);
+        let AnswerVerdict::Reject(rejection) = answer.verdict else { panic!("{answer:?}") };
+        rejection
+    }
+
+    #[test]
+    fn a_refusal_with_too_much_in_it_is_cut_and_stays_a_refusal() {
+        let pointers: Vec<String> = (0..=ENTRIES).map(|nth| format!("/f{nth}")).collect();
+
+        let rejection = refused(&pointers);
+
+        assert_eq!(rejection.faults.len(), ENTRIES);
+        assert_eq!(rejection.faults[0].pointer, "/f0");
+        assert_eq!(rejection.faults[0].detail.len(), SENTENCE_BYTES);
+        assert_eq!((rejection.detail.len(), rejection.earlier), (SENTENCE_BYTES, None));
+    }
+
+    #[test]
+    fn a_pointer_that_is_too_long_or_none_becomes_that_of_what_is_around() {
+        let longest = format!("/{}", "n".repeat(POINTER_BYTES - 1));
+        let cases = [
+            (longest.clone(), longest.as_str()),
+            (format!("{longest}n"), ""),
+            (format!("/tags{longest}"), "/tags"),
+            ("text".to_owned(), ""),
+            ("tags/a".to_owned(), ""),
+        ];
+        for (pointer, wanted) in cases {
+            assert_eq!(refused(&[pointer.clone()]).faults[0].pointer, wanted, "{pointer}");
+        }
     }
 
     #[test]

@@ -3,6 +3,11 @@ use crate::{
     Change, Decision, Edit, Fault, Note, PolicyError, Problem, Rejection, Sender, Verdict,
 };
 
+/// Most faults of one refusal (the contract's number).
+const FAULTS: usize = 64;
+/// Most bytes of a fault's pointer (the contract's number).
+const POINTER_BYTES: usize = 256;
+
 impl Decision {
     /// The message may go on as it is.
     pub fn accept() -> Self {
@@ -65,22 +70,29 @@ impl Rejection {
         self
     }
 
-    /// Adds one of the faults that the refusal is made of.
+    /// Adds one of the faults that the refusal is made of; what comes after the sixty-fourth is left out.
     #[must_use]
     pub fn fault(mut self, fault: Fault) -> Self {
-        self.faults.push(fault);
+        if self.faults.len() < FAULTS {
+            self.faults.push(fault);
+        }
         self
     }
 }
 
 impl Fault {
-    /// A fault at `pointer`, a JSON pointer (RFC 6901) into the request.
+    /// A fault at `pointer`, a JSON pointer (RFC 6901) into the request. Above 256 bytes it becomes that of the nearest
+    /// value around, since apps choose how long the names of their members are.
     pub fn new(
         pointer: impl Into<String>,
         code: impl Into<String>,
         detail: impl Into<String>,
     ) -> Self {
-        Self { pointer: pointer.into(), code: code.into(), detail: detail.into() }
+        let mut pointer = pointer.into();
+        while pointer.len() > POINTER_BYTES {
+            pointer.truncate(pointer.rfind('/').unwrap_or(0));
+        }
+        Self { pointer, code: code.into(), detail: detail.into() }
     }
 }
 
@@ -219,6 +231,16 @@ mod tests {
             (Some(1_500), Some("m1"))
         );
         assert_eq!(rejection.faults.len(), 1);
+    }
+
+    #[test]
+    fn a_rejection_keeps_to_the_contracts_bounds() {
+        let faults = (0..65).map(|nth| Fault::new(format!("/f{nth}"), "a.b", "c"));
+        let rejection = faults.fold(reject("a.b", "c"), |rejection, fault| rejection.fault(fault));
+        assert_eq!(rejection.faults.len(), 64);
+        let longest = format!("/{}", "n".repeat(255));
+        assert_eq!(Fault::new(&longest, "a.b", "c").pointer, longest);
+        assert_eq!(Fault::new(format!("/tags{longest}"), "a.b", "c").pointer, "/tags");
     }
 
     #[test]

@@ -1,13 +1,15 @@
 use message::facts::{media_faults, number_faults, segments_fault, text_fault, type_fault};
 use policy_sdk::{Context, Facts, Fault, Message};
 
-use crate::NAMED_FIELDS;
 use crate::settings::{Rules, UnknownFields};
 use crate::vocabulary;
 
 /// Codes that say "refused here" (422, 403), not "can never be right as written" (400).
 const REFUSALS: [&str; 3] =
     ["phone.type_denied", "text.too_many_segments", "country.non_geographic"];
+
+/// What is said of a member that has no meaning.
+const UNKNOWN: &str = "means nothing here; remove it or mend its spelling";
 
 /// Every fault, those that can never be right first: the first one's code is the refusal's.
 pub(crate) fn find(
@@ -18,9 +20,12 @@ pub(crate) fn find(
 ) -> Vec<Fault> {
     let mut faults = Vec::new();
     if rules.unknown_fields == UnknownFields::Deny {
-        faults.extend(facts.unknown_fields.iter().take(NAMED_FIELDS).map(|pointer| {
-            let detail = "means nothing here; remove it or mend its spelling";
-            Fault::new(pointer, "body.unknown_field", detail)
+        faults.extend(facts.unknown_fields.iter().map(|pointer| {
+            let fault = Fault::new(pointer, "body.unknown_field", UNKNOWN);
+            if fault.pointer == *pointer {
+                return fault;
+            }
+            Fault { detail: format!("a member whose name is too long to show {UNKNOWN}"), ..fault }
         }));
     }
     let number = vocabulary::number(&facts.number);

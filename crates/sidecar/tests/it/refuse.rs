@@ -45,6 +45,30 @@ async fn every_fault_is_told_at_once_with_its_pointer() {
 }
 
 #[tokio::test]
+async fn an_app_cannot_have_a_policy_fail_by_the_number_or_the_length_of_its_faults() {
+    let plivo = plivo().await;
+    let strict = Policy::new("validation").settings(json!({"unknown_fields": "deny"}));
+    for on_failure in ["reject", "accept"] {
+        let strict = strict.clone().set("on_failure", on_failure);
+        let sidecar = Sidecar::start(Setup::new(&plivo).policy(strict)).await;
+        for (count, name_bytes, faults) in [(65, 4, 64), (1, 256, 1), (1, 257, 1), (5_000, 5, 64)] {
+            let mut request = json!({"to": TO, "text": "hi"});
+            for nth in 0..count {
+                request[format!("{nth:n<name_bytes$}")] = json!(1);
+            }
+
+            let answer = sidecar.send(&request).await;
+
+            let body = answer.refused(400, "body.unknown_field");
+            let listed = body["errors"].as_array().expect("a list").len();
+            assert_eq!(listed, faults, "{on_failure}: {count} of {name_bytes} bytes: {answer}");
+        }
+        sidecar.stop().await;
+    }
+    assert_eq!(plivo.requests().len(), 0);
+}
+
+#[tokio::test]
 async fn a_problem_has_the_members_of_rfc_9457_and_gives_nothing_away() {
     let plivo = plivo().await;
     let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
