@@ -23,7 +23,7 @@ pub use ledger::{
     LimitRefusal, Period, Reserved, Settlement, Standing, Taken, Window,
 };
 pub use media::MediaUrl;
-pub use message::{Dedup, Kind, Message, MessageId};
+pub use message::{Dedup, Kind, Message, MessageId, is_intent};
 pub use number::E164;
 pub use rejection::{Change, Note, Rejection};
 pub use sender::Sender;

@@ -2,6 +2,9 @@ use std::fmt;
 
 use crate::{E164, MediaUrl, Sender, Timestamp};
 
+/// Most bytes of an intent.
+const INTENT_BYTES: usize = 64;
+
 /// Sendgate's own id of a message: a UUID in its usual text form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MessageId(pub Box<str>);
@@ -90,6 +93,12 @@ impl Message {
     pub fn kind(&self) -> Kind {
         if self.media_urls.is_empty() && self.media_ids.is_empty() { Kind::Sms } else { Kind::Mms }
     }
+}
+
+/// Whether a message can have this intent: none at all, or 1 to 64 letters, digits, `_` and `-`.
+pub fn is_intent(text: &str) -> bool {
+    text.len() <= INTENT_BYTES
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 }
 
 impl fmt::Debug for Message {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use message::Sender;
 
 use super::cursor::{Item, Section};
-use super::names::{sender, word};
+use super::names::{intent, sender, word};
 use super::reading::Spot;
 use super::{Relay, Secret};
 
@@ -92,8 +92,7 @@ impl App {
         let phone = section
             .word("phone", &[("strict", PhoneForm::Strict), ("lenient", PhoneForm::Lenient)]);
         let open_on_loopback = section.flag("open_on_loopback", false);
-        let default_intent =
-            section.get("default_intent").and_then(|item| word(&item, "an intent"));
+        let default_intent = section.get("default_intent").and_then(|item| intent(&item));
         let require_idempotency_key = section.flag("require_idempotency_key", false);
         let relay = Relay::read(&mut section);
         if open_on_loopback {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::cursor::Item;
 
-/// Longest name or intent, in bytes.
+/// Longest name, in bytes.
 const NAME_BYTES: usize = 64;
 
 /// Reads what a message may come from: a number, a short code, a name, or the UUID of a pool.
@@ -28,6 +28,20 @@ pub(super) fn parse_sender(text: &str) -> Option<Sender> {
     Sender::parse(text, "").ok().or_else(pool)
 }
 
+/// Reads an intent that messages may have.
+pub(super) fn intent(item: &Item<'_>) -> Option<String> {
+    let text = item.text()?;
+    if !is_intent(text) {
+        item.fault("is not an intent; use 1 to 64 letters, digits, underscores and hyphens");
+    }
+    is_intent(text).then(|| text.into())
+}
+
+/// Whether messages may have the intent `text`.
+pub(super) fn is_intent(text: &str) -> bool {
+    !text.is_empty() && message::is_intent(text)
+}
+
 /// Reads 1 to 64 of `A-Z a-z 0-9 . _ -`, a letter or digit first.
 pub(super) fn word(item: &Item<'_>, what: &str) -> Option<String> {
     let text = item.text()?;
@@ -39,8 +53,7 @@ pub(super) fn word(item: &Item<'_>, what: &str) -> Option<String> {
     is_word(text).then(|| text.into())
 }
 
-/// Whether `text` is 1 to 64 of `A-Z a-z 0-9 . _ -`, a letter or digit first.
-pub(super) fn is_word(text: &str) -> bool {
+fn is_word(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     text.len() <= NAME_BYTES
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())

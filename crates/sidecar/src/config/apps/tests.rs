@@ -79,6 +79,10 @@ fn each_fault_of_an_app_is_named_at_its_place() {
             &["sidecar.toml:4:18: apps[0].default_intent: is not an intent"],
         ),
         (
+            "[[apps]]\nname = \"a\"\ntoken = \"t\"\ndefault_intent = \"otp.login\"",
+            &["sidecar.toml:4:18: apps[0].default_intent: is not an intent"],
+        ),
+        (
             "[[apps]]\nname = \"a\"\ntoken = \"t\"\nrequire_idempotency_key = \"yes\"",
             &[
                 "sidecar.toml:4:27: apps[0].require_idempotency_key: is a string; give true or false",

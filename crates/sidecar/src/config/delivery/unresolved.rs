@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::cursor::{Item, Section};
-use crate::config::names::is_word;
+use crate::config::names::is_intent;
 
 /// Most intents with a word of their own.
 const MOST_INTENTS: usize = 64;
@@ -60,7 +60,7 @@ impl OnUnresolvedTable {
 }
 
 fn by_intent(intent: &str, item: &Item<'_>) -> Option<(String, OnUnresolved)> {
-    if !is_word(intent) {
+    if !is_intent(intent) {
         item.fault("is under a key that is no intent; write it as messages do, such as otp");
         return None;
     }

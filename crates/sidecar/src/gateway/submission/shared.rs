@@ -2,7 +2,7 @@
 
 use message::{
     Change, Dedup, E164, Fault, Kind, MediaUrl, Message, MessageId, Segments, Sender, Timestamp,
-    facts, limits,
+    facts, is_intent, limits,
 };
 use url::Url;
 use uuid::Uuid;
@@ -14,8 +14,8 @@ use crate::config::{App, Plivo};
 
 /// Most labels of one message.
 const TAGS: usize = 16;
-/// Most bytes of a label's key, and of an intent.
-const WORD_BYTES: usize = 64;
+/// Most bytes of a label's key.
+const TAG_KEY_BYTES: usize = 64;
 /// Most bytes of a label's value.
 const TAG_BYTES: usize = 256;
 /// Most bytes of an app's own key for repeats.
@@ -143,9 +143,7 @@ fn intent(order: &Order, app: &App, faults: &mut Faults) -> String {
         .intent
         .as_ref()
         .map_or(app.default_intent.clone().unwrap_or_default(), |at| at.value.clone());
-    if intent.len() > WORD_BYTES
-        || !intent.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-    {
+    if !is_intent(&intent) {
         let detail =
             "is not a word of at most 64 letters, digits, '-' and '_', such as otp or marketing";
         faults.push(Fault::new("/intent", "body.bad_intent", detail));
@@ -155,7 +153,10 @@ fn intent(order: &Order, app: &App, faults: &mut Faults) -> String {
 
 fn labels_fit(order: &Order, faults: &mut Faults) {
     if order.tags.len() > TAGS
-        || order.tags.iter().any(|(key, value)| key.len() > WORD_BYTES || value.len() > TAG_BYTES)
+        || order
+            .tags
+            .iter()
+            .any(|(key, value)| key.len() > TAG_KEY_BYTES || value.len() > TAG_BYTES)
     {
         let detail =
             "takes at most 16 labels, with keys of at most 64 bytes and values of at most 256";
