@@ -16,7 +16,7 @@ pub use rules::{
     DEFAULT_TYPES, number_faults, same_as_sender_fault, segments_fault, text_fault, type_fault,
 };
 #[cfg(feature = "facts")]
-pub use survey::{number, survey, warm_up};
+pub use survey::{is_region, number, survey, warm_up};
 
 /// Everything found out about one message, once, for all policies.
 #[derive(Clone, Debug, PartialEq, Eq)]

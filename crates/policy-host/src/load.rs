@@ -15,6 +15,7 @@ use crate::instance::{Prepared, Unready};
 use crate::policy::Manifest;
 use crate::revision::Revision;
 use crate::runtime::PolicyRuntime;
+use crate::settings::Known;
 use crate::{
     Digest, Generation, OnFailure, Policy, PolicyChain, PolicyFailure, PolicySource, imports,
     settings, spans,
@@ -102,6 +103,8 @@ impl PolicyRuntime {
         let digest = digesting.await.map_err(|error| LoadFault::CutOff(error.into()))?;
         let settings = settings_text(&source);
         if let Some(same) = known.iter().find(|known| known.is_what(&source, digest, &settings)) {
+            // An app that they name may be gone since.
+            look_at_settings(&source, &same.manifest)?;
             return Ok(Arc::clone(same));
         }
         let span = spans::load(&source.name, digest);
@@ -120,14 +123,7 @@ impl PolicyRuntime {
         }
         let prepared = self.prepare(source, digest).await?;
         let manifest = describe(&prepared).await?;
-        let settings = match &source.settings {
-            serde_json::Value::Null => &serde_json::Value::Object(serde_json::Map::new()),
-            given => given,
-        };
-        let problems = settings::problems(&manifest.settings_schema, settings)?;
-        if !problems.is_empty() {
-            return Err(LoadFault::Settings(problems));
-        }
+        look_at_settings(source, &manifest)?;
         try_settings(&prepared).await?;
         Ok(Revision::new(prepared, manifest, source.isolation))
     }
@@ -166,6 +162,17 @@ async fn describe(prepared: &Prepared) -> Result<Manifest, LoadFault> {
     let _permit = prepared.permit().await.map_err(failed)?;
     let mut instance = prepared.instance().await.map_err(failed)?;
     read_manifest(instance.describe().await.map_err(failed)?)
+}
+
+/// Holds the settings against the policy's schema.
+fn look_at_settings(source: &PolicySource, manifest: &Manifest) -> Result<(), LoadFault> {
+    let settings = match &source.settings {
+        serde_json::Value::Null => &serde_json::Value::Object(serde_json::Map::new()),
+        given => given,
+    };
+    let known = Known { apps: source.known_apps.clone() };
+    let problems = settings::problems(&manifest.settings_schema, settings, &known)?;
+    if problems.is_empty() { Ok(()) } else { Err(LoadFault::Settings(problems)) }
 }
 
 /// Tries the settings on an instance that is thrown away, under the same limits as any visit.

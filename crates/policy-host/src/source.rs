@@ -33,6 +33,8 @@ pub struct PolicySource {
     pub isolation: Isolation,
     /// The bounds of one visit.
     pub limits: VisitLimits,
+    /// The apps there are, for settings that name some; those are not looked up where absent.
+    pub known_apps: Option<Arc<[Arc<str>]>>,
 }
 
 /// What follows when a policy cannot decide.
@@ -120,6 +122,7 @@ impl PolicySource {
             apps: None,
             isolation: Isolation::default(),
             limits: VisitLimits::default(),
+            known_apps: None,
         }
     }
 }

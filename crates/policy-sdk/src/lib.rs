@@ -54,6 +54,7 @@ mod settings;
 pub mod bindings;
 #[doc(hidden)]
 pub mod guest;
+pub mod known;
 pub mod log;
 pub mod metrics;
 pub mod state;

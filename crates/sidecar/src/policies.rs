@@ -1,5 +1,7 @@
 //! From the configuration's policies to a chain, and what is said of a policy.
 
+use std::sync::Arc;
+
 use policy_host::{
     Grant, LoadError, LoadFault, Mode, Policy, PolicyChain, PolicyName, PolicyRuntime, PolicySource,
 };
@@ -127,6 +129,7 @@ fn source(entry: &PolicyEntry) -> Result<PolicySource, String> {
         apps: entry.apps.clone(),
         isolation: entry.isolation,
         limits: entry.limits,
+        known_apps: Some(Arc::clone(&entry.known_apps)),
     })
 }
 

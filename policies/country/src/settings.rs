@@ -1,5 +1,7 @@
-use policy_sdk::{Kind, Problem, problem};
-use schemars::JsonSchema;
+use std::borrow::Cow;
+
+use policy_sdk::{Kind, Problem, known, problem};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 /// What an operator may write. Countries are ISO 3166 alpha-2 codes; `*` stands for every country.
@@ -7,10 +9,13 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Only these may be texted.
+    #[schemars(with = "Vec<Listed>")]
     allow: Vec<String>,
     /// These may not, whatever `allow` says.
+    #[schemars(with = "Vec<Listed>")]
     deny: Vec<String>,
     /// Only these may have media. Plivo carries MMS in the United States and Canada.
+    #[schemars(with = "Vec<Listed>")]
     mms: Vec<String>,
     /// What becomes of media elsewhere: refused, left away, or put into the text as links.
     mms_fallback: Fallback,
@@ -31,9 +36,11 @@ pub(crate) enum Fallback {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rule {
+    #[schemars(with = "Vec<Listed>")]
     pub(crate) regions: Vec<String>,
     /// The apps it is for; every app where absent.
     #[serde(default)]
+    #[schemars(with = "Option<Vec<known::App>>")]
     pub(crate) apps: Option<Vec<String>>,
     /// What it is for; both where absent. A rule for `mms` is about media alone: blocked media fall back.
     #[serde(default)]
@@ -55,6 +62,24 @@ pub(crate) enum Action {
     Block,
     /// Changes no verdict, but notes the message.
     Monitor,
+}
+
+/// The schema of one of the countries in a list: a region that the host knows, or `*`.
+enum Listed {}
+
+impl JsonSchema for Listed {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Listed".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let region = generator.subschema_for::<known::Region>();
+        json_schema!({ "if": { "const": "*" }, "else": region })
+    }
 }
 
 /// Checked settings.
@@ -82,7 +107,7 @@ impl Default for Settings {
 impl Settings {
     /// # Errors
     ///
-    /// Every country that is neither an ISO code nor `*`.
+    /// Every country that is neither an ISO code nor `*`, and rules that would never hold.
     pub(crate) fn check(self) -> Result<Rules, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut look = |pointer: &str, regions: &[String]| {
@@ -105,6 +130,11 @@ impl Settings {
             if rule.regions.is_empty() {
                 let detail = "names no country, so that the rule would never hold";
                 problems.push(problem(format!("/rules/{index}/regions"), detail));
+            }
+            if rule.apps.as_ref().is_some_and(Vec::is_empty) {
+                let detail =
+                    "names no app, so that the rule would never hold; leave it out for every app";
+                problems.push(problem(format!("/rules/{index}/apps"), detail));
             }
         }
         if !problems.is_empty() {
@@ -149,12 +179,20 @@ mod tests {
     fn every_country_that_is_no_iso_code_is_named_by_its_place() {
         let problems = Case::<Country>::problems(
             r#"{"allow": ["US", "us"], "deny": ["USA"], "mms": ["1"], "rules": [
-                {"regions": ["GB", "*", "gb"], "action": "block"}, {"regions": [], "action": "allow"}]}"#,
+                {"regions": ["GB", "*", "gb"], "action": "block"},
+                {"regions": [], "apps": [], "action": "allow"}]}"#,
         );
         let pointers: Vec<&str> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
         assert_eq!(
             pointers,
-            ["/allow/1", "/deny/0", "/mms/0", "/rules/0/regions/2", "/rules/1/regions"]
+            [
+                "/allow/1",
+                "/deny/0",
+                "/mms/0",
+                "/rules/0/regions/2",
+                "/rules/1/regions",
+                "/rules/1/apps"
+            ]
         );
     }
 

@@ -19,6 +19,7 @@ pub struct Settings {
     /// What becomes of a repeat. Where absent: marketing is coalesced, everything else refused.
     mode: Option<Mode>,
     /// Other values for an intent.
+    #[schemars(extend("propertyNames" = {"format": "intent"}))]
     by_intent: BTreeMap<String, ByIntent>,
     /// A secret that keeps marks from being found by trying numbers.
     salt: String,

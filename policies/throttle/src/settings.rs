@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use policy_sdk::state::{Calendar, Gcra, LimitKind, Period, Window};
-use policy_sdk::{Problem, problem};
+use policy_sdk::{Problem, known, problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -50,6 +50,7 @@ struct RawLimit {
     period: Option<RawPeriod>,
     /// For `calendar`: the IANA zone whose midnight counts; `UTC` where absent.
     #[serde(default)]
+    #[schemars(with = "Option<known::Zone>")]
     zone: Option<String>,
     #[serde(default)]
     cost: Cost,
@@ -65,18 +66,23 @@ struct RawLimit {
     on_unavailable: OnUnavailable,
     /// Only these apps; every app where absent.
     #[serde(default)]
+    #[schemars(with = "Option<Vec<known::App>>")]
     apps: Option<Vec<String>>,
     /// Only these intents.
     #[serde(default)]
+    #[schemars(with = "Option<Vec<known::Intent>>")]
     intents: Option<Vec<String>>,
     /// Only these regions of the recipient.
     #[serde(default)]
+    #[schemars(with = "Option<Vec<known::Region>>")]
     regions: Option<Vec<String>>,
     /// Not these apps.
     #[serde(default)]
+    #[schemars(with = "Vec<known::App>")]
     exempt_apps: Vec<String>,
     /// Not these intents.
     #[serde(default)]
+    #[schemars(with = "Vec<known::Intent>")]
     exempt_intents: Vec<String>,
 }
 
@@ -181,6 +187,15 @@ impl RawLimit {
                 "on_limit",
                 "can be `queue` for kind `gcra` only: the others have no next slot",
             );
+        }
+        let lists = [("apps", &self.apps), ("intents", &self.intents), ("regions", &self.regions)];
+        for (setting, list) in lists {
+            if list.as_ref().is_some_and(Vec::is_empty) {
+                problems.add(
+                    setting,
+                    "is empty, so that the limit would never hold; leave it out for all",
+                );
+            }
         }
         let kind = self.kind(problems)?;
         Some(Limit {

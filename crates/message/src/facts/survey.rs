@@ -48,6 +48,12 @@ pub fn number(number: &E164) -> NumberFacts {
     known(number, &parsed, calling_code).unwrap_or_else(|| invalid(calling_code))
 }
 
+/// Whether `region` is one that a number's facts may name: ISO 3166 alpha-2 in upper case, or `001`.
+pub fn is_region(region: &str) -> bool {
+    let known = || NUMBERING.get_supported_regions().any(|known| *known.as_region_str() == *region);
+    region == "001" || known()
+}
+
 /// Builds the numbering tables and compiles the patterns of the commonest regions, so that the first request does not
 /// wait for them. Call it once before serving.
 pub fn warm_up() {

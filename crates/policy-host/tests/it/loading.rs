@@ -75,9 +75,9 @@ async fn settings_that_do_not_fit_are_all_told_with_their_pointers() {
 async fn settings_that_fit_the_schema_but_not_the_policy_are_refused_by_it() {
     let host = Host::new();
     let mut source = policy("country");
-    source.settings = json!({ "allow": ["USA"] });
+    source.settings = json!({ "rules": [{ "regions": [], "action": "block" }] });
     let LoadFault::Settings(problems) = fault(&host, &source).await else { panic!("loaded") };
-    assert_eq!(problems[0].pointer, "/allow/0", "{problems:?}");
+    assert_eq!(problems[0].pointer, "/rules/0/regions", "{problems:?}");
 }
 
 #[tokio::test]

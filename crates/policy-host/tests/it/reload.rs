@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use policy_host::{Generation, OnFailure, Policies, PolicyName, PolicySource};
+use policy_host::{Generation, LoadFault, OnFailure, Policies, PolicyName, PolicySource};
 use serde_json::json;
 use tokio::task::yield_now;
 
@@ -27,6 +27,26 @@ async fn what_did_not_change_is_taken_over_with_its_warm_instances() {
     assert_eq!(second.policies()[1].on_failure(), OnFailure::Accept);
     assert!(!second.decides_like(&first));
     assert_eq!(ending(&second.clear(sms("hello")).await), "country.not_allowed");
+}
+
+#[tokio::test]
+async fn settings_that_name_an_app_are_looked_at_again_when_the_apps_change() {
+    let host = Host::new();
+    let mut source = country();
+    source.settings =
+        json!({ "rules": [{ "regions": ["GB"], "apps": ["billing"], "action": "block" }] });
+    source.known_apps = Some(["billing".into()].into());
+    let first = host.chain(&[source.clone()]).await;
+    source.known_apps = Some(["billing".into(), "shop".into()].into());
+    let second = host.next_chain(Some(&first), &[source.clone()]).await;
+    assert!(second.policies()[0].shares_revision_with(&first.policies()[0]));
+
+    source.known_apps = Some(["shop".into()].into());
+    let errors = host.runtime.faults(Some(&second), &[source]).await;
+
+    let [error] = &errors[..] else { panic!("{errors:?}") };
+    let LoadFault::Settings(problems) = &error.fault else { panic!("{error:?}") };
+    assert_eq!(problems[0].pointer, "/rules/0/apps/0", "{problems:?}");
 }
 
 #[tokio::test]

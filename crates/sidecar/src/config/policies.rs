@@ -35,6 +35,8 @@ pub struct PolicyEntry {
     pub isolation: Isolation,
     /// What one decision may cost. Default 50 ms, 16 MiB (64 are the engine's most), 64 calls to imports.
     pub limits: VisitLimits,
+    /// Every app of the file, for settings that name some.
+    pub known_apps: Arc<[Arc<str>]>,
     settings: Settings,
 }
 
@@ -52,15 +54,16 @@ impl PolicyEntry {
     /// Those without a fault, in the order of the file.
     pub(super) fn read_all(root: &mut Section<'_>, apps: &[String]) -> Vec<Self> {
         let mut names = BTreeMap::new();
+        let apps: Arc<[Arc<str>]> = apps.iter().map(|app| Arc::from(app.as_str())).collect();
         let sections = root.get("policies").map(|item| item.tables(MOST_POLICIES));
-        let policy = |section| Self::read(section, &mut names, apps);
+        let policy = |section| Self::read(section, &mut names, &apps);
         sections.into_iter().flatten().filter_map(policy).collect()
     }
 
     fn read(
         mut section: Section<'_>,
         names: &mut BTreeMap<String, Spot>,
-        known_apps: &[String],
+        known_apps: &Arc<[Arc<str>]>,
     ) -> Option<Self> {
         let reading = section.reading();
         let before = reading.faults_so_far();
@@ -92,7 +95,19 @@ impl PolicyEntry {
             return None;
         }
         let (name, module, settings) = (name?, module?, settings?);
-        Some(Self { name, module, on_failure, mode, grants, apps, isolation, limits, settings })
+        let known_apps = Arc::clone(known_apps);
+        Some(Self {
+            name,
+            module,
+            on_failure,
+            mode,
+            grants,
+            apps,
+            isolation,
+            limits,
+            known_apps,
+            settings,
+        })
     }
 }
 
@@ -126,11 +141,11 @@ fn grants(item: &Item<'_>) -> Grants {
     grants
 }
 
-fn named_apps(item: &Item<'_>, known: &[String]) -> Option<Vec<Arc<str>>> {
+fn named_apps(item: &Item<'_>, known: &[Arc<str>]) -> Option<Vec<Arc<str>>> {
     let app = |entry: &Item<'_>| {
         let name = entry.text()?;
-        if !known.iter().any(|app| app == name) {
-            let hint = suggest::hint(name, known.iter().map(String::as_str));
+        if !known.iter().any(|app| **app == *name) {
+            let hint = suggest::hint(name, known.iter().map(|app| &**app));
             entry.fault(format!("is no app of this file{hint}"));
         }
         Some(Arc::from(name))

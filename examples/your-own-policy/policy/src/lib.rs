@@ -3,7 +3,7 @@
 mod hours;
 
 use policy_sdk::{
-    Change, Context, Decision, Facts, Message, Policy, PolicyError, Problem, export, reject,
+    Change, Context, Decision, Facts, Message, Policy, PolicyError, Problem, export, known, reject,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -21,6 +21,7 @@ pub struct Settings {
     /// Minutes that the office's clock is ahead of UTC, such as -300 for New York in winter.
     utc_offset_min: i32,
     /// The intents that wait.
+    #[schemars(with = "Vec<known::Intent>")]
     intents: Vec<String>,
 }
 

@@ -39,6 +39,14 @@ fn what_a_kind_needs_is_asked_for() {
 }
 
 #[test]
+fn a_limit_for_nobody_is_a_problem() {
+    assert_eq!(
+        wrong(r#""quota": 1, "per_s": 1, "apps": [], "intents": [], "regions": []"#),
+        ["/limits/0/apps", "/limits/0/intents", "/limits/0/regions"]
+    );
+}
+
+#[test]
 fn only_even_pacing_has_a_queue() {
     assert_eq!(wrong(r#""quota": 1, "per_s": 1, "on_limit": "queue""#), ["/limits/0/on_limit"]);
 }

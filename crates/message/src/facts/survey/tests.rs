@@ -141,6 +141,16 @@ fn a_survey_joins_number_text_media_and_unknown_fields() {
 }
 
 #[test]
+fn a_region_is_one_that_numbers_may_have() {
+    for region in ["US", "GB", "GG", "PR", "XK", "001"] {
+        assert!(is_region(region), "{region}");
+    }
+    for none in ["UK", "ZZ", "AQ", "usa", "us", "", "*", "150"] {
+        assert!(!is_region(none), "{none}");
+    }
+}
+
+#[test]
 fn warming_up_can_be_repeated() {
     warm_up();
     warm_up();

@@ -1,0 +1,82 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use serde_json::{Value, json};
+
+use super::{Known, LoadFault, Problem};
+
+const SCHEMA: &str = r#"{
+    "type": "object",
+    "properties": {
+        "allow": { "type": "array", "items": { "type": "string" } },
+        "window_s": { "type": "integer", "minimum": 0 }
+    },
+    "additionalProperties": false
+}"#;
+
+fn problems(schema: &str, settings: &Value) -> Result<Vec<Problem>, LoadFault> {
+    super::problems(schema, settings, &Known { apps: None })
+}
+
+/// Pointers and details of what is wrong where `billing` is the only app.
+fn wrong(schema: &Value, settings: &Value) -> Vec<(String, String)> {
+    let known = Known { apps: Some(["billing".into()].into()) };
+    let found = super::problems(&schema.to_string(), settings, &known).unwrap();
+    found.into_iter().map(|problem| (problem.pointer, problem.detail)).collect()
+}
+
+#[test]
+fn every_problem_is_found_with_its_pointer_and_without_its_value() {
+    let settings = json!({ "allow": ["US", 4155550123u64], "window_s": -7, "extra": 1 });
+    let found = problems(SCHEMA, &settings).unwrap();
+    let mut pointers: Vec<_> = found.iter().map(|problem| problem.pointer.as_str()).collect();
+    pointers.sort_unstable();
+    assert_eq!(pointers, ["", "/allow/1", "/window_s"]);
+    assert!(!found.iter().any(|problem| problem.detail.contains("4155550123")), "{found:?}");
+}
+
+#[test]
+fn fitting_settings_and_a_policy_without_a_schema_have_no_problems() {
+    assert_eq!(problems(SCHEMA, &json!({ "allow": [] })).unwrap(), []);
+    assert_eq!(problems("", &json!({ "anything": true })).unwrap(), []);
+}
+
+#[test]
+fn a_broken_schema_or_one_that_points_elsewhere_is_the_policys_fault() {
+    for schema in ["{", r#"{ "type": 7 }"#, r#"{ "$ref": "https://example.com/schema.json" }"#] {
+        let fault = problems(schema, &json!({})).unwrap_err();
+        assert!(matches!(fault, LoadFault::Schema(_)), "{schema}: {fault:?}");
+    }
+}
+
+#[test]
+fn names_that_the_host_knows_are_looked_up() {
+    for (format, good, bad, detail) in [
+        ("app", "billing", "biling", "is no app that is configured"),
+        ("region", "GB", "UK", "is no region that numbers belong to"),
+        ("region", "001", "usa", "is no region that numbers belong to"),
+        ("iana-zone", "America/Los_Angeles", "America/Los_Angles", "is not an IANA time zone"),
+        ("iana-zone", "UTC", "", "is not an IANA time zone"),
+        ("intent", "otp_2-x", "otp.login", "is no intent"),
+        ("intent", "", "two words", "is no intent"),
+    ] {
+        let schema = json!({ "items": { "type": "string", "format": format } });
+        let found = wrong(&schema, &json!([good, bad]));
+        let [(pointer, said)] = &found[..] else { panic!("{format}: {found:?}") };
+        assert!(pointer == "/1" && said.starts_with(detail), "{format}: {found:?}");
+    }
+}
+
+#[test]
+fn where_nobody_says_which_apps_there_are_any_name_is_one() {
+    let schema = json!({ "format": "app" }).to_string();
+    assert_eq!(problems(&schema, &json!("whoever")).unwrap(), []);
+}
+
+#[test]
+fn a_key_that_is_no_such_name_is_told_at_its_own_place() {
+    let intents = json!({ "propertyNames": { "format": "intent" } });
+    let schema = json!({ "properties": { "by_intent": intents } });
+    let found = wrong(&schema, &json!({ "by_intent": { "otp": 1, "a/b": 2 } }));
+    let [(pointer, said)] = &found[..] else { panic!("{found:?}") };
+    assert!(pointer == "/by_intent/a~1b" && said.starts_with("is no intent"), "{found:?}");
+}

@@ -1,0 +1,54 @@
+//! Names that the host knows and a policy cannot: settings that hold one are checked when they are loaded.
+//!
+//! A field keeps its own type and takes its schema from here. What is no such name is refused at its place in the file,
+//! before the policy is configured; [`Case`](crate::testing::Case) knows no names and checks none.
+//!
+//! ```
+//! use policy_sdk::known;
+//! use schemars::JsonSchema;
+//!
+//! #[derive(serde::Deserialize, JsonSchema)]
+//! struct Settings {
+//!     #[schemars(with = "Vec<known::Region>")]
+//!     regions: Vec<String>,
+//! }
+//! # let schema = serde_json::to_string(&schemars::schema_for!(Settings)).unwrap();
+//! # assert!(schema.contains(r#""format":"region""#), "{schema}");
+//! ```
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+macro_rules! known {
+    ($($(#[$doc:meta])* $name:ident = $format:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub enum $name {}
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "format": $format })
+            }
+        }
+    )*};
+}
+
+known! {
+    /// The name of a configured app, as in [`Context::app`](crate::Context::app).
+    App = "app";
+    /// A region as in [`NumberFacts::region`](crate::NumberFacts::region): ISO 3166, or `001`.
+    Region = "region";
+    /// A time zone that [`Calendar`](crate::state::Calendar) limits take, such as `America/Los_Angeles`.
+    Zone = "iana-zone";
+    /// An intent that a message may have; none (`""`) is one too.
+    Intent = "intent";
+}
