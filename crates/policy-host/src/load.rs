@@ -170,7 +170,7 @@ fn look_at_settings(source: &PolicySource, manifest: &Manifest) -> Result<(), Lo
         serde_json::Value::Null => &serde_json::Value::Object(serde_json::Map::new()),
         given => given,
     };
-    let known = Known { apps: source.known_apps.clone() };
+    let known = Known { apps: source.known_apps.clone(), grants: source.grants };
     let problems = settings::problems(&manifest.settings_schema, settings, &known)?;
     if problems.is_empty() { Ok(()) } else { Err(LoadFault::Settings(problems)) }
 }

@@ -11,10 +11,17 @@
 //! struct Settings {
 //!     #[schemars(with = "Vec<known::Region>")]
 //!     regions: Vec<String>,
+//!     /// Only `link` changes the message, so only that needs the operator's grant.
+//!     #[schemars(extend("x-needs-grant" = {"amend": ["link"]}))]
+//!     fallback: String,
 //! }
 //! # let schema = serde_json::to_string(&schemars::schema_for!(Settings)).unwrap();
-//! # assert!(schema.contains(r#""format":"region""#), "{schema}");
+//! # assert!(schema.contains(r#""format":"region""#) && schema.contains("x-needs-grant"), "{schema}");
 //! ```
+//!
+//! The keyword `x-needs-grant`, as on `fallback` there, has a table: for each grant the values that need it. A setting
+//! with one of them is refused where the grant is missing. What a setting is when it is left out must need none. `true`
+//! in place of the values is for all of them: on the settings as a whole, for a policy that does nothing without it.
 
 use std::borrow::Cow;
 

@@ -26,6 +26,7 @@ pub struct Settings {
 /// What becomes of media where there is no MMS.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
+#[schemars(extend("x-needs-grant" = {"amend": ["strip", "link"]}))]
 pub(crate) enum Fallback {
     Deny,
     Strip,

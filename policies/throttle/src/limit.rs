@@ -43,6 +43,7 @@ pub(crate) enum Cost {
 /// What becomes of a message above the limit.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
+#[schemars(extend("x-needs-grant" = {"amend": ["queue"]}))]
 pub(crate) enum OnLimit {
     #[default]
     Reject,

@@ -33,6 +33,7 @@ pub(crate) enum UnknownFields {
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
+#[schemars(extend("x-needs-grant" = {"amend": ["apply"]}))]
 pub(crate) enum SmartEncoding {
     Off,
     Suggest,

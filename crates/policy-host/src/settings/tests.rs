@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Known, LoadFault, Problem};
+use crate::{Grant, Grants};
 
 const SCHEMA: &str = r#"{
     "type": "object",
@@ -14,12 +15,12 @@ const SCHEMA: &str = r#"{
 }"#;
 
 fn problems(schema: &str, settings: &Value) -> Result<Vec<Problem>, LoadFault> {
-    super::problems(schema, settings, &Known { apps: None })
+    super::problems(schema, settings, &Known { apps: None, grants: Grants::default() })
 }
 
 /// Pointers and details of what is wrong where `billing` is the only app.
-fn wrong(schema: &Value, settings: &Value) -> Vec<(String, String)> {
-    let known = Known { apps: Some(["billing".into()].into()) };
+fn wrong(schema: &Value, settings: &Value, grants: Grants) -> Vec<(String, String)> {
+    let known = Known { apps: Some(["billing".into()].into()), grants };
     let found = super::problems(&schema.to_string(), settings, &known).unwrap();
     found.into_iter().map(|problem| (problem.pointer, problem.detail)).collect()
 }
@@ -60,7 +61,7 @@ fn names_that_the_host_knows_are_looked_up() {
         ("intent", "", "two words", "is no intent"),
     ] {
         let schema = json!({ "items": { "type": "string", "format": format } });
-        let found = wrong(&schema, &json!([good, bad]));
+        let found = wrong(&schema, &json!([good, bad]), Grants::default());
         let [(pointer, said)] = &found[..] else { panic!("{format}: {found:?}") };
         assert!(pointer == "/1" && said.starts_with(detail), "{format}: {found:?}");
     }
@@ -76,7 +77,41 @@ fn where_nobody_says_which_apps_there_are_any_name_is_one() {
 fn a_key_that_is_no_such_name_is_told_at_its_own_place() {
     let intents = json!({ "propertyNames": { "format": "intent" } });
     let schema = json!({ "properties": { "by_intent": intents } });
-    let found = wrong(&schema, &json!({ "by_intent": { "otp": 1, "a/b": 2 } }));
+    let found = wrong(&schema, &json!({ "by_intent": { "otp": 1, "a/b": 2 } }), Grants::default());
     let [(pointer, said)] = &found[..] else { panic!("{found:?}") };
     assert!(pointer == "/by_intent/a~1b" && said.starts_with("is no intent"), "{found:?}");
+}
+
+#[test]
+fn a_value_that_needs_a_grant_is_told_with_the_word_to_add() {
+    let fallback = json!({ "enum": ["deny", "strip"], "x-needs-grant": { "amend": ["strip"] } });
+    let schema = json!({
+        "$defs": { "Fallback": fallback },
+        "additionalProperties": { "$ref": "#/$defs/Fallback" },
+    });
+    let settings = json!({ "a": "deny", "b": "strip" });
+
+    let found = wrong(&schema, &settings, Grants::default());
+
+    let detail = "needs the grant \"amend\"; add it to `grants`, or choose another value";
+    assert_eq!(found, [("/b".to_owned(), detail.to_owned())]);
+    assert_eq!(wrong(&schema, &settings, [Grant::Amend].into_iter().collect()), []);
+}
+
+#[test]
+fn settings_that_need_a_grant_whatever_they_are_say_so_as_a_whole() {
+    let schema = json!({ "x-needs-grant": { "amend": true, "state": [] } });
+    let needs = "needs the grant \"amend\"; add it to `grants`";
+    let found = wrong(&schema, &json!({ "a": 1 }), Grants::default());
+    assert_eq!(found, [(String::new(), needs.to_owned())]);
+    assert_eq!(wrong(&schema, &json!({}), [Grant::Amend].into_iter().collect()), []);
+}
+
+#[test]
+fn a_schema_that_asks_for_a_grant_which_there_is_not_is_the_policys_fault() {
+    for needs in [json!({ "amned": [true] }), json!(["amend"]), json!({ "amend": "all" })] {
+        let schema = json!({ "x-needs-grant": needs }).to_string();
+        let fault = problems(&schema, &json!({})).unwrap_err();
+        assert!(matches!(fault, LoadFault::Schema(_)), "{schema}: {fault:?}");
+    }
 }

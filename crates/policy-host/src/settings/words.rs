@@ -6,25 +6,38 @@
 //! | `"format": "region"` | a region that a number's facts may name |
 //! | `"format": "iana-zone"` | a time zone that limits may count by |
 //! | `"format": "intent"` | an intent that a message may have; none (`""`) is one too |
+//! | `"x-needs-grant": {"amend": ["strip"]}` | these values need that grant; others, and none at all, need nothing |
+//! | `"x-needs-grant": {"amend": true}` | whatever the value, it needs that grant |
 
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use jsonschema::ValidationOptions;
+use jsonschema::{Keyword, ValidationError, ValidationOptions};
 use message::facts::is_region;
 use message::is_intent;
+use serde_json::Value;
+
+use crate::{Grant, Grants};
+
+const NEEDS_GRANT: &str = "x-needs-grant";
 
 /// What the host knows of the settings' surroundings.
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
     /// The configured apps; any name is one where absent.
     pub(crate) apps: Option<Arc<[Arc<str>]>>,
+    /// What the policy was granted.
+    pub(crate) grants: Grants,
 }
 
+/// Values that need a grant which the policy does not have; all values where none are listed.
+#[derive(Debug)]
+struct NeedsGrant(Vec<(Grant, Option<Vec<Value>>)>);
+
 impl Known {
-    /// Makes `options` assert the formats above.
+    /// Makes `options` assert the formats and the keyword above.
     pub(super) fn teach<'a>(&self, options: ValidationOptions<'a>) -> ValidationOptions<'a> {
-        let apps = self.apps.clone();
+        let (apps, grants) = (self.apps.clone(), self.grants);
         let is_app = move |name: &str| {
             apps.as_ref().is_none_or(|apps| apps.iter().any(|app| **app == *name))
         };
@@ -34,6 +47,13 @@ impl Known {
             .with_format("region", is_region)
             .with_format("iana-zone", |name: &str| TimeZone::get(name).is_ok())
             .with_format("intent", is_intent)
+            .with_keyword(NEEDS_GRANT, move |_, value, _| {
+                let needs = NeedsGrant::read(value, grants).ok_or_else(|| {
+                    let detail = "is not a table of grants, each with a list of the values that need it, or true";
+                    ValidationError::schema(format!("{NEEDS_GRANT} {detail}"))
+                })?;
+                Ok(Box::new(needs))
+            })
     }
 }
 
@@ -53,4 +73,40 @@ pub(super) fn detail(format: &str) -> Option<&'static str> {
         }
         _ => return None,
     })
+}
+
+impl NeedsGrant {
+    /// What `keyword` asks for beyond `granted`.
+    fn read(keyword: &Value, granted: Grants) -> Option<Self> {
+        let mut needs = Vec::new();
+        for (word, values) in keyword.as_object()? {
+            let grant = Grant::from_word(word)?;
+            let values = match values {
+                Value::Bool(true) => None,
+                values => Some(values.as_array()?.clone()),
+            };
+            if !granted.contains(grant) {
+                needs.push((grant, values));
+            }
+        }
+        Some(Self(needs))
+    }
+
+    /// What is wrong with `value`.
+    fn fault(&self, value: &Value) -> Option<String> {
+        let needs = |values: &Option<Vec<Value>>| values.as_ref().is_none_or(|v| v.contains(value));
+        let (grant, values) = self.0.iter().find(|(_, values)| needs(values))?;
+        let other = if values.is_some() { ", or choose another value" } else { "" };
+        Some(format!("needs the grant \"{}\"; add it to `grants`{other}", grant.as_str()))
+    }
+}
+
+impl<'i> Keyword<'i> for NeedsGrant {
+    fn validate(&self, value: &'i Value) -> Result<(), ValidationError<'i>> {
+        self.fault(value).map_or(Ok(()), |fault| Err(ValidationError::custom(fault)))
+    }
+
+    fn is_valid(&self, value: &'i Value) -> bool {
+        self.fault(value).is_none()
+    }
 }

@@ -13,6 +13,7 @@ use hours::Hours;
 /// What an operator may write.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-needs-grant" = {"amend": true}))]
 pub struct Settings {
     /// The first hour of the office, from 0 to 23.
     opens: u8,
