@@ -3,6 +3,9 @@ use policy_sdk::{Problem, problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+/// Longest file extension that the host takes for one.
+const EXTENSION_BYTES: usize = 16;
+
 /// What an operator may write.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -88,13 +91,16 @@ impl Settings {
         if self.max_segments == Some(0) {
             problems.push(problem("/max_segments", "is 0; leave it out for no bound of your own"));
         }
+        if let Some(index) = self.ports.iter().position(|port| *port == 0) {
+            problems.push(problem(format!("/ports/{index}"), "is no port; give 1 to 65535"));
+        }
         if self.ports.is_empty() {
             problems.push(problem("/ports", "is empty, so that no media could be sent"));
         }
         for (index, extension) in self.denied_extensions.iter().enumerate() {
-            if extension.starts_with('.') || extension.bytes().any(|byte| byte.is_ascii_uppercase())
-            {
-                let detail = "would match nothing: write it in lower case and without its dot";
+            let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+            if extension.len() > EXTENSION_BYTES || !extension.bytes().all(fits) {
+                let detail = "would match nothing: write at most 16 lower-case letters and digits, without the dot";
                 problems.push(problem(format!("/denied_extensions/{index}"), detail));
             }
         }
@@ -126,12 +132,20 @@ mod tests {
     #[test]
     fn every_setting_that_does_not_fit_is_named() {
         let problems = Case::<Validation>::problems(
-            r#"{"types": ["mobile", "cell"], "max_segments": 0, "ports": [], "denied_extensions": ["svg", ".htm", "PHP"]}"#,
+            r#"{"types": ["mobile", "cell"], "max_segments": 0, "ports": [], "denied_extensions": ["svg", ".htm", "PHP",
+                "tar.gz", ""]}"#,
         );
         let pointers: Vec<&str> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
         assert_eq!(
             pointers,
-            ["/types/1", "/max_segments", "/ports", "/denied_extensions/1", "/denied_extensions/2"]
+            [
+                "/types/1",
+                "/max_segments",
+                "/ports",
+                "/denied_extensions/1",
+                "/denied_extensions/2",
+                "/denied_extensions/3"
+            ]
         );
         assert!(problems[0].detail.contains("fixed-line-or-mobile"), "{}", problems[0].detail);
     }
@@ -139,6 +153,12 @@ mod tests {
     #[test]
     fn a_list_of_types_without_any_is_a_problem() {
         assert_eq!(Case::<Validation>::problems(r#"{"types": []}"#)[0].pointer, "/types");
+    }
+
+    #[test]
+    fn port_zero_is_a_problem() {
+        let problems = Case::<Validation>::problems(r#"{"ports": [443, 0]}"#);
+        assert_eq!(problems[0].pointer, "/ports/1", "{}", problems[0].detail);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A configuration that is wrong is told whole, with places, before any port opens.
 
+mod settings;
+
 use serde_json::json;
 
 use crate::harness::{Ended, Folder, Policy, Setup, Sidecar, TO, module, plivo, run_to_end};
