@@ -1,12 +1,9 @@
 //! The area dup: keys through a running sidecar, the content window at chosen instants by the compiled policy.
 
-use std::time::Duration;
-
 use http::StatusCode;
-use message::{Dedup, Settlement, Timestamp};
+use message::{Dedup, Settlement};
 use plivo_sim::Step;
 use serde_json::{Value, json};
-use store::{Claim, Fingerprint, Store, StoreOptions, StoredAnswer};
 
 use super::bench::{Bench, Draft, Refused};
 use super::line::{Expect, Line, lines_of};
@@ -26,7 +23,7 @@ async fn duplicates() {
             }
             "dup-004" => while_in_flight(&line).await,
             "dup-007" => after_a_refusal(&line).await,
-            "dup-008" => after_its_retention(&line).await,
+            "dup-008" => restarts::after_its_retention(&line).await,
             "dup-014" | "dup-016" | "dup-017" | "dup-018" | "dup-019" | "dup-021" => {
                 by_content(&line).await
             }
@@ -120,32 +117,6 @@ async fn after_a_refusal(line: &Line) -> Result<(), String> {
     same("the status", again.status, 202)?;
     same("a replay", again.header("idempotent-replayed"), None)?;
     same("the sends", sends, 2)
-}
-
-/// Runs on the store in the test's own process, not on a sidecar: twenty-four hours are the store's to count, at
-/// instants that it is told, and a sidecar has the real clock only. That a sidecar asks the store is shown by the other
-/// lines.
-async fn after_its_retention(line: &Line) -> Result<(), String> {
-    let at = |second: &Value| {
-        Timestamp(1_794_312_000_000).after(Duration::from_secs(second.as_u64().expect("a second")))
-    };
-    let (first, again) = (at(&line.input["history"][0]["t"]), at(&line.input["t"]));
-    let store = Store::open(StoreOptions::default(), first).map_err(|err| err.to_string())?;
-    let fingerprint =
-        || Fingerprint::over(store.secret(), &[("operation", vec!["messages".into()])]);
-    let Ok(Claim::New(guard)) = store.claim("demo", "k1", fingerprint(), first).await else {
-        return Err("the first use is not new".into());
-    };
-    let answer =
-        StoredAnswer { status: 202, headers: Vec::new(), body: b"m1".to_vec(), message: None };
-    let bound = store.key_row(&guard, answer, first, first).map_err(|err| err.to_string())?;
-    store.accept(Vec::new(), Some(bound)).await.map_err(|err| err.to_string())?;
-    drop(guard);
-    let before =
-        store.claim("demo", "k1", fingerprint(), again.before(Duration::from_secs(2))).await;
-    ensure(matches!(before, Ok(Claim::Replay(_))), || format!("a second too early: {before:?}"))?;
-    let after = store.claim("demo", "k1", fingerprint(), again).await;
-    ensure(matches!(after, Ok(Claim::New(_))), || format!("the key still binds: {after:?}"))
 }
 
 /// The content window.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::line::Line;
 use super::sends::{ensure, same};
-use crate::harness::{Answer, PATIENCE, Policy, Request, Setup, Sidecar, plivo, posts};
+use crate::harness::{Answer, Folder, PATIENCE, Policy, Request, Setup, Sidecar, plivo, posts};
 
 /// The sidecar dies after the message is ours, before its app is answered; the app asks again with its key.
 pub(super) async fn after_commit(line: &Line) -> Result<(), String> {
@@ -51,6 +51,33 @@ pub(super) async fn before_commit(line: &Line) -> Result<(), String> {
     same("the sends", Some(plivo.sends().len() as u64), sends(line))
 }
 
+/// A key is used, and again when it has been kept for as long as keys are. No test can set the clock of a process
+/// forward; so what the stopped one wrote of the key is set back instead, in the file that the next one goes on with.
+pub(super) async fn after_its_retention(line: &Line) -> Result<(), String> {
+    let plivo = plivo().await;
+    let setup = Setup::standard(&plivo).durable();
+    let sidecar = Sidecar::start(setup.clone()).await;
+    same("the first status", keyed(&sidecar, line).answer().await.status, 202)?;
+    let seconds = |value: &Value| value.as_i64().expect("a second");
+    let later = seconds(&line.input["t"]) - seconds(&line.input["history"][0]["t"]);
+
+    let folder = stopped(sidecar).await;
+    // Well before the end, however slow this machine is.
+    set_key_back(&folder, later - 600)?;
+    let sidecar = Sidecar::start_in(folder, setup.clone()).await;
+    let before = keyed(&sidecar, line).answer().await;
+    same("a replay before the end", before.header("idempotent-replayed"), Some("true"))?;
+
+    let folder = stopped(sidecar).await;
+    set_key_back(&folder, 600)?;
+    let sidecar = Sidecar::start_in(folder, setup).await;
+    let after = keyed(&sidecar, line).answer().await;
+    sidecar.stop().await;
+    same("the status", after.status, 202)?;
+    same("a replay after the end", after.header("idempotent-replayed"), None)?;
+    same("the sends", plivo.sends().len(), 2)
+}
+
 /// A limit used up, a restart, and one message more.
 pub(super) async fn full_limit(line: &Line) -> Result<(), String> {
     let plivo = plivo().await;
@@ -65,8 +92,7 @@ pub(super) async fn full_limit(line: &Line) -> Result<(), String> {
     for nth in 0..history {
         sidecar.send(&text(nth)).await.expect(202);
     }
-    let folder = Arc::clone(&sidecar.folder);
-    sidecar.stop().await;
+    let folder = stopped(sidecar).await;
 
     let sidecar = Sidecar::start_in(folder, setup).await;
     let answer = sidecar.send(&text(history)).await;
@@ -74,6 +100,21 @@ pub(super) async fn full_limit(line: &Line) -> Result<(), String> {
     same("the status", answer.status, super::codes::status(&line.code))?;
     ensure(answer.codes().contains(&line.code), || answer.to_string())?;
     same("the sends", plivo.sends().len(), history)
+}
+
+async fn stopped(sidecar: Sidecar) -> Arc<Folder> {
+    let folder = Arc::clone(&sidecar.folder);
+    sidecar.stop().await;
+    folder
+}
+
+/// Has the one key that is kept end `seconds` earlier.
+fn set_key_back(folder: &Folder, seconds: i64) -> Result<(), String> {
+    let database = Connection::open(folder.path().join("sendgate.db"));
+    let changed = database.and_then(|database| {
+        database.execute("UPDATE idempotency_keys SET ends = ends - ?1", [seconds * 1_000])
+    });
+    same("the keys that are kept", changed.map_err(|err| err.to_string())?, 1)
 }
 
 async fn sent_once(line: &Line, sidecar: &Sidecar, answer: &Answer) -> Result<(), String> {
