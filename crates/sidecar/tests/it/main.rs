@@ -19,6 +19,7 @@ mod outage;
 mod plivo_door;
 mod plivo_faults;
 mod policy_faults;
+mod readme;
 mod refuse;
 mod relay;
 mod reload;

@@ -1,0 +1,3 @@
+//! The policy that README.md shows.
+
+include!(concat!(env!("OUT_DIR"), "/readme.rs"));
