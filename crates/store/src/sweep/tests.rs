@@ -112,7 +112,15 @@ async fn what_an_app_is_still_to_be_told_outlasts_its_message_and_no_longer() {
     let departed = async || [count(&store, "departed").await, count(&store, "attempts").await];
     store.accept(vec![relayed("m1")], None).await.unwrap();
     let (outcome, http_status, code) = (None, None, None);
-    let attempt = Attempt { number: 1, started: NOW, ended: Some(NOW), outcome, http_status, code };
+    let attempt = Attempt {
+        number: 1,
+        started: NOW,
+        ended: Some(NOW),
+        outcome,
+        http_status,
+        code,
+        account: None,
+    };
     let sent = Change { attempt: Some(attempt), ..Change::to(Status::Submitted, NOW) };
     store.change(&id("m1"), sent).await.unwrap();
     bring(&store, "m1", Status::Delivered).await;
