@@ -187,6 +187,22 @@ pub struct Charge {
     pub queue: bool,
 }
 
+/// A charge that queues, as it is kept when the message is sent: the ledger only says how far away its slot is, and
+/// whoever calls Plivo waits until the limit lets the message go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// The policy that keeps the limit.
+    pub owner: String,
+    /// The limit's name.
+    pub limit: String,
+    /// Whose usage.
+    pub key: String,
+    /// How fast.
+    pub gcra: Gcra,
+    /// How much.
+    pub cost: u32,
+}
+
 /// The answer to a set of charges.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
@@ -210,7 +226,8 @@ pub struct Standing {
     pub remaining: u32,
     /// Until the limit is back at its full quota, or a window's oldest entry leaves it.
     pub reset: Duration,
-    /// Until the slot that a queueing charge took.
+    /// Until the slot that a queueing charge took, behind all charges before it: an estimate of when the message is
+    /// sent, since the more urgent ones go first.
     pub delay: Duration,
 }
 

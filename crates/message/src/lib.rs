@@ -20,7 +20,7 @@ pub mod limits;
 pub use fault::Fault;
 pub use ledger::{
     Calendar, Charge, Gcra, Hold, Holder, Ledger, LedgerError, LedgerFuture, LimitKind,
-    LimitRefusal, Period, Reserved, Settlement, Standing, Taken, Window,
+    LimitRefusal, Pace, Period, Reserved, Settlement, Standing, Taken, Window,
 };
 pub use media::MediaUrl;
 pub use message::{Dedup, Kind, Message, MessageId, is_intent};

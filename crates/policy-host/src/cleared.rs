@@ -1,7 +1,7 @@
 //! How a message comes out of a chain.
 
 use message::facts::Facts;
-use message::{Change, Hold, LedgerError, Message, Note, Rejection, Settlement};
+use message::{Change, Hold, LedgerError, Message, Note, Pace, Rejection, Settlement};
 
 use crate::decision::{Decision, LimitReport};
 use crate::holds::Holds;
@@ -109,6 +109,11 @@ impl Cleared {
     /// Every limit that was charged.
     pub fn standings(&self) -> &[LimitReport] {
         &self.trail.standings
+    }
+
+    /// The limits that are to be kept when it is sent.
+    pub fn paces(&self) -> impl Iterator<Item = &Pace> {
+        self.trail.standings.iter().filter_map(|standing| standing.pace.as_ref())
     }
 
     /// The chain that cleared it.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use message::{Change, LimitKind, Note, Rejection};
+use message::{Change, LimitKind, Note, Pace, Rejection};
 
 use crate::{Digest, Mode, PolicyName};
 
@@ -68,6 +68,8 @@ pub struct LimitReport {
     pub reset: Duration,
     /// Until the slot that a queueing charge took.
     pub delay: Duration,
+    /// Where it queued: how it is kept when the message is sent.
+    pub pace: Option<Pace>,
     /// Whether it refused.
     pub refused: bool,
 }

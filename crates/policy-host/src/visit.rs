@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use message::{Hold, Ledger, LimitKind, LimitRefusal, MessageId, Standing, Timestamp};
+use message::{
+    Charge, Hold, Ledger, LimitKind, LimitRefusal, MessageId, Pace, Standing, Timestamp,
+};
 
 use crate::counters::Counters;
 use crate::failure::Cut;
@@ -118,19 +120,20 @@ impl Visit {
     /// Remembers charges that were made.
     pub(crate) fn charged(
         &mut self,
-        kinds: Vec<LimitKind>,
+        charges: Vec<Charge>,
         standings: &[Standing],
         holds: Vec<Hold>,
     ) {
         self.spent.holds.extend(holds);
-        for (kind, standing) in kinds.into_iter().zip(standings) {
+        for (charge, standing) in charges.into_iter().zip(standings) {
             self.spent.reports.push(LimitReport {
                 policy: self.policy.clone(),
                 limit: standing.limit.clone(),
-                kind,
+                kind: charge.kind.clone(),
                 remaining: standing.remaining,
                 reset: standing.reset,
                 delay: standing.delay,
+                pace: pace(&self.policy, charge),
                 refused: false,
             });
         }
@@ -145,6 +148,7 @@ impl Visit {
             remaining: 0,
             reset: refusal.wait,
             delay: Duration::ZERO,
+            pace: None,
             refused: true,
         });
     }
@@ -161,6 +165,17 @@ impl Spent {
             waited: Duration::ZERO,
             ticks: 0,
         }
+    }
+}
+
+/// How a charge that queues is kept when the message is sent.
+fn pace(policy: &PolicyName, charge: Charge) -> Option<Pace> {
+    let Charge { limit, key, kind, cost, queue } = charge;
+    match kind {
+        LimitKind::Gcra(gcra) if queue && cost > 0 => {
+            Some(Pace { owner: policy.as_str().to_owned(), limit, key, gcra, cost })
+        }
+        _ => None,
     }
 }
 

@@ -43,7 +43,7 @@ use self::doubt::Doubt;
 use self::load::Load;
 use self::room::Room;
 use self::trace::Trace;
-use self::turns::{Class, Turns};
+use self::turns::{Class, Place, Turns};
 use self::unsettled::Unsettled;
 use self::window::Window;
 use crate::in_force::{Account, InForce};
@@ -54,7 +54,7 @@ pub(crate) use self::accepted::{About, Acceptance, Ready};
 pub(crate) use self::attempt::SHORTEST;
 pub(crate) use self::breaker::{Reason, Standing, State};
 pub(crate) use self::load::ALLOWED;
-pub(crate) use self::room::Seat;
+pub(crate) use self::room::{Most, Seat, Side};
 
 /// Sends what was cleared.
 pub(crate) struct Delivery {
@@ -242,12 +242,12 @@ impl Delivery {
         self.journeys().insert(accepted.message.id.clone(), sender);
         let Beginning { attempts, turned_away, doubt, unconfirmed, may_be_sent } = beginning;
         let unsettled = doubt.as_ref().map(|_| self.unsettled.enter(&accepted.message.to));
-        let start = accepted.start;
+        let wait = self.turns.wait(Class::of(&accepted.message.intent), &accepted.paces);
+        let turn = (!wait.is_zero()).then(|| now().after(wait));
+        let start = accepted.start.max(turn);
         // Taken here and not in the message's own task, since tasks begin in no order.
-        let place = (doubt.is_none() && start.is_none_or(|start| start <= now())).then(|| {
-            let message = &accepted.message;
-            self.turns.enter(&accepted.app, Class::of(&message.intent), &message.to)
-        });
+        let may_go = accepted.start.is_none_or(|start| start <= now());
+        let place = (doubt.is_none() && may_go).then(|| self.enter(&accepted));
         let journey = Journey {
             delivery: Arc::clone(self),
             accepted,
@@ -263,6 +263,12 @@ impl Delivery {
             unconfirmed,
         };
         (journey, Acceptance { progress, start })
+    }
+
+    /// A place behind those that were accepted before.
+    fn enter(&self, accepted: &Accepted) -> Place {
+        let Accepted { message, app, paces, .. } = accepted;
+        self.turns.enter(app, Class::of(&message.intent), &message.to, paces)
     }
 
     /// Says something to a message on its way; `false` where it is on none.

@@ -11,6 +11,7 @@ use crate::config::{
     App, BreakerSettings, DeliverySettings, Looks, OnUnresolvedTable, Plivo, PolicyEntry,
     Reloadable, Secret, Treat503,
 };
+use crate::delivery::{Most, Side};
 
 /// How long a message is worth sending that does not say so: Plivo's own default.
 const LIFETIME: Duration = Duration::from_secs(10_800);
@@ -41,7 +42,8 @@ pub(crate) struct Account {
     pub(crate) call_timeout: Duration,
     pub(crate) log: Log,
     pub(crate) lifetime: Duration,
-    pub(crate) queue_max: usize,
+    /// Most messages that are under way, and most that wait for a time of their own.
+    pub(crate) room: [Most; 2],
     /// Whom to tell what became of a message: the policies in force by then, not those that cleared it.
     pub(crate) chain: Weak<PolicyChain>,
     /// Most calls to Plivo at once.
@@ -99,7 +101,7 @@ impl Prepared {
                 _ => Log::Everything,
             },
             lifetime: delivery.ttl.unwrap_or(LIFETIME),
-            queue_max: delivery.queue_max,
+            room: [delivery.queue_max, delivery.scheduled_max].map(|all| most(all, &settings.apps)),
             chain: Weak::new(),
             max_calls: plivo.max_connections,
             breaker: delivery.breaker,
@@ -127,6 +129,19 @@ impl Prepared {
         let account = Account { chain: Arc::downgrade(&chain), ..self.account };
         InForce { apps, plivo, delivery, account, entries, chain, admin_token }
     }
+}
+
+impl Account {
+    /// Most messages on this side.
+    pub(crate) fn most(&self, side: Side) -> Most {
+        self.room[side as usize]
+    }
+}
+
+/// Where there are several apps, none takes more than half of the room from the others.
+fn most(all: usize, apps: &[App]) -> Most {
+    let of_one = if apps.len() > 1 { all.div_ceil(2) } else { all };
+    Most { all, of_one }
 }
 
 /// The settings that a kept connection depends on.

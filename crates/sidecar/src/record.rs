@@ -15,6 +15,7 @@ pub(crate) fn accepted(
 ) -> Record {
     Record {
         decisions: cleared.decisions().iter().map(decision).collect(),
+        paces: cleared.paces().cloned().collect(),
         ..Record::of(cleared.message(), cleared.facts().text.clone(), app, door, now, deadline)
     }
 }

@@ -1,7 +1,7 @@
 use policy_sdk::state::Charge;
 use policy_sdk::{Context, Facts, Kind, Message, mark};
 
-use crate::limit::{Cost, Limit, OnLimit, Scope};
+use crate::limit::{Cost, Limit, Mode, OnLimit, Scope};
 
 /// What `message` is charged against `limit`. Numbers are kept as marks.
 pub(crate) fn charge(
@@ -16,7 +16,8 @@ pub(crate) fn charge(
         key: key(limit.scope, salt, message, facts, context),
         kind: limit.kind.clone(),
         cost: cost(limit.cost, message, facts),
-        queue: limit.on_limit == OnLimit::Queue,
+        // What only monitors holds nothing up.
+        queue: limit.on_limit == OnLimit::Queue && limit.mode == Mode::Enforce,
     }
 }
 

@@ -10,16 +10,11 @@ mod settings;
 mod standing;
 
 use policy_sdk::state::{self, Charge, Standing, Taken};
-use policy_sdk::{
-    Change, Context, Decision, Facts, Message, Policy, PolicyError, Problem, export, reject,
-};
+use policy_sdk::{Change, Context, Decision, Facts, Message, Policy, PolicyError, Problem, export};
 
 pub use settings::Settings;
 
-use limit::{Limit, Mode};
-
-/// Plivo's own lifetime of a queued message, in seconds: what holds where the app gave none.
-const DEFAULT_TTL_S: u32 = 10_800;
+use limit::{Limit, Mode, OnLimit};
 
 /// Charges every limit that a message is under.
 #[derive(Debug)]
@@ -54,14 +49,15 @@ impl Policy for Throttle {
         let charges: Vec<Charge> = enforced.iter().map(charge).collect();
         let decision = match take(&charges)? {
             Taken::Refused(refusals) => return Ok(refusal::refuse(&enforced, &refusals)),
-            Taken::Ok(standings) => admitted(&enforced, &standings, message, context),
+            Taken::Ok(standings) => admitted(&enforced, &standings, message, context.now_ms),
         };
         // One by one, so that a limit that is used up does not keep the others from counting.
         monitored.iter().try_fold(decision, |decision, limit| {
             Ok(match take(&[charge(limit)])? {
                 Taken::Ok(_) => decision,
                 Taken::Refused(_) => {
-                    let detail = format!("limit `{}` would have refused this message", limit.name);
+                    let what = if limit.on_limit == OnLimit::Queue { "put off" } else { "refused" };
+                    let detail = format!("limit `{}` would have {what} this message", limit.name);
                     decision.warn("throttle.monitor", detail)
                 }
             })
@@ -78,24 +74,24 @@ fn take(charges: &[Charge]) -> Result<Taken, PolicyError> {
     Ok(state::take(charges)?)
 }
 
-/// The message may go: at once, or when the slot comes that a queueing limit gave it.
-fn admitted(
-    limits: &[&Limit],
-    standings: &[Standing],
-    message: &Message,
-    context: &Context,
-) -> Decision {
-    let delay_ms = standings.iter().map(|standing| standing.delay_ms).max().unwrap_or(0);
-    let due_ms = context.now_ms.saturating_add(delay_ms);
-    let late_by_itself = message.not_before_ms.is_some_and(|asked| asked >= due_ms);
-    let decision = if delay_ms == 0 || late_by_itself {
-        Decision::accept()
-    } else if delay_ms > u64::from(message.ttl_s.unwrap_or(DEFAULT_TTL_S)) * 1_000 {
-        let detail = "its turn would come after its time to live; send less, or let it live longer";
-        reject("throttle.would_expire", detail).retry_after_ms(delay_ms).into()
-    } else {
-        let detail = format!("sent in {} s, when its turn comes", delay_ms.div_ceil(1_000));
-        Change::new("throttle.shaped", detail).set_not_before_ms(due_ms).into()
+/// The message may go: at once, or when the queueing limits let it. These the host keeps when it sends, and refuses at
+/// once what would be over by then: it knows what waits, and how urgent each is.
+fn admitted(limits: &[&Limit], standings: &[Standing], message: &Message, now_ms: u64) -> Decision {
+    let slowest = standings.iter().max_by_key(|standing| standing.delay_ms);
+    let decision = match slowest {
+        Some(Standing { limit, delay_ms, .. }) if *delay_ms > 0 => {
+            let due_ms = now_ms.saturating_add(*delay_ms);
+            if message.not_before_ms.is_some_and(|asked| asked >= due_ms) {
+                Decision::accept()
+            } else {
+                let seconds = delay_ms.div_ceil(1_000);
+                let detail = format!(
+                    "its turn at limit `{limit}` is {seconds} s away; what is more urgent goes first"
+                );
+                Change::new("throttle.shaped", detail).into()
+            }
+        }
+        _ => Decision::accept(),
     };
     standings.iter().zip(limits).fold(decision, |decision, (standing, limit)| {
         decision.note(format!("ratelimit.{}", limit.name), standing::line(limit, standing))
@@ -105,7 +101,7 @@ fn admitted(
 #[cfg(test)]
 mod tests {
     use policy_sdk::testing::{Case, NOON_MS, facts, sms};
-    use policy_sdk::{Decision, Edit, Message};
+    use policy_sdk::{Decision, Message};
 
     use super::Throttle;
 
@@ -210,12 +206,25 @@ mod tests {
         let [change] = decision.changes() else { panic!("not one change: {decision:?}") };
         assert_eq!(
             (change.code.as_str(), change.detail.as_str()),
-            ("throttle.shaped", "sent in 3 s, when its turn comes")
+            (
+                "throttle.shaped",
+                "its turn at limit `sender` is 3 s away; what is more urgent goes first"
+            )
         );
-        assert!(
-            matches!(change.edits[..], [Edit::SetNotBeforeMs(due)] if due == NOON_MS + 3_000),
-            "{change:?}"
+        assert!(change.edits.is_empty(), "the host keeps the limit when it sends: {change:?}");
+    }
+
+    #[test]
+    fn a_queueing_limit_that_is_only_monitored_holds_nothing_up_and_warns() {
+        let mut case = Case::<Throttle>::new(
+            r#"{"limits": [{"name": "sender", "scope": "sender", "kind": "gcra", "quota": 1, "per_s": 1, "burst": 1,
+                            "on_limit": "queue", "mode": "monitor"}]}"#,
         );
+        case.check(&sms());
+        let decision = case.check(&sms());
+        assert_eq!((decision.refused_with(), decision.changes()), (None, &[][..]));
+        let warning = "limit `sender` would have put off this message";
+        assert_eq!(decision.noted("throttle.monitor"), Some(warning));
     }
 
     #[test]
@@ -227,21 +236,5 @@ mod tests {
         case.check(&sms());
         let later = Message { not_before_ms: Some(NOON_MS + 60_000), ..sms() };
         assert_eq!(case.check(&later).changes(), []);
-    }
-
-    #[test]
-    fn a_turn_after_the_time_to_live_is_refused_at_once() {
-        let mut case = Case::<Throttle>::new(
-            r#"{"limits": [{"name": "sender", "scope": "sender", "kind": "gcra", "quota": 1, "per_s": 60, "burst": 1,
-                            "on_limit": "queue"}]}"#,
-        );
-        case.check(&sms());
-        let short_lived = Message { ttl_s: Some(30), ..sms() };
-        assert_eq!(case.check(&short_lived).refused_with(), Some("throttle.would_expire"));
-        assert_eq!(
-            case.check(&sms()).changes()[0].code,
-            "throttle.shaped",
-            "its slot was given back"
-        );
     }
 }

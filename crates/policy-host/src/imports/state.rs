@@ -111,8 +111,7 @@ impl Host for Visit {
         };
         Ok(Ok(match taken {
             Taken::Ok { standings, holds } => {
-                let kinds = charges.into_iter().map(|charge| charge.kind).collect();
-                self.charged(kinds, &standings, holds);
+                self.charged(charges, &standings, holds);
                 WitTaken::Ok(standings.into_iter().map(charges::standing).collect())
             }
             Taken::Refused(refusals) => {

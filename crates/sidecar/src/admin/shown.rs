@@ -106,7 +106,13 @@ fn waits_for(record: &Record, now: Timestamp) -> Option<String> {
         Status::Accepted | Status::Waiting => match (soon, &record.error_code) {
             (Some(start), _) => format!("its not_before: {}", text(start)),
             (None, Some(reason)) => format!("Plivo's breaker: {reason}"),
-            (None, None) => "its turn to call Plivo".into(),
+            (None, None) => match &record.paces[..] {
+                [] => "its turn to call Plivo".into(),
+                paces => {
+                    let limits: Vec<&str> = paces.iter().map(|pace| pace.limit.as_str()).collect();
+                    format!("its turn to call Plivo, by the limits {}", limits.join(", "))
+                }
+            },
         },
         Status::Sending => "the answer to a call to Plivo".into(),
         Status::RetryWait => "the time of its next try".into(),

@@ -38,8 +38,11 @@ pub struct DeliverySettings {
     pub join: Duration,
     /// How long a message is worth sending that does not say so itself; Plivo's default where absent.
     pub ttl: Option<Duration>,
-    /// Most messages that are being decided about or have not come to their end. Default 10,000.
+    /// Most messages that are being decided about or have not come to their end, but for those that wait for a time of
+    /// their own. Default 10,000.
     pub queue_max: usize,
+    /// Most messages that wait for a time of their own. Default 10,000.
+    pub scheduled_max: usize,
     /// What becomes of messages in doubt that stay so. Default: they count as failed.
     pub on_unresolved: OnUnresolvedTable,
     /// How long after a call of unknown outcome Plivo's list is asked; 1 to 8, each later than the one before. Default
@@ -76,6 +79,7 @@ impl DeliverySettings {
             join: section.millis("join_ms", 2_000, 0..=MOST_WAIT_MS),
             ttl: ttl.map(|seconds| Duration::from_secs(seconds.into())),
             queue_max: section.size("queue_max", 10_000, 1..=1_000_000),
+            scheduled_max: section.size("scheduled_max", 10_000, 1..=1_000_000),
             on_unresolved: OnUnresolvedTable::read(&mut section),
             settle: settle(&mut section),
             looks: Looks::read(&mut section),

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use message::{Settlement, Timestamp};
-use policy_host::Cleared;
+use message::{Message, Pace, Settlement, Timestamp};
+use policy_host::{Cleared, LimitReport};
 use store::{Change, KeyRow, Settle, Status, StoreError};
 
-use super::accepted::Accepted;
+use super::accepted::{Accepted, Pacing, Times};
 use super::trace::Trace;
-use super::{About, Acceptance, Beginning, Delivery, Ready, Seat, attempt, now};
+use super::turns::Class;
+use super::{About, Acceptance, Beginning, Delivery, Ready, Seat, Side, attempt, lifetime_of, now};
 use crate::gateway::Refusal;
 use crate::shared::Unconfirmed;
 
@@ -17,23 +18,25 @@ use crate::shared::Unconfirmed;
 pub(crate) struct Recorded(Vec<Accepted>);
 
 impl Delivery {
-    /// A seat for one more message, to be taken before its policies are asked: those that count would count it for
-    /// nothing.
+    /// A seat for one more message of `app`, which asked for this start, to be taken before its policies are asked:
+    /// those that count would count it for nothing.
     ///
     /// # Errors
     ///
-    /// `spool.full` where as many messages are under way as may.
-    pub(crate) fn seat(&self) -> Result<Seat, Refusal> {
-        let most = self.account.borrow().queue_max;
-        self.room.seat(most).ok_or_else(Refusal::full)
+    /// `spool.full` where as many messages are there as may, of this app or in all.
+    pub(crate) fn seat(&self, app: &str, start: Option<Timestamp>) -> Result<Seat, Refusal> {
+        let later = start.is_some_and(|start| start > now());
+        let side = if later { Side::Scheduled } else { Side::UnderWay };
+        let most = self.account.borrow().most(side);
+        self.room.seat(app, side, most).ok_or_else(Refusal::full)
     }
 
     /// Gets a cleared message ready to be recorded.
     ///
     /// # Errors
     ///
-    /// `send.would_expire` where the policies put it off beyond the time that the app gave it; what they held is given
-    /// back.
+    /// `send.would_expire` and `throttle.would_expire` where the policies or their limits put it off beyond the time
+    /// that it has, `spool.full` where too many wait for a time of their own; what they held is given back.
     pub(crate) async fn ready(
         &self,
         cleared: Cleared,
@@ -42,13 +45,42 @@ impl Delivery {
         now: Timestamp,
     ) -> Result<Ready, Refusal> {
         let account = self.account();
-        match Ready::of(cleared, about, seat, &account, now) {
+        let pacing = self.pacing(cleared.message(), cleared.standings());
+        match Ready::of(cleared, about, seat, &pacing, &account, now) {
             Ok(ready) => Ok(ready),
             Err((refusal, holds)) => {
                 self.give_back(holds).await;
                 Err(refusal)
             }
         }
+    }
+
+    /// Whether a message that comes now could be sent in time; `asked` is the app's own start.
+    ///
+    /// # Errors
+    ///
+    /// As [`Delivery::ready`], but for the room.
+    pub(crate) fn foresee(
+        &self,
+        message: &Message,
+        asked: Option<Timestamp>,
+        standings: &[LimitReport],
+    ) -> Result<(), Refusal> {
+        let pacing = self.pacing(message, standings);
+        let lifetime = lifetime_of(&message.intent, &self.account());
+        Times::of(message, asked, &pacing, lifetime, now()).map(|_| ())
+    }
+
+    /// What the limits that are kept at sending mean for a message that comes now.
+    fn pacing(&self, message: &Message, standings: &[LimitReport]) -> Pacing {
+        let paces: Vec<Pace> = standings.iter().filter_map(|limit| limit.pace.clone()).collect();
+        let paced = standings.iter().filter(|limit| limit.pace.is_some());
+        let slot = paced.map(|limit| limit.delay).max();
+        let class = Class::of(&message.intent);
+        let wait = self.turns.wait(class, &paces);
+        // Behind everything else its slot says more: it counts those too that were cleared and are not here yet.
+        let wait = if class == Class::Other { wait.max(slot.unwrap_or_default()) } else { wait };
+        Pacing { wait, slot: slot.filter(|_| self.is_shared()) }
     }
 
     /// Makes messages ours, in one transaction with the key that they came under. From here on they are not lost.

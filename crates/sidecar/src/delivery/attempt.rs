@@ -20,7 +20,7 @@ use super::trace::Trace;
 use super::turns::Place;
 use super::unsettled::OneUnsettled;
 use super::waits::{Leave, Metered};
-use super::{Delivery, News, Word, now};
+use super::{Delivery, News, Side, Word, now};
 use crate::record;
 use crate::shared::Unconfirmed;
 
@@ -156,6 +156,7 @@ impl Journey {
         if let Some(start) = self.accepted.start.filter(|_| self.doubt.is_none()) {
             self.wait_until(start, Status::Waiting).await?;
         }
+        self.accepted.seat.move_to(Side::UnderWay, None);
         if let Some(doubt) = self.doubt.clone() {
             self.resolve(doubt).await?;
         }

@@ -21,6 +21,9 @@ impl Delivery {
     ///
     /// The store cannot be read or written.
     pub(crate) async fn resume(self: &Arc<Self>) -> Result<usize, StoreError> {
+        if let Some(latest) = self.store.latest_call().await? {
+            self.turns.called_before(now().since(latest));
+        }
         let mut journeys = Vec::new();
         for left in self.store.unfinished().await? {
             // A person decides on those that are held; they may be at Plivo all the same.
@@ -76,7 +79,7 @@ impl Delivery {
         let may_be_sent = record::may_be_sent(record);
         let beginning = Beginning { attempts, turned_away, doubt, unconfirmed, may_be_sent };
         // Nobody waits for the news.
-        Ok(self.journey(Accepted::left_behind(left, self.room.seat_of_ours()), trace, beginning).0)
+        Ok(self.journey(Accepted::left_behind(left, &self.room, now()), trace, beginning).0)
     }
 
     /// Sends a message that is held on its way again, as if it had never been tried: a person knows that it was not
@@ -103,7 +106,7 @@ impl Delivery {
         let trace = Trace::past(left.record.traceparent.clone());
         let beginning = Beginning { attempts, may_be_sent, ..Beginning::default() };
         let (journey, _nobody_waits) =
-            self.journey(Accepted::left_behind(left, self.room.seat_of_ours()), trace, beginning);
+            self.journey(Accepted::left_behind(left, &self.room, now()), trace, beginning);
         self.in_flight.spawn(journey.run());
         Ok(true)
     }

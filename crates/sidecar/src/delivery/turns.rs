@@ -2,23 +2,35 @@
 //!
 //! One-time codes come strictly before notifications, and these before everything else. Inside a class apps share
 //! evenly; inside an app the nearest deadline comes first. Messages of one app and class to one recipient keep their
-//! order (messaging.md 3.3).
+//! order. Whoever keeps a pace has a turn only when the pace lets it go, and the same order decides who is next there
+//! (messaging.md 3.3).
 
 mod lane;
+mod pacer;
 mod queue;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use message::{E164, Timestamp};
+use message::{E164, Pace, Timestamp};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
 
+use self::pacer::Tolls;
 use self::queue::{Line, Queue, Spot};
 
 /// Hands out the turns; clones share them.
 #[derive(Clone)]
 pub(crate) struct Turns {
-    queue: Arc<Mutex<Queue<oneshot::Sender<Turn>>>>,
+    queue: Arc<Mutex<Queue<Waiter>>>,
+}
+
+/// Who waits for a turn, and what it pays for it.
+struct Waiter {
+    granted: oneshot::Sender<Turn>,
+    tolls: Tolls,
 }
 
 /// How urgent a message is. The first comes first.
@@ -52,6 +64,8 @@ pub(crate) struct Place {
 #[must_use = "dropping a turn gives it to the next"]
 pub(crate) struct Turn {
     turns: Turns,
+    /// What it paid, until somebody is called: to be given back.
+    unused: Option<Tolls>,
 }
 
 /// A wait for a turn, which ends when it is dropped.
@@ -70,16 +84,28 @@ impl Turns {
     /// Sets how many turns there are at once. Those that are out already stay out; with no room nobody has a further
     /// one.
     pub(crate) fn set_room(&self, room: usize) {
-        let granted = self.queue().set_room(room);
-        self.tell(granted);
+        self.change(|queue, now| queue.set_room(room, now));
+    }
+
+    /// The process before this one called Plivo last so long ago: its paces go on where they may stand.
+    pub(crate) fn called_before(&self, ago: Duration) {
+        self.queue().pacer.called_before(ago, Instant::now());
+    }
+
+    /// How long until a message of this class that came now would be let go by its paces.
+    pub(crate) fn wait(&self, class: Class, paces: &[Pace]) -> Duration {
+        match paces {
+            [] => Duration::ZERO,
+            _ => self.queue().pacer.wait(paces, class, Instant::now()),
+        }
     }
 
     /// Takes the place behind all messages that were entered before, of this app and class and to this recipient.
     ///
     /// Enter a message as soon as it may go: when it is accepted, or when its `not_before` has come.
-    pub(crate) fn enter(&self, app: &str, class: Class, recipient: &E164) -> Place {
+    pub(crate) fn enter(&self, app: &str, class: Class, recipient: &E164, paces: &[Pace]) -> Place {
         let line = Line { app: app.into(), class, recipient: recipient.clone() };
-        let spot = self.queue().enter(line);
+        let spot = self.queue().enter(line, paces, Instant::now());
         Place { turns: self.clone(), spot }
     }
 
@@ -88,15 +114,36 @@ impl Turns {
         Load { out: queue.out(), waiting: queue.waiting() }
     }
 
-    /// Passes turns on. Never called under the lock: a turn whose waiter has just gone comes back here by its drop.
-    fn tell(&self, granted: Vec<oneshot::Sender<Turn>>) {
-        for waiter in granted {
-            drop(waiter.send(Turn { turns: self.clone() }));
+    /// Changes the queue and passes on the turns that this grants. That is not done under the lock: a turn whose waiter
+    /// has just gone comes back here by its drop.
+    fn change(&self, change: impl FnOnce(&mut Queue<Waiter>, Instant) -> Vec<Waiter>) {
+        let (granted, alarm) = {
+            let mut queue = self.queue();
+            let granted = change(&mut queue, Instant::now());
+            (granted, queue.take_alarm())
+        };
+        for Waiter { granted, tolls } in granted {
+            drop(granted.send(Turn { turns: self.clone(), unused: Some(tolls) }));
+        }
+        if let Some(at) = alarm {
+            self.look_again(at);
         }
     }
 
+    /// Has somebody look again when a pace opens. Outside the runtime nobody waits any more.
+    fn look_again(&self, at: Instant) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let queue = Arc::downgrade(&self.queue);
+        runtime.spawn(async move {
+            sleep_until(at).await;
+            if let Some(queue) = queue.upgrade() {
+                Self { queue }.change(Queue::look_again);
+            }
+        });
+    }
+
     /// Nothing under the lock can panic halfway through a change, so the lock outlives a panic.
-    fn queue(&self) -> MutexGuard<'_, Queue<oneshot::Sender<Turn>>> {
+    fn queue(&self) -> MutexGuard<'_, Queue<Waiter>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -116,35 +163,40 @@ impl Class {
 }
 
 impl Place {
-    /// Waits until nobody stands before it in its line and a call is free.
+    /// Waits until nobody stands before it in its line, its paces let it go, and a call is free.
     ///
     /// `deadline` only decides the order; whoever may not wait longer drops the future, which loses nothing: the place
     /// stays, and a turn that was just granted goes to the next.
     pub(crate) async fn turn(&mut self, deadline: Timestamp) -> Turn {
-        let mut waiting = {
-            let mut queue = self.turns.queue();
-            if queue.take(&self.spot) {
-                return Turn { turns: self.turns.clone() };
-            }
-            let (waiter, granted) = oneshot::channel();
-            queue.wait(&self.spot, deadline, waiter);
-            Waiting { place: self, deadline, granted }
-        };
+        if self.turns.queue().take(&self.spot) {
+            return Turn { turns: self.turns.clone(), unused: None };
+        }
+        let (sender, granted) = oneshot::channel();
+        let waiter = Waiter { granted: sender, tolls: self.spot.tolls.clone() };
+        self.turns.change(|queue, now| queue.wait(&self.spot, deadline, waiter, now));
+        let mut waiting = Waiting { place: self, deadline, granted };
         (&mut waiting.granted).await.expect("only its own drop takes a waiter out unanswered")
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let granted = self.turns.queue().leave(&self.spot);
-        self.turns.tell(granted);
+        self.turns.change(|queue, now| queue.leave(&self.spot, now));
+    }
+}
+
+impl Turn {
+    /// Somebody is called: from here on it counts at the paces.
+    pub(crate) fn used(mut self) -> Self {
+        self.unused = None;
+        self
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let granted = self.turns.queue().end();
-        self.turns.tell(granted);
+        let unused = self.unused.take();
+        self.turns.change(|queue, now| queue.end(unused.as_ref(), now));
     }
 }
 

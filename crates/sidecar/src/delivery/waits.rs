@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::attempt::{Journey, SHORTEST, STORE, Stop};
 use super::breaker::{Admit, Heard, Pass};
 use super::judge::End;
-use super::turns::{Class, Place, Turn};
+use super::turns::{Place, Turn};
 use super::{Delivery, News, Word, backoff, now, reach};
 use crate::in_force::Account;
 use crate::shared::{Unconfirmed, Whose};
@@ -60,8 +60,7 @@ impl Journey {
     }
 
     pub(super) fn enter(&self) -> Place {
-        let message = &self.accepted.message;
-        self.delivery.turns.enter(&self.accepted.app, Class::of(&message.intent), &message.to)
+        self.delivery.enter(&self.accepted)
     }
 
     /// All that a call needs: time left, a Plivo that is well, and the message's turn.
@@ -80,7 +79,7 @@ impl Journey {
                 Admit::Go(pass) => {
                     // Taken after the pass: new credentials that come between reset the breaker, which then ignores it.
                     let account = delivery.account.borrow().clone();
-                    return ControlFlow::Continue(Leave { account, _turn: turn, pass });
+                    return ControlFlow::Continue(Leave { account, _turn: turn.used(), pass });
                 }
                 Admit::Probe(probe) => {
                     let account = delivery.account.borrow().clone();

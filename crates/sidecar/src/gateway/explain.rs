@@ -26,7 +26,7 @@ impl Gateway {
             (Vec::with_capacity(submission.drafts.len()), Asking::begin());
         for draft in submission.drafts {
             explained.push(if asking.may_go_on() {
-                explain_one(&call, draft, &submission.unknown_fields, &mut asking).await
+                self.explain_one(&call, draft, &submission.unknown_fields, &mut asking).await
             } else {
                 refused(&Plain::NotAsked.into())
             });
@@ -40,56 +40,66 @@ impl Gateway {
         };
         Ok(Answer::json(StatusCode::OK, &body))
     }
+
+    async fn explain_one(
+        &self,
+        call: &Call,
+        draft: Draft,
+        unknown_fields: &[String],
+        asking: &mut Asking,
+    ) -> Value {
+        let message = match draft.message {
+            Ok(message) => message,
+            Err(faults) => return refused(&faults.into()),
+        };
+        let asked_start = message.not_before;
+        let asked = send::candidate(call, Door::Native, message, unknown_fields, None);
+        let (candidate, told) = match asked {
+            Ok(both) => both,
+            Err(refusal) => return refused(&refusal),
+        };
+        let Explanation { stopped, message, facts, trail } =
+            call.in_force.chain.explain(candidate).await;
+        asking.heard(matches!(stopped, Some((_, NotClearedKind::Failed(_)))));
+        let mut changes = draft.changes;
+        changes.extend(trail.changes);
+        let refusal = match stopped {
+            Some((policy, kind)) => {
+                let policy = Refuser::of(&policy, &trail.decisions);
+                Some(match kind {
+                    NotClearedKind::Rejected(rejection) => Refusal::Rejected {
+                        policy,
+                        rejection: Box::new(rejection),
+                        standings: Vec::new(),
+                    },
+                    NotClearedKind::Failed(failure) => Refusal::PolicyFailed { policy, failure },
+                })
+            }
+            // What the policies let pass may still come too late.
+            None => self.delivery.foresee(&message, asked_start, &trail.standings).err(),
+        };
+        let warnings = trail.warnings.iter().chain(&told.warning).map(warning_json);
+        let mut body = json!({
+            "verdict": if refusal.is_some() { "reject" } else { "accept" },
+            "to": message.to.as_str(),
+            "type": message.kind().as_str(),
+            "generation": trail.generation.0,
+            "facts": facts_json(&facts),
+            "policies": trail.decisions.iter().map(decision_json).collect::<Vec<_>>(),
+            "limits": trail.standings.iter().map(limit_json).collect::<Vec<_>>(),
+            "warnings": warnings.collect::<Vec<_>>(),
+            "transformations": changes.iter().map(change_json).collect::<Vec<_>>(),
+        });
+        if let Some(refusal) = refusal {
+            body["problem"] = problem(&refusal);
+        }
+        body
+    }
 }
 
 /// What no policy was asked about.
 fn refused(refusal: &Refusal) -> Value {
     json!({"verdict": "reject", "problem": problem(refusal), "policies": []})
-}
-
-async fn explain_one(
-    call: &Call,
-    draft: Draft,
-    unknown_fields: &[String],
-    asking: &mut Asking,
-) -> Value {
-    let message = match draft.message {
-        Ok(message) => message,
-        Err(faults) => return refused(&faults.into()),
-    };
-    let (candidate, told) = match send::candidate(call, Door::Native, message, unknown_fields, None)
-    {
-        Ok(both) => both,
-        Err(refusal) => return refused(&refusal),
-    };
-    let Explanation { stopped, message, facts, trail } =
-        call.in_force.chain.explain(candidate).await;
-    asking.heard(matches!(stopped, Some((_, NotClearedKind::Failed(_)))));
-    let mut changes = draft.changes;
-    changes.extend(trail.changes);
-    let refuser = stopped.as_ref().map(|(policy, _)| Refuser::of(policy, &trail.decisions));
-    let warnings = trail.warnings.iter().chain(&told.warning).map(warning_json);
-    let mut body = json!({
-        "verdict": if stopped.is_some() { "reject" } else { "accept" },
-        "to": message.to.as_str(),
-        "type": message.kind().as_str(),
-        "generation": trail.generation.0,
-        "facts": facts_json(&facts),
-        "policies": trail.decisions.iter().map(decision_json).collect::<Vec<_>>(),
-        "limits": trail.standings.iter().map(limit_json).collect::<Vec<_>>(),
-        "warnings": warnings.collect::<Vec<_>>(),
-        "transformations": changes.iter().map(change_json).collect::<Vec<_>>(),
-    });
-    if let Some((policy, (_, kind))) = refuser.zip(stopped) {
-        let refusal = match kind {
-            NotClearedKind::Rejected(rejection) => {
-                Refusal::Rejected { policy, rejection: Box::new(rejection), standings: Vec::new() }
-            }
-            NotClearedKind::Failed(failure) => Refusal::PolicyFailed { policy, failure },
-        };
-        body["problem"] = problem(&refusal);
-    }
-    body
 }
 
 /// One policy's verdict with its time in microseconds.
@@ -136,6 +146,7 @@ fn limit_json(limit: &LimitReport) -> Value {
         "per_s": limit.period().map(|per| per.as_secs_f64()),
         "remaining": limit.remaining,
         "reset_s": limit.reset.as_secs_f64(),
+        "delay_s": limit.delay.as_secs_f64(),
         "refused": limit.refused,
     })
 }

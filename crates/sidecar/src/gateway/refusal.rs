@@ -140,6 +140,7 @@ impl Refusal {
                 code: "upstream.unavailable" | "spool.draining" | "send.expired",
                 ..
             } => Some(Duration::from_secs(5)),
+            Self::Plain(Plain::TurnAfterDeadline(wait)) => Some(*wait),
             Self::Plain(Plain::KeyInProgress) | Self::Upstream { code: "idem.elsewhere", .. } => {
                 Some(Duration::from_secs(1))
             }
@@ -152,6 +153,11 @@ impl Refusal {
     /// Too much waits already.
     pub(crate) fn full() -> Self {
         Self::Plain(Plain::Full)
+    }
+
+    /// The limits that are kept at sending let it go too late: in `wait`.
+    pub(crate) fn turn_after_deadline(wait: Duration) -> Self {
+        Self::Plain(Plain::TurnAfterDeadline(wait))
     }
 
     /// Put off for longer than it may wait.

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Reports;
 use crate::config::{BreakerSettings, Looks, OnUnresolvedTable, Treat503};
-use crate::delivery::{Delivery, Parts};
+use crate::delivery::{Delivery, Most, Parts};
 use crate::in_force::Account;
 
 pub(super) const TOKEN: &str = "TOKEN";
@@ -38,7 +38,7 @@ pub(super) fn account(base_url: &str, token: &str) -> Account {
         call_timeout: Duration::from_secs(15),
         log: Log::Everything,
         lifetime: Duration::from_secs(600),
-        queue_max: 10,
+        room: [Most { all: 10, of_one: 10 }; 2],
         chain: Weak::new(),
         max_calls: 10,
         breaker: BreakerSettings::default(),

@@ -4,7 +4,7 @@ use plivo_sim::{Authorization, Step};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::harness::{App, PATIENCE, Policy, SENDER, Setup, Sidecar, TO, plivo};
+use crate::harness::{App, PATIENCE, Policy, SENDER, Setup, Sidecar, TO, TOKEN, plivo, texts};
 
 #[tokio::test]
 async fn a_text_reaches_plivo_once_and_its_uuid_comes_back() {
@@ -127,23 +127,74 @@ async fn where_too_many_messages_wait_the_next_is_not_taken() {
     let plivo = plivo().await;
     let one = json!({"limits": [{"name": "app", "scope": "app", "quota": 2, "per_s": 3600}]});
     let setup = Setup::standard(&plivo)
-        .set("delivery.queue_max", 1)
+        .set("delivery.scheduled_max", 1)
         .policy(Policy::new("throttle").settings(one));
     let sidecar = Sidecar::start(setup).await;
     let in_an_hour = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
     let later = json!({"to": TO, "text": "later", "not_before": in_an_hour.to_string()});
-    let later = sidecar.post("/v1/messages").header("prefer", "wait=0").json(&later).answer().await;
-    let id = text(&later.expect(202), "id");
+    let id = sidecar.queue(&later).await;
     sidecar.record(&id, |record| record["status"] == "waiting").await;
 
     for _ in 0..3 {
-        let answer = sidecar.send(&json!({"to": TO, "text": "hi"})).await;
+        let answer = sidecar.send(&later).await;
         answer.refused(503, "spool.full");
         assert!(answer.header("retry-after").is_some(), "{answer}");
     }
 
-    // Had the refused ones been charged, the limit would be what refuses by now.
     assert_eq!(plivo.requests().len(), 0);
+    // Had the refused ones been charged, the limit would refuse this one; those for later take no room of its.
+    sidecar.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn messages_for_tomorrow_keep_no_code_of_another_app_from_being_sent() {
+    let plivo = plivo().await;
+    let setup = Setup::new(&plivo)
+        .set("delivery.queue_max", 3)
+        .set("delivery.scheduled_max", 6)
+        .app(App::new("bank", "token-of-bank"));
+    let sidecar = Sidecar::start(setup).await;
+    let tomorrow = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24);
+    for nth in 0..4 {
+        let to = format!("+1415555{nth:04}");
+        let later = json!({"to": to, "text": "later", "not_before": tomorrow.to_string()});
+        let request = sidecar.post("/v1/messages").header("prefer", "wait=0").json(&later);
+        let answer = request.answer().await;
+        match nth {
+            3 => answer.refused(503, "spool.full"),
+            _ => answer.expect(202),
+        };
+    }
+
+    let code = json!({"to": TO, "text": "code 1234", "intent": "otp"});
+    let request = sidecar.post("/v1/messages").bearer("token-of-bank").json(&code);
+    request.answer().await.expect(202);
+
+    assert_eq!(texts(&plivo), ["code 1234"]);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn one_app_leaves_half_of_the_room_to_the_others() {
+    let plivo = plivo().await;
+    plivo.script(std::iter::repeat_n(Step::hold(), 3)).await;
+    let setup =
+        Setup::new(&plivo).set("delivery.queue_max", 4).app(App::new("bank", "token-of-bank"));
+    let sidecar = Sidecar::start(setup).await;
+    let ask = |token: &str, to: &str| {
+        let body = json!({"to": to, "text": "hi"});
+        let request = sidecar.post("/v1/messages").bearer(token).header("prefer", "wait=0");
+        request.json(&body).answer()
+    };
+    for (nth, status) in [202, 202, 503, 503].into_iter().enumerate() {
+        ask(TOKEN, &format!("+1415555{nth:04}")).await.expect(status);
+    }
+
+    ask("token-of-bank", TO).await.expect(202);
+
+    plivo.release();
+    plivo.wait_for_sends(3, PATIENCE).await.unwrap();
     sidecar.stop().await;
 }
 

@@ -16,6 +16,7 @@ mod identity;
 mod operators;
 mod order;
 mod outage;
+mod pacing;
 mod plivo_door;
 mod plivo_faults;
 mod policy_faults;

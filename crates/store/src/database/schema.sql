@@ -34,6 +34,7 @@ CREATE TABLE messages (
   updated        INTEGER NOT NULL,
   not_before     INTEGER,
   deadline       INTEGER NOT NULL,
+  paces          TEXT,                              -- JSON: the limits that are kept when it is sent
   decisions      TEXT NOT NULL,                     -- JSON: what each policy said
   report         TEXT,                              -- JSON: what the latest delivery report said of units and money
   looks          INTEGER NOT NULL DEFAULT 0,        -- times that Plivo was asked what became of it

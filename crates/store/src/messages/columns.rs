@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use message::{E164, Encoding, Kind, MediaUrl, MessageId, Note, Segments, Sender, Timestamp};
+use message::{
+    E164, Encoding, Gcra, Kind, MediaUrl, MessageId, Note, Pace, Segments, Sender, Timestamp,
+};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row};
 use serde_json::{Value, json};
@@ -13,7 +15,7 @@ use super::{Attempt, AttemptOutcome, Decision, Record, ReportFacts, Status};
 pub(super) const COLUMNS: &str = "id, app, door, recipient, recipient_hash, sender_kind, sender, type, text, text_hash, \
      text_bytes, segments, media_urls, media_ids, intent, tags, plivo_log, trackable, traceparent, relay, status, \
      message_uuid, error_code, created, updated, not_before, deadline, decisions, report, looks, next_look, number, \
-     idempotency_key, own_id_told, plivo_dlt";
+     idempotency_key, own_id_told, plivo_dlt, paces";
 
 /// Most attempts that are kept of one message: the first and the latest.
 const ATTEMPTS: u32 = 16;
@@ -52,6 +54,7 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         updated: instant(row, 24)?,
         not_before: row.get::<_, Option<i64>>(25)?.map(from_db),
         deadline: instant(row, 26)?,
+        paces: paces(&json_at(row, 35)?),
         decisions: decisions(&json_at(row, 27)?),
         report: row
             .get::<_, Option<String>>(28)?
@@ -134,6 +137,21 @@ pub(super) fn list_json<'a>(items: impl Iterator<Item = &'a str>) -> Option<Stri
 
 pub(super) fn tags_json(tags: &[(String, String)]) -> Option<String> {
     (!tags.is_empty()).then(|| json!(tags).to_string())
+}
+
+pub(super) fn paces_json(paces: &[Pace]) -> Option<String> {
+    let each = |pace: &Pace| {
+        json!({
+            "policy": pace.owner,
+            "limit": pace.limit,
+            "key": pace.key,
+            "quota": pace.gcra.quota,
+            "per_ms": u64::try_from(pace.gcra.per.as_millis()).unwrap_or(u64::MAX),
+            "burst": pace.gcra.burst,
+            "cost": pace.cost,
+        })
+    };
+    (!paces.is_empty()).then(|| Value::Array(paces.iter().map(each).collect()).to_string())
 }
 
 pub(super) fn segments_json(segments: &Segments) -> String {
@@ -250,6 +268,21 @@ fn decisions(json: &Value) -> Vec<Decision> {
         codes: strings(&json["codes"]),
         notes: json["notes"].as_array().into_iter().flatten().map(note).collect(),
         took: Duration::from_micros(json["us"].as_u64().unwrap_or(0)),
+    };
+    json.as_array().into_iter().flatten().map(each).collect()
+}
+
+fn paces(json: &Value) -> Vec<Pace> {
+    let each = |json: &Value| Pace {
+        owner: text(&json["policy"]),
+        limit: text(&json["limit"]),
+        key: text(&json["key"]),
+        gcra: Gcra {
+            quota: count(&json["quota"]),
+            per: Duration::from_millis(json["per_ms"].as_u64().unwrap_or(0)),
+            burst: count(&json["burst"]),
+        },
+        cost: count(&json["cost"]),
     };
     json.as_array().into_iter().flatten().map(each).collect()
 }

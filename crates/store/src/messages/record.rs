@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use message::{E164, Kind, MediaUrl, Message, MessageId, Note, Segments, Sender, Timestamp};
+use message::{E164, Kind, MediaUrl, Message, MessageId, Note, Pace, Segments, Sender, Timestamp};
 
 use super::Status;
 
@@ -68,6 +68,8 @@ pub struct Record {
     pub not_before: Option<Timestamp>,
     /// Not worth sending after this instant.
     pub deadline: Timestamp,
+    /// The limits that are kept when it is sent.
+    pub paces: Vec<Pace>,
     /// What the latest delivery report said of units and money.
     pub report: Option<ReportFacts>,
     /// Times that Plivo was asked what became of it.
@@ -190,6 +192,7 @@ impl Record {
             updated: now,
             not_before: message.not_before,
             deadline,
+            paces: Vec::new(),
             report: None,
             looks: 0,
             next_look: None,

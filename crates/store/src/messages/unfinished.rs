@@ -61,6 +61,19 @@ impl Store {
             .await
     }
 
+    /// When the latest call to Plivo began that is on record; none without one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn latest_call(&self) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT max(started) FROM attempts";
+        let read = |connection: &Connection| {
+            Ok(connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0))?)
+        };
+        Ok(self.database.list(read).await?.map(from_db))
+    }
+
     /// Messages that are held and were not worth sending any more before `now`; at most a hundred.
     ///
     /// # Errors

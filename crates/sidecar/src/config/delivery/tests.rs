@@ -18,7 +18,7 @@ fn without_the_section_the_documented_defaults_hold() {
     let delivery = delivery("");
     let waits = [delivery.wait, delivery.compat_wait, delivery.join].map(|wait| wait.as_millis());
     assert_eq!(waits, [10_000, 4_000, 2_000]);
-    assert_eq!((delivery.ttl, delivery.queue_max), (None, 10_000));
+    assert_eq!((delivery.ttl, delivery.queue_max, delivery.scheduled_max), (None, 10_000, 10_000));
     for intent in ["", "otp", "marketing"] {
         assert_eq!(delivery.on_unresolved.of(intent), OnUnresolved::Fail, "for `{intent}`");
     }
@@ -116,6 +116,10 @@ fn a_time_to_live_must_be_one_that_plivo_takes() {
 fn counts_and_times_out_of_range_are_faults() {
     assert_faults(&[
         ("[delivery]\nqueue_max = 0", &["sidecar.toml:2:13: delivery.queue_max: is 0; give"]),
+        (
+            "[delivery]\nscheduled_max = 0",
+            &["sidecar.toml:2:17: delivery.scheduled_max: is 0; give"],
+        ),
         ("[delivery]\nwait_ms = -1", &["sidecar.toml:2:11: delivery.wait_ms: is -1; give"]),
         (
             "[delivery]\nwait_s = 1",

@@ -5,54 +5,82 @@ use std::sync::Arc;
 
 use message::Timestamp;
 
+use super::pacer::{Toll, Tolls};
+
 /// A waiter's rank inside its app: its deadline, then the order of its arrival.
 pub(super) type Rank = (Timestamp, u64);
+
+/// One app's waiters, by the paces that they keep: of those on one road only the first can be next.
+type Roads<T> = BTreeMap<Vec<u64>, BTreeMap<Rank, (Tolls, T)>>;
 
 /// One class's waiters. An app stands in `round` exactly while it has waiters.
 #[derive(Debug)]
 pub(super) struct Lane<T> {
-    apps: HashMap<Arc<str>, BTreeMap<Rank, T>>,
+    apps: HashMap<Arc<str>, Roads<T>>,
     round: VecDeque<Arc<str>>,
 }
 
 impl<T> Lane<T> {
     /// An app that had no waiters joins the round at its end.
-    pub(super) fn push(&mut self, app: &Arc<str>, rank: Rank, waiter: T) {
-        let waiters = self.apps.entry(Arc::clone(app)).or_default();
-        if waiters.is_empty() {
+    pub(super) fn push(&mut self, app: &Arc<str>, rank: Rank, tolls: Tolls, waiter: T) {
+        let roads = self.apps.entry(Arc::clone(app)).or_default();
+        if roads.is_empty() {
             self.round.push_back(Arc::clone(app));
         }
-        waiters.insert(rank, waiter);
+        roads.entry(road(&tolls)).or_default().insert(rank, (tolls, waiter));
     }
 
-    /// The next in turn. Every message costs the same, so that deficit round robin is one message an app and round.
-    pub(super) fn pop(&mut self) -> Option<T> {
-        let app = self.round.pop_front()?;
-        let waiters = self.apps.get_mut(&app)?;
-        let (_, next) = waiters.pop_first()?;
-        if waiters.is_empty() {
-            self.apps.remove(&app);
-        } else {
+    /// The next in turn of those that may go; an app that is passed over keeps its place in the round. Every message
+    /// costs the same, so that deficit round robin is one message an app and round.
+    pub(super) fn pop(&mut self, mut may_go: impl FnMut(&[Toll]) -> bool) -> Option<(Tolls, T)> {
+        let (nth, road, rank) = self.round.iter().enumerate().find_map(|(nth, app)| {
+            let first = |(road, waiters): (_, &BTreeMap<Rank, (Tolls, T)>)| {
+                waiters.first_key_value().map(|(rank, (tolls, _))| (*rank, road, tolls.clone()))
+            };
+            let mut firsts: Vec<_> = self.apps.get(app)?.iter().filter_map(first).collect();
+            firsts.sort_unstable_by_key(|(rank, ..)| *rank);
+            let next = firsts.into_iter().find(|(.., tolls)| may_go(tolls));
+            next.map(|(rank, road, _): (_, &Vec<u64>, _)| (nth, road.clone(), rank))
+        })?;
+        let app = self.round.remove(nth)?;
+        let next = self.take(&app, &road, rank);
+        if self.apps.contains_key(&app) {
             self.round.push_back(app);
         }
-        Some(next)
+        next
     }
 
     /// Takes one out that does not wait any more.
-    pub(super) fn remove(&mut self, app: &str, rank: Rank) -> Option<T> {
-        let waiters = self.apps.get_mut(app)?;
-        let gone = waiters.remove(&rank)?;
-        if waiters.is_empty() {
-            self.apps.remove(app);
+    pub(super) fn remove(&mut self, app: &str, tolls: &[Toll], rank: Rank) -> Option<T> {
+        let (_, gone) = self.take(app, &road(tolls), rank)?;
+        if !self.apps.contains_key(app) {
             self.round.retain(|known| **known != *app);
         }
         Some(gone)
+    }
+
+    fn take(&mut self, app: &str, road: &[u64], rank: Rank) -> Option<(Tolls, T)> {
+        let roads = self.apps.get_mut(app)?;
+        let waiters = roads.get_mut(road)?;
+        let taken = waiters.remove(&rank)?;
+        if waiters.is_empty() {
+            roads.remove(road);
+        }
+        if roads.is_empty() {
+            self.apps.remove(app);
+        }
+        Some(taken)
     }
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.round.is_empty()
     }
+}
+
+/// The paces that these tolls are paid at.
+fn road(tolls: &[Toll]) -> Vec<u64> {
+    tolls.iter().map(|toll| toll.pace).collect()
 }
 
 impl<T> Default for Lane<T> {

@@ -8,10 +8,12 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use message::{E164, Timestamp};
+use message::{E164, Pace, Timestamp};
+use tokio::time::Instant;
 
 use super::Class;
 use super::lane::Lane;
+use super::pacer::{Look, MOST, Pacer, Tolls};
 
 /// Messages that keep their order: those of one app and class to one recipient.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +29,8 @@ pub(super) struct Spot {
     pub(super) line: Line,
     /// Counted over all lines, in the order of arrival.
     pub(super) number: u64,
+    /// What it costs at its paces.
+    pub(super) tolls: Tolls,
 }
 
 /// Who waits for a turn, and how many have one. `T` is a waiter.
@@ -38,57 +42,86 @@ pub(super) struct Queue<T> {
     arrivals: u64,
     /// Every place by its number, with its waiter where it wants a turn and others stand before it.
     lines: HashMap<Line, BTreeMap<u64, Option<Held<T>>>>,
-    /// Those that stand first in their line and want a turn, by class. Empty while there is room.
+    /// Those that stand first in their line and want a turn, by class. While there is room, only those that their
+    /// paces do not let go.
     lanes: [Lane<T>; Class::ALL.len()],
+    pub(super) pacer: Pacer,
+    /// When to look again, as somebody was asked to.
+    alarm: Option<Instant>,
+    /// Nobody was asked yet.
+    unset: bool,
 }
 
 /// A waiter behind others of its line.
 #[derive(Debug)]
 struct Held<T> {
     deadline: Timestamp,
+    tolls: Tolls,
     waiter: T,
 }
 
 impl<T> Queue<T> {
     pub(super) fn new(room: usize) -> Self {
         let lanes = Class::ALL.map(|_| Lane::default());
-        Self { room, out: 0, waiting: 0, arrivals: 0, lines: HashMap::new(), lanes }
+        Self {
+            room,
+            out: 0,
+            waiting: 0,
+            arrivals: 0,
+            lines: HashMap::new(),
+            lanes,
+            pacer: Pacer::new(MOST),
+            alarm: None,
+            unset: false,
+        }
     }
 
     /// Takes the last place of a line.
-    pub(super) fn enter(&mut self, line: Line) -> Spot {
+    pub(super) fn enter(&mut self, line: Line, paces: &[Pace], now: Instant) -> Spot {
         self.arrivals += 1;
+        let tolls = self.pacer.enter(paces, line.class, now);
         self.lines.entry(line.clone()).or_default().insert(self.arrivals, None);
-        Spot { line, number: self.arrivals }
+        Spot { line, number: self.arrivals, tolls }
     }
 
-    /// Takes a turn if that needs no waiting.
+    /// Takes a turn if that needs no waiting and keeps no pace.
     pub(super) fn take(&mut self, spot: &Spot) -> bool {
-        let free = self.out < self.room && self.is_first(spot);
+        let free = self.out < self.room && spot.tolls.is_empty() && self.is_first(spot);
         self.out += usize::from(free);
         free
     }
 
-    /// Waits for a turn that could not be taken at once.
-    pub(super) fn wait(&mut self, spot: &Spot, deadline: Timestamp, waiter: T) {
+    /// Waits for a turn that could not be taken at once. Returns whom that grants one: perhaps this one.
+    pub(super) fn wait(
+        &mut self,
+        spot: &Spot,
+        deadline: Timestamp,
+        waiter: T,
+        now: Instant,
+    ) -> Vec<T> {
         self.waiting += 1;
         if self.is_first(spot) {
-            self.lane(spot.line.class).push(&spot.line.app, (deadline, spot.number), waiter);
+            let (rank, tolls) = ((deadline, spot.number), spot.tolls.clone());
+            self.lane(spot.line.class).push(&spot.line.app, rank, tolls, waiter);
         } else if let Some(place) = self.place(spot) {
-            *place = Some(Held { deadline, waiter });
+            *place = Some(Held { deadline, tolls: spot.tolls.clone(), waiter });
+            return Vec::new();
         }
+        self.granted(now)
     }
 
     /// Stops waiting; nothing where the turn was granted meanwhile.
     pub(super) fn withdraw(&mut self, spot: &Spot, deadline: Timestamp) {
         let held = self.place(spot).and_then(Option::take).map(|held| held.waiter);
         let Line { app, class, .. } = &spot.line;
-        let gone = held.or_else(|| self.lane(*class).remove(app, (deadline, spot.number)));
+        let gone =
+            held.or_else(|| self.lane(*class).remove(app, &spot.tolls, (deadline, spot.number)));
         self.waiting -= usize::from(gone.is_some());
     }
 
     /// Gives a place up, so that the next of its line may come. Returns whom that grants a turn.
-    pub(super) fn leave(&mut self, spot: &Spot) -> Vec<T> {
+    pub(super) fn leave(&mut self, spot: &Spot, now: Instant) -> Vec<T> {
+        self.pacer.leave(&spot.tolls, spot.line.class);
         let Some(places) = self.lines.get_mut(&spot.line) else { return Vec::new() };
         places.remove(&spot.number);
         match places.first_entry() {
@@ -98,23 +131,38 @@ impl<T> Queue<T> {
             Some(mut first) => {
                 if let Some(held) = first.get_mut().take() {
                     let rank = (held.deadline, *first.key());
-                    self.lane(spot.line.class).push(&spot.line.app, rank, held.waiter);
+                    let Held { tolls, waiter, .. } = held;
+                    self.lane(spot.line.class).push(&spot.line.app, rank, tolls, waiter);
                 }
             }
         }
-        self.granted()
+        self.granted(now)
     }
 
-    /// Ends a turn. Returns whom that grants one.
-    pub(super) fn end(&mut self) -> Vec<T> {
+    /// Ends a turn, and gives back what it paid where nobody was called. Returns whom that grants one.
+    pub(super) fn end(&mut self, unused: Option<&Tolls>, now: Instant) -> Vec<T> {
         self.out -= 1;
-        self.granted()
+        if let Some(tolls) = unused {
+            self.pacer.pay_back(tolls);
+        }
+        self.granted(now)
+    }
+
+    /// Looks again, when a pace may have opened. Returns whom that grants a turn.
+    pub(super) fn look_again(&mut self, now: Instant) -> Vec<T> {
+        self.alarm = self.alarm.filter(|at| *at > now);
+        self.granted(now)
+    }
+
+    /// When somebody is to look again, where nobody was asked to do so as soon.
+    pub(super) fn take_alarm(&mut self) -> Option<Instant> {
+        std::mem::take(&mut self.unset).then_some(self.alarm)?
     }
 
     /// Sets how many turns there are at once; those that are out already stay out. Returns whom that grants one.
-    pub(super) fn set_room(&mut self, room: usize) -> Vec<T> {
+    pub(super) fn set_room(&mut self, room: usize, now: Instant) -> Vec<T> {
         self.room = room;
-        self.granted()
+        self.granted(now)
     }
 
     pub(super) fn out(&self) -> usize {
@@ -131,17 +179,31 @@ impl<T> Queue<T> {
             && self.waiting == 0
             && self.lines.is_empty()
             && self.lanes.iter().all(Lane::is_empty)
+            && self.pacer.places() == 0
     }
 
-    /// Hands out the turns that are free: most urgent class first.
-    fn granted(&mut self) -> Vec<T> {
+    /// Hands out the turns that are free: most urgent class first, of those that their paces let go.
+    fn granted(&mut self, now: Instant) -> Vec<T> {
         let mut granted = Vec::new();
-        while self.out < self.room
-            && let Some(next) = self.lanes.iter_mut().find_map(Lane::pop)
-        {
+        while self.out < self.room {
+            let mut look = Look::at(now);
+            let pacer = &self.pacer;
+            let next = self
+                .lanes
+                .iter_mut()
+                .find_map(|lane| lane.pop(|tolls| pacer.lets_go(tolls, &mut look)));
+            let Some((tolls, waiter)) = next else {
+                if let Some(opens) = look.opens
+                    && self.alarm.is_none_or(|alarm| opens < alarm)
+                {
+                    (self.alarm, self.unset) = (Some(opens), true);
+                }
+                break;
+            };
+            self.pacer.pay(&tolls, now);
             self.out += 1;
             self.waiting -= 1;
-            granted.push(next);
+            granted.push(waiter);
         }
         granted
     }

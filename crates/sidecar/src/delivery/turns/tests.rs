@@ -25,7 +25,7 @@ const DEADLINE: Timestamp = Timestamp(1);
 #[test]
 fn a_free_turn_needs_no_wait_and_comes_back_when_dropped() {
     let turns = Turns::new(1);
-    let mut place = turns.enter("a", Class::Other, &number(1));
+    let mut place = turns.enter("a", Class::Other, &number(1), &[]);
     let turn = poll(pin!(place.turn(DEADLINE))).expect("there was room");
     assert_eq!(load(&turns), (1, 0));
     drop(turn);
@@ -35,8 +35,8 @@ fn a_free_turn_needs_no_wait_and_comes_back_when_dropped() {
 #[test]
 fn a_turn_passes_to_the_next_when_it_is_dropped() {
     let turns = Turns::new(1);
-    let mut first = turns.enter("a", Class::Other, &number(1));
-    let mut second = turns.enter("a", Class::Other, &number(2));
+    let mut first = turns.enter("a", Class::Other, &number(1), &[]);
+    let mut second = turns.enter("a", Class::Other, &number(2), &[]);
     let turn = poll(pin!(first.turn(DEADLINE)));
     let mut waits = pin!(second.turn(DEADLINE));
     assert!(poll(waits.as_mut()).is_none());
@@ -48,8 +48,8 @@ fn a_turn_passes_to_the_next_when_it_is_dropped() {
 #[test]
 fn a_message_waits_for_the_one_before_it_until_that_gives_its_place_up() {
     let turns = Turns::new(9);
-    let mut first = turns.enter("a", Class::Otp, &number(1));
-    let mut second = turns.enter("a", Class::Otp, &number(1));
+    let mut first = turns.enter("a", Class::Otp, &number(1), &[]);
+    let mut second = turns.enter("a", Class::Otp, &number(1), &[]);
     let turn = poll(pin!(first.turn(DEADLINE)));
     let mut waits = pin!(second.turn(DEADLINE));
     assert!(poll(waits.as_mut()).is_none(), "both had a turn at once");
@@ -62,9 +62,9 @@ fn a_message_waits_for_the_one_before_it_until_that_gives_its_place_up() {
 #[test]
 fn a_place_given_up_in_the_middle_lets_those_behind_move_up() {
     let turns = Turns::new(9);
-    let first = turns.enter("a", Class::Otp, &number(1));
-    let middle = turns.enter("a", Class::Otp, &number(1));
-    let mut last = turns.enter("a", Class::Otp, &number(1));
+    let first = turns.enter("a", Class::Otp, &number(1), &[]);
+    let middle = turns.enter("a", Class::Otp, &number(1), &[]);
+    let mut last = turns.enter("a", Class::Otp, &number(1), &[]);
     let mut waits = pin!(last.turn(DEADLINE));
     assert!(poll(waits.as_mut()).is_none());
     drop(middle);
@@ -76,10 +76,10 @@ fn a_place_given_up_in_the_middle_lets_those_behind_move_up() {
 #[test]
 fn a_wait_that_is_dropped_leaves_no_trace_and_keeps_its_place() {
     let turns = Turns::new(0);
-    let mut first = turns.enter("a", Class::Other, &number(1));
+    let mut first = turns.enter("a", Class::Other, &number(1), &[]);
     assert!(poll(pin!(first.turn(DEADLINE))).is_none());
     assert_eq!(load(&turns), (0, 0));
-    let mut behind = turns.enter("a", Class::Other, &number(1));
+    let mut behind = turns.enter("a", Class::Other, &number(1), &[]);
     turns.set_room(1);
     assert!(poll(pin!(behind.turn(DEADLINE))).is_none(), "the place before it was lost");
     assert!(poll(pin!(first.turn(DEADLINE))).is_some());
@@ -88,8 +88,8 @@ fn a_wait_that_is_dropped_leaves_no_trace_and_keeps_its_place() {
 #[test]
 fn a_turn_granted_to_a_wait_that_is_dropped_then_goes_to_the_next() {
     let turns = Turns::new(0);
-    let mut first = turns.enter("a", Class::Other, &number(1));
-    let mut second = turns.enter("a", Class::Other, &number(2));
+    let mut first = turns.enter("a", Class::Other, &number(1), &[]);
+    let mut second = turns.enter("a", Class::Other, &number(2), &[]);
     let mut given_up = Box::pin(first.turn(DEADLINE));
     let mut waits = pin!(second.turn(DEADLINE));
     assert!(poll(given_up.as_mut()).is_none() && poll(waits.as_mut()).is_none());
@@ -108,7 +108,7 @@ async fn many_tasks_that_come_and_go_leave_nothing_behind() {
         let turns = turns.clone();
         tasks.spawn(async move {
             let class = Class::ALL[n as usize % 3];
-            let mut place = turns.enter(&format!("app {}", n % 5), class, &number(n % 7));
+            let mut place = turns.enter(&format!("app {}", n % 5), class, &number(n % 7), &[]);
             // Every fourth waits for a few polls only, and goes.
             let patience = async {
                 for _ in 0..if n % 4 == 0 { n % 16 } else { u32::MAX } {

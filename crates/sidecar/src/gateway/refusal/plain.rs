@@ -1,5 +1,7 @@
 //! The gateway's own reasons, each in words.
 
+use std::time::Duration;
+
 use store::StoreError;
 
 /// The gateway's own reasons. Each has one code, and by that one status, and one sentence.
@@ -23,6 +25,7 @@ pub(crate) enum Plain {
     KeysFull,
     KeysAway,
     WouldExpire,
+    TurnAfterDeadline(Duration),
     NotAsked,
     KeyMismatch(Vec<String>),
     NoSuchMessage,
@@ -65,6 +68,7 @@ impl Plain {
             Self::KeysFull => "idem.full",
             Self::KeysAway => "idem.unavailable",
             Self::WouldExpire => "send.would_expire",
+            Self::TurnAfterDeadline(_) => "throttle.would_expire",
             Self::NotAsked => "policy.not_asked",
             Self::KeyMismatch(_) => "idem.mismatch",
             Self::NoSuchMessage => "message.not_found",
@@ -115,6 +119,10 @@ impl Plain {
             }
             Self::WouldExpire => {
                 "its time would be over before the policies let it go; give it a longer ttl_s"
+                    .into()
+            }
+            Self::TurnAfterDeadline(_) => {
+                "its turn would come after its time is over; send less, or give it a longer ttl_s"
                     .into()
             }
             Self::KeysFull => "too many idempotency keys are kept; nothing was accepted".into(),

@@ -66,11 +66,11 @@ impl Gateway {
             Err(faults) => return Decided::refused(to, faults.into()),
         };
         Span::current().record("sendgate.message.id", &*message.id.0);
-        let seat = match self.delivery.seat() {
+        let asked_start = message.not_before;
+        let seat = match self.delivery.seat(&call.app.name, asked_start) {
             Ok(seat) => seat,
             Err(refusal) => return Decided::refused(to, refusal),
         };
-        let asked_start = message.not_before;
         let method = wishes.callback_method.as_deref();
         let (candidate, told) = match candidate(call, door, message, &wishes.unknown_fields, method)
         {

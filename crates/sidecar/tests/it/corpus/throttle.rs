@@ -151,17 +151,17 @@ async fn judge(line: &Line, verdict: Result<Passed, Refused>) -> Result<(), Stri
         }
         (Expect::Transform, Ok(passed)) => {
             let said = passed.0.changes().iter().any(|change| change.code == line.code);
-            let later = passed.0.message().not_before.is_some();
+            let later = passed.0.paces().next().is_some();
             passed.settle(Settlement::Keep).await;
             ensure(said, || format!("no change says {}", line.code))?;
             let queued = out.is_some_and(|out| out["state"] == "queued");
-            ensure(queued && later, || "it is not due later".into())
+            ensure(queued && later, || "it keeps no pace".into())
         }
     }
 }
 
 /// The corpus's limits as the policy's settings. A limit's name says its scope, but for those of throttle-011.
-fn throttle(limits: &Value) -> Vec<(&'static str, Value)> {
+pub(super) fn throttle(limits: &Value) -> Vec<(&'static str, Value)> {
     let limits = limits.as_array().into_iter().flatten().map(|limit| {
         let name = limit["name"].as_str().expect("a name");
         let scope = if ["a", "b"].contains(&name) { "app" } else { name };

@@ -1,6 +1,6 @@
 //! What a process that ended left behind.
 
-use message::{Charge, LimitKind, Reserved, Taken, Window};
+use message::{Charge, Gcra, LimitKind, Pace, Reserved, Taken, Window};
 use std::time::Duration;
 
 use crate::fixtures::{
@@ -108,6 +108,39 @@ async fn what_was_given_up_in_doubt_is_known_by_number_and_by_its_last_call() {
     let number = new("m1").record.to.unwrap();
     assert_eq!(found, [(number.clone(), later(2)), (number, later(2))]);
     assert_eq!(store.given_up_in_doubt(later(10)).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn the_limits_kept_at_sending_and_the_latest_call_are_known_after_a_kill() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    assert_eq!(store.latest_call().await, Ok(None));
+    let gcra = Gcra { quota: 15, per: Duration::from_secs(60), burst: 3 };
+    let (owner, limit, key) = ("throttle".into(), "sender".into(), "mark".into());
+    let paces = vec![Pace { owner, limit, key, gcra, cost: 2 }];
+    let mut paced = new("m1");
+    paced.record.paces.clone_from(&paces);
+    store.accept(vec![paced, new("m2")], None).await.unwrap();
+    for (which, at) in [("m1", 5), ("m2", 3)] {
+        let attempt = Attempt {
+            number: 1,
+            started: later(at),
+            ended: None,
+            outcome: None,
+            http_status: None,
+            code: None,
+            account: None,
+        };
+        let change = Change { attempt: Some(attempt), ..Change::to(Status::Sending, later(at)) };
+        store.change(&id(which), change).await.unwrap();
+    }
+
+    let store = open(&in_file(&killed(&folder)));
+
+    let left = store.unfinished().await.unwrap();
+    let kept: Vec<_> = left.iter().map(|left| &left.record.paces[..]).collect();
+    assert_eq!(kept, [&paces[..], &[]]);
+    assert_eq!(store.latest_call().await, Ok(Some(later(5))));
 }
 
 #[tokio::test]

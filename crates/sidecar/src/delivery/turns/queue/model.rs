@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::tests::line;
+use super::tests::{line, now};
 use super::*;
 
 #[derive(Clone, Copy, Debug)]
@@ -81,13 +81,17 @@ impl Model {
     fn step(&mut self, step: Step) -> Result<(), TestCaseError> {
         match step {
             Step::Enter { app, class, recipient } => {
-                let spot = self.queue.enter(line(&app.to_string(), Class::ALL[class], recipient));
+                let spot = self.queue.enter(
+                    line(&app.to_string(), Class::ALL[class], recipient),
+                    &[],
+                    now(),
+                );
                 self.known.push(Known { spot, asked: None, turn: false });
                 return Ok(());
             }
             Step::Room(room) => {
                 self.room = room;
-                let granted = self.queue.set_room(room);
+                let granted = self.queue.set_room(room, now());
                 return self.grant(granted);
             }
             _ => {}
@@ -109,7 +113,8 @@ impl Model {
                 if self.queue.take(&known.spot) {
                     return self.grant(vec![number]);
                 }
-                self.queue.wait(&known.spot, deadline, number);
+                let granted = self.queue.wait(&known.spot, deadline, number, now());
+                return self.grant(granted);
             }
             Step::Withdraw { nth } => {
                 let nth = index(nth);
@@ -121,7 +126,7 @@ impl Model {
             Step::End { nth } => {
                 let nth = index(nth);
                 if std::mem::take(&mut self.known[nth].turn) {
-                    let granted = self.queue.end();
+                    let granted = self.queue.end(None, now());
                     return self.grant(granted);
                 }
             }
@@ -132,7 +137,7 @@ impl Model {
                 if let Some(deadline) = known.asked {
                     self.queue.withdraw(&known.spot, deadline);
                 }
-                let granted = self.queue.leave(&known.spot);
+                let granted = self.queue.leave(&known.spot, now());
                 return self.grant(granted);
             }
             Step::Enter { .. } | Step::Room(_) => {}

@@ -5,6 +5,12 @@ use proptest::prelude::*;
 use super::*;
 use Class::{Notification, Other, Otp};
 
+/// Any instant: nobody here keeps a pace.
+pub(super) fn now() -> Instant {
+    static NOW: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    *NOW
+}
+
 pub(super) fn line(app: &str, class: Class, recipient: u32) -> Line {
     let recipient = E164::parse(&format!("+1415{recipient:07}"), "").unwrap();
     Line { app: app.into(), class, recipient }
@@ -15,8 +21,8 @@ fn waiting(messages: &[(&str, Class, u32, u64)]) -> (Queue<usize>, Vec<Spot>) {
     let mut queue = Queue::new(0);
     let mut spots = Vec::new();
     for (nth, (app, class, recipient, deadline)) in messages.iter().enumerate() {
-        let spot = queue.enter(line(app, *class, *recipient));
-        queue.wait(&spot, Timestamp(*deadline), nth);
+        let spot = queue.enter(line(app, *class, *recipient), &[], now());
+        assert!(queue.wait(&spot, Timestamp(*deadline), nth, now()).is_empty(), "there is no room");
         spots.push(spot);
     }
     (queue, spots)
@@ -25,16 +31,16 @@ fn waiting(messages: &[(&str, Class, u32, u64)]) -> (Queue<usize>, Vec<Spot>) {
 /// The order in which they come where one may at a time, and none gives its place up before its turn ended.
 fn order(messages: &[(&str, Class, u32, u64)]) -> Vec<usize> {
     let (mut queue, spots) = waiting(messages);
-    let mut granted = queue.set_room(1);
+    let mut granted = queue.set_room(1, now());
     let mut order = Vec::new();
     while let Some(next) = granted.pop() {
         assert!(granted.is_empty(), "more turns than room: {granted:?}");
         order.push(next);
-        granted = queue.end();
+        granted = queue.end(None, now());
         if granted.is_empty() {
-            granted = queue.leave(&spots[next]);
+            granted = queue.leave(&spots[next], now());
         } else {
-            assert!(queue.leave(&spots[next]).is_empty(), "more turns than room");
+            assert!(queue.leave(&spots[next], now()).is_empty(), "more turns than room");
         }
     }
     assert!(queue.is_empty(), "left over: {queue:?}");
@@ -90,8 +96,8 @@ fn messages_to_one_recipient_keep_their_order_whatever_their_deadlines() {
 #[test]
 fn another_class_or_app_to_the_same_recipient_is_another_line() {
     let mut queue: Queue<()> = Queue::new(9);
-    let spots =
-        [line("a", Other, 1), line("a", Otp, 1), line("b", Other, 1)].map(|line| queue.enter(line));
+    let spots = [line("a", Other, 1), line("a", Otp, 1), line("b", Other, 1)]
+        .map(|line| queue.enter(line, &[], now()));
     assert!(spots.iter().all(|spot| queue.take(spot)));
 }
 
@@ -102,7 +108,7 @@ fn ten_thousand_waiting_messages_of_one_app_delay_another_by_one_round() {
     let few = [("b", Other, crowd, 9), ("c", Other, crowd + 1, 9)];
     let messages: Vec<_> = many.chain(few).collect();
     let (mut queue, _spots) = waiting(&messages);
-    let granted = queue.set_room(5);
+    let granted = queue.set_room(5, now());
     let crowd = crowd as usize;
     assert_eq!(granted, [0, crowd, crowd + 1, 1, 2]);
 }
@@ -112,21 +118,21 @@ fn a_waiter_that_withdraws_keeps_its_place() {
     let (mut queue, spots) = waiting(&[("a", Other, 1, 1), ("a", Other, 1, 1), ("b", Other, 2, 1)]);
     queue.withdraw(&spots[0], Timestamp(1));
     assert_eq!(queue.waiting(), 2);
-    assert_eq!(queue.set_room(9), [2], "the second of the line waits for the first");
+    assert_eq!(queue.set_room(9, now()), [2], "the second of the line waits for the first");
     queue.withdraw(&spots[0], Timestamp(1));
     assert_eq!(queue.waiting(), 1, "withdrawn once is withdrawn");
-    assert_eq!(queue.leave(&spots[0]), [1]);
+    assert_eq!(queue.leave(&spots[0], now()), [1]);
 }
 
 #[test]
 fn less_room_calls_nobody_back_and_grants_nothing_until_there_is_some() {
     let (mut queue, _spots) =
         waiting(&[("a", Other, 1, 1), ("a", Other, 2, 1), ("a", Other, 3, 1), ("a", Other, 4, 1)]);
-    assert_eq!(queue.set_room(3).len(), 3);
-    assert!(queue.set_room(1).is_empty());
+    assert_eq!(queue.set_room(3, now()).len(), 3);
+    assert!(queue.set_room(1, now()).is_empty());
     assert_eq!(queue.out(), 3);
-    assert!(queue.end().is_empty() && queue.end().is_empty());
-    assert_eq!(queue.end(), [3]);
+    assert!(queue.end(None, now()).is_empty() && queue.end(None, now()).is_empty());
+    assert_eq!(queue.end(None, now()), [3]);
 }
 
 proptest! {
@@ -143,7 +149,7 @@ proptest! {
             }
         }
         let (mut queue, _spots) = waiting(&messages);
-        let mut granted = queue.set_room(room);
+        let mut granted = queue.set_room(room, now());
         let mut left: Vec<usize> = crowds.clone();
         let mut since = vec![0_usize; crowds.len()];
         while let Some(next) = (!granted.is_empty()).then(|| granted.remove(0)) {
@@ -154,7 +160,7 @@ proptest! {
                 since[other] += 1;
                 prop_assert!(since[other] < crowds.len(), "app {other} was passed over twice");
             }
-            granted.extend(queue.end());
+            granted.extend(queue.end(None, now()));
         }
         prop_assert_eq!(left.iter().sum::<usize>(), 0, "somebody never had a turn");
     }

@@ -1,0 +1,145 @@
+//! Limits that queue are kept when messages are sent, not when they are accepted.
+
+use std::time::Duration;
+
+use plivo_sim::{Outage, PlivoSim, Queued};
+use serde_json::{Value, json};
+
+use crate::harness::{App, PATIENCE, Policy, Setup, Sidecar, TO, eventually, plivo, texts};
+
+/// Between two sends at [`four_a_second`].
+const SLOT: Duration = Duration::from_millis(250);
+
+/// How much closer than they left two messages may arrive, on a machine that is busy.
+const SLACK: Duration = Duration::from_millis(125);
+
+fn paced(quota: u32, per_s: u32) -> Policy {
+    let limit = json!({
+        "name": "sender", "scope": "sender", "kind": "gcra", "quota": quota, "per_s": per_s, "on_limit": "queue",
+    });
+    Policy::new("throttle").settings(json!({"limits": [limit]}))
+}
+
+fn four_a_second() -> Policy {
+    paced(4, 1)
+}
+
+/// A breaker that soon tries again.
+fn breaker() -> Value {
+    json!({"failures": 1, "open_s": 1, "open_max_s": 1})
+}
+
+/// Ids of so many messages to different numbers, that wait for a Plivo that is away.
+async fn piled_up(sidecar: &Sidecar, count: usize) -> Vec<String> {
+    let mut ids = Vec::new();
+    for nth in 0..count {
+        let to = format!("+1415555{nth:04}");
+        ids.push(sidecar.queue(&json!({"to": to, "text": format!("n{nth}")})).await);
+    }
+    let all = async || {
+        let ready = sidecar.ready().await.json();
+        (ready["waiting"] == count && ready["plivo"]["breaker"] == "open").then_some(())
+    };
+    eventually("all wait, and the breaker is open", all).await;
+    ids
+}
+
+/// All `count` messages were sent, each once, and no faster than their limit.
+async fn left_evenly(plivo: &PlivoSim, count: usize) {
+    plivo.wait_for_sends(count, PATIENCE).await.unwrap();
+    let mut sends: Vec<Queued> = plivo.sends();
+    sends.sort_by_key(|send| send.queued_at);
+    let offsets: Vec<Duration> = sends
+        .iter()
+        .map(|send| send.queued_at.duration_since(sends[0].queued_at).unsigned_abs())
+        .collect();
+    assert_eq!(sends.len(), count, "{:?}", texts(plivo));
+    for (nth, offset) in (0_u32..).zip(&offsets) {
+        assert!(*offset + SLACK >= SLOT * nth, "number {nth} left too soon: {offsets:?}");
+    }
+}
+
+#[tokio::test]
+async fn after_an_outage_what_piled_up_leaves_as_its_limit_lets_it() {
+    let plivo = plivo().await;
+    plivo.fail(Outage::Refuse).await;
+    let setup = Setup::new(&plivo).set("delivery.breaker", breaker()).policy(four_a_second());
+    let sidecar = Sidecar::start(setup).await;
+    piled_up(&sidecar, 7).await;
+
+    plivo.restore().await;
+
+    left_evenly(&plivo, 7).await;
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn after_a_restart_what_was_left_behind_leaves_as_its_limit_lets_it() {
+    let plivo = plivo().await;
+    plivo.fail(Outage::Refuse).await;
+    let setup =
+        Setup::new(&plivo).durable().set("delivery.breaker", breaker()).policy(four_a_second());
+    let sidecar = Sidecar::start(setup.clone()).await;
+    let began = jiff::Timestamp::now();
+    piled_up(&sidecar, 8).await;
+    let folder = sidecar.kill().await;
+    let slots_are_over = async || {
+        (jiff::Timestamp::now().duration_since(began).unsigned_abs() > SLOT * 9).then_some(())
+    };
+    eventually("the slots that acceptance gave are over", slots_are_over).await;
+    plivo.restore().await;
+
+    let sidecar = Sidecar::start_in(folder, setup).await;
+
+    left_evenly(&plivo, 8).await;
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_code_takes_the_next_slot_before_the_promotions_of_another_app() {
+    let plivo = plivo().await;
+    let setup = Setup::new(&plivo).app(App::new("bank", "token-of-bank")).policy(paced(1, 1));
+    let sidecar = Sidecar::start(setup).await;
+    for nth in 0..20 {
+        let to = format!("+1415555{nth:04}");
+        sidecar.queue(&json!({"to": to, "text": "promotion"})).await;
+    }
+    let request = sidecar.post("/v1/messages").bearer("token-of-bank");
+    let code = json!({"to": TO, "text": "code 1234", "intent": "otp", "ttl_s": 10});
+    let answer = request.header("prefer", "respond-async").json(&code).answer().await.expect(202);
+    let before = plivo.sends().len();
+
+    let gone = async || texts(&plivo).iter().position(|text| text == "code 1234");
+    let place = eventually("the code was sent", gone).await;
+
+    assert!(place <= before + 1, "{place} went before it, {before} of them before it came");
+    let changes = &answer["transformations"];
+    assert_eq!(changes[0]["code"], "throttle.shaped", "{answer}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_code_whose_turn_comes_after_its_five_minutes_is_refused_and_none_outlives_them() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::new(&plivo).policy(paced(1, 200))).await;
+    let code = |to: &str| json!({"to": to, "text": "code 1234", "intent": "otp"});
+    sidecar.send(&code("+14155550001")).await.expect(202);
+    let second = sidecar.queue(&code("+14155550002")).await;
+
+    let third = code("+14155550003");
+    let foreseen = sidecar.post("/v1/explain").json(&third).answer().await.expect(200);
+    assert_eq!(foreseen["problem"]["code"], "throttle.would_expire", "{foreseen}");
+    let answer = sidecar.post("/v1/messages").header("prefer", "respond-async");
+    let answer = answer.json(&third).answer().await;
+
+    answer.refused(429, "throttle.would_expire");
+    assert!(answer.header("retry-after").is_some(), "{answer}");
+    let record = sidecar.in_status(&second, "waiting").await;
+    let at = |member: &str| -> jiff::Timestamp {
+        record[member].as_str().and_then(|at| at.parse().ok()).expect("an instant")
+    };
+    let lives = at("deadline").duration_since(at("created_at"));
+    assert!(lives <= jiff::SignedDuration::from_secs(300), "it lives for {lives}: {record}");
+    assert_eq!(record["not_before"], Value::Null, "the app gave no start");
+    sidecar.stop().await;
+}
