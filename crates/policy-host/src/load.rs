@@ -11,7 +11,7 @@ use tracing::Instrument;
 use crate::bindings::{GuestIndices, types};
 use crate::component::{self, check_contract};
 use crate::error::{LoadError, LoadFault, Problem};
-use crate::instance::{Prepared, Unready};
+use crate::instance::{Instance, Prepared, Unready};
 use crate::policy::Manifest;
 use crate::revision::Revision;
 use crate::runtime::PolicyRuntime;
@@ -124,8 +124,8 @@ impl PolicyRuntime {
         let prepared = self.prepare(source, digest).await?;
         let manifest = describe(&prepared).await?;
         look_at_settings(source, &manifest)?;
-        try_settings(&prepared).await?;
-        Ok(Revision::new(prepared, manifest, source.isolation))
+        let first = try_settings(&prepared).await?;
+        Ok(Revision::new(prepared, manifest, source.isolation, first))
     }
 
     async fn prepare(&self, source: &PolicySource, digest: Digest) -> Result<Prepared, LoadFault> {
@@ -175,12 +175,12 @@ fn look_at_settings(source: &PolicySource, manifest: &Manifest) -> Result<(), Lo
     if problems.is_empty() { Ok(()) } else { Err(LoadFault::Settings(problems)) }
 }
 
-/// Tries the settings on an instance that is thrown away, under the same limits as any visit.
-async fn try_settings(prepared: &Prepared) -> Result<(), LoadFault> {
+/// Tries the settings on the policy's first instance, under the same limits as any visit.
+async fn try_settings(prepared: &Prepared) -> Result<Instance, LoadFault> {
     let failed = |failure: PolicyFailure| LoadFault::Trial { step: "configure", failure };
     let _permit = prepared.permit().await.map_err(failed)?;
     match prepared.configured().await {
-        Ok(_thrown_away) => Ok(()),
+        Ok(instance) => Ok(instance),
         Err(Unready::Failed(failure)) => Err(failed(failure)),
         Err(Unready::Unfit(problems)) => Err(LoadFault::Settings(match problems.is_empty() {
             false => problems,

@@ -33,15 +33,24 @@ pub(crate) struct Visited<T> {
 }
 
 impl Revision {
-    pub(crate) fn new(prepared: Prepared, manifest: Manifest, isolation: Isolation) -> Self {
-        Self {
+    /// A revision whose `first` instance, which took the settings, waits for a message.
+    pub(crate) fn new(
+        prepared: Prepared,
+        manifest: Manifest,
+        isolation: Isolation,
+        first: Instance,
+    ) -> Self {
+        let revision = Self {
             prepared,
             manifest,
             isolation,
             idle: Mutex::default(),
             retired: AtomicBool::new(false),
             failing: AtomicBool::new(false),
-        }
+        };
+        // An instance of a large runtime takes its time, which the first message should not.
+        revision.leave(first, true);
+        revision
     }
 
     /// Whether `source`, whose module has `digest` and whose settings are `settings`, would be loaded as this again.
