@@ -5,19 +5,20 @@ use std::error::Error;
 use thiserror::Error;
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
+use crate::memory::Refused;
 use crate::visit::Visit;
 
 /// Why a policy could not decide. What follows is the operator's choice, [`OnFailure`](crate::OnFailure).
 #[derive(Debug, Error)]
 pub enum PolicyFailure {
     /// It ran, or waited for its state, longer than its time.
-    #[error("the policy ran out of time")]
+    #[error("the policy ran out of time; where it needs more, raise `time_ms`")]
     Deadline,
     /// It asked for more memory than its limit and then gave up.
-    #[error("the policy ran out of memory")]
-    Memory,
+    #[error("the policy ran out of memory: {0}")]
+    Memory(Refused),
     /// It called the host more often than its limit.
-    #[error("the policy called the host too often")]
+    #[error("the policy called the host too often; where it needs to, raise `host_calls`")]
     HostCalls,
     /// It ran out of stack.
     #[error("the policy overflowed its stack")]
@@ -58,7 +59,7 @@ impl PolicyFailure {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Deadline => "deadline",
-            Self::Memory => "memory",
+            Self::Memory(_) => "memory",
             Self::HostCalls => "host_calls",
             Self::StackOverflow => "stack_overflow",
             Self::Trap(_) => "trap",
@@ -82,11 +83,11 @@ pub(crate) fn classify(error: wasmtime::Error, visit: &Visit) -> PolicyFailure {
     if error.is::<PoolConcurrencyLimitError>() {
         return PolicyFailure::NoInstance;
     }
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => PolicyFailure::Deadline,
-        Some(Trap::StackOverflow) => PolicyFailure::StackOverflow,
-        _ if visit.meter.refused() => PolicyFailure::Memory,
-        _ => PolicyFailure::Trap(error.into()),
+    match (error.downcast_ref::<Trap>(), visit.meter.refused()) {
+        (Some(Trap::Interrupt), _) => PolicyFailure::Deadline,
+        (Some(Trap::StackOverflow), _) => PolicyFailure::StackOverflow,
+        (_, Some(refused)) => PolicyFailure::Memory(refused),
+        (_, None) => PolicyFailure::Trap(error.into()),
     }
 }
 

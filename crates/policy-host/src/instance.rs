@@ -166,7 +166,7 @@ impl Instance {
 
     /// Whether it may be visited again.
     pub(crate) fn is_reusable(&self, max_calls: u32) -> bool {
-        self.visits < max_calls && !self.store.data().meter.refused()
+        self.visits < max_calls && self.store.data().meter.refused().is_none()
     }
 
     async fn call_hook(

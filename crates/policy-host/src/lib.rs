@@ -46,6 +46,7 @@ pub use decision::{Decision, Generation, LimitReport, Verdict};
 pub use digest::Digest;
 pub use error::{LoadError, LoadFault, MissingGrant, Problem};
 pub use failure::PolicyFailure;
+pub use memory::Refused;
 pub use policies::{HISTORY, Policies};
 pub use policy::{Manifest, Policy};
 pub use runtime::{PolicyRuntime, RuntimeError, RuntimeOptions};

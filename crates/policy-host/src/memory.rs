@@ -1,5 +1,6 @@
 //! The bound on a policy's memory, which remembers that it refused.
 
+use thiserror::Error;
 use wasmtime::ResourceLimiter;
 
 /// Most elements of all the tables of one instance.
@@ -11,16 +12,27 @@ pub(crate) struct MemoryMeter {
     limit: usize,
     bytes: usize,
     elements: usize,
-    refused: bool,
+    refused: Option<Refused>,
+}
+
+/// What a guest asked for that is above its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// So many bytes of memory in all.
+    #[error("it asked for {} MiB in all; raise `memory_mb`", .0.div_ceil(1 << 20))]
+    Memory(usize),
+    /// So many elements of tables in all.
+    #[error("it asked for tables of {0} elements in all; at most {TABLE_ELEMENTS} are given")]
+    Tables(usize),
 }
 
 impl MemoryMeter {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, bytes: 0, elements: 0, refused: false }
+        Self { limit, bytes: 0, elements: 0, refused: None }
     }
 
-    /// Whether the guest ever asked for more than its limit.
-    pub(crate) fn refused(&self) -> bool {
+    /// What the guest last asked for above its limit.
+    pub(crate) fn refused(&self) -> Option<Refused> {
         self.refused
     }
 }
@@ -36,7 +48,7 @@ impl ResourceLimiter for MemoryMeter {
         let fits = bytes <= self.limit;
         match fits {
             true => self.bytes = bytes,
-            false => self.refused = true,
+            false => self.refused = Some(Refused::Memory(bytes)),
         }
         Ok(fits)
     }
@@ -51,7 +63,7 @@ impl ResourceLimiter for MemoryMeter {
         let fits = elements <= TABLE_ELEMENTS;
         match fits {
             true => self.elements = elements,
-            false => self.refused = true,
+            false => self.refused = Some(Refused::Tables(elements)),
         }
         Ok(fits)
     }
@@ -63,16 +75,16 @@ mod tests {
 
     use wasmtime::ResourceLimiter;
 
-    use super::MemoryMeter;
+    use super::{MemoryMeter, Refused};
 
     #[test]
     fn several_memories_share_one_limit_and_a_refusal_is_remembered() {
         let mut meter = MemoryMeter::new(3 << 16);
         assert!(meter.memory_growing(0, 1 << 16, None).unwrap());
         assert!(meter.memory_growing(0, 2 << 16, None).unwrap());
-        assert!(!meter.refused());
+        assert_eq!(meter.refused(), None);
 
         assert!(!meter.memory_growing(1 << 16, 2 << 16, None).unwrap());
-        assert!(meter.refused());
+        assert_eq!(meter.refused(), Some(Refused::Memory(4 << 16)));
     }
 }

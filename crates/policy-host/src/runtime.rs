@@ -40,7 +40,7 @@ pub struct RuntimeOptions {
     /// Most instances alive at once, of all policies. Half of them may be visited at once, half may be idle. Each takes
     /// 4 GiB of address space, but no memory before it is used. Default 512.
     pub instances: u32,
-    /// Most bytes of one linear memory; no policy's limit may be above it. Default 64 MiB.
+    /// Most bytes of one linear memory; no policy's limit may be above it. Default 512 MiB.
     pub memory: usize,
     /// Most idle instances a policy. Default twice the cores.
     pub idle_per_policy: usize,
@@ -100,7 +100,7 @@ impl RuntimeOptions {
             compile_cache: None,
             tick: Duration::from_millis(5),
             instances: 512,
-            memory: 64 << 20,
+            memory: 512 << 20,
             idle_per_policy: 2 * cores,
             visits_per_policy: 8 * cores,
             state_wait: Duration::from_secs(1),

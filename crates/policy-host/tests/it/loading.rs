@@ -100,8 +100,8 @@ async fn a_memory_limit_that_the_module_starts_above_is_its_failure() {
     let mut source = runaway();
     source.limits.memory = 64 << 10;
     let fault = fault(&host, &source).await;
-    let too_small = matches!(fault, LoadFault::Trial { failure: PolicyFailure::Memory, .. });
-    assert!(too_small, "{}", said(&fault));
+    let too_small = matches!(fault, LoadFault::Trial { failure: PolicyFailure::Memory(_), .. });
+    assert!(too_small && said(&fault).contains("raise `memory_mb`"), "{}", said(&fault));
 }
 
 #[tokio::test]

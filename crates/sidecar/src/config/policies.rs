@@ -33,7 +33,8 @@ pub struct PolicyEntry {
     pub apps: Option<Vec<Arc<str>>>,
     /// Whether its instances are used again. Default: they are.
     pub isolation: Isolation,
-    /// What one decision may cost. Default 50 ms, 16 MiB (64 are the engine's most), 64 calls to imports.
+    /// What one decision may cost. Default 50 ms, 16 MiB (512 are the engine's most), 64 calls to imports,
+    /// 4,096 bytes of log.
     pub limits: VisitLimits,
     /// Every app of the file, for settings that name some.
     pub known_apps: Arc<[Arc<str>]>,
@@ -86,8 +87,9 @@ impl PolicyEntry {
             section.word("isolation", &[("warm", Isolation::Warm), ("fresh", Isolation::Fresh)]);
         let limits = VisitLimits {
             time: section.millis("time_ms", 50, 1..=10_000),
-            memory: section.size("memory_mb", 16, 1..=64) << 20,
+            memory: section.size("memory_mb", 16, 1..=512) << 20,
             host_calls: section.number("host_calls", 64, 1..=10_000),
+            log_bytes: section.size("log_bytes", 4_096, 0..=1 << 20),
             ..VisitLimits::default()
         };
         section.finish();
