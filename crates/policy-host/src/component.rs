@@ -26,9 +26,9 @@ pub(crate) struct Hooks {
 }
 
 /// An interface's name taken apart, such as `sendgate:policy/state@0.1.0`.
-struct InterfaceName<'a> {
-    package: &'a str,
-    interface: &'a str,
+pub(crate) struct InterfaceName<'a> {
+    pub(crate) package: &'a str,
+    pub(crate) interface: &'a str,
     version: &'a str,
 }
 
@@ -158,6 +158,7 @@ fn check_imports<'a>(
                     None => unknown.push(import.to_owned()),
                 }
             }
+            Some(name) if name.is_wasi() => {}
             _ if import.starts_with("wasi:") => wasi.push(import.to_owned()),
             _ => unknown.push(import.to_owned()),
         }
@@ -188,7 +189,7 @@ fn speaks_our_version(interface: &str) -> Result<(), LoadFault> {
 }
 
 impl<'a> InterfaceName<'a> {
-    fn of(name: &'a str) -> Option<Self> {
+    pub(crate) fn of(name: &'a str) -> Option<Self> {
         let (package, rest) = name.split_once('/')?;
         let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));
         Some(Self { package, interface, version })
@@ -196,6 +197,11 @@ impl<'a> InterfaceName<'a> {
 
     fn is_ours(&self) -> bool {
         self.package == PACKAGE
+    }
+
+    /// Whether it is of the WASI that is linked to nothing: any 0.2.
+    pub(crate) fn is_wasi(&self) -> bool {
+        self.package.starts_with("wasi:") && self.version.starts_with("0.2.")
     }
 }
 
@@ -272,8 +278,11 @@ mod tests {
     }
 
     #[test]
-    fn wasi_and_unknown_imports_are_refused_by_name() {
-        let wasi = ["wasi:cli/environment@0.2.3"];
+    fn another_wasi_than_0_2_and_unknown_imports_are_refused_by_name() {
+        let wasi = ["wasi:cli/environment@0.2.0", "wasi:io/streams@0.2.12"];
+        assert!(check_imports(wasi.into_iter(), Grants::default()).is_ok());
+
+        let wasi = ["wasi:cli/environment@0.3.0", "wasi:io/streams"];
         let fault = check_imports(wasi.into_iter(), Grants::default()).unwrap_err();
         assert!(matches!(&fault, LoadFault::Wasi(names) if names == &wasi), "{fault:?}");
 

@@ -77,12 +77,8 @@ pub enum LoadFault {
     /// It imports what it was not granted.
     #[error("the module imports {}", imports_to_grant(.0))]
     MissingGrants(Vec<MissingGrant>),
-    /// It imports WASI.
-    #[error(
-        "the module imports {}, and policies are given no WASI: build it for wasm32-unknown-unknown, or without the \
-         parts of its language's library that reach the system",
-        quoted(.0)
-    )]
+    /// It imports another WASI than 0.2.
+    #[error("the module imports {}, and of WASI only 0.2 is known here: build it for that", quoted(.0))]
     Wasi(Vec<String>),
     /// It imports what nobody offers.
     #[error("the module imports {}, which Sendgate does not offer", quoted(.0))]

@@ -102,12 +102,13 @@ mod tests {
 
     use super::{Cut, classify};
     use crate::visit::Visit;
-    use crate::{PolicyName, VisitLimits};
+    use crate::{Grants, PolicyName, VisitLimits};
 
     fn visit() -> Visit {
         let (name, limits) = (PolicyName::new("p"), VisitLimits::default());
         let ledger = Arc::new(MemoryLedger::default());
-        Visit::new(name, limits, Default::default(), ledger, Arc::default())
+        let grants = Grants::default();
+        Visit::new(name, limits, grants, Default::default(), ledger, Arc::default())
     }
 
     #[test]

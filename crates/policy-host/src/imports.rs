@@ -2,10 +2,13 @@
 
 mod charges;
 mod state;
+mod wasi;
 
 use message::{E164, facts};
 use wasmtime::Engine;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::{Component, HasSelf, Linker};
+
+pub(crate) use wasi::Ambient;
 
 use crate::bindings::{log, metrics, telecom, types};
 use crate::convert::number_facts;
@@ -13,8 +16,12 @@ use crate::redact::redacted;
 use crate::visit::Visit;
 use crate::{Grant, Grants};
 
-/// A linker that offers what `grants` allow, and nothing else.
-pub(crate) fn linker(engine: &Engine, grants: Grants) -> wasmtime::Result<Linker<Visit>> {
+/// A linker that offers what `grants` allow, and of WASI what `component` asks for, linked to nothing.
+pub(crate) fn linker(
+    engine: &Engine,
+    component: &Component,
+    grants: Grants,
+) -> wasmtime::Result<Linker<Visit>> {
     type Own = HasSelf<Visit>;
     let mut linker = Linker::new(engine);
     types::add_to_linker::<_, Own>(&mut linker, |visit| visit)?;
@@ -30,6 +37,7 @@ pub(crate) fn linker(engine: &Engine, grants: Grants) -> wasmtime::Result<Linker
     if grants.contains(Grant::Telecom) {
         telecom::add_to_linker::<_, Own>(&mut linker, |visit| visit)?;
     }
+    wasi::add_to_linker(engine, &mut linker, component)?;
     Ok(linker)
 }
 
@@ -37,8 +45,16 @@ impl types::Host for Visit {}
 
 impl log::Host for Visit {
     fn log(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+        self.say(level, &message);
+        Ok(())
+    }
+}
+
+impl Visit {
+    /// Writes a line to the host's log, as far as the allowance goes.
+    fn say(&mut self, level: log::Level, message: &str) {
         if self.take_log(message.len()) {
-            let (policy, line) = (&self.policy, redacted(&message, message.len()));
+            let (policy, line) = (&self.policy, redacted(message, message.len()));
             match level {
                 log::Level::Debug => tracing::debug!(policy.name = %policy, "{line}"),
                 log::Level::Info => tracing::info!(policy.name = %policy, "{line}"),
@@ -46,7 +62,6 @@ impl log::Host for Visit {
                 log::Level::Error => tracing::error!(policy.name = %policy, "{line}"),
             }
         }
-        Ok(())
     }
 }
 

@@ -89,8 +89,9 @@ impl Prepared {
     pub(crate) async fn instance(&self) -> Result<Instance, PolicyFailure> {
         let shared = &self.shared;
         let (ledger, counters) = (Arc::clone(&shared.ledger), Arc::clone(&shared.counters));
+        let (name, limits, grants) = (self.name.clone(), self.limits, self.grants);
         let times = (shared.tick, shared.state_wait);
-        let visit = Visit::new(self.name.clone(), self.limits, times, ledger, counters);
+        let visit = Visit::new(name, limits, grants, times, ledger, counters);
         let mut store = Store::new(&shared.engine, visit);
         store.limiter(|visit| &mut visit.meter);
         store.set_hostcall_fuel(HANDOVER_BYTES);

@@ -134,7 +134,7 @@ impl PolicyRuntime {
         let compiling = spawn_blocking(move || {
             let component = component::compile(&shared.engine, &module)?;
             let hooks = check_contract(&shared.engine, &component, grants)?;
-            let linker = imports::linker(&shared.engine, grants);
+            let linker = imports::linker(&shared.engine, &component, grants);
             let pre = linker.and_then(|linker| linker.instantiate_pre(&component));
             let linked = pre.and_then(|pre| GuestIndices::new(&pre).map(|indices| (pre, indices)));
             let (pre, indices) = linked.map_err(|error| LoadFault::Link(error.into()))?;

@@ -25,8 +25,11 @@ const KEEP_RESIDENT: usize = 1 << 20;
 const TABLE_KEEP_RESIDENT: usize = 64 << 10;
 /// Bytes of a fiber's stack: half for the guest, half for the host functions it calls.
 const FIBER_STACK: usize = 1 << 20;
-/// Core instances and tables for each component instance: its own, and those of the adapters around its imports.
-const CORE_PER_COMPONENT: u32 = 4;
+/// Most core instances of one component: its own, those of the adapters around its imports, and where a language's runtime
+/// is linked of many libraries, theirs. Python makes some 16.
+const CORE_PER_COMPONENT: u32 = 64;
+/// Most tables of one component. Each takes address space, but no memory before it is used.
+const TABLES_PER_COMPONENT: u32 = 8;
 
 /// What a [`PolicyRuntime`] is made with.
 #[derive(Clone, Debug)]
@@ -182,12 +185,14 @@ fn engine(options: &RuntimeOptions) -> Result<Engine, RuntimeError> {
 
 fn pool(options: &RuntimeOptions) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
-    let core = options.instances.saturating_mul(CORE_PER_COMPONENT);
+    let each = |most: u32| options.instances.saturating_mul(most);
     pool.total_component_instances(options.instances)
         .total_memories(options.instances)
         .total_stacks(options.instances)
-        .total_core_instances(core)
-        .total_tables(core)
+        .total_core_instances(each(CORE_PER_COMPONENT))
+        .max_core_instances_per_component(CORE_PER_COMPONENT)
+        .total_tables(each(TABLES_PER_COMPONENT))
+        .max_tables_per_component(TABLES_PER_COMPONENT)
         .table_elements(TABLE_ELEMENTS)
         .max_memory_size(options.memory);
     pool

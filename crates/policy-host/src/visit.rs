@@ -10,8 +10,9 @@ use message::{
 use crate::counters::Counters;
 use crate::failure::Cut;
 use crate::holds::Holds;
+use crate::imports::Ambient;
 use crate::memory::MemoryMeter;
-use crate::{LimitReport, PolicyName, VisitLimits};
+use crate::{Grants, LimitReport, PolicyName, VisitLimits};
 
 /// Fewest bytes that a log line takes of the allowance, whatever it says: the host writes more than the guest's words.
 const LOG_LINE_BYTES: usize = 64;
@@ -37,7 +38,9 @@ pub(crate) struct Visit {
     /// Absent while no message is at hand: in `describe` and `configure`.
     pub(crate) asking: Option<Asking>,
     pub(crate) spent: Spent,
-    limits: VisitLimits,
+    pub(crate) ambient: Ambient,
+    pub(crate) grants: Grants,
+    pub(crate) limits: VisitLimits,
     state_wait: Duration,
     tick: Duration,
 }
@@ -61,23 +64,38 @@ impl Visit {
     pub(crate) fn new(
         policy: PolicyName,
         limits: VisitLimits,
+        grants: Grants,
         (tick, state_wait): (Duration, Duration),
         ledger: Arc<dyn Ledger>,
         counters: Arc<Counters>,
     ) -> Self {
         let meter = MemoryMeter::new(limits.memory);
         let spent = Spent::nothing(&ledger);
-        Self { policy, ledger, counters, meter, asking: None, spent, limits, state_wait, tick }
+        Self {
+            policy,
+            ledger,
+            counters,
+            meter,
+            asking: None,
+            spent,
+            ambient: Ambient::default(),
+            grants,
+            limits,
+            state_wait,
+            tick,
+        }
     }
 
     /// Begins the next visit with everything unspent.
     pub(crate) fn begin(&mut self, asking: Option<Asking>) {
         self.asking = asking;
         self.spent = Spent::nothing(&self.ledger);
+        self.ambient = Ambient::default();
     }
 
     /// Ends the visit and says what it used.
     pub(crate) fn end(&mut self) -> Spent {
+        self.end_lines();
         self.asking = None;
         std::mem::replace(&mut self.spent, Spent::nothing(&self.ledger))
     }
@@ -186,13 +204,14 @@ mod tests {
     use store::MemoryLedger;
 
     use super::{LOG_LINE_BYTES, Visit};
-    use crate::{PolicyName, VisitLimits};
+    use crate::{Grants, PolicyName, VisitLimits};
 
     /// How many lines of `bytes` are written, and how many dropped, of a thousand.
     fn lines(bytes: usize) -> (usize, u32) {
         let limits = VisitLimits { log_bytes: 4_096, ..VisitLimits::default() };
         let (times, ledger) = (Default::default(), Arc::new(MemoryLedger::default()));
-        let mut visit = Visit::new(PolicyName::new("p"), limits, times, ledger, Arc::default());
+        let (name, grants) = (PolicyName::new("p"), Grants::default());
+        let mut visit = Visit::new(name, limits, grants, times, ledger, Arc::default());
         let written = (0..1_000).filter(|_| visit.take_log(bytes)).count();
         (written, visit.spent.log_dropped)
     }
