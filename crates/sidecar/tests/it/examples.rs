@@ -1,6 +1,7 @@
 //! The examples, as their READMEs tell to run them, against a sidecar with the repository's own configuration.
 
 mod install;
+mod languages;
 mod program;
 
 use plivo_sim::{PlivoSim, Queued, SimConfig};

@@ -36,9 +36,10 @@ pub(super) async fn installed(
         return folder;
     }
     let draft = examples.join(format!("{name}-{}", Uuid::new_v4()));
-    fs::create_dir_all(&draft).expect("a folder");
     for (file, text) in files.iter().zip(texts) {
-        fs::write(draft.join(file), text).expect("a file");
+        let path = draft.join(file);
+        fs::create_dir_all(path.parent().expect("a folder around it")).expect("a folder");
+        fs::write(path, text).expect("a file");
     }
     install(&draft).await;
     // Where another run was first, its folder is as good.

@@ -1,0 +1,178 @@
+//! Policies in other languages, built by the commands of their READMEs: each decides as its twin in Rust, and none
+//! finds anything of the machine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use plivo_sim::PlivoSim;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::install::{installed, source};
+use super::program::Program;
+use super::{at_home, plivo};
+use crate::harness::{Folder, PATIENCE, Sidecar, TO, module};
+
+const OTHER: &str = "+14155550199";
+const JAVASCRIPT: [&str; 7] = [
+    "README.md",
+    "package.json",
+    "package-lock.json",
+    "policy.js",
+    "sidecar.toml",
+    "wit/world.wit",
+    "wit/deps/policy.wit",
+];
+const PYTHON: [&str; 6] = [
+    "README.md",
+    "requirements.txt",
+    "policy.py",
+    "sidecar.toml",
+    "wit/world.wit",
+    "wit/deps/policy.wit",
+];
+
+/// A folder with the example `name`, built there by the commands that its README begins with.
+async fn built(name: &str, files: &[&str]) -> PathBuf {
+    installed(name, files, async |folder| {
+        let readme = source(&format!("examples/{name}/README.md"));
+        let block = readme.lines().skip_while(|line| !line.starts_with("    "));
+        let commands: Vec<&str> = block.map_while(|line| line.strip_prefix("    ")).collect();
+        assert!(!commands.is_empty(), "{name}/README.md does not begin with commands");
+        for command in &commands {
+            run(folder, command.split(" #").next().unwrap_or(command).trim()).await;
+        }
+        assert!(folder.join("introduction.wasm").is_file(), "{commands:?} build no module");
+    })
+    .await
+}
+
+async fn run(folder: &Path, command: &str) -> String {
+    let mut words = command.split(' ');
+    let program = words.next().expect("a program");
+    let program = match program.contains('/') {
+        true => Program::at(&folder.join(program), "the example's dependencies"),
+        false => Program::new(program, "Node.js 20 with npm, and Python 3.10 with venv"),
+    };
+    program.within(folder).args(&words.collect::<Vec<_>>()).run().await
+}
+
+/// A sidecar with the configuration of `example`, whose module is at `module`.
+async fn loaded(example: &str, module: &Path) -> (Sidecar, PlivoSim) {
+    let plivo = plivo().await;
+    let file = source(&format!("examples/{example}/sidecar.toml"));
+    let mut toml = at_home(&file, &plivo);
+    let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/compiled-policies");
+    for (theirs, ours) in
+        [("introduction.wasm", &*module.display().to_string()), ("compiled", cache)]
+    {
+        let theirs = format!("= \"{theirs}\"");
+        assert!(toml.contains(&theirs), "{theirs} is not in\n{toml}");
+        toml = toml.replace(&theirs, &format!("= \"{ours}\""));
+    }
+    // A large module is compiled here, at leisure, and is in the cache when the sidecar starts.
+    let folder = Folder::new();
+    let file = folder.write("sidecar.toml", &toml).display().to_string();
+    let sendgate = Program::at(Path::new(env!("CARGO_BIN_EXE_sendgate")), "cargo build");
+    sendgate.args(&["check", "--config", &file]).run().await;
+    (Sidecar::start_with(folder, &toml, &[]).await, plivo)
+}
+
+async fn post(sidecar: &Sidecar, path: &str, to: &str, intent: &str, text: &str) -> Value {
+    let message = json!({"to": to, "text": text, "intent": intent});
+    let request = sidecar.post(path).bearer("shop-token").header("prefer", "respond-async");
+    request.json(&message).answer().await.json()
+}
+
+/// What the policy of `example` says of one message after the other, and that it goes on from there.
+async fn introduces(example: &str, module: &Path) {
+    let (sidecar, plivo) = loaded(example, module).await;
+    let first = json!([{"key": "introduction.first", "value": "true"}]);
+    let missing = |words: &str| {
+        let detail = format!("the first message to a handset must hold {words}");
+        json!({"code": "introduction.missing", "detail": detail, "pointer": "/text"})
+    };
+    for (to, intent, text, says) in [
+        (TO, "otp", "Your code is 1234", json!([])),
+        (TO, "marketing", "Ten percent off", missing(r#""Acme" and "STOP""#)),
+        (TO, "marketing", "ACME: ten percent off", missing(r#""STOP""#)),
+        (TO, "marketing", "Acme: ten percent off. Reply stop to end", first),
+        (TO, "marketing", "Twenty percent off", json!([])),
+        (OTHER, "marketing", "Twenty percent off", missing(r#""Acme" and "STOP""#)),
+    ] {
+        let explained = post(&sidecar, "/v1/explain", to, intent, text).await;
+        let notes = &explained["policies"][0]["notes"];
+        let sent = post(&sidecar, "/v1/messages", to, intent, text).await;
+        let said = if sent["status"] == 422 { &sent["errors"][0] } else { notes };
+        assert_eq!(*said, says, "{example} of {text:?} to {to}:\n{explained:#}\n{sent:#}");
+    }
+    plivo.wait_for_sends(3, PATIENCE).await.expect("the three that pass are sent");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn the_javascript_policy_decides_as_its_readme_says() {
+    let folder = built("javascript-policy", &JAVASCRIPT).await;
+    introduces("javascript-policy", &folder.join("introduction.wasm")).await;
+}
+
+#[tokio::test]
+async fn the_python_policy_decides_as_its_readme_says() {
+    let folder = built("python-policy", &PYTHON).await;
+    introduces("python-policy", &folder.join("introduction.wasm")).await;
+}
+
+#[tokio::test]
+async fn their_twin_in_rust_decides_the_same() {
+    introduces("python-policy", &module("introduction")).await;
+}
+
+#[tokio::test]
+async fn a_policy_with_wasi_finds_nothing_of_the_machine() {
+    let folder = built("javascript-policy", &JAVASCRIPT).await;
+    let probe = folder.join(Uuid::new_v4().to_string());
+    fs::create_dir_all(probe.join("wit/deps")).expect("a folder");
+    for (file, text) in [
+        ("policy.js", include_str!("wasi/policy.js")),
+        ("wit/world.wit", include_str!("wasi/world.wit")),
+        ("wit/deps/policy.wit", &source("crates/policy-wit/wit/policy.wit")),
+    ] {
+        fs::write(probe.join(file), text).expect("a file");
+    }
+    let componentize = folder.join("node_modules/.bin/componentize-qjs").display().to_string();
+    let build = "--sync --opt-size --wit wit --world wasi --js policy.js --output wasi.wasm";
+    run(&probe, &format!("{componentize} {build}")).await;
+
+    let (sidecar, _plivo) = loaded("javascript-policy", &probe.join("wasi.wasm")).await;
+    let asked = post(&sidecar, "/v1/explain", TO, "otp", "hello").await;
+    let found = |key: &str| {
+        let notes = asked["policies"][0]["notes"].as_array().expect("notes");
+        let note = notes.iter().find(|note| note["key"] == key);
+        note.unwrap_or_else(|| panic!("{key} is not told: {asked:#}"))["value"].clone()
+    };
+    for (what, told) in [
+        ("environment", "[]"),
+        ("arguments", "[]"),
+        ("folder", "null"),
+        ("folders", "[]"),
+        ("input", r#"refused: {"tag":"closed"}"#),
+        ("socket", r#"refused: "access-denied""#),
+        ("clock", "0"),
+        ("date", "0"),
+        ("waited", "3600"),
+    ] {
+        assert_eq!(found(what), told, "{what}: {asked:#}");
+    }
+    assert!(found("random").as_str().is_some_and(|drawn| drawn.len() > 3), "{asked:#}");
+    let heard = |events: &[Value]| {
+        let printed = |event: &&Value| event.to_string().contains("asked about hello");
+        events.iter().find(printed).map(|_| ())
+    };
+    sidecar.log.wait_for("what it prints is in the log", heard).await.expect("it runs on");
+
+    let ended = post(&sidecar, "/v1/explain", TO, "otp", "exit").await;
+    assert_eq!(ended["problem"]["code"], "policy.module_failed", "{ended:#}");
+    let asked = post(&sidecar, "/v1/explain", TO, "otp", "hello").await;
+    assert_eq!(asked["verdict"], "accept", "after one that ended itself: {asked:#}");
+    sidecar.stop().await;
+}
