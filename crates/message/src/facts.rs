@@ -2,6 +2,8 @@
 //!
 //! The `…_fault` functions are pure: the host and the policies judge alike, whoever found the facts out.
 
+#[cfg(feature = "facts")]
+mod clocks;
 mod media_rules;
 mod rules;
 #[cfg(feature = "facts")]
@@ -11,6 +13,8 @@ mod zones;
 
 use crate::{Encoding, Segments};
 
+#[cfg(feature = "facts")]
+pub use clocks::offsets;
 pub use media_rules::{MediaRules, media_count_fault, media_faults};
 pub use rules::{
     DEFAULT_TYPES, number_faults, same_as_sender_fault, segments_fault, text_fault, type_fault,

@@ -45,15 +45,12 @@ pub(crate) fn read(
     policy: &PolicyName,
     returned: Result<wit::Decision, wit::PolicyError>,
 ) -> Result<Answer, PolicyFailure> {
-    let decision = returned.map_err(|error| PolicyFailure::Undecided {
-        kind: word(&error.kind),
-        detail: redacted(&error.detail, SENTENCE_BYTES),
-    })?;
-    if !matches!(decision.verdict, wit::Verdict::Reject(_)) {
-        few("notes", decision.notes.len())?;
+    let mut decision = returned.map_err(undecided)?;
+    if matches!(decision.verdict, wit::Verdict::Reject(_)) {
+        // A no stays a no, however much is said beside it.
+        decision.notes.truncate(ENTRIES);
     }
-    let notes = decision.notes.into_iter().take(ENTRIES).map(|each| note(policy, each));
-    let notes = notes.collect::<Result<_, _>>()?;
+    let notes = read_notes(policy, decision.notes)?;
     let verdict = match decision.verdict {
         wit::Verdict::Accept => AnswerVerdict::Accept,
         wit::Verdict::Amend(changes) => {
@@ -67,6 +64,30 @@ pub(crate) fn read(
         wit::Verdict::Reject(no) => AnswerVerdict::Reject(rejection(no)?),
     };
     Ok(Answer { verdict, notes })
+}
+
+/// Reads what `on-inbound` returned.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(crate) fn read_made(
+    policy: &PolicyName,
+    returned: Result<Vec<wit::Note>, wit::PolicyError>,
+) -> Result<Vec<Note>, PolicyFailure> {
+    read_notes(policy, returned.map_err(undecided)?)
+}
+
+fn read_notes(policy: &PolicyName, notes: Vec<wit::Note>) -> Result<Vec<Note>, PolicyFailure> {
+    few("notes", notes.len())?;
+    notes.into_iter().map(|each| note(policy, each)).collect()
+}
+
+fn undecided(error: wit::PolicyError) -> PolicyFailure {
+    PolicyFailure::Undecided {
+        kind: word(&error.kind),
+        detail: redacted(&error.detail, SENTENCE_BYTES),
+    }
 }
 
 /// A sentence for people, cut where it is too long.

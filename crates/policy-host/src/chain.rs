@@ -13,7 +13,7 @@ use crate::cleared::{Cleared, Explanation, NotCleared};
 use crate::{Generation, Policy};
 use passage::{Passage, Step, Stop};
 
-pub use afterwards::{Afterwards, Outcome};
+pub use afterwards::{Afterwards, Inbound, Outcome, Receipt};
 
 /// Policies in order. Never edited: a reload builds the next chain.
 pub struct PolicyChain {

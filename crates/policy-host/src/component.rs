@@ -23,6 +23,8 @@ const COMPONENT_LAYER: &[u8] = &[0x0d, 0, 1, 0];
 pub(crate) struct Hooks {
     pub(crate) on_outcome: Option<ComponentExportIndex>,
     pub(crate) on_delivery_report: Option<ComponentExportIndex>,
+    pub(crate) on_receipt: Option<ComponentExportIndex>,
+    pub(crate) on_inbound: Option<ComponentExportIndex>,
 }
 
 /// An interface's name taken apart, such as `sendgate:policy/state@0.1.0`.
@@ -71,6 +73,8 @@ pub(crate) fn check_contract(
     Ok(Hooks {
         on_outcome: hook("outcomes", "on-outcome")?,
         on_delivery_report: hook("reports", "on-delivery-report")?,
+        on_receipt: hook("receipts", "on-receipt")?,
+        on_inbound: hook("inbound", "on-inbound")?,
     })
 }
 

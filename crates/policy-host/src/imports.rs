@@ -4,17 +4,23 @@ mod charges;
 mod state;
 mod wasi;
 
-use message::{E164, facts};
+use std::time::Duration;
+
+use message::{E164, Timestamp, facts};
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 pub(crate) use wasi::Ambient;
 
-use crate::bindings::{log, metrics, telecom, types};
+use crate::bindings::{log, metrics, telecom, types, zones};
 use crate::convert::number_facts;
 use crate::redact::redacted;
 use crate::visit::Visit;
 use crate::{Grant, Grants};
+
+/// Most zones in one look, and how far it goes; the contract's numbers.
+const ZONES: usize = 64;
+const LONGEST_LOOK: Duration = Duration::from_secs(400 * 86_400);
 
 /// A linker that offers what `grants` allow, and of WASI what `component` asks for, linked to nothing.
 pub(crate) fn linker(
@@ -36,6 +42,9 @@ pub(crate) fn linker(
     }
     if grants.contains(Grant::Telecom) {
         telecom::add_to_linker::<_, Own>(&mut linker, |visit| visit)?;
+    }
+    if grants.contains(Grant::Zones) {
+        zones::add_to_linker::<_, Own>(&mut linker, |visit| visit)?;
     }
     wasi::add_to_linker(engine, &mut linker, component)?;
     Ok(linker)
@@ -80,5 +89,23 @@ impl telecom::Host for Visit {
         self.count_call()?;
         let number = E164::parse(&number, "").ok();
         Ok(number.map(|number| number_facts(facts::number(&number))))
+    }
+}
+
+impl zones::Host for Visit {
+    fn offsets(
+        &mut self,
+        names: Vec<String>,
+        from_ms: u64,
+        until_ms: u64,
+    ) -> wasmtime::Result<Vec<Vec<zones::Offset>>> {
+        self.count_call()?;
+        let (from, until) = (Timestamp(from_ms), Timestamp(until_ms));
+        let until = until.min(from.after(LONGEST_LOOK));
+        let of = |name: &String| {
+            let offsets = facts::offsets(name, from, until).into_iter();
+            offsets.map(|(since, seconds)| zones::Offset { since_ms: since.0, seconds }).collect()
+        };
+        Ok(names.iter().take(ZONES).map(of).collect())
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use thiserror::Error;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
-use wasmtime::component::{Instance as RawInstance, InstancePre};
+use wasmtime::component::{ComponentType, Instance as RawInstance, InstancePre, Lower};
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::bindings::{Guest, GuestIndices, types};
@@ -59,11 +59,41 @@ pub(crate) enum Unready {
     Unfit(Vec<Problem>),
 }
 
-/// What a policy may be told afterwards.
+/// The contract's `receipt`.
+#[derive(Clone, Debug, ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct WitReceipt<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) kind: types::Kind,
+    pub(crate) to: &'a str,
+    pub(crate) sender: types::SenderParam<'a>,
+    pub(crate) region: &'a str,
+    pub(crate) intent: &'a str,
+    pub(crate) state: &'a str,
+    #[component(name = "error-code")]
+    pub(crate) error_code: &'a str,
+    pub(crate) units: Option<u32>,
+    #[component(name = "total-rate")]
+    pub(crate) total_rate: &'a str,
+}
+
+/// The contract's `inbound-message`.
+#[derive(Clone, Debug, ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct WitInbound<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) sender: &'a str,
+    pub(crate) to: &'a str,
+    pub(crate) text: &'a str,
+}
+
+/// What a policy may be told besides being asked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Report<'a> {
     Outcome { outcome: &'a str },
     Delivery { state: &'a str, error_code: &'a str },
+    Receipt(&'a WitReceipt<'a>),
+    Inbound(&'a WitInbound<'a>),
 }
 
 impl Prepared {
@@ -151,14 +181,14 @@ impl Instance {
         self.end(checked)
     }
 
-    /// Tells of an outcome or a delivery report, where the policy wants to know.
+    /// Tells of `report`, where the policy wants to know.
     pub(crate) async fn tell(
         &mut self,
         hooks: &Hooks,
         report: Report<'_>,
         context: types::Context<'_>,
         asking: Asking,
-    ) -> (Result<(), PolicyFailure>, Spent) {
+    ) -> (Result<Result<Vec<types::Note>, types::PolicyError>, PolicyFailure>, Spent) {
         let id = asking.by.clone();
         self.begin(Some(asking));
         let told = self.call_hook(hooks, report, &id.0, context).await;
@@ -176,20 +206,38 @@ impl Instance {
         report: Report<'_>,
         id: &str,
         context: types::Context<'_>,
-    ) -> wasmtime::Result<()> {
+    ) -> wasmtime::Result<Result<Vec<types::Note>, types::PolicyError>> {
         type OnOutcome<'a> = (&'a str, &'a str, types::Context<'a>);
         type OnDelivery<'a> = (&'a str, &'a str, &'a str, types::Context<'a>);
-        match (report, &hooks.on_outcome, &hooks.on_delivery_report) {
-            (Report::Outcome { outcome }, Some(at), _) => {
-                let hook = self.raw.get_typed_func::<OnOutcome<'_>, ()>(&mut self.store, at)?;
-                hook.call_async(&mut self.store, (id, outcome, context)).await
+        type OnReceipt<'a> = (&'a WitReceipt<'a>, types::Context<'a>);
+        type OnInbound<'a> = (&'a WitInbound<'a>, types::Context<'a>);
+        type Taken = (Result<(), types::PolicyError>,);
+        type Made = (Result<Vec<types::Note>, types::PolicyError>,);
+        let store = &mut self.store;
+        match report {
+            Report::Outcome { outcome } => {
+                let Some(at) = &hooks.on_outcome else { return Ok(Ok(Vec::new())) };
+                let hook = self.raw.get_typed_func::<OnOutcome<'_>, ()>(&mut *store, at)?;
+                hook.call_async(store, (id, outcome, context)).await?;
             }
-            (Report::Delivery { state, error_code }, _, Some(at)) => {
-                let hook = self.raw.get_typed_func::<OnDelivery<'_>, ()>(&mut self.store, at)?;
-                hook.call_async(&mut self.store, (id, state, error_code, context)).await
+            Report::Delivery { state, error_code } => {
+                let Some(at) = &hooks.on_delivery_report else { return Ok(Ok(Vec::new())) };
+                let hook = self.raw.get_typed_func::<OnDelivery<'_>, ()>(&mut *store, at)?;
+                hook.call_async(store, (id, state, error_code, context)).await?;
             }
-            _ => Ok(()),
+            Report::Receipt(receipt) => {
+                let Some(at) = &hooks.on_receipt else { return Ok(Ok(Vec::new())) };
+                let hook = self.raw.get_typed_func::<OnReceipt<'_>, Taken>(&mut *store, at)?;
+                let taken = hook.call_async(store, (receipt, context)).await?.0;
+                return Ok(taken.map(|()| Vec::new()));
+            }
+            Report::Inbound(message) => {
+                let Some(at) = &hooks.on_inbound else { return Ok(Ok(Vec::new())) };
+                let hook = self.raw.get_typed_func::<OnInbound<'_>, Made>(&mut *store, at)?;
+                return Ok(hook.call_async(store, (message, context)).await?.0);
+            }
         }
+        Ok(Ok(Vec::new()))
     }
 
     fn begin(&mut self, asking: Option<Asking>) {

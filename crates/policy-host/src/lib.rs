@@ -38,7 +38,7 @@ mod source;
 mod spans;
 mod visit;
 
-pub use chain::{Afterwards, Candidate, Outcome, PolicyChain};
+pub use chain::{Afterwards, Candidate, Inbound, Outcome, PolicyChain, Receipt};
 pub use cleared::{Cleared, Explanation, NotCleared, NotClearedKind, Trail};
 pub use component::MODULE_BYTES;
 pub use counters::Counter;

@@ -94,13 +94,13 @@ impl Revision {
         }
     }
 
-    /// Tells of an outcome or a delivery report.
+    /// Tells of what came after a decision, or without one; what it makes of that are notes.
     pub(crate) async fn tell(
         &self,
         report: Report<'_>,
         context: types::Context<'_>,
         asking: Asking,
-    ) -> Visited<()> {
+    ) -> Visited<Result<Vec<types::Note>, types::PolicyError>> {
         let started = Instant::now();
         match self.enter().await {
             Ok((mut instance, _permit)) => {
@@ -121,6 +121,8 @@ impl Revision {
         match report {
             Report::Outcome { .. } => hooks.on_outcome.is_some(),
             Report::Delivery { .. } => hooks.on_delivery_report.is_some(),
+            Report::Receipt(_) => hooks.on_receipt.is_some(),
+            Report::Inbound(_) => hooks.on_inbound.is_some(),
         }
     }
 

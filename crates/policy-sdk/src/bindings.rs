@@ -33,3 +33,29 @@ pub mod reports {
         with: { "sendgate:policy/types@0.1.0": crate::bindings::sendgate::policy::types },
     });
 }
+
+/// The optional export `receipts` alone.
+pub mod receipts {
+    wit_bindgen::generate!({
+        path: "../policy-wit/wit",
+        inline: "package sendgate:sdk-receipts; world tell-receipts { export sendgate:policy/receipts@0.1.0; }",
+        pub_export_macro: true,
+        export_macro_name: "export_receipts",
+        default_bindings_module: "policy_sdk::bindings::receipts",
+        with: { "sendgate:policy/types@0.1.0": crate::bindings::sendgate::policy::types },
+        additional_derives: [Clone, PartialEq],
+    });
+}
+
+/// The optional export `inbound` alone.
+pub mod inbound {
+    wit_bindgen::generate!({
+        path: "../policy-wit/wit",
+        inline: "package sendgate:sdk-inbound; world tell-inbound { export sendgate:policy/inbound@0.1.0; }",
+        pub_export_macro: true,
+        export_macro_name: "export_inbound",
+        default_bindings_module: "policy_sdk::bindings::inbound",
+        with: { "sendgate:policy/types@0.1.0": crate::bindings::sendgate::policy::types },
+        additional_derives: [Clone, PartialEq],
+    });
+}

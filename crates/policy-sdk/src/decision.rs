@@ -30,7 +30,7 @@ impl Decision {
     /// Adds a remark that the app sees too, as a warning.
     #[must_use]
     pub fn warn(mut self, code: impl Into<String>, detail: impl Into<String>) -> Self {
-        self.notes.push(Note { key: code.into(), value: detail.into(), shown: true });
+        self.notes.push(Note::shown(code, detail));
         self
     }
 
@@ -141,6 +141,13 @@ impl Change {
     fn edit(mut self, edit: Edit) -> Self {
         self.edits.push(edit);
         self
+    }
+}
+
+impl Note {
+    /// A remark that whoever asked sees too.
+    pub fn shown(key: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { key: key.into(), value: value.into(), shown: true }
     }
 }
 

@@ -4,6 +4,8 @@
 ///
 /// - `outcomes`: the type implements [`Outcomes`](crate::Outcomes) too;
 /// - `reports`: the type implements [`Reports`](crate::Reports) too;
+/// - `receipts`: the type implements [`Receipts`](crate::Receipts) too;
+/// - `inbound`: the type implements [`Inbound`](crate::Inbound) too;
 /// - `log_panics`: the text of a panic goes to the log, which needs the grant `log`.
 ///
 /// Name and version in the manifest are the exporting crate's. Off wasm32 nothing is exported.
@@ -90,8 +92,34 @@ macro_rules! __also {
         #[cfg(target_arch = "wasm32")]
         $crate::bindings::reports::export_reports!($export with_types_in $crate::bindings::reports);
     };
+    (receipts, $export:ident, $slot:ident) => {
+        impl $crate::bindings::receipts::exports::sendgate::policy::receipts::Guest for $export {
+            fn on_receipt(
+                receipt: $crate::Receipt,
+                context: $crate::Context,
+            ) -> Result<(), $crate::PolicyError> {
+                $crate::guest::on_receipt(&$slot, &receipt, &context)
+            }
+        }
+
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::receipts::export_receipts!($export with_types_in $crate::bindings::receipts);
+    };
+    (inbound, $export:ident, $slot:ident) => {
+        impl $crate::bindings::inbound::exports::sendgate::policy::inbound::Guest for $export {
+            fn on_inbound(
+                message: $crate::InboundMessage,
+                context: $crate::Context,
+            ) -> Result<::std::vec::Vec<$crate::Note>, $crate::PolicyError> {
+                $crate::guest::on_inbound(&$slot, &message, &context)
+            }
+        }
+
+        #[cfg(target_arch = "wasm32")]
+        $crate::bindings::inbound::export_inbound!($export with_types_in $crate::bindings::inbound);
+    };
     (log_panics, $export:ident, $slot:ident) => {};
     ($other:ident, $export:ident, $slot:ident) => {
-        compile_error!("after the policy's type come only `outcomes`, `reports` and `log_panics`");
+        compile_error!("after the policy's type come only `outcomes`, `reports`, `receipts`, `inbound` and `log_panics`");
     };
 }

@@ -5,8 +5,8 @@ use std::thread::LocalKey;
 
 use crate::bindings::sendgate::policy::types;
 use crate::{
-    Context, Decision, Facts, Manifest, Outcomes, Policy, PolicyError, Problem, Reports, problem,
-    settings,
+    Context, Decision, Facts, Inbound, InboundMessage, Manifest, Note, Outcomes, Policy,
+    PolicyError, Problem, Receipt, Receipts, Reports, problem, settings,
 };
 
 /// Where an instance keeps its policy: settings are read once, not in every call.
@@ -48,7 +48,7 @@ pub fn check<P: Policy>(
 ) -> Result<Decision, PolicyError> {
     slot.with(|slot| match slot.get() {
         Some(policy) => policy.check(&message.into(), facts, context),
-        None => Err(PolicyError::new("not-configured", "configure has to be called before check")),
+        None => Err(not_configured()),
     })
 }
 
@@ -74,6 +74,42 @@ pub fn on_delivery_report<P: Reports>(
             policy.on_delivery_report(id, state, error_code, context);
         }
     });
+}
+
+/// The contract's `on-receipt`.
+///
+/// # Errors
+///
+/// The policy's own; `not-configured` where `configure` did not come first.
+pub fn on_receipt<P: Receipts>(
+    slot: &'static Slot<P>,
+    receipt: &Receipt,
+    context: &Context,
+) -> Result<(), PolicyError> {
+    slot.with(|slot| match slot.get() {
+        Some(policy) => policy.on_receipt(receipt, context),
+        None => Err(not_configured()),
+    })
+}
+
+/// The contract's `on-inbound`.
+///
+/// # Errors
+///
+/// The policy's own; `not-configured` where `configure` did not come first.
+pub fn on_inbound<P: Inbound>(
+    slot: &'static Slot<P>,
+    message: &InboundMessage,
+    context: &Context,
+) -> Result<Vec<Note>, PolicyError> {
+    slot.with(|slot| match slot.get() {
+        Some(policy) => policy.on_inbound(message, context),
+        None => Err(not_configured()),
+    })
+}
+
+fn not_configured() -> PolicyError {
+    PolicyError::new("not-configured", "configure has to be called first")
 }
 
 /// Writes the text of a panic to the log before the instance traps.

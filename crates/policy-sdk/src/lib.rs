@@ -36,8 +36,8 @@
 //!
 //! Built for `wasm32-unknown-unknown` that is a policy; built for any other target the same crate runs in plain unit
 //! tests, with [`testing`] in the place of the host. What a policy may do to the world outside it are free functions
-//! ([`state`], [`log`], [`metrics`], [`telecom`]); only those it calls are left in its module, so that the module's
-//! import list is the list of grants it needs. There is no clock but [`Context::now_ms`], and no randomness, file or
+//! ([`state`], [`log`], [`metrics`], [`telecom`], [`zones`]); only those it calls are left in its module, so that the
+//! module's import list is the list of grants it needs. There is no clock but [`Context::now_ms`], and no randomness, file or
 //! socket at all.
 //!
 //! The global allocator is the standard library's, which grows memory once or twice in an instance's `configure` and
@@ -61,9 +61,12 @@ pub mod state;
 pub mod telecom;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+pub mod zones;
 
 mod export;
 
+pub use bindings::inbound::exports::sendgate::policy::inbound::InboundMessage;
+pub use bindings::receipts::exports::sendgate::policy::receipts::Receipt;
 pub use bindings::sendgate::policy::types::{
     Change, Context, Decision, Edit, Encoding, Facts, Fault, Kind, Manifest, MediaFacts, Note,
     NumberFacts, NumberType, PolicyError, Problem, Rejection, Sender, TextFacts, Verdict,
@@ -71,4 +74,4 @@ pub use bindings::sendgate::policy::types::{
 pub use decision::{problem, reject};
 pub use mark::mark;
 pub use message::Message;
-pub use policy::{Outcomes, Policy, Reports};
+pub use policy::{Inbound, Outcomes, Policy, Receipts, Reports};

@@ -1,7 +1,9 @@
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::{Context, Decision, Facts, Message, PolicyError, Problem};
+use crate::{
+    Context, Decision, Facts, InboundMessage, Message, Note, PolicyError, Problem, Receipt,
+};
 
 /// A rule over messages, as the host loads it.
 ///
@@ -46,4 +48,28 @@ pub trait Outcomes: Policy {
 pub trait Reports: Policy {
     /// `state` is Plivo's word, such as `delivered`; `error_code` its code, such as `200`, or empty.
     fn on_delivery_report(&self, id: &str, state: &str, error_code: &str, context: &Context);
+}
+
+/// A policy that is told in full what became of a message: `export!(MyPolicy, receipts)`.
+pub trait Receipts: Policy {
+    /// Takes a delivery report, or the app's word that the recipient did what the message was for.
+    ///
+    /// # Errors
+    ///
+    /// It could not take it. That is logged; it is not told again.
+    fn on_receipt(&self, receipt: &Receipt, context: &Context) -> Result<(), PolicyError>;
+}
+
+/// A policy that is told of messages from handsets: `export!(MyPolicy, inbound)`.
+pub trait Inbound: Policy {
+    /// Takes one message, and says what it made of it.
+    ///
+    /// # Errors
+    ///
+    /// It could not take it now; it is told of it again where that can be.
+    fn on_inbound(
+        &self,
+        message: &InboundMessage,
+        context: &Context,
+    ) -> Result<Vec<Note>, PolicyError>;
 }

@@ -1,5 +1,5 @@
 //! The host's place in unit tests: messages to ask about, a clock to set, and fakes behind [`state`](crate::state),
-//! [`log`](crate::log), [`metrics`](crate::metrics) and [`telecom`](crate::telecom).
+//! [`log`](crate::log), [`metrics`](crate::metrics), [`telecom`](crate::telecom) and [`zones`](crate::zones).
 //!
 //! A test makes a [`Case`] and asks it. Everything is kept by thread, and a new `Case` forgets what came before.
 
@@ -7,11 +7,12 @@ mod case;
 pub(crate) mod fakes;
 mod limits;
 pub(crate) mod state;
+pub(crate) mod zones;
 
 use std::fmt::Write as _;
 
 use crate::{
-    Encoding, Facts, Kind, MediaFacts, Message, NumberFacts, NumberType, Sender, TextFacts,
+    Encoding, Facts, Kind, MediaFacts, Message, NumberFacts, NumberType, Receipt, Sender, TextFacts,
 };
 
 pub use case::Case;
@@ -41,6 +42,23 @@ pub fn sms() -> Message {
 /// The same with one picture.
 pub fn mms() -> Message {
     Message { kind: Kind::Mms, media_urls: vec!["https://cdn.example.com/a.jpg".into()], ..sms() }
+}
+
+/// Plivo's report that [`sms`] was delivered.
+pub fn receipt() -> Receipt {
+    let Message { id, kind, to, sender, intent, .. } = sms();
+    Receipt {
+        id,
+        kind,
+        to,
+        sender,
+        region: "US".into(),
+        intent,
+        state: "delivered".into(),
+        error_code: String::new(),
+        units: Some(1),
+        total_rate: "0.00500".into(),
+    }
 }
 
 /// What a host would find out about `message`, roughly: the number is a handset in the US, text in ASCII is GSM 03.38

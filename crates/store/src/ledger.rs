@@ -16,9 +16,9 @@ use message::{
     Taken, Timestamp,
 };
 
-use crate::DEFAULT_KEYS;
 use crate::expiring::Full;
 use crate::holds::{HoldKind, RestoredHold, SavedHold};
+use crate::{DEFAULT_KEYS, DEFAULT_VALUES};
 use limits::Limits;
 use reservations::Reservations;
 use values::Values;
@@ -27,7 +27,9 @@ pub(crate) use durable::{DurableLedger, KeptLedger, SavedValue, values};
 
 /// Most bytes in a key. Source: the contract (`policy.wit`, `state`).
 const KEY_BYTES: usize = 256;
-/// Longest that anything is kept, and longest period of a limit.
+/// Longest that anything is kept: what a person has said is to outlive every campaign.
+const KEPT: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
+/// Longest period of a limit.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// A [`Ledger`] that forgets everything when the process ends.
@@ -132,7 +134,8 @@ impl MemoryLedger {
 
 impl Default for MemoryLedger {
     fn default() -> Self {
-        Self::new(DEFAULT_KEYS)
+        // Opt-outs are values, of which there may be many.
+        Self { values: Mutex::new(Values::new(DEFAULT_VALUES)), ..Self::new(DEFAULT_KEYS) }
     }
 }
 
@@ -252,10 +255,10 @@ fn check_key(key: &str) -> Result<(), LedgerError> {
 }
 
 fn check_ttl(ttl: Duration) -> Result<(), LedgerError> {
-    if (Duration::from_millis(1)..=LONGEST).contains(&ttl) {
+    if (Duration::from_millis(1)..=KEPT).contains(&ttl) {
         return Ok(());
     }
-    Err(LedgerError::Invalid("a time to live is below a millisecond or above 366 days".into()))
+    Err(LedgerError::Invalid("a time to live is below a millisecond or above ten years".into()))
 }
 
 #[cfg(test)]

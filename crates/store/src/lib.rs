@@ -40,3 +40,5 @@ pub(crate) use content::Content;
 
 /// Most keys of each kind that the policies' memory keeps, unless said otherwise.
 pub const DEFAULT_KEYS: usize = 100_000;
+/// Most values and counters among them, likewise; an opt-out takes some 200 bytes.
+pub const DEFAULT_VALUES: usize = 1_000_000;

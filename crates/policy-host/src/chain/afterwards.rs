@@ -1,14 +1,14 @@
-//! Telling policies what became of a message.
+//! Telling policies what became of a message, and what handsets say.
 
-use message::{MessageId, Settlement, Timestamp};
+use message::{E164, Kind, MessageId, Note, Sender, Settlement, Timestamp, facts};
 use tracing::Instrument;
 
 use super::PolicyChain;
 use crate::bindings::types;
-use crate::instance::Report;
+use crate::instance::{Report, WitInbound, WitReceipt};
 use crate::revision::Revision;
 use crate::visit::Asking;
-use crate::{Mode, Policy, spans};
+use crate::{Mode, Policy, PolicyFailure, PolicyName, answer, spans};
 
 /// A message that went its way, as policies are told of it.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,38 @@ pub struct Afterwards<'a> {
     pub door: &'a str,
     /// The instant of the outcome or report.
     pub now: Timestamp,
+}
+
+/// A delivery report in full, or the app's word on what the recipient did.
+#[derive(Clone, Copy, Debug)]
+pub struct Receipt<'a> {
+    /// SMS or MMS.
+    pub kind: Kind,
+    /// The handset, where it is still known.
+    pub to: Option<&'a E164>,
+    /// Who it came from.
+    pub sender: &'a Sender,
+    /// The app's word for what it was.
+    pub intent: &'a str,
+    /// Plivo's word, such as `delivered`; or `converted`.
+    pub state: &'a str,
+    /// Plivo's error code, or nothing.
+    pub error_code: &'a str,
+    /// Parts that it was sent in, where Plivo told.
+    pub units: Option<u32>,
+    /// Price of one part in US dollars, in Plivo's words; empty where it did not tell.
+    pub total_rate: &'a str,
+}
+
+/// A message that a handset sent.
+#[derive(Clone, Copy)]
+pub struct Inbound<'a> {
+    /// The handset.
+    pub sender: &'a E164,
+    /// What it was sent to; nothing where it is meant for all senders.
+    pub to: &'a str,
+    /// What it says.
+    pub text: &'a str,
 }
 
 /// What became of a send.
@@ -62,33 +94,95 @@ impl PolicyChain {
         self.tell(about, Report::Delivery { state, error_code }).await;
     }
 
+    /// Tells every policy that wants to know of a delivery report in full, or that the recipient did what the message was
+    /// for. Otherwise as [`PolicyChain::tell_outcome`].
+    pub async fn tell_receipt(&self, about: Afterwards<'_>, receipt: Receipt<'_>) {
+        let region = receipt.to.map(|to| facts::number(to).region).unwrap_or_default();
+        let told = WitReceipt {
+            id: &about.id.0,
+            kind: match receipt.kind {
+                Kind::Sms => types::Kind::Sms,
+                Kind::Mms => types::Kind::Mms,
+            },
+            to: receipt.to.map(E164::as_str).unwrap_or_default(),
+            sender: types::SenderParam {
+                kind: receipt.sender.kind(),
+                value: receipt.sender.as_str(),
+            },
+            region: &region,
+            intent: receipt.intent,
+            state: receipt.state,
+            error_code: receipt.error_code,
+            units: receipt.units,
+            total_rate: receipt.total_rate,
+        };
+        self.tell(about, Report::Receipt(&told)).await;
+    }
+
+    /// Tells every policy that wants to hear from handsets, whichever apps it is asked about, and returns what they made of
+    /// it. What was made of it is kept when this returns.
+    ///
+    /// # Errors
+    ///
+    /// The first policy that could not take it, after all of them were told. Telling them again does no harm.
+    pub async fn tell_inbound(
+        &self,
+        about: Afterwards<'_>,
+        message: Inbound<'_>,
+    ) -> Result<Vec<Note>, (PolicyName, PolicyFailure)> {
+        let Inbound { sender, to, text } = message;
+        let told = WitInbound { id: &about.id.0, sender: sender.as_str(), to, text };
+        let report = Report::Inbound(&told);
+        let (mut made, mut failed) = (Vec::new(), None);
+        for policy in self.policies.iter().filter(|policy| policy.revision.wants(report)) {
+            let span = spans::report(&policy.revision, self.generation);
+            match tell_one(policy, &policy.revision, about, report).instrument(span).await {
+                Ok(notes) => made.extend(notes),
+                Err(failure) => {
+                    failed.get_or_insert((policy.name().clone(), failure));
+                }
+            }
+        }
+        failed.map_or(Ok(made), Err)
+    }
+
+    /// Whether any policy wants to hear from handsets.
+    pub fn hears_inbound(&self) -> bool {
+        self.policies.iter().any(|policy| policy.revision.prepared.hooks.on_inbound.is_some())
+    }
+
     async fn tell(&self, about: Afterwards<'_>, report: Report<'_>) {
         for policy in self.policies_for(about.app) {
             if policy.revision.wants(report) {
                 let span = spans::report(&policy.revision, self.generation);
-                tell_one(policy, &policy.revision, about, report).instrument(span).await;
+                // Its failure is in the log, and there is nobody else to tell.
+                drop(tell_one(policy, &policy.revision, about, report).instrument(span).await);
             }
         }
     }
 }
 
-async fn tell_one(policy: &Policy, revision: &Revision, about: Afterwards<'_>, report: Report<'_>) {
+async fn tell_one(
+    policy: &Policy,
+    revision: &Revision,
+    about: Afterwards<'_>,
+    report: Report<'_>,
+) -> Result<Vec<Note>, PolicyFailure> {
     let dry_run = policy.mode == Mode::Shadow;
     let asking = Asking { by: about.id.clone(), now: about.now, dry_run };
     let (app, door, now_ms) = (about.app, about.door, about.now.0);
     let context = types::Context { app, door, now_ms, dry_run };
     let visited = revision.tell(report, context, asking).await;
-    if let Err(failure) = &visited.returned {
+    let made = visited.returned.and_then(|made| answer::read_made(policy.name(), made));
+    if let Err(failure) = &made {
         let kind = failure.as_str();
         tracing::warn!(policy.name = %policy.name(), error.type = kind, "a policy failed to take a report");
     }
-    let Some(spent) = visited.spent else { return };
+    let Some(spent) = visited.spent else { return made };
     // No request is left that they could belong to.
-    let kept = match visited.returned {
-        Ok(()) => spent.holds.settle(Settlement::Keep).await,
-        Err(_) => spent.holds.settle(Settlement::GiveBack).await,
-    };
-    if let Err(error) = kept {
+    let settlement = if made.is_ok() { Settlement::Keep } else { Settlement::GiveBack };
+    if let Err(error) = spent.holds.settle(settlement).await {
         tracing::warn!(%error, "holds taken in a report could not be settled; they will expire");
     }
+    made
 }

@@ -16,8 +16,10 @@ use crate::visit::{Asking, Visit};
 pub(super) const KEY_BYTES: usize = 256;
 /// Most bytes of a value; the contract's number.
 const VALUE_BYTES: usize = 4_096;
-/// Longest life of an entry or reservation.
+/// Longest life of a reservation.
 const LONGEST_TTL: Duration = Duration::from_secs(31 * 86_400);
+/// Longest life of a value: an opt-out is to outlive every campaign. The contract's number.
+const LONGEST_VALUE: Duration = Duration::from_secs(10 * 366 * 86_400);
 
 type Answer<T> = wasmtime::Result<Result<T, StateError>>;
 
@@ -50,7 +52,14 @@ impl Host for Visit {
             let found = self.wait(ledger.get(owner.as_str(), &key, asking.now)).await?;
             return Ok(found.map(|found| !(if_absent && found.is_some())));
         }
-        let put = ledger.put(owner.as_str(), &key, value, ttl(ttl_ms), if_absent, asking.now);
+        let put = ledger.put(
+            owner.as_str(),
+            &key,
+            value,
+            ttl(ttl_ms, LONGEST_VALUE),
+            if_absent,
+            asking.now,
+        );
         self.wait(put).await
     }
 
@@ -64,7 +73,8 @@ impl Host for Visit {
             let found = self.wait(ledger.get(owner.as_str(), &key, asking.now)).await?;
             return Ok(found.and_then(counted).map(|sum| sum.saturating_add(delta)));
         }
-        let sum = ledger.increment(owner.as_str(), &key, delta, ttl(ttl_ms), asking.now);
+        let sum =
+            ledger.increment(owner.as_str(), &key, delta, ttl(ttl_ms, LONGEST_VALUE), asking.now);
         self.wait(sum).await
     }
 
@@ -78,7 +88,8 @@ impl Host for Visit {
         let held = if asking.dry_run {
             self.wait(ledger.holder(owner, key, asking.now)).await?
         } else {
-            let asked = ledger.reserve(owner, key, ttl(ttl_ms), &asking.by, asking.now);
+            let asked =
+                ledger.reserve(owner, key, ttl(ttl_ms, LONGEST_TTL), &asking.by, asking.now);
             self.wait(asked).await?.map(|reserved| match reserved {
                 Reserved::Yes(hold) => {
                     self.spent.holds.push(hold);
@@ -163,8 +174,8 @@ impl Visit {
 }
 
 /// The guest chose it, so it is bounded here.
-fn ttl(ms: u64) -> Duration {
-    Duration::from_millis(ms.max(1)).min(LONGEST_TTL)
+fn ttl(ms: u64, most: Duration) -> Duration {
+    Duration::from_millis(ms.max(1)).min(most)
 }
 
 /// The sum under a key: every ledger keeps it as decimal text.

@@ -14,6 +14,8 @@ pub enum Grant {
     Metrics,
     /// Classify other numbers: the import `telecom`.
     Telecom,
+    /// Know what clocks show: the import `zones`.
+    Zones,
     /// Change the message.
     Amend,
     /// Change whom the message goes to; needs [`Grant::Amend`] as well.
@@ -26,8 +28,15 @@ pub struct Grants(u8);
 
 impl Grant {
     /// Every grant.
-    pub const ALL: [Self; 6] =
-        [Self::State, Self::Log, Self::Metrics, Self::Telecom, Self::Amend, Self::AmendRecipient];
+    pub const ALL: [Self; 7] = [
+        Self::State,
+        Self::Log,
+        Self::Metrics,
+        Self::Telecom,
+        Self::Zones,
+        Self::Amend,
+        Self::AmendRecipient,
+    ];
 
     /// The configuration's word, such as `state` or `amend-recipient`.
     pub fn as_str(self) -> &'static str {
@@ -36,6 +45,7 @@ impl Grant {
             Self::Log => "log",
             Self::Metrics => "metrics",
             Self::Telecom => "telecom",
+            Self::Zones => "zones",
             Self::Amend => "amend",
             Self::AmendRecipient => "amend-recipient",
         }
@@ -48,7 +58,7 @@ impl Grant {
 
     /// The grant that the contract's interface `name` needs; interfaces and grants share their names.
     pub(crate) fn for_interface(name: &str) -> Option<Self> {
-        [Self::State, Self::Log, Self::Metrics, Self::Telecom]
+        [Self::State, Self::Log, Self::Metrics, Self::Telecom, Self::Zones]
             .into_iter()
             .find(|grant| grant.as_str() == name)
     }

@@ -1,7 +1,7 @@
 //! Policies that are told what became of a message.
 
-use message::{MessageId, Settlement};
-use policy_host::{Afterwards, Outcome, PolicyChain};
+use message::{E164, Kind, MessageId, Sender, Settlement};
+use policy_host::{Afterwards, Inbound, Outcome, PolicyChain, Receipt};
 
 use crate::host::{Host, country, policy, sms};
 
@@ -40,4 +40,52 @@ async fn a_policy_hears_only_of_its_own_apps() {
     let about = Afterwards { id: &id, app: "marketing", door: "messages", now: sms("x").now };
     chain.tell_outcome(about, Outcome::Accepted).await;
     assert_eq!(told(&chain, &id).await, "nothing kept");
+}
+
+#[tokio::test]
+async fn a_policy_hears_in_full_what_became_of_a_message() {
+    let host = Host::new();
+    let chain = host.chain(&[country(), policy("probe")]).await;
+    let to = E164::parse("+33612345678", "/to").unwrap();
+    let sender = Sender::parse("+14155551212", "/from").unwrap();
+    let id = MessageId("m1".into());
+    let about = Afterwards { id: &id, app: "billing", door: "messages", now: sms("x").now };
+    let receipt = Receipt {
+        kind: Kind::Sms,
+        to: Some(&to),
+        sender: &sender,
+        intent: "otp",
+        state: "undelivered",
+        error_code: "200",
+        units: Some(2),
+        total_rate: "0.00500",
+    };
+    chain.tell_receipt(about, receipt).await;
+    let heard = told(&chain, &MessageId("receipt-m1".into())).await;
+    assert_eq!(heard, "+336• +141• FR otp undelivered 200 Some(2) 0.00500");
+}
+
+#[tokio::test]
+async fn every_policy_hears_from_handsets_and_says_what_it_made_of_it() {
+    let host = Host::new();
+    let mut source = policy("probe");
+    source.apps = Some(vec!["billing".into()]);
+    let chain = host.chain(&[country(), source]).await;
+    assert!(chain.hears_inbound());
+    let sender = E164::parse("+14155550123", "/sender").unwrap();
+    let id = MessageId("in-1".into());
+    let about = Afterwards { id: &id, app: "", door: "callback", now: sms("x").now };
+    let says = |text| Inbound { sender: &sender, to: "12345", text };
+
+    let made = chain.tell_inbound(about, says("put k v 1000")).await.unwrap();
+    let made: Vec<_> =
+        made.iter().map(|note| (note.policy.as_str(), &*note.key, &*note.value)).collect();
+    assert_eq!(made, [("probe", "probe.heard", "true; to 12345; by \"\"")]);
+    let kept = chain.tell_inbound(about, says("get k")).await.unwrap();
+    assert_eq!(kept[0].value, "v; to 12345; by \"\"");
+
+    for (text, kind) in [("fail", "undecided"), ("panic", "trap")] {
+        let (policy, failure) = chain.tell_inbound(about, says(text)).await.unwrap_err();
+        assert_eq!((policy.as_str(), failure.as_str()), ("probe", kind), "{text}");
+    }
 }

@@ -142,6 +142,20 @@ async fn another_number_is_classified() {
 }
 
 #[tokio::test]
+async fn clocks_of_a_zone_are_told_with_their_changes() {
+    let host = Host::new();
+    let chain = probe(&host).await;
+    // 2026-03-01 and 2026-04-01; clocks in New York go forward on 2026-03-08 at 07:00 UTC.
+    let asked = "offsets America/New_York 1772323200000 1775001600000";
+    let said = "-18000 after 0 h; -14400 after 175 h";
+    assert_eq!(heard(&chain, asked).await, said);
+    assert_eq!(heard(&chain, "offsets nowhere 0 1").await, "");
+    // However far a guest asks to look, 400 days are looked at: both changes of one year.
+    let far = heard(&chain, "offsets America/New_York 1767225600000 9999999999999").await;
+    assert_eq!(far.split("; ").count(), 3, "{far}");
+}
+
+#[tokio::test]
 async fn without_the_grant_an_import_is_not_there() {
     let host = Host::new();
     let mut source = policy("probe");
@@ -150,5 +164,5 @@ async fn without_the_grant_an_import_is_not_there() {
     let policy_host::LoadFault::MissingGrants(missing) = error.fault else { panic!("{error:?}") };
     let mut grants: Vec<_> = missing.iter().map(|each| each.grant.as_str()).collect();
     grants.sort_unstable();
-    assert_eq!(grants, ["log", "metrics", "telecom"]);
+    assert_eq!(grants, ["log", "metrics", "telecom", "zones"]);
 }

@@ -1,5 +1,8 @@
 use super::{NOON_MS, fakes, listed};
-use crate::{Context, Decision, Facts, Message, Policy, PolicyError, Problem, settings};
+use crate::{
+    Context, Decision, Facts, Inbound, InboundMessage, Message, Note, Policy, PolicyError, Problem,
+    Receipt, Receipts, settings,
+};
 
 /// One configured policy, a clock, and the host's fakes.
 #[derive(Debug)]
@@ -90,6 +93,43 @@ impl<P: Policy> Case<P> {
             fakes::give_back();
         }
         decision
+    }
+
+    /// Tells the policy what became of a message.
+    ///
+    /// # Panics
+    ///
+    /// When the policy could not take it.
+    pub fn tell(&mut self, receipt: &Receipt)
+    where
+        P: Receipts,
+    {
+        fakes::begin(&receipt.id, self.context.now_ms);
+        if let Err(error) = self.policy.on_receipt(receipt, &self.context) {
+            panic!("the policy could not take it: {}: {}", error.kind, error.detail);
+        }
+    }
+
+    /// What the policy makes of a message from the handset `sender`, sent to `to`.
+    ///
+    /// # Panics
+    ///
+    /// When the policy could not take it.
+    pub fn hear(&mut self, sender: &str, to: &str, text: &str) -> Vec<Note>
+    where
+        P: Inbound,
+    {
+        let message = InboundMessage {
+            id: "in1".into(),
+            sender: sender.into(),
+            to: to.into(),
+            text: text.into(),
+        };
+        fakes::begin(&message.id, self.context.now_ms);
+        match self.policy.on_inbound(&message, &self.context) {
+            Ok(notes) => notes,
+            Err(error) => panic!("the policy could not take it: {}: {}", error.kind, error.detail),
+        }
     }
 
     /// Gives back what the last decision reserved and charged, as the host does when nothing was sent.

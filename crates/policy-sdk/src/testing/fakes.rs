@@ -29,16 +29,15 @@ pub(super) struct Fakes {
 /// What outlives a decision.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kept {
-    pub(super) values: HashMap<String, Expiring<Vec<u8>>>,
-    pub(super) sums: HashMap<String, Expiring<i64>>,
+    pub(super) values: HashMap<String, Expiring>,
     pub(super) reservations: HashMap<String, Holder>,
     pub(super) usage: HashMap<(String, String), Usage>,
 }
 
 /// A value until an instant.
 #[derive(Clone, Debug)]
-pub(super) struct Expiring<T> {
-    pub(super) value: T,
+pub(super) struct Expiring {
+    pub(super) value: Vec<u8>,
     pub(super) until_ms: u64,
 }
 

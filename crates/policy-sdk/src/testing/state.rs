@@ -51,11 +51,16 @@ pub fn increment(key: &str, delta: i64, ttl_ms: u64) -> Result<i64, StateError> 
     with(|fakes| {
         fakes.call(&[key])?;
         let now_ms = fakes.now_ms;
-        fakes.kept.sums.retain(|_, sum| sum.until_ms > now_ms);
-        let fresh = Expiring { value: 0, until_ms: now_ms.saturating_add(ttl_ms) };
-        let sum = fakes.kept.sums.entry(key.into()).or_insert(fresh);
-        sum.value = sum.value.saturating_add(delta);
-        Ok(sum.value)
+        let live = fakes.kept.values.get(key).filter(|entry| entry.until_ms > now_ms);
+        let (before, until_ms) = match live {
+            Some(entry) => (counted(&entry.value)?, entry.until_ms),
+            None => (0, now_ms.saturating_add(ttl_ms)),
+        };
+        let sum = before.saturating_add(delta);
+        // A counter is a value: the decimal text of its sum.
+        let entry = Expiring { value: sum.to_string().into_bytes(), until_ms };
+        fakes.kept.values.insert(key.into(), entry);
+        Ok(sum)
     })
 }
 
@@ -122,6 +127,11 @@ impl Fakes {
     }
 }
 
+fn counted(value: &[u8]) -> Result<i64, StateError> {
+    let number = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+    number.ok_or_else(|| invalid("the value under this key is not a counter"))
+}
+
 fn invalid(what: &str) -> StateError {
     StateError::Invalid(what.into())
 }
@@ -154,8 +164,11 @@ mod tests {
         assert_eq!(increment("k", 2, 100), Ok(2));
         at("m2", 99);
         assert_eq!(increment("k", 3, 100), Ok(5));
+        assert_eq!(get("k"), Ok(Some(b"5".to_vec())), "a counter is a value");
         at("m3", 100);
         assert_eq!(increment("k", 1, 100), Ok(1));
+        assert_eq!(put("k", b"many", 100, false), Ok(true));
+        assert!(matches!(increment("k", 1, 100), Err(StateError::Invalid(_))));
     }
 
     #[test]

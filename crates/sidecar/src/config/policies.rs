@@ -239,8 +239,8 @@ mod tests {
             (
                 "{own}grants = [\"stat\"]",
                 &[
-                    "7:11: policies[0].grants[0]: is none of \"state\", \"log\", \"metrics\", \"telecom\", \"amend\", \
-                     \"amend-recipient\"; did you mean `state`?",
+                    "7:11: policies[0].grants[0]: is none of \"state\", \"log\", \"metrics\", \"telecom\", \"zones\", \
+                     \"amend\", \"amend-recipient\"; did you mean `state`?",
                 ],
             ),
             (

@@ -8,7 +8,9 @@ use message::{Charge, LedgerError, LimitKind};
 const KEY_BYTES: usize = 256;
 /// Most bytes in a value. Source: the contract (`policy.wit`, `state`).
 const VALUE_BYTES: usize = 4_096;
-/// Longest that anything is kept, and longest period of a limit.
+/// Longest that anything is kept: what a person has said is to outlive every campaign.
+const KEPT: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
+/// Longest period of a limit.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// Most charges in one call.
 const CHARGES: usize = 64;
@@ -24,10 +26,10 @@ pub(super) fn check_value(value: &[u8]) -> Result<(), LedgerError> {
 }
 
 pub(super) fn check_ttl(ttl: Duration) -> Result<(), LedgerError> {
-    if (Duration::from_millis(1)..=LONGEST).contains(&ttl) {
+    if (Duration::from_millis(1)..=KEPT).contains(&ttl) {
         return Ok(());
     }
-    Err(LedgerError::Invalid("a time to live is below a millisecond or above 366 days".into()))
+    Err(LedgerError::Invalid("a time to live is below a millisecond or above ten years".into()))
 }
 
 /// Refuses what no limit can mean.

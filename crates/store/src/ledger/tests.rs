@@ -157,12 +157,12 @@ fn keys_values_and_times_out_of_bounds_are_invalid() {
     let ledger = MemoryLedger::default();
     let put =
         |key: &str, bytes, ttl| got(ledger.put("p", key, vec![0; bytes], ttl, false, at(0.0)));
-    assert_eq!(put(&"k".repeat(KEY_BYTES), 4_096, LONGEST), Ok(true));
+    assert_eq!(put(&"k".repeat(KEY_BYTES), 4_096, KEPT), Ok(true));
     for answer in [
         put(&"k".repeat(KEY_BYTES + 1), 1, secs(1.0)),
         put("k", 4_097, secs(1.0)),
         put("k", 1, Duration::ZERO),
-        put("k", 1, LONGEST + Duration::from_millis(1)),
+        put("k", 1, KEPT + Duration::from_millis(1)),
     ] {
         assert!(matches!(answer, Err(LedgerError::Invalid(_))), "{answer:?}");
     }

@@ -1,5 +1,5 @@
 use policy_sdk::state::{Charge, Gcra, LimitKind, Taken, Window};
-use policy_sdk::{PolicyError, log, metrics, state, telecom};
+use policy_sdk::{PolicyError, log, metrics, state, telecom, zones};
 
 /// Where what was told of message `id` is kept.
 pub(crate) fn told(id: &str) -> String {
@@ -49,6 +49,14 @@ pub(crate) fn make(words: &[&str]) -> Result<String, PolicyError> {
             None => "no number".into(),
             Some(facts) => format!("{} {:?}", facts.region, facts.number_type),
         },
+        ["offsets", zone, from_ms, until_ms] => {
+            let from_ms = number(from_ms);
+            let found = zones::offsets(&[zone.to_owned()], from_ms, number(until_ms));
+            let hours = |since_ms: u64| (since_ms - from_ms) / 3_600_000;
+            let each = found.iter().flatten();
+            let each = each.map(|o| format!("{} after {} h", o.seconds, hours(o.since_ms)));
+            each.collect::<Vec<_>>().join("; ")
+        }
         ["panic"] => panic!("as the message asks"),
         _ => "nothing".into(),
     })
@@ -147,6 +155,8 @@ mod tests {
                 ("count seen 2", "counted"),
                 ("classify +33612345678", "FR NumberType::FixedLineOrMobile"),
                 ("classify +1", "no number"),
+                ("offsets UTC 1000 2000", "0 after 0 h"),
+                ("offsets nowhere 1000 2000", ""),
             ],
         );
         assert_eq!(lines()[0].1, "two words");

@@ -8,8 +8,8 @@ mod call;
 use std::cell::Cell;
 
 use policy_sdk::{
-    Context, Decision, Facts, Message, Outcomes, Policy, PolicyError, Problem, Reports, export,
-    state,
+    Context, Decision, Facts, Inbound, InboundMessage, Message, Note, Outcomes, Policy,
+    PolicyError, Problem, Receipt, Receipts, Reports, export, state,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -61,12 +61,44 @@ impl Reports for Probe {
     }
 }
 
-export!(Probe, outcomes, reports, log_panics);
+impl Receipts for Probe {
+    /// Kept where `told receipt-ID` finds it.
+    fn on_receipt(&self, receipt: &Receipt, _: &Context) -> Result<(), PolicyError> {
+        let Receipt {
+            id, to, sender, region, intent, state, error_code, units, total_rate, ..
+        } = receipt;
+        let sender = &sender.value;
+        let said =
+            format!("{to} {sender} {region} {intent} {state} {error_code} {units:?} {total_rate}");
+        let key = call::told(&format!("receipt-{id}"));
+        state::put(&key, said.as_bytes(), MEMORY_MS, false)?;
+        Ok(())
+    }
+}
+
+impl Inbound for Probe {
+    /// Makes the call that the text names, and tells what it heard.
+    fn on_inbound(
+        &self,
+        message: &InboundMessage,
+        context: &Context,
+    ) -> Result<Vec<Note>, PolicyError> {
+        let words: Vec<&str> = message.text.split_whitespace().collect();
+        if words == ["fail"] {
+            return Err(PolicyError::new("as-told", "as the message asks"));
+        }
+        let answer = call::make(&words)?;
+        let said = format!("{answer}; to {}; by {:?}", message.to, context.app);
+        Ok(vec![Note::shown("probe.heard", said)])
+    }
+}
+
+export!(Probe, outcomes, reports, receipts, inbound, log_panics);
 
 #[cfg(test)]
 mod tests {
-    use policy_sdk::testing::{Case, sms};
-    use policy_sdk::{Message, Outcomes, Policy, Reports};
+    use policy_sdk::testing::{Case, receipt, sms};
+    use policy_sdk::{Message, Outcomes, Policy, Receipt, Reports};
 
     use super::{Probe, Settings};
 
@@ -82,6 +114,18 @@ mod tests {
 
         probe.on_delivery_report("m7", "undelivered", "200", &case.context);
         assert_eq!(case.check(&asked).noted("probe.answer"), Some("undelivered 200"));
+
+        case.tell(&Receipt { id: "m7".into(), ..receipt() });
+        let asked = Message { text: "told receipt-m7".into(), ..sms() };
+        let said = "+14155550123 +14155551212 US  delivered  Some(1) 0.00500";
+        assert_eq!(case.check(&asked).noted("probe.answer"), Some(said));
+    }
+
+    #[test]
+    fn it_does_what_a_handset_tells_it() {
+        let mut case = Case::<Probe>::new("{}");
+        let heard = case.hear("+14155550123", "12345", "put k v 1000");
+        assert_eq!(heard[0].value, "true; to 12345; by \"app\"");
     }
 
     #[test]
