@@ -1,0 +1,163 @@
+//! Nothing to those who said STOP.
+//!
+//! Opt-outs come from handsets (by Plivo, by an app, or by an operator's import) and from Plivo's reports. Each covers one
+//! sender, or the campaign that it belongs to. The latest word counts.
+
+mod list;
+mod settings;
+mod words;
+
+use std::collections::BTreeMap;
+
+use policy_sdk::{
+    Context, Decision, Facts, Inbound, InboundMessage, Message, Note, Policy, PolicyError, Problem,
+    Receipt, Receipts, export, reject, state,
+};
+
+pub use settings::Settings;
+
+use list::{Entry, Place, Source};
+use words::{Meaning, Words};
+
+/// Plivo's code for a recipient who has opted out ("Error codes").
+const OPTED_OUT: &str = "200";
+/// The group of all senders.
+const EVERYBODY: &str = "everybody";
+
+/// Keeps the list, and holds messages against it.
+#[derive(Debug)]
+pub struct Consent {
+    /// The campaign of each sender that has one.
+    campaigns: BTreeMap<String, String>,
+    words: Words,
+    confirmation_intents: Vec<String>,
+    confirmation_ms: u64,
+    exempt_intents: Vec<String>,
+    learn_from_reports: bool,
+    salt: String,
+}
+
+impl Policy for Consent {
+    type Settings = Settings;
+    const SUMMARY: &'static str = "Nothing to those who said STOP";
+    const BUCKETS: &'static [&'static str] = &[
+        "the latest word of each recipient to each sender or campaign, by mark, for ten years",
+        "one reservation for the confirmation of an opt-out",
+    ];
+
+    fn configure(settings: Settings) -> Result<Self, Vec<Problem>> {
+        settings.check()
+    }
+
+    fn check(
+        &self,
+        message: &Message,
+        _: &Facts,
+        context: &Context,
+    ) -> Result<Decision, PolicyError> {
+        if self.exempt_intents.contains(&message.intent) {
+            return Ok(Decision::accept());
+        }
+        let places = self.places(&message.sender.value, &message.to);
+        let Some((place, entry)) = latest(&places)?.filter(|(_, entry)| entry.out) else {
+            return Ok(Decision::accept());
+        };
+        let until_ms = entry.at_ms.saturating_add(self.confirmation_ms);
+        let confirms = self.confirmation_intents.contains(&message.intent)
+            && entry.source == Source::Handset
+            && context.now_ms < until_ms;
+        if confirms
+            && state::reserve(&place.confirmation(entry), self.confirmation_ms.max(1))?.is_none()
+        {
+            return Ok(
+                Decision::accept().note("optout.confirmation", "the one message that confirms it")
+            );
+        }
+        let detail = "the recipient has opted out of this sender's messages; do not send until they opt in again";
+        Ok(reject("optout.suppressed", detail).into())
+    }
+}
+
+impl Inbound for Consent {
+    fn on_inbound(
+        &self,
+        message: &InboundMessage,
+        context: &Context,
+    ) -> Result<Vec<Note>, PolicyError> {
+        let places = self.places(&message.to, &message.sender);
+        let Some(own) = places.first() else { return Ok(Vec::new()) };
+        let word = |out| Entry { out, source: Source::Handset, at_ms: context.now_ms };
+        Ok(match self.words.meaning(&message.text) {
+            None => Vec::new(),
+            Some(Meaning::Stop) => {
+                // Said again to one sender, it is confirmed no second time. Said to all, it may come after an opt-in to one.
+                let known = latest(&places)?.is_some_and(|(_, entry)| {
+                    entry.out && entry.source == Source::Handset && !message.to.is_empty()
+                });
+                if !known {
+                    own.write(word(true))?;
+                }
+                vec![Note::shown("optout.learned", "it gets no more messages from this sender")]
+            }
+            Some(Meaning::Start) => {
+                if latest(&places)?.is_some_and(|(_, entry)| entry.out) {
+                    own.write(word(false))?;
+                }
+                vec![Note::shown("optout.cleared", "it may get messages from this sender again")]
+            }
+            Some(Meaning::Review) => {
+                let detail = "it may mean an opt-out and is no keyword; have a person look at it";
+                vec![Note::shown("optout.review", detail)]
+            }
+        })
+    }
+}
+
+impl Receipts for Consent {
+    fn on_receipt(&self, receipt: &Receipt, context: &Context) -> Result<(), PolicyError> {
+        if !self.learn_from_reports || receipt.error_code != OPTED_OUT || receipt.to.is_empty() {
+            return Ok(());
+        }
+        let places = self.places(&receipt.sender.value, &receipt.to);
+        match (places.first(), latest(&places)?) {
+            (_, Some((_, entry))) if entry.out => Ok(()),
+            (Some(own), _) => {
+                Ok(own.write(Entry { out: true, source: Source::Report, at_ms: context.now_ms })?)
+            }
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+export!(Consent, receipts, inbound);
+
+impl Consent {
+    /// The places of `recipient` that count for `sender`, its own first; where that is nobody, the one for everybody.
+    fn places(&self, sender: &str, recipient: &str) -> Vec<Place> {
+        let place = |group: &str| Place::of(&self.salt, group, recipient);
+        let own = match self.campaigns.get(sender) {
+            Some(campaign) => Some(format!("campaign {campaign}")),
+            None if sender.is_empty() => None,
+            None => Some(format!("sender {sender}")),
+        };
+        own.iter().map(|group| place(group)).chain([place(EVERYBODY)]).collect()
+    }
+}
+
+/// The latest word at any of `places`; of two at one time, that against.
+fn latest(places: &[Place]) -> Result<Option<(&Place, Entry)>, PolicyError> {
+    let mut latest: Option<(&Place, Entry)> = None;
+    for place in places {
+        if let Some(entry) = place.read()? {
+            let newer =
+                |(_, known): &(&Place, Entry)| (entry.at_ms, entry.out) > (known.at_ms, known.out);
+            if latest.as_ref().is_none_or(newer) {
+                latest = Some((place, entry));
+            }
+        }
+    }
+    Ok(latest)
+}
+
+#[cfg(test)]
+mod tests;

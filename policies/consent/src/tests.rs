@@ -1,0 +1,143 @@
+use policy_sdk::testing::{Case, receipt, sms};
+use policy_sdk::{Message, Note, Receipt, Sender};
+
+use super::Consent;
+
+const HANDSET: &str = "+14155550123";
+const SENDER: &str = "+14155551212";
+const SIBLING: &str = "+14155551213";
+const CAMPAIGN: &str = r#"{"campaigns": {"promo": ["+14155551212", "+14155551213"]}}"#;
+
+fn from(sender: &str) -> Message {
+    Message { sender: Sender { kind: "number".into(), value: sender.into() }, ..sms() }
+}
+
+fn confirmation(id: &str) -> Message {
+    Message { id: id.into(), intent: "optout_confirmation".into(), ..sms() }
+}
+
+fn code(notes: &[Note]) -> &str {
+    assert!(notes.len() == 1 && notes[0].shown, "{notes:?}");
+    &notes[0].key
+}
+
+fn refused(case: &mut Case<Consent>, message: &Message) -> bool {
+    let decision = case.check(message);
+    let code = decision.refused_with();
+    assert!(matches!(code, None | Some("optout.suppressed")), "{decision:?}");
+    code.is_some()
+}
+
+#[test]
+fn who_said_stop_gets_nothing_from_that_sender_and_everything_from_another() {
+    let mut case = Case::<Consent>::new("{}");
+    assert!(!refused(&mut case, &sms()));
+    assert_eq!(code(&case.hear(HANDSET, SENDER, " stop ")), "optout.learned");
+    assert!(refused(&mut case, &sms()));
+    assert!(!refused(&mut case, &from(SIBLING)));
+    assert!(!refused(&mut case, &Message { to: "+14155550124".into(), ..sms() }));
+}
+
+#[test]
+fn an_opt_out_covers_its_campaign() {
+    let mut case = Case::<Consent>::new(CAMPAIGN);
+    case.hear(HANDSET, SENDER, "STOP");
+    assert!(refused(&mut case, &from(SIBLING)));
+    assert!(!refused(&mut case, &from("+14155551299")));
+    case.hear(HANDSET, SIBLING, "START");
+    assert!(!refused(&mut case, &sms()));
+}
+
+#[test]
+fn the_latest_word_counts() {
+    let mut case = Case::<Consent>::new("{}");
+    for (second, text, out) in
+        [(0, "STOP", true), (10, "UNSTOP", false), (20, "stop", true), (30, "Yes", false)]
+    {
+        case.at(second).hear(HANDSET, SENDER, text);
+        assert_eq!(refused(&mut case, &sms()), out, "{text}");
+    }
+}
+
+#[test]
+fn an_opt_out_from_everybody_holds_until_the_recipient_takes_one_sender_back() {
+    let mut case = Case::<Consent>::new("{}");
+    case.at(0).hear(HANDSET, "", "STOP");
+    assert!(refused(&mut case, &sms()) && refused(&mut case, &from(SIBLING)));
+    case.at(10).hear(HANDSET, SENDER, "START");
+    assert!(!refused(&mut case, &sms()) && refused(&mut case, &from(SIBLING)));
+    case.at(20).hear(HANDSET, "", "STOP");
+    assert!(refused(&mut case, &sms()));
+    case.at(30).hear(HANDSET, "", "START");
+    assert!(!refused(&mut case, &sms()) && !refused(&mut case, &from(SIBLING)));
+}
+
+#[test]
+fn a_sentence_is_flagged_and_nobody_is_suppressed() {
+    let mut case = Case::<Consent>::new("{}");
+    let notes = case.hear(HANDSET, SENDER, "Hey, can you stop texting me?");
+    assert_eq!(code(&notes), "optout.review");
+    assert!(case.hear(HANDSET, SENDER, "thank you").is_empty());
+    assert!(!refused(&mut case, &sms()));
+}
+
+#[test]
+fn one_confirmation_may_follow_within_five_minutes() {
+    let mut case = Case::<Consent>::new("{}");
+    case.at(0).hear(HANDSET, SENDER, "STOP");
+    assert!(refused(&mut case.at(100), &sms()), "only what confirms may follow");
+    assert!(!refused(case.at(200), &confirmation("m2")));
+    assert!(refused(case.at(201), &confirmation("m3")));
+    // Said again it is no second opt-out; after an opt-in it is.
+    case.at(202).hear(HANDSET, SENDER, "STOP");
+    assert!(refused(case.at(203), &confirmation("m4")));
+    case.at(210).hear(HANDSET, SENDER, "START");
+    case.at(220).hear(HANDSET, SENDER, "STOP");
+    assert!(!refused(case.at(230), &confirmation("m5")));
+}
+
+#[test]
+fn a_confirmation_that_was_not_sent_may_be_tried_again_and_none_comes_late() {
+    let mut case = Case::<Consent>::new("{}");
+    case.at(0).hear(HANDSET, SENDER, "STOP");
+    assert!(!refused(case.at(10), &confirmation("m2")));
+    case.nothing_was_sent();
+    assert!(!refused(case.at(299), &confirmation("m3")));
+    case.nothing_was_sent();
+    assert!(refused(case.at(300), &confirmation("m4")));
+}
+
+#[test]
+fn a_report_that_the_recipient_has_opted_out_is_an_opt_out_that_nothing_confirms() {
+    let opted_out =
+        || Receipt { state: "undelivered".into(), error_code: "200".into(), ..receipt() };
+    let mut case = Case::<Consent>::new("{}");
+    case.tell(&receipt());
+    assert!(!refused(&mut case, &sms()));
+    case.tell(&opted_out());
+    assert!(refused(&mut case, &sms()) && refused(&mut case, &confirmation("m2")));
+    assert!(!refused(&mut case, &from(SIBLING)));
+
+    let mut case = Case::<Consent>::new(r#"{"learn_from_reports": false}"#);
+    case.tell(&opted_out());
+    assert!(!refused(&mut case, &sms()));
+    let mut case = Case::<Consent>::new("{}");
+    case.tell(&Receipt { to: String::new(), ..opted_out() });
+    assert!(!refused(&mut case, &sms()));
+}
+
+#[test]
+fn an_exempt_intent_is_sent_all_the_same() {
+    let mut case = Case::<Consent>::new(r#"{"exempt_intents": ["security"]}"#);
+    case.hear(HANDSET, SENDER, "STOP");
+    let security = Message { intent: "security".into(), ..sms() };
+    assert!(!refused(&mut case, &security) && refused(&mut case, &sms()));
+}
+
+#[test]
+fn an_operators_own_words_take_the_place_of_the_others() {
+    let mut case = Case::<Consent>::new(r#"{"stop_words": ["Arrêt"], "start_words": ["oui"]}"#);
+    assert!(case.hear(HANDSET, SENDER, "QUIT").is_empty());
+    assert_eq!(code(&case.hear(HANDSET, SENDER, "ARRÊT!")), "optout.learned");
+    assert_eq!(code(&case.hear(HANDSET, SENDER, "Oui")), "optout.cleared");
+}
