@@ -4,6 +4,7 @@ mod asked;
 mod backlog;
 mod decide;
 mod filter;
+mod inbound;
 mod lookup;
 mod ready;
 mod refusal;
@@ -28,7 +29,7 @@ use crate::delivery::Delivery;
 use crate::in_force::InForce;
 use crate::relay::RelayTally;
 use crate::reload::ReloadStatus;
-use crate::reports::Tally;
+use crate::reports::{CallbackPlace, Tally};
 use crate::{gateway, policies};
 
 pub(crate) use self::backlog::Backlog;
@@ -47,6 +48,8 @@ pub(crate) struct Admin {
     pub(crate) backlog: Arc<Backlog>,
     pub(crate) reports: Arc<Tally>,
     pub(crate) relay: Arc<RelayTally>,
+    /// Where Plivo calls, where it does.
+    pub(crate) callbacks: Option<CallbackPlace>,
 }
 
 /// What was found or done, and how it is told.
@@ -65,7 +68,7 @@ impl Admin {
     }
 
     async fn take(&self, asked: Asked) -> Told {
-        let route = Route::of(asked.uri.path());
+        let route = Route::of(&asked.method, asked.uri.path());
         // Probes come with whatever Host the prober likes; everything else is also out of a web page's reach.
         if !route.is_probe() {
             gateway::same_place(&asked.uri, &asked.headers, &self.hosts).map_err(|why| {
@@ -75,6 +78,8 @@ impl Admin {
         route.takes(&asked.method)?;
         if route.changes() {
             asked.has_no_form()?;
+        }
+        if route.changes() || route == Route::InboundUrl {
             asked.is_from_operator(self.in_force.load().admin_token.as_ref())?;
         }
         match route {
@@ -87,6 +92,8 @@ impl Admin {
             Route::Cancel(id) => self.cancel(&id).await,
             Route::DeadEvents => self.dead_events(&asked).await,
             Route::Revive => self.revive(&asked).await,
+            Route::Inbound => self.inbound(&asked).await,
+            Route::InboundUrl => self.inbound_url(),
             Route::Unknown => Err(Refusal::NoSuchPath),
         }
     }

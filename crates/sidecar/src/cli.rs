@@ -43,6 +43,12 @@ pub enum Command {
         #[command(subcommand)]
         command: EventsCommand,
     },
+    /// Who takes no messages any more, as the policies in force are to know it.
+    Optouts {
+        /// What to do.
+        #[command(subcommand)]
+        command: OptoutsCommand,
+    },
 }
 
 /// What to do with messages.
@@ -118,6 +124,50 @@ pub enum EventsCommand {
         /// The app.
         #[arg(long, value_name = "NAME")]
         app: String,
+    },
+}
+
+/// What to do about opt-outs. All of it needs the admin token.
+#[derive(Debug, Subcommand)]
+pub enum OptoutsCommand {
+    /// A recipient takes no more messages.
+    Add {
+        /// The recipient, as +14155550123.
+        #[arg(value_name = "NUMBER")]
+        number: String,
+        /// From this sender, or its campaign; else from all.
+        #[arg(long, value_name = "SENDER")]
+        sender: Option<String>,
+        /// Where to ask.
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// A recipient takes messages again.
+    Remove {
+        /// The recipient, as +14155550123.
+        #[arg(value_name = "NUMBER")]
+        number: String,
+        /// From this sender, or its campaign; else from all.
+        #[arg(long, value_name = "SENDER")]
+        sender: Option<String>,
+        /// Where to ask.
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Many recipients take no more messages.
+    Import {
+        /// A file of lines NUMBER or NUMBER,SENDER; empty ones, and those that begin with #, are passed over.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Where to ask.
+        #[command(flatten)]
+        reach: Reach,
+    },
+    /// Print what the message URL of the account's numbers is set to at Plivo.
+    Url {
+        /// Where to ask.
+        #[command(flatten)]
+        reach: Reach,
     },
 }
 

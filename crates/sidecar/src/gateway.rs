@@ -17,6 +17,7 @@ mod route;
 mod send;
 pub(crate) mod shown;
 mod submission;
+mod told;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -141,6 +142,8 @@ impl Gateway {
             }
             Route::Messages => self.list(&call, request.uri().query().unwrap_or_default()).await,
             Route::Message(id) => self.message(&call, &id).await,
+            Route::Inbound => self.inbound(call, request).await,
+            Route::Converted(id) => self.converted(&call, &id).await,
             Route::Policies => Ok(lookup::policies(&call)),
             Route::Limits => Ok(lookup::limits(&call, self.store.key_retention())),
             Route::Events => self.events(&call, request.uri().query().unwrap_or_default()).await,

@@ -14,6 +14,7 @@ mod delivery;
 mod failure;
 mod gateway;
 mod in_force;
+mod inbound;
 mod listen;
 mod policies;
 mod record;

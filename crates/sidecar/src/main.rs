@@ -26,6 +26,9 @@ fn main() -> ExitCode {
         Command::Events { command } => {
             return end(messages::events(command, &environment), messages::Failure::exit_code);
         }
+        Command::Optouts { command } => {
+            return end(messages::optouts(command, &environment), messages::Failure::exit_code);
+        }
     };
     end(ended, Failure::exit_code)
 }

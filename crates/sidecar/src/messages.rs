@@ -1,9 +1,10 @@
-//! `sendgate messages` and `sendgate events`: what operators ask of a running sidecar, and tell it.
+//! `sendgate messages`, `sendgate events` and `sendgate optouts`: what operators ask of a running sidecar, and tell it.
 //!
 //! They speak HTTP to the admin listener, as anybody else may.
 
 mod call;
 mod failure;
+mod optouts;
 mod print;
 mod table;
 mod target;
@@ -19,6 +20,7 @@ use crate::cli::{EventsCommand, Form, MessagesCommand, Reach, Which};
 use crate::config::Environment;
 
 pub use self::failure::Failure;
+pub use self::optouts::optouts;
 
 /// Does what `command` says, and prints what came of it.
 ///
@@ -81,11 +83,12 @@ fn ask(
     path: &str,
 ) -> Result<Value, Failure> {
     let target = Target::of(reach, environment)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::System)?;
-    runtime.block_on(call::ask(&target, method, path))
+    runtime()?.block_on(call::ask(&target, method, path))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build().map_err(Failure::System)
 }
 
 fn listed(which: &Which, form: Form) -> Vec<(&'static str, String)> {

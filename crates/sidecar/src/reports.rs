@@ -18,9 +18,9 @@ mod tokens;
 
 use std::sync::Arc;
 
-use message::Timestamp;
-use policy_host::Afterwards;
-use store::{Record, Report, Reported, Status, Store, StoreError};
+use message::{E164, Timestamp};
+use policy_host::{Afterwards, Receipt};
+use store::{Record, Report, ReportFacts, Reported, Status, Store, StoreError};
 use tokio_util::task::TaskTracker;
 
 use crate::delivery::{Delivery, Word};
@@ -40,7 +40,8 @@ pub(crate) struct Reports {
 }
 
 impl Reports {
-    /// Writes a report on `record`'s message down; when this returns, it is on disk.
+    /// Writes a report on `record`'s message down; when this returns, it is on disk. `to` is the recipient as Plivo names it,
+    /// for where the record does not tell any more.
     ///
     /// # Errors
     ///
@@ -48,10 +49,11 @@ impl Reports {
     pub(crate) async fn take(
         &self,
         record: &Record,
+        to: Option<E164>,
         report: Report,
         now: Timestamp,
     ) -> Result<Reported, StoreError> {
-        let word = report.facts.status.clone();
+        let facts = report.facts.clone();
         let code = report.error_code.clone();
         let uuid = report.message_uuid.clone();
         let reported = self.store.report(&record.id, report, now).await?;
@@ -66,17 +68,37 @@ impl Reports {
         }
         if !reported.again && reported.before != reported.after {
             tracing::info!(message.id = %record.id, from = reported.before.as_str(), to = reported.after.as_str(), plivo.error_code = code.as_deref(), "a delivery report moved a message");
-            self.tell_policies(record, word, code.unwrap_or_default(), now);
+            self.tell_policies(record, to, facts, code.unwrap_or_default(), now);
         }
         Ok(reported)
     }
 
-    fn tell_policies(&self, record: &Record, word: String, code: String, now: Timestamp) {
+    fn tell_policies(
+        &self,
+        record: &Record,
+        to: Option<E164>,
+        facts: ReportFacts,
+        code: String,
+        now: Timestamp,
+    ) {
         let Some(chain) = self.delivery.account().chain.upgrade() else { return };
         let (id, app, door) = (record.id.clone(), record.app.clone(), record.door.clone());
+        let to = record.to.clone().or(to);
+        let (kind, sender, intent) = (record.kind, record.sender.clone(), record.intent.clone());
         self.in_flight.spawn(async move {
             let about = Afterwards { id: &id, app: &app, door: &door, now };
-            chain.tell_delivery_report(about, &word, &code).await;
+            chain.tell_delivery_report(about, &facts.status, &code).await;
+            let receipt = Receipt {
+                kind,
+                to: to.as_ref(),
+                sender: &sender,
+                intent: &intent,
+                state: &facts.status,
+                error_code: &code,
+                units: facts.units,
+                total_rate: facts.total_rate.as_deref().unwrap_or_default(),
+            };
+            chain.tell_receipt(about, receipt).await;
         });
     }
 }

@@ -157,6 +157,7 @@ impl Sidecar {
             backlog: Arc::default(),
             reports: Arc::clone(&tally),
             relay: relay.tally(),
+            callbacks: place.clone(),
         });
         let reloader = Reloader {
             path: path.to_owned(),

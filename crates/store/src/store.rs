@@ -13,8 +13,8 @@ use crate::idempotency::Claims;
 use crate::ledger::{DurableLedger, KeptLedger};
 use crate::sweep::LogEmptied;
 use crate::{
-    Keep, MemoryLedger, OpenError, Place, RETENTIONS, Secret, StoreError, StoreOptions, holds,
-    ledger,
+    Commit, Keep, MemoryLedger, OpenError, Place, RETENTIONS, Secret, StoreError, StoreOptions,
+    holds, ledger,
 };
 
 /// Everything that is kept: messages with their attempts and events, idempotency keys, and what policies remember.
@@ -84,6 +84,16 @@ impl Store {
     /// What policies remember.
     pub fn ledger(&self) -> Arc<dyn Ledger> {
         self.ledger.shared()
+    }
+
+    /// Ready when what policies remembered before now is on disk; it is written behind otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`]
+    pub fn remembered(&self) -> Commit<()> {
+        // Writes keep their order, so one that does nothing is enough.
+        self.database.write(|_| Ok(()))
     }
 
     /// Key of every hash here, to derive others from.

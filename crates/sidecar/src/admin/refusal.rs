@@ -30,12 +30,16 @@ pub(super) enum Refusal {
     /// Plivo has it, or its way has ended.
     Gone(Status),
     Store(StoreError),
+    /// This policy could not take what it was told.
+    PolicyFailed(String),
+    /// Plivo calls nowhere.
+    NoCallbacks,
 }
 
 impl Refusal {
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::NoSuchPath | Self::NoSuchMessage => StatusCode::NOT_FOUND,
+            Self::NoSuchPath | Self::NoSuchMessage | Self::NoCallbacks => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::OtherPlace(_) | Self::NoTokenConfigured => StatusCode::FORBIDDEN,
             Self::Form => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -44,7 +48,7 @@ impl Refusal {
             Self::NotHeld(_) | Self::TooLate | Self::UnderWay | Self::Gone(_) => {
                 StatusCode::CONFLICT
             }
-            Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) | Self::PolicyFailed(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -89,6 +93,8 @@ impl Refusal {
             Self::UnderWay => "message.under_way",
             Self::Gone(_) => "message.gone",
             Self::Store(_) => "spool.unavailable",
+            Self::PolicyFailed(_) => "policy.module_failed",
+            Self::NoCallbacks => "callbacks.not_configured",
         }
     }
 
@@ -129,6 +135,12 @@ impl Refusal {
                 format!("Plivo has the message already: it is {}", status.as_str())
             }
             Self::Store(err) => err.to_string(),
+            Self::PolicyFailed(policy) => {
+                format!("the policy `{policy}` could not take it; the sidecar's log has the reason")
+            }
+            Self::NoCallbacks => {
+                "Plivo cannot call this sidecar; set [listen] callbacks and callbacks_url".into()
+            }
         }
     }
 }

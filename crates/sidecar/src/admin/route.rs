@@ -5,7 +5,7 @@ use http::Method;
 use super::Refusal;
 
 /// Every path, for whoever asks for another.
-pub(super) const PATHS: [&str; 9] = [
+pub(super) const PATHS: [&str; 11] = [
     "GET /livez",
     "GET /readyz",
     "GET /policies",
@@ -15,6 +15,8 @@ pub(super) const PATHS: [&str; 9] = [
     "POST /messages/{id}/cancel",
     "GET /events/dead?app=&limit=",
     "POST /events/revive?app=",
+    "GET /inbound",
+    "POST /inbound?from=&to=&text=",
 ];
 
 /// What is asked for.
@@ -29,11 +31,14 @@ pub(super) enum Route {
     Cancel(String),
     DeadEvents,
     Revive,
+    Inbound,
+    /// Where Plivo brings what handsets say.
+    InboundUrl,
     Unknown,
 }
 
 impl Route {
-    pub(super) fn of(path: &str) -> Self {
+    pub(super) fn of(method: &Method, path: &str) -> Self {
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         match parts[..] {
             ["livez"] => Self::Live,
@@ -45,6 +50,8 @@ impl Route {
             ["messages", id, "cancel"] => Self::Cancel(id.to_owned()),
             ["events", "dead"] => Self::DeadEvents,
             ["events", "revive"] => Self::Revive,
+            ["inbound"] if method == Method::POST => Self::Inbound,
+            ["inbound"] => Self::InboundUrl,
             _ => Self::Unknown,
         }
     }
@@ -55,14 +62,18 @@ impl Route {
 
     /// Whether it changes anything, and so needs the operator's token.
     pub(super) fn changes(&self) -> bool {
-        matches!(self, Self::Release(_) | Self::Cancel(_) | Self::Revive)
+        matches!(self, Self::Release(_) | Self::Cancel(_) | Self::Revive | Self::Inbound)
     }
 
     /// # Errors
     ///
     /// The methods that it takes, where `method` is none of them.
     pub(super) fn takes(&self, method: &Method) -> Result<(), Refusal> {
-        let allow = if self.changes() { "POST" } else { "GET, HEAD" };
+        let allow = match self {
+            Self::Inbound | Self::InboundUrl => "GET, HEAD, POST",
+            _ if self.changes() => "POST",
+            _ => "GET, HEAD",
+        };
         let taken = allow.split(", ").any(|each| each == method.as_str());
         if taken || *self == Self::Unknown { Ok(()) } else { Err(Refusal::Method(allow)) }
     }
@@ -89,7 +100,7 @@ mod tests {
             ("//livez", Route::Unknown),
             ("/", Route::Unknown),
         ] {
-            assert_eq!(Route::of(path), route, "{path}");
+            assert_eq!(Route::of(&Method::GET, path), route, "{path}");
         }
     }
 
@@ -97,14 +108,14 @@ mod tests {
     fn what_changes_something_is_a_post_and_nothing_else_is() {
         for path in PATHS {
             let (method, path) = path.split_once(' ').unwrap();
-            let route = Route::of(path.split('?').next().unwrap());
+            let own: Method = method.parse().unwrap();
+            let route = Route::of(&own, path.split('?').next().unwrap());
             assert_ne!(route, Route::Unknown, "{path}");
             assert_eq!(route.changes(), method == "POST", "{path}");
-            let (own, other) = match method {
-                "POST" => (Method::POST, Method::GET),
-                _ => (Method::GET, Method::POST),
-            };
-            assert!(route.takes(&own).is_ok() && route.takes(&other).is_err(), "{path}");
+            let other = if method == "POST" { Method::GET } else { Method::POST };
+            let both = path.starts_with("/inbound");
+            assert!(route.takes(&own).is_ok(), "{path}");
+            assert_eq!(route.takes(&other).is_ok(), both, "{path}");
         }
     }
 }

@@ -102,7 +102,7 @@ impl Gateway {
     }
 
     /// A message of this app, by our id or by Plivo's.
-    async fn own(&self, call: &Call, id: &str) -> Result<Record, Refusal> {
+    pub(super) async fn own(&self, call: &Call, id: &str) -> Result<Record, Refusal> {
         let app = &call.app.name;
         let found = match self.store.get(Some(app), &MessageId(id.into())).await {
             Ok(None) => self.store.find_by_uuid(app, id).await,

@@ -49,6 +49,10 @@ pub(crate) struct Order {
     pub(crate) dedup: Option<At<String>>,
     pub(crate) dedup_key: Option<At<String>>,
     pub(crate) tags: Vec<(String, String)>,
+    /// Where the recipient's clock is.
+    pub(crate) recipient_tz: Option<At<String>>,
+    /// Whose doing has the app send it.
+    pub(crate) end_user_ip: Option<At<String>>,
     /// Media are asked for by the door itself.
     pub(crate) media_required: bool,
     /// Text is asked for by the door itself, media or not.
@@ -95,6 +99,8 @@ impl Order {
         order.dedup = member(&mut fields, "dedup");
         order.dedup_key = member(&mut fields, "dedup_key");
         order.tags = fields.pairs("tags");
+        order.recipient_tz = member(&mut fields, "recipient_tz");
+        order.end_user_ip = member(&mut fields, "end_user_ip");
         (order.unknown, order.faults) = fields.finish();
         Ok(order)
     }

@@ -12,6 +12,8 @@ pub(crate) enum Route {
     Explain,
     Messages,
     Message(String),
+    Converted(String),
+    Inbound,
     Policies,
     Limits,
     Events,
@@ -29,13 +31,15 @@ impl Route {
             "/v1/policies" => return Self::Policies,
             "/v1/limits" => return Self::Limits,
             "/v1/events" => return Self::Events,
+            "/v1/inbound" => return Self::Inbound,
             "/mms/send" => return Self::Send(Door::Seed),
             _ => {}
         }
-        if let Some(id) =
-            path.strip_prefix("/v1/messages/").filter(|id| !id.is_empty() && !id.contains('/'))
-        {
-            return Self::Message(id.to_owned());
+        let of_message = path.strip_prefix("/v1/messages/").unwrap_or_default();
+        match of_message.split_once('/') {
+            None if !of_message.is_empty() => return Self::Message(of_message.to_owned()),
+            Some((id, "converted")) if !id.is_empty() => return Self::Converted(id.to_owned()),
+            _ => {}
         }
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         match segments.as_slice() {
@@ -54,6 +58,8 @@ impl Route {
             Self::Explain => "/v1/explain",
             Self::Messages => "/v1/messages",
             Self::Message(_) => "/v1/messages/{id}",
+            Self::Converted(_) => "/v1/messages/{id}/converted",
+            Self::Inbound => "/v1/inbound",
             Self::Policies => "/v1/policies",
             Self::Limits => "/v1/limits",
             Self::Events => "/v1/events",
@@ -85,7 +91,9 @@ impl Route {
     /// `http.method_not_allowed` with the methods that this route takes.
     pub(crate) fn takes(&self, method: &Method) -> Result<(), Plain> {
         let (allowed, names): (&[Method], _) = match self {
-            Self::Send(_) | Self::Explain => (&[Method::POST], "POST"),
+            Self::Send(_) | Self::Explain | Self::Converted(_) | Self::Inbound => {
+                (&[Method::POST], "POST")
+            }
             Self::Messages | Self::PlivoMessages(_) => {
                 (&[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST")
             }
@@ -122,6 +130,8 @@ mod tests {
         for path in [
             "/v1/messages/",
             "/v1/messages/a/b",
+            "/v1/messages//converted",
+            "/v1/messages/a/converted/",
             "/V1/messages",
             "/",
             "/v1/numbers",

@@ -3,6 +3,7 @@
 //! What stands here can never be right as written, whatever the policies say (the 400s). What an operator may choose is
 //! the policies' part; its faults are only added where the request is refused anyway, so that nobody mends in rounds.
 
+mod labels;
 mod schedule;
 mod sender;
 mod shared;

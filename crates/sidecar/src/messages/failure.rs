@@ -37,6 +37,19 @@ pub enum Failure {
         "the admin token holds a space, a line break or another character outside visible ASCII"
     )]
     Token,
+    /// The list that is to be imported.
+    #[error("{path}: {detail}")]
+    List {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// No policy in force keeps opt-outs, or by other words.
+    #[error(
+        "no policy in force took {0:?}; `consent` does, where its `stop_words` and `start_words` have it"
+    )]
+    NobodyHears(String),
     /// Nobody listens there.
     #[error(
         "no sidecar answers at {place}: {source}; is it running, and is this its admin listener?"
@@ -82,6 +95,7 @@ impl Failure {
             | Self::Admin(_)
             | Self::TokenFile { .. }
             | Self::Token
+            | Self::List { .. }
             | Self::Refused { status: 400, .. } => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }

@@ -3,10 +3,12 @@
 //! Source: Plivo's "Message Status Callbacks", and a real sample that lacks `Sequence` and the times. So names are read
 //! in any case, what is missing is missing, what is unknown is left, and what cannot be meant is as if it were missing.
 
+use message::{E164, MessageId};
 use store::{Report, ReportFacts};
 use url::form_urlencoded;
 
 use super::{codes, state};
+use crate::inbound::Inbound;
 
 /// Most bytes of a body.
 pub(super) const MOST_BYTES: usize = 65_536;
@@ -45,6 +47,9 @@ pub(super) enum FormError {
     /// No state.
     #[error("the report has no Status")]
     NoStatus,
+    /// No handset, or nothing that it was sent to.
+    #[error("the inbound message has no From that is a number, or no To")]
+    NoMessage,
 }
 
 impl Form {
@@ -107,6 +112,34 @@ impl Form {
         to.is_none_or(|to| to == digits)
     }
 
+    /// The recipient that it names, where that is a number.
+    pub(super) fn to(&self) -> Option<E164> {
+        number(self.get("To")?)
+    }
+
+    /// The message from a handset that it is, and Plivo's id of it.
+    ///
+    /// # Errors
+    ///
+    /// [`FormError::NoMessage`].
+    pub(super) fn inbound(&self) -> Result<Inbound, FormError> {
+        let from = self.get("From").and_then(number).ok_or(FormError::NoMessage)?;
+        let to = self.get("To").ok_or(FormError::NoMessage)?;
+        // Short codes have up to eight digits (`message::Sender`).
+        let to = match number(to).filter(|to| to.digits().len() > 8) {
+            Some(number) => number.as_str().to_owned(),
+            None => to.to_owned(),
+        };
+        let text = self.params.iter().find(|(key, _)| key.eq_ignore_ascii_case("Text"));
+        let text = text.map(|(_, text)| text.clone()).unwrap_or_default();
+        let mut inbound =
+            Inbound::read(from.as_str(), Some(&to), text).map_err(|_| FormError::NoMessage)?;
+        if let Some(uuid) = self.word("MessageUUID", MOST_UUID) {
+            inbound.id = MessageId(uuid.into());
+        }
+        Ok(inbound)
+    }
+
     /// A value that is there.
     fn get(&self, name: &str) -> Option<&str> {
         let mut values = self.params.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
@@ -133,6 +166,12 @@ impl Form {
             .map_or(text, |(whole, rest)| if rest.bytes().all(|b| b == b'0') { whole } else { "" });
         whole.parse().ok()
     }
+}
+
+/// A number as Plivo writes it, which is without its plus.
+pub(super) fn number(word: &str) -> Option<E164> {
+    let digits = word.strip_prefix('+').unwrap_or(word);
+    E164::parse(&format!("+{digits}"), "").ok()
 }
 
 #[cfg(test)]
@@ -218,6 +257,20 @@ mod tests {
             let report = report(body);
             let read = (report.facts.units, report.sequence, report.message_uuid, report.facts.mcc);
             assert_eq!(read, (None, 0, None, None), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_message_from_a_handset_is_read_and_what_is_none_is_told() {
+        let read = |body: &str| Form::read(body.as_bytes()).unwrap().inbound();
+        let inbound =
+            read("From=14155550123&To=14155551212&Text=STOP&Type=sms&MessageUUID=u9").unwrap();
+        assert_eq!(&*inbound.id.0, "u9");
+        assert_eq!(inbound.to().unwrap().as_str(), "+14155551212");
+        let to_short_code = read("From=%2B14155550123&To=24273").unwrap();
+        assert_eq!(to_short_code.to().unwrap().kind(), "short-code");
+        for body in ["", "From=14155550123", "From=ACME&To=14155551212&Text=x", "To=14155551212"] {
+            assert_eq!(read(body).err(), Some(FormError::NoMessage), "{body}");
         }
     }
 

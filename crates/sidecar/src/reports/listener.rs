@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Body;
@@ -89,19 +90,11 @@ impl ReportListener {
         B: Body<Data = Bytes> + Unpin,
     {
         let (parts, body) = request.into_parts();
+        if let Some(token) = self.place.read_inbound(parts.uri.path()) {
+            return self.hear(&parts, body, self.place.is_inbound(token)).await;
+        }
         let called = self.place.read(parts.uri.path()).ok_or(Refused::NoSuchPath)?;
-        if parts.method != Method::POST {
-            return Err(Refused::Method);
-        }
-        if body.size_hint().lower() > form::MOST_BYTES as u64 {
-            return Err(Refused::TooLarge);
-        }
-        // Before a byte of the body is read: who does not know the token costs nothing.
-        if !self.place.is_ours(&called) {
-            return Err(Refused::Forged);
-        }
-        let bytes = timeout(BODY, read(body)).await.unwrap_or(Err(Refused::Unreadable))?;
-        let form = Form::read(&bytes).map_err(|_| Refused::Unreadable)?;
+        let form = form_of(&parts, body, self.place.is_ours(&called)).await?;
         let nonce = self.verify(&parts.headers, &self.place.signed_url(&called), &form)?;
         if self.nonces.has(nonce, Instant::now()) {
             return Ok(Came::Replayed);
@@ -120,13 +113,33 @@ impl ReportListener {
         if record.to.as_ref().map(E164::digits).is_some_and(|digits| !form.is_to(digits)) {
             tracing::warn!(message.id = %record.id, "a report names another recipient than its message has");
         }
-        let taken = self.reports.take(&record, report, now()).await;
+        let taken = self.reports.take(&record, form.to(), report, now()).await;
         let reported = taken.map_err(|err| {
             tracing::error!(message.id = %record.id, error = %err, "a report could not be written down");
             Refused::Unwritten
         })?;
         self.nonces.put(nonce, Instant::now());
         Ok(if reported.again { Came::Again } else { Came::Taken })
+    }
+
+    /// Takes a message from a handset: 2xx comes once every policy that wants to hear has taken it.
+    async fn hear<B>(&self, parts: &Parts, body: B, is_ours: bool) -> Result<Came, Refused>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let form = form_of(parts, body, is_ours).await?;
+        let nonce = self.verify(&parts.headers, &self.place.inbound_url(), &form)?;
+        if self.nonces.has(nonce, Instant::now()) {
+            return Ok(Came::Replayed);
+        }
+        let inbound = form.inbound().map_err(|_| Refused::Unreadable)?;
+        Span::current().record("sendgate.message.id", &*inbound.id.0);
+        let chain = self.reports.delivery.account().chain.upgrade().ok_or(Refused::Unwritten)?;
+        let told = inbound.tell(&chain, &self.reports.store, "", "callback").await;
+        // Plivo brings it again.
+        told.map_err(|_| Refused::Unwritten)?;
+        self.nonces.put(nonce, Instant::now());
+        Ok(Came::Heard)
     }
 
     /// Checks the signature, and returns the nonce under it.
@@ -196,6 +209,24 @@ impl Refused {
             Self::Unwritten => Came::Unwritten,
         }
     }
+}
+
+/// The form in a body; who does not know the token has not a byte of it read.
+async fn form_of<B>(parts: &Parts, body: B, is_ours: bool) -> Result<Form, Refused>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    if parts.method != Method::POST {
+        return Err(Refused::Method);
+    }
+    if body.size_hint().lower() > form::MOST_BYTES as u64 {
+        return Err(Refused::TooLarge);
+    }
+    if !is_ours {
+        return Err(Refused::Forged);
+    }
+    let bytes = timeout(BODY, read(body)).await.unwrap_or(Err(Refused::Unreadable))?;
+    Form::read(&bytes).map_err(|_| Refused::Unreadable)
 }
 
 /// The body, at most as long as a report may be.

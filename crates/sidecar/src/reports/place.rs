@@ -8,6 +8,8 @@ use subtle::ConstantTimeEq as _;
 
 /// What every path begins with.
 const PREFIX: &str = "/callbacks/plivo/";
+/// What the path of inbound messages goes on with; no message has that id and one part less.
+const INBOUND: &str = "inbound/";
 /// Bytes of a token: 128 bits, which nobody guesses.
 const TOKEN: usize = 16;
 /// Longest id in a path, in characters; ours have 36.
@@ -48,12 +50,35 @@ impl CallbackPlace {
         format!("{}{PREFIX}{message}/{attempt}/{token}", self.base)
     }
 
+    /// Where Plivo is to bring what handsets send: the message URL of a number there.
+    pub(crate) fn inbound_url(&self) -> String {
+        format!("{}{PREFIX}{INBOUND}{}", self.base, self.inbound_token())
+    }
+
+    /// The token of a path of that form; whether it is ours only [`CallbackPlace::is_inbound`] tells.
+    pub(super) fn read_inbound<'a>(&self, path: &'a str) -> Option<&'a str> {
+        self.below(path)?.strip_prefix(INBOUND).filter(|token| !token.contains('/'))
+    }
+
+    /// Whether we made this token; takes the same time whatever it is.
+    pub(super) fn is_inbound(&self, token: &str) -> bool {
+        self.inbound_token().as_bytes().ct_eq(token.as_bytes()).into()
+    }
+
+    fn inbound_token(&self) -> String {
+        let hash = self.key.hash(&[b"inbound"]);
+        BASE64_URL_SAFE_NO_PAD.encode(&hash[..TOKEN])
+    }
+
+    /// What comes after the prefix of ours, which a proxy may have left a path before.
+    fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
+        path.strip_prefix(PREFIX)
+            .or_else(|| path.strip_prefix(self.base_path.as_str())?.strip_prefix(PREFIX))
+    }
+
     /// What a path says; none where it does not have the form.
     pub(super) fn read<'a>(&self, path: &'a str) -> Option<Called<'a>> {
-        let rest = path
-            .strip_prefix(PREFIX)
-            .or_else(|| path.strip_prefix(self.base_path.as_str())?.strip_prefix(PREFIX))?;
-        let mut parts = rest.split('/');
+        let mut parts = self.below(path)?.split('/');
         let (message, attempt, token) = (parts.next()?, parts.next()?, parts.next()?);
         let plain = message.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let attempt: u32 = attempt.parse().ok()?;
@@ -139,6 +164,20 @@ mod tests {
         }
         let stranger = CallbackPlace::new("https://a.example", &Secret::from_words(b"others"));
         assert!(!stranger.is_ours(&stranger.read(path).unwrap()));
+    }
+
+    #[test]
+    fn inbound_messages_have_one_place_that_only_its_token_opens() {
+        let place = place("https://example.com/sms");
+        let url = place.inbound_url();
+        assert!(url.starts_with("https://example.com/sms/callbacks/plivo/inbound/"), "{url}");
+        for path in [path_of(&url), path_of(&url).strip_prefix("/sms").unwrap()] {
+            assert!(place.is_inbound(place.read_inbound(path).unwrap()), "{path}");
+            assert_eq!(place.read(path), None);
+        }
+        assert!(!place.is_inbound("") && !place.is_inbound(&"A".repeat(22)));
+        let report = place.url(&id(), 1);
+        assert_eq!(place.read_inbound(path_of(&report)), None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, field};
 
-use super::{AuthTokens, Reports, codes, spans, state};
+use super::{AuthTokens, Reports, codes, form, spans, state};
 use crate::config::Looks;
 use crate::delivery::{ALLOWED, State};
 
@@ -218,7 +218,8 @@ async fn asked(reports: &Reports, record: &Record) -> Asked {
     };
     if let Some(found) = found {
         span.record("plivo.status", field::display(state::kept(&found.message_state)));
-        if let Err(err) = reports.take(record, report(found, uuid), now()).await {
+        let to = form::number(&found.to_number);
+        if let Err(err) = reports.take(record, to, report(found, uuid), now()).await {
             tracing::warn!(message.id = %record.id, error = %err, "what Plivo said of a message could not be written \
              down");
             return Asked::Unwritten;

@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 pub(crate) enum Came {
     /// Written down.
     Taken,
+    /// A message from a handset, which the policies were told of.
+    Heard,
     /// It says what an earlier one said.
     Again,
     /// Its nonce was seen before.
@@ -30,8 +32,9 @@ pub(crate) enum Came {
 pub(crate) struct Tally([AtomicU64; Came::ALL.len()]);
 
 impl Came {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Taken,
+        Self::Heard,
         Self::Again,
         Self::Replayed,
         Self::Forgotten,
@@ -45,6 +48,7 @@ impl Came {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Taken => "taken",
+            Self::Heard => "heard",
             Self::Again => "again",
             Self::Replayed => "replayed",
             Self::Forgotten => "forgotten",
@@ -84,6 +88,6 @@ mod tests {
         let shown = tally.shown();
         let counts: Vec<u64> =
             Came::ALL.iter().filter_map(|came| shown[came.as_str()].as_u64()).collect();
-        assert_eq!(counts, [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(counts, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
     }
 }

@@ -9,15 +9,9 @@ use uuid::Uuid;
 
 use super::super::faults::Faults;
 use super::super::order::{At, Order};
-use super::{change, schedule, sender};
+use super::{change, labels, schedule, sender};
 use crate::config::{App, Plivo};
 
-/// Most labels of one message.
-const TAGS: usize = 16;
-/// Most bytes of a label's key.
-const TAG_KEY_BYTES: usize = 64;
-/// Most bytes of a label's value.
-const TAG_BYTES: usize = 256;
 /// Most bytes of an app's own key for repeats.
 const DEDUP_KEY_BYTES: usize = 255;
 /// Most characters of a medium's id. Plivo's own are UUIDs of 36; it publishes no form, so this is a bound of ours.
@@ -68,7 +62,6 @@ impl Shared {
         }
         kind_fits(order, has_media, faults);
         let intent = intent(order, app, faults);
-        labels_fit(order, faults);
         Self {
             sender,
             text,
@@ -79,7 +72,7 @@ impl Shared {
             not_before: schedule::not_before(order.not_before.as_ref(), now, faults),
             callback_url: callback(order, faults),
             dedup: dedup(order, faults),
-            tags: order.tags.clone(),
+            tags: labels::of(order, now, faults),
             changes,
         }
     }
@@ -149,19 +142,6 @@ fn intent(order: &Order, app: &App, faults: &mut Faults) -> String {
         faults.push(Fault::new("/intent", "body.bad_intent", detail));
     }
     intent
-}
-
-fn labels_fit(order: &Order, faults: &mut Faults) {
-    if order.tags.len() > TAGS
-        || order
-            .tags
-            .iter()
-            .any(|(key, value)| key.len() > TAG_KEY_BYTES || value.len() > TAG_BYTES)
-    {
-        let detail =
-            "takes at most 16 labels, with keys of at most 64 bytes and values of at most 256";
-        faults.push(Fault::new("/tags", "body.too_many_tags", detail));
-    }
 }
 
 fn media(order: &Order, faults: &mut Faults, changes: &mut Vec<Change>) -> Vec<MediaUrl> {

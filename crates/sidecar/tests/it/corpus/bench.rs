@@ -7,8 +7,9 @@ use std::time::Duration;
 use message::facts::survey;
 use message::{Dedup, E164, Message, MessageId, Sender, Settlement, Timestamp};
 use policy_host::{
-    Candidate, Cleared, Grant, Grants, LimitReport, NotCleared, NotClearedKind, PolicyChain,
-    PolicyName, PolicyRuntime, PolicySource, RuntimeOptions, VisitLimits,
+    Afterwards, Candidate, Cleared, Grant, Grants, Inbound, LimitReport, NotCleared,
+    NotClearedKind, PolicyChain, PolicyName, PolicyRuntime, PolicySource, Receipt, RuntimeOptions,
+    VisitLimits,
 };
 use serde_json::Value;
 use store::MemoryLedger;
@@ -28,9 +29,14 @@ pub(super) struct Bench {
 /// A message in the corpus's words; what it does not say is the reference message.
 #[derive(Clone)]
 pub(super) struct Draft {
+    pub(super) app: &'static str,
     pub(super) to: String,
+    pub(super) sender: String,
     pub(super) text: String,
+    pub(super) intent: &'static str,
+    pub(super) ttl_s: Option<u32>,
     pub(super) dedup: Dedup,
+    pub(super) tags: Vec<(String, String)>,
 }
 
 /// A message that went through, not settled yet.
@@ -75,8 +81,42 @@ impl Bench {
     pub(super) async fn ask_at(&self, draft: &Draft, now: Timestamp) -> Result<Passed, Refused> {
         let message = draft.message();
         let facts = survey(&message, Vec::new()).unwrap_or_else(|faults| panic!("{faults:?}"));
-        let candidate = Candidate { message, facts, app: "demo".into(), door: "messages", now };
+        let candidate = Candidate { message, facts, app: draft.app.into(), door: "messages", now };
         self.chain.clear(candidate).await.map(Passed).map_err(|stopped| Refused::of(*stopped))
+    }
+
+    /// The codes of what the policies make of a message from the handset `sender` at `second`.
+    pub(super) async fn hear(
+        &self,
+        sender: &str,
+        to: &str,
+        text: &str,
+        second: f64,
+    ) -> Vec<String> {
+        let sender = E164::parse(sender, "/from").expect("a number");
+        let id = MessageId("inbound".into());
+        let now = Timestamp(NOON_MS).after(Duration::from_secs_f64(second));
+        let about = Afterwards { id: &id, app: "", door: "callback", now };
+        let told = self.chain.tell_inbound(about, Inbound { sender: &sender, to, text }).await;
+        let made = told.unwrap_or_else(|(policy, failure)| panic!("{policy}: {failure}"));
+        made.into_iter().map(|note| note.key).collect()
+    }
+
+    /// The recipient of `passed` did what it was for.
+    pub(super) async fn converted(&self, passed: &Message, app: &str, second: f64) {
+        let now = Timestamp(NOON_MS).after(Duration::from_secs_f64(second));
+        let about = Afterwards { id: &passed.id, app, door: "messages", now };
+        let receipt = Receipt {
+            kind: passed.kind(),
+            to: Some(&passed.to),
+            sender: &passed.sender,
+            intent: &passed.intent,
+            state: "converted",
+            error_code: "",
+            units: None,
+            total_rate: "",
+        };
+        self.chain.tell_receipt(about, receipt).await;
     }
 
     /// `count` messages at `second`, all of them sent.
@@ -95,23 +135,32 @@ impl Bench {
 
 impl Draft {
     pub(super) fn to(to: &str) -> Self {
-        Self { to: to.to_owned(), text: "code 1234".to_owned(), dedup: Dedup::Content }
+        Self {
+            app: "demo",
+            to: to.to_owned(),
+            sender: SENDER.to_owned(),
+            text: "code 1234".to_owned(),
+            intent: "",
+            ttl_s: None,
+            dedup: Dedup::Content,
+            tags: Vec::new(),
+        }
     }
 
     fn message(&self) -> Message {
         Message {
             id: MessageId(Uuid::now_v7().to_string().into()),
             to: E164::parse(&self.to, "/to").expect("a number"),
-            sender: Sender::parse(SENDER, "/from").expect("a sender"),
+            sender: Sender::parse(&self.sender, "/from").expect("a sender"),
             text: self.text.clone(),
             media_urls: Vec::new(),
             media_ids: Vec::new(),
-            intent: String::new(),
-            ttl_s: None,
+            intent: self.intent.to_owned(),
+            ttl_s: self.ttl_s,
             not_before: None,
             callback_url: None,
             dedup: self.dedup.clone(),
-            tags: Vec::new(),
+            tags: self.tags.clone(),
         }
     }
 }
@@ -152,7 +201,7 @@ fn sources(policies: &[(&str, Value)]) -> Vec<PolicySource> {
         let bytes = fs::read(module(name)).expect("a module");
         let mut source = PolicySource::new(PolicyName::new(*name), bytes);
         source.settings = settings.clone();
-        source.grants = [Grant::State, Grant::Amend].into_iter().collect::<Grants>();
+        source.grants = [Grant::State, Grant::Amend, Grant::Zones].into_iter().collect::<Grants>();
         // What is tested is the verdict, on a machine that may be busy with other tests.
         source.limits = VisitLimits { time: Duration::from_secs(5), ..VisitLimits::default() };
         source

@@ -48,8 +48,8 @@ pub(super) fn status(code: &str) -> u16 {
         _ => match code.split('.').next().unwrap_or_default() {
             "body" | "phone" | "url" | "text" | "media" | "ttl" | "idem" => 400,
             "auth" => 401,
-            "country" | "trial" | "http" => 403,
-            "throttle" => 429,
+            "country" | "trial" | "http" | "optout" => 403,
+            "throttle" | "fraud" => 429,
             other => panic!("{other} has no status in the reference table"),
         },
     }

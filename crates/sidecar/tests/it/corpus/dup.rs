@@ -198,5 +198,5 @@ fn refused(answer: &Answer, code: &str) -> Result<(), String> {
 fn draft(request: &Value) -> Draft {
     let text = |name: &str| request[name].as_str().expect("text").to_owned();
     let dedup = if request["dedup"] == "off" { Dedup::Off } else { Dedup::Content };
-    Draft { to: text("to"), text: text("text"), dedup }
+    Draft { text: text("text"), dedup, ..Draft::to(&text("to")) }
 }

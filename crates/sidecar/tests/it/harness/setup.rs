@@ -119,8 +119,9 @@ impl Policy {
     pub(crate) fn new(name: &str) -> Self {
         let grants: &[&str] = match name {
             "validation" | "country" => &["amend"],
-            "dedup" => &["state"],
+            "dedup" | "consent" | "budget" | "pumping" => &["state"],
             "throttle" => &["state", "amend"],
+            "quiet-hours" => &["zones", "amend"],
             _ => &[],
         };
         // A machine busy with other tests may hold a policy up for longer than it may take by default.

@@ -1,0 +1,49 @@
+//! What operators say in the place of a handset, and where Plivo brings what handsets say.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde_json::json;
+
+use super::asked::Asked;
+use super::{Admin, Refusal, Told};
+use crate::inbound::{Inbound, NotTaken, remarks};
+
+impl Admin {
+    /// `POST /inbound?from=&to=&text=`: policies hear it as if the handset had sent it; without `to`, to every sender.
+    pub(super) async fn inbound(&self, asked: &Asked) -> Told {
+        let (mut sender, mut to, mut text, mut faults) = (None, None, None, Vec::new());
+        for (name, value) in asked.query() {
+            match name.as_str() {
+                "from" => sender = Some(value),
+                "to" => to = Some(value).filter(|to| !to.is_empty()),
+                "text" => text = Some(value),
+                _ => faults.push(format!("`{name}` means nothing here; give from, to and text")),
+            }
+        }
+        let (Some(sender), Some(text), true) = (sender, text, faults.is_empty()) else {
+            faults.push("`from` and `text` are needed".into());
+            return Err(Refusal::Query(faults));
+        };
+        let inbound = Inbound::read(&sender, to.as_deref(), text).map_err(|faults| {
+            let said = faults.iter().map(|fault| {
+                format!("`{}` {}", fault.pointer.trim_start_matches('/'), fault.detail)
+            });
+            Refusal::Query(said.collect())
+        })?;
+        let chain = Arc::clone(&self.in_force.load().chain);
+        let told = inbound.tell(&chain, &self.store, "", "operator").await;
+        let made = told.map_err(|not| match not {
+            NotTaken::Failed(policy, _) => Refusal::PolicyFailed(policy.as_str().to_owned()),
+            NotTaken::Unwritten(err) => Refusal::Store(err),
+        })?;
+        Ok((StatusCode::OK, remarks(&made)))
+    }
+
+    /// `GET /inbound`: the URL that a number's message URL at Plivo is set to.
+    pub(super) fn inbound_url(&self) -> Told {
+        let place = self.callbacks.as_ref().ok_or(Refusal::NoCallbacks)?;
+        let heard = self.in_force.load().chain.hears_inbound();
+        Ok((StatusCode::OK, json!({"url": place.inbound_url(), "heard": heard})))
+    }
+}

@@ -1,0 +1,92 @@
+//! What apps tell: what handsets answered them, and that a recipient did what a message was for.
+
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
+use message::Fault;
+use policy_host::{Afterwards, Receipt};
+use serde_json::json;
+
+use super::answer::Answer;
+use super::fields::Fields;
+use super::refusal::{Plain, Refusal, Refuser};
+use super::{Call, Gateway, json};
+use crate::inbound::{Inbound, NotTaken, remarks};
+
+impl Gateway {
+    /// `POST /v1/inbound`: a message from a handset that came to the app.
+    pub(super) async fn inbound(
+        &self,
+        call: Call,
+        request: Request<Incoming>,
+    ) -> Result<Answer, Refusal> {
+        let bytes = self.body(request).await?;
+        let inbound = read(&call, &bytes).map_err(Refusal::Malformed)?;
+        let chain = &call.in_force.chain;
+        let told = inbound.tell(chain, &self.store, &call.app.name, "inbound").await;
+        let made = told.map_err(|not| match not {
+            NotTaken::Failed(policy, failure) => {
+                let policy = Refuser { name: policy.as_str().to_owned(), version: None };
+                Refusal::PolicyFailed { policy, failure }
+            }
+            NotTaken::Unwritten(_) => Plain::StoreAway.into(),
+        })?;
+        Ok(Answer::json(StatusCode::OK, &remarks(&made)))
+    }
+
+    /// `POST /v1/messages/{id}/converted`: the recipient did what the message was for. Told again, it is told again.
+    pub(super) async fn converted(&self, call: &Call, id: &str) -> Result<Answer, Refusal> {
+        let record = self.own(call, id).await?;
+        let about =
+            Afterwards { id: &record.id, app: &record.app, door: &record.door, now: call.now };
+        let receipt = Receipt {
+            kind: record.kind,
+            to: record.to.as_ref(),
+            sender: &record.sender,
+            intent: &record.intent,
+            state: "converted",
+            error_code: "",
+            units: None,
+            total_rate: "",
+        };
+        call.in_force.chain.tell_receipt(about, receipt).await;
+        Ok(Answer::json(StatusCode::OK, &json!({"id": record.id.0, "converted": true})))
+    }
+}
+
+/// The message, if the app may speak for what it was sent to.
+fn read(call: &Call, bytes: &[u8]) -> Result<Inbound, Vec<Fault>> {
+    let mut fields = Fields::of(json::read(bytes)?)?;
+    let (sender, to, text) = (fields.string("from"), fields.string("to"), fields.string("text"));
+    let (_unknown, mut faults) = fields.finish();
+    let is_wrong = |pointer: &str| faults.iter().any(|fault| fault.pointer == pointer);
+    let missing = [
+        (
+            sender.is_none() && !is_wrong("/from"),
+            "/from",
+            "phone.missing",
+            "is missing; give the handset's number",
+        ),
+        (
+            to.is_none() && !is_wrong("/to"),
+            "/to",
+            "sender.missing",
+            "is missing; give what it was sent to",
+        ),
+    ];
+    let missing = missing.into_iter().filter(|(is_missing, ..)| *is_missing);
+    faults.extend(
+        missing
+            .map(|(_, pointer, code, detail)| Fault::new(pointer, code, detail))
+            .collect::<Vec<_>>(),
+    );
+    let (Some(sender), Some(to), true) = (sender, to, faults.is_empty()) else {
+        return Err(faults);
+    };
+    let inbound = Inbound::read(&sender, Some(&to), text.unwrap_or_default())?;
+    let own = call.app.senders.as_ref();
+    if own.is_some_and(|own| inbound.to().is_none_or(|to| !own.contains(to))) {
+        let detail = "is not one of the senders that the configuration gives this app";
+        return Err(vec![Fault::new("/to", "sender.not_allowed", detail)]);
+    }
+    Ok(inbound)
+}
