@@ -14,6 +14,8 @@ mod zones;
 use crate::{Encoding, Segments};
 
 #[cfg(feature = "facts")]
+pub use crate::media::is_public;
+#[cfg(feature = "facts")]
 pub use clocks::offsets;
 pub use media_rules::{MediaRules, media_count_fault, media_faults};
 pub use rules::{
@@ -81,6 +83,30 @@ pub struct MediaFacts {
     pub extension: String,
     /// Whether the host can be public.
     pub host_class: HostClass,
+    /// What was found there, where it was looked at.
+    pub probe: Option<Probed>,
+}
+
+/// What was found at a media URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probed {
+    /// A 2xx answer.
+    Found {
+        /// Lower case, without parameters; empty where there was none.
+        content_type: String,
+        /// Its length, where that was told.
+        bytes: Option<u64>,
+    },
+    /// Its name has a private address; nothing was connected to.
+    ResolvesPrivate,
+    /// A redirect leads to a private place; nothing there was connected to.
+    RedirectsPrivate,
+    /// Redirects without an end.
+    TooManyRedirects,
+    /// Another answer, with this status.
+    Refused(u16),
+    /// No answer, or not in time.
+    Unreachable,
 }
 
 /// Whether a host can be public.
@@ -154,6 +180,20 @@ impl HostClass {
             Self::PrivateName => "private-name",
             Self::PrivateAddress => "private-address",
             Self::PublicAddress => "public-address",
+        }
+    }
+}
+
+impl Probed {
+    /// The contract's word.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Found { .. } => "found",
+            Self::ResolvesPrivate => "resolves-private",
+            Self::RedirectsPrivate => "redirects-private",
+            Self::TooManyRedirects => "too-many-redirects",
+            Self::Refused(_) => "refused",
+            Self::Unreachable => "unreachable",
         }
     }
 }

@@ -5,6 +5,9 @@ mod parse;
 
 use std::fmt;
 
+#[cfg(feature = "facts")]
+pub use host::is_public;
+
 /// An attachment's URL, normalised: host in ASCII, no fragment, no root dot.
 ///
 /// `Debug` shows no query: signed URLs carry their key there.

@@ -59,11 +59,21 @@ pub(crate) fn apply(
             detail: sentence(&change.detail),
         });
     }
-    let facts = facts::survey(&amended, facts.unknown_fields.clone())
+    let mut looked = facts::survey(&amended, facts.unknown_fields.clone())
         .map_err(|faults| illegal_by(faults.first()))?;
+    keep_probes(message, facts, &amended, &mut looked);
+    let facts = looked;
     match first_fault(message, &amended, &facts) {
         Some(fault) => Err(illegal_by(Some(&fault))),
         None => Ok(Amended { message: amended, facts, changes: told }),
+    }
+}
+
+/// What was found at a URL is known still, wherever it stands now; of one that a policy put in nothing is.
+fn keep_probes(before: &Message, known: &Facts, after: &Message, looked: &mut Facts) {
+    for (url, media) in after.media_urls.iter().zip(&mut looked.media) {
+        let place = before.media_urls.iter().position(|each| each == url);
+        media.probe = place.and_then(|place| known.media.get(place)?.probe.clone());
     }
 }
 

@@ -14,5 +14,5 @@ mod generated {
     });
 }
 
-pub(crate) use generated::sendgate::policy::{log, metrics, state, telecom, types, zones};
+pub(crate) use generated::sendgate::policy::{log, media, metrics, state, telecom, types, zones};
 pub(crate) use generated::{Policy as Guest, PolicyIndices as GuestIndices};

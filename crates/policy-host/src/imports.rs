@@ -6,13 +6,14 @@ mod wasi;
 
 use std::time::Duration;
 
+use message::facts::Probed;
 use message::{E164, Timestamp, facts};
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 pub(crate) use wasi::Ambient;
 
-use crate::bindings::{log, metrics, telecom, types, zones};
+use crate::bindings::{log, media, metrics, telecom, types, zones};
 use crate::convert::number_facts;
 use crate::redact::redacted;
 use crate::visit::Visit;
@@ -42,6 +43,9 @@ pub(crate) fn linker(
     }
     if grants.contains(Grant::Telecom) {
         telecom::add_to_linker::<_, Own>(&mut linker, |visit| visit)?;
+    }
+    if grants.contains(Grant::Media) {
+        media::add_to_linker::<_, Own>(&mut linker, |visit| visit)?;
     }
     if grants.contains(Grant::Zones) {
         zones::add_to_linker::<_, Own>(&mut linker, |visit| visit)?;
@@ -108,4 +112,21 @@ impl zones::Host for Visit {
         };
         Ok(names.iter().take(ZONES).map(of).collect())
     }
+}
+
+impl media::Host for Visit {
+    fn probes(&mut self) -> wasmtime::Result<Vec<Option<media::Probe>>> {
+        self.count_call()?;
+        let known = self.asking.as_ref().map(|asking| asking.probes.as_slice()).unwrap_or_default();
+        Ok(known.iter().map(|probe| probe.as_ref().map(probed)).collect())
+    }
+}
+
+fn probed(probe: &Probed) -> media::Probe {
+    let (status, content_type, bytes) = match probe {
+        Probed::Found { content_type, bytes } => (0, content_type.clone(), *bytes),
+        Probed::Refused(status) => (*status, String::new(), None),
+        _ => (0, String::new(), None),
+    };
+    media::Probe { outcome: probe.as_str().to_owned(), status, content_type, bytes }
 }

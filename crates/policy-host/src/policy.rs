@@ -160,7 +160,9 @@ impl Policy {
             span.record("policy.again", true);
         }
         let dry_run = question.dry_run || self.mode == Mode::Shadow;
-        let asking = Asking { by: question.message.id.clone(), now: question.now, dry_run };
+        let probes = question.facts.media.iter().map(|media| media.probe.clone()).collect();
+        let (by, now) = (question.message.id.clone(), question.now);
+        let asking = Asking { by, now, dry_run, probes };
         let context = question.context(dry_run);
         let lowered = Lowered::new(question.message, question.facts);
         let visited = revision.check(&lowered, context, asking).instrument(span.clone()).await;

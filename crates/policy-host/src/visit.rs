@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use message::facts::Probed;
 use message::{
     Charge, Hold, Ledger, LimitKind, LimitRefusal, MessageId, Pace, Standing, Timestamp,
 };
@@ -26,6 +27,8 @@ pub(crate) struct Asking {
     pub(crate) now: Timestamp,
     /// Whether the ledger may only be looked at.
     pub(crate) dry_run: bool,
+    /// What was found at each media URL.
+    pub(crate) probes: Vec<Option<Probed>>,
 }
 
 /// What a store knows while a guest runs in it. A warm instance's store sees one visit after the other.

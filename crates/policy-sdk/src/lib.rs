@@ -36,7 +36,7 @@
 //!
 //! Built for `wasm32-unknown-unknown` that is a policy; built for any other target the same crate runs in plain unit
 //! tests, with [`testing`] in the place of the host. What a policy may do to the world outside it are free functions
-//! ([`state`], [`log`], [`metrics`], [`telecom`], [`zones`]); only those it calls are left in its module, so that the
+//! ([`state`], [`log`], [`metrics`], [`telecom`], [`zones`], [`media`]); only those it calls are left in its module, so that the
 //! module's import list is the list of grants it needs. There is no clock but [`Context::now_ms`], and no randomness, file or
 //! socket at all.
 //!
@@ -56,6 +56,7 @@ pub mod bindings;
 pub mod guest;
 pub mod known;
 pub mod log;
+pub mod media;
 pub mod metrics;
 pub mod state;
 pub mod telecom;

@@ -1,5 +1,6 @@
 //! The host's place in unit tests: messages to ask about, a clock to set, and fakes behind [`state`](crate::state),
-//! [`log`](crate::log), [`metrics`](crate::metrics), [`telecom`](crate::telecom) and [`zones`](crate::zones).
+//! [`log`](crate::log), [`metrics`](crate::metrics), [`telecom`](crate::telecom),
+//! [`zones`](crate::zones) and [`media`](crate::media).
 //!
 //! A test makes a [`Case`] and asks it. Everything is kept by thread, and a new `Case` forgets what came before.
 
@@ -16,7 +17,7 @@ use crate::{
 };
 
 pub use case::Case;
-pub use fakes::{counter, know, lines};
+pub use fakes::{counter, know, lines, probed};
 
 /// Noon of 2026-01-05, a Monday, in UTC: the instant at which a [`Case`] begins, in milliseconds since 1970.
 pub const NOON_MS: u64 = 1_767_614_400_000;

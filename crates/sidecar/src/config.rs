@@ -19,6 +19,7 @@ mod environment;
 mod faults;
 mod fixed;
 mod listen;
+mod media;
 mod names;
 mod origin;
 mod plivo;
@@ -53,6 +54,7 @@ pub use self::environment::{Environment, Stage};
 pub use self::faults::{ConfigFaults, Finding, Location};
 pub use self::fixed::Fixed;
 pub use self::listen::{Callbacks, Listen};
+pub use self::media::Media;
 pub use self::plivo::{Plivo, SenderCapability};
 pub use self::policies::PolicyEntry;
 pub use self::relay::Relay;
@@ -89,6 +91,8 @@ pub struct Reloadable {
     pub plivo: Plivo,
     /// `[delivery]`.
     pub delivery: DeliverySettings,
+    /// `[media]`.
+    pub media: Media,
     /// `[[policies]]`, in the order in which they are asked.
     pub policies: Vec<PolicyEntry>,
     /// `[reload] poll_ms`: how often files are looked at where no notification came. Default 2 s.
@@ -211,6 +215,7 @@ fn sections<'r>(
     let (apps, app_names) = App::read_all(&mut root, sockets, admin_token.as_ref());
     let plivo = Plivo::read(root.section("plivo"));
     let delivery = DeliverySettings::read(root.section("delivery"));
+    let media = Media::read(root.section("media"));
     let store = Store::read(root.section("store"));
     let telemetry = Telemetry::read(root.section("telemetry"));
     let mut reload = root.section("reload");
@@ -224,7 +229,10 @@ fn sections<'r>(
     let (Some(listen), Some(plivo)) = (listen, plivo) else { return (policies, None) };
     let fixed = Fixed { listen, store, telemetry, compile_cache };
     let described = policies.clone();
-    (described, Some((fixed, Reloadable { admin_token, apps, plivo, delivery, policies, poll })))
+    (
+        described,
+        Some((fixed, Reloadable { admin_token, apps, plivo, delivery, media, policies, poll })),
+    )
 }
 
 /// The warnings, with those that only the whole file can tell: secrets written in it, unless it is for development.

@@ -3,12 +3,13 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use media_probe::{Prober, ProberError, ProberOptions, SystemNames};
 use plivo_client::{AuthId, AuthToken, ClientConfig, Credentials, Log, PlivoClient};
 use policy_host::PolicyChain;
 use sha2::{Digest as _, Sha256};
 
 use crate::config::{
-    App, BreakerSettings, DeliverySettings, Looks, OnUnresolvedTable, Plivo, PolicyEntry,
+    App, BreakerSettings, DeliverySettings, Looks, Media, OnUnresolvedTable, Plivo, PolicyEntry,
     Reloadable, Secret, Treat503,
 };
 use crate::delivery::{Most, Side};
@@ -28,6 +29,9 @@ pub(crate) struct InForce {
     pub(crate) chain: Arc<PolicyChain>,
     /// What changing actions on the admin listener need.
     pub(crate) admin_token: Option<Secret>,
+    /// Who looks at media URLs, where they are looked at.
+    pub(crate) prober: Option<Prober>,
+    media: Media,
 }
 
 /// What messages are sent with.
@@ -70,6 +74,7 @@ pub(crate) struct Account {
 pub(crate) struct Prepared {
     settings: Reloadable,
     account: Account,
+    prober: Option<Prober>,
 }
 
 impl Prepared {
@@ -113,7 +118,12 @@ impl Prepared {
             on_unresolved: delivery.on_unresolved.clone(),
             treat_503: delivery.treat_503,
         };
-        Ok(Self { settings, account })
+        let kept = previous.filter(|previous| previous.media == settings.media);
+        let prober = match kept {
+            Some(previous) => previous.prober.clone(),
+            None => prober(&settings.media).map_err(|err| format!("media: {err}"))?,
+        };
+        Ok(Self { settings, account, prober })
     }
 
     /// The policies that it wants, in order.
@@ -123,11 +133,12 @@ impl Prepared {
 
     /// The generation, with its policies.
     pub(crate) fn with(self, chain: Arc<PolicyChain>) -> InForce {
-        let Reloadable { apps, plivo, delivery, policies: entries, admin_token, poll: _ } =
+        let Reloadable { apps, plivo, delivery, media, policies: entries, admin_token, poll: _ } =
             self.settings;
         let apps = apps.into_iter().map(Arc::new).collect();
         let account = Account { chain: Arc::downgrade(&chain), ..self.account };
-        InForce { apps, plivo, delivery, account, entries, chain, admin_token }
+        let prober = self.prober;
+        InForce { apps, plivo, delivery, account, entries, chain, admin_token, prober, media }
     }
 }
 
@@ -142,6 +153,15 @@ impl Account {
 fn most(all: usize, apps: &[App]) -> Most {
     let of_one = if apps.len() > 1 { all.div_ceil(2) } else { all };
     Most { all, of_one }
+}
+
+fn prober(media: &Media) -> Result<Option<Prober>, ProberError> {
+    let options = || ProberOptions {
+        time: media.probe_time,
+        names: Arc::new(SystemNames),
+        extra_roots: Vec::new(),
+    };
+    media.probe.then(|| Prober::new(options())).transpose()
 }
 
 /// The settings that a kept connection depends on.

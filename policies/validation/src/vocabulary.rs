@@ -23,6 +23,8 @@ pub(crate) fn media(facts: &policy_sdk::MediaFacts) -> MediaFacts {
         port: facts.port,
         extension: facts.extension.clone(),
         host_class: HostClass::from_word(&facts.host_class).unwrap_or(HostClass::PrivateName),
+        // Another policy judges what was found.
+        probe: None,
     }
 }
 

@@ -77,7 +77,14 @@ mod tests {
 
     fn media(host_class: HostClass) -> MediaFacts {
         let host = "cdn.example.com".to_owned();
-        MediaFacts { scheme: "http".into(), host, port: 80, extension: "jpg".into(), host_class }
+        MediaFacts {
+            scheme: "http".into(),
+            host,
+            port: 80,
+            extension: "jpg".into(),
+            host_class,
+            probe: None,
+        }
     }
 
     fn code(media: &MediaFacts, rules: &MediaRules) -> Option<String> {

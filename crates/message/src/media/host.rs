@@ -1,6 +1,6 @@
 //! Whether a host can be public, judged on its value, never on its spelling.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::facts::HostClass;
 
@@ -47,6 +47,16 @@ const PRIVATE_V4: [(Ipv4Addr, u32); 15] = [
     (Ipv4Addr::new(224, 0, 0, 0), 4),
     (Ipv4Addr::new(240, 0, 0, 0), 4),
 ];
+
+/// Whether an address can be somebody's public host: it is in no private, reserved or documentation range, and carries no
+/// address that is.
+pub fn is_public(address: IpAddr) -> bool {
+    let class = match address {
+        IpAddr::V4(address) => class_of_v4(address),
+        IpAddr::V6(address) => class_of_v6(address),
+    };
+    class == HostClass::PublicAddress
+}
 
 /// The class of a name, given in lower case without its root dot.
 pub(crate) fn class_of_name(name: &str) -> HostClass {

@@ -39,6 +39,7 @@ impl MediaUrl {
             port: url.port_or_known_default().unwrap_or_default(),
             extension: extension(&url),
             host_class: class,
+            probe: None,
         };
         Ok((Self(String::from(url).into()), facts))
     }

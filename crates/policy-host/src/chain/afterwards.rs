@@ -169,7 +169,7 @@ async fn tell_one(
     report: Report<'_>,
 ) -> Result<Vec<Note>, PolicyFailure> {
     let dry_run = policy.mode == Mode::Shadow;
-    let asking = Asking { by: about.id.clone(), now: about.now, dry_run };
+    let asking = Asking { by: about.id.clone(), now: about.now, dry_run, probes: Vec::new() };
     let (app, door, now_ms) = (about.app, about.door, about.now.0);
     let context = types::Context { app, door, now_ms, dry_run };
     let visited = revision.tell(report, context, asking).await;

@@ -16,6 +16,8 @@ pub enum Grant {
     Telecom,
     /// Know what clocks show: the import `zones`.
     Zones,
+    /// Know what was found at media URLs: the import `media`.
+    Media,
     /// Change the message.
     Amend,
     /// Change whom the message goes to; needs [`Grant::Amend`] as well.
@@ -28,12 +30,13 @@ pub struct Grants(u8);
 
 impl Grant {
     /// Every grant.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::State,
         Self::Log,
         Self::Metrics,
         Self::Telecom,
         Self::Zones,
+        Self::Media,
         Self::Amend,
         Self::AmendRecipient,
     ];
@@ -46,6 +49,7 @@ impl Grant {
             Self::Metrics => "metrics",
             Self::Telecom => "telecom",
             Self::Zones => "zones",
+            Self::Media => "media",
             Self::Amend => "amend",
             Self::AmendRecipient => "amend-recipient",
         }
@@ -58,7 +62,7 @@ impl Grant {
 
     /// The grant that the contract's interface `name` needs; interfaces and grants share their names.
     pub(crate) fn for_interface(name: &str) -> Option<Self> {
-        [Self::State, Self::Log, Self::Metrics, Self::Telecom, Self::Zones]
+        [Self::State, Self::Log, Self::Metrics, Self::Telecom, Self::Zones, Self::Media]
             .into_iter()
             .find(|grant| grant.as_str() == name)
     }

@@ -164,5 +164,5 @@ async fn without_the_grant_an_import_is_not_there() {
     let policy_host::LoadFault::MissingGrants(missing) = error.fault else { panic!("{error:?}") };
     let mut grants: Vec<_> = missing.iter().map(|each| each.grant.as_str()).collect();
     grants.sort_unstable();
-    assert_eq!(grants, ["log", "metrics", "telecom", "zones"]);
+    assert_eq!(grants, ["log", "media", "metrics", "telecom", "zones"]);
 }

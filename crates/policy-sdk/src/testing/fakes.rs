@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::limits::Usage;
 use crate::NumberFacts;
 use crate::log::Level;
+use crate::media::Probe;
 use crate::state::Holder;
 
 thread_local! {
@@ -24,6 +25,7 @@ pub(super) struct Fakes {
     lines: Vec<(Level, String)>,
     counters: BTreeMap<String, u64>,
     numbers: HashMap<String, NumberFacts>,
+    probes: Vec<Option<Probe>>,
 }
 
 /// What outlives a decision.
@@ -94,4 +96,14 @@ pub fn add(name: &str, value: u64) {
 /// What `number` is; absent where it is not E.164.
 pub fn classify(number: &str) -> Option<NumberFacts> {
     with(|fakes| fakes.numbers.get(number).cloned())
+}
+
+/// Lets [`media::probes`](crate::media::probes) answer this.
+pub fn probed(probes: Vec<Option<Probe>>) {
+    with(|fakes| fakes.probes = probes);
+}
+
+/// What was found at each media URL.
+pub fn probes() -> Vec<Option<Probe>> {
+    with(|fakes| fakes.probes.clone())
 }

@@ -240,7 +240,7 @@ mod tests {
                 "{own}grants = [\"stat\"]",
                 &[
                     "7:11: policies[0].grants[0]: is none of \"state\", \"log\", \"metrics\", \"telecom\", \"zones\", \
-                     \"amend\", \"amend-recipient\"; did you mean `state`?",
+                     \"media\", \"amend\", \"amend-recipient\"; did you mean `state`?",
                 ],
             ),
             (

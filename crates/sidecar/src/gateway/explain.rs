@@ -2,7 +2,7 @@
 
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
-use message::facts::Facts;
+use message::facts::{Facts, Probed};
 use policy_host::{Decision, Explanation, LimitReport, NotClearedKind, Verdict};
 use serde_json::{Value, json};
 
@@ -24,9 +24,11 @@ impl Gateway {
         let many = submission.many;
         let (mut explained, mut asking) =
             (Vec::with_capacity(submission.drafts.len()), Asking::begin());
+        let probes = send::probed(&call, &submission.drafts).await;
         for draft in submission.drafts {
             explained.push(if asking.may_go_on() {
-                self.explain_one(&call, draft, &submission.unknown_fields, &mut asking).await
+                let unknown_fields = &submission.unknown_fields;
+                self.explain_one(&call, draft, (unknown_fields, &probes), &mut asking).await
             } else {
                 refused(&Plain::NotAsked.into())
             });
@@ -45,7 +47,7 @@ impl Gateway {
         &self,
         call: &Call,
         draft: Draft,
-        unknown_fields: &[String],
+        (unknown_fields, probes): (&[String], &[Probed]),
         asking: &mut Asking,
     ) -> Value {
         let message = match draft.message {
@@ -53,7 +55,7 @@ impl Gateway {
             Err(faults) => return refused(&faults.into()),
         };
         let asked_start = message.not_before;
-        let asked = send::candidate(call, Door::Native, message, unknown_fields, None);
+        let asked = send::candidate(call, Door::Native, message, (unknown_fields, probes), None);
         let (candidate, told) = match asked {
             Ok(both) => both,
             Err(refusal) => return refused(&refusal),

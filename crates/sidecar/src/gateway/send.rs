@@ -24,7 +24,7 @@ use super::submission::Submission;
 use super::{Call, Gateway, idempotency_key, now};
 use crate::delivery::{Acceptance, News, Ready};
 
-pub(super) use self::clear::candidate;
+pub(super) use self::clear::{candidate, probed};
 
 /// A request understood, and what its headers ask for.
 struct Asked {
@@ -105,6 +105,7 @@ impl Gateway {
         let idempotency_key = claimed.as_ref().map(|(_, once)| once.key().to_owned());
         let wishes = Wishes {
             door: asked.door,
+            probes: probed(&call, &drafts).await,
             unknown_fields,
             log,
             trackable,

@@ -14,6 +14,7 @@ mod guests;
 mod http_lines;
 mod later;
 mod line;
+mod probe;
 mod quiet;
 mod relay;
 mod reports;

@@ -113,8 +113,8 @@ async fn nobody_else_speaks_for_a_handset_at_plivos_door() {
 #[tokio::test]
 async fn what_no_policy_could_take_is_brought_again() {
     let (plivo, ingress) = (manual().await, Ingress::open().await);
-    let probe =
-        Policy::new("probe").set("grants", json!(["state", "log", "metrics", "telecom", "zones"]));
+    let probe = Policy::new("probe")
+        .set("grants", json!(["state", "log", "metrics", "telecom", "zones", "media"]));
     let setup = reached(&plivo, &ingress).set("listen.admin_token", OPERATOR).policy(probe);
     let sidecar = start(setup, &ingress).await;
     let (_, body) = operator(&sidecar, Method::GET, "/inbound").await;

@@ -19,6 +19,7 @@ const FORBIDDEN_BELOW: &[(&str, &[&str], &str)] = &[
     ("policy-sdk", &["tokio", "hyper", "wasmtime"], "a policy carries no host code"),
     ("policy-host", &["hyper", "reqwest", "notify"], "policies know nothing of HTTP and files"),
     ("plivo-client", &["wasmtime", "notify"], "the client knows nothing of policies"),
+    ("media-probe", &["wasmtime", "notify"], "a look knows nothing of policies"),
     ("store", &["hyper", "reqwest", "wasmtime"], "what is kept knows nothing of HTTP and policies"),
     (
         "store-redis",
@@ -55,11 +56,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["message"]),
     ("store-redis", &["message", "store"]),
     ("plivo-client", &["message"]),
+    ("media-probe", &["message"]),
     ("plivo-sim", &[]),
     ("telemetry", &[]),
     (
         "sidecar",
         &[
+            "media-probe",
             "message",
             "plivo-client",
             "policy-host",

@@ -1,5 +1,5 @@
 use policy_sdk::state::{Charge, Gcra, LimitKind, Taken, Window};
-use policy_sdk::{PolicyError, log, metrics, state, telecom, zones};
+use policy_sdk::{PolicyError, log, media, metrics, state, telecom, zones};
 
 /// Where what was told of message `id` is kept.
 pub(crate) fn told(id: &str) -> String {
@@ -57,6 +57,7 @@ pub(crate) fn make(words: &[&str]) -> Result<String, PolicyError> {
             let each = each.map(|o| format!("{} after {} h", o.seconds, hours(o.since_ms)));
             each.collect::<Vec<_>>().join("; ")
         }
+        ["probes"] => format!("{} looked at", media::probes().iter().flatten().count()),
         ["panic"] => panic!("as the message asks"),
         _ => "nothing".into(),
     })
@@ -155,6 +156,7 @@ mod tests {
                 ("count seen 2", "counted"),
                 ("classify +33612345678", "FR NumberType::FixedLineOrMobile"),
                 ("classify +1", "no number"),
+                ("probes", "0 looked at"),
                 ("offsets UTC 1000 2000", "0 after 0 h"),
                 ("offsets nowhere 1000 2000", ""),
             ],

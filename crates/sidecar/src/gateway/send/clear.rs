@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use message::facts::Probed;
 use message::{Message, MessageId, Rejection, facts};
 use plivo_client::{Dlt, Log};
 use policy_host::{Candidate, NotCleared, NotClearedKind, Trail};
@@ -20,6 +21,8 @@ use crate::delivery::{About, Ready};
 /// What all messages of a request have in common besides their parts.
 pub(super) struct Wishes {
     pub(super) door: Door,
+    /// What was found at each media URL.
+    pub(super) probes: Vec<Probed>,
     pub(super) unknown_fields: Vec<String>,
     pub(super) log: Option<Log>,
     pub(super) trackable: bool,
@@ -72,8 +75,8 @@ impl Gateway {
             Err(refusal) => return Decided::refused(to, refusal),
         };
         let method = wishes.callback_method.as_deref();
-        let (candidate, told) = match candidate(call, door, message, &wishes.unknown_fields, method)
-        {
+        let found = (wishes.unknown_fields.as_slice(), wishes.probes.as_slice());
+        let (candidate, told) = match candidate(call, door, message, found, method) {
             Ok(both) => both,
             Err(refusal) => return Decided::refused(to, refusal),
         };
@@ -206,6 +209,15 @@ pub(super) fn provisional(decided: Vec<Decided>) -> (Vec<Verdict>, Vec<(usize, R
     (verdicts, ready)
 }
 
+/// What is found at the media URLs that all `drafts` share, each looked at once; nothing where they are not looked at.
+pub(in crate::gateway) async fn probed(call: &Call, drafts: &[Draft]) -> Vec<Probed> {
+    let Some(prober) = &call.in_force.prober else { return Vec::new() };
+    match drafts.iter().find_map(|draft| draft.message.as_ref().ok()) {
+        Some(message) => prober.look_at(&message.media_urls).await,
+        None => Vec::new(),
+    }
+}
+
 /// What a policy is asked about, and who is told what becomes of it.
 ///
 /// # Errors
@@ -215,11 +227,14 @@ pub(in crate::gateway) fn candidate(
     call: &Call,
     door: Door,
     message: Message,
-    unknown_fields: &[String],
+    (unknown_fields, probes): (&[String], &[Probed]),
     callback_method: Option<&str>,
 ) -> Result<(Candidate, Told), Refusal> {
     let told = Told::of(call, door, callback_method, &message)?;
-    let facts = facts::survey(&message, unknown_fields.to_vec())?;
+    let mut facts = facts::survey(&message, unknown_fields.to_vec())?;
+    for (media, probe) in facts.media.iter_mut().zip(probes) {
+        media.probe = Some(probe.clone());
+    }
     let app = call.app.name.as_str().into();
     Ok((Candidate { message, facts, app, door: door.as_str(), now: now() }, told))
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use message::facts::survey;
-use message::{Dedup, E164, Message, MessageId, Sender, Settlement, Timestamp};
+use message::facts::{Probed, survey};
+use message::{Dedup, E164, MediaUrl, Message, MessageId, Sender, Settlement, Timestamp};
 use policy_host::{
     Afterwards, Candidate, Cleared, Grant, Grants, Inbound, LimitReport, NotCleared,
     NotClearedKind, PolicyChain, PolicyName, PolicyRuntime, PolicySource, Receipt, RuntimeOptions,
@@ -37,6 +37,9 @@ pub(super) struct Draft {
     pub(super) ttl_s: Option<u32>,
     pub(super) dedup: Dedup,
     pub(super) tags: Vec<(String, String)>,
+    pub(super) media: Vec<MediaUrl>,
+    /// What was found at each of them.
+    pub(super) probes: Vec<Probed>,
 }
 
 /// A message that went through, not settled yet.
@@ -80,7 +83,10 @@ impl Bench {
     /// The same at an instant.
     pub(super) async fn ask_at(&self, draft: &Draft, now: Timestamp) -> Result<Passed, Refused> {
         let message = draft.message();
-        let facts = survey(&message, Vec::new()).unwrap_or_else(|faults| panic!("{faults:?}"));
+        let mut facts = survey(&message, Vec::new()).unwrap_or_else(|faults| panic!("{faults:?}"));
+        for (media, probe) in facts.media.iter_mut().zip(&draft.probes) {
+            media.probe = Some(probe.clone());
+        }
         let candidate = Candidate { message, facts, app: draft.app.into(), door: "messages", now };
         self.chain.clear(candidate).await.map(Passed).map_err(|stopped| Refused::of(*stopped))
     }
@@ -144,6 +150,8 @@ impl Draft {
             ttl_s: None,
             dedup: Dedup::Content,
             tags: Vec::new(),
+            media: Vec::new(),
+            probes: Vec::new(),
         }
     }
 
@@ -153,7 +161,7 @@ impl Draft {
             to: E164::parse(&self.to, "/to").expect("a number"),
             sender: Sender::parse(&self.sender, "/from").expect("a sender"),
             text: self.text.clone(),
-            media_urls: Vec::new(),
+            media_urls: self.media.clone(),
             media_ids: Vec::new(),
             intent: self.intent.to_owned(),
             ttl_s: self.ttl_s,
@@ -201,7 +209,9 @@ fn sources(policies: &[(&str, Value)]) -> Vec<PolicySource> {
         let bytes = fs::read(module(name)).expect("a module");
         let mut source = PolicySource::new(PolicyName::new(*name), bytes);
         source.settings = settings.clone();
-        source.grants = [Grant::State, Grant::Amend, Grant::Zones].into_iter().collect::<Grants>();
+        source.grants = [Grant::State, Grant::Amend, Grant::Zones, Grant::Media]
+            .into_iter()
+            .collect::<Grants>();
         // What is tested is the verdict, on a machine that may be busy with other tests.
         source.limits = VisitLimits { time: Duration::from_secs(5), ..VisitLimits::default() };
         source

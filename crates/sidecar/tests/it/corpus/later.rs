@@ -15,15 +15,8 @@ pub(super) const RUN: [(&str, usize); 11] = [
     ("fraud", 6),
 ];
 
-const PROBE: &str = "needs the probe of media (policy.probe)";
-
-const LINES: [(&str, &str); 5] = [
-    ("url-052", PROBE),
-    ("url-053", PROBE),
-    ("url-073", PROBE),
-    ("url-074", PROBE),
-    ("url-075", PROBE),
-];
+/// None at present.
+const LINES: [(&str, &str); 0] = [];
 
 /// Whether the area is run.
 pub(super) fn is_run(area: &str) -> bool {

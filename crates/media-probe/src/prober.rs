@@ -1,0 +1,173 @@
+//! One look at a media URL.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, StatusCode, header};
+use message::MediaUrl;
+use message::facts::{HostClass, Probed};
+use reqwest::{Client, Response, redirect, retry};
+use rustls::RootCertStore;
+use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use url::Url;
+
+use crate::answer;
+use crate::names::{Checked, Names, is_private};
+
+/// Most redirects that are followed.
+const REDIRECTS: usize = 3;
+/// Most looks at once; more wait, within their own time.
+const AT_ONCE: usize = 64;
+const USER_AGENT: &str = concat!("sendgate-probe/", env!("CARGO_PKG_VERSION"));
+
+/// How to look.
+#[derive(Clone, Debug)]
+pub struct ProberOptions {
+    /// Longest that the look at one URL takes, redirects and all.
+    pub time: Duration,
+    /// Who knows the addresses of names.
+    pub names: Arc<dyn Names>,
+    /// Certificates to trust besides the system's, in PEM.
+    pub extra_roots: Vec<u8>,
+}
+
+/// Looks at media URLs. Keeps no connection, since each is to look its name up.
+#[derive(Clone, Debug)]
+pub struct Prober {
+    client: Client,
+    names: Checked,
+    time: Duration,
+    room: Arc<Semaphore>,
+}
+
+/// Why no prober can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ProberError {
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] rustls::Error),
+    /// The HTTP client cannot be set up.
+    #[error("the HTTP client cannot be set up")]
+    Http(#[source] reqwest::Error),
+}
+
+impl Prober {
+    /// # Errors
+    ///
+    /// What keeps the HTTP client from being made.
+    pub fn new(options: ProberOptions) -> Result<Self, ProberError> {
+        let names = Checked(options.names);
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let extra = CertificateDer::pem_slice_iter(&options.extra_roots);
+        roots.add_parsable_certificates(extra.filter_map(Result::ok));
+        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(ProberError::Tls)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .dns_resolver(names.clone())
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .pool_max_idle_per_host(0)
+            .http1_only()
+            .user_agent(USER_AGENT)
+            .build()
+            .map_err(ProberError::Http)?;
+        let room = Arc::new(Semaphore::new(AT_ONCE));
+        Ok(Self { client, names, time: options.time, room })
+    }
+
+    /// What is found at each of `urls`, in their order, all at once.
+    pub async fn look_at(&self, urls: &[MediaUrl]) -> Vec<Probed> {
+        let mut looks = JoinSet::new();
+        for (nth, url) in urls.iter().cloned().enumerate() {
+            let prober = self.clone();
+            looks.spawn(async move { (nth, prober.look(&url).await) });
+        }
+        let mut found = vec![Probed::Unreachable; urls.len()];
+        while let Some(looked) = looks.join_next().await {
+            if let Ok((nth, probed)) = looked {
+                found[nth] = probed;
+            }
+        }
+        found
+    }
+
+    /// What is found at `url`.
+    pub async fn look(&self, url: &MediaUrl) -> Probed {
+        let look = async {
+            let _room = self.room.acquire().await;
+            self.follow(url).await
+        };
+        timeout(self.time, look).await.unwrap_or(Probed::Unreachable)
+    }
+
+    async fn follow(&self, url: &MediaUrl) -> Probed {
+        let (mut at, mut private) = (url.as_str().to_owned(), Probed::ResolvesPrivate);
+        for _ in 0..=REDIRECTS {
+            let Ok((url, facts)) = MediaUrl::parse(&at, "") else { return Probed::Unreachable };
+            match facts.host_class {
+                HostClass::PrivateName | HostClass::PrivateAddress => return private,
+                HostClass::PublicAddress => {}
+                HostClass::Public => {
+                    if let Err(error) = self.names.addresses(&facts.host).await {
+                        return if is_private(&*error) { private } else { Probed::Unreachable };
+                    }
+                }
+            }
+            let answer = match self.head(url.as_str()).await {
+                Ok(answer) => answer,
+                Err(error) if is_private(&error) => return private,
+                Err(_) => return Probed::Unreachable,
+            };
+            match next(&url, &answer) {
+                Next::Found => return answer::found(answer.headers()),
+                Next::Refused(status) => return Probed::Refused(status),
+                Next::To(location) => at = location,
+                Next::Nowhere => return Probed::Unreachable,
+            }
+            private = Probed::RedirectsPrivate;
+        }
+        Probed::TooManyRedirects
+    }
+
+    /// The head of what is there; of one byte of it, where the server answers no HEAD.
+    async fn head(&self, url: &str) -> Result<Response, reqwest::Error> {
+        let answer = self.client.request(Method::HEAD, url).send().await?;
+        let status = answer.status();
+        if !status.is_client_error() && !status.is_server_error() {
+            return Ok(answer);
+        }
+        self.client.get(url).header(header::RANGE, "bytes=0-0").send().await
+    }
+}
+
+/// Where a look goes on.
+enum Next {
+    Found,
+    Refused(u16),
+    To(String),
+    Nowhere,
+}
+
+fn next(url: &MediaUrl, answer: &Response) -> Next {
+    let status = answer.status();
+    if status.is_success() {
+        return Next::Found;
+    }
+    if !status.is_redirection() || status == StatusCode::NOT_MODIFIED {
+        return Next::Refused(status.as_u16());
+    }
+    let location = answer.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
+    let to = location.and_then(|to| Url::parse(url.as_str()).ok()?.join(to).ok());
+    to.map_or(Next::Nowhere, |to| Next::To(to.into()))
+}

@@ -1,0 +1,140 @@
+//! Looks at media on a web of one server, whose names lead where a test says.
+#![allow(clippy::unwrap_used, reason = "a failed step ends the test, and says where")]
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use media_probe::testing::{PUBLIC, Page, Web};
+use message::MediaUrl;
+use message::facts::Probed;
+
+const URL: &str = "https://cdn.example.com/a.jpg";
+/// Longer than any look here takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn media(url: &str) -> MediaUrl {
+    MediaUrl::parse(url, "").unwrap().0
+}
+
+fn found(content_type: &str, bytes: u64) -> Probed {
+    Probed::Found { content_type: content_type.into(), bytes: Some(bytes) }
+}
+
+fn addresses(texts: &[&str]) -> Vec<IpAddr> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+async fn look(web: &Web, url: &str) -> Probed {
+    web.prober(vec![vec![PUBLIC]], PATIENCE).look(&media(url)).await
+}
+
+#[tokio::test]
+async fn a_medium_is_found_by_its_head_and_by_one_byte_where_there_is_no_head() {
+    let head = Page::medium(URL, "image/jpeg", 900);
+    let get = Page::medium("http://cdn.example.com/b.gif", "image/gif", 1)
+        .header("content-range", "bytes 0-0/1900000")
+        .without_head();
+    let web = Web::of(vec![head, get]).await;
+    assert_eq!(look(&web, URL).await, found("image/jpeg", 900));
+    assert_eq!(look(&web, "http://cdn.example.com/b.gif").await, found("image/gif", 1_900_000));
+    let seen = web.seen();
+    assert_eq!(
+        seen,
+        [
+            "HEAD https://cdn.example.com/a.jpg",
+            "HEAD http://cdn.example.com/b.gif",
+            "GET http://cdn.example.com/b.gif",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn nothing_is_connected_to_where_any_address_is_private() {
+    let web = Web::of(vec![Page::medium(URL, "image/jpeg", 900)]).await;
+    for private in [
+        "10.0.0.5",
+        "127.0.0.1",
+        "::1",
+        "::ffff:10.0.0.5",
+        "fe80::1",
+        "64:ff9b::a00:5",
+        "2002:a00:5::",
+    ] {
+        let answers = vec![addresses(&["93.184.216.34", private])];
+        let probed = web.prober(answers, PATIENCE).look(&media(URL)).await;
+        assert_eq!(probed, Probed::ResolvesPrivate, "{private}");
+    }
+    assert_eq!(web.seen(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_name_that_answers_otherwise_the_second_time_is_caught_before_the_connection() {
+    let web = Web::of(vec![Page::medium(URL, "image/jpeg", 900)]).await;
+    let answers = vec![vec![PUBLIC], addresses(&["10.0.0.5"])];
+    let probed = web.prober(answers, PATIENCE).look(&media(URL)).await;
+    assert_eq!((probed, web.seen()), (Probed::ResolvesPrivate, vec![]));
+}
+
+#[tokio::test]
+async fn each_hop_of_a_redirect_is_judged_like_the_first() {
+    let at = |path: &str| format!("https://cdn.example.com/{path}");
+    let web = Web::of(vec![
+        Page::redirect(&at("relative"), "/a.jpg"),
+        Page::redirect(&at("away"), "http://other.example.net/a.jpg"),
+        Page::medium("http://other.example.net/a.jpg", "image/png", 7),
+        Page::medium(URL, "image/jpeg", 900),
+        Page::redirect(&at("metadata"), "http://169.254.169.254/latest"),
+        Page::redirect(&at("spelt"), "http://2852039166/"),
+        Page::redirect(&at("local"), "https://localhost/a.jpg"),
+        Page::redirect(&at("ipv6"), "http://[::ffff:127.0.0.1]/"),
+        Page::redirect(&at("file"), "file:///etc/passwd"),
+        Page::redirect(&at("user"), "https://user@cdn.example.com/a.jpg"),
+        Page::new(&at("nowhere"), 302),
+    ])
+    .await;
+    for (path, expected) in [
+        ("relative", found("image/jpeg", 900)),
+        ("away", found("image/png", 7)),
+        ("metadata", Probed::RedirectsPrivate),
+        ("spelt", Probed::RedirectsPrivate),
+        ("local", Probed::RedirectsPrivate),
+        ("ipv6", Probed::RedirectsPrivate),
+        ("file", Probed::Unreachable),
+        ("user", Probed::Unreachable),
+        ("nowhere", Probed::Unreachable),
+    ] {
+        assert_eq!(look(&web, &at(path)).await, expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_to_a_name_with_a_private_address_leads_nowhere() {
+    let start = "https://cdn.example.com/r.jpg";
+    let web = Web::of(vec![Page::redirect(start, "https://inner.example.net/a.jpg")]).await;
+    // Two lookups for the first hop, and the third is of the second.
+    let answers = vec![vec![PUBLIC], vec![PUBLIC], addresses(&["192.168.0.7"])];
+    let probed = web.prober(answers, PATIENCE).look(&media(start)).await;
+    assert_eq!(probed, Probed::RedirectsPrivate);
+    assert_eq!(web.seen(), [format!("HEAD {start}")]);
+}
+
+#[tokio::test]
+async fn three_redirects_are_followed_and_no_more() {
+    let at = |hop: u32| format!("https://cdn.example.com/{hop}");
+    let hops = (0..4).map(|hop| Page::redirect(&at(hop), &at(hop + 1)));
+    let web = Web::of(hops.chain([Page::medium(&at(4), "image/gif", 5)]).collect()).await;
+    assert_eq!(look(&web, &at(1)).await, found("image/gif", 5));
+    assert_eq!(look(&web, &at(0)).await, Probed::TooManyRedirects);
+}
+
+#[tokio::test]
+async fn what_answers_with_no_medium_or_not_at_all_is_told_apart() {
+    let silent = Page::new("https://cdn.example.com/silent", 200).silent();
+    let web = Web::of(vec![Page::new("https://cdn.example.com/gone", 410), silent]).await;
+    assert_eq!(look(&web, "https://cdn.example.com/gone").await, Probed::Refused(410));
+    let prober = web.prober(vec![vec![PUBLIC]], Duration::from_millis(200));
+    let urls = ["https://cdn.example.com/silent", URL].map(media);
+    assert_eq!(prober.look_at(&urls).await, [Probed::Unreachable, Probed::Refused(404)]);
+    let nobody = web.prober(vec![vec![]], PATIENCE).look(&media(URL)).await;
+    assert_eq!(nobody, Probed::Unreachable, "a name without addresses");
+}
