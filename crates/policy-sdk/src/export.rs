@@ -120,6 +120,9 @@ macro_rules! __also {
     };
     (log_panics, $export:ident, $slot:ident) => {};
     ($other:ident, $export:ident, $slot:ident) => {
-        compile_error!("after the policy's type come only `outcomes`, `reports`, `receipts`, `inbound` and `log_panics`");
+        compile_error!(
+            "after the policy's type come only `outcomes`, `reports`, `receipts`, `inbound` and \
+             `log_panics`"
+        );
     };
 }

@@ -36,9 +36,9 @@
 //!
 //! Built for `wasm32-unknown-unknown` that is a policy; built for any other target the same crate runs in plain unit
 //! tests, with [`testing`] in the place of the host. What a policy may do to the world outside it are free functions
-//! ([`state`], [`log`], [`metrics`], [`telecom`], [`zones`], [`media`]); only those it calls are left in its module, so that the
-//! module's import list is the list of grants it needs. There is no clock but [`Context::now_ms`], and no randomness, file or
-//! socket at all.
+//! ([`state`], [`log`], [`metrics`], [`telecom`], [`zones`], [`media`]); only those it calls are left in its module, so
+//! that the module's import list is the list of grants it needs. There is no clock but [`Context::now_ms`], and no
+//! randomness, file or socket at all.
 //!
 //! The global allocator is the standard library's, which grows memory once or twice in an instance's `configure` and
 //! seldom again. One that lived inside the initial memory would spare fresh instances that, but none of those published

@@ -71,14 +71,22 @@ impl Inbound {
         let told = Told { sender: &self.sender, to, text: &self.text };
         let made = chain.tell_inbound(about, told).await;
         let made = made.map_err(|(policy, failure)| {
-            tracing::error!(policy = %policy, failure = %failure, door, "a policy could not take a message from a handset");
+            tracing::error!(policy = %policy, failure = %failure, door, "a policy could not take a handset's message");
             NotTaken::Failed(policy, failure)
         })?;
         if !made.is_empty() {
             store.remembered().await.map_err(NotTaken::Unwritten)?;
         }
         for note in &made {
-            tracing::info!(policy.name = note.policy, code = note.key, door, message.id = %self.id, sender = self.sender.masked(), "a policy took a message from a handset: {}", note.value);
+            tracing::info!(
+                policy.name = note.policy,
+                code = note.key,
+                door,
+                message.id = %self.id,
+                sender = self.sender.masked(),
+                "a policy took a handset's message: {}",
+                note.value
+            );
         }
         Ok(made)
     }

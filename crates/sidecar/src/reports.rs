@@ -40,8 +40,8 @@ pub(crate) struct Reports {
 }
 
 impl Reports {
-    /// Writes a report on `record`'s message down; when this returns, it is on disk. `to` is the recipient as Plivo names it,
-    /// for where the record does not tell any more.
+    /// Writes a report on `record`'s message down; when this returns, it is on disk. `to` is the recipient as Plivo
+    /// names it, for where the record does not tell any more.
     ///
     /// # Errors
     ///

@@ -122,7 +122,7 @@ impl Settings {
         }
         let needs_price = limits.iter().any(|limit| limit.unit == Unit::Money);
         if needs_price && self.default_price.is_none() {
-            let detail = "is needed for a budget in money: the price of a segment to regions that have none of their own";
+            let detail = "is needed for a budget in money: the price of a segment to regions without their own";
             problems.push(problem("/default_price", detail));
         }
         let mut price = |pointer: String, dollars: f64| {

@@ -1,7 +1,7 @@
 //! Nothing to those who said STOP.
 //!
-//! Opt-outs come from handsets (by Plivo, by an app, or by an operator's import) and from Plivo's reports. Each covers one
-//! sender, or the campaign that it belongs to. The latest word counts.
+//! Opt-outs come from handsets (by Plivo, by an app, or by an operator's import) and from Plivo's reports. Each covers
+//! one sender, or the campaign that it belongs to. The latest word counts.
 
 mod list;
 mod settings;
@@ -90,7 +90,8 @@ impl Inbound for Consent {
         Ok(match self.words.meaning(&message.text) {
             None => Vec::new(),
             Some(Meaning::Stop) => {
-                // Said again to one sender, it is confirmed no second time. Said to all, it may come after an opt-in to one.
+                // Said again to one sender, it is confirmed no second time. Said to all, it may come after an opt-in to
+                // one.
                 let known = latest(&places)?.is_some_and(|(_, entry)| {
                     entry.out && entry.source == Source::Handset && !message.to.is_empty()
                 });

@@ -14,7 +14,8 @@ const LONGEST_CONFIRMATION_S: u32 = 86_400;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Senders that an opt-out covers together, by the campaign's name: numbers in E.164, short codes, names, UUIDs of pools.
+    /// Senders that an opt-out covers together, by the campaign's name: numbers in E.164, short codes, names, UUIDs of
+    /// pools.
     campaigns: BTreeMap<String, Vec<String>>,
     /// Whole texts that mean no more messages, in any case.
     stop_words: Vec<String>,

@@ -20,8 +20,8 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    /// What `text` means. A keyword counts where it is the whole text, in whatever case and with whatever around it that is
-    /// neither letter nor digit; one within a sentence decides nothing.
+    /// What `text` means. A keyword counts where it is the whole text, in whatever case and with whatever around it
+    /// that is neither letter nor digit; one within a sentence decides nothing.
     pub(crate) fn meaning(&self, text: &str) -> Option<Meaning> {
         let plain = plain(text);
         let is = |words: &[String]| words.contains(&plain);

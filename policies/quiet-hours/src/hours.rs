@@ -40,8 +40,6 @@ impl Hours {
 }
 
 impl Days {
-    pub(crate) const ALL: Self = Self(0x7f);
-
     /// Reads `sun`, or `mon-fri`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let nth = |name: &str| DAYS.iter().position(|day| *day == name);

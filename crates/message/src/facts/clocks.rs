@@ -4,8 +4,8 @@ use jiff::tz::TimeZone;
 
 use crate::Timestamp;
 
-/// The offset from UTC, in seconds, that holds in `zone` at `from`, and every other that begins before `until`, each with
-/// the instant from which it holds; empty where no such zone is known.
+/// The offset from UTC, in seconds, that holds in `zone` at `from`, and every other that begins before `until`, each
+/// with the instant from which it holds; empty where no such zone is known.
 pub fn offsets(zone: &str, from: Timestamp, until: Timestamp) -> Vec<(Timestamp, i32)> {
     let Ok(zone) = TimeZone::get(zone) else { return Vec::new() };
     let (Some(first), Some(last)) = (instant(from), instant(until)) else { return Vec::new() };

@@ -48,8 +48,8 @@ const PRIVATE_V4: [(Ipv4Addr, u32); 15] = [
     (Ipv4Addr::new(240, 0, 0, 0), 4),
 ];
 
-/// Whether an address can be somebody's public host: it is in no private, reserved or documentation range, and carries no
-/// address that is.
+/// Whether an address can be somebody's public host: it is in no private, reserved or documentation range, and carries
+/// no address that is.
 pub fn is_public(address: IpAddr) -> bool {
     let class = match address {
         IpAddr::V4(address) => class_of_v4(address),

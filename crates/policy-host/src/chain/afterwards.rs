@@ -94,8 +94,8 @@ impl PolicyChain {
         self.tell(about, Report::Delivery { state, error_code }).await;
     }
 
-    /// Tells every policy that wants to know of a delivery report in full, or that the recipient did what the message was
-    /// for. Otherwise as [`PolicyChain::tell_outcome`].
+    /// Tells every policy that wants to know of a delivery report in full, or that the recipient did what the message
+    /// was for. Otherwise as [`PolicyChain::tell_outcome`].
     pub async fn tell_receipt(&self, about: Afterwards<'_>, receipt: Receipt<'_>) {
         let region = receipt.to.map(|to| facts::number(to).region).unwrap_or_default();
         let told = WitReceipt {
@@ -119,8 +119,8 @@ impl PolicyChain {
         self.tell(about, Report::Receipt(&told)).await;
     }
 
-    /// Tells every policy that wants to hear from handsets, whichever apps it is asked about, and returns what they made of
-    /// it. What was made of it is kept when this returns.
+    /// Tells every policy that wants to hear from handsets, whichever apps it is asked about, and returns what they
+    /// made of it. What was made of it is kept when this returns.
     ///
     /// # Errors
     ///

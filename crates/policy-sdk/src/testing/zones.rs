@@ -5,8 +5,8 @@ use jiff::tz::TimeZone;
 
 use crate::zones::Offset;
 
-/// For each of `names` the offset that holds at `from_ms`, and every other that begins before `until_ms`, in order; empty
-/// where there is no such zone.
+/// For each of `names` the offset that holds at `from_ms`, and every other that begins before `until_ms`, in order;
+/// empty where there is no such zone.
 pub fn offsets(names: &[String], from_ms: u64, until_ms: u64) -> Vec<Vec<Offset>> {
     names.iter().map(|name| of(name, from_ms, until_ms).unwrap_or_default()).collect()
 }

@@ -26,7 +26,8 @@ async fn consent() {
     report.conclude("consent");
 }
 
-/// What a handset says, and whether it is sent to afterwards. An opt-in comes after an opt-out, or it would clear nothing.
+/// What a handset says, and whether it is sent to afterwards. An opt-in comes after an opt-out, or it would clear
+/// nothing.
 async fn heard(line: &Line) -> Result<(), String> {
     let word = |name: &str| line.input[name].as_str().expect("a text");
     let (handset, sender) = (word("from"), word("to"));
