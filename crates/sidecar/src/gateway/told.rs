@@ -7,6 +7,7 @@ use policy_host::{Afterwards, Receipt};
 use serde_json::json;
 
 use super::answer::Answer;
+use super::faults::Faults;
 use super::fields::Fields;
 use super::refusal::{Plain, Refusal, Refuser};
 use super::{Call, Gateway, json};
@@ -20,7 +21,7 @@ impl Gateway {
         request: Request<Incoming>,
     ) -> Result<Answer, Refusal> {
         let bytes = self.body(request).await?;
-        let inbound = read(&call, &bytes).map_err(Refusal::Malformed)?;
+        let inbound = read(&call, &bytes)?;
         let chain = &call.in_force.chain;
         let told = inbound.tell(chain, &self.store, &call.app.name, "inbound").await;
         let made = told.map_err(|not| match not {
@@ -54,11 +55,11 @@ impl Gateway {
 }
 
 /// The message, if the app may speak for what it was sent to.
-fn read(call: &Call, bytes: &[u8]) -> Result<Inbound, Vec<Fault>> {
+fn read(call: &Call, bytes: &[u8]) -> Result<Inbound, Faults> {
     let mut fields = Fields::of(json::read(bytes)?)?;
     let (sender, to, text) = (fields.string("from"), fields.string("to"), fields.string("text"));
     let (_unknown, mut faults) = fields.finish();
-    let is_wrong = |pointer: &str| faults.iter().any(|fault| fault.pointer == pointer);
+    let is_wrong = |pointer: &str| faults.told().iter().any(|fault| fault.pointer == pointer);
     let missing = [
         (
             sender.is_none() && !is_wrong("/from"),
@@ -86,7 +87,7 @@ fn read(call: &Call, bytes: &[u8]) -> Result<Inbound, Vec<Fault>> {
     let own = call.app.senders.as_ref();
     if own.is_some_and(|own| inbound.to().is_none_or(|to| !own.contains(to))) {
         let detail = "is not one of the senders that the configuration gives this app";
-        return Err(vec![Fault::new("/to", "sender.not_allowed", detail)]);
+        return Err(Fault::new("/to", "sender.not_allowed", detail).into());
     }
     Ok(inbound)
 }

@@ -200,7 +200,7 @@ async fn an_operator_adds_removes_and_imports() {
     assert_eq!(run(&["remove", TO, "--sender", SENDER]).await, well("removed\n"));
     assert!(!is_suppressed(&sidecar, "three").await);
 
-    sidecar.folder.write("list.csv", &format!("# old\n+14155550999\n{TO},{SENDER}\n"));
+    sidecar.folder.write("list.csv", format!("# old\n+14155550999\n{TO},{SENDER}\n"));
     assert_eq!(run(&["import", "list.csv"]).await, well("2 added\n"));
     assert!(is_suppressed(&sidecar, "four").await);
     sidecar.folder.write("bad.csv", "number\n");

@@ -55,10 +55,8 @@ mod tests {
     fn labels(order: &Order) -> (Vec<(String, String)>, Vec<String>) {
         let mut faults = Faults::default();
         let tags = of(order, Timestamp(1_800_000_000_000), &mut faults);
-        (
-            tags,
-            faults.into_iter().map(|fault| format!("{} {}", fault.pointer, fault.code)).collect(),
-        )
+        let said = |fault: &Fault| format!("{} {}", fault.pointer, fault.code);
+        (tags, faults.told().iter().map(said).collect())
     }
 
     fn tag(key: &str, value: &str) -> (String, String) {
