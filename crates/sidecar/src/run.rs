@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -58,8 +59,13 @@ pub fn run(path: &Path, config: Config, environment: Environment) -> Result<(), 
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {
-        let mut sidecar = Sidecar::start(path, config, environment).await?;
-        sidecar.serve_until(stop_requested()).await?;
+        // Before anything listens: whoever finds it ready may ask it to stop.
+        let mut stopped = pin!(stop_requested()?);
+        let mut sidecar = tokio::select! {
+            started = Sidecar::start(path, config, environment) => started?,
+            () = stopped.as_mut() => return Ok(()),
+        };
+        sidecar.serve_until(stopped).await;
         sidecar.drain().await;
         Ok(())
     });
@@ -228,14 +234,10 @@ impl Sidecar {
     }
 
     /// Waits for `stopped`. A part that ends before is told, and the others go on.
-    async fn serve_until(
-        &mut self,
-        stopped: impl Future<Output = Result<(), Failure>>,
-    ) -> Result<(), Failure> {
-        tokio::pin!(stopped);
+    async fn serve_until(&mut self, mut stopped: Pin<&mut impl Future<Output = ()>>) {
         loop {
             tokio::select! {
-                asked = &mut stopped => return asked,
+                () = stopped.as_mut() => return,
                 Some(ended) = self.listeners.join_next() => {
                     tracing::error!(panicked = ended.is_err(), "a listener or a worker has ended by itself; restart");
                 }
@@ -275,14 +277,16 @@ async fn bind(address: &Address) -> Result<Bound, Failure> {
     Bound::bind(address).await.map_err(|source| Failure::Bind { address: address.clone(), source })
 }
 
-async fn stop_requested() -> Result<(), Failure> {
+/// Ends with SIGTERM or SIGINT, from now on, whenever it is awaited.
+fn stop_requested() -> Result<impl Future<Output = ()>, Failure> {
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 fn telemetry_options(fixed: &Fixed) -> TelemetryOptions {
