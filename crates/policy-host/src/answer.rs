@@ -226,7 +226,11 @@ mod tests {
             ("tags/a".to_owned(), ""),
         ];
         for (pointer, wanted) in cases {
-            assert_eq!(refused(std::slice::from_ref(&pointer)).faults[0].pointer, wanted, "{pointer}");
+            assert_eq!(
+                refused(std::slice::from_ref(&pointer)).faults[0].pointer,
+                wanted,
+                "{pointer}"
+            );
         }
     }
 
