@@ -85,7 +85,7 @@ fn a_sentence_is_flagged_and_nobody_is_suppressed() {
 fn one_confirmation_may_follow_within_five_minutes() {
     let mut case = Case::<Consent>::new("{}");
     case.at(0).hear(HANDSET, SENDER, "STOP");
-    assert!(refused(&mut case.at(100), &sms()), "only what confirms may follow");
+    assert!(refused(case.at(100), &sms()), "only what confirms may follow");
     assert!(!refused(case.at(200), &confirmation("m2")));
     assert!(refused(case.at(201), &confirmation("m3")));
     // Said again it is no second opt-out; after an opt-in it is.

@@ -59,7 +59,10 @@ async fn a_broken_module_is_refused_with_its_reason_and_the_mended_one_taken() {
     let at = format!("{}: policies.gate: ", place(&setup.to_toml(), "[[policies]]"));
     let sidecar = start_in(folder, &setup).await;
     let mut damaged = good.clone();
-    damaged[good.len() / 2..][..64].fill(0xff);
+    // In the types that it carries, which are read before anything is compiled.
+    let name = b"component-type";
+    let types = good.windows(name.len()).position(|window| window == name).expect("its types");
+    damaged[types + 128..][..64].fill(0xff);
     let mut before = 1;
 
     for (nth, (broken, wanted)) in [
