@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use policy_sdk::state::Period;
-use policy_sdk::{Problem, problem};
+use policy_sdk::{Problem, known, problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -44,11 +44,13 @@ pub(crate) struct BudgetSetting {
     per: Per,
     /// Where the day, week or month begins and ends, as an IANA name.
     #[serde(default = "utc")]
+    #[schemars(with = "known::Zone")]
     zone: String,
     /// `monitor`: counts, never refuses, and warns.
     #[serde(default)]
     pub(crate) mode: Mode,
     /// The apps that it is for; all where absent.
+    #[schemars(with = "Option<Vec<known::App>>")]
     apps: Option<Vec<String>>,
 }
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use policy_sdk::{Problem, problem};
+use policy_sdk::{Problem, known, problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -24,10 +24,12 @@ pub struct Settings {
     /// Words within any other text that a person is to look at.
     review_words: Vec<String>,
     /// The intents of the one message that may confirm an opt-out.
+    #[schemars(with = "Vec<known::Intent>")]
     confirmation_intents: Vec<String>,
     /// How long after the opt-out it may come, in seconds.
     confirmation_s: u32,
     /// Intents that are sent all the same.
+    #[schemars(with = "Vec<known::Intent>")]
     exempt_intents: Vec<String>,
     /// Whether Plivo's error 200 (the recipient has opted out) is an opt-out here too.
     learn_from_reports: bool,

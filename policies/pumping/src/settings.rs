@@ -1,4 +1,4 @@
-use policy_sdk::{Problem, problem};
+use policy_sdk::{Problem, known, problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -55,6 +55,7 @@ pub(crate) struct Fanout {
     /// In any so many seconds.
     pub(crate) per_s: u32,
     /// Regions that are new to no app.
+    #[schemars(with = "Vec<known::Region>")]
     pub(crate) home: Vec<String>,
 }
 
@@ -73,6 +74,7 @@ pub(crate) struct Conversion {
     /// Whether apps tell of conversions, so that their absence means something.
     pub(crate) told: bool,
     /// The intents that it counts.
+    #[schemars(with = "Vec<known::Intent>")]
     pub(crate) intents: Vec<String>,
     /// Unconverted messages to a region in a day that are always let pass.
     pub(crate) day: u32,

@@ -1,4 +1,4 @@
-use policy_sdk::{Problem, problem};
+use policy_sdk::{Problem, known, problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -9,8 +9,11 @@ use crate::rules::Rule;
 /// What an operator may write.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+// To put a message off is to amend it, and that is all that this policy does.
+#[schemars(extend("x-needs-grant" = {"amend": true}))]
 pub struct Settings {
     /// The intents that have quiet hours. All others may be sent at any time.
+    #[schemars(with = "Vec<known::Intent>")]
     intents: Vec<String>,
     /// The hours of every day on the recipient's clock in which these may be sent; the end is not part of them.
     hours: String,
