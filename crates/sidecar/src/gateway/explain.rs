@@ -22,9 +22,9 @@ impl Gateway {
         let order = Door::Native.read(&bytes)?;
         let submission = Submission::of(order, &call.app, &call.in_force.plivo, call.now)?;
         let many = submission.many;
+        let probes = send::probed(&call, &submission.drafts).await;
         let (mut explained, mut asking) =
             (Vec::with_capacity(submission.drafts.len()), Asking::begin());
-        let probes = send::probed(&call, &submission.drafts).await;
         for draft in submission.drafts {
             explained.push(if asking.may_go_on() {
                 let unknown_fields = &submission.unknown_fields;

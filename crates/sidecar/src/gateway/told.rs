@@ -57,33 +57,22 @@ impl Gateway {
 /// The message, if the app may speak for what it was sent to.
 fn read(call: &Call, bytes: &[u8]) -> Result<Inbound, Faults> {
     let mut fields = Fields::of(json::read(bytes)?)?;
-    let (sender, to, text) = (fields.string("from"), fields.string("to"), fields.string("text"));
-    let (_unknown, mut faults) = fields.finish();
-    let is_wrong = |pointer: &str| faults.told().iter().any(|fault| fault.pointer == pointer);
-    let missing = [
-        (
-            sender.is_none() && !is_wrong("/from"),
-            "/from",
-            "phone.missing",
-            "is missing; give the handset's number",
-        ),
-        (
-            to.is_none() && !is_wrong("/to"),
-            "/to",
-            "sender.missing",
-            "is missing; give what it was sent to",
-        ),
-    ];
-    let missing = missing.into_iter().filter(|(is_missing, ..)| *is_missing);
-    faults.extend(
-        missing
-            .map(|(_, pointer, code, detail)| Fault::new(pointer, code, detail))
-            .collect::<Vec<_>>(),
-    );
-    let (Some(sender), Some(to), true) = (sender, to, faults.is_empty()) else {
-        return Err(faults);
+    let mut needed = |name: &str, code: &str, detail: &str| {
+        let before = fields.faults.told().len();
+        let value = fields.string(name);
+        if value.is_none() && fields.faults.told().len() == before {
+            fields.fault(format!("/{name}"), code, detail);
+        }
+        value.unwrap_or_default()
     };
-    let inbound = Inbound::read(&sender, Some(&to), text.unwrap_or_default())?;
+    let sender = needed("from", "phone.missing", "is missing; give the handset's number");
+    let to = needed("to", "sender.missing", "is missing; give what it was sent to");
+    let text = fields.string("text").unwrap_or_default();
+    let (_unknown, faults) = fields.finish();
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let inbound = Inbound::read(&sender, Some(&to), text)?;
     let own = call.app.senders.as_ref();
     if own.is_some_and(|own| inbound.to().is_none_or(|to| !own.contains(to))) {
         let detail = "is not one of the senders that the configuration gives this app";
