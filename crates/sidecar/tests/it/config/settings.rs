@@ -99,6 +99,33 @@ fn cases() -> Vec<Case> {
             ],
         ),
         (
+            "consent",
+            "consent-names",
+            json!({"exempt_intents": ["account alert"], "confirmation_intents": ["bye!"]}),
+            &[
+                (r#""bye!""#, ".confirmation_intents.0", NO_INTENT),
+                (r#""account alert""#, ".exempt_intents.0", NO_INTENT),
+            ],
+        ),
+        (
+            "pumping",
+            "pumping-names",
+            json!({"conversion": {"intents": ["log in"]}, "fanout": {"home": ["GBR"]}}),
+            &[
+                (r#""log in""#, ".conversion.intents.0", NO_INTENT),
+                (r#""GBR""#, ".fanout.home.0", NO_REGION),
+            ],
+        ),
+        (
+            "budget",
+            "budget-names",
+            json!({"budgets": [{"name": "z", "segments": 1, "zone": "Mars/Olympus", "apps": ["nobody"]}]}),
+            &[
+                (r#""nobody""#, ".budgets.0.apps.0", NO_APP),
+                (r#""Mars/Olympus""#, ".budgets.0.zone", "is not an IANA time zone"),
+            ],
+        ),
+        (
             "trial",
             "trial",
             json!({"verified": ["14155550188"]}),
@@ -142,8 +169,8 @@ async fn a_setting_that_could_never_do_what_it_says_is_refused_at_its_place() {
     let plivo = plivo().await;
     let cases = cases();
     let setup = cases.iter().fold(Setup::new(&plivo), |setup, (policy, name, settings, _)| {
-        let grants =
-            if matches!(*policy, "dedup" | "throttle") { json!(["state"]) } else { json!([]) };
+        let counts = ["dedup", "throttle", "consent", "pumping", "budget"].contains(policy);
+        let grants = if counts { json!(["state"]) } else { json!([]) };
         let policy = Policy::new(policy).set("name", *name).set("grants", grants);
         setup.policy(policy.settings(settings.clone()))
     });
