@@ -190,6 +190,11 @@ impl Ready {
         &self.accepted.message.id
     }
 
+    /// Not to be tried before, where that is later than now.
+    pub(crate) fn start(&self) -> Option<Timestamp> {
+        self.accepted.start
+    }
+
     /// Not worth sending after.
     pub(crate) fn deadline(&self) -> Timestamp {
         self.accepted.deadline

@@ -26,6 +26,10 @@ use crate::delivery::{Acceptance, News, Ready};
 
 pub(super) use self::clear::{candidate, probed};
 
+/// By when a last call in doubt is settled after its message's time: `settle_s` has at most an hour, and the list may
+/// have to be asked twice.
+const SETTLING: Duration = Duration::from_secs(2 * 60 * 60);
+
 /// A request understood, and what its headers ask for.
 struct Asked {
     door: Door,
@@ -115,6 +119,8 @@ impl Gateway {
         };
         let decided = self.clear_all(&call, drafts, &wishes).await;
         let (mut verdicts, ready) = provisional(decided);
+        let starts = ready.iter().filter_map(|(_, ready)| ready.start());
+        let start = starts.max().unwrap_or(call.now);
         let last = ready.iter().map(|(_, ready)| ready.deadline()).max().unwrap_or(call.now);
         let first = ready.first().map(|(_, ready)| ready.id().clone());
         let Some(id) = first else {
@@ -130,7 +136,8 @@ impl Gateway {
         let by_plivo = asked.door == Door::Plivo;
         let own_alone = verdicts.iter().filter(|each| each.outcome.is_ok()).count() == ready.len();
         let binding = claimed.as_ref().and_then(|(held, once)| {
-            let row = self.binding(held, once, &asked.door.answer(&verdicts, many), &id, last)?;
+            let answer = asked.door.answer(&verdicts, many);
+            let row = self.binding(held, once, &answer, &id, start, last.after(SETTLING))?;
             let row = if own_alone { row } else { row.about_others_too() };
             Some(if by_plivo { row.telling_own_ids() } else { row })
         });

@@ -186,19 +186,23 @@ impl Gateway {
     }
 
     /// What binds the key in the transaction that makes the messages ours: the answer as it would be now, kept for the
-    /// store's retention after the last of them is settled one way or the other.
+    /// store's retention from `start`, when the last of them may be sent, and at least until they are `settled`.
     pub(super) fn binding(
         &self,
         held: &Held,
         once: &Once,
         answer: &Answer,
         id: &MessageId,
-        deadline: Timestamp,
+        start: Timestamp,
+        settled: Timestamp,
     ) -> Option<KeyRow> {
         // The store keeps an answer for its retention from `from`; an earlier `from` is a shorter window.
         let short = |window| now().after(window).before(self.store.key_retention());
-        let from = once.window.map_or(deadline, short);
-        match self.store.key_row(&held.guard, self.kept(stored(answer, id)), from, from) {
+        let (from, until) = match once.window.map(short) {
+            Some(from) => (from, from),
+            None => (start, settled),
+        };
+        match self.store.key_row(&held.guard, self.kept(stored(answer, id)), from, until) {
             Ok(row) if held.lease.is_some() => Some(row.among_replicas()),
             Ok(row) => Some(row),
             Err(err) => {

@@ -86,7 +86,9 @@ impl Gateway {
         answer: &Answer,
         (id, others): (&MessageId, bool),
     ) -> Result<(), Refusal> {
-        let Some(row) = self.binding(&held, once, answer, id, call.now) else { return Ok(()) };
+        let Some(row) = self.binding(&held, once, answer, id, call.now, call.now) else {
+            return Ok(());
+        };
         let row = if others { row.about_others_too() } else { row };
         if let Err(err) = self.store.bind(row.clone(), now()).await {
             return match err {
