@@ -138,7 +138,12 @@ mod tests {
         let mut visit =
             Visit::new(PolicyName::new("p"), limits, grants, times, ledger, Arc::default());
         let by = MessageId(id.into());
-        visit.begin(Some(Asking { by, now: Timestamp(1_800_000_000_001), dry_run: false, probes: Vec::new() }));
+        visit.begin(Some(Asking {
+            by,
+            now: Timestamp(1_800_000_000_001),
+            dry_run: false,
+            probes: Vec::new(),
+        }));
         visit
     }
 
