@@ -135,7 +135,8 @@ async fn the_limits_kept_at_sending_and_the_latest_call_are_known_after_a_kill()
         store.change(&id(which), change).await.unwrap();
     }
 
-    let store = open(&in_file(&killed(&folder)));
+    let left_behind = killed(&folder);
+    let store = open(&in_file(&left_behind));
 
     let left = store.unfinished().await.unwrap();
     let kept: Vec<_> = left.iter().map(|left| &left.record.paces[..]).collect();
