@@ -2,6 +2,7 @@
 
 mod afterwards;
 mod passage;
+mod succession;
 
 use std::fmt;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //!
 //! A policy is a WebAssembly component that speaks `sendgate:policy`. [`PolicyRuntime::build`] makes a [`PolicyChain`]
 //! of [`PolicySource`]s; [`PolicyChain::clear`] turns a [`Candidate`] into a [`Cleared`], the only thing that may be
-//! sent; [`Policies`] holds the chain in force.
+//! sent. Which chain is in force is its caller's to say; [`PolicyChain::take_place_of`] tells the policies.
 //!
 //! What a policy cannot do: run longer than its time, take more memory or host calls than its limits, reach anything
 //! but the imports it was granted, survive its own failure in a warm instance, or end more than its own request. Every
@@ -28,7 +28,6 @@ mod imports;
 mod instance;
 mod load;
 mod memory;
-mod policies;
 mod policy;
 mod redact;
 mod revision;
@@ -47,7 +46,6 @@ pub use digest::Digest;
 pub use error::{LoadError, LoadFault, MissingGrant, Problem};
 pub use failure::PolicyFailure;
 pub use memory::Refused;
-pub use policies::{HISTORY, Policies};
 pub use policy::{Manifest, Policy};
 pub use runtime::{PolicyRuntime, RuntimeError, RuntimeOptions};
 pub use source::{

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -17,7 +16,7 @@ use crate::revision::Revision;
 use crate::runtime::PolicyRuntime;
 use crate::settings::Known;
 use crate::{
-    Digest, Generation, OnFailure, Policy, PolicyChain, PolicyFailure, PolicySource, imports,
+    Digest, OnFailure, Policy, PolicyChain, PolicyFailure, PolicySource, imports,
     settings, spans,
 };
 
@@ -53,8 +52,8 @@ impl PolicyRuntime {
         wanted: &[PolicySource],
     ) -> Result<PolicyChain, Vec<LoadError>> {
         let policies = self.load_all(previous, wanted).await?;
-        let generation = Generation(self.shared.next_generation.fetch_add(1, Ordering::Relaxed));
-        Ok(PolicyChain { generation, policies, ledger: Arc::clone(&self.shared.ledger) })
+        let (generation, ledger) = (self.next_generation(), Arc::clone(&self.shared.ledger));
+        Ok(PolicyChain { generation, policies, ledger })
     }
 
     /// What [`PolicyRuntime::build`] would find wrong; makes no chain.

@@ -129,9 +129,9 @@ impl Policy {
         Arc::ptr_eq(&self.revision, &other.revision)
     }
 
-    /// Whether it decides as `other` does: the same revision under the same rules.
+    /// Whether it decides as `other` does: of the same module and settings, under the same rules.
     pub(crate) fn decides_like(&self, other: &Self) -> bool {
-        self.shares_revision_with(other)
+        self.revision.is_like(&other.revision)
             && (self.on_failure, self.mode, &self.apps)
                 == (other.on_failure, other.mode, &other.apps)
     }

@@ -64,6 +64,15 @@ impl Revision {
             && self.isolation == source.isolation
     }
 
+    /// Whether both were loaded of the same.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let made_of = |revision: &Self| {
+            let Prepared { name, digest, grants, limits, .. } = &revision.prepared;
+            (name.clone(), *digest, *grants, *limits, revision.isolation)
+        };
+        made_of(self) == made_of(other) && self.prepared.settings == other.prepared.settings
+    }
+
     /// Whether it could not decide when it was last asked.
     pub(crate) fn is_failing(&self) -> bool {
         self.failing.load(Ordering::Relaxed)

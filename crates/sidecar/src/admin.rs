@@ -6,6 +6,7 @@ mod decide;
 mod filter;
 mod inbound;
 mod lookup;
+mod policies;
 mod ready;
 mod refusal;
 mod route;
@@ -26,17 +27,19 @@ use self::asked::Asked;
 use self::refusal::Refusal;
 use self::route::Route;
 use crate::delivery::Delivery;
+use crate::gateway;
+use crate::generations::Generations;
 use crate::in_force::InForce;
 use crate::relay::RelayTally;
 use crate::reload::ReloadStatus;
 use crate::reports::{CallbackPlace, Tally};
-use crate::{gateway, policies};
 
 pub(crate) use self::backlog::Backlog;
 
 /// What an operator may ask, and do.
 pub(crate) struct Admin {
     pub(crate) in_force: Arc<ArcSwap<InForce>>,
+    pub(crate) generations: Arc<Generations>,
     pub(crate) reloads: Arc<ReloadStatus>,
     pub(crate) delivery: Arc<Delivery>,
     pub(crate) draining: CancellationToken,
@@ -86,6 +89,7 @@ impl Admin {
             Route::Live => Ok((StatusCode::OK, json!({"live": true}))),
             Route::Ready => Ok(self.ready()),
             Route::Policies => Ok((StatusCode::OK, self.policies())),
+            Route::Rollback => self.roll_back(&asked),
             Route::Messages => self.messages(&asked).await,
             Route::Message(id) => self.message(&id, &asked).await,
             Route::Release(id) => self.release(&id).await,
@@ -96,24 +100,6 @@ impl Admin {
             Route::InboundUrl => self.inbound_url(),
             Route::Unknown => Err(Refusal::NoSuchPath),
         }
-    }
-
-    fn policies(&self) -> Value {
-        let in_force = self.in_force.load();
-        let listed = in_force.chain.policies().iter().map(|policy| policies::describe(policy));
-        let refused = self.reloads.refused();
-        json!({
-            "generation": in_force.chain.generation().0,
-            "policies": listed.collect::<Vec<_>>(),
-            "reload": {
-                "applied": self.reloads.applied(),
-                "refused": refused.map(|refused| json!({
-                    "at": refused.at.to_string(),
-                    "times": refused.times,
-                    "faults": refused.faults,
-                })),
-            },
-        })
     }
 }
 

@@ -37,6 +37,15 @@ pub enum Command {
         #[command(subcommand)]
         command: MessagesCommand,
     },
+    /// Return to the policies before those in force, at once. Needs the admin token.
+    Rollback {
+        /// Return to those of this generation, which `/policies` lists as kept.
+        #[arg(long, value_name = "GENERATION")]
+        to: Option<u64>,
+        /// Where to ask.
+        #[command(flatten)]
+        reach: Reach,
+    },
     /// What apps could not be told.
     Events {
         /// What to do with it.

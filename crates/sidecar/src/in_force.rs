@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use media_probe::{Prober, ProberError, ProberOptions, SystemNames};
 use plivo_client::{AuthId, AuthToken, ClientConfig, Credentials, Log, PlivoClient};
-use policy_host::PolicyChain;
+use policy_host::{Generation, PolicyChain};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::{
@@ -18,7 +18,7 @@ use crate::delivery::{Most, Side};
 const LIFETIME: Duration = Duration::from_secs(10_800);
 
 /// One generation. Never edited: a reload builds the next and swaps one pointer, so that no request sees half of two.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct InForce {
     pub(crate) apps: Vec<Arc<App>>,
     pub(crate) plivo: Plivo,
@@ -32,6 +32,14 @@ pub(crate) struct InForce {
     /// Who looks at media URLs, where they are looked at.
     pub(crate) prober: Option<Prober>,
     media: Media,
+}
+
+/// The policies of a generation, apart from everything else that it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// As they were configured.
+    pub(crate) entries: Vec<PolicyEntry>,
+    pub(crate) chain: Arc<PolicyChain>,
 }
 
 /// What messages are sent with.
@@ -75,6 +83,27 @@ pub(crate) struct Prepared {
     settings: Reloadable,
     account: Account,
     prober: Option<Prober>,
+}
+
+impl InForce {
+    /// Its policies.
+    pub(crate) fn rules(&self) -> Rules {
+        Rules { entries: self.entries.clone(), chain: Arc::clone(&self.chain) }
+    }
+
+    /// The same under other policies.
+    pub(crate) fn under(&self, rules: Rules) -> Self {
+        let Rules { entries, chain } = rules;
+        let account = Account { chain: Arc::downgrade(&chain), ..self.account.clone() };
+        Self { entries, chain, account, ..self.clone() }
+    }
+}
+
+impl Rules {
+    /// The same as those of another generation.
+    pub(crate) fn renewed(&self, generation: Generation) -> Self {
+        Self { chain: Arc::new(self.chain.renewed(generation)), ..self.clone() }
+    }
 }
 
 impl Prepared {

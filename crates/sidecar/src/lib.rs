@@ -13,6 +13,7 @@ mod admin;
 mod delivery;
 mod failure;
 mod gateway;
+mod generations;
 mod in_force;
 mod inbound;
 mod listen;

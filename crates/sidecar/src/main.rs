@@ -23,6 +23,9 @@ fn main() -> ExitCode {
         Command::Messages { command } => {
             return end(messages::messages(command, &environment), messages::Failure::exit_code);
         }
+        Command::Rollback { to, reach } => {
+            return end(messages::rollback(*to, reach, &environment), messages::Failure::exit_code);
+        }
         Command::Events { command } => {
             return end(messages::events(command, &environment), messages::Failure::exit_code);
         }

@@ -1,4 +1,4 @@
-//! `sendgate messages`, `sendgate events` and `sendgate optouts`: what operators ask of a running sidecar, and tell it.
+//! `sendgate messages`, `events`, `optouts` and `rollback`: what operators ask of a running sidecar, and tell it.
 //!
 //! They speak HTTP to the admin listener, as anybody else may.
 
@@ -73,6 +73,17 @@ pub fn events(command: &EventsCommand, environment: &Environment) -> Result<(), 
             show(&body, false, print::revived)
         }
     }
+}
+
+/// Has the sidecar return to the policies before those in force, or of the generation `to`, and prints what came of it.
+///
+/// # Errors
+///
+/// As [`messages`].
+pub fn rollback(to: Option<u64>, reach: &Reach, environment: &Environment) -> Result<(), Failure> {
+    let query: Vec<_> = to.map(|to| ("to", to.to_string())).into_iter().collect();
+    let body = ask(reach, environment, Method::POST, &path(&["rollback"], &query))?;
+    show(&body, false, print::rolled_back)
 }
 
 /// One request to the sidecar that `reach` names.

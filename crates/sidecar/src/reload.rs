@@ -7,16 +7,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use policy_host::{Policies, PolicyChain, PolicyRuntime};
+use policy_host::{Generation, PolicyChain, PolicyRuntime};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use self::watch::Watch;
 use crate::config::{Config, Environment, Fixed, PolicyEntry, Snapshot};
-use crate::delivery::Delivery;
-use crate::in_force::{InForce, Prepared};
+use crate::generations::{Generations, Outdated};
+use crate::in_force::Prepared;
 use crate::{policies, spans};
 
 /// How long to wait after a change was seen, for the rest of the same deployment to arrive.
@@ -30,10 +29,7 @@ pub(crate) struct Reloader {
     /// `--ephemeral` was given, which no file can take back.
     pub(crate) ephemeral: bool,
     pub(crate) runtime: Arc<PolicyRuntime>,
-    /// The chains in force and before; lets go of old ones off the request path.
-    pub(crate) policies: Policies,
-    pub(crate) in_force: Arc<ArcSwap<InForce>>,
-    pub(crate) delivery: Arc<Delivery>,
+    pub(crate) generations: Arc<Generations>,
     pub(crate) status: Arc<ReloadStatus>,
     /// How often files are read where no notice came.
     pub(crate) poll: Duration,
@@ -60,6 +56,8 @@ pub(crate) struct Refused {
 
 /// What a reload would put into force.
 struct Next {
+    /// The generation that was in force when it was built.
+    basis: Generation,
     prepared: Prepared,
     chain: PolicyChain,
     poll: Duration,
@@ -131,23 +129,19 @@ impl Reloader {
             return;
         }
         let span = spans::reload();
-        let (outcome, seen) = self.build().instrument(span.clone()).await;
+        let (outcome, seen) = self.bring_into_force().instrument(span.clone()).await;
         let _entered = span.enter();
         // Remembered even where it was refused, so that the same bytes are not tried over and over.
         self.seen = seen;
         match outcome {
-            Ok(Next { prepared, chain, poll }) => {
-                let generation = self.policies.replace(chain);
-                let next = prepared.with(self.policies.current());
-                self.delivery.use_generation(&next);
-                self.in_force.store(Arc::new(next));
+            Ok((generation, poll)) => {
                 self.poll = poll;
                 self.status.succeed();
                 spans::reloaded(&span, generation.0, "applied");
                 tracing::info!(generation = generation.0, "a new generation is in force");
             }
             Err(faults) => {
-                let generation = self.in_force.load().chain.generation();
+                let generation = self.generations.in_force().chain.generation();
                 spans::reloaded(&span, generation.0, "refused");
                 for fault in &faults {
                     tracing::error!(
@@ -157,6 +151,23 @@ impl Reloader {
                     );
                 }
                 self.status.refuse(faults);
+            }
+        }
+    }
+
+    /// The generation that came into force and how often its files are looked at, or every reason against it; and the
+    /// files, as [`Reloader::build`] has them.
+    async fn bring_into_force(&self) -> (Result<(Generation, Duration), Vec<String>>, Snapshot) {
+        loop {
+            let (outcome, seen) = self.build().await;
+            let Next { basis, prepared, chain, poll } = match outcome {
+                Ok(next) => next,
+                Err(faults) => return (Err(faults), seen),
+            };
+            match self.generations.reload(basis, prepared, chain) {
+                Ok(generation) => return (Ok((generation, poll)), seen),
+                // An operator was faster. It is built again, of what is in force by now.
+                Err(Outdated) => {}
             }
         }
     }
@@ -190,7 +201,7 @@ impl Reloader {
             let place = place::of(&self.path, key);
             lines.push(format!("{place}: {key}: is fixed until a restart; restart to change it"));
         }
-        let current = self.in_force.load_full();
+        let current = self.generations.in_force();
         let poll = config.reloadable.poll;
         let entries = config.reloadable.policies.clone();
         let prepared = Prepared::new(config.reloadable, Some(&current));
@@ -205,12 +216,13 @@ impl Reloader {
             }
         };
         let chain = policies::build(&self.runtime, Some(&current.chain), prepared.entries()).await;
-        (chain.map(|chain| Next { prepared, chain, poll }), seen)
+        let basis = current.chain.generation();
+        (chain.map(|chain| Next { basis, prepared, chain, poll }), seen)
     }
 
     /// What is wrong with policies of a configuration that is refused anyway.
     async fn faults(&self, entries: &[PolicyEntry]) -> Vec<String> {
-        let current = self.in_force.load_full();
+        let current = self.generations.in_force();
         policies::faults(&self.runtime, Some(&current.chain), entries).await
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use policy_host::{Policies, PolicyRuntime, RuntimeOptions};
+use policy_host::{PolicyRuntime, RuntimeOptions};
 use store::Store;
 use telemetry::{Telemetry, TelemetryOptions};
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,6 +20,7 @@ use crate::admin::Admin;
 use crate::config::{self, Address, Config, Environment, Fixed};
 use crate::delivery::{Delivery, Parts};
 use crate::gateway::{Bounds, Gateway};
+use crate::generations::Generations;
 use crate::in_force::Prepared;
 use crate::listen::{Bound, ListenLimits, Places};
 use crate::relay::{Relay, Source};
@@ -109,8 +110,7 @@ impl Sidecar {
         let prepared = Prepared::new(settings, None).map_err(line)?;
         let chain =
             policies::build(&engine, None, prepared.entries()).await.map_err(Failure::Policies)?;
-        let chains = Policies::new(chain);
-        let first = prepared.with(chains.current());
+        let first = prepared.with(Arc::new(chain));
         // The numbering data takes tens of milliseconds to unpack, which no request should pay for.
         message::facts::warm_up();
 
@@ -130,6 +130,11 @@ impl Sidecar {
         };
         let delivery = Arc::new(Delivery::new(parts, first.account.clone()));
         let in_force = Arc::new(ArcSwap::from_pointee(first));
+        let generations = Arc::new(Generations::new(
+            Arc::clone(&engine),
+            Arc::clone(&in_force),
+            Arc::clone(&delivery),
+        ));
         let reloads = Arc::new(ReloadStatus::default());
 
         let reports = Arc::new(Reports {
@@ -153,7 +158,8 @@ impl Sidecar {
             bounds: Bounds::of(&fixed),
         });
         let admin = Arc::new(Admin {
-            in_force: Arc::clone(&in_force),
+            in_force,
+            generations: Arc::clone(&generations),
             reloads: Arc::clone(&reloads),
             delivery: Arc::clone(&delivery),
             draining: draining.clone(),
@@ -171,9 +177,7 @@ impl Sidecar {
             fixed: fixed.clone(),
             ephemeral,
             runtime: engine,
-            policies: chains,
-            in_force,
-            delivery: Arc::clone(&delivery),
+            generations,
             status: reloads,
             poll,
             seen,

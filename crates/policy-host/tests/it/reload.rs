@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use policy_host::{Generation, LoadFault, OnFailure, Policies, PolicyName, PolicySource};
+use policy_host::{LoadFault, OnFailure, PolicyName, PolicySource};
 use serde_json::json;
 use tokio::task::yield_now;
 
@@ -62,52 +62,46 @@ async fn a_chain_of_the_same_sources_decides_alike() {
 }
 
 #[tokio::test]
-async fn a_request_in_flight_ends_on_the_chain_it_took() {
+async fn sources_that_were_loaded_anew_decide_alike() {
     let host = Host::new();
-    let policies = Policies::new(host.chain(&[country()]).await);
-    let taken = policies.current();
+    let first = host.chain(&[country()]).await;
+    let again = host.chain(&[country()]).await;
+    assert!(!again.policies()[0].shares_revision_with(&first.policies()[0]));
+    assert!(again.decides_like(&first));
     let mut canada = country();
     canada.settings = json!({ "allow": ["CA"] });
-
-    policies.replace(host.next_chain(Some(&taken), &[canada]).await);
-
-    assert_eq!(ending(&taken.clear(sms("hello")).await), "cleared");
-    let current = policies.current();
-    assert_eq!(ending(&current.clear(sms("hello")).await), "country.not_allowed");
-    assert_eq!(taken.policies()[0].idle_instances(), 0, "a replaced policy kept an instance");
+    assert!(!host.chain(&[canada]).await.decides_like(&first), "settings did not count");
 }
 
 #[tokio::test]
-async fn a_rollback_brings_the_chain_before_back_and_history_is_bounded() {
+async fn a_request_in_flight_ends_on_the_chain_it_took() {
     let host = Host::new();
-    let policies = Policies::with_history(host.chain(&[country()]).await, 2);
-    let first = policies.current().generation();
-    for _ in 0..3 {
-        let current = policies.current();
-        policies.replace(host.next_chain(Some(&current), &[country()]).await);
-    }
-    let Generation(start) = first;
-    assert_eq!(policies.history(), [Generation(start + 1), Generation(start + 2)]);
+    let taken = host.chain(&[country()]).await;
+    let mut canada = country();
+    canada.settings = json!({ "allow": ["CA"] });
+    let next = host.next_chain(Some(&taken), &[canada]).await;
 
-    assert_eq!(policies.rollback(), Some(Generation(start + 2)));
-    assert_eq!(policies.current().generation(), Generation(start + 2));
-    assert_eq!(policies.rollback(), Some(Generation(start + 1)));
-    assert_eq!(policies.rollback(), None);
-    assert_eq!(policies.current().generation(), Generation(start + 1));
+    next.take_place_of(&taken);
 
-    let next = host.next_chain(Some(&policies.current()), &[country()]).await;
-    assert_eq!(next.generation(), Generation(start + 4), "a generation was counted twice");
+    assert_eq!(ending(&taken.clear(sms("hello")).await), "cleared");
+    assert_eq!(ending(&next.clear(sms("hello")).await), "country.not_allowed");
+    assert_eq!(taken.policies()[0].idle_instances(), 0, "a replaced policy kept an instance");
 }
 
 #[tokio::test]
 async fn a_chain_that_was_brought_back_keeps_warm_instances_again() {
     let host = Host::new();
-    let policies = Policies::new(host.chain(&[country()]).await);
-    policies.replace(host.chain(&[runaway()]).await);
-    policies.rollback();
-    let chain = policies.current();
-    drop(chain.clear(sms("hello")).await.unwrap());
-    assert_eq!(chain.policies()[0].idle_instances(), 1);
+    let first = host.chain(&[country()]).await;
+    let second = host.chain(&[runaway()]).await;
+    second.take_place_of(&first);
+
+    let third = first.renewed(host.runtime.next_generation());
+    third.take_place_of(&second);
+
+    assert!(third.generation() > second.generation(), "a generation was counted twice");
+    assert!(third.decides_like(&first));
+    drop(third.clear(sms("hello")).await.unwrap());
+    assert_eq!(third.policies()[0].idle_instances(), 1);
 }
 
 /// A policy called `rule` with the module of `of`.

@@ -93,6 +93,23 @@ impl WantedEvents {
     }
 }
 
+/// The generation that a rollback is to return to, where its query names one.
+///
+/// # Errors
+///
+/// Every fault of the query at once.
+pub(super) fn wanted_generation(query: &[(String, String)]) -> Result<Option<u64>, Refusal> {
+    let (mut wanted, mut faults) = (None, Vec::new());
+    for (name, value) in query {
+        match (name.as_str(), value.parse()) {
+            ("to", Ok(generation)) => wanted = Some(generation),
+            ("to", Err(_)) => faults.push("`to` is not a generation's number".to_owned()),
+            _ => faults.push(strange(name, "to")),
+        }
+    }
+    if faults.is_empty() { Ok(wanted) } else { Err(Refusal::Query(faults)) }
+}
+
 fn numbers(value: &str, full: &mut bool, faults: &mut Vec<String>) {
     match value {
         "full" => *full = true,

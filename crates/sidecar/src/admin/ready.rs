@@ -7,7 +7,7 @@ use http::StatusCode;
 use message::Timestamp;
 use serde_json::{Value, json};
 
-use super::Admin;
+use super::{Admin, policies};
 use crate::delivery::{Reason, State};
 
 impl Admin {
@@ -17,6 +17,7 @@ impl Admin {
         let causes = self.causes();
         let ready = causes.is_empty();
         let refused = self.reloads.refused();
+        let (rollback, _) = self.generations.past_now();
         let plivo = self.delivery.standing();
         let counted = Arc::clone(&self.backlog).latest(&self.store);
         let now: Timestamp = SystemTime::now().into();
@@ -26,6 +27,8 @@ impl Admin {
             "causes": causes,
             "generation": self.in_force.load().chain.generation().0,
             "reload_refused": refused.as_ref().map(|refused| refused.faults.clone()),
+            // The policies in force are not those of the files.
+            "rollback": rollback.as_ref().map(policies::standing),
             "store": if self.ephemeral { "ephemeral: in memory, nothing survives a restart" } else { "durable" },
             "plivo": {
                 "breaker": plivo.state.as_str(),

@@ -21,6 +21,8 @@ pub(super) enum Refusal {
     /// Every fault of the query.
     Query(Vec<String>),
     NoSuchMessage,
+    /// The generations whose policies are kept.
+    NotKept(Vec<u64>),
     /// Only what is held is released.
     NotHeld(Status),
     /// Its time is over, or nearly.
@@ -45,9 +47,11 @@ impl Refusal {
             Self::Form => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TokenMissing | Self::TokenInvalid => StatusCode::UNAUTHORIZED,
             Self::Query(_) => StatusCode::BAD_REQUEST,
-            Self::NotHeld(_) | Self::TooLate | Self::UnderWay | Self::Gone(_) => {
-                StatusCode::CONFLICT
-            }
+            Self::NotKept(_)
+            | Self::NotHeld(_)
+            | Self::TooLate
+            | Self::UnderWay
+            | Self::Gone(_) => StatusCode::CONFLICT,
             Self::Store(_) | Self::PolicyFailed(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -56,6 +60,7 @@ impl Refusal {
         let mut body = json!({"code": self.code(), "error": self.sentence()});
         match self {
             Self::NoSuchPath => body["paths"] = json!(PATHS),
+            Self::NotKept(kept) => body["kept"] = json!(kept),
             Self::NotHeld(status) | Self::Gone(status) => {
                 body["message_status"] = status.as_str().into();
             }
@@ -88,6 +93,7 @@ impl Refusal {
             Self::TokenInvalid => "auth.invalid",
             Self::Query(_) => "query.invalid",
             Self::NoSuchMessage => "message.not_found",
+            Self::NotKept(_) => "generation.not_kept",
             Self::NotHeld(_) => "message.not_held",
             Self::TooLate => "message.too_late",
             Self::UnderWay => "message.under_way",
@@ -115,6 +121,17 @@ impl Refusal {
             Self::TokenInvalid => "the token is not [listen] admin_token".into(),
             Self::Query(faults) => faults.join("; "),
             Self::NoSuchMessage => "there is no message with this id".into(),
+            Self::NotKept(kept) if kept.is_empty() => {
+                "there is nothing to return to: no other policies were in force since the start"
+                    .into()
+            }
+            Self::NotKept(kept) => {
+                let kept: Vec<String> = kept.iter().map(u64::to_string).collect();
+                format!(
+                    "there is nothing to return to there; name one of these generations: {}",
+                    kept.join(", ")
+                )
+            }
             Self::NotHeld(status) => {
                 format!(
                     "the message is not held: it is {}; only what is held is released",

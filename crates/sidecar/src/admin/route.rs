@@ -5,10 +5,11 @@ use http::Method;
 use super::Refusal;
 
 /// Every path, for whoever asks for another.
-pub(super) const PATHS: [&str; 11] = [
+pub(super) const PATHS: [&str; 12] = [
     "GET /livez",
     "GET /readyz",
     "GET /policies",
+    "POST /rollback?to=",
     "GET /messages?app=&status=&to=&after=&limit=",
     "GET /messages/{id}",
     "POST /messages/{id}/release",
@@ -25,6 +26,7 @@ pub(super) enum Route {
     Live,
     Ready,
     Policies,
+    Rollback,
     Messages,
     Message(String),
     Release(String),
@@ -44,6 +46,7 @@ impl Route {
             ["livez"] => Self::Live,
             ["readyz"] => Self::Ready,
             ["policies"] => Self::Policies,
+            ["rollback"] => Self::Rollback,
             ["messages"] => Self::Messages,
             ["messages", id] if !id.is_empty() => Self::Message(id.to_owned()),
             ["messages", id, "release"] => Self::Release(id.to_owned()),
@@ -62,7 +65,10 @@ impl Route {
 
     /// Whether it changes anything, and so needs the operator's token.
     pub(super) fn changes(&self) -> bool {
-        matches!(self, Self::Release(_) | Self::Cancel(_) | Self::Revive | Self::Inbound)
+        matches!(
+            self,
+            Self::Rollback | Self::Release(_) | Self::Cancel(_) | Self::Revive | Self::Inbound
+        )
     }
 
     /// # Errors

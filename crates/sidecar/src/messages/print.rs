@@ -109,6 +109,16 @@ pub(super) fn revived(body: &Value) -> String {
     format!("{app}: called again with {count} events\n")
 }
 
+/// Which policies a rollback has brought back, and until when.
+pub(super) fn rolled_back(body: &Value) -> String {
+    let [generation, from, to] = ["generation", "from", "to"].map(|member| cell(&body[member]));
+    let until = body["until"].as_str().map(|until| format!("they stay until {until}\n"));
+    format!(
+        "rolled back: generation {generation} is in force, with the policies of generation {to} and not of {from}\n{}",
+        until.unwrap_or_default()
+    )
+}
+
 fn calls(attempts: &Value) -> String {
     let mut table = Table::new(["CALL", "BEGUN", "ENDED", "OUTCOME", "HTTP", "CODE"]);
     for attempt in items(attempts) {

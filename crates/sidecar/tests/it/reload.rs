@@ -4,6 +4,7 @@ mod in_force;
 mod links;
 mod load;
 mod refused;
+mod rollback;
 mod secrets;
 mod state;
 

@@ -91,6 +91,11 @@ impl Sidecar {
         self.ask(self.admin, "GET", path).answer().await
     }
 
+    /// `POST` of the admin listener by the operator whose token this is.
+    pub(crate) async fn operate(&self, path: &str, token: &str) -> Answer {
+        self.ask(self.admin, "POST", path).bearer(token).answer().await
+    }
+
     /// A request to the apps' door, as the app `demo`.
     pub(crate) fn request(&self, method: &str, path: &str) -> Request {
         self.ask(self.apps, method, path)

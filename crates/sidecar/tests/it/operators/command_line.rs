@@ -8,7 +8,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::{Left, OPERATOR, closed_port, durable, ephemeral, ids, leave};
-use crate::harness::{Folder, PATIENCE, Setup, Sidecar, TO, eventually, plivo};
+use crate::harness::{Folder, PATIENCE, Policy, Setup, Sidecar, TO, eventually, plivo};
 
 /// What a command printed, and how it ended.
 #[derive(Debug)]
@@ -103,6 +103,29 @@ async fn messages_are_listed_shown_released_and_canceled() {
     let canceled = of(&sidecar, &["messages", "cancel", "doubt"]).await.well();
     assert_eq!(canceled, "doubt: canceled\n");
     assert_eq!(plivo.sends().len(), 1);
+}
+
+#[tokio::test]
+async fn a_rollback_says_which_policies_are_in_force_and_until_when() {
+    let plivo = plivo().await;
+    let setup = ephemeral(&plivo).policy(Policy::new("country"));
+    let sidecar = Sidecar::start(setup.clone()).await;
+    let none = of(&sidecar, &["rollback"]).await.ill(1);
+    assert!(none.starts_with("there is nothing to return to: "), "{none}");
+    let policy = Policy::new("country").settings(json!({"allow": ["FR"]}));
+    sidecar.folder.write("sidecar.toml", ephemeral(&plivo).policy(policy).to_toml());
+    let second = async || (sidecar.ready().await.json()["generation"] == 2).then_some(());
+    eventually("the second generation is in force", second).await;
+
+    let other = of(&sidecar, &["rollback", "--to", "7"]).await.ill(1);
+    assert!(other.contains("name one of these generations: 1 (generation.not_kept)"), "{other}");
+    let back = of(&sidecar, &["rollback"]).await.well();
+
+    let wanted = "rolled back: generation 3 is in force, with the policies of generation 1 and not of 2\n\
+                  they stay until the files describe other policies than those rolled back from, or a restart\n";
+    assert_eq!(back, wanted);
+    sidecar.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
+    sidecar.stop().await;
 }
 
 #[tokio::test]

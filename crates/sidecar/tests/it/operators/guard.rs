@@ -6,8 +6,12 @@ use store::Status;
 use super::{BEARER, HOST, Left, ask, durable, ephemeral, leave, look, operator};
 use crate::harness::{Folder, Setup, Sidecar, eventually, plivo};
 
-const CHANGES: [&str; 3] =
-    ["POST /messages/held/release", "POST /messages/held/cancel", "POST /events/revive?app=demo"];
+const CHANGES: [&str; 4] = [
+    "POST /messages/held/release",
+    "POST /messages/held/cancel",
+    "POST /events/revive?app=demo",
+    "POST /rollback",
+];
 
 #[tokio::test]
 async fn without_a_configured_token_nothing_is_changed_and_the_key_is_named() {

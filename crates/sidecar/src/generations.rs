@@ -1,0 +1,185 @@
+//! The generation in force, and the policies of those before it.
+//!
+//! A generation is brought into force here and nowhere else, one at a time: by a reload or by a rollback. What can be
+//! returned to are policies: apps, secrets and Plivo's account stay as they are, since what was withdrawn from them
+//! must not come back.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use policy_host::{Generation, PolicyChain, PolicyRuntime};
+
+use crate::delivery::Delivery;
+use crate::in_force::{InForce, Prepared, Rules};
+
+/// Most sets of policies that are kept, compiled, besides those in force.
+pub(crate) const HISTORY: usize = 5;
+
+/// Puts generations into force.
+pub(crate) struct Generations {
+    runtime: Arc<PolicyRuntime>,
+    in_force: Arc<ArcSwap<InForce>>,
+    delivery: Arc<Delivery>,
+    past: Mutex<Past>,
+}
+
+/// Policies that are no longer in force.
+#[derive(Debug, Default)]
+struct Past {
+    /// The latest last.
+    kept: VecDeque<Kept>,
+    /// Too old to be returned to, but perhaps still in a request's hands.
+    leaving: Vec<Arc<PolicyChain>>,
+    rollback: Option<Rollback>,
+}
+
+/// Policies that can be returned to.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) rules: Rules,
+    /// A rollback has left them: the next one goes on to those before.
+    pub(crate) rolled_back: bool,
+}
+
+/// A rollback that stands: the policies in force are not those of the files.
+#[derive(Clone, Debug)]
+pub(crate) struct Rollback {
+    pub(crate) at: jiff::Timestamp,
+    /// The generation that was left.
+    pub(crate) from: Generation,
+    /// The one whose policies are in force again.
+    pub(crate) to: Generation,
+    /// The policies that the files describe. As long as they do, a reload leaves them out.
+    filed: Arc<PolicyChain>,
+}
+
+/// What a rollback has put into force.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RolledBack {
+    pub(crate) generation: Generation,
+    pub(crate) from: Generation,
+    pub(crate) to: Generation,
+    /// Whether the files still describe other policies.
+    pub(crate) stands: bool,
+}
+
+/// There is nothing to return to, or not this; those that there are.
+#[derive(Debug)]
+pub(crate) struct NotKept(pub(crate) Vec<Generation>);
+
+/// Another generation came into force meanwhile.
+#[derive(Debug)]
+pub(crate) struct Outdated;
+
+impl Generations {
+    /// With what `in_force` holds as the first.
+    pub(crate) fn new(
+        runtime: Arc<PolicyRuntime>,
+        in_force: Arc<ArcSwap<InForce>>,
+        delivery: Arc<Delivery>,
+    ) -> Self {
+        Self { runtime, in_force, delivery, past: Mutex::default() }
+    }
+
+    /// What is in force.
+    pub(crate) fn in_force(&self) -> Arc<InForce> {
+        self.in_force.load_full()
+    }
+
+    /// Brings what was read from the files into force, which was built while `basis` was. While a rollback stands and the
+    /// files describe the same policies as before, only the rest of it: a rotated secret must not undo a rollback.
+    ///
+    /// # Errors
+    ///
+    /// Another generation is in force by now; build it again, of that one.
+    pub(crate) fn reload(
+        &self,
+        basis: Generation,
+        prepared: Prepared,
+        chain: PolicyChain,
+    ) -> Result<Generation, Outdated> {
+        let mut past = self.past();
+        let last = self.in_force();
+        if last.chain.generation() != basis {
+            return Err(Outdated);
+        }
+        let stands = |rollback: &Rollback| chain.decides_like(&rollback.filed);
+        let next = if past.rollback.as_ref().is_some_and(stands) {
+            let rules = last.rules().renewed(chain.generation());
+            prepared.with(Arc::clone(&rules.chain)).under(rules)
+        } else {
+            past.rollback = None;
+            if !chain.decides_like(&last.chain) {
+                past.keep(last.rules(), false);
+            }
+            prepared.with(Arc::new(chain))
+        };
+        Ok(self.put(&mut past, &last, next))
+    }
+
+    /// Returns to the policies of the generation `to`; to those before the ones in force where none is named.
+    ///
+    /// # Errors
+    ///
+    /// They are not kept.
+    pub(crate) fn roll_back(&self, to: Option<u64>) -> Result<RolledBack, NotKept> {
+        let mut past = self.past();
+        let nth = match to {
+            None => past.kept.iter().rposition(|kept| !kept.rolled_back),
+            Some(to) => past.kept.iter().position(|kept| kept.rules.chain.generation().0 == to),
+        };
+        let Some(target) = nth.and_then(|nth| past.kept.remove(nth)) else {
+            return Err(NotKept(past.kept.iter().map(|kept| kept.rules.chain.generation()).collect()));
+        };
+        let last = self.in_force();
+        let (from, to) = (last.chain.generation(), target.rules.chain.generation());
+        let rules = target.rules.renewed(self.runtime.next_generation());
+        let filed = past.rollback.take().map_or_else(|| Arc::clone(&last.chain), |r| r.filed);
+        if !rules.chain.decides_like(&filed) {
+            past.rollback = Some(Rollback { at: jiff::Timestamp::now(), from, to, filed });
+        }
+        // Whoever takes a rollback back may take that back too.
+        past.keep(last.rules(), !target.rolled_back);
+        let stands = past.rollback.is_some();
+        let generation = self.put(&mut past, &last, last.under(rules));
+        Ok(RolledBack { generation, from, to, stands })
+    }
+
+    /// The rollback that stands, and the policies that can be returned to, the latest last.
+    pub(crate) fn past_now(&self) -> (Option<Rollback>, Vec<Kept>) {
+        let past = self.past();
+        (past.rollback.clone(), past.kept.iter().cloned().collect())
+    }
+
+    /// Requests in flight end on the generation that they took.
+    fn put(&self, past: &mut Past, last: &InForce, next: InForce) -> Generation {
+        let chain = Arc::clone(&next.chain);
+        self.delivery.use_generation(&next);
+        self.in_force.store(Arc::new(next));
+        chain.take_place_of(&last.chain);
+        past.prune();
+        chain.generation()
+    }
+
+    fn past(&self) -> MutexGuard<'_, Past> {
+        // Nothing under this lock can panic half way.
+        self.past.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Past {
+    fn keep(&mut self, rules: Rules, rolled_back: bool) {
+        self.kept.push_back(Kept { rules, rolled_back });
+    }
+
+    /// Lets go of what is too old, and drops what is in nobody's hands, on a thread where dropping may take its time.
+    fn prune(&mut self) {
+        while self.kept.len() > HISTORY {
+            self.leaving.extend(self.kept.pop_front().map(|kept| kept.rules.chain));
+        }
+        let free = self.leaving.extract_if(.., |chain| Arc::strong_count(chain) == 1);
+        let free: Vec<_> = free.collect();
+        drop(tokio::task::spawn_blocking(move || drop(free)));
+    }
+}
