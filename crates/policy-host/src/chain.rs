@@ -15,6 +15,7 @@ use crate::{Generation, Policy};
 use passage::{Passage, Step, Stop};
 
 pub use afterwards::{Afterwards, Inbound, Outcome, Receipt};
+pub use succession::NotPromoted;
 
 /// Policies in order. Never edited: a reload builds the next chain.
 pub struct PolicyChain {

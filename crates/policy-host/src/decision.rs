@@ -91,6 +91,16 @@ impl Verdict {
         }
     }
 
+    /// The codes of the changes, the rejection's, or the kind of the failure.
+    pub fn codes(&self) -> Vec<String> {
+        match self {
+            Self::Accepted => Vec::new(),
+            Self::Amended(changes) => changes.iter().map(|change| change.code.clone()).collect(),
+            Self::Rejected(rejection) => vec![rejection.code.clone()],
+            Self::Failed { kind, .. } => vec![(*kind).to_owned()],
+        }
+    }
+
     /// The rejection's code.
     pub fn code(&self) -> Option<&str> {
         match self {

@@ -15,6 +15,8 @@ type BoxError = Box<dyn Error + Send + Sync>;
 pub struct LoadError {
     /// The policy.
     pub policy: PolicyName,
+    /// Whether it is the candidate beside it that cannot be loaded.
+    pub candidate: bool,
     /// What is wrong with it.
     #[source]
     pub fault: LoadFault,

@@ -43,6 +43,9 @@ pub enum PolicyFailure {
     /// No instance was to be had: the pool was exhausted for as long as the visit may take.
     #[error("no instance of the policy was free")]
     NoInstance,
+    /// It was not asked: its error budget is spent.
+    #[error("the policy failed too often and is not asked for now")]
+    Tripped,
 }
 
 /// Why the host itself ended a visit from within an import.
@@ -67,6 +70,7 @@ impl PolicyFailure {
             Self::IllegalAmend(_) => "illegal_amend",
             Self::BadAnswer(_) => "bad_answer",
             Self::NoInstance => "no_instance",
+            Self::Tripped => "tripped",
         }
     }
 }

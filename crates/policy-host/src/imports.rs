@@ -80,7 +80,7 @@ impl Visit {
 
 impl metrics::Host for Visit {
     fn add(&mut self, name: String, value: u64) -> wasmtime::Result<()> {
-        let counts = self.asking.as_ref().is_some_and(|asking| !asking.dry_run);
+        let counts = self.asking.as_ref().is_some_and(|asking| !asking.dry_run && asking.heeded);
         if counts && !self.counters.add(&self.policy, &name, value) {
             tracing::debug!(policy.name = %self.policy, "a counter was dropped: its name is not one, or one too many");
         }

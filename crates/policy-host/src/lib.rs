@@ -14,6 +14,7 @@
 mod amend;
 mod answer;
 mod bindings;
+mod budget;
 mod chain;
 mod cleared;
 mod component;
@@ -35,9 +36,11 @@ mod runtime;
 mod settings;
 mod source;
 mod spans;
+mod trial;
 mod visit;
 
-pub use chain::{Afterwards, Candidate, Inbound, Outcome, PolicyChain, Receipt};
+pub use budget::{BudgetReport, ErrorBudget};
+pub use chain::{Afterwards, Candidate, Inbound, NotPromoted, Outcome, PolicyChain, Receipt};
 pub use cleared::{Cleared, Explanation, NotCleared, NotClearedKind, Trail};
 pub use component::MODULE_BYTES;
 pub use counters::Counter;
@@ -49,5 +52,7 @@ pub use memory::Refused;
 pub use policy::{Manifest, Policy};
 pub use runtime::{PolicyRuntime, RuntimeError, RuntimeOptions};
 pub use source::{
-    Grant, Grants, Isolation, Mode, OnFailure, PolicyName, PolicySource, VisitLimits,
+    CandidateSource, Grant, Grants, Isolation, Mode, OnFailure, PolicyName, PolicySource,
+    VisitLimits,
 };
+pub use trial::{Difference, DifferenceKind, TrialReport, TrialRules, TrialStanding, Word};

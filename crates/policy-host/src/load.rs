@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::Instrument;
 
 use crate::bindings::{GuestIndices, types};
@@ -15,9 +15,9 @@ use crate::policy::Manifest;
 use crate::revision::Revision;
 use crate::runtime::PolicyRuntime;
 use crate::settings::Known;
+use crate::trial::Trial;
 use crate::{
-    Digest, OnFailure, Policy, PolicyChain, PolicyFailure, PolicySource, imports,
-    settings, spans,
+    Digest, OnFailure, Policy, PolicyChain, PolicyFailure, PolicySource, imports, settings, spans,
 };
 
 /// Most bytes of a manifest's name and version; of a bucket, which is a phrase for people; of its summary; of its
@@ -28,6 +28,9 @@ const SUMMARY_BYTES: usize = 1_024;
 const SCHEMA_BYTES: usize = 256 << 10;
 const BUCKETS: usize = 64;
 
+/// A revision that is being loaded.
+type Loading = JoinHandle<Result<Arc<Revision>, LoadFault>>;
+
 impl PolicyRuntime {
     /// Compiles, links and tries a policy. What this returns can decide.
     ///
@@ -36,8 +39,7 @@ impl PolicyRuntime {
     /// The first step that fails: the module, its contract, its grants, its manifest, its settings (every problem).
     pub async fn load(&self, source: &PolicySource) -> Result<Policy, LoadError> {
         let loaded = self.clone().revision(Arc::default(), source.clone()).await;
-        let fault = |fault| LoadError { policy: source.name.clone(), fault };
-        Ok(policy(source, loaded.map_err(fault)?, None))
+        Ok(policy(source, loaded.map_err(|fault| error(source, false, fault))?, None, None))
     }
 
     /// Builds the next chain of `wanted`, in their order. What did not change since `previous` is taken over with its
@@ -76,16 +78,27 @@ impl PolicyRuntime {
             let revision = self.clone().revision(Arc::clone(&known), source.clone());
             tokio::spawn(revision.in_current_span())
         };
-        let loading: Vec<_> = wanted.iter().map(begin).collect();
+        let begin_both = |source: &PolicySource| {
+            (begin(source), source.of_candidate().map(|candidate| begin(&candidate)))
+        };
+        let loading: Vec<_> = wanted.iter().map(begin_both).collect();
         let (mut policies, mut errors) = (Vec::with_capacity(wanted.len()), duplicates(wanted));
-        for (source, loading) in wanted.iter().zip(loading) {
-            let loaded = loading.await.unwrap_or_else(|error| Err(LoadFault::CutOff(error.into())));
-            match loaded {
-                Ok(revision) => {
+        for (source, (own, candidate)) in wanted.iter().zip(loading) {
+            let own = loaded(own).await;
+            let candidate = match candidate {
+                Some(candidate) => loaded(candidate).await.map(Some),
+                None => Ok(None),
+            };
+            match (own, candidate) {
+                (Ok(revision), Ok(candidate)) => {
                     let last_good = last_good(previous, source, &revision);
-                    policies.push(Arc::new(policy(source, revision, last_good)));
+                    let trial = candidate.and_then(|own| trial(previous, source, &revision, own));
+                    policies.push(Arc::new(policy(source, revision, last_good, trial)));
                 }
-                Err(fault) => errors.push(LoadError { policy: source.name.clone(), fault }),
+                (own, candidate) => {
+                    errors.extend(own.err().map(|fault| error(source, false, fault)));
+                    errors.extend(candidate.err().map(|fault| error(source, true, fault)));
+                }
             }
         }
         if errors.is_empty() { Ok(policies) } else { Err(errors) }
@@ -223,6 +236,7 @@ fn policy(
     source: &PolicySource,
     revision: Arc<Revision>,
     last_good: Option<Arc<Revision>>,
+    trial: Option<Trial>,
 ) -> Policy {
     Policy {
         revision,
@@ -230,7 +244,34 @@ fn policy(
         mode: source.mode,
         apps: source.apps.clone(),
         last_good,
+        budget: source.budget,
+        trial,
     }
+}
+
+/// The trial of `candidate` beside `revision`, or that of the same two which goes on. None where they are the same.
+fn trial(
+    previous: Option<&PolicyChain>,
+    source: &PolicySource,
+    revision: &Arc<Revision>,
+    candidate: Arc<Revision>,
+) -> Option<Trial> {
+    let rules = source.candidate.as_ref()?.rules.clone();
+    if candidate.is_like(revision) {
+        return None;
+    }
+    let own = |policy: &&Arc<Policy>| *policy.name() == source.name;
+    let before = previous.and_then(|chain| chain.policies.iter().find(own));
+    let before = before.and_then(|policy| policy.trial.as_ref());
+    Some(Trial::new(Arc::clone(revision), candidate, rules, before))
+}
+
+async fn loaded(loading: Loading) -> Result<Arc<Revision>, LoadFault> {
+    loading.await.unwrap_or_else(|error| Err(LoadFault::CutOff(error.into())))
+}
+
+fn error(source: &PolicySource, candidate: bool, fault: LoadFault) -> LoadError {
+    LoadError { policy: source.name.clone(), candidate, fault }
 }
 
 /// The revision in force before `revision`; the one before that where the former could not decide either.
@@ -254,11 +295,7 @@ fn last_good(
 fn duplicates(wanted: &[PolicySource]) -> Vec<LoadError> {
     let mut seen = HashSet::new();
     let again = wanted.iter().filter(|source| !seen.insert(&source.name));
-    let fault = |source: &PolicySource| LoadError {
-        policy: source.name.clone(),
-        fault: LoadFault::DuplicateName,
-    };
-    again.map(fault).collect()
+    again.map(|source| error(source, false, LoadFault::DuplicateName)).collect()
 }
 
 /// The settings as the guest gets them.

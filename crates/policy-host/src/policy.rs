@@ -1,21 +1,17 @@
-//! One policy of a chain, and how it is asked.
+//! One policy of a chain.
 
-use std::error::Error;
+mod asking;
+
 use std::sync::Arc;
+use std::time::Instant;
 
-use message::facts::Facts;
-use message::{Message, Rejection, Timestamp};
-use tracing::Instrument;
-
-use crate::amend::{self, Amended, Amending};
-use crate::answer::{self, AnswerVerdict, sentence};
-use crate::bindings::types;
-use crate::convert::Lowered;
-use crate::decision::{Decision, LimitReport, Verdict};
-use crate::holds::Holds;
 use crate::revision::Revision;
-use crate::visit::Asking;
-use crate::{Digest, Generation, Grant, Grants, Mode, OnFailure, PolicyFailure, PolicyName, spans};
+use crate::trial::{Trial, TrialReport};
+use crate::{
+    BudgetReport, Digest, ErrorBudget, Grant, Grants, Mode, NotPromoted, OnFailure, PolicyName,
+};
+
+pub(crate) use asking::{Opinion, Question, Said};
 
 /// What a policy says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,35 +37,8 @@ pub struct Policy {
     pub(crate) apps: Option<Vec<Arc<str>>>,
     /// The revision before this one, for [`OnFailure::LastGood`].
     pub(crate) last_good: Option<Arc<Revision>>,
-}
-
-/// One question to a policy.
-pub(crate) struct Question<'a> {
-    pub(crate) message: &'a Message,
-    pub(crate) facts: &'a Facts,
-    pub(crate) app: &'a str,
-    pub(crate) door: &'a str,
-    pub(crate) now: Timestamp,
-    pub(crate) generation: Generation,
-    pub(crate) dry_run: bool,
-    /// Whether a later policy has amended what it was asked about before; its own changes are ignored then.
-    pub(crate) again: bool,
-}
-
-/// What a policy made of a question.
-pub(crate) struct Opinion {
-    pub(crate) said: Result<Said, PolicyFailure>,
-    /// The policy's own, and before it that of the revision it stands in for.
-    pub(crate) decisions: Vec<Decision>,
-    pub(crate) holds: Holds,
-    pub(crate) reports: Vec<LimitReport>,
-}
-
-#[derive(Debug)]
-pub(crate) enum Said {
-    Accept,
-    Amend(Box<Amended>),
-    Reject(Rejection),
+    pub(crate) budget: Option<ErrorBudget>,
+    pub(crate) trial: Option<Trial>,
 }
 
 impl Policy {
@@ -119,6 +88,37 @@ impl Policy {
         self.mode == Mode::Enforce && !self.grants().contains(Grant::State)
     }
 
+    /// How the trial of its candidate stands, where it has one.
+    pub fn trial(&self) -> Option<TrialReport> {
+        self.trial.as_ref().map(Trial::report)
+    }
+
+    /// Whether its candidate has earned that it comes into force by itself.
+    pub fn is_passed(&self) -> bool {
+        self.trial.as_ref().is_some_and(Trial::is_passed)
+    }
+
+    /// How its error budget stands, where it has one.
+    pub fn budget(&self) -> Option<BudgetReport> {
+        self.budget.map(|budget| self.revision.failures.report(budget, Instant::now()))
+    }
+
+    /// The policy with its candidate in its place.
+    pub(crate) fn promoted(&self) -> Result<Self, NotPromoted> {
+        let trial = self.trial.as_ref().ok_or(NotPromoted::NoCandidate)?;
+        trial.end()?;
+        let falls_back = self.on_failure == OnFailure::LastGood;
+        Ok(Self {
+            revision: Arc::clone(&trial.candidate),
+            on_failure: self.on_failure,
+            mode: self.mode,
+            apps: self.apps.clone(),
+            last_good: falls_back.then(|| Arc::clone(&self.revision)),
+            budget: self.budget,
+            trial: None,
+        })
+    }
+
     /// How many warm instances wait for a message.
     pub fn idle_instances(&self) -> usize {
         self.revision.idle_instances()
@@ -131,122 +131,26 @@ impl Policy {
 
     /// Whether it decides as `other` does: of the same module and settings, under the same rules.
     pub(crate) fn decides_like(&self, other: &Self) -> bool {
+        let trials_alike = match (&self.trial, &other.trial) {
+            (Some(own), Some(other)) => own.is_like(other),
+            (own, other) => own.is_none() && other.is_none(),
+        };
         self.revision.is_like(&other.revision)
-            && (self.on_failure, self.mode, &self.apps)
-                == (other.on_failure, other.mode, &other.apps)
+            && trials_alike
+            && (self.on_failure, self.mode, self.budget, &self.apps)
+                == (other.on_failure, other.mode, other.budget, &other.apps)
     }
 
     /// Every revision that it may ask.
     pub(crate) fn revisions(&self) -> impl Iterator<Item = &Arc<Revision>> {
-        std::iter::once(&self.revision).chain(&self.last_good)
+        let candidate = self.trial.as_ref().map(|trial| &trial.candidate);
+        std::iter::once(&self.revision).chain(&self.last_good).chain(candidate)
     }
 
-    /// Asks, and asks the last good revision where that is the operator's rule for a failure.
-    pub(crate) async fn ask(&self, question: &Question<'_>) -> Opinion {
-        let opinion = self.ask_revision(&self.revision, question).await;
-        match (&opinion.said, self.on_failure, &self.last_good) {
-            (Err(_), OnFailure::LastGood, Some(last_good)) => {
-                let mut second = self.ask_revision(last_good, question).await;
-                second.decisions.splice(0..0, opinion.decisions);
-                second
-            }
-            _ => opinion,
-        }
+    /// Every revision that is told what became of messages, and whether it is heeded.
+    pub(crate) fn listeners(&self) -> impl Iterator<Item = (&Revision, bool)> {
+        let on_trial = self.trial.as_ref().filter(|trial| trial.goes_on());
+        let candidate = on_trial.map(|trial| (&*trial.candidate, false));
+        std::iter::once((&*self.revision, self.mode == Mode::Enforce)).chain(candidate)
     }
-
-    async fn ask_revision(&self, revision: &Revision, question: &Question<'_>) -> Opinion {
-        let span = spans::check(revision, question.generation, self.mode);
-        if question.again {
-            span.record("policy.again", true);
-        }
-        let dry_run = question.dry_run || self.mode == Mode::Shadow;
-        let probes = question.facts.media.iter().map(|media| media.probe.clone()).collect();
-        let (by, now) = (question.message.id.clone(), question.now);
-        let asking = Asking { by, now, dry_run, probes };
-        let context = question.context(dry_run);
-        let lowered = Lowered::new(question.message, question.facts);
-        let visited = revision.check(&lowered, context, asking).instrument(span.clone()).await;
-
-        let name = &revision.prepared.name;
-        let answered = visited.returned.and_then(|returned| answer::read(name, returned));
-        let (said, notes) = match answered {
-            Ok(answer) => (self.said(revision, question, answer.verdict), answer.notes),
-            Err(failure) => (Err(failure), Vec::new()),
-        };
-        // Neither a full house nor a rehearsal tells whether the revision can decide.
-        if !dry_run && !matches!(said, Err(PolicyFailure::NoInstance)) {
-            revision.set_failing(said.is_err());
-        }
-
-        let spent = visited.spent;
-        let log_dropped = spent.as_ref().map_or(0, |spent| spent.log_dropped);
-        let decision = Decision {
-            policy: name.clone(),
-            version: Arc::clone(&revision.manifest.version),
-            digest: revision.prepared.digest,
-            generation: question.generation,
-            mode: self.mode,
-            verdict: verdict(&said),
-            notes,
-            elapsed: visited.elapsed,
-            host_calls: spent.as_ref().map_or(0, |spent| spent.host_calls),
-        };
-        spans::decided(&span, &decision, log_dropped);
-
-        let ledger = &revision.prepared.shared.ledger;
-        let (mut holds, reports) = match spent {
-            Some(spent) => (spent.holds, spent.reports),
-            None => (Holds::none(ledger), Vec::new()),
-        };
-        if said.is_err() {
-            // What it took before it failed was taken for nothing.
-            std::mem::replace(&mut holds, Holds::none(ledger)).give_back().await;
-        }
-        Opinion { said, decisions: vec![decision], holds, reports }
-    }
-
-    fn said(
-        &self,
-        revision: &Revision,
-        question: &Question<'_>,
-        verdict: AnswerVerdict,
-    ) -> Result<Said, PolicyFailure> {
-        Ok(match verdict {
-            AnswerVerdict::Accept => Said::Accept,
-            AnswerVerdict::Reject(rejection) => Said::Reject(rejection),
-            AnswerVerdict::Amend(_ignored) if question.again => Said::Accept,
-            AnswerVerdict::Amend(changes) => {
-                let (own, message) = (&revision.prepared, question.message);
-                let amending =
-                    Amending { policy: &own.name, grants: own.grants, now: question.now };
-                let amended = amend::apply(&amending, message, question.facts, changes)?;
-                Said::Amend(Box::new(amended))
-            }
-        })
-    }
-}
-
-impl Question<'_> {
-    fn context(&self, dry_run: bool) -> types::Context<'_> {
-        types::Context { app: self.app, door: self.door, now_ms: self.now.0, dry_run }
-    }
-}
-
-fn verdict(said: &Result<Said, PolicyFailure>) -> Verdict {
-    match said {
-        Ok(Said::Accept) => Verdict::Accepted,
-        Ok(Said::Amend(amended)) => Verdict::Amended(amended.changes.clone()),
-        Ok(Said::Reject(rejection)) => Verdict::Rejected(rejection.clone()),
-        Err(failure) => Verdict::Failed { kind: failure.as_str(), detail: with_sources(failure) },
-    }
-}
-
-fn with_sources(failure: &PolicyFailure) -> String {
-    let mut said = failure.to_string();
-    let mut source = failure.source();
-    while let Some(cause) = source {
-        said = format!("{said}: {cause}");
-        source = cause.source();
-    }
-    sentence(&said)
 }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::bindings::types;
+use crate::budget::Failures;
 use crate::convert::Lowered;
 use crate::instance::{Instance, Permit, Prepared, Report, Unready};
 use crate::visit::{Asking, Spent};
@@ -21,6 +22,8 @@ pub(crate) struct Revision {
     retired: AtomicBool,
     /// Whether the latest visit that counts failed.
     failing: AtomicBool,
+    /// What it has spent of its error budget, in force.
+    pub(crate) failures: Failures,
 }
 
 /// How a visit went.
@@ -30,6 +33,13 @@ pub(crate) struct Visited<T> {
     /// Absent where there was no instance to visit.
     pub(crate) spent: Option<Spent>,
     pub(crate) elapsed: Duration,
+}
+
+impl<T> Visited<T> {
+    /// No visit at all, since the error budget is spent.
+    pub(crate) fn spared() -> Self {
+        Self { returned: Err(PolicyFailure::Tripped), spent: None, elapsed: Duration::ZERO }
+    }
 }
 
 impl Revision {
@@ -47,6 +57,7 @@ impl Revision {
             idle: Mutex::default(),
             retired: AtomicBool::new(false),
             failing: AtomicBool::new(false),
+            failures: Failures::default(),
         };
         // An instance of a large runtime takes its time, which the first message should not.
         revision.leave(first, true);
@@ -140,8 +151,9 @@ impl Revision {
         self.idle().len()
     }
 
-    /// Back in force: instances are kept again.
+    /// In force, for the first time or again: instances are kept, and what it failed at before is forgotten.
     pub(crate) fn bring_back(&self) {
+        self.failures.forget();
         self.retired.store(false, Ordering::Release);
     }
 

@@ -8,7 +8,7 @@ use std::{fmt, io, thread};
 
 use message::Ledger;
 use thiserror::Error;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use wasmtime::{
     Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy,
     PoolingAllocationConfig,
@@ -92,6 +92,8 @@ pub(crate) struct Shared {
     pub(crate) state_wait: Duration,
     /// The generation of the next chain.
     pub(crate) next_generation: AtomicU64,
+    /// Told when a candidate has earned that it comes into force.
+    pub(crate) passed: Notify,
 }
 
 impl RuntimeOptions {
@@ -134,8 +136,14 @@ impl PolicyRuntime {
             visits_per_policy: options.visits_per_policy.max(1),
             state_wait: options.state_wait,
             next_generation: AtomicU64::new(1),
+            passed: Notify::new(),
         };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Waits until a candidate has passed its trial; [`Policy::is_passed`](crate::Policy::is_passed) tells whose.
+    pub async fn candidate_passed(&self) {
+        self.shared.passed.notified().await;
     }
 
     /// What the policies have counted through the import `metrics`, by policy and name.

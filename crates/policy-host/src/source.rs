@@ -6,6 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::{ErrorBudget, TrialRules};
+
 pub use grants::{Grant, Grants};
 
 /// A policy's name in the configuration. State, counters and records belong to it across reloads.
@@ -35,6 +37,21 @@ pub struct PolicySource {
     pub limits: VisitLimits,
     /// The apps there are, for settings that name some; those are not looked up where absent.
     pub known_apps: Option<Arc<[Arc<str>]>>,
+    /// How often it may fail before it is asked no more; as often as it does where absent.
+    pub budget: Option<ErrorBudget>,
+    /// A revision on trial beside it.
+    pub candidate: Option<CandidateSource>,
+}
+
+/// A revision on trial: asked about the same messages under the same grants and limits, and never heeded.
+#[derive(Clone, Debug)]
+pub struct CandidateSource {
+    /// As [`PolicySource::module`].
+    pub module: Arc<[u8]>,
+    /// As [`PolicySource::settings`].
+    pub settings: serde_json::Value,
+    /// What is wanted of the trial.
+    pub rules: TrialRules,
 }
 
 /// What follows when a policy cannot decide.
@@ -55,8 +72,10 @@ pub enum Mode {
     /// They do.
     #[default]
     Enforce,
-    /// They are recorded only, and the policy changes nothing.
+    /// They are recorded only: the policy changes no message, and what it remembers it remembers apart.
     Shadow,
+    /// The same of a revision on trial beside the one that is heeded.
+    Candidate,
 }
 
 /// Whether a policy's instances are used again.
@@ -91,6 +110,12 @@ impl PolicyName {
         Self(text.into())
     }
 
+    /// The owner of what the policy remembers where it is not heeded, so that nobody who is heeded comes upon it. No
+    /// configured name has a `~`.
+    pub fn shadow(&self) -> Self {
+        Self(format!("{}~shadow", self.0).into())
+    }
+
     /// The name as it was given.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -123,7 +148,15 @@ impl PolicySource {
             isolation: Isolation::default(),
             limits: VisitLimits::default(),
             known_apps: None,
+            budget: None,
+            candidate: None,
         }
+    }
+
+    /// What the candidate would be if it were the policy, where there is one.
+    pub(crate) fn of_candidate(&self) -> Option<Self> {
+        let CandidateSource { module, settings, rules: _ } = self.candidate.clone()?;
+        Some(Self { module, settings, candidate: None, ..self.clone() })
     }
 }
 
@@ -139,11 +172,12 @@ impl OnFailure {
 }
 
 impl Mode {
-    /// The configuration's word: `enforce` or `shadow`.
+    /// The configuration's word, `enforce` or `shadow`; or `candidate`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Enforce => "enforce",
             Self::Shadow => "shadow",
+            Self::Candidate => "candidate",
         }
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! | Name | Fields |
 //! |---|---|
-//! | span `policy.check` | `policy.name`, `policy.version`, `policy.digest` (12 digits), `policy.generation`, `policy.mode`, `policy.again` (only where `true`: a later policy amended the message; its own changes are ignored), `policy.verdict` (`accept`, `amend`, `reject`, `failure`), `policy.code`, `policy.wasm_us` (microseconds in the guest and its imports), `policy.host_calls`, `policy.log_dropped` (lines), `error.type` ([`PolicyFailure::as_str`](crate::PolicyFailure::as_str)) |
+//! | span `policy.check` | `policy.name`, `policy.version`, `policy.digest` (12 digits), `policy.generation`, `policy.mode` (`enforce`, `shadow`, `candidate`), `policy.again` (only where `true`: a later policy amended the message; its own changes are ignored), `policy.verdict` (`accept`, `amend`, `reject`, `failure`), `policy.code`, `policy.wasm_us` (microseconds in the guest and its imports), `policy.host_calls`, `policy.log_dropped` (lines), `error.type` ([`PolicyFailure::as_str`](crate::PolicyFailure::as_str)) |
 //! | event `policy.note` in it | `note.key`, `note.value`, `note.shown` |
+//! | event `policy.difference` in the caller's span (a candidate decides otherwise) | `policy.name`, `difference.kinds` (words), `policy.verdict`, `policy.codes`, `candidate.verdict`, `candidate.codes` |
 //! | span `policy.report` (an outcome or delivery report is told) | `policy.name`, `policy.generation` |
 //! | span `policy.load` | `policy.name`, `policy.digest` |
 //!
@@ -13,7 +14,7 @@ use tracing::{Level, Span, field};
 
 use crate::decision::{Decision, Verdict};
 use crate::revision::Revision;
-use crate::{Digest, Generation, Mode, PolicyName};
+use crate::{Difference, Digest, Generation, Mode, PolicyName};
 
 /// One policy is asked about one message.
 pub(crate) fn check(revision: &Revision, generation: Generation, mode: Mode) -> Span {
@@ -85,4 +86,20 @@ pub(crate) fn decided(span: &Span, decision: &Decision, log_dropped: u32) {
             note.shown = note.shown,
         );
     }
+}
+
+/// Writes down that a candidate decides otherwise.
+pub(crate) fn differs(policy: &PolicyName, difference: &Difference) {
+    let kinds: Vec<&str> = difference.kinds.iter().map(|kind| kind.as_str()).collect();
+    tracing::event!(
+        name: "policy.difference",
+        target: "policy.difference",
+        Level::INFO,
+        policy.name = policy.as_str(),
+        difference.kinds = kinds.join(" "),
+        policy.verdict = difference.in_force.verdict,
+        policy.codes = difference.in_force.codes.join(" "),
+        candidate.verdict = difference.candidate.verdict,
+        candidate.codes = difference.candidate.codes.join(" "),
+    );
 }

@@ -29,12 +29,15 @@ pub(crate) struct Asking {
     pub(crate) dry_run: bool,
     /// What was found at each media URL.
     pub(crate) probes: Vec<Option<Probed>>,
+    /// Whether the answer is heeded; what it remembers for it is kept apart where it is not.
+    pub(crate) heeded: bool,
 }
 
 /// What a store knows while a guest runs in it. A warm instance's store sees one visit after the other.
 #[derive(Debug)]
 pub(crate) struct Visit {
     pub(crate) policy: PolicyName,
+    shadow: PolicyName,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) meter: MemoryMeter,
@@ -74,8 +77,10 @@ impl Visit {
     ) -> Self {
         let meter = MemoryMeter::new(limits.memory);
         let spent = Spent::nothing(&ledger);
+        let shadow = policy.shadow();
         Self {
             policy,
+            shadow,
             ledger,
             counters,
             meter,
@@ -87,6 +92,11 @@ impl Visit {
             state_wait,
             tick,
         }
+    }
+
+    /// Who owns what is remembered for `asking`.
+    pub(crate) fn owner(&self, asking: &Asking) -> PolicyName {
+        if asking.heeded { self.policy.clone() } else { self.shadow.clone() }
     }
 
     /// Begins the next visit with everything unspent.

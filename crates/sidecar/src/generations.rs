@@ -130,7 +130,9 @@ impl Generations {
             Some(to) => past.kept.iter().position(|kept| kept.rules.chain.generation().0 == to),
         };
         let Some(target) = nth.and_then(|nth| past.kept.remove(nth)) else {
-            return Err(NotKept(past.kept.iter().map(|kept| kept.rules.chain.generation()).collect()));
+            return Err(NotKept(
+                past.kept.iter().map(|kept| kept.rules.chain.generation()).collect(),
+            ));
         };
         let last = self.in_force();
         let (from, to) = (last.chain.generation(), target.rules.chain.generation());

@@ -130,6 +130,8 @@ fn source(entry: &PolicyEntry) -> Result<PolicySource, String> {
         isolation: entry.isolation,
         limits: entry.limits,
         known_apps: Some(Arc::clone(&entry.known_apps)),
+        budget: None,
+        candidate: None,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use message::Timestamp;
 use plivo_client::Outcome;
-use policy_host::{Cleared, Decision, Mode, Verdict};
+use policy_host::{Cleared, Decision, Mode};
 use store::{Attempt, AttemptOutcome, Record};
 
 /// The record of a message that is ours now.
@@ -92,19 +92,13 @@ pub(crate) fn cut_off(attempt: &Attempt, now: Timestamp) -> Attempt {
 }
 
 fn decision(decision: &Decision) -> store::Decision {
-    let codes = match &decision.verdict {
-        Verdict::Accepted => Vec::new(),
-        Verdict::Amended(changes) => changes.iter().map(|change| change.code.clone()).collect(),
-        Verdict::Rejected(rejection) => vec![rejection.code.clone()],
-        Verdict::Failed { kind, .. } => vec![(*kind).to_owned()],
-    };
     store::Decision {
         policy: decision.policy.to_string(),
         version: decision.version.to_string(),
         digest: decision.digest.to_string(),
         verdict: decision.verdict.as_str().to_owned(),
         enforced: decision.mode == Mode::Enforce,
-        codes,
+        codes: decision.verdict.codes(),
         notes: decision.notes.clone(),
         took: decision.elapsed,
     }

@@ -8,7 +8,7 @@ use crate::bindings::types;
 use crate::instance::{Report, WitInbound, WitReceipt};
 use crate::revision::Revision;
 use crate::visit::Asking;
-use crate::{Mode, Policy, PolicyFailure, PolicyName, answer, spans};
+use crate::{PolicyFailure, PolicyName, answer, spans};
 
 /// A message that went its way, as policies are told of it.
 #[derive(Clone, Copy, Debug)]
@@ -120,7 +120,7 @@ impl PolicyChain {
     }
 
     /// Tells every policy that wants to hear from handsets, whichever apps it is asked about, and returns what they
-    /// made of it. What was made of it is kept when this returns.
+    /// made of it. What was made of it is kept when this returns. Those that are not heeded are told too, and not heard.
     ///
     /// # Errors
     ///
@@ -134,13 +134,15 @@ impl PolicyChain {
         let told = WitInbound { id: &about.id.0, sender: sender.as_str(), to, text };
         let report = Report::Inbound(&told);
         let (mut made, mut failed) = (Vec::new(), None);
-        for policy in self.policies.iter().filter(|policy| policy.revision.wants(report)) {
-            let span = spans::report(&policy.revision, self.generation);
-            match tell_one(policy, &policy.revision, about, report).instrument(span).await {
-                Ok(notes) => made.extend(notes),
-                Err(failure) => {
-                    failed.get_or_insert((policy.name().clone(), failure));
+        let listeners = self.policies.iter().flat_map(|policy| policy.listeners());
+        for (revision, heeded) in listeners.filter(|(revision, _)| revision.wants(report)) {
+            let span = spans::report(revision, self.generation);
+            match tell_one(revision, heeded, about, report).instrument(span).await {
+                Ok(notes) if heeded => made.extend(notes),
+                Err(failure) if heeded => {
+                    failed.get_or_insert((revision.prepared.name.clone(), failure));
                 }
+                Ok(_) | Err(_) => {}
             }
         }
         failed.map_or(Ok(made), Err)
@@ -153,30 +155,33 @@ impl PolicyChain {
 
     async fn tell(&self, about: Afterwards<'_>, report: Report<'_>) {
         for policy in self.policies_for(about.app) {
-            if policy.revision.wants(report) {
-                let span = spans::report(&policy.revision, self.generation);
-                // Its failure is in the log, and there is nobody else to tell.
-                drop(tell_one(policy, &policy.revision, about, report).instrument(span).await);
+            for (revision, heeded) in policy.listeners() {
+                if revision.wants(report) {
+                    let span = spans::report(revision, self.generation);
+                    // Its failure is in the log, and there is nobody else to tell.
+                    drop(tell_one(revision, heeded, about, report).instrument(span).await);
+                }
             }
         }
     }
 }
 
 async fn tell_one(
-    policy: &Policy,
     revision: &Revision,
+    heeded: bool,
     about: Afterwards<'_>,
     report: Report<'_>,
 ) -> Result<Vec<Note>, PolicyFailure> {
-    let dry_run = policy.mode == Mode::Shadow;
-    let asking = Asking { by: about.id.clone(), now: about.now, dry_run, probes: Vec::new() };
+    let (by, now) = (about.id.clone(), about.now);
+    let asking = Asking { by, now, dry_run: false, heeded, probes: Vec::new() };
     let (app, door, now_ms) = (about.app, about.door, about.now.0);
-    let context = types::Context { app, door, now_ms, dry_run };
+    let context = types::Context { app, door, now_ms, dry_run: false };
     let visited = revision.tell(report, context, asking).await;
-    let made = visited.returned.and_then(|made| answer::read_made(policy.name(), made));
+    let name = &revision.prepared.name;
+    let made = visited.returned.and_then(|made| answer::read_made(name, made));
     if let Err(failure) = &made {
         let kind = failure.as_str();
-        tracing::warn!(policy.name = %policy.name(), error.type = kind, "a policy failed to take a report");
+        tracing::warn!(policy.name = %name, error.type = kind, "a policy failed to take a report");
     }
     let Some(spent) = visited.spent else { return made };
     // No request is left that they could belong to.

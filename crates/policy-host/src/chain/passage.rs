@@ -87,11 +87,12 @@ impl Passage {
     /// Takes in what `policy` said; a policy in the shadow says nothing that counts.
     pub(super) fn take_in(&mut self, policy: &Policy, opinion: Opinion) -> Step {
         let Opinion { said, decisions, mut holds, reports } = opinion;
+        // What is not heeded remembers apart, and its holds end like all others.
+        self.holds.take_over(&mut holds);
         if policy.mode == Mode::Shadow {
             self.decisions.extend(decisions);
             return Step::On;
         }
-        self.holds.take_over(&mut holds);
         self.standings.extend(reports);
         self.write_down(decisions);
         match weigh(said, policy.on_failure) {
@@ -142,7 +143,8 @@ impl Passage {
     }
 
     fn write_down(&mut self, decisions: Vec<Decision>) {
-        let notes = decisions.iter().flat_map(|decision| &decision.notes);
+        let heeded = decisions.iter().filter(|decision| decision.mode == Mode::Enforce);
+        let notes = heeded.flat_map(|decision| &decision.notes);
         self.warnings.extend(notes.filter(|note| note.shown).cloned());
         self.decisions.extend(decisions);
     }

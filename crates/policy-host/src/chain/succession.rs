@@ -3,9 +3,25 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use thiserror::Error;
+
 use super::PolicyChain;
 use crate::revision::Revision;
-use crate::{Generation, PolicyRuntime};
+use crate::{Generation, Policy, PolicyRuntime};
+
+/// Why a candidate does not come into force.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum NotPromoted {
+    /// The chain has no policy of this name.
+    #[error("there is no policy of this name")]
+    NoSuchPolicy,
+    /// The policy has none.
+    #[error("the policy has no candidate")]
+    NoCandidate,
+    /// It failed too often; the kind of the last failure.
+    #[error("the candidate failed too often and was dropped")]
+    Dropped(&'static str),
+}
 
 impl PolicyRuntime {
     /// A number for the next chain: higher than that of every chain before it.
@@ -20,6 +36,20 @@ impl PolicyChain {
     pub fn renewed(&self, generation: Generation) -> Self {
         let (policies, ledger) = (self.policies.clone(), Arc::clone(&self.ledger));
         Self { generation, policies, ledger }
+    }
+
+    /// The same as a chain of another generation, with the candidate of the policy called `name` in its place. The trial
+    /// has ended with that, whatever becomes of the chain.
+    ///
+    /// # Errors
+    ///
+    /// There is no such policy, or no candidate that could.
+    pub fn promoted(&self, name: &str, generation: Generation) -> Result<Self, NotPromoted> {
+        let own = |policy: &Arc<Policy>| policy.name().as_str() == name;
+        let nth = self.policies.iter().position(own).ok_or(NotPromoted::NoSuchPolicy)?;
+        let mut next = self.renewed(generation);
+        next.policies[nth] = Arc::new(self.policies[nth].promoted()?);
+        Ok(next)
     }
 
     /// Tells the policies that this chain is in force now, and no longer `last`: those of this one may keep warm

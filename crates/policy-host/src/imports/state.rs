@@ -29,7 +29,7 @@ impl Host for Visit {
             Ok(asking) => asking,
             Err(refused) => return Ok(Err(refused)),
         };
-        let (ledger, owner) = (Arc::clone(&self.ledger), self.policy.clone());
+        let (ledger, owner) = (Arc::clone(&self.ledger), self.owner(&asking));
         self.wait(ledger.get(owner.as_str(), &key, asking.now)).await
     }
 
@@ -47,7 +47,7 @@ impl Host for Visit {
         if value.len() > VALUE_BYTES {
             return Ok(Err(invalid(format!("a value has at most {VALUE_BYTES} bytes"))));
         }
-        let (ledger, owner) = (Arc::clone(&self.ledger), self.policy.clone());
+        let (ledger, owner) = (Arc::clone(&self.ledger), self.owner(&asking));
         if asking.dry_run {
             let found = self.wait(ledger.get(owner.as_str(), &key, asking.now)).await?;
             return Ok(found.map(|found| !(if_absent && found.is_some())));
@@ -68,7 +68,7 @@ impl Host for Visit {
             Ok(asking) => asking,
             Err(refused) => return Ok(Err(refused)),
         };
-        let (ledger, owner) = (Arc::clone(&self.ledger), self.policy.clone());
+        let (ledger, owner) = (Arc::clone(&self.ledger), self.owner(&asking));
         if asking.dry_run {
             let found = self.wait(ledger.get(owner.as_str(), &key, asking.now)).await?;
             return Ok(found.and_then(counted).map(|sum| sum.saturating_add(delta)));
@@ -83,7 +83,7 @@ impl Host for Visit {
             Ok(asking) => asking,
             Err(refused) => return Ok(Err(refused)),
         };
-        let (ledger, owner) = (Arc::clone(&self.ledger), self.policy.clone());
+        let (ledger, owner) = (Arc::clone(&self.ledger), self.owner(&asking));
         let (owner, key) = (owner.as_str(), key.as_str());
         let held = if asking.dry_run {
             self.wait(ledger.holder(owner, key, asking.now)).await?
@@ -111,7 +111,7 @@ impl Host for Visit {
             Ok(charges) => charges,
             Err(what) => return Ok(Err(invalid(what))),
         };
-        let (ledger, owner) = (Arc::clone(&self.ledger), self.policy.clone());
+        let (ledger, owner) = (Arc::clone(&self.ledger), self.owner(&asking));
         let taking = match asking.dry_run {
             true => ledger.peek(owner.as_str(), &charges, asking.now),
             false => ledger.take(owner.as_str(), &charges, asking.now),

@@ -1,7 +1,7 @@
 //! What a guest hears from the host, and where the host stops listening.
 
 use message::Timestamp;
-use policy_host::{Candidate, Counter, Grant, Mode, PolicyChain};
+use policy_host::{Candidate, Counter, Decision, Grant, Mode, PolicyChain};
 
 use crate::host::{Host, ending, policy, sms};
 
@@ -18,12 +18,18 @@ async fn heard(chain: &PolicyChain, call: &str) -> String {
 
 async fn answer(chain: &PolicyChain, candidate: Candidate) -> String {
     match chain.clear(candidate).await {
-        Ok(cleared) => {
-            let notes = &cleared.decisions()[0].notes;
-            notes.iter().find(|note| note.key == "probe.answer").unwrap().value.clone()
-        }
+        Ok(cleared) => noted(&cleared.decisions()[0]),
         not => ending(&not),
     }
+}
+
+/// What the guest heard in a dry run.
+async fn heard_dry(chain: &PolicyChain, call: &str) -> String {
+    noted(&chain.explain(sms(call)).await.trail.decisions[0])
+}
+
+fn noted(decision: &Decision) -> String {
+    decision.notes.iter().find(|note| note.key == "probe.answer").unwrap().value.clone()
 }
 
 #[tokio::test]
@@ -86,9 +92,6 @@ async fn a_dry_run_sees_the_state_and_leaves_it_as_it_is() {
     let chain = probe(&host).await;
     assert_eq!(heard(&chain, "put k v 60000").await, "true");
     assert_eq!(heard(&chain, "increment n 2 60000").await, "2");
-    let mut shadow = policy("probe");
-    shadow.mode = Mode::Shadow;
-    let dry = host.chain(&[shadow]).await;
     for (call, expected) in [
         ("get k", "v"),
         ("put k w 60000", "true"),
@@ -100,7 +103,7 @@ async fn a_dry_run_sees_the_state_and_leaves_it_as_it_is() {
         ("window w 10 60000 3", "w left 7 reset 60000 delay 0"),
         ("count seen 1", "counted"),
     ] {
-        assert_eq!(heard(&dry, call).await, expected, "{call}");
+        assert_eq!(heard_dry(&chain, call).await, expected, "{call}");
     }
     for (call, expected) in [
         ("get k", "v"),
@@ -131,6 +134,27 @@ async fn counters_are_kept_by_policy_and_bounded() {
     }
     let policy = policy_host::PolicyName::new("probe");
     assert_eq!(host.runtime.counters(), [Counter { policy, name: "seen".to_owned(), value: 5 }]);
+}
+
+#[tokio::test]
+async fn a_policy_in_the_shadow_counts_nothing_and_keeps_values_of_its_own() {
+    let host = Host::new();
+    assert_eq!(heard(&probe(&host).await, "put k v 60000").await, "true");
+    let mut shadow = policy("probe");
+    shadow.mode = Mode::Shadow;
+    let shadow = host.chain(&[shadow]).await;
+    for (call, expected) in [
+        ("get k", "nothing kept"),
+        ("put-if-absent k w 60000", "true"),
+        ("get k", "w"),
+        ("increment n 3 60000", "3"),
+        ("count seen 1", "counted"),
+    ] {
+        assert_eq!(heard(&shadow, call).await, expected, "{call}");
+    }
+    assert_eq!(heard(&probe(&host).await, "get k").await, "v");
+    assert_eq!(heard(&probe(&host).await, "get n").await, "nothing kept");
+    assert_eq!(host.runtime.counters(), []);
 }
 
 #[tokio::test]

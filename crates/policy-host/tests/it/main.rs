@@ -6,6 +6,7 @@ mod watched;
 
 mod afterwards;
 mod amended;
+mod budget;
 mod chains;
 mod failures;
 mod holds;
@@ -15,3 +16,4 @@ mod loading;
 mod reload;
 mod shadow;
 mod spans;
+mod trial;

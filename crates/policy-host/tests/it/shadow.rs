@@ -1,5 +1,6 @@
 //! Policies that are asked but do not count.
 
+use message::Settlement;
 use policy_host::Mode;
 
 use crate::host::{Host, country, dedup, ending, runaway, sms, sms_to};
@@ -33,17 +34,37 @@ async fn a_shadow_policys_changes_and_failures_change_nothing() {
 }
 
 #[tokio::test]
-async fn a_shadow_policy_takes_nothing_from_the_ledger() {
+async fn a_shadow_policy_remembers_what_was_sent_where_no_other_comes_upon_it() {
     let host = Host::new();
     let mut shadow = dedup();
     shadow.mode = Mode::Shadow;
     let chain = host.chain(&[shadow]).await;
+    let cleared = chain.clear(sms("hello")).await.unwrap();
+    assert_eq!(cleared.decisions()[0].verdict.as_str(), "accept");
+    let owners: Vec<_> = cleared.holds().iter().map(|hold| hold.owner.as_str()).collect();
+    assert_eq!(owners, ["dedup~shadow"]);
+    cleared.settle(Settlement::Keep).await.unwrap();
+
+    let again = chain.clear(sms("hello")).await.unwrap();
+    assert_eq!(again.decisions()[0].verdict.code(), Some("dup.content"));
+    assert_eq!(again.holds(), []);
+
+    let enforced = host.next_chain(Some(&chain), &[dedup()]).await;
+    assert!(enforced.policies()[0].shares_revision_with(&chain.policies()[0]));
+    assert_eq!(ending(&enforced.clear(sms("hello")).await), "cleared");
+}
+
+#[tokio::test]
+async fn what_a_shadow_policy_took_for_a_message_that_was_not_sent_is_given_back() {
+    let host = Host::new();
+    let mut shadow = dedup();
+    shadow.mode = Mode::Shadow;
+    let chain = host.chain(&[shadow, country()]).await;
     for _ in 0..2 {
-        let cleared = chain.clear(sms("hello")).await.unwrap();
-        assert_eq!(cleared.decisions()[0].verdict.as_str(), "accept");
-        assert_eq!(cleared.holds().len(), 0);
+        let refused = chain.clear(sms_to("+447911123456", "hello")).await;
+        assert_eq!(ending(&refused), "country.not_allowed");
+        assert_eq!(refused.unwrap_err().trail.decisions[0].verdict.as_str(), "accept");
     }
-    assert_eq!(host.ledger.asked(), ["holder", "holder"]);
 }
 
 #[tokio::test]
@@ -54,7 +75,7 @@ async fn an_explanation_takes_nothing_from_the_ledger_but_sees_what_is_there() {
     assert_eq!(host.ledger.asked(), ["holder"]);
 
     let cleared = chain.clear(sms("hello")).await.unwrap();
-    cleared.settle(message::Settlement::Keep).await.unwrap();
+    cleared.settle(Settlement::Keep).await.unwrap();
 
     let explained = chain.explain(sms("hello")).await;
     assert_eq!(explained.trail.decisions[0].verdict.code(), Some("dup.content"));

@@ -56,8 +56,7 @@ impl Admin {
 }
 
 /// How long a rollback stands.
-const UNTIL: &str =
-    "the files describe other policies than those rolled back from, or a restart";
+const UNTIL: &str = "the files describe other policies than those rolled back from, or a restart";
 
 /// A rollback that stands.
 pub(super) fn standing(rollback: &Rollback) -> Value {

@@ -138,12 +138,8 @@ mod tests {
         let mut visit =
             Visit::new(PolicyName::new("p"), limits, grants, times, ledger, Arc::default());
         let by = MessageId(id.into());
-        visit.begin(Some(Asking {
-            by,
-            now: Timestamp(1_800_000_000_001),
-            dry_run: false,
-            probes: Vec::new(),
-        }));
+        let (now, probes) = (Timestamp(1_800_000_000_001), Vec::new());
+        visit.begin(Some(Asking { by, now, dry_run: false, heeded: true, probes }));
         visit
     }
 

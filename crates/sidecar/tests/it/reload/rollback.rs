@@ -7,9 +7,7 @@ use super::{
     NEVER_POLLS, POLLS_OFTEN, REFUSED_BY_THE_GUEST, applied, bytes_of, configure, digest, gate,
     marked, refusal, rewrite, start_in,
 };
-use crate::harness::{
-    Answer, App, Folder, Policy, Setup, Sidecar, TO, TOKEN, eventually, plivo,
-};
+use crate::harness::{Answer, App, Folder, Policy, Setup, Sidecar, TO, TOKEN, eventually, plivo};
 
 const OPERATOR: &str = "token-of-the-operator";
 
@@ -58,7 +56,10 @@ async fn a_rollback_brings_the_policies_before_back_and_the_same_files_do_not_un
 
     let told = roll_back(&sidecar, "").await.expect(200);
 
-    assert_eq!((&told["generation"], &told["from"], &told["to"]), (&json!(3), &json!(2), &json!(1)));
+    assert_eq!(
+        (&told["generation"], &told["from"], &told["to"]),
+        (&json!(3), &json!(2), &json!(1))
+    );
     accepted(&sidecar).await;
     let shown = sidecar.admin("/policies").await.expect(200);
     assert_eq!(shown["policies"][0]["digest"], digest(&bytes_of("validation")), "{shown}");

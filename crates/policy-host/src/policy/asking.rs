@@ -1,0 +1,256 @@
+//! How a policy is asked, and what it made of the question.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Instant;
+
+use message::facts::Facts;
+use message::{Message, Note, Rejection, Timestamp};
+use tracing::Instrument;
+
+use super::Policy;
+use crate::amend::{self, Amended, Amending};
+use crate::answer::{self, AnswerVerdict, sentence};
+use crate::bindings::types;
+use crate::budget::{Admission, Turn};
+use crate::convert::Lowered;
+use crate::decision::{Decision, LimitReport, Verdict};
+use crate::holds::Holds;
+use crate::revision::{Revision, Visited};
+use crate::trial::{Trial, Word};
+use crate::visit::Asking;
+use crate::{Generation, Mode, OnFailure, PolicyFailure, spans};
+
+/// One question to a policy.
+pub(crate) struct Question<'a> {
+    pub(crate) message: &'a Message,
+    pub(crate) facts: &'a Facts,
+    pub(crate) app: &'a str,
+    pub(crate) door: &'a str,
+    pub(crate) now: Timestamp,
+    pub(crate) generation: Generation,
+    pub(crate) dry_run: bool,
+    /// Whether a later policy has amended what it was asked about before; its own changes are ignored then.
+    pub(crate) again: bool,
+}
+
+/// What a policy made of a question.
+pub(crate) struct Opinion {
+    pub(crate) said: Result<Said, PolicyFailure>,
+    /// The policy's own; before it that of the revision it stands in for, and first a candidate's.
+    pub(crate) decisions: Vec<Decision>,
+    pub(crate) holds: Holds,
+    pub(crate) reports: Vec<LimitReport>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Said {
+    Accept,
+    Amend(Box<Amended>),
+    Reject(Rejection),
+}
+
+impl Policy {
+    /// Asks the policy, and the candidate beside it.
+    pub(crate) async fn ask(&self, question: &Question<'_>) -> Opinion {
+        // What a later policy has changed is no question of its own.
+        let on_trial = self.trial.as_ref().filter(|trial| !question.again && trial.goes_on());
+        match on_trial {
+            // On the heap, so that a policy without a candidate has no room for one.
+            Some(trial) => Box::pin(self.ask_both(trial, question)).await,
+            None => self.ask_in_force(question).await,
+        }
+    }
+
+    /// Of the candidate's word only its decision is taken in, and what it holds.
+    async fn ask_both(&self, trial: &Trial, question: &Question<'_>) -> Opinion {
+        let asked = Admission::Asked;
+        let candidate = self.ask_revision(&trial.candidate, Mode::Candidate, asked, question);
+        let (mut opinion, mut candidate) = tokio::join!(self.ask_in_force(question), candidate);
+        if !question.dry_run {
+            trial.compare(question, &opinion, &candidate);
+        }
+        opinion.holds.take_over(&mut candidate.holds);
+        opinion.decisions.splice(0..0, candidate.decisions);
+        opinion
+    }
+
+    /// Asks, and asks the last good revision where that is the operator's rule for a failure.
+    async fn ask_in_force(&self, question: &Question<'_>) -> Opinion {
+        let admission = self.admission(question);
+        let opinion = self.ask_revision(&self.revision, self.mode, admission, question).await;
+        self.hear(admission, &opinion, question);
+        match (&opinion.said, self.on_failure, &self.last_good) {
+            (Err(_), OnFailure::LastGood, Some(last_good)) => {
+                let asked = Admission::Asked;
+                let mut second = self.ask_revision(last_good, self.mode, asked, question).await;
+                second.decisions.splice(0..0, opinion.decisions);
+                second
+            }
+            _ => opinion,
+        }
+    }
+
+    /// Whether its error budget lets it be asked. A rehearsal finds out what would be, and spends nothing.
+    fn admission(&self, question: &Question<'_>) -> Admission {
+        let (failures, now) = (&self.revision.failures, Instant::now());
+        match self.budget {
+            None => Admission::Asked,
+            Some(_) if question.dry_run && failures.is_spent(now) => Admission::Spared,
+            Some(_) if question.dry_run => Admission::Asked,
+            Some(budget) => failures.admit(budget, now),
+        }
+    }
+
+    /// Counts how it went against the error budget.
+    fn hear(&self, admission: Admission, opinion: &Opinion, question: &Question<'_>) {
+        let Some(budget) = self.budget.filter(|_| !question.dry_run) else { return };
+        if opinion.was_not_asked() {
+            return;
+        }
+        let (failed, now) = (opinion.said.is_err(), Instant::now());
+        let (name, window_s) = (self.name(), budget.window.as_secs());
+        match self.revision.failures.heard(budget, admission, failed, now) {
+            Some(Turn::Tripped) => tracing::error!(
+                policy.name = %name,
+                failures = budget.failures,
+                window_s,
+                on_failure = self.on_failure.as_str(),
+                "a policy failed too often and is not asked for now; on_failure decides"
+            ),
+            Some(Turn::Recovered) => {
+                tracing::info!(policy.name = %name, "a policy that failed too often is asked again");
+            }
+            None => {}
+        }
+    }
+
+    async fn ask_revision(
+        &self,
+        revision: &Revision,
+        mode: Mode,
+        admission: Admission,
+        question: &Question<'_>,
+    ) -> Opinion {
+        let span = spans::check(revision, question.generation, mode);
+        if question.again {
+            span.record("policy.again", true);
+        }
+        let (dry_run, heeded) = (question.dry_run, mode == Mode::Enforce);
+        let probes = question.facts.media.iter().map(|media| media.probe.clone()).collect();
+        let (by, now) = (question.message.id.clone(), question.now);
+        let asking = Asking { by, now, dry_run, heeded, probes };
+        let context = question.context();
+        let visited = if admission == Admission::Spared {
+            Visited::spared()
+        } else {
+            let lowered = Lowered::new(question.message, question.facts);
+            revision.check(&lowered, context, asking).instrument(span.clone()).await
+        };
+
+        let name = &revision.prepared.name;
+        let answered = visited.returned.and_then(|returned| answer::read(name, returned));
+        let (said, notes) = match answered {
+            Ok(answer) => (self.said(revision, question, answer.verdict), answer.notes),
+            Err(failure) => (Err(failure), Vec::new()),
+        };
+        // Neither a full house nor a rehearsal tells whether the revision can decide.
+        if heeded && !dry_run && !was_not_asked(&said) {
+            revision.set_failing(said.is_err());
+        }
+
+        let spent = visited.spent;
+        let log_dropped = spent.as_ref().map_or(0, |spent| spent.log_dropped);
+        let decision = Decision {
+            policy: name.clone(),
+            version: Arc::clone(&revision.manifest.version),
+            digest: revision.prepared.digest,
+            generation: question.generation,
+            mode,
+            verdict: verdict(&said),
+            notes,
+            elapsed: visited.elapsed,
+            host_calls: spent.as_ref().map_or(0, |spent| spent.host_calls),
+        };
+        spans::decided(&span, &decision, log_dropped);
+
+        let ledger = &revision.prepared.shared.ledger;
+        let (mut holds, reports) = match spent {
+            Some(spent) => (spent.holds, spent.reports),
+            None => (Holds::none(ledger), Vec::new()),
+        };
+        if said.is_err() {
+            // What it took before it failed was taken for nothing.
+            std::mem::replace(&mut holds, Holds::none(ledger)).give_back().await;
+        }
+        Opinion { said, decisions: vec![decision], holds, reports }
+    }
+
+    fn said(
+        &self,
+        revision: &Revision,
+        question: &Question<'_>,
+        verdict: AnswerVerdict,
+    ) -> Result<Said, PolicyFailure> {
+        Ok(match verdict {
+            AnswerVerdict::Accept => Said::Accept,
+            AnswerVerdict::Reject(rejection) => Said::Reject(rejection),
+            AnswerVerdict::Amend(_ignored) if question.again => Said::Accept,
+            AnswerVerdict::Amend(changes) => {
+                let (own, message) = (&revision.prepared, question.message);
+                let amending =
+                    Amending { policy: &own.name, grants: own.grants, now: question.now };
+                let amended = amend::apply(&amending, message, question.facts, changes)?;
+                Said::Amend(Box::new(amended))
+            }
+        })
+    }
+}
+
+impl Question<'_> {
+    fn context(&self) -> types::Context<'_> {
+        let Self { app, door, now, dry_run, .. } = *self;
+        types::Context { app, door, now_ms: now.0, dry_run }
+    }
+}
+
+impl Opinion {
+    /// Whether nobody was asked, which says nothing of the policy.
+    pub(crate) fn was_not_asked(&self) -> bool {
+        was_not_asked(&self.said)
+    }
+
+    /// What it comes to, without a number and without a text.
+    pub(crate) fn word(&self) -> Word {
+        let verdict = verdict(&self.said);
+        Word { verdict: verdict.as_str(), codes: verdict.codes() }
+    }
+
+    /// The notes of the decision that it comes to.
+    pub(crate) fn notes(&self) -> &[Note] {
+        self.decisions.last().map_or(&[], |decision| &decision.notes)
+    }
+}
+
+fn was_not_asked(said: &Result<Said, PolicyFailure>) -> bool {
+    matches!(said, Err(PolicyFailure::NoInstance | PolicyFailure::Tripped))
+}
+
+fn verdict(said: &Result<Said, PolicyFailure>) -> Verdict {
+    match said {
+        Ok(Said::Accept) => Verdict::Accepted,
+        Ok(Said::Amend(amended)) => Verdict::Amended(amended.changes.clone()),
+        Ok(Said::Reject(rejection)) => Verdict::Rejected(rejection.clone()),
+        Err(failure) => Verdict::Failed { kind: failure.as_str(), detail: with_sources(failure) },
+    }
+}
+
+fn with_sources(failure: &PolicyFailure) -> String {
+    let mut said = failure.to_string();
+    let mut source = failure.source();
+    while let Some(cause) = source {
+        said = format!("{said}: {cause}");
+        source = cause.source();
+    }
+    sentence(&said)
+}
