@@ -89,6 +89,8 @@ impl Admin {
             Route::Live => Ok((StatusCode::OK, json!({"live": true}))),
             Route::Ready => Ok(self.ready()),
             Route::Policies => Ok((StatusCode::OK, self.policies())),
+            Route::Differences(name) => self.differences(&name),
+            Route::Promote(name) => self.promote(&name),
             Route::Rollback => self.roll_back(&asked),
             Route::Messages => self.messages(&asked).await,
             Route::Message(id) => self.message(&id, &asked).await,

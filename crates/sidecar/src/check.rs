@@ -40,6 +40,15 @@ pub fn check(path: &Path, environment: &Environment) -> Result<(), Failure> {
             manifest.version,
             policy.digest()
         )?;
+        if let Some(trial) = policy.trial() {
+            writeln!(
+                out,
+                "policy {}: on trial: {}, {}",
+                policy.name(),
+                trial.version,
+                trial.digest
+            )?;
+        }
     }
     writeln!(
         out,

@@ -37,6 +37,15 @@ pub enum Command {
         #[command(subcommand)]
         command: MessagesCommand,
     },
+    /// Bring the candidate of a policy into force, in its place. Needs the admin token.
+    Promote {
+        /// The policy's name in the configuration.
+        #[arg(value_name = "POLICY")]
+        policy: String,
+        /// Where to ask.
+        #[command(flatten)]
+        reach: Reach,
+    },
     /// Return to the policies before those in force, at once. Needs the admin token.
     Rollback {
         /// Return to those of this generation, which `/policies` lists as kept.

@@ -56,7 +56,7 @@ pub use self::fixed::Fixed;
 pub use self::listen::{Callbacks, Listen};
 pub use self::media::Media;
 pub use self::plivo::{Plivo, SenderCapability};
-pub use self::policies::PolicyEntry;
+pub use self::policies::{CandidateEntry, PolicyEntry};
 pub use self::relay::Relay;
 pub use self::secret::{Secret, SecretSource};
 pub use self::snapshot::Snapshot;

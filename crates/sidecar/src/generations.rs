@@ -1,17 +1,18 @@
 //! The generation in force, and the policies of those before it.
 //!
-//! A generation is brought into force here and nowhere else, one at a time: by a reload or by a rollback. What can be
-//! returned to are policies: apps, secrets and Plivo's account stay as they are, since what was withdrawn from them
+//! A generation is brought into force here and nowhere else, one at a time: by a reload, a rollback or the promotion of a
+//! candidate. What can be returned to are policies: apps, secrets and Plivo's account stay as they are, since what was withdrawn from them
 //! must not come back.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use policy_host::{Generation, PolicyChain, PolicyRuntime};
+use policy_host::{Generation, NotPromoted, Policy, PolicyChain, PolicyRuntime};
 
 use crate::delivery::Delivery;
 use crate::in_force::{InForce, Prepared, Rules};
+use crate::promotions::Promotion;
 
 /// Most sets of policies that are kept, compiled, besides those in force.
 pub(crate) const HISTORY: usize = 5;
@@ -31,6 +32,8 @@ struct Past {
     kept: VecDeque<Kept>,
     /// Too old to be returned to, but perhaps still in a request's hands.
     leaving: Vec<Arc<PolicyChain>>,
+    /// Those that the last reload made of the files.
+    filed: Option<Arc<PolicyChain>>,
     rollback: Option<Rollback>,
 }
 
@@ -42,16 +45,15 @@ pub(crate) struct Kept {
     pub(crate) rolled_back: bool,
 }
 
-/// A rollback that stands: the policies in force are not those of the files.
-#[derive(Clone, Debug)]
+/// A rollback that stands: the policies in force are not those of the files, and as long as the files describe the same,
+/// a reload leaves them out.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Rollback {
     pub(crate) at: jiff::Timestamp,
     /// The generation that was left.
     pub(crate) from: Generation,
     /// The one whose policies are in force again.
     pub(crate) to: Generation,
-    /// The policies that the files describe. As long as they do, a reload leaves them out.
-    filed: Arc<PolicyChain>,
 }
 
 /// What a rollback has put into force.
@@ -79,7 +81,9 @@ impl Generations {
         in_force: Arc<ArcSwap<InForce>>,
         delivery: Arc<Delivery>,
     ) -> Self {
-        Self { runtime, in_force, delivery, past: Mutex::default() }
+        let filed = Some(Arc::clone(&in_force.load().chain));
+        let past = Mutex::new(Past { filed, ..Past::default() });
+        Self { runtime, in_force, delivery, past }
     }
 
     /// What is in force.
@@ -97,24 +101,24 @@ impl Generations {
         &self,
         basis: Generation,
         prepared: Prepared,
-        chain: PolicyChain,
+        rules: Rules,
     ) -> Result<Generation, Outdated> {
         let mut past = self.past();
         let last = self.in_force();
         if last.chain.generation() != basis {
             return Err(Outdated);
         }
-        let stands = |rollback: &Rollback| chain.decides_like(&rollback.filed);
-        let next = if past.rollback.as_ref().is_some_and(stands) {
-            let rules = last.rules().renewed(chain.generation());
-            prepared.with(Arc::clone(&rules.chain)).under(rules)
+        let rules = if past.rollback.is_some() && past.is_filed(&rules.chain) {
+            last.rules().renewed(rules.chain.generation())
         } else {
             past.rollback = None;
-            if !chain.decides_like(&last.chain) {
+            past.filed = Some(Arc::clone(&rules.chain));
+            if !rules.chain.decides_like(&last.chain) {
                 past.keep(last.rules(), false);
             }
-            prepared.with(Arc::new(chain))
+            rules
         };
+        let next = prepared.with(rules);
         Ok(self.put(&mut past, &last, next))
     }
 
@@ -137,10 +141,8 @@ impl Generations {
         let last = self.in_force();
         let (from, to) = (last.chain.generation(), target.rules.chain.generation());
         let rules = target.rules.renewed(self.runtime.next_generation());
-        let filed = past.rollback.take().map_or_else(|| Arc::clone(&last.chain), |r| r.filed);
-        if !rules.chain.decides_like(&filed) {
-            past.rollback = Some(Rollback { at: jiff::Timestamp::now(), from, to, filed });
-        }
+        let rollback = Rollback { at: jiff::Timestamp::now(), from, to };
+        past.rollback = (!past.is_filed(&rules.chain)).then_some(rollback);
         // Whoever takes a rollback back may take that back too.
         past.keep(last.rules(), !target.rolled_back);
         let stands = past.rollback.is_some();
@@ -148,10 +150,55 @@ impl Generations {
         Ok(RolledBack { generation, from, to, stands })
     }
 
+    /// Brings the candidate of the policy called `name` into force, in its place.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it was dropped.
+    pub(crate) fn promote(&self, name: &str) -> Result<Generation, NotPromoted> {
+        self.promote_now(&mut self.past(), name)
+    }
+
+    /// Brings every candidate into force that has passed its trial.
+    pub(crate) fn promote_passed(&self) {
+        let mut past = self.past();
+        let in_force = self.in_force();
+        for policy in in_force.chain.policies().iter().filter(|policy| policy.is_passed()) {
+            let name = policy.name();
+            if let Err(why) = self.promote_now(&mut past, name.as_str()) {
+                tracing::warn!(policy.name = %name, error = %why, "a candidate passed and was not promoted");
+            }
+        }
+    }
+
+    fn promote_now(&self, past: &mut Past, name: &str) -> Result<Generation, NotPromoted> {
+        let last = self.in_force();
+        let own = |policy: &&Arc<Policy>| policy.name().as_str() == name;
+        let policy = last.chain.policies().iter().find(own).ok_or(NotPromoted::NoSuchPolicy)?;
+        let trial = policy.trial().ok_or(NotPromoted::NoCandidate)?;
+        let mut rules = last.rules();
+        rules.chain = Arc::new(last.chain.promoted(name, self.runtime.next_generation())?);
+        if let Some(entry) = rules.entries.iter_mut().find(|entry| entry.name == name) {
+            rules.promotions.retain(|promotion| promotion.policy != name);
+            rules.promotions.push(Promotion::of(entry, policy, &trial));
+            entry.promote();
+        }
+        past.keep(last.rules(), false);
+        let generation = self.put(past, &last, last.under(rules));
+        tracing::warn!(
+            policy.name = name,
+            generation = generation.0,
+            from = %policy.digest(),
+            to = %trial.digest,
+            "a candidate came into force; write it as `module` in the configuration, or a restart takes it back"
+        );
+        Ok(generation)
+    }
+
     /// The rollback that stands, and the policies that can be returned to, the latest last.
     pub(crate) fn past_now(&self) -> (Option<Rollback>, Vec<Kept>) {
         let past = self.past();
-        (past.rollback.clone(), past.kept.iter().cloned().collect())
+        (past.rollback, past.kept.iter().cloned().collect())
     }
 
     /// Requests in flight end on the generation that they took.
@@ -171,6 +218,11 @@ impl Generations {
 }
 
 impl Past {
+    /// Whether the files describe these policies.
+    fn is_filed(&self, chain: &PolicyChain) -> bool {
+        self.filed.as_ref().is_some_and(|filed| chain.decides_like(filed))
+    }
+
     fn keep(&mut self, rules: Rules, rolled_back: bool) {
         self.kept.push_back(Kept { rules, rolled_back });
     }

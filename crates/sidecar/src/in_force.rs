@@ -13,6 +13,7 @@ use crate::config::{
     Reloadable, Secret, Treat503,
 };
 use crate::delivery::{Most, Side};
+use crate::promotions::Promotion;
 
 /// How long a message is worth sending that does not say so: Plivo's own default.
 const LIFETIME: Duration = Duration::from_secs(10_800);
@@ -24,9 +25,11 @@ pub(crate) struct InForce {
     pub(crate) plivo: Plivo,
     pub(crate) delivery: DeliverySettings,
     pub(crate) account: Account,
-    /// The chain as it was configured.
+    /// The chain as it was configured, with its promotions.
     pub(crate) entries: Vec<PolicyEntry>,
     pub(crate) chain: Arc<PolicyChain>,
+    /// In which it differs from what was configured.
+    pub(crate) promotions: Vec<Promotion>,
     /// What changing actions on the admin listener need.
     pub(crate) admin_token: Option<Secret>,
     /// Who looks at media URLs, where they are looked at.
@@ -37,9 +40,10 @@ pub(crate) struct InForce {
 /// The policies of a generation, apart from everything else that it is.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
-    /// As they were configured.
+    /// As they were configured, with these promotions.
     pub(crate) entries: Vec<PolicyEntry>,
     pub(crate) chain: Arc<PolicyChain>,
+    pub(crate) promotions: Vec<Promotion>,
 }
 
 /// What messages are sent with.
@@ -88,18 +92,25 @@ pub(crate) struct Prepared {
 impl InForce {
     /// Its policies.
     pub(crate) fn rules(&self) -> Rules {
-        Rules { entries: self.entries.clone(), chain: Arc::clone(&self.chain) }
+        let Self { entries, chain, promotions, .. } = self;
+        let (entries, promotions) = (entries.clone(), promotions.clone());
+        Rules { entries, chain: Arc::clone(chain), promotions }
     }
 
     /// The same under other policies.
     pub(crate) fn under(&self, rules: Rules) -> Self {
-        let Rules { entries, chain } = rules;
+        let Rules { entries, chain, promotions } = rules;
         let account = Account { chain: Arc::downgrade(&chain), ..self.account.clone() };
-        Self { entries, chain, account, ..self.clone() }
+        Self { entries, chain, promotions, account, ..self.clone() }
     }
 }
 
 impl Rules {
+    /// `chain`, made of `entries` as the files have them.
+    pub(crate) fn new(entries: Vec<PolicyEntry>, chain: PolicyChain) -> Self {
+        Self { entries, chain: Arc::new(chain), promotions: Vec::new() }
+    }
+
     /// The same as those of another generation.
     pub(crate) fn renewed(&self, generation: Generation) -> Self {
         Self { chain: Arc::new(self.chain.renewed(generation)), ..self.clone() }
@@ -161,13 +172,25 @@ impl Prepared {
     }
 
     /// The generation, with its policies.
-    pub(crate) fn with(self, chain: Arc<PolicyChain>) -> InForce {
-        let Reloadable { apps, plivo, delivery, media, policies: entries, admin_token, poll: _ } =
+    pub(crate) fn with(self, rules: Rules) -> InForce {
+        let Reloadable { apps, plivo, delivery, media, policies: _, admin_token, poll: _ } =
             self.settings;
+        let Rules { entries, chain, promotions } = rules;
         let apps = apps.into_iter().map(Arc::new).collect();
         let account = Account { chain: Arc::downgrade(&chain), ..self.account };
         let prober = self.prober;
-        InForce { apps, plivo, delivery, account, entries, chain, admin_token, prober, media }
+        InForce {
+            apps,
+            plivo,
+            delivery,
+            account,
+            entries,
+            chain,
+            promotions,
+            admin_token,
+            prober,
+            media,
+        }
     }
 }
 

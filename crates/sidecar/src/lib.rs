@@ -18,6 +18,7 @@ mod in_force;
 mod inbound;
 mod listen;
 mod policies;
+mod promotions;
 mod record;
 mod relay;
 mod reload;

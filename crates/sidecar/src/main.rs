@@ -23,6 +23,12 @@ fn main() -> ExitCode {
         Command::Messages { command } => {
             return end(messages::messages(command, &environment), messages::Failure::exit_code);
         }
+        Command::Promote { policy, reach } => {
+            return end(
+                messages::promote(policy, reach, &environment),
+                messages::Failure::exit_code,
+            );
+        }
         Command::Rollback { to, reach } => {
             return end(messages::rollback(*to, reach, &environment), messages::Failure::exit_code);
         }

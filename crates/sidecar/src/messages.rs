@@ -1,4 +1,5 @@
-//! `sendgate messages`, `events`, `optouts` and `rollback`: what operators ask of a running sidecar, and tell it.
+//! `sendgate messages`, `events`, `optouts`, `promote` and `rollback`: what operators ask of a running sidecar, and tell
+//! it.
 //!
 //! They speak HTTP to the admin listener, as anybody else may.
 
@@ -73,6 +74,16 @@ pub fn events(command: &EventsCommand, environment: &Environment) -> Result<(), 
             show(&body, false, print::revived)
         }
     }
+}
+
+/// Has the sidecar bring the candidate of `policy` into force, and prints what came of it.
+///
+/// # Errors
+///
+/// As [`messages`].
+pub fn promote(policy: &str, reach: &Reach, environment: &Environment) -> Result<(), Failure> {
+    let body = ask(reach, environment, Method::POST, &path(&["policies", policy, "promote"], &[]))?;
+    show(&body, false, print::promoted)
 }
 
 /// Has the sidecar return to the policies before those in force, or of the generation `to`, and prints what came of it.

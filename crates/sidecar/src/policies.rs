@@ -1,9 +1,11 @@
 //! From the configuration's policies to a chain, and what is said of a policy.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use policy_host::{
-    Grant, LoadError, LoadFault, Mode, Policy, PolicyChain, PolicyName, PolicyRuntime, PolicySource,
+    CandidateSource, Grant, LoadError, LoadFault, Mode, Policy, PolicyChain, PolicyName,
+    PolicyRuntime, PolicySource,
 };
 use serde_json::{Value, json};
 
@@ -39,6 +41,19 @@ pub(crate) async fn faults(
     lines.extend(out_of_order(entries));
     lines.extend(load_faults(runtime, previous, &sources, entries).await);
     lines
+}
+
+/// Says which of two is in force, of every policy with a candidate.
+pub(crate) fn log_trials(chain: &PolicyChain) {
+    for policy in chain.policies() {
+        let Some(trial) = policy.trial() else { continue };
+        tracing::info!(
+            policy.name = %policy.name(),
+            in_force = %policy.digest(),
+            candidate = %trial.digest,
+            "a candidate is on trial; `module` is in force, even if the candidate was before a restart"
+        );
+    }
 }
 
 /// A policy as `/policies` and `GET /v1/policies` show it.
@@ -111,17 +126,20 @@ fn share_an_app(one: &PolicyEntry, other: &PolicyEntry) -> bool {
 }
 
 fn source(entry: &PolicyEntry) -> Result<PolicySource, String> {
-    let module = std::fs::read(&entry.module).map_err(|err| {
-        let place = entry.locate("");
-        format!(
-            "{place}: policies.{}.module: {} cannot be read: {err}",
-            entry.name,
-            entry.module.display()
-        )
-    })?;
+    let module = read(entry, "module", &entry.module)?;
+    let candidate = match &entry.candidate {
+        Some(candidate) => Some(CandidateSource {
+            module: read(entry, "candidate", &candidate.module)?,
+            settings: entry.candidate_settings().clone(),
+            rules: candidate.rules.clone(),
+        }),
+        None => None,
+    };
     Ok(PolicySource {
         name: PolicyName::new(entry.name.as_str()),
-        module: module.into(),
+        module,
+        budget: entry.budget,
+        candidate,
         settings: entry.settings().clone(),
         grants: entry.grants,
         on_failure: entry.on_failure,
@@ -130,9 +148,15 @@ fn source(entry: &PolicyEntry) -> Result<PolicySource, String> {
         isolation: entry.isolation,
         limits: entry.limits,
         known_apps: Some(Arc::clone(&entry.known_apps)),
-        budget: None,
-        candidate: None,
     })
+}
+
+fn read(entry: &PolicyEntry, key: &str, path: &Path) -> Result<Arc<[u8]>, String> {
+    let unread = |err| {
+        let (place, name, path) = (entry.locate(""), &entry.name, path.display());
+        format!("{place}: policies.{name}.{key}: {path} cannot be read: {err}")
+    };
+    Ok(std::fs::read(path).map_err(unread)?.into())
 }
 
 /// What is wrong with one policy, with file, line and key; a settings problem each on its own line.
@@ -144,11 +168,16 @@ fn said(err: &LoadError, entries: &[PolicyEntry]) -> Vec<String> {
     if let LoadFault::Settings(problems) = &err.fault {
         let line = |pointer: &str, detail: &str| {
             let key = pointer.replace('/', ".");
-            format!("{}: policies.{name}.settings{key}: {detail}", entry.locate(pointer))
+            let (place, settings) = match err.candidate {
+                true => (entry.locate_candidate(pointer), "candidate_settings"),
+                false => (entry.locate(pointer), "settings"),
+            };
+            format!("{place}: policies.{name}.{settings}{key}: {detail}")
         };
         return problems.iter().map(|problem| line(&problem.pointer, &problem.detail)).collect();
     }
-    vec![format!("{}: policies.{name}: {}", entry.locate(""), chain(&err.fault))]
+    let key = if err.candidate { ".candidate" } else { "" };
+    vec![format!("{}: policies.{name}{key}: {}", entry.locate(""), chain(&err.fault))]
 }
 
 /// An error and what is behind it, each level in its own words.

@@ -7,16 +7,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use policy_host::{Generation, PolicyChain, PolicyRuntime};
+use policy_host::{Generation, PolicyRuntime};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use self::watch::Watch;
 use crate::config::{Config, Environment, Fixed, PolicyEntry, Snapshot};
-use crate::generations::{Generations, Outdated};
-use crate::in_force::Prepared;
-use crate::{policies, spans};
+use crate::generations::Generations;
+use crate::in_force::{Prepared, Rules};
+use crate::{policies, promotions, spans};
 
 /// How long to wait after a change was seen, for the rest of the same deployment to arrive.
 const SETTLE: Duration = Duration::from_millis(50);
@@ -59,7 +59,7 @@ struct Next {
     /// The generation that was in force when it was built.
     basis: Generation,
     prepared: Prepared,
-    chain: PolicyChain,
+    rules: Rules,
     poll: Duration,
 }
 
@@ -113,6 +113,10 @@ impl Reloader {
             }
             tokio::select! {
                 () = stop.cancelled() => return,
+                () = self.runtime.candidate_passed() => {
+                    self.generations.promote_passed();
+                    continue;
+                }
                 Some(()) = notices.recv() => tokio::time::sleep(SETTLE).await,
                 () = tokio::time::sleep(self.poll) => {}
             }
@@ -160,14 +164,13 @@ impl Reloader {
     async fn bring_into_force(&self) -> (Result<(Generation, Duration), Vec<String>>, Snapshot) {
         loop {
             let (outcome, seen) = self.build().await;
-            let Next { basis, prepared, chain, poll } = match outcome {
+            let Next { basis, prepared, rules, poll } = match outcome {
                 Ok(next) => next,
                 Err(faults) => return (Err(faults), seen),
             };
-            match self.generations.reload(basis, prepared, chain) {
-                Ok(generation) => return (Ok((generation, poll)), seen),
-                // An operator was faster. It is built again, of what is in force by now.
-                Err(Outdated) => {}
+            // Where an operator was faster, it is built again, of what is in force by now.
+            if let Ok(generation) = self.generations.reload(basis, prepared, rules) {
+                return (Ok((generation, poll)), seen);
             }
         }
     }
@@ -215,9 +218,14 @@ impl Reloader {
                 return (Err(lines), seen);
             }
         };
-        let chain = policies::build(&self.runtime, Some(&current.chain), prepared.entries()).await;
+        let (entries, promotions) = promotions::applied(entries, current.promotions.clone()).await;
+        let chain = policies::build(&self.runtime, Some(&current.chain), &entries).await;
         let basis = current.chain.generation();
-        (chain.map(|chain| Next { basis, prepared, chain, poll }), seen)
+        let next = |chain| {
+            let rules = Rules { entries, chain: Arc::new(chain), promotions };
+            Next { basis, prepared, rules, poll }
+        };
+        (chain.map(next), seen)
     }
 
     /// What is wrong with policies of a configuration that is refused anyway.

@@ -21,7 +21,7 @@ use crate::config::{self, Address, Config, Environment, Fixed};
 use crate::delivery::{Delivery, Parts};
 use crate::gateway::{Bounds, Gateway};
 use crate::generations::Generations;
-use crate::in_force::Prepared;
+use crate::in_force::{Prepared, Rules};
 use crate::listen::{Bound, ListenLimits, Places};
 use crate::relay::{Relay, Source};
 use crate::reload::{ReloadStatus, Reloader};
@@ -110,7 +110,9 @@ impl Sidecar {
         let prepared = Prepared::new(settings, None).map_err(line)?;
         let chain =
             policies::build(&engine, None, prepared.entries()).await.map_err(Failure::Policies)?;
-        let first = prepared.with(Arc::new(chain));
+        policies::log_trials(&chain);
+        let rules = Rules::new(prepared.entries().to_vec(), chain);
+        let first = prepared.with(rules);
         // The numbering data takes tens of milliseconds to unpack, which no request should pay for.
         message::facts::warm_up();
 
@@ -302,8 +304,8 @@ fn telemetry_options(fixed: &Fixed) -> TelemetryOptions {
             config::OtlpProtocol::Grpc => telemetry::Protocol::Grpc,
         },
         service_version: env!("CARGO_PKG_VERSION").into(),
-        // Notes belong in the spans; a line for each would drown the log. A later directive wins.
-        log_filter: format!("policy.note=off,{}", telemetry.log),
+        // These events belong in the spans; a line for each would drown the log. A later directive wins.
+        log_filter: format!("policy.note=off,policy.difference=off,{}", telemetry.log),
         log_format: match telemetry.log_format {
             config::LogFormat::Json => telemetry::LogFormat::Json,
             config::LogFormat::Text => telemetry::LogFormat::Text,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use message::Ledger;
+use policy_host::PolicyName;
 use store_redis::{
     Connection, LocalLimits, OptionsError, RedisLedger, SharedKeys, SharedOptions, Status,
     WithFallback,
@@ -88,6 +89,9 @@ fn local_limits(entries: &[PolicyEntry]) -> LocalLimits {
     let mut limits = LocalLimits::default();
     for entry in entries {
         limits.add(&entry.name, entry.settings());
+        // What is not heeded remembers under a name of its own, by the same rules.
+        let shadow = PolicyName::new(entry.name.as_str()).shadow();
+        limits.add(shadow.as_str(), entry.candidate_settings());
     }
     limits
 }

@@ -1,21 +1,28 @@
 //! The policies in force, those that can be returned to, and returning to them.
 
+use std::sync::Arc;
+
 use http::StatusCode;
-use policy_host::{Policy, PolicyChain};
-use serde_json::{Value, json};
+use policy_host::{
+    BudgetReport, Difference, DifferenceKind, Policy, TrialReport, TrialStanding, Word,
+};
+use serde_json::{Map, Value, json};
 
 use super::asked::Asked;
 use super::filter::wanted_generation;
 use super::{Admin, Refusal, Told};
+use crate::gateway::shown::instant;
 use crate::generations::{Kept, NotKept, Rollback};
 use crate::policies::describe;
+use crate::promotions::Promotion;
 
 impl Admin {
     /// `GET /policies`
     pub(super) fn policies(&self) -> Value {
         let (rollback, kept) = self.generations.past_now();
         let in_force = self.in_force.load();
-        let listed = in_force.chain.policies().iter().map(|policy| describe(policy));
+        let promotions = &in_force.promotions;
+        let listed = in_force.chain.policies().iter().map(|policy| watched(policy, promotions));
         let refused = self.reloads.refused();
         json!({
             "generation": in_force.chain.generation().0,
@@ -31,6 +38,25 @@ impl Admin {
             "rollback": rollback.as_ref().map(standing),
             "kept": kept.iter().rev().map(returnable).collect::<Vec<_>>(),
         })
+    }
+
+    /// `GET /policies/{name}/differences`: about which messages its candidate decided otherwise, the latest first.
+    pub(super) fn differences(&self, name: &str) -> Told {
+        let in_force = self.in_force.load();
+        let own = |policy: &&Arc<Policy>| policy.name().as_str() == name;
+        let policy = in_force.chain.policies().iter().find(own).ok_or(Refusal::NoSuchPolicy)?;
+        let trial = policy.trial().ok_or(Refusal::NoCandidate)?;
+        let mut body = brief(policy);
+        body["candidate"] = on_trial(&trial);
+        body["differences"] = trial.differences.iter().rev().map(difference).collect();
+        Ok((StatusCode::OK, body))
+    }
+
+    /// `POST /policies/{name}/promote`: its candidate comes into force.
+    pub(super) fn promote(&self, name: &str) -> Told {
+        let generation = self.generations.promote(name)?;
+        let body = json!({"policy": name, "generation": generation.0, "until": PROMOTED_UNTIL});
+        Ok((StatusCode::OK, body))
     }
 
     /// `POST /rollback?to=`: the policies before those in force, or those of the generation named, are in force again.
@@ -58,6 +84,9 @@ impl Admin {
 /// How long a rollback stands.
 const UNTIL: &str = "the files describe other policies than those rolled back from, or a restart";
 
+/// How long a promotion holds that the files do not know of.
+const PROMOTED_UNTIL: &str = "the files describe the policy or its candidate anew, or a restart; write the candidate as `module`";
+
 /// A rollback that stands.
 pub(super) fn standing(rollback: &Rollback) -> Value {
     json!({
@@ -70,17 +99,75 @@ pub(super) fn standing(rollback: &Rollback) -> Value {
 
 /// Policies that can be returned to.
 fn returnable(kept: &Kept) -> Value {
-    let chain: &PolicyChain = &kept.rules.chain;
-    let brief = |policy: &Policy| {
-        json!({
-            "name": policy.name().as_str(),
-            "version": &*policy.manifest().version,
-            "digest": policy.digest().to_string(),
-        })
-    };
+    let chain = &kept.rules.chain;
     json!({
         "generation": chain.generation().0,
         "rolled_back": kept.rolled_back,
         "policies": chain.policies().iter().map(|policy| brief(policy)).collect::<Vec<_>>(),
+    })
+}
+
+fn brief(policy: &Policy) -> Value {
+    json!({
+        "name": policy.name().as_str(),
+        "version": &*policy.manifest().version,
+        "digest": policy.digest().to_string(),
+    })
+}
+
+/// A policy in force, and how it does.
+fn watched(policy: &Policy, promotions: &[Promotion]) -> Value {
+    let mut body = describe(policy);
+    body["error_budget"] = policy.budget().as_ref().map_or(Value::Null, spent);
+    let promotion = promotions.iter().find(|each| each.policy == policy.name().as_str());
+    body["promoted"] = promotion.map_or(Value::Null, |promotion| {
+        json!({
+            "at": promotion.at.to_string(),
+            "from": promotion.from.module.to_string(),
+            "until": PROMOTED_UNTIL,
+        })
+    });
+    body["candidate"] = policy.trial().as_ref().map_or(Value::Null, on_trial);
+    body
+}
+
+fn spent(report: &BudgetReport) -> Value {
+    json!({
+        "failures": report.budget.failures,
+        "window_s": report.budget.window.as_secs(),
+        "spent": report.failures,
+        "tripped_for_s": report.tripped_for.map(|left| left.as_secs_f64()),
+        "trips": report.trips,
+    })
+}
+
+fn on_trial(trial: &TrialReport) -> Value {
+    let counts = DifferenceKind::ALL.into_iter().zip(trial.differed);
+    let differed: Map<_, _> =
+        counts.map(|(kind, count)| (kind.as_str().to_owned(), count.into())).collect();
+    json!({
+        "version": &*trial.version,
+        "digest": trial.digest.to_string(),
+        "standing": trial.standing.as_str(),
+        "failure": match trial.standing {
+            TrialStanding::Dropped(failure) => Some(failure),
+            TrialStanding::OnTrial | TrialStanding::Promoted => None,
+        },
+        "compared": trial.compared,
+        "alike": trial.alike,
+        "promote_after": trial.rules.promote_after,
+        "differed": differed,
+    })
+}
+
+fn difference(difference: &Difference) -> Value {
+    let word = |word: &Word| json!({"verdict": word.verdict, "codes": word.codes});
+    json!({
+        "at": instant(difference.at),
+        "message": difference.message.0,
+        "app": &*difference.app,
+        "kinds": difference.kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
+        "in_force": word(&difference.in_force),
+        "candidate": word(&difference.candidate),
     })
 }

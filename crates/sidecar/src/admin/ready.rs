@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use http::StatusCode;
 use message::Timestamp;
+use policy_host::Policy;
 use serde_json::{Value, json};
 
 use super::{Admin, policies};
@@ -29,6 +30,8 @@ impl Admin {
             "reload_refused": refused.as_ref().map(|refused| refused.faults.clone()),
             // The policies in force are not those of the files.
             "rollback": rollback.as_ref().map(policies::standing),
+            // Policies that failed too often, so that their `on_failure` decides.
+            "policies_tripped": self.tripped(),
             "store": if self.ephemeral { "ephemeral: in memory, nothing survives a restart" } else { "durable" },
             "plivo": {
                 "breaker": plivo.state.as_str(),
@@ -47,6 +50,15 @@ impl Admin {
             "relay": self.relay.shown(),
         });
         (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, body)
+    }
+
+    fn tripped(&self) -> Vec<String> {
+        let in_force = self.in_force.load();
+        let is_tripped = |policy: &&Arc<Policy>| {
+            policy.budget().is_some_and(|spent| spent.tripped_for.is_some())
+        };
+        let tripped = in_force.chain.policies().iter().filter(is_tripped);
+        tripped.map(|policy| policy.name().to_string()).collect()
     }
 
     fn causes(&self) -> Vec<Value> {

@@ -1,6 +1,7 @@
 //! What is not told and not done, and why.
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use policy_host::NotPromoted;
 use serde_json::{Value, json};
 use store::{Status, StoreError};
 
@@ -21,6 +22,11 @@ pub(super) enum Refusal {
     /// Every fault of the query.
     Query(Vec<String>),
     NoSuchMessage,
+    NoSuchPolicy,
+    /// The policy has none.
+    NoCandidate,
+    /// The candidate failed too often.
+    Dropped(&'static str),
     /// The generations whose policies are kept.
     NotKept(Vec<u64>),
     /// Only what is held is released.
@@ -41,13 +47,18 @@ pub(super) enum Refusal {
 impl Refusal {
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::NoSuchPath | Self::NoSuchMessage | Self::NoCallbacks => StatusCode::NOT_FOUND,
+            Self::NoSuchPath
+            | Self::NoSuchMessage
+            | Self::NoSuchPolicy
+            | Self::NoCandidate
+            | Self::NoCallbacks => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::OtherPlace(_) | Self::NoTokenConfigured => StatusCode::FORBIDDEN,
             Self::Form => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TokenMissing | Self::TokenInvalid => StatusCode::UNAUTHORIZED,
             Self::Query(_) => StatusCode::BAD_REQUEST,
-            Self::NotKept(_)
+            Self::Dropped(_)
+            | Self::NotKept(_)
             | Self::NotHeld(_)
             | Self::TooLate
             | Self::UnderWay
@@ -93,6 +104,9 @@ impl Refusal {
             Self::TokenInvalid => "auth.invalid",
             Self::Query(_) => "query.invalid",
             Self::NoSuchMessage => "message.not_found",
+            Self::NoSuchPolicy => "policy.not_found",
+            Self::NoCandidate => "policy.no_candidate",
+            Self::Dropped(_) => "policy.candidate_dropped",
             Self::NotKept(_) => "generation.not_kept",
             Self::NotHeld(_) => "message.not_held",
             Self::TooLate => "message.too_late",
@@ -121,6 +135,16 @@ impl Refusal {
             Self::TokenInvalid => "the token is not [listen] admin_token".into(),
             Self::Query(faults) => faults.join("; "),
             Self::NoSuchMessage => "there is no message with this id".into(),
+            Self::NoSuchPolicy => "there is no policy of this name; /policies lists them".into(),
+            Self::NoCandidate => {
+                "the policy has no candidate; name one as `candidate` in the configuration".into()
+            }
+            Self::Dropped(failure) => {
+                format!(
+                    "the candidate failed too often and was dropped, the last time of {failure}; mend it and deploy it \
+                     again"
+                )
+            }
             Self::NotKept(kept) if kept.is_empty() => {
                 "there is nothing to return to: no other policies were in force since the start"
                     .into()
@@ -158,6 +182,16 @@ impl Refusal {
             Self::NoCallbacks => {
                 "Plivo cannot call this sidecar; set [listen] callbacks and callbacks_url".into()
             }
+        }
+    }
+}
+
+impl From<NotPromoted> for Refusal {
+    fn from(why: NotPromoted) -> Self {
+        match why {
+            NotPromoted::NoSuchPolicy => Self::NoSuchPolicy,
+            NotPromoted::NoCandidate => Self::NoCandidate,
+            NotPromoted::Dropped(failure) => Self::Dropped(failure),
         }
     }
 }

@@ -5,10 +5,12 @@ use http::Method;
 use super::Refusal;
 
 /// Every path, for whoever asks for another.
-pub(super) const PATHS: [&str; 12] = [
+pub(super) const PATHS: [&str; 14] = [
     "GET /livez",
     "GET /readyz",
     "GET /policies",
+    "GET /policies/{name}/differences",
+    "POST /policies/{name}/promote",
     "POST /rollback?to=",
     "GET /messages?app=&status=&to=&after=&limit=",
     "GET /messages/{id}",
@@ -26,6 +28,8 @@ pub(super) enum Route {
     Live,
     Ready,
     Policies,
+    Differences(String),
+    Promote(String),
     Rollback,
     Messages,
     Message(String),
@@ -46,6 +50,8 @@ impl Route {
             ["livez"] => Self::Live,
             ["readyz"] => Self::Ready,
             ["policies"] => Self::Policies,
+            ["policies", name, "differences"] => Self::Differences(name.to_owned()),
+            ["policies", name, "promote"] => Self::Promote(name.to_owned()),
             ["rollback"] => Self::Rollback,
             ["messages"] => Self::Messages,
             ["messages", id] if !id.is_empty() => Self::Message(id.to_owned()),
@@ -67,7 +73,12 @@ impl Route {
     pub(super) fn changes(&self) -> bool {
         matches!(
             self,
-            Self::Rollback | Self::Release(_) | Self::Cancel(_) | Self::Revive | Self::Inbound
+            Self::Promote(_)
+                | Self::Rollback
+                | Self::Release(_)
+                | Self::Cancel(_)
+                | Self::Revive
+                | Self::Inbound
         )
     }
 

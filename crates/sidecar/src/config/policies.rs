@@ -1,16 +1,20 @@
 //! `[[policies]]`: the chain, in order.
 
+mod candidate;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use policy_host::{Grant, Grants, Isolation, Mode, OnFailure, VisitLimits};
+use policy_host::{ErrorBudget, Grant, Grants, Isolation, Mode, OnFailure, VisitLimits};
 
 use super::cursor::{Item, Section};
 use super::names::word;
 use super::reading::Spot;
 use super::settings::Settings;
 use super::{Location, suggest};
+
+pub use self::candidate::CandidateEntry;
 
 /// Most policies in the chain.
 const MOST_POLICIES: usize = 64;
@@ -38,6 +42,10 @@ pub struct PolicyEntry {
     pub limits: VisitLimits,
     /// Every app of the file, for settings that name some.
     pub known_apps: Arc<[Arc<str>]>,
+    /// How often it may fail before it is asked no more. Default: as often as it does.
+    pub budget: Option<ErrorBudget>,
+    /// What is on trial beside it.
+    pub candidate: Option<CandidateEntry>,
     settings: Settings,
 }
 
@@ -50,6 +58,29 @@ impl PolicyEntry {
     /// Where the value at `pointer` (RFC 6901, into the settings) stands in the file, or the nearest thing around it.
     pub fn locate(&self, pointer: &str) -> &Location {
         self.settings.locate(pointer)
+    }
+
+    /// The settings of the candidate, where there is one.
+    pub fn candidate_settings(&self) -> &serde_json::Value {
+        &self.settings_on_trial().value
+    }
+
+    /// As [`PolicyEntry::locate`], of the candidate's settings.
+    pub fn locate_candidate(&self, pointer: &str) -> &Location {
+        self.settings_on_trial().locate(pointer)
+    }
+
+    /// Has the candidate take the policy's place.
+    pub fn promote(&mut self) {
+        if let Some(CandidateEntry { module, settings, .. }) = self.candidate.take() {
+            self.module = module;
+            self.settings = settings.unwrap_or_else(|| self.settings.clone());
+        }
+    }
+
+    fn settings_on_trial(&self) -> &Settings {
+        let own = self.candidate.as_ref().and_then(|candidate| candidate.settings.as_ref());
+        own.unwrap_or(&self.settings)
     }
 
     /// Those without a fault, in the order of the file.
@@ -92,6 +123,9 @@ impl PolicyEntry {
             log_bytes: section.size("log_bytes", 4_096, 0..=1 << 20),
             ..VisitLimits::default()
         };
+        let budget =
+            section.get("error_budget").map(|item| candidate::error_budget(item.section()));
+        let candidate = CandidateEntry::read(&mut section, mode, budget);
         section.finish();
         if reading.faults_so_far() > before {
             return None;
@@ -108,6 +142,8 @@ impl PolicyEntry {
             isolation,
             limits,
             known_apps,
+            budget,
+            candidate,
             settings,
         })
     }
@@ -162,7 +198,7 @@ mod tests {
     use crate::config::testing::{APP, Folder, account};
 
     /// A folder with one module, `m.wasm`.
-    fn folder() -> Folder {
+    pub(super) fn folder() -> Folder {
         let folder = Folder::new();
         folder.file("m.wasm", b"\0asm");
         folder
@@ -215,7 +251,7 @@ mod tests {
     #[test]
     fn each_fault_of_a_policy_is_named_at_its_place() {
         let own = "name = \"a\"\nmodule = \"m.wasm\"\n";
-        let cases: [(&str, &[&str]); 12] = [
+        let cases: [(&str, &[&str]); 17] = [
             ("", &["4:1: policies[0].module: is missing", "4:1: policies[0].name: is missing"]),
             ("name = \"\"\nmodule = \"m.wasm\"", &["5:8: policies[0].name: is not a name"]),
             (
@@ -259,6 +295,35 @@ mod tests {
                     "8:13: policies[0].memory_mb: is 0",
                     "9:14: policies[0].host_calls: is 0",
                 ],
+            ),
+            (
+                "{own}candidate = \"gone.wasm\"",
+                &["7:13: policies[0].candidate: there is no module at gone.wasm"],
+            ),
+            (
+                "{own}candidate_settings = {}",
+                &["7:22: policies[0].candidate_settings: has no `candidate` to go to"],
+            ),
+            (
+                "{own}promote_after = 5\npromote_unless = [\"verdict\"]",
+                &[
+                    "7:17: policies[0].promote_after: has no `candidate` to go to",
+                    "8:18: policies[0].promote_unless: has no `candidate` to go to",
+                ],
+            ),
+            (
+                "{own}candidate = \"m.wasm\"\npromote_after = 0\npromote_unless = [\"verdicts\"]\n\
+                 error_budget = { failures = 0, window = 1 }",
+                &[
+                    "8:17: policies[0].promote_after: is 0",
+                    "9:19: policies[0].promote_unless[0]: is none of \"verdict\", \"code\"",
+                    "10:29: policies[0].error_budget.failures: is 0",
+                    "10:32: policies[0].error_budget.window: is not a known key; did you mean `window_s`?",
+                ],
+            ),
+            (
+                "{own}mode = \"shadow\"\ncandidate = \"m.wasm\"",
+                &["8:13: policies[0].candidate: stands beside a policy that is not enforced"],
             ),
             ("{own}[[policies]]\n{own}", &["8:8: policies[1].name: is policies[0].name too"]),
         ];

@@ -109,6 +109,15 @@ pub(super) fn revived(body: &Value) -> String {
     format!("{app}: called again with {count} events\n")
 }
 
+/// Whose candidate is in force, and until when.
+pub(super) fn promoted(body: &Value) -> String {
+    let [policy, generation, until] =
+        ["policy", "generation", "until"].map(|name| cell(&body[name]));
+    format!(
+        "{policy}: its candidate is in force, in generation {generation}\nit stays until {until}\n"
+    )
+}
+
 /// Which policies a rollback has brought back, and until when.
 pub(super) fn rolled_back(body: &Value) -> String {
     let [generation, from, to] = ["generation", "from", "to"].map(|member| cell(&body[member]));

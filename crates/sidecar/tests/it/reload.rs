@@ -1,8 +1,11 @@
 //! Changes while it runs: each comes into force whole, or not at all and with the reason told; no request notices.
 
+mod budget;
+mod candidate;
 mod in_force;
 mod links;
 mod load;
+mod promotion;
 mod refused;
 mod rollback;
 mod secrets;

@@ -8,7 +8,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::{Left, OPERATOR, closed_port, durable, ephemeral, ids, leave};
-use crate::harness::{Folder, PATIENCE, Policy, Setup, Sidecar, TO, eventually, plivo};
+use crate::harness::{Folder, PATIENCE, Policy, Setup, Sidecar, TO, eventually, module, plivo};
 
 /// What a command printed, and how it ended.
 #[derive(Debug)]
@@ -125,6 +125,25 @@ async fn a_rollback_says_which_policies_are_in_force_and_until_when() {
                   they stay until the files describe other policies than those rolled back from, or a restart\n";
     assert_eq!(back, wanted);
     sidecar.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_promotion_says_whose_candidate_is_in_force_and_until_when() {
+    let plivo = plivo().await;
+    let candidate = module("country").to_str().unwrap().to_owned();
+    let policy = Policy::new("country").set("candidate", candidate);
+    let policy = policy.set("candidate_settings", json!({"allow": ["FR"]}));
+    let sidecar = Sidecar::start(ephemeral(&plivo).policy(policy)).await;
+    let none = of(&sidecar, &["promote", "nobody"]).await.ill(1);
+    assert!(none.contains("(policy.not_found)"), "{none}");
+
+    let done = of(&sidecar, &["promote", "country"]).await.well();
+
+    assert!(done.starts_with("country: its candidate is in force, in generation 2\n"), "{done}");
+    assert!(done.contains("write the candidate as `module`"), "{done}");
+    let message = json!({"to": TO, "text": "hi"});
+    sidecar.send(&message).await.refused(403, "country.not_allowed");
     sidecar.stop().await;
 }
 

@@ -6,10 +6,11 @@ use store::Status;
 use super::{BEARER, HOST, Left, ask, durable, ephemeral, leave, look, operator};
 use crate::harness::{Folder, Setup, Sidecar, eventually, plivo};
 
-const CHANGES: [&str; 4] = [
+const CHANGES: [&str; 5] = [
     "POST /messages/held/release",
     "POST /messages/held/cancel",
     "POST /events/revive?app=demo",
+    "POST /policies/country/promote",
     "POST /rollback",
 ];
 

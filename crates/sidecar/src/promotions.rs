@@ -1,0 +1,77 @@
+//! Candidates that came into force, although the files still name them as candidates.
+
+use policy_host::{Digest, Policy, TrialReport};
+use serde_json::Value;
+
+use crate::config::PolicyEntry;
+
+/// A candidate that came into force. It stays so while the files describe both as they were; a restart begins with what
+/// the files call the module.
+#[derive(Clone, Debug)]
+pub(crate) struct Promotion {
+    pub(crate) policy: String,
+    pub(crate) at: jiff::Timestamp,
+    pub(crate) from: Revision,
+    pub(crate) to: Revision,
+}
+
+/// What a revision is made of. Settings may hold salts, so they are known by their digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Revision {
+    pub(crate) module: Digest,
+    settings: Digest,
+}
+
+impl Promotion {
+    /// The candidate of `policy`, as `entry` has it, comes into force.
+    pub(crate) fn of(entry: &PolicyEntry, policy: &Policy, trial: &TrialReport) -> Self {
+        Self {
+            policy: entry.name.clone(),
+            at: jiff::Timestamp::now(),
+            from: Revision::new(policy.digest(), entry.settings()),
+            to: Revision::new(trial.digest, entry.candidate_settings()),
+        }
+    }
+
+    /// Whether the files describe what was in force before, and what came into force, as they were.
+    fn holds(&self, entry: &PolicyEntry) -> bool {
+        let read = |path, settings| {
+            std::fs::read(path).ok().map(|module| Revision::new(Digest::of(&module), settings))
+        };
+        let Some(candidate) = &entry.candidate else { return false };
+        read(&entry.module, entry.settings()) == Some(self.from)
+            && read(&candidate.module, entry.candidate_settings()) == Some(self.to)
+    }
+}
+
+impl Revision {
+    fn new(module: Digest, settings: &Value) -> Self {
+        Self { module, settings: Digest::of(settings.to_string().as_bytes()) }
+    }
+}
+
+/// The policies of the files with those promotions that still hold, and these.
+pub(crate) async fn applied(
+    mut entries: Vec<PolicyEntry>,
+    mut promotions: Vec<Promotion>,
+) -> (Vec<PolicyEntry>, Vec<Promotion>) {
+    if promotions.is_empty() {
+        return (entries, promotions);
+    }
+    let unread = entries.clone();
+    let applying = tokio::task::spawn_blocking(move || {
+        promotions.retain(|promotion| {
+            let of_it = |entry: &&mut PolicyEntry| entry.name == promotion.policy;
+            let held = entries.iter_mut().find(of_it).filter(|entry| promotion.holds(entry));
+            if held.is_none() {
+                tracing::info!(
+                    policy.name = promotion.policy,
+                    "a candidate had come into force; the files describe the policy anew, and count again"
+                );
+            }
+            held.map(PolicyEntry::promote).is_some()
+        });
+        (entries, promotions)
+    });
+    applying.await.unwrap_or((unread, Vec::new()))
+}
