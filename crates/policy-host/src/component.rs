@@ -7,10 +7,14 @@ use wasmtime::component::{Component, ComponentExportIndex};
 use wit_component::ComponentEncoder;
 
 use crate::error::{LoadFault, MissingGrant};
-use crate::{Grant, Grants};
+use crate::{Grant, Grants, sections};
 
 /// Most bytes of a module. A component made of Python is the largest known kind, with some 18 MB.
 pub const MODULE_BYTES: usize = 64 << 20;
+/// Most bytes of the cases that a module brings along.
+pub const CASES_BYTES: usize = 256 << 10;
+/// The custom section that holds them.
+const CASES_SECTION: &str = "sendgate:cases";
 
 const PACKAGE: &str = "sendgate:policy";
 const MAGIC: &[u8] = b"\0asm";
@@ -27,6 +31,20 @@ pub(crate) struct Hooks {
     pub(crate) on_inbound: Option<ComponentExportIndex>,
 }
 
+/// What a component imports and exports, looked at once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shape {
+    pub(crate) hooks: Hooks,
+    /// The interfaces of the contract that it imports, but for `types`.
+    pub(crate) imports: Vec<String>,
+    /// The grants that these need.
+    pub(crate) needs: Grants,
+    /// The interface that makes it a policy, as it names it.
+    pub(crate) guest: String,
+    /// Its own cases, as its custom section holds them.
+    pub(crate) cases: Option<Box<[u8]>>,
+}
+
 /// An interface's name taken apart, such as `sendgate:policy/state@0.1.0`.
 pub(crate) struct InterfaceName<'a> {
     pub(crate) package: &'a str,
@@ -40,14 +58,30 @@ pub(crate) fn compile(engine: &Engine, module: &[u8]) -> Result<Component, LoadF
     Component::new(engine, component).map_err(|error| LoadFault::Compile(error.into()))
 }
 
+/// The cases that `module` brings along.
+///
+/// # Errors
+///
+/// [`LoadFault::Cases`] where they are too large.
+pub(crate) fn own_cases(module: &[u8]) -> Result<Option<Box<[u8]>>, LoadFault> {
+    match sections::custom(module, CASES_SECTION) {
+        Some(cases) if cases.len() > CASES_BYTES => {
+            let said = format!("they have {} bytes; at most {CASES_BYTES} are taken", cases.len());
+            Err(LoadFault::Cases(said))
+        }
+        cases => Ok(cases.map(Box::from)),
+    }
+}
+
 /// Looks at what `component` imports and exports before anything of it runs.
 pub(crate) fn check_contract(
     engine: &Engine,
     component: &Component,
     grants: Grants,
-) -> Result<Hooks, LoadFault> {
+) -> Result<Shape, LoadFault> {
     let shape = component.component_type();
-    check_imports(shape.imports(engine).map(|(name, _)| name), grants)?;
+    let names = shape.imports(engine).map(|(name, _)| name);
+    let (imports, needs) = check_imports(names, grants)?;
 
     let exports: Vec<&str> = shape.exports(engine).map(|(name, _)| name).collect();
     let ours = |wanted: &str| {
@@ -55,36 +89,39 @@ pub(crate) fn check_contract(
             InterfaceName::of(name).is_some_and(|name| name.is_ours() && name.interface == wanted)
         })
     };
-    match ours("guest") {
-        Some(name) => speaks_our_version(name)?,
+    let guest = match ours("guest") {
+        Some(name) => {
+            speaks_our_version(name)?;
+            (*name).to_owned()
+        }
         None => {
             return Err(LoadFault::NotAPolicy {
                 expected: format!("{PACKAGE}/guest@{}", policy_wit::VERSION),
                 found: exports.iter().map(|name| (*name).to_owned()).collect(),
             });
         }
-    }
+    };
     let hook = |interface: &str, function: &str| -> Result<_, LoadFault> {
         let Some(name) = ours(interface) else { return Ok(None) };
         speaks_our_version(name)?;
         let instance = component.get_export_index(None, *name);
         Ok(instance.and_then(|instance| component.get_export_index(Some(&instance), function)))
     };
-    Ok(Hooks {
+    let hooks = Hooks {
         on_outcome: hook("outcomes", "on-outcome")?,
         on_delivery_report: hook("reports", "on-delivery-report")?,
         on_receipt: hook("receipts", "on-receipt")?,
         on_inbound: hook("inbound", "on-inbound")?,
-    })
+    };
+    Ok(Shape { hooks, imports, needs, guest, cases: None })
 }
 
 fn as_component(module: &[u8]) -> Result<Cow<'_, [u8]>, LoadFault> {
     if module.len() > MODULE_BYTES {
         return Err(LoadFault::TooLarge { bytes: module.len(), most: MODULE_BYTES });
     }
-    let header = MAGIC.len() + CORE_LAYER.len();
     match module.strip_prefix(MAGIC) {
-        Some(_) if !is_whole(module.get(header..).unwrap_or_default()) => Err(LoadFault::Truncated),
+        Some(_) if !sections::are_whole(module) => Err(LoadFault::Truncated),
         Some(rest) if rest.starts_with(COMPONENT_LAYER) => Ok(Cow::Borrowed(module)),
         Some(rest) if rest.starts_with(CORE_LAYER) => encode(module).map(Cow::Owned),
         _ => Err(LoadFault::NotWasm { seems: seems(module) }),
@@ -100,28 +137,6 @@ fn encode(module: &[u8]) -> Result<Vec<u8>, LoadFault> {
     let mut encoder = ComponentEncoder::default();
     let encoded = encoder.module(module).and_then(ComponentEncoder::encode);
     encoded.map_err(|error| LoadFault::Encode(error.into()))
-}
-
-/// Whether every section is there to its end. The encoder below trusts that, and a file may be read half written.
-fn is_whole(mut sections: &[u8]) -> bool {
-    while let Some((_id, rest)) = sections.split_first() {
-        let Some((size, rest)) = leb128(rest) else { return false };
-        let Some(after) = rest.get(size..) else { return false };
-        sections = after;
-    }
-    true
-}
-
-/// An unsigned number of at most 32 bits, and what follows it. Source: the WebAssembly binary format, "Integers".
-fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let mut number = 0_u64;
-    for (at, byte) in bytes.iter().take(5).enumerate() {
-        number |= u64::from(byte & 0x7f) << (7 * at);
-        if byte & 0x80 == 0 {
-            return Some((usize::try_from(number).ok()?, &bytes[at + 1..]));
-        }
-    }
-    None
 }
 
 /// What bytes seem to be that are not WebAssembly, for people who gave the wrong file.
@@ -145,18 +160,23 @@ fn seems(bytes: &[u8]) -> &'static str {
     }
 }
 
+/// The contract's interfaces among `imports`, and the grants that they need.
 fn check_imports<'a>(
     imports: impl Iterator<Item = &'a str>,
     grants: Grants,
-) -> Result<(), LoadFault> {
+) -> Result<(Vec<String>, Grants), LoadFault> {
     let (mut missing, mut wasi, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut needs) = (Vec::new(), Vec::new());
     for import in imports {
         let parts = InterfaceName::of(import);
         match &parts {
             Some(name) if name.is_ours() => {
                 speaks_our_version(import)?;
                 match Grant::for_interface(name.interface) {
-                    Some(grant) if grants.contains(grant) => {}
+                    Some(grant) if grants.contains(grant) => {
+                        ours.push(import.to_owned());
+                        needs.push(grant);
+                    }
                     Some(grant) => missing.push(MissingGrant { import: import.to_owned(), grant }),
                     None if name.interface == "types" => {}
                     None => unknown.push(import.to_owned()),
@@ -174,7 +194,7 @@ fn check_imports<'a>(
         return Err(LoadFault::Wasi(wasi));
     }
     match missing.is_empty() {
-        true => Ok(()),
+        true => Ok((ours, needs.into_iter().collect())),
         false => Err(LoadFault::MissingGrants(missing)),
     }
 }

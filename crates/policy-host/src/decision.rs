@@ -31,6 +31,11 @@ pub struct Decision {
     pub notes: Vec<Note>,
     /// Time from asking to the verdict, waiting included.
     pub elapsed: Duration,
+    /// Of that, time in the guest and its imports, without what it waited for its state or for its thread: no less than
+    /// counts against [`VisitLimits::time`](crate::VisitLimits::time), and less than one tick more.
+    pub guest: Duration,
+    /// Bytes of linear memory that the instance holds; it never held more.
+    pub memory: usize,
     /// Calls of the imports `state` and `telecom`.
     pub host_calls: u32,
 }

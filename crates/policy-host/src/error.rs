@@ -118,6 +118,9 @@ pub enum LoadFault {
     /// Its manifest is out of bounds.
     #[error("its manifest is not usable: {0}")]
     Manifest(String),
+    /// The cases that it brings along are out of bounds.
+    #[error("its own cases are not usable: {0}")]
+    Cases(String),
     /// Its settings schema is no JSON Schema.
     #[error("its settings schema is no JSON Schema (2020-12)")]
     Schema(#[source] BoxError),

@@ -9,7 +9,7 @@ use wasmtime::component::{ComponentType, Instance as RawInstance, InstancePre, L
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::bindings::{Guest, GuestIndices, types};
-use crate::component::Hooks;
+use crate::component::{Hooks, Shape};
 use crate::convert::Lowered;
 use crate::error::Problem;
 use crate::failure::classify;
@@ -28,7 +28,8 @@ pub(crate) struct Prepared {
     pub(crate) settings: Box<str>,
     pub(crate) grants: Grants,
     pub(crate) limits: VisitLimits,
-    pub(crate) hooks: Hooks,
+    /// What the module imports and exports.
+    pub(crate) shape: Arc<Shape>,
     /// One permit a visit of this policy.
     pub(crate) visits: Semaphore,
     pub(crate) shared: Arc<Shared>,

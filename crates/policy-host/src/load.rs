@@ -113,10 +113,11 @@ impl PolicyRuntime {
         let module = Arc::clone(&source.module);
         let digesting = spawn_blocking(move || Digest::of(&module));
         let digest = digesting.await.map_err(|error| LoadFault::CutOff(error.into()))?;
-        let settings = settings_text(&source);
+        let settings = settings_text(&source.settings);
         if let Some(same) = known.iter().find(|known| known.is_what(&source, digest, &settings)) {
             // An app that they name may be gone since.
-            look_at_settings(&source, &same.manifest)?;
+            let known = Known { apps: source.known_apps.clone(), grants: source.grants };
+            look_at_settings(&source.settings, &same.manifest, &known)?;
             return Ok(Arc::clone(same));
         }
         let span = spans::load(&source.name, digest);
@@ -135,32 +136,38 @@ impl PolicyRuntime {
         }
         let prepared = self.prepare(source, digest).await?;
         let manifest = describe(&prepared).await?;
-        look_at_settings(source, &manifest)?;
+        let known = Known { apps: source.known_apps.clone(), grants: source.grants };
+        look_at_settings(&source.settings, &manifest, &known)?;
         let first = try_settings(&prepared).await?;
-        Ok(Revision::new(prepared, manifest, source.isolation, first))
+        Ok(Revision::new(prepared, manifest, source.isolation, Some(first)))
     }
 
-    async fn prepare(&self, source: &PolicySource, digest: Digest) -> Result<Prepared, LoadFault> {
+    pub(crate) async fn prepare(
+        &self,
+        source: &PolicySource,
+        digest: Digest,
+    ) -> Result<Prepared, LoadFault> {
         let (shared, module, grants) =
             (Arc::clone(&self.shared), Arc::clone(&source.module), source.grants);
         let compiling = spawn_blocking(move || {
             let component = component::compile(&shared.engine, &module)?;
-            let hooks = check_contract(&shared.engine, &component, grants)?;
+            let mut shape = check_contract(&shared.engine, &component, grants)?;
+            shape.cases = component::own_cases(&module)?;
             let linker = imports::linker(&shared.engine, &component, grants);
             let pre = linker.and_then(|linker| linker.instantiate_pre(&component));
             let linked = pre.and_then(|pre| GuestIndices::new(&pre).map(|indices| (pre, indices)));
             let (pre, indices) = linked.map_err(|error| LoadFault::Link(error.into()))?;
-            Ok((hooks, pre, indices))
+            Ok((shape, pre, indices))
         });
-        let (hooks, pre, indices) =
+        let (shape, pre, indices) =
             compiling.await.map_err(|error| LoadFault::CutOff(error.into()))??;
         Ok(Prepared {
             name: source.name.clone(),
             digest,
-            settings: settings_text(source).into(),
+            settings: settings_text(&source.settings).into(),
             grants,
             limits: source.limits,
-            hooks,
+            shape: Arc::new(shape),
             visits: Semaphore::new(self.shared.visits_per_policy),
             shared: Arc::clone(&self.shared),
             pre,
@@ -169,7 +176,7 @@ impl PolicyRuntime {
     }
 }
 
-async fn describe(prepared: &Prepared) -> Result<Manifest, LoadFault> {
+pub(crate) async fn describe(prepared: &Prepared) -> Result<Manifest, LoadFault> {
     let failed = |failure: PolicyFailure| LoadFault::Trial { step: "describe", failure };
     let _permit = prepared.permit().await.map_err(failed)?;
     let mut instance = prepared.instance().await.map_err(failed)?;
@@ -177,18 +184,21 @@ async fn describe(prepared: &Prepared) -> Result<Manifest, LoadFault> {
 }
 
 /// Holds the settings against the policy's schema.
-fn look_at_settings(source: &PolicySource, manifest: &Manifest) -> Result<(), LoadFault> {
-    let settings = match &source.settings {
+pub(crate) fn look_at_settings(
+    settings: &serde_json::Value,
+    manifest: &Manifest,
+    known: &Known,
+) -> Result<(), LoadFault> {
+    let settings = match settings {
         serde_json::Value::Null => &serde_json::Value::Object(serde_json::Map::new()),
         given => given,
     };
-    let known = Known { apps: source.known_apps.clone(), grants: source.grants };
-    let problems = settings::problems(&manifest.settings_schema, settings, &known)?;
+    let problems = settings::problems(&manifest.settings_schema, settings, known)?;
     if problems.is_empty() { Ok(()) } else { Err(LoadFault::Settings(problems)) }
 }
 
 /// Tries the settings on the policy's first instance, under the same limits as any visit.
-async fn try_settings(prepared: &Prepared) -> Result<Instance, LoadFault> {
+pub(crate) async fn try_settings(prepared: &Prepared) -> Result<Instance, LoadFault> {
     let failed = |failure: PolicyFailure| LoadFault::Trial { step: "configure", failure };
     let _permit = prepared.permit().await.map_err(failed)?;
     match prepared.configured().await {
@@ -299,8 +309,8 @@ fn duplicates(wanted: &[PolicySource]) -> Vec<LoadError> {
 }
 
 /// The settings as the guest gets them.
-fn settings_text(source: &PolicySource) -> String {
-    match &source.settings {
+pub(crate) fn settings_text(settings: &serde_json::Value) -> String {
+    match settings {
         serde_json::Value::Null => "{}".to_owned(),
         settings => settings.to_string(),
     }

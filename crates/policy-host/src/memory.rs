@@ -31,6 +31,11 @@ impl MemoryMeter {
         Self { limit, bytes: 0, elements: 0, refused: None }
     }
 
+    /// What the store's memories hold. They never shrink, so this is also the most they ever held.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// What the guest last asked for above its limit.
     pub(crate) fn refused(&self) -> Option<Refused> {
         self.refused

@@ -43,12 +43,12 @@ impl<T> Visited<T> {
 }
 
 impl Revision {
-    /// A revision whose `first` instance, which took the settings, waits for a message.
+    /// A revision whose `first` instance, which took the settings, waits for a message; none has taken any where absent.
     pub(crate) fn new(
         prepared: Prepared,
         manifest: Manifest,
         isolation: Isolation,
-        first: Instance,
+        first: Option<Instance>,
     ) -> Self {
         let revision = Self {
             prepared,
@@ -60,7 +60,9 @@ impl Revision {
             failures: Failures::default(),
         };
         // An instance of a large runtime takes its time, which the first message should not.
-        revision.leave(first, true);
+        if let Some(first) = first {
+            revision.leave(first, true);
+        }
         revision
     }
 
@@ -124,7 +126,7 @@ impl Revision {
         let started = Instant::now();
         match self.enter().await {
             Ok((mut instance, _permit)) => {
-                let hooks = &self.prepared.hooks;
+                let hooks = &self.prepared.shape.hooks;
                 let (returned, spent) = instance.tell(hooks, report, context, asking).await;
                 self.leave(instance, returned.is_ok());
                 Visited { returned, spent: Some(spent), elapsed: started.elapsed() }
@@ -137,7 +139,7 @@ impl Revision {
 
     /// Whether it wants to be told of `report`.
     pub(crate) fn wants(&self, report: Report<'_>) -> bool {
-        let hooks = &self.prepared.hooks;
+        let hooks = &self.prepared.shape.hooks;
         match report {
             Report::Outcome { .. } => hooks.on_outcome.is_some(),
             Report::Delivery { .. } => hooks.on_delivery_report.is_some(),

@@ -2,8 +2,8 @@
 
 mod words;
 
-use jsonschema::error::ValidationErrorKind;
-use jsonschema::{Draft, PatternOptions, ValidationError};
+use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
+use jsonschema::{Draft, JsonType, PatternOptions, ValidationError};
 use serde_json::Value;
 
 use crate::error::{LoadFault, Problem};
@@ -37,29 +37,81 @@ pub(crate) fn problems(
         .teach(options)
         .build(&schema)
         .map_err(|error| LoadFault::Schema(error.to_owned().into()))?;
-    Ok(validator.iter_errors(settings).take(PROBLEMS).map(|error| problem(&error)).collect())
+    let mut found = Vec::new();
+    for error in validator.iter_errors(settings) {
+        tell(&error, &mut found);
+    }
+    found.truncate(PROBLEMS);
+    Ok(found)
 }
 
-fn problem(error: &ValidationError<'_>) -> Problem {
+/// Puts what a person can act on into `found`: the member that is too much, and of a choice the words to choose from.
+fn tell(error: &ValidationError<'_>, found: &mut Vec<Problem>) {
     let pointer = error.instance_path().to_string();
     match error.kind() {
         // The key of a table: what is wrong with it is told at its own place.
-        ValidationErrorKind::PropertyNames { error } => {
+        Kind::PropertyNames { error } => {
             let name = error.instance().as_str().unwrap_or_default();
-            let name = name.replace('~', "~0").replace('/', "~1");
-            Problem { pointer: format!("{pointer}/{name}"), detail: detail(error) }
+            found.push(Problem { pointer: below(&pointer, name), detail: detail(error) });
         }
-        _ => Problem { pointer, detail: detail(error) },
+        Kind::AdditionalProperties { unexpected } => {
+            found.extend(unexpected.iter().map(|name| Problem {
+                pointer: below(&pointer, name),
+                detail: "there is no such setting".to_owned(),
+            }));
+        }
+        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
+            // "Or nothing at all" helps nobody who wrote something.
+            let is_null = |choice: &&Vec<_>| matches!(&choice[..], [only] if is_null(only));
+            let mut choices = context.iter().filter(|choice| !is_null(choice));
+            match (choices.next(), choices.next()) {
+                (Some(only), None) => only.iter().for_each(|error| tell(error, found)),
+                _ => found.push(Problem {
+                    pointer,
+                    detail: choice(context).unwrap_or_else(|| detail(error)),
+                }),
+            }
+        }
+        _ => found.push(Problem { pointer, detail: detail(error) }),
     }
+}
+
+fn below(pointer: &str, name: &str) -> String {
+    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
 fn detail(error: &ValidationError<'_>) -> String {
     let known = match error.kind() {
-        ValidationErrorKind::Format { format } => words::detail(format),
+        Kind::Format { format } => words::detail(format).map(str::to_owned),
+        Kind::Enum { options } => Some(choice_of(options.as_array().into_iter().flatten())),
         _ => None,
     };
     // Settings may hold secrets: the value stays out.
-    known.map_or_else(|| error.masked_with("the value").to_string(), str::to_owned)
+    known.unwrap_or_else(|| error.masked_with("the value").to_string())
+}
+
+fn is_null(error: &ValidationError<'_>) -> bool {
+    matches!(error.kind(), Kind::Type { kind: TypeKind::Single(JsonType::Null) })
+}
+
+/// The values to choose from, where the schema lists nothing else.
+fn choice(context: &[Vec<ValidationError<'static>>]) -> Option<String> {
+    let mut values = Vec::new();
+    for error in context.iter().flatten() {
+        match error.kind() {
+            Kind::Constant { expected_value } => values.push((**expected_value).clone()),
+            Kind::Enum { options } => {
+                values.extend(options.as_array().into_iter().flatten().cloned());
+            }
+            Kind::Type { .. } => {}
+            _ => return None,
+        }
+    }
+    (!values.is_empty()).then(|| choice_of(values.iter()))
+}
+
+fn choice_of<'a>(values: impl Iterator<Item = &'a Value>) -> String {
+    format!("the value is none of {}", values.map(Value::to_string).collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! One visit to a policy: what its store knows, and the bounds that hold while the guest runs.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use message::facts::Probed;
 use message::{
@@ -49,6 +49,8 @@ pub(crate) struct Visit {
     pub(crate) limits: VisitLimits,
     state_wait: Duration,
     tick: Duration,
+    /// When the visit began.
+    began: Instant,
 }
 
 /// What one visit has used up, and what it holds.
@@ -62,6 +64,10 @@ pub(crate) struct Spent {
     pub(crate) log_dropped: u32,
     /// Time waited for the ledger.
     pub(crate) waited: Duration,
+    /// Time in the guest and its imports, without what it waited for the ledger or for its thread.
+    pub(crate) guest: Duration,
+    /// What its memories hold.
+    pub(crate) memory: usize,
     /// Ticks of the engine's epoch that the guest has run through.
     ticks: u128,
 }
@@ -91,6 +97,7 @@ impl Visit {
             limits,
             state_wait,
             tick,
+            began: Instant::now(),
         }
     }
 
@@ -101,6 +108,7 @@ impl Visit {
 
     /// Begins the next visit with everything unspent.
     pub(crate) fn begin(&mut self, asking: Option<Asking>) {
+        self.began = Instant::now();
         self.asking = asking;
         self.spent = Spent::nothing(&self.ledger);
         self.ambient = Ambient::default();
@@ -110,6 +118,11 @@ impl Visit {
     pub(crate) fn end(&mut self) -> Spent {
         self.end_lines();
         self.asking = None;
+        // The system may have taken the thread away: then fewer ticks than time were run through.
+        let ticks = u32::try_from(self.spent.ticks).unwrap_or(u32::MAX);
+        let counted = self.tick.saturating_mul(ticks.saturating_add(1));
+        self.spent.guest = self.began.elapsed().saturating_sub(self.spent.waited).min(counted);
+        self.spent.memory = self.meter.bytes();
         std::mem::replace(&mut self.spent, Spent::nothing(&self.ledger))
     }
 
@@ -194,6 +207,8 @@ impl Spent {
             log_bytes: 0,
             log_dropped: 0,
             waited: Duration::ZERO,
+            guest: Duration::ZERO,
+            memory: 0,
             ticks: 0,
         }
     }

@@ -6,12 +6,14 @@
 /// - `reports`: the type implements [`Reports`](crate::Reports) too;
 /// - `receipts`: the type implements [`Receipts`](crate::Receipts) too;
 /// - `inbound`: the type implements [`Inbound`](crate::Inbound) too;
-/// - `log_panics`: the text of a panic goes to the log, which needs the grant `log`.
+/// - `log_panics`: the text of a panic goes to the log, which needs the grant `log`;
+/// - `cases = "../cases.toml"`: the cases in that file (a path from this one) become a test, and part of the module, as
+///   its custom section `sendgate:cases`. A host runs them before the module comes into force.
 ///
 /// Name and version in the manifest are the exporting crate's. Off wasm32 nothing is exported.
 #[macro_export]
 macro_rules! export {
-    ($policy:ident $(, $option:ident)* $(,)?) => {
+    ($policy:ident $(, $option:ident $(= $value:literal)?)* $(,)?) => {
         const _: () = {
             ::std::thread_local! {
                 static POLICY: ::std::cell::OnceCell<$policy> = const { ::std::cell::OnceCell::new() };
@@ -44,8 +46,20 @@ macro_rules! export {
             #[cfg(target_arch = "wasm32")]
             $crate::bindings::export_guest!(Export with_types_in $crate::bindings);
 
-            $( $crate::__also!($option, Export, POLICY); )*
+            $( $crate::__also!($option $(= $value)?, Export, POLICY); )*
         };
+
+        #[cfg(test)]
+        mod sendgate_cases {
+            #[allow(dead_code, unused_mut, reason = "a policy may have no cases, or no hooks")]
+            fn hooks() -> $crate::testing::Hooks<super::$policy> {
+                let mut hooks = $crate::testing::Hooks::default();
+                $( $crate::__hook!($option, hooks, super::$policy); )*
+                hooks
+            }
+
+            $( $crate::__tested!($option $(= $value)?, super::$policy); )*
+        }
     };
 }
 
@@ -119,10 +133,48 @@ macro_rules! __also {
         $crate::bindings::inbound::export_inbound!($export with_types_in $crate::bindings::inbound);
     };
     (log_panics, $export:ident, $slot:ident) => {};
-    ($other:ident, $export:ident, $slot:ident) => {
+    (cases = $path:literal, $export:ident, $slot:ident) => {
+        #[cfg(target_arch = "wasm32")]
+        #[used]
+        #[unsafe(link_section = "sendgate:cases")]
+        static CASES: [u8; include_bytes!($path).len()] = *include_bytes!($path);
+    };
+    ($other:ident $(= $value:literal)?, $export:ident, $slot:ident) => {
         compile_error!(
-            "after the policy's type come only `outcomes`, `reports`, `receipts`, `inbound` and \
-             `log_panics`"
+            "after the policy's type come only `outcomes`, `reports`, `receipts`, `inbound`, `log_panics` and \
+             `cases = \"FILE\"`"
         );
     };
+}
+
+/// What an option of [`export!`] has the cases tell the policy.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __hook {
+    (outcomes, $hooks:ident, $policy:path) => {
+        $hooks.outcome = Some(<$policy as $crate::Outcomes>::on_outcome);
+    };
+    (reports, $hooks:ident, $policy:path) => {
+        $hooks.report = Some(<$policy as $crate::Reports>::on_delivery_report);
+    };
+    (receipts, $hooks:ident, $policy:path) => {
+        $hooks.receipt = Some(<$policy as $crate::Receipts>::on_receipt);
+    };
+    (inbound, $hooks:ident, $policy:path) => {
+        $hooks.inbound = Some(<$policy as $crate::Inbound>::on_inbound);
+    };
+    ($other:ident, $hooks:ident, $policy:path) => {};
+}
+
+/// What an option of [`export!`] tests.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __tested {
+    (cases = $path:literal, $policy:path) => {
+        #[test]
+        fn hold() {
+            $crate::testing::cases_with::<$policy>(include_str!($path), &hooks());
+        }
+    };
+    ($other:ident, $policy:path) => {};
 }

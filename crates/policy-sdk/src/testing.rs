@@ -2,9 +2,13 @@
 //! [`log`](crate::log), [`metrics`](crate::metrics), [`telecom`](crate::telecom),
 //! [`zones`](crate::zones) and [`media`](crate::media).
 //!
-//! A test makes a [`Case`] and asks it. Everything is kept by thread, and a new `Case` forgets what came before.
+//! What a policy should say is best written down as cases, in a file ([`cases`]): the same are run against the built
+//! module. For the rest a test makes a [`Case`] and asks it. Everything is kept by thread, and a new `Case` forgets what
+//! came before.
 
 mod case;
+mod cases;
+mod convert;
 pub(crate) mod fakes;
 mod limits;
 pub(crate) mod state;
@@ -17,6 +21,7 @@ use crate::{
 };
 
 pub use case::Case;
+pub use cases::{Hooks, cases, cases_with};
 pub use fakes::{counter, know, lines, probed};
 
 /// Noon of 2026-01-05, a Monday, in UTC: the instant at which a [`Case`] begins, in milliseconds since 1970.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// The sidecar between apps and Plivo: policies in WebAssembly, one send for one request.
 #[derive(Debug, Parser)]
@@ -55,6 +55,12 @@ pub enum Command {
         #[command(flatten)]
         reach: Reach,
     },
+    /// Tools for whoever writes policies. None of them needs a configuration or a running sidecar.
+    Policy {
+        /// Which one.
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
     /// What apps could not be told.
     Events {
         /// What to do with it.
@@ -67,6 +73,69 @@ pub enum Command {
         #[command(subcommand)]
         command: OptoutsCommand,
     },
+}
+
+/// Tools for whoever writes policies.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Begin a policy: a folder that builds, tests and loads with the commands that its README.md names.
+    New {
+        /// The policy's name, or the path of the folder that is to be called so.
+        #[arg(value_name = "NAME")]
+        name: PathBuf,
+        /// The language to write it in.
+        #[arg(long, value_enum, default_value_t = Lang::Rust)]
+        lang: Lang,
+        /// Where the SDK is: the folder `crates/policy-sdk`, or a repository's URL. Found where this runs in Sendgate's
+        /// repository, or was built there.
+        #[arg(long, value_name = "WHERE")]
+        sdk: Option<String>,
+    },
+    /// Say what a module is: manifest, settings, imports, contract, digest, and the lines that load it.
+    Inspect {
+        /// The module.
+        #[arg(value_name = "FILE")]
+        module: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run cases against a built module, under the limits that it has in production.
+    Test {
+        /// The module.
+        #[arg(value_name = "FILE")]
+        module: PathBuf,
+        /// The cases, as TOML or JSON Lines; those that the module brings along where absent.
+        #[arg(long, value_name = "FILE")]
+        cases: Option<PathBuf>,
+        /// The limits, where the configuration has other ones than its defaults.
+        #[command(flatten)]
+        limits: LimitsOf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// A language that policies are written in.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Lang {
+    /// Rust, with `policy-sdk`.
+    Rust,
+}
+
+/// What one decision may cost: the keys of the same names under `[[policies]]`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct LimitsOf {
+    /// Most time, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub time_ms: u64,
+    /// Most memory, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=64))]
+    pub memory_mb: u64,
+    /// Most calls of the host.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub host_calls: u32,
 }
 
 /// What to do with messages.

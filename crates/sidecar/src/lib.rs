@@ -7,6 +7,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod messages;
+pub mod policy;
 pub mod run;
 
 mod admin;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use sidecar::cli::{Cli, Command};
 use sidecar::config::{Config, Environment};
-use sidecar::{Failure, check, messages, run};
+use sidecar::{Failure, check, messages, policy, run};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -31,6 +31,9 @@ fn main() -> ExitCode {
         }
         Command::Rollback { to, reach } => {
             return end(messages::rollback(*to, reach, &environment), messages::Failure::exit_code);
+        }
+        Command::Policy { command } => {
+            return end(policy::policy(command), policy::Failure::exit_code);
         }
         Command::Events { command } => {
             return end(messages::events(command, &environment), messages::Failure::exit_code);

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use policy_host::{
-    CandidateSource, Grant, LoadError, LoadFault, Mode, Policy, PolicyChain, PolicyName,
+    CandidateSource, Grant, LoadError, LoadFault, Mode, Module, Policy, PolicyChain, PolicyName,
     PolicyRuntime, PolicySource,
 };
 use serde_json::{Value, json};
 
 use crate::config::PolicyEntry;
+use crate::policy::rehearsal;
 
 /// Reads the modules and builds the next chain, reusing from `previous` what is the same.
 ///
@@ -28,7 +29,36 @@ pub(crate) async fn build(
         return Err(lines);
     }
     let built = runtime.build(previous, &sources).await;
-    built.map_err(|errors| errors.iter().flat_map(|err| said(err, entries)).collect())
+    let chain = built.map_err(|errors| -> Vec<String> {
+        errors.iter().flat_map(|err| said(err, entries)).collect()
+    })?;
+    let lines = own_cases(&chain, previous, entries).await;
+    if lines.is_empty() { Ok(chain) } else { Err(lines) }
+}
+
+/// Runs the cases that modules bring along, where `previous` did not have the module under the same limits; a line for
+/// every case that differs.
+async fn own_cases(
+    chain: &PolicyChain,
+    previous: Option<&PolicyChain>,
+    entries: &[PolicyEntry],
+) -> Vec<String> {
+    let known = |module: &Module| {
+        let before = previous.into_iter().flat_map(PolicyChain::policies);
+        before
+            .map(|policy| policy.module())
+            .any(|other| (other.digest(), other.limits()) == (module.digest(), module.limits()))
+    };
+    let mut lines = Vec::new();
+    for (policy, entry) in chain.policies().iter().zip(entries) {
+        let module = policy.module();
+        if !known(&module) {
+            let differing = rehearsal::own(&module).await;
+            let place = format!("{}: policies.{}", entry.locate(""), entry.name);
+            lines.extend(differing.into_iter().map(|what| format!("{place}: {what}")));
+        }
+    }
+    lines
 }
 
 /// What is wrong with these policies, where the rest of their configuration is refused anyway: a line for every fault.
@@ -181,7 +211,7 @@ fn said(err: &LoadError, entries: &[PolicyEntry]) -> Vec<String> {
 }
 
 /// An error and what is behind it, each level in its own words.
-fn chain(err: &dyn std::error::Error) -> String {
+pub(crate) fn chain(err: &dyn std::error::Error) -> String {
     // A trap brings its backtrace along, which is the log's, not a status page's.
     let first =
         |err: &dyn std::error::Error| err.to_string().lines().next().unwrap_or_default().to_owned();

@@ -5,6 +5,7 @@
 mod apt;
 mod bench;
 mod ci;
+mod contract;
 mod crash;
 mod demo;
 mod policies;
@@ -23,6 +24,8 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   policies [NAME…]   build every policy, or those named, for wasm32 into target/policies
+  policies PATH…     build the policy crates there for wasm32, as cargo build --release does
+  contract           write crates/policy-wit/CONTRACT.md from the policy contract
   test               policies, then unit, whole-process, example and documentation tests
   tidy               the rules that the compiler cannot check
   ci                 format, tidy, lints, documentation, test
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
 fn command(words: &[&str]) -> anyhow::Result<ExitCode> {
     match words {
         ["policies", names @ ..] => policies::run(&Workspace::read()?, names)?,
+        ["contract"] => contract::run(&Workspace::read()?)?,
         ["test"] => test::run(&Workspace::read()?)?,
         ["tidy"] => tidy::run(&Workspace::read()?)?,
         ["ci"] => ci::run(&Workspace::read()?)?,

@@ -19,13 +19,23 @@ enum Published {
     Unchanged,
 }
 
-/// Builds the policies called `names`, or every policy, guest and example policy, and publishes those that changed.
+/// Builds the crates at those of `names` that are paths, and the policies called by the others, or every policy, guest
+/// and example policy; publishes those of this workspace that changed.
 ///
 /// # Errors
 ///
 /// Where a name is unknown, no toolchain is found, a crate does not build, or a module imports what no policy may; such
 /// a module is not published, all others are.
 pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<()> {
+    let (paths, names): (Vec<&str>, Vec<&str>) =
+        names.iter().copied().partition(|name| is_path(name));
+    for path in &paths {
+        build_at(Path::new(path))?;
+    }
+    if !paths.is_empty() && names.is_empty() {
+        return Ok(());
+    }
+    let names = &names[..];
     let wanted = wanted(workspace, names)?;
     let built = workspace.target.join("wasm");
     let mut build = WasmToolchain::find()?.cargo_build();
@@ -52,6 +62,18 @@ pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<()> {
     }
     ensure!(faults.is_empty(), "{}", faults.join("\n"));
     Ok(())
+}
+
+/// Whether `word` says where a crate is, and not what a policy of this workspace is called.
+fn is_path(word: &str) -> bool {
+    word.contains(std::path::is_separator) || word == "."
+}
+
+/// Builds the crate in `folder`, which is none of this workspace, to where `cargo build --release` puts its module.
+fn build_at(folder: &Path) -> Result<()> {
+    let mut build = WasmToolchain::find()?.cargo_build();
+    process::run(build.current_dir(folder).arg("--release"))
+        .with_context(|| format!("the policy in {} does not build", folder.display()))
 }
 
 fn wanted<'a>(workspace: &'a Workspace, names: &[&str]) -> Result<Vec<&'a Member>> {

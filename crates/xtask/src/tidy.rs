@@ -10,8 +10,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::process;
 use crate::workspace::Workspace;
+use crate::{contract, process};
 
 /// A text file of the repository.
 struct SourceFile {
@@ -31,6 +31,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     faults.extend(tree::faults(workspace, &files));
     faults.extend(sources::faults(&files));
     faults.extend(cleared::faults(&files));
+    faults.extend(contract_fault(&files)?);
     faults.sort();
     for fault in &faults {
         println!("tidy: {fault}");
@@ -38,6 +39,14 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     ensure!(faults.is_empty(), "{} rules are broken", faults.len());
     println!("{} files are in order", files.len());
     Ok(())
+}
+
+/// The contract's page, where it is not what the contract says.
+fn contract_fault(files: &[SourceFile]) -> Result<Option<String>> {
+    let text = |path| files.iter().find(|file| file.path == path).map(|file| file.text.as_str());
+    let page = contract::page(text(contract::WIT).unwrap_or_default())?;
+    let current = text(contract::PAGE) == Some(&page);
+    Ok((!current).then(|| format!("{} is not current; run cargo xtask contract", contract::PAGE)))
 }
 
 /// What git tracks, and what it would track: files not yet added count too, so that a fault shows before the commit.

@@ -50,4 +50,4 @@ impl Policy for Country {
     }
 }
 
-export!(Country);
+export!(Country, cases = "../cases.toml");

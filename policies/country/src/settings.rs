@@ -177,27 +177,6 @@ mod tests {
     use crate::Country;
 
     #[test]
-    fn every_country_that_is_no_iso_code_is_named_by_its_place() {
-        let problems = Case::<Country>::problems(
-            r#"{"allow": ["US", "us"], "deny": ["USA"], "mms": ["1"], "rules": [
-                {"regions": ["GB", "*", "gb"], "action": "block"},
-                {"regions": [], "apps": [], "action": "allow"}]}"#,
-        );
-        let pointers: Vec<&str> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
-        assert_eq!(
-            pointers,
-            [
-                "/allow/1",
-                "/deny/0",
-                "/mms/0",
-                "/rules/0/regions/2",
-                "/rules/1/regions",
-                "/rules/1/apps"
-            ]
-        );
-    }
-
-    #[test]
     fn an_unknown_fallback_or_action_is_named() {
         let cases = [
             (r#"{"mms_fallback": "drop"}"#, "/mms_fallback"),

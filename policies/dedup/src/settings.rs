@@ -161,24 +161,6 @@ mod tests {
     }
 
     #[test]
-    fn a_window_longer_than_a_day_is_a_problem() {
-        let problems = Case::<Dedup>::problems(
-            r#"{"window_s": 86401, "by_intent": {"otp": {"window_s": 86400}, "a/b": {"window_s": 90000}}}"#,
-        );
-        let pointers: Vec<&str> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
-        assert_eq!(pointers, ["/window_s", "/by_intent/a~1b/window_s"]);
-    }
-
-    #[test]
-    fn only_marketing_may_be_folded() {
-        let problems = Case::<Dedup>::problems(
-            r#"{"by_intent": {"marketing": {"fold": true}, "otp": {"fold": true}}}"#,
-        );
-        let pointers: Vec<&str> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
-        assert_eq!(pointers, ["/by_intent/otp/fold"]);
-    }
-
-    #[test]
     fn what_holds_without_the_shared_store_is_one_of_two_words() {
         for word in ["reject", "local"] {
             Case::<Dedup>::new(&format!(r#"{{"on_unavailable": "{word}"}}"#));

@@ -75,7 +75,7 @@ fn detail(limit: &Limit, refusal: &Refusal) -> String {
 
 #[cfg(test)]
 mod tests {
-    use policy_sdk::testing::{Case, facts, sms};
+    use policy_sdk::testing::{Case, sms};
     use policy_sdk::{Decision, Rejection};
 
     use crate::Throttle;
@@ -95,49 +95,5 @@ mod tests {
                 format!(r#"{{"name": "{scope}", "scope": "{scope}", "quota": 1, "per_s": 60}}"#);
             assert_eq!(second(&limit).code, format!("throttle.{scope}"));
         }
-    }
-
-    #[test]
-    fn a_used_up_pair_is_a_loop_and_a_used_up_calendar_is_one() {
-        let pair = r#"{"name": "pair", "scope": "pair", "quota": 1, "per_s": 30}"#;
-        assert_eq!(
-            (second(pair).code.as_str(), second(pair).retry_after_ms),
-            ("throttle.loop", Some(29_000))
-        );
-        let calendar = r#"{"name": "tollfree_day", "scope": "account", "kind": "calendar", "quota": 1, "period": "day"}"#;
-        assert_eq!(second(calendar).code, "throttle.calendar");
-    }
-
-    #[test]
-    fn the_longest_wait_counts_and_every_violated_limit_is_named() {
-        let refusal = second(
-            r#"{"name": "app", "scope": "app", "quota": 1, "per_s": 10},
-               {"name": "recipient", "scope": "recipient", "quota": 1, "per_s": 600},
-               {"name": "account", "scope": "account", "quota": 9, "per_s": 600}"#,
-        );
-        assert_eq!(
-            (refusal.code.as_str(), refusal.retry_after_ms),
-            ("throttle.recipient", Some(599_000))
-        );
-        let codes: Vec<&str> = refusal.faults.iter().map(|fault| fault.code.as_str()).collect();
-        assert_eq!(codes, ["throttle.app", "throttle.recipient"]);
-        assert_eq!(refusal.faults[0].detail, "limit `app` (1 in 10 s) is used up");
-    }
-
-    #[test]
-    fn a_cost_above_the_burst_is_refused_for_good() {
-        let mut case = Case::<Throttle>::new(
-            r#"{"limits": [{"name": "app", "scope": "app", "quota": 1, "per_s": 60},
-                           {"name": "sender", "scope": "sender", "kind": "gcra", "quota": 1, "per_s": 1, "burst": 2,
-                            "cost": "segments"}]}"#,
-        );
-        case.check(&sms());
-        let mut three = facts(&sms());
-        three.text.segments = 3;
-        let decision = case.check_with(&sms(), &three);
-        let rejection = decision.rejection().expect("a rejection");
-        assert_eq!(rejection.code, "throttle.cost_exceeds_burst");
-        assert_eq!(rejection.retry_after_ms, None, "waiting cannot help");
-        assert_eq!(decision.noted("ratelimit.app"), Some("q=1;w=60;r=0;t=60"));
     }
 }

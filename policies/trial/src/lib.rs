@@ -62,52 +62,11 @@ impl Policy for Trial {
     }
 }
 
-export!(Trial);
+export!(Trial, cases = "../cases.toml");
 
 fn is_e164(number: &str) -> bool {
     let digits = number.strip_prefix('+').unwrap_or_default();
     (7..=15).contains(&digits.len())
         && digits.bytes().all(|byte| byte.is_ascii_digit())
         && !digits.starts_with('0')
-}
-
-#[cfg(test)]
-mod tests {
-    use policy_sdk::Decision;
-    use policy_sdk::testing::{Case, sms};
-
-    use super::Trial;
-
-    #[test]
-    fn a_number_that_is_not_verified_is_refused() {
-        let decision = Case::<Trial>::new(r#"{"verified": ["+14155550199"]}"#).check(&sms());
-        assert_eq!(decision.refused_with(), Some("trial.not_verified"));
-    }
-
-    #[test]
-    fn a_verified_number_passes() {
-        let decision = Case::<Trial>::new(r#"{"verified": ["+14155550123"]}"#).check(&sms());
-        assert_eq!(decision, Decision::accept());
-    }
-
-    #[test]
-    fn an_account_past_its_trial_sends_to_everybody() {
-        let decision = Case::<Trial>::new(r#"{"enabled": false}"#).check(&sms());
-        assert_eq!(decision, Decision::accept());
-    }
-
-    #[test]
-    fn with_no_settings_nobody_is_verified() {
-        let decision = Case::<Trial>::new("{}").check(&sms());
-        assert_eq!(decision.refused_with(), Some("trial.not_verified"));
-    }
-
-    #[test]
-    fn every_number_that_is_not_e164_is_named_by_its_place() {
-        let problems = Case::<Trial>::problems(
-            r#"{"verified": ["14155550123", "+14155550123", "+1 415 555 0123", "+0155550123"]}"#,
-        );
-        let pointers: Vec<&str> = problems.iter().map(|p| p.pointer.as_str()).collect();
-        assert_eq!(pointers, ["/verified/0", "/verified/2", "/verified/3"]);
-    }
 }

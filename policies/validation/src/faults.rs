@@ -59,7 +59,7 @@ fn text(rules: &Rules, message: &Message, facts: &Facts, context: &Context) -> V
 #[cfg(test)]
 mod tests {
     use policy_sdk::testing::{Case, facts, mms, sms};
-    use policy_sdk::{Facts, Message, NumberType};
+    use policy_sdk::{Facts, Message};
 
     use crate::Validation;
 
@@ -73,44 +73,6 @@ mod tests {
         let rejection = decision.rejection().unwrap_or_else(|| panic!("passed: {decision:?}"));
         let faults = rejection.faults.iter().map(|f| (f.pointer.clone(), f.code.clone())).collect();
         (rejection.code.clone(), faults)
-    }
-
-    fn number(valid: bool, region: &str, number_type: NumberType) -> Facts {
-        let mut facts = facts(&sms());
-        facts.number.valid = valid;
-        facts.number.region = region.into();
-        facts.number.number_type = number_type;
-        facts
-    }
-
-    #[test]
-    fn a_number_that_nobody_has_is_invalid() {
-        let (code, faults) = refusal("{}", &sms(), &number(false, "", NumberType::Unknown));
-        assert_eq!(code, "phone.invalid");
-        assert_eq!(faults, [("/to".into(), "phone.invalid".into())]);
-    }
-
-    #[test]
-    fn a_number_that_is_no_handset_is_denied_by_its_type() {
-        for number_type in [NumberType::FixedLine, NumberType::PremiumRate, NumberType::Personal] {
-            let (code, _) = refusal("{}", &sms(), &number(true, "US", number_type));
-            assert_eq!(code, "phone.type_denied", "{number_type:?}");
-        }
-        let (code, _) = refusal("{}", &sms(), &number(true, "001", NumberType::TollFree));
-        assert_eq!(code, "phone.type_denied");
-        let (code, _) = refusal("{}", &sms(), &number(true, "001", NumberType::Voip));
-        assert_eq!(code, "country.non_geographic");
-    }
-
-    #[test]
-    fn the_types_that_may_be_texted_are_a_setting() {
-        let facts = number(true, "US", NumberType::FixedLine);
-        let decision =
-            Case::<Validation>::new(r#"{"types": ["fixed-line"]}"#).check_with(&sms(), &facts);
-        assert_eq!(decision.refused_with(), None);
-        let mobile = number(true, "US", NumberType::Mobile);
-        let (code, _) = refusal(r#"{"types": ["fixed-line"]}"#, &sms(), &mobile);
-        assert_eq!(code, "phone.type_denied");
     }
 
     #[test]
@@ -136,15 +98,6 @@ mod tests {
         let with_media = Message { text: long.text, ..mms() };
         let decision = Case::<Validation>::new(r#"{"max_segments": 1}"#).check(&with_media);
         assert_eq!(decision.refused_with(), None);
-    }
-
-    #[test]
-    fn media_without_text_pass_but_at_the_seeds_door() {
-        let message = Message { text: String::new(), ..mms() };
-        let mut case = Case::<Validation>::new("{}");
-        assert_eq!(case.check(&message).refused_with(), None);
-        case.context.door = "mms-send".into();
-        assert_eq!(case.check(&message).refused_with(), Some("text.empty"));
     }
 
     #[test]
@@ -185,16 +138,5 @@ mod tests {
         assert_eq!(judged(r#"{"ports": [9000]}"#, 9000, "https", "jpg"), "passed");
         assert_eq!(judged("{}", 80, "http", "jpg"), "passed");
         assert_eq!(judged(r#"{"https_only": true}"#, 80, "http", "jpg"), "url.scheme");
-    }
-
-    #[test]
-    fn what_can_never_be_right_comes_before_what_is_refused_here() {
-        let message = Message { text: " ".into(), ..sms() };
-        let mut facts = facts(&message);
-        facts.number.number_type = NumberType::FixedLine;
-        let (code, faults) = refusal("{}", &message, &facts);
-        assert_eq!(code, "text.empty");
-        let codes: Vec<&str> = faults.iter().map(|(_, code)| code.as_str()).collect();
-        assert_eq!(codes, ["text.empty", "phone.type_denied"]);
     }
 }

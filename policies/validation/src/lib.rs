@@ -84,7 +84,7 @@ impl Validation {
     }
 }
 
-export!(Validation);
+export!(Validation, cases = "../cases.toml");
 
 fn dropped(pointers: &[String]) -> String {
     let named: Vec<&str> = pointers.iter().take(NAMED_FIELDS).map(String::as_str).collect();
@@ -95,35 +95,14 @@ fn dropped(pointers: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use policy_sdk::testing::{Case, facts, mms, sms};
-    use policy_sdk::{Decision, Edit, Facts, Message};
+    use policy_sdk::Facts;
+    use policy_sdk::testing::{Case, facts, sms};
 
     use super::Validation;
 
     fn with_unknown(fields: &[&str]) -> Facts {
         let unknown_fields = fields.iter().map(|&field| field.into()).collect();
         Facts { unknown_fields, ..facts(&sms()) }
-    }
-
-    fn text(text: impl Into<String>) -> Message {
-        Message { text: text.into(), ..sms() }
-    }
-
-    #[test]
-    fn an_ordinary_message_passes_without_remarks() {
-        let mut case = Case::<Validation>::new("{}");
-        assert_eq!(case.check(&sms()), Decision::accept());
-        assert_eq!(case.check(&mms()), Decision::accept());
-    }
-
-    #[test]
-    fn unknown_fields_are_dropped_with_a_warning_that_names_them() {
-        let decision =
-            Case::<Validation>::new("{}").check_with(&sms(), &with_unknown(&["/colour", "/size"]));
-        assert_eq!(decision.refused_with(), None);
-        let warning = &decision.notes[0];
-        assert!(warning.shown && warning.key == "body.unknown_field_dropped", "{warning:?}");
-        assert!(warning.value.ends_with("/colour, /size"), "{}", warning.value);
     }
 
     #[test]
@@ -136,48 +115,11 @@ mod tests {
     }
 
     #[test]
-    fn strictness_refuses_each_unknown_field_at_its_place() {
-        let mut case = Case::<Validation>::new(r#"{"unknown_fields": "deny"}"#);
-        let decision = case.check_with(&sms(), &with_unknown(&["/colour", "/size"]));
-        assert_eq!(decision.refused_with(), Some("body.unknown_field"));
-        let faults = &decision.rejection().expect("a rejection").faults;
-        let found: Vec<_> = faults.iter().map(|f| (f.pointer.as_str(), f.code.as_str())).collect();
-        assert_eq!(found, [("/colour", "body.unknown_field"), ("/size", "body.unknown_field")]);
-    }
-
-    #[test]
     fn an_unknown_field_whose_name_is_too_long_to_show_is_refused_all_the_same() {
         let mut case = Case::<Validation>::new(r#"{"unknown_fields": "deny"}"#);
         let decision = case.check_with(&sms(), &with_unknown(&[&format!("/{}", "n".repeat(256))]));
         let fault = &decision.rejection().expect("a rejection").faults[0];
         assert_eq!((fault.pointer.as_str(), fault.code.as_str()), ("", "body.unknown_field"));
         assert!(fault.detail.starts_with("a member whose name is too long"), "{}", fault.detail);
-    }
-
-    #[test]
-    fn typography_is_made_plain_where_the_operator_says_so() {
-        let mut case = Case::<Validation>::new(r#"{"smart_encoding": "apply"}"#);
-        for (given, plain) in [("It’s here", "It's here"), ("a\tb", "a b")] {
-            let decision = case.check(&text(given));
-            let [change] = decision.changes() else { panic!("not one change: {decision:?}") };
-            assert_eq!(change.code, "text.transliterated");
-            assert!(
-                matches!(&change.edits[..], [Edit::SetText(text)] if text == plain),
-                "{change:?}"
-            );
-        }
-        assert_eq!(case.check(&text("It’s 😀")), Decision::accept());
-    }
-
-    #[test]
-    fn a_suggestion_is_made_only_where_it_saves_a_segment() {
-        let mut case = Case::<Validation>::new("{}");
-        let long = text(format!("It’s {}", "a".repeat(100)));
-        let warning =
-            "typographic characters make this text 2 segments; with plain ones it would be 1";
-        assert_eq!(case.check(&long).noted("text.could_be_shorter"), Some(warning));
-        assert_eq!(case.check(&text("a\u{a0}b")), Decision::accept());
-        let off = Case::<Validation>::new(r#"{"smart_encoding": "off"}"#).check(&long);
-        assert_eq!(off, Decision::accept());
     }
 }

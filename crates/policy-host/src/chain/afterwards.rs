@@ -150,7 +150,7 @@ impl PolicyChain {
 
     /// Whether any policy wants to hear from handsets.
     pub fn hears_inbound(&self) -> bool {
-        self.policies.iter().any(|policy| policy.revision.prepared.hooks.on_inbound.is_some())
+        self.policies.iter().any(|policy| policy.revision.prepared.shape.hooks.on_inbound.is_some())
     }
 
     async fn tell(&self, about: Afterwards<'_>, report: Report<'_>) {

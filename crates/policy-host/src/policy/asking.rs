@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use message::facts::Facts;
 use message::{Message, Note, Rejection, Timestamp};
@@ -170,6 +170,8 @@ impl Policy {
             verdict: verdict(&said),
             notes,
             elapsed: visited.elapsed,
+            guest: spent.as_ref().map_or(Duration::ZERO, |spent| spent.guest),
+            memory: spent.as_ref().map_or(0, |spent| spent.memory),
             host_calls: spent.as_ref().map_or(0, |spent| spent.host_calls),
         };
         spans::decided(&span, &decision, log_dropped);

@@ -13,6 +13,7 @@ mod holds;
 mod imports;
 mod instances;
 mod loading;
+mod rehearsal;
 mod reload;
 mod shadow;
 mod spans;

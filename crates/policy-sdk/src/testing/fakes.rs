@@ -68,6 +68,11 @@ pub(super) fn give_back() {
     });
 }
 
+/// Undoes everything since [`begin`], as where the state was only looked at.
+pub(super) fn undo() {
+    with(|fakes| fakes.kept = fakes.before.clone());
+}
+
 /// The lines logged since the [`Case`](super::Case) was made.
 pub fn lines() -> Vec<(Level, String)> {
     with(|fakes| fakes.lines.clone())
@@ -78,7 +83,7 @@ pub fn counter(name: &str) -> u64 {
     with(|fakes| fakes.counters.get(name).copied().unwrap_or(0))
 }
 
-/// Lets [`telecom::classify`](crate::telecom::classify) answer for `number`.
+/// Lets [`telecom::classify`](crate::telecom::classify) answer so for `number`, whatever the numbering data say.
 pub fn know(number: &str, facts: NumberFacts) {
     with(|fakes| fakes.numbers.insert(number.into(), facts));
 }
@@ -95,7 +100,11 @@ pub fn add(name: &str, value: u64) {
 
 /// What `number` is; absent where it is not E.164.
 pub fn classify(number: &str) -> Option<NumberFacts> {
-    with(|fakes| fakes.numbers.get(number).cloned())
+    let known = with(|fakes| fakes.numbers.get(number).cloned());
+    known.or_else(|| {
+        let number = message::E164::parse(number, "").ok()?;
+        Some(super::convert::number(message::facts::number(&number)))
+    })
 }
 
 /// Lets [`media::probes`](crate::media::probes) answer this.

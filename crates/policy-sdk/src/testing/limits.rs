@@ -72,11 +72,14 @@ impl Usage {
         let interval = u128::from(gcra.per_ms) * 1_000_000 / u128::from(gcra.quota.max(1));
         let now = u128::from(now_ms) * 1_000_000;
         let room = u128::from(gcra.burst) * interval;
-        let tat = self.tat_ns.max(now) + u128::from(cost) * interval;
-        let ahead = (tat - now).saturating_sub(room);
+        let free = self.tat_ns.max(now);
+        // What costs more than the burst is due when the burst is full again.
+        let due = free + u128::from(cost.min(gcra.burst)) * interval;
+        let ahead = (due - now).saturating_sub(room);
         if ahead > 0 && !queue {
             return Answer::Wait(millis(ahead));
         }
+        let tat = free + u128::from(cost) * interval;
         self.tat_ns = tat;
         let left = room.saturating_sub(tat - now) / interval.max(1);
         Answer::Charged {

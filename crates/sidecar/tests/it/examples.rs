@@ -1,8 +1,8 @@
 //! The examples, as their READMEs tell to run them, against a sidecar with the repository's own configuration.
 
-mod install;
+pub(crate) mod install;
 mod languages;
-mod program;
+pub(crate) mod program;
 
 use plivo_sim::{PlivoSim, Queued, SimConfig};
 use serde_json::json;

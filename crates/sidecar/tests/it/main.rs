@@ -29,4 +29,5 @@ mod reload;
 mod replicas;
 mod reports;
 mod secrets;
+mod tools;
 mod trace;

@@ -6,7 +6,7 @@ mod in_force;
 mod links;
 mod load;
 mod promotion;
-mod refused;
+pub(crate) mod refused;
 mod rollback;
 mod secrets;
 mod state;

@@ -51,7 +51,8 @@ const RESERVED: &[(&str, &str)] = &[
 const ARROWS: &[(&str, &[&str])] = &[
     ("message", &[]),
     ("policy-wit", &[]),
-    ("policy-sdk", &["message", "policy-wit"]),
+    ("policy-cases", &["message"]),
+    ("policy-sdk", &["message", "policy-cases", "policy-wit"]),
     ("policy-host", &["message", "policy-wit"]),
     ("store", &["message"]),
     ("store-redis", &["message", "store"]),
@@ -65,6 +66,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "media-probe",
             "message",
             "plivo-client",
+            "policy-cases",
             "policy-host",
             "policy-wit",
             "store",

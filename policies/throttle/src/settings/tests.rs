@@ -47,11 +47,6 @@ fn a_limit_for_nobody_is_a_problem() {
 }
 
 #[test]
-fn only_even_pacing_has_a_queue() {
-    assert_eq!(wrong(r#""quota": 1, "per_s": 1, "on_limit": "queue""#), ["/limits/0/on_limit"]);
-}
-
-#[test]
 fn what_holds_without_the_shared_store_is_one_of_two_words() {
     for word in ["reject", "local"] {
         Case::<Throttle>::new(&format!(
@@ -91,14 +86,4 @@ fn thirty_two_limits_are_the_most() {
     };
     Case::<Throttle>::new(&limits(32));
     assert_eq!(Case::<Throttle>::problems(&limits(33))[0].pointer, "/limits");
-}
-
-#[test]
-fn every_limits_problems_are_told_at_once() {
-    let problems = Case::<Throttle>::problems(
-        r#"{"limits": [{"name": "a", "scope": "app", "quota": 0, "per_s": 1},
-                       {"name": "b", "scope": "app", "quota": 1}]}"#,
-    );
-    let pointers: Vec<&str> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
-    assert_eq!(pointers, ["/limits/0/quota", "/limits/1/per_s"]);
 }

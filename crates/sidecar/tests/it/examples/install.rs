@@ -7,12 +7,12 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 /// A file of the repository.
-pub(super) fn path(file: &str) -> PathBuf {
+pub(crate) fn path(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file)
 }
 
 /// The text of a file of the repository.
-pub(super) fn source(file: &str) -> String {
+pub(crate) fn source(file: &str) -> String {
     let path = path(file);
     fs::read_to_string(&path).unwrap_or_else(|err| panic!("{}: {err}", path.display()))
 }
@@ -21,7 +21,7 @@ pub(super) fn source(file: &str) -> String {
 ///
 /// Named by what is in the files, so that it is made anew when they change, and made aside, so that one that is half
 /// made is never used.
-pub(super) async fn installed(
+pub(crate) async fn installed(
     name: &str,
     files: &[&str],
     install: impl AsyncFnOnce(&Path),

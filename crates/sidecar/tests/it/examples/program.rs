@@ -10,11 +10,11 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 /// Longest that a program may run; installing takes most.
-const LONGEST: Duration = Duration::from_secs(240);
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// A program that must end well.
 #[must_use = "it is started by `run`"]
-pub(super) struct Program {
+pub(crate) struct Program {
     program: OsString,
     /// What to install where it is missing.
     from: &'static str,
@@ -25,31 +25,31 @@ pub(super) struct Program {
 
 impl Program {
     /// A program on the path.
-    pub(super) fn new(name: &str, from: &'static str) -> Self {
+    pub(crate) fn new(name: &str, from: &'static str) -> Self {
         Self::at(Path::new(name), from)
     }
 
     /// A program by its file.
-    pub(super) fn at(file: &Path, from: &'static str) -> Self {
+    pub(crate) fn at(file: &Path, from: &'static str) -> Self {
         let program = file.as_os_str().to_owned();
         Self { program, from, arguments: Vec::new(), environment: Vec::new(), folder: None }
     }
 
-    pub(super) fn arg(self, argument: &str) -> Self {
+    pub(crate) fn arg(self, argument: &str) -> Self {
         self.args(&[argument])
     }
 
-    pub(super) fn args(mut self, arguments: &[&str]) -> Self {
+    pub(crate) fn args(mut self, arguments: &[&str]) -> Self {
         self.arguments.extend(arguments.iter().map(|argument| (*argument).to_owned()));
         self
     }
 
-    pub(super) fn env(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub(super) fn within(mut self, folder: &Path) -> Self {
+    pub(crate) fn within(mut self, folder: &Path) -> Self {
         self.folder = Some(folder.to_owned());
         self
     }
@@ -59,7 +59,7 @@ impl Program {
     /// # Panics
     ///
     /// With a word on what to install where it is missing, and with all that it wrote where it fails.
-    pub(super) async fn run(self) -> String {
+    pub(crate) async fn run(self) -> String {
         let shown = format!("{} {}", self.program.display(), self.arguments.join(" "));
         let mut command = Command::new(&self.program);
         command

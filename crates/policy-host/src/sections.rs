@@ -1,0 +1,94 @@
+//! The sections that a module's bytes are made of, and what custom ones hold.
+
+/// Magic number, version and layer.
+const HEADER_BYTES: usize = 8;
+/// Ids of sections. Sources: WebAssembly core 2.0, 5.5.2; the component model's binary format, "Component Definitions".
+const CUSTOM: u8 = 0;
+const NESTED: [u8; 2] = [1, 4];
+const COMPONENT_LAYER: u8 = 1;
+
+/// Reads section after section. Ends at the first that is not there to its end.
+struct Sections<'a>(&'a [u8]);
+
+impl<'a> Iterator for Sections<'a> {
+    type Item = (u8, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (id, rest) = self.0.split_first()?;
+        let (size, rest) = leb128(rest)?;
+        let (content, after) = rest.split_at_checked(size)?;
+        self.0 = after;
+        Some((*id, content))
+    }
+}
+
+/// Whether every section is there to its end. The encoder trusts that, and a file may be read half written.
+pub(crate) fn are_whole(module: &[u8]) -> bool {
+    let mut sections = Sections(module.get(HEADER_BYTES..).unwrap_or_default());
+    while sections.next().is_some() {}
+    sections.0.is_empty()
+}
+
+/// The content of the first custom section called `name`, in `module` itself or, where it is a component, in what that
+/// is made of.
+pub(crate) fn custom<'a>(module: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let is_component = module.get(6) == Some(&COMPONENT_LAYER);
+    let mut sections = Sections(module.get(HEADER_BYTES..)?);
+    sections.find_map(|(id, content)| match id {
+        CUSTOM => {
+            let (length, rest) = leb128(content)?;
+            let (own, content) = rest.split_at_checked(length)?;
+            (own == name.as_bytes()).then_some(content)
+        }
+        nested if is_component && NESTED.contains(&nested) => custom(content, name),
+        _ => None,
+    })
+}
+
+/// An unsigned number of at most 32 bits, and what follows it. Source: the WebAssembly binary format, "Integers".
+fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut number = 0_u64;
+    for (at, byte) in bytes.iter().take(5).enumerate() {
+        number |= u64::from(byte & 0x7f) << (7 * at);
+        if byte & 0x80 == 0 {
+            return Some((usize::try_from(number).ok()?, &bytes[at + 1..]));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{are_whole, custom};
+
+    const CORE: &[u8] = b"\0asm\x01\0\0\0";
+    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    fn section(id: u8, content: &[u8]) -> Vec<u8> {
+        [&[id, u8::try_from(content.len()).expect("a short section")], content].concat()
+    }
+
+    #[test]
+    fn a_custom_section_is_found_by_its_name_in_a_module_and_inside_a_component() {
+        let named = section(0, b"\x05casesabc");
+        let core = [CORE, &section(0, b"\x04nameabc"), &named].concat();
+        assert_eq!(custom(&core, "cases"), Some(&b"abc"[..]));
+        assert_eq!(custom(&core, "case"), None);
+        let outside = [COMPONENT, &named].concat();
+        assert_eq!(custom(&outside, "cases"), Some(&b"abc"[..]));
+        let inside = [COMPONENT, &section(1, &core)].concat();
+        assert_eq!(custom(&inside, "cases"), Some(&b"abc"[..]));
+        // In a core module, section 1 holds types.
+        assert_eq!(custom(&[CORE, &section(1, &core)].concat(), "cases"), None);
+    }
+
+    #[test]
+    fn a_module_cut_off_anywhere_is_not_whole_and_has_no_section_there() {
+        let whole = [CORE, &section(0, b"\x05casesabc")].concat();
+        assert!(are_whole(&whole) && are_whole(CORE));
+        for end in 9..whole.len() {
+            assert!(!are_whole(&whole[..end]), "cut at {end}");
+            assert_eq!(custom(&whole[..end], "cases"), None, "cut at {end}");
+        }
+    }
+}

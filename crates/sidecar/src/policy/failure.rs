@@ -1,0 +1,66 @@
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use policy_cases::CaseError;
+use policy_host::{LoadFault, RuntimeError};
+
+use crate::policies::chain;
+
+/// Why a policy's author did not get what was asked for. Each prints what is wrong, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A file that is not to be read.
+    #[error("{file} cannot be read: {1}", file = .0.display())]
+    Unread(PathBuf, io::Error),
+    /// A file that is no policy of this contract.
+    #[error("{file}: {fault}", file = .0.display(), fault = chain(.1))]
+    Module(PathBuf, LoadFault),
+    /// A file of cases that cannot be read; for those in a module, the module's file.
+    #[error("{file}: the cases cannot be read: {1}", file = .0.display())]
+    Cases(PathBuf, CaseError),
+    /// A module without cases, and none given.
+    #[error(
+        "{} brings no cases along; name a file with --cases, or build it with export!(…, cases = \"FILE\")",
+        .0.display()
+    )]
+    NoCases(PathBuf),
+    /// A name that a crate or a policy cannot have.
+    #[error("{file}: a policy is called by 1 to 64 of a-z, 0-9 and `-`, a letter first", file = .0.display())]
+    Name(PathBuf),
+    /// There is something in the place of a new policy.
+    #[error("{file} is there already; choose another name, or remove it", file = .0.display())]
+    Exists(PathBuf),
+    /// Nobody knows where the SDK is.
+    #[error(
+        "there is no crates/policy-sdk around; say with --sdk where it is: a folder, or a repository's URL"
+    )]
+    NoSdk,
+    /// A file that is not to be written.
+    #[error("{file} cannot be written: {1}", file = .0.display())]
+    Unwritten(PathBuf, io::Error),
+    /// Cases that differ; which ones was printed.
+    #[error("{0} of {1} cases differ")]
+    Differ(usize, usize),
+    /// The engine of policies.
+    #[error("the policy engine could not start: {0}")]
+    Engine(#[from] RuntimeError),
+    /// The runtime, or standard output.
+    #[error("{0}")]
+    System(#[from] io::Error),
+}
+
+impl Failure {
+    /// 2 where a file must be mended before anything can be said of the policy, 1 for everything else.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Unread(..) | Self::Module(..) | Self::Cases(..) | Self::NoCases(_) => {
+                ExitCode::from(2)
+            }
+            Self::Name(_) | Self::Exists(_) | Self::NoSdk => ExitCode::from(2),
+            Self::Differ(..) | Self::Unwritten(..) | Self::Engine(_) | Self::System(_) => {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}

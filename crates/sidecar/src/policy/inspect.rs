@@ -1,0 +1,126 @@
+//! `sendgate policy inspect`: what a module is, and the lines that load it.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use policy_cases::Case;
+use policy_host::{Grant, Module, VisitLimits};
+use serde_json::{Value, json};
+
+use super::schema::{key, settings, toml};
+use super::{Failure, with_module};
+
+/// Prints what the module in the file `path` is.
+pub(super) fn inspect(path: &Path, as_json: bool) -> Result<(), Failure> {
+    let bytes = std::fs::metadata(path).map_err(|err| Failure::Unread(path.into(), err))?.len();
+    with_module(path, VisitLimits::default(), async |module| {
+        let cases = match module.cases() {
+            Some(own) => policy_cases::parse(&String::from_utf8_lossy(own))
+                .map_err(|err| Failure::Cases(path.into(), err))?,
+            None => Vec::new(),
+        };
+        let grants = grants(&module, &cases);
+        let schema = serde_json::from_str(&module.manifest().settings_schema).unwrap_or_default();
+        let block = block(path, &module, &grants, &schema, &cases);
+        let mut out = io::stdout().lock();
+        if as_json {
+            let manifest = module.manifest();
+            let shown = json!({
+                "name": manifest.name,
+                "version": &*manifest.version,
+                "summary": manifest.summary,
+                "buckets": manifest.buckets,
+                "settings_schema": schema,
+                "contract": module.contract(),
+                "imports": module.imports(),
+                "grants": grants.iter().map(|grant| grant.as_str()).collect::<Vec<_>>(),
+                "is_told": module.hooks(),
+                "bytes": bytes,
+                "digest": module.digest().to_string(),
+                "cases": cases.len(),
+                "configuration": block,
+            });
+            writeln!(out, "{shown}")?;
+            return Ok(());
+        }
+        print(&mut out, path, bytes, &module, &schema, cases.len())?;
+        writeln!(out, "\nTo load it, write in sidecar.toml:\n\n{block}")?;
+        Ok(())
+    })
+}
+
+/// What its imports need, and what its cases expect of it besides.
+fn grants(module: &Module, cases: &[Case]) -> Vec<Grant> {
+    let amends = cases.iter().map(Case::amends);
+    let (amends, redirects) =
+        amends.fold((false, false), |all, own| (all.0 || own.0, all.1 || own.1));
+    let own = |grant: &Grant| match grant {
+        Grant::Amend => amends,
+        Grant::AmendRecipient => redirects,
+        _ => module.needs().contains(*grant),
+    };
+    Grant::ALL.into_iter().filter(own).collect()
+}
+
+fn print(
+    out: &mut impl io::Write,
+    path: &Path,
+    bytes: u64,
+    module: &Module,
+    schema: &Value,
+    cases: usize,
+) -> io::Result<()> {
+    let manifest = module.manifest();
+    let none = |list: &[String]| if list.is_empty() { "nothing".into() } else { list.join(", ") };
+    let told = match &module.hooks()[..] {
+        [] => "nothing afterwards".to_owned(),
+        hooks => hooks.join(", "),
+    };
+    writeln!(out, "{} {}: {}", manifest.name, manifest.version, manifest.summary)?;
+    writeln!(out, "  file      {}, {bytes} bytes", path.display())?;
+    writeln!(out, "  digest    {}", module.digest())?;
+    writeln!(out, "  contract  {}", module.contract())?;
+    writeln!(out, "  imports   {}", none(module.imports()))?;
+    writeln!(out, "  is told   {told}")?;
+    writeln!(out, "  keeps     {}", none(&manifest.buckets))?;
+    writeln!(out, "  cases     {cases}")?;
+    for (nth, setting) in settings(schema).iter().enumerate() {
+        let heading = if nth == 0 { "settings" } else { "" };
+        let default = match (setting.required, setting.default) {
+            (true, _) => "required".to_owned(),
+            (false, Some(default)) => toml(default),
+            (false, None) => "may be left out".to_owned(),
+        };
+        writeln!(out, "  {heading:<9} {} ({}): {default}", setting.name, setting.kind)?;
+        if !setting.about.is_empty() {
+            writeln!(out, "  {:<11} {}", "", setting.about)?;
+        }
+    }
+    Ok(())
+}
+
+/// The table that loads it: required settings from the cases, or empty ones to be filled in; defaults as comments.
+fn block(path: &Path, module: &Module, grants: &[Grant], schema: &Value, cases: &[Case]) -> String {
+    let words: Vec<String> = grants.iter().map(|grant| format!("{:?}", grant.as_str())).collect();
+    let mut lines = vec![
+        "[[policies]]".to_owned(),
+        format!("name = {:?}", module.manifest().name),
+        format!("module = {}", Value::from(path.to_string_lossy())),
+    ];
+    if !words.is_empty() {
+        lines.push(format!("grants = [{}]", words.join(", ")));
+    }
+    lines.push("[policies.settings]".to_owned());
+    let fitting = cases.iter().filter(|case| case.problems.is_none());
+    for setting in settings(schema) {
+        let key = key(setting.name);
+        let example = fitting.clone().find_map(|case| case.settings.get(setting.name));
+        match (setting.required, setting.default, example) {
+            (true, _, Some(value)) => lines.push(format!("{key} = {}", toml(value))),
+            (true, _, None) => lines.push(format!("{key} = {}", setting.empty)),
+            (false, Some(value), _) => lines.push(format!("# {key} = {}", toml(value))),
+            (false, None, _) => {}
+        }
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,117 @@
+//! `sendgate policy new`: a crate that builds, tests and loads as it stands.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+use crate::cli::Lang;
+
+/// Where each file of a new policy goes, and what it says. `{{name}}` is the policy's name, `{{file}}` that of its
+/// module, and `{{sdk}}` where cargo finds the SDK.
+type Template = &'static [(&'static str, &'static str)];
+
+const RUST: Template = &[
+    ("Cargo.toml", include_str!("new/rust/manifest.toml")),
+    ("src/lib.rs", include_str!("new/rust/src/lib.rs")),
+    ("cases.toml", include_str!("new/rust/cases.toml")),
+    ("sidecar.toml", include_str!("new/rust/sidecar.toml")),
+    ("README.md", include_str!("new/rust/README.md")),
+    (".gitignore", include_str!("new/rust/gitignore")),
+];
+
+/// Most bytes of a name.
+const NAME_BYTES: usize = 64;
+
+/// Writes a new policy into the folder `path`, which must not be there.
+pub(super) fn new(path: &Path, lang: Lang, sdk: Option<&str>) -> Result<(), Failure> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = name.filter(|name| is_name(name)).ok_or_else(|| Failure::Name(path.into()))?;
+    let template = match lang {
+        Lang::Rust => RUST,
+    };
+    let sdk = sdk.map_or_else(|| found().ok_or(Failure::NoSdk), |given| Ok(dependency(given)))?;
+    if path.exists() {
+        return Err(Failure::Exists(path.into()));
+    }
+    for (file, text) in template {
+        let text = text.replace("{{name}}", &name).replace("{{sdk}}", &sdk);
+        let file = path.join(file);
+        let folder = file.parent().unwrap_or(path);
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&file, text.replace("{{file}}", &name.replace('-', "_"))))
+            .map_err(|err| Failure::Unwritten(file.clone(), err))?;
+    }
+    let mut out = io::stdout().lock();
+    writeln!(out, "{} is a policy; its README.md says how to go on", path.display())?;
+    Ok(())
+}
+
+/// What a crate, a module and a policy may all be called.
+fn is_name(name: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    name.len() <= NAME_BYTES
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(inner)
+}
+
+/// The SDK beside this program, or around the folder in which it runs: both hold where Sendgate's repository is.
+fn found() -> Option<String> {
+    let around = [std::env::current_exe().ok(), std::env::current_dir().ok()];
+    let around: Vec<PathBuf> = around.into_iter().flatten().collect();
+    let mut folders = around.iter().flat_map(|path| path.ancestors());
+    let sdk = folders.find_map(|folder| {
+        let sdk = folder.join("crates/policy-sdk");
+        sdk.join("Cargo.toml").is_file().then_some(sdk)
+    })?;
+    Some(dependency(&sdk.to_string_lossy()))
+}
+
+/// A folder, or a repository where it is written as a URL.
+fn dependency(place: &str) -> String {
+    match place.contains("://") {
+        true => format!("{{ git = {} }}", quoted(place)),
+        false => {
+            let path = fs::canonicalize(place).unwrap_or_else(|_| place.into());
+            format!("{{ path = {} }}", quoted(&path.to_string_lossy()))
+        }
+    }
+}
+
+/// JSON's quoting is TOML's.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RUST, dependency, is_name};
+
+    #[test]
+    fn a_name_is_what_a_crate_may_be_called() {
+        for good in ["a", "acme-words", "no2"] {
+            assert!(is_name(good), "{good} is a name");
+        }
+        for bad in ["", "2no", "-a", "Acme", "a_b", "a b", "a/b", &"a".repeat(65)] {
+            assert!(!is_name(bad), "{bad} is no name");
+        }
+    }
+
+    #[test]
+    fn the_sdk_is_a_folder_or_a_repository() {
+        assert_eq!(
+            dependency("https://example.com/sendgate.git"),
+            r#"{ git = "https://example.com/sendgate.git" }"#
+        );
+        assert_eq!(dependency("no/such/folder"), r#"{ path = "no/such/folder" }"#);
+    }
+
+    /// The README shows the policy that `policy new` makes, and not one like it.
+    #[test]
+    fn the_policy_of_the_readme_is_the_one_that_is_made() {
+        let (_, made) = RUST.iter().find(|(file, _)| *file == "src/lib.rs").expect("a source");
+        let readme = include_str!("../../../../README.md");
+        let shown = readme.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next());
+        assert_eq!(shown, Some(*made));
+    }
+}

@@ -1,0 +1,240 @@
+//! `sendgate policy test`, and the cases that a module brings along.
+
+use serde_json::{Value, json};
+
+use super::inspect::POLICIES;
+use super::{bytes_of, sendgate, with_cases};
+use crate::harness::{Folder, Policy, Setup, Sidecar, TO, eventually, module, plivo};
+
+/// What the guest `runaway` does is what the text tells it.
+const GUEST: &str = r#"
+[[case]]
+name = "it refuses where it is told to"
+message.text = "refuse test.asked"
+expect = { verdict = "reject", code = "test.asked" }
+
+[[case]]
+name = "it changes the text where it is told to"
+message.text = "amend another text"
+expect = { verdict = "amend", changes = ["test.amend"], message = { text = "another text" } }
+
+[[case]]
+name = "it spins where it is told to"
+message.text = "spin"
+expect = { verdict = "failure", code = "deadline" }
+
+[[case]]
+name = "it hoards where it is told to"
+message.text = "hoard"
+expect = { verdict = "failure", code = "memory" }
+
+[[case]]
+name = "it calls the host too often where it is told to"
+message.text = "greedy"
+expect = { verdict = "failure", code = "host_calls" }
+
+[[case]]
+name = "it may change no recipient without the grant"
+grants = ["state", "log", "amend"]
+message.text = "redirect +14155550199"
+expect = { verdict = "failure", code = "illegal_amend", detail = "it was not granted \"amend-recipient\"" }
+"#;
+
+/// One case that holds for the guest, and two that do not.
+const WRONG: &str = r#"
+[[case]]
+name = "an ordinary text passes"
+expect = { verdict = "accept" }
+
+[[case]]
+name = "it refuses by another code"
+message.text = "refuse test.asked"
+expect = { verdict = "reject", code = "test.other" }
+
+[[case]]
+name = "it refuses at its second step"
+steps = [{ expect = { verdict = "accept" } }, { at_s = 1, expect = { verdict = "reject" } }]
+"#;
+
+/// The standard chain, then the guest in the file `guest.wasm`.
+fn guarded(plivo: &plivo_sim::PlivoSim) -> Setup {
+    let guest =
+        Policy::new("runaway").set("module", "guest.wasm").set("grants", json!(["state", "log"]));
+    Setup::standard(plivo).policy(guest)
+}
+
+fn guest(cases: &str) -> Vec<u8> {
+    with_cases(bytes_of("runaway"), cases)
+}
+
+#[tokio::test]
+async fn every_policy_of_this_repository_holds_its_cases_within_its_limits() {
+    let folder = Folder::new();
+    for name in POLICIES {
+        let file = module(name);
+        // A busy machine does not make a policy slow.
+        let words = ["policy", "test", &*file.to_string_lossy(), "--json", "--time-ms", "2000"];
+        let shown = sendgate(folder.path(), &words).await.json(0);
+
+        let cases = shown["cases"].as_array().expect("cases");
+        assert!(cases.len() > 3, "{name} has {} cases", cases.len());
+        let most = |member: &str| cases.iter().filter_map(|case| case[member].as_u64()).max();
+        for (member, least) in [("guest_us", 1), ("memory_bytes", 1 << 20)] {
+            let (found, limit) = (most(member), shown["limits"][member].as_u64());
+            assert!(
+                found >= Some(least) && found < limit,
+                "{name}: {member} is {found:?} of {limit:?}"
+            );
+        }
+        let calls = u64::from(name == "dedup" || name == "throttle");
+        assert_eq!(most("host_calls"), Some(calls), "{name}");
+        assert!(cases.iter().all(|case| case["holds"] == true), "{name}: {shown:#}");
+    }
+}
+
+#[tokio::test]
+async fn what_only_the_host_can_find_is_a_case_too() {
+    let folder = Folder::new();
+    folder.write("cases.toml", GUEST);
+    let file = module("runaway");
+    // Time that a busy machine does not use up, and that spinning does.
+    let words =
+        ["policy", "test", &*file.to_string_lossy(), "--cases", "cases.toml", "--time-ms", "250"];
+    let said = sendgate(folder.path(), &words).await;
+    assert_eq!(said.ended(0).matches("  holds  ").count(), 6, "{}", said.out);
+    // The limits are those that are given: the call above the fifth ends it.
+    let narrow = [&words[..], &["--host-calls", "5", "--json"]].concat();
+    let shown = sendgate(folder.path(), &narrow).await.json(0);
+    assert_eq!(
+        (&shown["limits"]["host_calls"], &shown["cases"][4]["host_calls"]),
+        (&json!(5), &json!(6))
+    );
+}
+
+#[tokio::test]
+async fn every_difference_is_told_with_case_line_and_step() {
+    let folder = Folder::new();
+    folder.write("cases.toml", WRONG);
+    let file = module("runaway");
+    let words = ["policy", "test", &*file.to_string_lossy(), "--cases", "cases.toml"];
+    let said = sendgate(folder.path(), &words).await;
+
+    let out = said.ended(1);
+    for part in [
+        "  holds    an ordinary text passes ",
+        "  DIFFERS  it refuses by another code ",
+        "           line 6: code: expected test.other, found test.asked\n",
+        "           line 11: step 2: verdict: expected reject, found accept\n",
+        " MiB   0 calls\n",
+    ] {
+        assert!(out.contains(part), "{part:?} is not in\n{out}");
+    }
+    assert_eq!(said.err, "2 of 3 cases differ\n");
+    let shown = sendgate(folder.path(), &[&words[..], &["--json"]].concat()).await.json(1);
+    assert_eq!(
+        shown["cases"][2]["differences"],
+        json!([{ "step": 2, "what": "verdict", "expected": "reject", "found": "accept" }])
+    );
+}
+
+#[tokio::test]
+async fn cases_that_cannot_be_read_are_told_with_their_line() {
+    let folder = Folder::new();
+    let file = module("trial").to_string_lossy().into_owned();
+    for (cases, wanted) in [
+        (
+            "[[case]]\nname = \"a\"\n",
+            "line 1: case `a`: needs one of `expect`, `steps` and `problems`",
+        ),
+        (
+            "[[case]]\nname = \"a\"\nexpekt = 1\n",
+            "line 3: unknown field `expekt`, expected one of ",
+        ),
+        (
+            "[[case]]\nname = \"a\"\nmessage.to = \"0415\"\nexpect = { verdict = \"accept\" }\n",
+            "line 1: case `a`: step 1: message.to: ",
+        ),
+        ("{\"name\": \"a\", \"expect\": {\"verdict\": \"accept\"}}\n{\"name\": 1}\n", "line 2: "),
+        ("\n", "line 1: there is no case; write [[case]]"),
+    ] {
+        folder.write("cases.toml", cases);
+        let said =
+            sendgate(folder.path(), &["policy", "test", &file, "--cases", "cases.toml"]).await;
+        said.ended(2);
+        let wanted = format!("cases.toml: the cases cannot be read: {wanted}");
+        assert!(said.err.starts_with(&wanted), "{wanted} is not\n{}", said.err);
+    }
+    let probe = module("probe");
+    let none = sendgate(folder.path(), &["policy", "test", &probe.to_string_lossy()]).await;
+    none.ended(2);
+    assert!(none.err.contains("brings no cases along; name a file with --cases"), "{}", none.err);
+}
+
+#[tokio::test]
+async fn a_module_that_fails_its_own_cases_is_refused_before_anything_starts() {
+    let plivo = plivo().await;
+    let folder = Folder::new();
+    folder.write("guest.wasm", guest(WRONG));
+    folder.write("sidecar.toml", guarded(&plivo).to_toml());
+    for command in ["check", "run"] {
+        let said = sendgate(folder.path(), &[command]).await;
+        said.ended(2);
+        let lines: Vec<&str> = said.err.lines().collect();
+        assert_eq!(lines.len(), 2, "{}", said.err);
+        for (line, wanted) in lines.iter().zip([
+            "policies.runaway: the module fails its own case `it refuses by another code`: code: expected test.other, \
+             found test.asked",
+            "policies.runaway: the module fails its own case `it refuses at its second step`: step 2: verdict: \
+             expected reject, found accept",
+        ]) {
+            assert!(line.starts_with("sidecar.toml:") && line.ends_with(wanted), "{line}");
+        }
+    }
+    let unreadable = guest("[[case]]\nname = 1\n");
+    folder.write("guest.wasm", unreadable);
+    let said = sendgate(folder.path(), &["check"]).await;
+    said.ended(2);
+    assert!(said.err.contains("the module's own cases cannot be read: line 2: "), "{}", said.err);
+    folder.write("guest.wasm", guest(&" ".repeat((256 << 10) + 1)));
+    let said = sendgate(folder.path(), &["check"]).await;
+    said.ended(2);
+    assert!(
+        said.err.contains("its own cases are not usable: they have 262145 bytes"),
+        "{}",
+        said.err
+    );
+}
+
+#[tokio::test]
+async fn a_module_that_fails_its_own_cases_leaves_the_one_before_in_force() {
+    let plivo = plivo().await;
+    let folder = Folder::new();
+    folder.write(
+        "guest.wasm",
+        guest("[[case]]\nname = \"a text passes\"\nexpect = { verdict = \"accept\" }\n"),
+    );
+    let sidecar = Sidecar::start_in(folder, guarded(&plivo)).await;
+    let before = sidecar.ready().await.expect(200)["generation"].clone();
+
+    sidecar.folder.write("guest.wasm", guest(WRONG));
+
+    let mut told = Value::Null;
+    let refused = async || {
+        told = sidecar.ready().await.expect(200)["reload_refused"].clone();
+        told.to_string().contains("its own case `it refuses by another code`").then_some(())
+    };
+    eventually("the reload is refused by the module's own case", refused).await;
+    assert_eq!(sidecar.ready().await.expect(200)["generation"], before, "{told}");
+    sidecar.send(&json!({"to": TO, "text": "refuse test.asked"})).await.refused(422, "test.asked");
+
+    let mended = WRONG.replace("test.other", "test.asked");
+    let (mended, _) =
+        mended.split_once("\n[[case]]\nname = \"it refuses at").expect("the last case");
+    sidecar.folder.write("guest.wasm", guest(mended));
+    let applied = async || {
+        let ready = sidecar.ready().await.expect(200);
+        (ready["generation"] != before && ready["reload_refused"].is_null()).then_some(())
+    };
+    eventually("the mended module is in force", applied).await;
+    sidecar.stop().await;
+}

@@ -1,0 +1,96 @@
+//! `sendgate policy inspect`.
+
+use serde_json::{Value, json};
+
+use super::{bytes_of, sendgate, with_cases};
+use crate::harness::{Folder, SENDER, module};
+
+/// Every policy of this repository that is for use.
+pub(super) const POLICIES: [&str; 6] =
+    ["validation", "country", "dedup", "throttle", "trial", "office-hours"];
+
+async fn inspected(folder: &Folder, file: &str) -> Value {
+    sendgate(folder.path(), &["policy", "inspect", file, "--json"]).await.json(0)
+}
+
+#[tokio::test]
+async fn the_lines_that_it_says_load_each_policy_of_this_repository() {
+    for name in POLICIES {
+        let folder = Folder::new();
+        let shown = inspected(&folder, &module(name).to_string_lossy()).await;
+
+        let block = shown["configuration"].as_str().expect("lines");
+        folder.write(
+            "sidecar.toml",
+            format!(
+                "[[apps]]\nname = \"demo\"\ntoken = \"a-token-of-its-own\"\n[plivo]\nsender = \"{SENDER}\"\n\
+                 auth_id = \"MAXXXXXXXXXXXXXXXXXX\"\nauth_token = \"TOKEN\"\n{block}\n"
+            ),
+        );
+        let checked = sendgate(folder.path(), &["check"]).await;
+        let line = format!("policy {name}: {name} ");
+        assert!(checked.ended(0).contains(&line), "{block}\n{}", checked.out);
+        assert!(
+            checked.out.contains(shown["digest"].as_str().expect("a digest")),
+            "{}",
+            checked.out
+        );
+    }
+}
+
+#[tokio::test]
+async fn grants_follow_from_imports_and_from_what_the_cases_expect() {
+    let folder = Folder::new();
+    for (name, grants) in [
+        ("validation", json!(["amend"])),
+        ("country", json!(["amend"])),
+        ("dedup", json!(["state"])),
+        ("throttle", json!(["state", "amend"])),
+        ("trial", json!([])),
+    ] {
+        let shown = inspected(&folder, &module(name).to_string_lossy()).await;
+        assert_eq!(shown["grants"], grants, "{name}");
+        assert_ne!(shown["cases"], 0, "{name} brings cases along");
+    }
+    let redirecting = "[[case]]\nname = \"a\"\nexpect = { verdict = \"amend\", message = { to = \"+14155550199\" } }";
+    folder.write("guest.wasm", with_cases(bytes_of("runaway"), redirecting));
+    let shown = inspected(&folder, "guest.wasm").await;
+    assert_eq!(shown["grants"], json!(["state", "log", "amend", "amend-recipient"]));
+}
+
+#[tokio::test]
+async fn people_are_told_what_a_module_is_and_what_it_may_be_told() {
+    let folder = Folder::new();
+    folder.write("throttle.wasm", bytes_of("throttle"));
+    let said = sendgate(folder.path(), &["policy", "inspect", "throttle.wasm"]).await;
+    let shown = inspected(&folder, "throttle.wasm").await;
+
+    let out = said.ended(0);
+    for part in [
+        "throttle 0.1.0: ",
+        "\n  contract  sendgate:policy/guest@0.1.0\n",
+        "\n  imports   sendgate:policy/state@0.1.0\n",
+        "\n  settings  limits (array of object): may be left out\n",
+        "salt (string): \"\"\n",
+        "\n[[policies]]\nname = \"throttle\"\nmodule = \"throttle.wasm\"\ngrants = [\"state\", \"amend\"]\n",
+        &format!("\n  digest    {}\n", shown["digest"].as_str().expect("a digest")),
+        &format!("\n  file      throttle.wasm, {} bytes\n", bytes_of("throttle").len()),
+    ] {
+        assert!(out.contains(part), "{part:?} is not in\n{out}");
+    }
+    assert_eq!(shown["is_told"], json!([]));
+    let told = inspected(&folder, &module("consent").to_string_lossy()).await;
+    assert_eq!(told["is_told"], json!(["receipts", "inbound"]));
+}
+
+#[tokio::test]
+async fn what_is_no_policy_is_named_for_what_it_is() {
+    let folder = Folder::new();
+    folder.write("page.wasm", "<html>");
+    let page = sendgate(folder.path(), &["policy", "inspect", "page.wasm"]).await;
+    page.ended(2);
+    assert!(page.err.starts_with("page.wasm: the module is a web page; "), "{}", page.err);
+    let gone = sendgate(folder.path(), &["policy", "inspect", "gone.wasm"]).await;
+    gone.ended(2);
+    assert!(gone.err.starts_with("gone.wasm cannot be read: "), "{}", gone.err);
+}

@@ -1,0 +1,78 @@
+//! What `sendgate check` says of a module that does not fit, so that a person can act on it.
+
+use serde_json::{Value, json};
+
+use super::{bytes_of, sendgate};
+use crate::harness::{Folder, Policy, Setup, plivo};
+use crate::reload::refused::of_version;
+
+/// The lines that `check` ends with, where the policy is `policy`.
+async fn checked(policy: Policy, module: Vec<u8>) -> (Setup, String) {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    folder.write("m.wasm", module);
+    let setup = Setup::new(&plivo).policy(policy.set("module", "m.wasm"));
+    folder.write("sidecar.toml", setup.to_toml());
+    let said = sendgate(folder.path(), &["check"]).await;
+    said.ended(2);
+    (setup, said.err)
+}
+
+/// The line on which `text` stands in the configuration.
+fn line(setup: &Setup, text: &str) -> usize {
+    let toml = setup.to_toml();
+    let at = toml.find(text).unwrap_or_else(|| panic!("no {text} in\n{toml}"));
+    toml[..at].matches('\n').count() + 1
+}
+
+#[tokio::test]
+async fn a_module_of_another_contract_is_told_with_both_versions() {
+    let (setup, said) =
+        checked(Policy::new("trial"), of_version(&bytes_of("trial"), "0.2.0")).await;
+    let at = line(&setup, "[[policies]]");
+    let start =
+        format!("sidecar.toml:{at}:1: policies.trial: the module is built for `sendgate:policy/");
+    assert!(said.starts_with(&start), "{said}");
+    for part in [
+        "@0.2.0`",
+        "this Sendgate speaks sendgate:policy@0.1.0",
+        "build it with the SDK of that version",
+    ] {
+        assert!(said.contains(part), "{part} is not in\n{said}");
+    }
+}
+
+#[tokio::test]
+async fn an_import_without_its_grant_is_told_with_the_word_to_add() {
+    let (_, said) = checked(Policy::new("dedup").set("grants", json!([])), bytes_of("dedup")).await;
+    let wanted = "the module imports `sendgate:policy/state@0.1.0`; add \"state\" to `grants`\n";
+    assert!(said.ends_with(wanted), "{said}");
+}
+
+#[tokio::test]
+async fn each_setting_that_does_not_fit_is_told_by_its_place_in_the_file() {
+    let settings: Value = json!({
+        "window_s": "thirty", "mode": "drop", "by_intent": { "otp": { "wndow_s": 10 } }, "salt": 7,
+    });
+    let (setup, said) = checked(Policy::new("dedup").settings(settings), bytes_of("dedup")).await;
+    let at = line(&setup, "settings");
+    let mut lines: Vec<&str> = said.lines().collect();
+    lines.sort_by_key(|line| line.split(": ").nth(1).map(str::to_owned));
+    let told: Vec<(&str, &str)> = lines
+        .iter()
+        .map(|line| {
+            assert!(line.starts_with(&format!("sidecar.toml:{at}:")), "{line}");
+            let rest = line.split_once(": policies.dedup.settings.").expect("a setting").1;
+            rest.split_once(": ").expect("a sentence")
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("by_intent.otp.wndow_s", "there is no such setting"),
+            ("mode", r#"the value is none of "reject", "coalesce", "flag""#),
+            ("salt", r#"the value is not of type "string""#),
+            ("window_s", r#"the value is not of type "integer""#),
+        ],
+        "{said}"
+    );
+}
