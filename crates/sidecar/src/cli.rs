@@ -86,7 +86,7 @@ pub enum PolicyCommand {
         /// The language to write it in.
         #[arg(long, value_enum, default_value_t = Lang::Rust)]
         lang: Lang,
-        /// Where the SDK is: the folder `crates/policy-sdk`, or a repository's URL. Found where this runs in Sendgate's
+        /// Where the SDK for Rust is: the folder `crates/policy-sdk`, or a repository's URL. Found where this runs in Sendgate's
         /// repository, or was built there.
         #[arg(long, value_name = "WHERE")]
         sdk: Option<String>,
@@ -122,6 +122,10 @@ pub enum PolicyCommand {
 pub enum Lang {
     /// Rust, with `policy-sdk`.
     Rust,
+    /// JavaScript, with `componentize-qjs` of npm.
+    Javascript,
+    /// Python, with `componentize-py` of PyPI.
+    Python,
 }
 
 /// What one decision may cost: the keys of the same names under `[[policies]]`.
@@ -131,7 +135,7 @@ pub struct LimitsOf {
     #[arg(long, value_name = "MS", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub time_ms: u64,
     /// Most memory, in MiB.
-    #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=64))]
+    #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=512))]
     pub memory_mb: u64,
     /// Most calls of the host.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]

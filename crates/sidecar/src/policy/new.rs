@@ -1,4 +1,4 @@
-//! `sendgate policy new`: a crate that builds, tests and loads as it stands.
+//! `sendgate policy new`: a folder that builds, tests and loads as it stands.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -20,6 +20,32 @@ const RUST: Template = &[
     (".gitignore", include_str!("new/rust/gitignore")),
 ];
 
+/// The examples in other languages, with the new policy's name for theirs.
+const JAVASCRIPT: Template = &[
+    ("policy.js", include_str!("../../../../examples/javascript-policy/policy.js")),
+    ("package.json", include_str!("../../../../examples/javascript-policy/package.json")),
+    ("package-lock.json", include_str!("../../../../examples/javascript-policy/package-lock.json")),
+    ("wit/world.wit", include_str!("../../../../examples/javascript-policy/wit/world.wit")),
+    ("wit/deps/policy.wit", include_str!("../../../policy-wit/wit/policy.wit")),
+    ("cases.toml", include_str!("../../../../examples/javascript-policy/cases.toml")),
+    ("sidecar.toml", include_str!("../../../../examples/javascript-policy/sidecar.toml")),
+    ("README.md", include_str!("../../../../examples/javascript-policy/README.md")),
+    (".gitignore", IGNORED),
+];
+const PYTHON: Template = &[
+    ("policy.py", include_str!("../../../../examples/python-policy/policy.py")),
+    ("requirements.txt", include_str!("../../../../examples/python-policy/requirements.txt")),
+    ("wit/world.wit", include_str!("../../../../examples/python-policy/wit/world.wit")),
+    ("wit/deps/policy.wit", include_str!("../../../policy-wit/wit/policy.wit")),
+    ("cases.toml", include_str!("../../../../examples/javascript-policy/cases.toml")),
+    ("sidecar.toml", include_str!("../../../../examples/python-policy/sidecar.toml")),
+    ("README.md", include_str!("../../../../examples/python-policy/README.md")),
+    (".gitignore", IGNORED),
+];
+/// What the policy is called in both, and nothing else.
+const EXAMPLE: &str = "introduction";
+const IGNORED: &str = "node_modules/\n.venv/\n__pycache__/\ncompiled/\n*.wasm\n";
+
 /// Most bytes of a name.
 const NAME_BYTES: usize = 64;
 
@@ -27,19 +53,27 @@ const NAME_BYTES: usize = 64;
 pub(super) fn new(path: &Path, lang: Lang, sdk: Option<&str>) -> Result<(), Failure> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = name.filter(|name| is_name(name)).ok_or_else(|| Failure::Name(path.into()))?;
-    let template = match lang {
-        Lang::Rust => RUST,
+    let (template, words) = match lang {
+        Lang::Rust => {
+            let sdk = sdk.map(dependency).or_else(found).ok_or(Failure::NoSdk)?;
+            let file = name.replace('-', "_");
+            (RUST, vec![("{{name}}", name), ("{{file}}", file), ("{{sdk}}", sdk)])
+        }
+        Lang::Javascript => (JAVASCRIPT, vec![(EXAMPLE, name)]),
+        Lang::Python => (PYTHON, vec![(EXAMPLE, name)]),
     };
-    let sdk = sdk.map_or_else(|| found().ok_or(Failure::NoSdk), |given| Ok(dependency(given)))?;
     if path.exists() {
         return Err(Failure::Exists(path.into()));
     }
     for (file, text) in template {
-        let text = text.replace("{{name}}", &name).replace("{{sdk}}", &sdk);
+        let mut text = (*text).to_owned();
+        for (word, ours) in &words {
+            text = text.replace(word, ours);
+        }
         let file = path.join(file);
         let folder = file.parent().unwrap_or(path);
         fs::create_dir_all(folder)
-            .and_then(|()| fs::write(&file, text.replace("{{file}}", &name.replace('-', "_"))))
+            .and_then(|()| fs::write(&file, text))
             .map_err(|err| Failure::Unwritten(file.clone(), err))?;
     }
     let mut out = io::stdout().lock();

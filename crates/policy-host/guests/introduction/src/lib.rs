@@ -90,4 +90,4 @@ impl Introduction {
     }
 }
 
-export!(Introduction);
+export!(Introduction, cases = "../../../../../examples/javascript-policy/cases.toml");

@@ -1,5 +1,5 @@
-//! Policies in other languages, built by the commands of their READMEs: each decides as its twin in Rust, and none
-//! finds anything of the machine.
+//! Policies in other languages, built and tested by the commands of their READMEs: each decides as its twin in Rust, and
+//! none finds anything of the machine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,19 +14,21 @@ use super::{at_home, plivo};
 use crate::harness::{Folder, PATIENCE, Sidecar, TO, module};
 
 const OTHER: &str = "+14155550199";
-const JAVASCRIPT: [&str; 7] = [
+const JAVASCRIPT: [&str; 8] = [
     "README.md",
     "package.json",
     "package-lock.json",
     "policy.js",
+    "cases.toml",
     "sidecar.toml",
     "wit/world.wit",
     "wit/deps/policy.wit",
 ];
-const PYTHON: [&str; 6] = [
+const PYTHON: [&str; 7] = [
     "README.md",
     "requirements.txt",
     "policy.py",
+    "cases.toml",
     "sidecar.toml",
     "wit/world.wit",
     "wit/deps/policy.wit",
@@ -34,48 +36,54 @@ const PYTHON: [&str; 6] = [
 
 /// A folder with the example `name`, built there by the commands that its README begins with.
 async fn built(name: &str, files: &[&str]) -> PathBuf {
-    installed(name, files, async |folder| {
-        let readme = source(&format!("examples/{name}/README.md"));
-        let block = readme.lines().skip_while(|line| !line.starts_with("    "));
-        let commands: Vec<&str> = block.map_while(|line| line.strip_prefix("    ")).collect();
-        assert!(!commands.is_empty(), "{name}/README.md does not begin with commands");
-        for command in &commands {
-            run(folder, command.split(" #").next().unwrap_or(command).trim()).await;
-        }
-        assert!(folder.join("introduction.wasm").is_file(), "{commands:?} build no module");
-    })
-    .await
+    let build = async |folder: &Path| build(folder, "introduction.wasm").await;
+    installed(name, files, build).await
+}
+
+async fn build(folder: &Path, module: &str) {
+    let readme = fs::read_to_string(folder.join("README.md")).expect("a README");
+    let block = readme.lines().skip_while(|line| !line.starts_with("    "));
+    let commands: Vec<&str> = block.map_while(|line| line.strip_prefix("    ")).collect();
+    assert!(!commands.is_empty(), "{} does not begin with commands", folder.display());
+    for command in &commands {
+        run(folder, command.split(" #").next().unwrap_or(command).trim()).await;
+    }
+    assert!(folder.join(module).is_file(), "{commands:?} build no {module}");
+}
+
+/// The commands of the README in `folder` that test the module and see whether it loads.
+async fn check(folder: &Path) {
+    let readme = fs::read_to_string(folder.join("README.md")).expect("a README");
+    let commands = readme.lines().filter_map(|line| line.strip_prefix("    "));
+    let checks = ["sendgate policy test", "sendgate check"];
+    let commands: Vec<&str> =
+        commands.filter(|line| checks.iter().any(|check| line.starts_with(check))).collect();
+    assert_eq!(commands.len(), checks.len(), "{commands:?}");
+    for command in commands {
+        run(folder, command).await;
+    }
 }
 
 async fn run(folder: &Path, command: &str) -> String {
     let mut words = command.split(' ');
-    let program = words.next().expect("a program");
-    let program = match program.contains('/') {
-        true => Program::at(&folder.join(program), "the example's dependencies"),
-        false => Program::new(program, "Node.js 20 with npm, and Python 3.10 with venv"),
+    let program = match words.next().expect("a program") {
+        "sendgate" => Program::at(Path::new(env!("CARGO_BIN_EXE_sendgate")), "cargo build"),
+        own if own.contains('/') => Program::at(&folder.join(own), "the example's dependencies"),
+        other => Program::new(other, "Node.js 20 with npm, and Python 3.10 with venv"),
     };
     program.within(folder).args(&words.collect::<Vec<_>>()).run().await
 }
 
-/// A sidecar with the configuration of `example`, whose module is at `module`.
-async fn loaded(example: &str, module: &Path) -> (Sidecar, PlivoSim) {
+/// A sidecar with the configuration of `example`, whose module is at `module`, and compiled in `cache`.
+async fn loaded(example: &str, module: &Path, cache: &Path) -> (Sidecar, PlivoSim) {
     let plivo = plivo().await;
-    let file = source(&format!("examples/{example}/sidecar.toml"));
-    let mut toml = at_home(&file, &plivo);
-    let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/compiled-policies");
-    for (theirs, ours) in
-        [("introduction.wasm", &*module.display().to_string()), ("compiled", cache)]
-    {
+    let mut toml = at_home(&source(&format!("examples/{example}/sidecar.toml")), &plivo);
+    for (theirs, ours) in [("introduction.wasm", module), ("compiled", cache)] {
         let theirs = format!("= \"{theirs}\"");
         assert!(toml.contains(&theirs), "{theirs} is not in\n{toml}");
-        toml = toml.replace(&theirs, &format!("= \"{ours}\""));
+        toml = toml.replace(&theirs, &format!("= {ours:?}"));
     }
-    // A large module is compiled here, at leisure, and is in the cache when the sidecar starts.
-    let folder = Folder::new();
-    let file = folder.write("sidecar.toml", &toml).display().to_string();
-    let sendgate = Program::at(Path::new(env!("CARGO_BIN_EXE_sendgate")), "cargo build");
-    sendgate.args(&["check", "--config", &file]).run().await;
-    (Sidecar::start_with(folder, &toml, &[]).await, plivo)
+    (Sidecar::start_with(Folder::new(), &toml, &[]).await, plivo)
 }
 
 async fn post(sidecar: &Sidecar, path: &str, to: &str, intent: &str, text: &str) -> Value {
@@ -85,8 +93,8 @@ async fn post(sidecar: &Sidecar, path: &str, to: &str, intent: &str, text: &str)
 }
 
 /// What the policy of `example` says of one message after the other, and that it goes on from there.
-async fn introduces(example: &str, module: &Path) {
-    let (sidecar, plivo) = loaded(example, module).await;
+async fn introduces(example: &str, module: &Path, cache: &Path) {
+    let (sidecar, plivo) = loaded(example, module, cache).await;
     let first = json!([{"key": "introduction.first", "value": "true"}]);
     let missing = |words: &str| {
         let detail = format!("the first message to a handset must hold {words}");
@@ -113,18 +121,22 @@ async fn introduces(example: &str, module: &Path) {
 #[tokio::test]
 async fn the_javascript_policy_decides_as_its_readme_says() {
     let folder = built("javascript-policy", &JAVASCRIPT).await;
-    introduces("javascript-policy", &folder.join("introduction.wasm")).await;
+    check(&folder).await;
+    introduces("javascript-policy", &folder.join("introduction.wasm"), &folder.join("compiled"))
+        .await;
 }
 
 #[tokio::test]
 async fn the_python_policy_decides_as_its_readme_says() {
     let folder = built("python-policy", &PYTHON).await;
-    introduces("python-policy", &folder.join("introduction.wasm")).await;
+    check(&folder).await;
+    introduces("python-policy", &folder.join("introduction.wasm"), &folder.join("compiled")).await;
 }
 
 #[tokio::test]
 async fn their_twin_in_rust_decides_the_same() {
-    introduces("python-policy", &module("introduction")).await;
+    let folder = Folder::new();
+    introduces("python-policy", &module("introduction"), &folder.path().join("compiled")).await;
 }
 
 #[tokio::test]
@@ -143,7 +155,8 @@ async fn a_policy_with_wasi_finds_nothing_of_the_machine() {
     let build = "--sync --opt-size --wit wit --world wasi --js policy.js --output wasi.wasm";
     run(&probe, &format!("{componentize} {build}")).await;
 
-    let (sidecar, _plivo) = loaded("javascript-policy", &probe.join("wasi.wasm")).await;
+    let (sidecar, _plivo) =
+        loaded("javascript-policy", &probe.join("wasi.wasm"), &probe.join("compiled")).await;
     let asked = post(&sidecar, "/v1/explain", TO, "otp", "hello").await;
     let found = |key: &str| {
         let notes = asked["policies"][0]["notes"].as_array().expect("notes");
@@ -175,4 +188,21 @@ async fn a_policy_with_wasi_finds_nothing_of_the_machine() {
     let asked = post(&sidecar, "/v1/explain", TO, "otp", "hello").await;
     assert_eq!(asked["verdict"], "accept", "after one that ended itself: {asked:#}");
     sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_policy_is_the_example_under_its_own_name() {
+    let folder = Folder::new();
+    for (lang, files) in [("javascript", &JAVASCRIPT[..]), ("python", &PYTHON)] {
+        run(folder.path(), &format!("sendgate policy new {lang}/introduction --lang {lang}")).await;
+        for file in files {
+            let made = folder.path().join(lang).join("introduction").join(file);
+            let made = fs::read_to_string(&made).expect("a file of the new policy");
+            assert_eq!(made, source(&format!("examples/{lang}-policy/{file}")), "{lang}: {file}");
+        }
+    }
+    run(folder.path(), "sendgate policy new acme-hello --lang javascript").await;
+    let made = folder.path().join("acme-hello");
+    build(&made, "acme-hello.wasm").await;
+    check(&made).await;
 }
