@@ -184,7 +184,7 @@ async fn a_candidate_that_cannot_be_loaded_is_told_with_its_own_place() {
     let plivo = plivo().await;
     let sidecar = start_in(modules(), &setup(&plivo, gate("gate.wasm"))).await;
     for (settings, wanted) in [
-        (json!({"typo": 1}), "policies.gate.candidate_settings: Additional properties"),
+        (json!({"typo": 1}), "policies.gate.candidate_settings.typo: there is no such setting"),
         (json!({"problem": "no"}), "policies.gate.candidate_settings.problem: no"),
         (json!({"panic_on_configure": true}), "policies.gate.candidate: it failed in `configure`"),
     ] {
