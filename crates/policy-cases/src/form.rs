@@ -261,7 +261,8 @@ impl ProbeForm {
     }
 }
 
-/// Lays `above` over `below`: objects member by member, anything else as a whole.
+/// Lays `above` over `below`: objects member by member, lists of objects entry by entry where they have as many, and
+/// anything else as a whole.
 fn lay(below: &mut Value, above: &Map<String, Value>) {
     let Value::Object(members) = below else {
         *below = Value::Object(above.clone());
@@ -270,6 +271,12 @@ fn lay(below: &mut Value, above: &Map<String, Value>) {
     for (name, value) in above {
         match (members.get_mut(name), value) {
             (Some(below @ Value::Object(_)), Value::Object(above)) => lay(below, above),
+            (Some(Value::Array(below)), Value::Array(above))
+                if below.len() == above.len() && above.iter().all(Value::is_object) =>
+            {
+                let above = above.iter().filter_map(Value::as_object);
+                below.iter_mut().zip(above).for_each(|(below, above)| lay(below, above));
+            }
             _ => drop(members.insert(name.clone(), value.clone())),
         }
     }

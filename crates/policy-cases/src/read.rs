@@ -207,8 +207,8 @@ impl RawCase {
         let (mut filled, mut earlier): (Vec<Step>, f64) = (Vec::new(), 0.0);
         for (nth, step) in steps.iter().enumerate() {
             let place = |detail: String| format!("step {}: {detail}", nth + 1);
-            if step.at_s.is_nan() || step.at_s < earlier {
-                return Err(place("`at_s` is before the step before".into()));
+            if step.at_s < earlier || !step.at_s.is_finite() {
+                return Err(place("`at_s` is before the step before, or no time at all".into()));
             }
             earlier = step.at_s;
             for _ in 0..step.times.unwrap_or(1) {

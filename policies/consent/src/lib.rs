@@ -130,7 +130,7 @@ impl Receipts for Consent {
     }
 }
 
-export!(Consent, receipts, inbound);
+export!(Consent, receipts, inbound, cases = "../cases.toml");
 
 impl Consent {
     /// The places of `recipient` that count for `sender`, its own first; where that is nobody, the one for everybody.

@@ -105,7 +105,7 @@ impl Policy for Media {
     }
 }
 
-export!(Media);
+export!(Media, cases = "../cases.toml");
 
 impl Media {
     /// What stands against one medium.

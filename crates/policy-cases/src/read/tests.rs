@@ -68,7 +68,10 @@ fn facts_are_what_the_host_finds_out_with_what_the_case_says_over_it() {
         [[case]]
         name = "a"
         message = { to = "+447911123456", media_urls = ["https://cdn.example.com/a.JPG"] }
-        facts = { number = { region = "FR" }, text = { segments = 3 }, unknown_fields = ["/colour"] }
+        facts.number.region = "FR"
+        facts.text.segments = 3
+        facts.media = [{ probe = { outcome = "refused", status = 404 } }]
+        facts.unknown_fields = ["/colour"]
         expect = { verdict = "accept" }
         "#,
     );
@@ -76,6 +79,7 @@ fn facts_are_what_the_host_finds_out_with_what_the_case_says_over_it() {
     assert_eq!((facts.number.region.as_str(), facts.number.calling_code), ("FR", 44));
     assert_eq!((facts.text.count, facts.text.units), (3, 2));
     assert_eq!(facts.media[0].extension, "jpg");
+    assert_eq!(facts.media[0].probe, Some(message::facts::Probed::Refused(404)));
     assert_eq!(facts.unknown_fields, ["/colour"]);
 }
 
@@ -113,6 +117,21 @@ fn a_repeated_step_has_one_number_and_messages_of_its_own() {
         matches!(&steps[4].act, Act::Report { id, state, .. } if id == "m1" && state == "delivered")
     );
     assert_eq!(cases[0].now, NOON);
+}
+
+#[test]
+fn receipts_are_of_messages_that_were_asked_about_and_handsets_are_heard() {
+    let cases = cases(
+        "[[case]]\nname = \"a\"\nsteps = [{ message = { intent = \"otp\" }, expect = { verdict = \"accept\" } },\n\
+         { receipt = { state = \"delivered\", units = 2 } },\n\
+         { inbound = { from = \"+14155550123\", text = \"STOP\", notes = {} } }]\n",
+    );
+    let [_, receipt, inbound] = &cases[0].steps[..] else { panic!("three steps: {cases:?}") };
+    let Act::Receipt(receipt) = &receipt.act else { panic!("no receipt: {receipt:?}") };
+    assert_eq!((receipt.message.intent.as_str(), receipt.units), ("otp", Some(2)));
+    let Act::Inbound(inbound) = &inbound.act else { panic!("not heard: {inbound:?}") };
+    assert_eq!((inbound.id.as_str(), inbound.text.as_str()), ("in3", "STOP"));
+    assert!(inbound.expect.notes.is_some() && inbound.expect.warnings.is_none());
 }
 
 #[test]

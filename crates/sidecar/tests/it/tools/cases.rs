@@ -2,9 +2,21 @@
 
 use serde_json::{Value, json};
 
-use super::inspect::POLICIES;
 use super::{bytes_of, sendgate, with_cases};
 use crate::harness::{Folder, Policy, Setup, Sidecar, TO, eventually, module, plivo};
+
+/// The policies of this repository that bring cases along.
+const POLICIES: [&str; 9] = [
+    "validation",
+    "country",
+    "trial",
+    "media",
+    "consent",
+    "dedup",
+    "throttle",
+    "office-hours",
+    "words",
+];
 
 /// What the guest `runaway` does is what the text tells it.
 const GUEST: &str = r#"
@@ -77,7 +89,7 @@ async fn every_policy_of_this_repository_holds_its_cases_within_its_limits() {
         let shown = sendgate(folder.path(), &words).await.json(0);
 
         let cases = shown["cases"].as_array().expect("cases");
-        assert!(cases.len() > 3, "{name} has {} cases", cases.len());
+        assert!(cases.len() >= 3, "{name} has {} cases", cases.len());
         let most = |member: &str| cases.iter().filter_map(|case| case[member].as_u64()).max();
         for (member, least) in [("guest_us", 1), ("memory_bytes", 1 << 20)] {
             let (found, limit) = (most(member), shown["limits"][member].as_u64());
@@ -86,8 +98,8 @@ async fn every_policy_of_this_repository_holds_its_cases_within_its_limits() {
                 "{name}: {member} is {found:?} of {limit:?}"
             );
         }
-        let calls = u64::from(name == "dedup" || name == "throttle");
-        assert_eq!(most("host_calls"), Some(calls), "{name}");
+        let keeps = ["dedup", "throttle", "consent"].contains(&name);
+        assert_eq!(most("host_calls").is_some_and(|calls| calls > 0), keeps, "{name}");
         assert!(cases.iter().all(|case| case["holds"] == true), "{name}: {shown:#}");
     }
 }

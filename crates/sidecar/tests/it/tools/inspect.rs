@@ -6,8 +6,19 @@ use super::{bytes_of, sendgate, with_cases};
 use crate::harness::{Folder, SENDER, module};
 
 /// Every policy of this repository that is for use.
-pub(super) const POLICIES: [&str; 6] =
-    ["validation", "country", "dedup", "throttle", "trial", "office-hours"];
+const POLICIES: [&str; 11] = [
+    "validation",
+    "country",
+    "trial",
+    "media",
+    "quiet-hours",
+    "consent",
+    "pumping",
+    "dedup",
+    "throttle",
+    "budget",
+    "office-hours",
+];
 
 async fn inspected(folder: &Folder, file: &str) -> Value {
     sendgate(folder.path(), &["policy", "inspect", file, "--json"]).await.json(0)

@@ -184,7 +184,7 @@ async fn the_commands_of_the_page_lead_from_nothing_into_production_and_a_broken
     );
     assert!(after("curl -s http://127.0.0.1:8788/policies").contains("acme-words"), "{said:#?}");
     assert!(
-        after("curl -s http://127.0.0.1:8788/readyz").contains(r#""reload_refused":null"#),
+        after("curl -s http://127.0.0.1:8788/readyz").contains(r#""reload_refused": null"#),
         "{said:#?}"
     );
     begun.send("the lottery").await.refused(422, "words.listed");
