@@ -188,10 +188,6 @@ impl Sidecar {
         if let Some(shared) = &shared {
             shared.up_within(SHARED).await;
         }
-        let resumed = delivery.resume().await?;
-        if resumed > 0 {
-            tracing::info!(messages = resumed, "messages that were left unfinished go on");
-        }
         let mut bound = Vec::new();
         for address in &fixed.listen.apps {
             bound.push(bind(address).await?);
@@ -201,6 +197,11 @@ impl Sidecar {
             Some(callbacks) => Some(bind(&callbacks.address).await?),
             None => None,
         };
+        // Not before: a process that cannot listen ends at once, and would leave what it began in doubt.
+        let resumed = delivery.resume().await?;
+        if resumed > 0 {
+            tracing::info!(messages = resumed, "messages that were left unfinished go on");
+        }
         let limits = || ListenLimits {
             places: Places::new(fixed.listen.max_connections),
             header_bytes: fixed.listen.max_header_bytes,

@@ -123,8 +123,10 @@ impl Times {
         let not_before = message.not_before.max(pacing.slot.map(|slot| now.after(slot)));
         let start = not_before.filter(|at| *at > now);
         // One that waits for a time of its own does not wait behind those of now.
-        if too_late(start.unwrap_or(now.after(pacing.wait))) && !pacing.wait.is_zero() {
-            return Err(Refusal::turn_after_deadline(pacing.wait));
+        let at = start.unwrap_or(now.after(pacing.wait));
+        let is_paced = !pacing.wait.is_zero() || pacing.slot.is_some_and(|slot| !slot.is_zero());
+        if too_late(at) && is_paced {
+            return Err(Refusal::turn_after_deadline(at.since(now)));
         }
         Ok(Self { not_before, start, deadline })
     }

@@ -78,6 +78,11 @@ impl Journey {
                      bound here");
                 }
             }
+            Stop::Process if self.delivery.ephemeral && self.is_unknown() => {
+                tracing::warn!(message.id = %id, "a message is left in doubt; Plivo may have it");
+                self.delivery.leave_in_doubt();
+                self.tell.send_replace(News::Ended(Status::InDoubt));
+            }
             Stop::Process if self.delivery.ephemeral => {
                 // With the process goes the memory that the message is in.
                 tracing::warn!(message.id = %id, "a message is left unsent");
@@ -88,6 +93,11 @@ impl Journey {
             }
         }
         self.delivery.forget(&id);
+    }
+
+    /// Whether Plivo may have it without our knowing.
+    fn is_unknown(&self) -> bool {
+        self.may_be_sent || self.doubt.is_some()
     }
 
     /// Tells everybody how it ended: the app, the store until it has heard, then the ledger and the policies.
@@ -154,7 +164,8 @@ impl Journey {
         }
         // One that was called for has had its start; waiting for it again would hide that it is in doubt.
         if let Some(start) = self.accepted.start.filter(|_| self.doubt.is_none()) {
-            self.wait_until(start, Status::Waiting).await?;
+            // A slot that replicas share may turn out to lie after its time.
+            self.wait_until(start.min(self.accepted.deadline), Status::Waiting).await?;
         }
         self.accepted.seat.move_to(Side::UnderWay, None);
         if let Some(doubt) = self.doubt.clone() {

@@ -61,6 +61,33 @@ async fn a_send_in_the_background_ends_too() {
 }
 
 #[tokio::test]
+async fn what_may_have_been_sent_is_not_said_to_be_unsent_when_its_memory_goes() {
+    let plivo = plivo().await;
+    plivo.script([Step::hold(), Step::reset().queued()]).await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let both = json!({"to": [TO, "+14155550124"], "text": "hi"});
+    let in_flight = tokio::spawn(sidecar.post("/v1/messages").json(&both).answer());
+    let doubtful = async || {
+        let listed = sidecar.get("/v1/messages?status=in_doubt").await.expect(200);
+        (listed["messages"].as_array().map(Vec::len) == Some(1)).then_some(())
+    };
+    eventually("one of them is in doubt", doubtful).await;
+
+    sidecar.terminate();
+    draining(&sidecar).await;
+    plivo.release();
+
+    let body = in_flight.await.unwrap().expect(202);
+    let messages = body["messages"].as_array().expect("a list");
+    let mut states: Vec<&str> =
+        messages.iter().filter_map(|message| message["status"].as_str()).collect();
+    states.sort_unstable();
+    assert_eq!(states, ["in_doubt", "submitted"], "{body}");
+    let log = sidecar.ended_well().await;
+    assert!(said(&log, "drained; nothing was left").is_none(), "{}", log.text());
+}
+
+#[tokio::test]
 async fn nothing_new_is_taken_while_it_drains() {
     let plivo = plivo().await;
     plivo.script([Step::hold()]).await;
