@@ -54,6 +54,12 @@ impl Policy {
     pub fn module(&self) -> Module {
         Module { revision: Arc::clone(&self.revision) }
     }
+
+    /// The module of its candidate, where it has one.
+    pub fn candidate(&self) -> Option<Module> {
+        let trial = self.trial.as_ref()?;
+        Some(Module { revision: Arc::clone(&trial.candidate) })
+    }
 }
 
 impl Module {

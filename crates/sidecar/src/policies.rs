@@ -1,5 +1,6 @@
 //! From the configuration's policies to a chain, and what is said of a policy.
 
+use std::iter;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -36,26 +37,27 @@ pub(crate) async fn build(
     if lines.is_empty() { Ok(chain) } else { Err(lines) }
 }
 
-/// Runs the cases that modules bring along, where `previous` did not have the module under the same limits; a line for
-/// every case that differs.
+/// Runs the cases that modules bring along, candidates' too, where `previous` did not have the module under the same
+/// limits; a line for every case that differs.
 async fn own_cases(
     chain: &PolicyChain,
     previous: Option<&PolicyChain>,
     entries: &[PolicyEntry],
 ) -> Vec<String> {
-    let known = |module: &Module| {
-        let before = previous.into_iter().flat_map(PolicyChain::policies);
-        before
-            .map(|policy| policy.module())
-            .any(|other| (other.digest(), other.limits()) == (module.digest(), module.limits()))
-    };
+    let what = |module: &Module| (module.digest(), module.limits());
+    let before = previous.into_iter().flat_map(PolicyChain::policies);
+    let before = before.flat_map(|policy| iter::once(policy.module()).chain(policy.candidate()));
+    let mut known: Vec<_> = before.map(|module| what(&module)).collect();
     let mut lines = Vec::new();
     for (policy, entry) in chain.policies().iter().zip(entries) {
-        let module = policy.module();
-        if !known(&module) {
-            let differing = rehearsal::own(&module).await;
-            let place = format!("{}: policies.{}", entry.locate(""), entry.name);
-            lines.extend(differing.into_iter().map(|what| format!("{place}: {what}")));
+        let candidate = policy.candidate().map(|module| (".candidate", module));
+        for (key, module) in iter::once(("", policy.module())).chain(candidate) {
+            if !known.contains(&what(&module)) {
+                known.push(what(&module));
+                let place = format!("{}: policies.{}{key}", entry.locate(""), entry.name);
+                let differing = rehearsal::own(&module).await;
+                lines.extend(differing.into_iter().map(|what| format!("{place}: {what}")));
+            }
         }
     }
     lines

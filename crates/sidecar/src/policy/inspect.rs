@@ -19,8 +19,8 @@ pub(super) fn inspect(path: &Path, as_json: bool) -> Result<(), Failure> {
                 .map_err(|err| Failure::Cases(path.into(), err))?,
             None => Vec::new(),
         };
-        let grants = grants(&module, &cases);
         let schema = serde_json::from_str(&module.manifest().settings_schema).unwrap_or_default();
+        let grants = grants(&module, &schema, &cases);
         let block = block(path, &module, &grants, &schema, &cases);
         let mut out = io::stdout().lock();
         if as_json {
@@ -49,15 +49,19 @@ pub(super) fn inspect(path: &Path, as_json: bool) -> Result<(), Failure> {
     })
 }
 
-/// What its imports need, and what its cases expect of it besides.
-fn grants(module: &Module, cases: &[Case]) -> Vec<Grant> {
+/// What its imports and its settings as a whole need, and what its cases expect of it besides.
+fn grants(module: &Module, schema: &Value, cases: &[Case]) -> Vec<Grant> {
     let amends = cases.iter().map(Case::amends);
     let (amends, redirects) =
         amends.fold((false, false), |all, own| (all.0 || own.0, all.1 || own.1));
-    let own = |grant: &Grant| match grant {
-        Grant::Amend => amends,
-        Grant::AmendRecipient => redirects,
-        _ => module.needs().contains(*grant),
+    let own = |grant: &Grant| {
+        let asked = schema["x-needs-grant"][grant.as_str()] == true;
+        asked
+            || match grant {
+                Grant::Amend => amends,
+                Grant::AmendRecipient => redirects,
+                _ => module.needs().contains(*grant),
+            }
     };
     Grant::ALL.into_iter().filter(own).collect()
 }

@@ -70,9 +70,16 @@ steps = [{ expect = { verdict = "accept" } }, { at_s = 1, expect = { verdict = "
 
 /// The standard chain, then the guest in the file `guest.wasm`.
 fn guarded(plivo: &plivo_sim::PlivoSim) -> Setup {
-    let guest =
-        Policy::new("runaway").set("module", "guest.wasm").set("grants", json!(["state", "log"]));
-    Setup::standard(plivo).policy(guest)
+    Setup::standard(plivo).policy(by_file())
+}
+
+/// The same with a candidate beside the guest.
+fn guarded_with(plivo: &plivo_sim::PlivoSim, candidate: &str) -> Setup {
+    Setup::standard(plivo).policy(by_file().set("candidate", candidate))
+}
+
+fn by_file() -> Policy {
+    Policy::new("runaway").set("module", "guest.wasm").set("grants", json!(["state", "log"]))
 }
 
 fn guest(cases: &str) -> Vec<u8> {
@@ -98,7 +105,7 @@ async fn every_policy_of_this_repository_holds_its_cases_within_its_limits() {
                 "{name}: {member} is {found:?} of {limit:?}"
             );
         }
-        let keeps = ["dedup", "throttle", "consent"].contains(&name);
+        let keeps = ["media", "dedup", "throttle", "consent"].contains(&name);
         assert_eq!(most("host_calls").is_some_and(|calls| calls > 0), keeps, "{name}");
         assert!(cases.iter().all(|case| case["holds"] == true), "{name}: {shown:#}");
     }
@@ -202,6 +209,19 @@ async fn a_module_that_fails_its_own_cases_is_refused_before_anything_starts() {
             assert!(line.starts_with("sidecar.toml:") && line.ends_with(wanted), "{line}");
         }
     }
+    // A candidate would come into force by itself: it is held to the same.
+    folder.write("candidate.wasm", guest(WRONG));
+    folder.write(
+        "guest.wasm",
+        guest("[[case]]\nname = \"a text passes\"\nexpect = { verdict = \"accept\" }\n"),
+    );
+    folder.write("sidecar.toml", guarded_with(&plivo, "candidate.wasm").to_toml());
+    let said = sendgate(folder.path(), &["check"]).await;
+    said.ended(2);
+    let line =
+        "policies.runaway.candidate: the module fails its own case `it refuses by another code`";
+    assert!(said.err.contains(line), "{}", said.err);
+    folder.write("sidecar.toml", guarded(&plivo).to_toml());
     let unreadable = guest("[[case]]\nname = 1\n");
     folder.write("guest.wasm", unreadable);
     let said = sendgate(folder.path(), &["check"]).await;

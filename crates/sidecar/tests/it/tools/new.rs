@@ -69,6 +69,13 @@ impl Begun {
                 self.running = Some(self.start(&source_of(&self.at.join(file))).await);
                 String::new()
             }
+            ["sendgate", "rollback", "--config", _] => {
+                let admin = format!("http://{}", self.running().1.admin);
+                let sendgate =
+                    Program::at(Path::new(env!("CARGO_BIN_EXE_sendgate")), "this program");
+                let rollback = sendgate.args(&["rollback", "--admin", &admin]);
+                rollback.env("SENDGATE_ADMIN_TOKEN", "demo-admin-token").run().await
+            }
             ["sendgate", rest @ ..] => sendgate(&self.at, rest).await.ended(0).to_owned(),
             ["curl" | "cp" | "mv", ..] => {
                 let sidecar = self.running.as_ref().map(|(.., sidecar)| sidecar);
@@ -171,6 +178,8 @@ async fn the_commands_of_the_page_lead_from_nothing_into_production_and_a_broken
     let mut begun = Begun::nothing();
     let page = commands(&source("policies/README.md"));
     let mut said = Vec::new();
+    let (last, page): (Vec<String>, Vec<String>) =
+        page.into_iter().partition(|command| command.starts_with("sendgate rollback"));
     for command in &page {
         said.push(begun.run(command).await);
     }
@@ -189,7 +198,6 @@ async fn the_commands_of_the_page_lead_from_nothing_into_production_and_a_broken
     );
     begun.send("the lottery").await.refused(422, "words.listed");
     begun.send("the LOTTERY").await.expect(202);
-    let first = fs::read(begun.at.join(SHIPPED)).expect("a module");
 
     // The rule changes: first what it should say, which the module that is built does not.
     let case = "\n[[case]]\nname = \"capitals count as small letters\"\nmessage.text = \"You won the LOTTERY\"\n\
@@ -232,9 +240,11 @@ async fn the_commands_of_the_page_lead_from_nothing_into_production_and_a_broken
     eventually("the broken module is refused", told).await;
     begun.send("the LOTTERY, still").await.refused(422, "words.listed");
 
-    // Taken back, by the file that was there before.
-    fs::write(begun.at.join(SHIPPED), &first).expect("a file");
-    begun.until("the LOTTERY, once more", 202).await;
+    // Rolled back, to the rule before.
+    assert_eq!(last.len(), 1, "the page says once how to go back: {last:#?}");
+    begun.run(&last[0]).await;
+    begun.send("the LOTTERY, once more").await.expect(202);
+    begun.send("the lottery, once more").await.refused(422, "words.listed");
     let (.., sidecar) = begun.running.take().expect("it runs");
     sidecar.stop().await;
 }
