@@ -11,7 +11,7 @@ use super::module;
 /// A module, or other settings, on trial beside a policy that is enforced.
 #[derive(Clone, Debug)]
 pub struct CandidateEntry {
-    /// As [`PolicyEntry::module`].
+    /// As [`PolicyEntry::module`](super::PolicyEntry::module).
     pub module: PathBuf,
     /// What is wanted of the trial. Default: all but notes matters, and nothing comes into force by itself.
     pub rules: TrialRules,
