@@ -246,7 +246,8 @@ impl Delivery {
         let (sender, inbox) = mpsc::unbounded_channel();
         self.journeys().insert(accepted.message.id.clone(), sender);
         let Beginning { attempts, turned_away, doubt, unconfirmed, may_be_sent } = beginning;
-        let unsettled = doubt.as_ref().map(|_| self.unsettled.enter(&accepted.message.to));
+        let unsettled =
+            doubt.as_ref().map(|_| self.unsettled.enter(self.store.mark_of(&accepted.message.to)));
         let wait = self.turns.wait(Class::of(&accepted.message.intent), &accepted.paces);
         let turn = (!wait.is_zero()).then(|| now().after(wait));
         let start = accepted.start.max(turn);

@@ -24,10 +24,12 @@ impl Content {
         if (self.text, self.numbers) == (Keep::Full, Keep::Full) {
             return Ok(());
         }
-        let mut query =
-            connection.prepare_cached("SELECT recipient, text FROM messages WHERE id = ?")?;
-        let (number, text): (Option<String>, Option<String>) =
-            query.query_row([&*id.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut query = connection.prepare_cached(
+            "SELECT recipient, text, error_code IN ('send.unresolved', 'send.canceled_in_doubt') FROM messages \
+             WHERE id = ?",
+        )?;
+        let (number, text, in_doubt): (Option<String>, Option<String>, Option<bool>) =
+            query.query_row([&*id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let text_hash = |text: &String| self.secret.hex(&[b"text", text.as_bytes()]);
         let (text, text_hash) = match self.text {
             Keep::Full => (text, None),
@@ -36,8 +38,11 @@ impl Content {
         };
         let (number, number_hash) = match self.numbers {
             Keep::Full => (number, None),
-            Keep::Hash => (None, number.as_ref().map(|number| self.number_hash(number))),
-            Keep::None => (None, None),
+            // While Plivo may have it no other message to this number may be taken for it; the sweep forgets it.
+            Keep::None if in_doubt != Some(true) => (None, None),
+            Keep::Hash | Keep::None => {
+                (None, number.as_ref().map(|number| self.number_hash(number)))
+            }
         };
         let mut update = connection.prepare_cached(
             "UPDATE messages SET recipient = ?2, recipient_hash = ?3, text = ?4, text_hash = ?5 WHERE id = ?1",

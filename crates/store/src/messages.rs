@@ -18,11 +18,12 @@ pub use list::{Filter, Page};
 pub use record::{Attempt, AttemptOutcome, Decision, Record, ReportFacts};
 pub use report::{Report, Reported};
 pub use status::{Simple, Status};
-pub use unfinished::Unfinished;
+pub use unfinished::{LONGEST_DOUBT, Unfinished};
 
 pub(crate) use change::Standing;
 pub(crate) use columns::{from_db, to_db};
 pub(crate) use list::delete;
+pub(crate) use unfinished::forget_marks;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use message::{Ledger, Timestamp};
+use message::{E164, Ledger, Timestamp};
 use rusqlite::Connection;
 
 use crate::content::Content;
@@ -99,6 +99,11 @@ impl Store {
     /// Key of every hash here, to derive others from.
     pub fn secret(&self) -> &Secret {
         &self.content.secret
+    }
+
+    /// A number's keyed hash: tells it from others in memory and in records that hold no number.
+    pub fn mark_of(&self, number: &E164) -> String {
+        self.content.number_hash(number.as_str())
     }
 
     /// Whether recipients are kept as they are once their message has left.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use message::Timestamp;
 use rusqlite::Connection;
 
-use crate::messages::{delete, to_db};
+use crate::messages::{delete, forget_marks, to_db};
 use crate::{Commit, Keep, Store};
 
 /// Most rows of a kind that one sweep takes, so that nobody waits for it.
@@ -48,6 +48,7 @@ impl Store {
             self.database.empty_log();
         }
         let (retention, most_messages) = (self.bounds.retention, self.bounds.messages);
+        let numbers = self.content.numbers;
         self.database.write(move |connection| {
             let (over, old) = (to_db(now.before(GRACE)), to_db(now.before(retention)));
             let mut gone = 0;
@@ -64,6 +65,9 @@ impl Store {
                  (SELECT number FROM events WHERE at <= ? AND relay IS NOT 'due' ORDER BY at LIMIT ?)", old),
             ] {
                 gone += connection.prepare_cached(sql)?.execute((before, ROWS))?;
+            }
+            if numbers == Keep::None {
+                gone += forget_marks(connection, now, ROWS)?;
             }
             gone += give_up_excess_calls(connection, most_messages.saturating_mul(DUE_A_MESSAGE))?;
             gone += drop_excess_events(connection, most_messages.saturating_mul(EVENTS_A_MESSAGE))?;

@@ -231,7 +231,9 @@ impl Journey {
             }
         }
         store::fail::point("delivery.intent");
-        self.unsettled = Some(self.delivery.unsettled.enter(&self.accepted.message.to));
+        self.unsettled = Some(
+            self.delivery.unsettled.enter(self.delivery.store.mark_of(&self.accepted.message.to)),
+        );
         self.delivery.load.add(Instant::now());
         if nth == 1 {
             self.delivery.budget.first(Instant::now());

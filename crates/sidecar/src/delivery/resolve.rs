@@ -101,7 +101,8 @@ impl Journey {
             return ControlFlow::Continue(());
         };
         let message = &self.accepted.message;
-        let unsettled = self.delivery.unsettled.count(&message.to, beginning(began));
+        let mark = self.delivery.store.mark_of(&message.to);
+        let unsettled = self.delivery.unsettled.count(&mark, beginning(began));
         let mut sighting =
             if free.cut { Sighting::Unclear } else { sighting(&free.alike, unsettled) };
         if sighting == Sighting::Absent {

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use message::{E164, MessageId, Settlement, Timestamp};
-use store::{Change, Settle, Status, StoreError, Unfinished};
+use message::{MessageId, Settlement, Timestamp};
+use store::{Change, LONGEST_DOUBT, Settle, Status, StoreError, Unfinished};
 
 use super::accepted::{Accepted, is_unknown, tried};
 use super::attempt::Journey;
 use super::doubt::Doubt;
 use super::trace::Trace;
-use super::unsettled::LONGEST_DOUBT;
 use super::{Beginning, Delivery, Word, now};
 use crate::record;
 use crate::shared::Unconfirmed;
@@ -29,15 +28,15 @@ impl Delivery {
             // A person decides on those that are held; they may be at Plivo all the same.
             if left.record.status == Status::Held {
                 if let Some(last) = left.record.attempts.last() {
-                    self.keep_apart(&left.message.to, last.started);
+                    self.keep_apart(self.store.mark_of(&left.message.to), last.started);
                 }
             } else {
                 journeys.push(self.take_up(left).await?);
             }
         }
         let since = now().before(LONGEST_DOUBT);
-        for (number, began) in self.store.given_up_in_doubt(since).await? {
-            self.keep_apart(&number, began);
+        for (mark, began) in self.store.given_up_in_doubt(since).await? {
+            self.keep_apart(mark, began);
         }
         let resumed = journeys.len();
         // Only now, so that none that looks for itself at Plivo misses another that may be there too.
@@ -48,9 +47,9 @@ impl Delivery {
     }
 
     /// Has no other message taken for one that nobody will find out about, whose last call `began` then.
-    fn keep_apart(&self, number: &E164, began: Timestamp) {
+    fn keep_apart(&self, mark: String, began: Timestamp) {
         let settle = self.account.borrow().settle.last().copied().unwrap_or_default();
-        self.unsettled.enter(number).give_up(began.after(settle), now());
+        self.unsettled.enter(mark).give_up(began.after(settle), now());
     }
 
     /// Takes a message up where its record says it stands.

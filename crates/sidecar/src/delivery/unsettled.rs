@@ -2,24 +2,20 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use message::{E164, Timestamp};
+use message::Timestamp;
+use store::LONGEST_DOUBT;
 
-/// The longest that a message can be in doubt: four times the latest settle time that may be configured. What was given
-/// up is of no interest to anybody after that.
-pub(super) const LONGEST_DOUBT: Duration = Duration::from_secs(4 * 3_600);
-
-/// The messages to each number that have a call under way, that are in doubt, or that were given up in doubt. Clones
-/// share it.
+/// The messages to each number that have a call under way, that are in doubt, or that were given up in doubt. Numbers
+/// are known by the store's marks, since what earlier processes gave up may have left no more. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Unsettled(Arc<Mutex<HashMap<E164, Calls>>>);
+pub(super) struct Unsettled(Arc<Mutex<HashMap<String, Calls>>>);
 
 /// One of them, for as long as it lives.
 #[derive(Debug)]
 pub(super) struct OneUnsettled {
     all: Unsettled,
-    to: E164,
+    to: String,
 }
 
 #[derive(Debug, Default)]
@@ -37,13 +33,13 @@ struct GivenUp {
 }
 
 impl Unsettled {
-    pub(super) fn enter(&self, to: &E164) -> OneUnsettled {
+    pub(super) fn enter(&self, to: String) -> OneUnsettled {
         self.all().entry(to.clone()).or_default().open += 1;
-        OneUnsettled { all: self.clone(), to: to.clone() }
+        OneUnsettled { all: self.clone(), to }
     }
 
     /// How many messages to this number a list may show that begins at `since`.
-    pub(super) fn count(&self, to: &E164, since: Timestamp) -> usize {
+    pub(super) fn count(&self, to: &str, since: Timestamp) -> usize {
         self.all().get(to).map_or(0, |calls| {
             let given_up = calls.given_up.iter().filter(|given_up| given_up.newest >= since);
             calls.open + given_up.count()
@@ -51,7 +47,7 @@ impl Unsettled {
     }
 
     /// Nothing under the lock panics halfway through a change, so the lock outlives a panic.
-    fn all(&self) -> MutexGuard<'_, HashMap<E164, Calls>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Calls>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -83,17 +79,15 @@ impl Drop for OneUnsettled {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    fn to(number: &str) -> E164 {
-        E164::parse(number, "").unwrap()
-    }
+    use super::*;
 
     #[test]
     fn what_is_unsettled_is_counted_by_number_and_forgotten() {
-        let (all, number) = (Unsettled::default(), to("+14155550123"));
-        let (one, two) = (all.enter(&number), all.enter(&number));
-        let other = all.enter(&to("+14155550124"));
+        let (all, number) = (Unsettled::default(), "mark".to_owned());
+        let (one, two) = (all.enter(number.clone()), all.enter(number.clone()));
+        let other = all.enter("another".to_owned());
         assert_eq!(all.count(&number, Timestamp(0)), 2);
         drop(one);
         drop(two);
@@ -104,24 +98,24 @@ mod tests {
 
     #[test]
     fn what_was_given_up_counts_for_lists_that_may_show_it() {
-        let (all, number) = (Unsettled::default(), to("+14155550123"));
-        all.enter(&number).give_up(Timestamp(5_000), Timestamp(60_000));
+        let (all, number) = (Unsettled::default(), "mark".to_owned());
+        all.enter(number.clone()).give_up(Timestamp(5_000), Timestamp(60_000));
         for (since, count) in [(0, 1), (5_000, 1), (5_001, 0)] {
             assert_eq!(all.count(&number, Timestamp(since)), count, "since {since}");
         }
-        let _open = all.enter(&number);
+        let _open = all.enter(number.clone());
         assert_eq!(all.count(&number, Timestamp(5_001)), 1);
     }
 
     #[test]
     fn what_was_given_up_is_forgotten_when_nobody_can_be_in_doubt_any_more() {
         let all = Unsettled::default();
-        let (early, late) = (to("+14155550123"), to("+14155550124"));
+        let (early, late) = ("mark".to_owned(), "another".to_owned());
         let (first, second) = (Timestamp(1), Timestamp(1).after(LONGEST_DOUBT));
-        all.enter(&early).give_up(first, first);
-        all.enter(&late).give_up(second, second);
+        all.enter(early.clone()).give_up(first, first);
+        all.enter(late.clone()).give_up(second, second);
         assert_eq!(all.count(&early, Timestamp(0)), 1, "just as long as somebody may be in doubt");
-        all.enter(&late).give_up(second, second.after(Duration::from_millis(1)));
+        all.enter(late.clone()).give_up(second, second.after(Duration::from_millis(1)));
         assert_eq!((all.count(&early, Timestamp(0)), all.all().len()), (0, 1));
     }
 }

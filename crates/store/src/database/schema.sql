@@ -48,6 +48,7 @@ CREATE INDEX messages_by_uuid ON messages (message_uuid) WHERE message_uuid IS N
 CREATE INDEX messages_open ON messages (number) WHERE status IN ('accepted', 'waiting', 'sending', 'retry_wait', 'in_doubt', 'held');
 CREATE INDEX messages_to_look_at ON messages (next_look) WHERE next_look IS NOT NULL;
 CREATE INDEX messages_ended ON messages (updated) WHERE live = 0;
+CREATE INDEX messages_given_up ON messages (updated) WHERE live = 0 AND error_code IN ('send.unresolved', 'send.canceled_in_doubt');
 CREATE INDEX messages_awaited ON messages (updated) WHERE live = 1 AND status IN ('submitted', 'sent');
 
 -- Messages that made room, or are over, while their apps are still to be told of them: the same columns, no text. They

@@ -59,6 +59,7 @@ fn apply(
     content: &Content,
 ) -> Result<Reported, Fault> {
     let before = standing(connection, id)?.ok_or(StoreError::NotFound)?;
+    own_further_uuid(connection, id, report)?;
     if !keep(connection, id, report, now)? {
         return Ok(Reported { before: before.status, after: before.status, again: true });
     }
@@ -90,6 +91,19 @@ fn apply(
     }
     crate::fail::point("report.in_transaction");
     Ok(Reported { before: before.status, after, again: false })
+}
+
+/// Plivo may have a message twice, after `on_unresolved = "resend"`, or split: no other message is taken for the second.
+fn own_further_uuid(
+    connection: &Connection,
+    id: &MessageId,
+    report: &Report,
+) -> rusqlite::Result<()> {
+    let Some(uuid) = &report.message_uuid else { return Ok(()) };
+    let sql = "INSERT OR IGNORE INTO other_uuids (uuid, message) SELECT ?2, id FROM messages WHERE id = ?1 \
+               AND message_uuid <> ?2 AND NOT EXISTS (SELECT 1 FROM messages WHERE message_uuid = ?2)";
+    connection.prepare_cached(sql)?.execute((&*id.0, uuid))?;
+    Ok(())
 }
 
 /// Writes a report down, of too many in the place of the oldest; `false` where it had come before.

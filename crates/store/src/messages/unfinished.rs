@@ -1,6 +1,8 @@
 //! What a process that ended left behind.
 
-use message::{Dedup, E164, Hold, Message, MessageId, Timestamp};
+use std::time::Duration;
+
+use message::{Dedup, Hold, Message, MessageId, Timestamp};
 use rusqlite::Connection;
 
 use super::Record;
@@ -8,6 +10,10 @@ use super::columns::{COLUMNS, from_db, record, to_db};
 use super::list::with_attempts;
 use crate::database::Fault;
 use crate::{Store, StoreError, holds};
+
+/// The longest that a message can be in doubt: four times the latest settle time that may be configured. What was given
+/// up is of no interest to anybody after that.
+pub const LONGEST_DOUBT: Duration = Duration::from_secs(4 * 3_600);
 
 /// A message that was accepted and whose way to Plivo has not ended.
 #[derive(Clone, Debug)]
@@ -30,8 +36,8 @@ impl Store {
         self.database.list(|connection| all(connection, None)).await
     }
 
-    /// The numbers that messages went to which were given up in doubt since `since`, and when the last call for each
-    /// began; without those of which the number is not kept.
+    /// The numbers that messages went to which were given up in doubt since `since`, each as its
+    /// [mark](Store::mark_of), and when the last call for each began.
     ///
     /// # Errors
     ///
@@ -39,22 +45,24 @@ impl Store {
     pub async fn given_up_in_doubt(
         &self,
         since: Timestamp,
-    ) -> Result<Vec<(E164, Timestamp)>, StoreError> {
+    ) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let content = self.content.clone();
         self.database
             .list(move |connection| {
                 let mut query = connection.prepare_cached(
-                    "SELECT recipient, (SELECT max(started) FROM attempts WHERE message = messages.id) FROM messages \
+                    "SELECT recipient, recipient_hash, (SELECT max(started) FROM attempts WHERE message = messages.id) FROM messages \
                      WHERE live = 0 AND updated >= ? AND status IN ('failed', 'canceled') \
                      AND error_code IN ('send.unresolved', 'send.canceled_in_doubt')",
                 )?;
                 let rows = query.query_map([to_db(since)], |row| {
-                    Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<i64>>(1)?))
+                    let (number, hash): (Option<String>, _) = (row.get(0)?, row.get(1)?);
+                    let mark = number.map(|number| content.number_hash(&number)).or(hash);
+                    Ok((mark, row.get::<_, Option<i64>>(2)?))
                 })?;
                 let mut found = Vec::new();
                 for row in rows {
-                    let (number, began) = row?;
-                    let number = number.and_then(|number| E164::parse(&number, "").ok());
-                    found.extend(number.zip(began.map(from_db)));
+                    let (mark, began): (Option<String>, _) = row?;
+                    found.extend(mark.zip(began.map(from_db)));
                 }
                 Ok(found)
             })
@@ -134,4 +142,16 @@ fn all(connection: &Connection, id: Option<&str>) -> Result<Vec<Unfinished>, Fau
         found.push(Unfinished { record, message, holds });
     }
     Ok(found)
+}
+
+/// Forgets the marks of numbers that are kept for [`Store::given_up_in_doubt`] alone and no longer of interest.
+pub(crate) fn forget_marks(
+    connection: &Connection,
+    now: Timestamp,
+    most: u32,
+) -> rusqlite::Result<usize> {
+    let sql = "UPDATE messages SET recipient_hash = NULL WHERE number IN (SELECT number FROM messages \
+               WHERE live = 0 AND error_code IN ('send.unresolved', 'send.canceled_in_doubt') AND updated < ? \
+               AND recipient_hash IS NOT NULL LIMIT ?)";
+    connection.prepare_cached(sql)?.execute((to_db(now.before(LONGEST_DOUBT)), most))
 }

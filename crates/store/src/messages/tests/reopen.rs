@@ -6,7 +6,9 @@ use std::time::Duration;
 use crate::fixtures::{
     NOW, accept, bring, folder, id, ids, in_file, killed, later, new, open, record, relayed,
 };
-use crate::{Attempt, Change, Keep, NewMessage, Status, Store, StoreOptions};
+use crate::{
+    Attempt, Change, Keep, LONGEST_DOUBT, NewMessage, Record, Status, Store, StoreOptions,
+};
 
 /// A message with a reservation and a charge.
 async fn holding(store: &Store, which: &str) -> NewMessage {
@@ -81,8 +83,15 @@ async fn a_message_whose_way_has_ended_is_not_unfinished() {
 
 #[tokio::test]
 async fn what_was_given_up_in_doubt_is_known_by_number_and_by_its_last_call() {
+    for numbers in [Keep::Full, Keep::Hash, Keep::None] {
+        what_was_given_up_is_known(numbers).await;
+    }
+}
+
+async fn what_was_given_up_is_known(numbers: Keep) {
     let folder = folder();
-    let store = open(&in_file(&folder));
+    let options = StoreOptions { numbers, ..in_file(&folder) };
+    let store = open(&options);
     accept(&store, &["m1", "m2", "m3"]).await;
     let attempt = |number| Attempt {
         number,
@@ -104,10 +113,23 @@ async fn what_was_given_up_in_doubt_is_known_by_number_and_by_its_last_call() {
             Change { error_code: Some(code.into()), ..Change::to(Status::Failed, later(9)) };
         store.change(&id(which), failed).await.unwrap();
     }
+    store.sweep(later(9)).await.unwrap();
+    drop(store);
+    let store = open(&options);
     let found = store.given_up_in_doubt(NOW).await.unwrap();
-    let number = new("m1").record.to.unwrap();
-    assert_eq!(found, [(number.clone(), later(2)), (number, later(2))]);
+    let mark = store.mark_of(&new("m1").record.to.unwrap());
+    assert_eq!(
+        found,
+        [(mark.clone(), later(2)), (mark.clone(), later(2))],
+        "numbers = {numbers:?}"
+    );
     assert_eq!(store.given_up_in_doubt(later(10)).await.unwrap(), []);
+    // What was certainly not sent leaves no more than the operator wants; what may have been, once nobody asks.
+    let hash_of = |of: Record| of.to_hash;
+    let certain = (numbers == Keep::Hash).then_some(mark);
+    assert_eq!(hash_of(record(&store, "m2").await), certain, "numbers = {numbers:?}");
+    store.sweep(later(10).after(LONGEST_DOUBT)).await.unwrap();
+    assert_eq!(hash_of(record(&store, "m1").await), certain, "numbers = {numbers:?}");
 }
 
 #[tokio::test]

@@ -150,3 +150,25 @@ async fn the_reports_kept_of_one_message_are_bounded() {
     assert_eq!(store.database.read(count).await, Ok((32, 68)), "the latest");
     assert_eq!(told(&store).await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_second_id_that_a_report_names_is_the_messages_too_and_no_other_message_takes_it() {
+    let store = open(&in_memory());
+    accept(&store, &["m1", "m2", "m3"]).await;
+    let taken = |uuid: &str| Change {
+        message_uuid: Some(uuid.into()),
+        ..Change::to(Status::Submitted, later(1))
+    };
+    store.change(&id("m1"), taken("u1")).await.unwrap();
+    store.change(&id("m3"), taken("u3")).await.unwrap();
+    tell(&store, report(Status::Sent, 1)).await;
+    for (uuid, owner) in [("u2", "m1"), ("u3", "m3")] {
+        // Of two that went out, the second's report says and counts as the first's did.
+        let second = Report { message_uuid: Some(uuid.into()), ..report(Status::Sent, 1) };
+        assert!(tell(&store, second).await.again, "{uuid}");
+        assert_eq!(store.owner_of(uuid).await.unwrap(), Some(id(owner)), "{uuid}");
+    }
+    let adopted = store.adopt(&id("m2"), "u2", later(6)).await;
+    assert_eq!(adopted, Err(StoreError::Exists));
+    assert_eq!(record(&store, "m1").await.message_uuid.as_deref(), Some("u1"));
+}
