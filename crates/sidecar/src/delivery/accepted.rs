@@ -316,5 +316,7 @@ mod tests {
         assert_eq!(times(&message("otp", None), None, &slot(2)), Ok((Some(2), 5)));
         let late = Err("throttle.would_expire".to_owned());
         assert_eq!(times(&message("otp", None), None, &slot(9)), late);
+        let elsewhere = Pacing { slot: Some(MINUTE * 9), wait: Duration::ZERO };
+        assert_eq!(times(&message("otp", None), None, &elsewhere), late, "nothing waits here");
     }
 }

@@ -202,7 +202,8 @@ impl Drop for Turn {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.place.turns.queue().withdraw(&self.place.spot, self.deadline);
+        let Place { turns, spot } = self.place;
+        turns.change(|queue, now| queue.withdraw(spot, self.deadline, now));
     }
 }
 

@@ -11,7 +11,12 @@ use super::pacer::{Toll, Tolls};
 pub(super) type Rank = (Timestamp, u64);
 
 /// One app's waiters, by the paces that they keep: of those on one road only the first can be next.
-type Roads<T> = BTreeMap<Vec<u64>, BTreeMap<Rank, (Tolls, T)>>;
+#[derive(Debug)]
+struct Roads<T> {
+    roads: HashMap<Vec<u64>, BTreeMap<Rank, (Tolls, T)>>,
+    /// The first of each road.
+    firsts: BTreeMap<Rank, Tolls>,
+}
 
 /// One class's waiters. An app stands in `round` exactly while it has waiters.
 #[derive(Debug)]
@@ -24,26 +29,22 @@ impl<T> Lane<T> {
     /// An app that had no waiters joins the round at its end.
     pub(super) fn push(&mut self, app: &Arc<str>, rank: Rank, tolls: Tolls, waiter: T) {
         let roads = self.apps.entry(Arc::clone(app)).or_default();
-        if roads.is_empty() {
+        if roads.firsts.is_empty() {
             self.round.push_back(Arc::clone(app));
         }
-        roads.entry(road(&tolls)).or_default().insert(rank, (tolls, waiter));
+        roads.push(rank, tolls, waiter);
     }
 
     /// The next in turn of those that may go; an app that is passed over keeps its place in the round. Every message
     /// costs the same, so that deficit round robin is one message an app and round.
     pub(super) fn pop(&mut self, mut may_go: impl FnMut(&[Toll]) -> bool) -> Option<(Tolls, T)> {
-        let (nth, road, rank) = self.round.iter().enumerate().find_map(|(nth, app)| {
-            let first = |(road, waiters): (_, &BTreeMap<Rank, (Tolls, T)>)| {
-                waiters.first_key_value().map(|(rank, (tolls, _))| (*rank, road, tolls.clone()))
-            };
-            let mut firsts: Vec<_> = self.apps.get(app)?.iter().filter_map(first).collect();
-            firsts.sort_unstable_by_key(|(rank, ..)| *rank);
-            let next = firsts.into_iter().find(|(.., tolls)| may_go(tolls));
-            next.map(|(rank, road, _): (_, &Vec<u64>, _)| (nth, road.clone(), rank))
+        let (nth, rank, tolls) = self.round.iter().enumerate().find_map(|(nth, app)| {
+            let firsts = &self.apps.get(app)?.firsts;
+            let (rank, tolls) = firsts.iter().find(|(_, tolls)| may_go(tolls))?;
+            Some((nth, *rank, Arc::clone(tolls)))
         })?;
         let app = self.round.remove(nth)?;
-        let next = self.take(&app, &road, rank);
+        let next = self.take(&app, &tolls, rank);
         if self.apps.contains_key(&app) {
             self.round.push_back(app);
         }
@@ -52,21 +53,17 @@ impl<T> Lane<T> {
 
     /// Takes one out that does not wait any more.
     pub(super) fn remove(&mut self, app: &str, tolls: &[Toll], rank: Rank) -> Option<T> {
-        let (_, gone) = self.take(app, &road(tolls), rank)?;
+        let (_, gone) = self.take(app, tolls, rank)?;
         if !self.apps.contains_key(app) {
             self.round.retain(|known| **known != *app);
         }
         Some(gone)
     }
 
-    fn take(&mut self, app: &str, road: &[u64], rank: Rank) -> Option<(Tolls, T)> {
+    fn take(&mut self, app: &str, tolls: &[Toll], rank: Rank) -> Option<(Tolls, T)> {
         let roads = self.apps.get_mut(app)?;
-        let waiters = roads.get_mut(road)?;
-        let taken = waiters.remove(&rank)?;
-        if waiters.is_empty() {
-            roads.remove(road);
-        }
-        if roads.is_empty() {
+        let taken = roads.take(tolls, rank)?;
+        if roads.firsts.is_empty() {
             self.apps.remove(app);
         }
         Some(taken)
@@ -78,9 +75,44 @@ impl<T> Lane<T> {
     }
 }
 
+impl<T> Roads<T> {
+    fn push(&mut self, rank: Rank, tolls: Tolls, waiter: T) {
+        let waiters = self.roads.entry(road(&tolls)).or_default();
+        let first = waiters.first_key_value().map(|(first, _)| *first);
+        if first.is_none_or(|first| rank < first) {
+            first.map(|first| self.firsts.remove(&first));
+            self.firsts.insert(rank, Arc::clone(&tolls));
+        }
+        waiters.insert(rank, (tolls, waiter));
+    }
+
+    fn take(&mut self, tolls: &[Toll], rank: Rank) -> Option<(Tolls, T)> {
+        let road = road(tolls);
+        let waiters = self.roads.get_mut(&road)?;
+        let taken = waiters.remove(&rank)?;
+        if self.firsts.remove(&rank).is_some() {
+            match waiters.first_key_value() {
+                Some((next, (tolls, _))) => {
+                    self.firsts.insert(*next, Arc::clone(tolls));
+                }
+                None => {
+                    self.roads.remove(&road);
+                }
+            }
+        }
+        Some(taken)
+    }
+}
+
 /// The paces that these tolls are paid at.
 fn road(tolls: &[Toll]) -> Vec<u64> {
     tolls.iter().map(|toll| toll.pace).collect()
+}
+
+impl<T> Default for Roads<T> {
+    fn default() -> Self {
+        Self { roads: HashMap::new(), firsts: BTreeMap::new() }
+    }
 }
 
 impl<T> Default for Lane<T> {

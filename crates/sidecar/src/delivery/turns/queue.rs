@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod paced;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
@@ -110,13 +112,17 @@ impl<T> Queue<T> {
         self.granted(now)
     }
 
-    /// Stops waiting; nothing where the turn was granted meanwhile.
-    pub(super) fn withdraw(&mut self, spot: &Spot, deadline: Timestamp) {
-        let held = self.place(spot).and_then(Option::take).map(|held| held.waiter);
+    /// Stops waiting; nothing where the turn was granted meanwhile. Returns whom that grants a turn: those behind it at
+    /// its paces may cost less.
+    pub(super) fn withdraw(&mut self, spot: &Spot, deadline: Timestamp, now: Instant) -> Vec<T> {
+        if self.place(spot).and_then(Option::take).is_some() {
+            self.waiting -= 1;
+            return Vec::new();
+        }
         let Line { app, class, .. } = &spot.line;
-        let gone =
-            held.or_else(|| self.lane(*class).remove(app, &spot.tolls, (deadline, spot.number)));
+        let gone = self.lane(*class).remove(app, &spot.tolls, (deadline, spot.number));
         self.waiting -= usize::from(gone.is_some());
+        if gone.is_some() && !spot.tolls.is_empty() { self.granted(now) } else { Vec::new() }
     }
 
     /// Gives a place up, so that the next of its line may come. Returns whom that grants a turn.
@@ -124,28 +130,28 @@ impl<T> Queue<T> {
         self.pacer.leave(&spot.tolls, spot.line.class);
         let Some(places) = self.lines.get_mut(&spot.line) else { return Vec::new() };
         places.remove(&spot.number);
-        match places.first_entry() {
-            None => {
-                self.lines.remove(&spot.line);
-            }
-            Some(mut first) => {
-                if let Some(held) = first.get_mut().take() {
-                    let rank = (held.deadline, *first.key());
-                    let Held { tolls, waiter, .. } = held;
-                    self.lane(spot.line.class).push(&spot.line.app, rank, tolls, waiter);
-                }
-            }
-        }
+        let Some(mut first) = places.first_entry() else {
+            self.lines.remove(&spot.line);
+            return Vec::new();
+        };
+        let Some(Held { deadline, tolls, waiter }) = first.get_mut().take() else {
+            return Vec::new();
+        };
+        let rank = (deadline, *first.key());
+        self.lane(spot.line.class).push(&spot.line.app, rank, tolls, waiter);
         self.granted(now)
     }
 
     /// Ends a turn, and gives back what it paid where nobody was called. Returns whom that grants one.
     pub(super) fn end(&mut self, unused: Option<&Tolls>, now: Instant) -> Vec<T> {
+        // While there was room, all who wait do so for their paces: more room lets nobody go.
+        let was_full = self.out >= self.room;
         self.out -= 1;
-        if let Some(tolls) = unused {
+        let opened = unused.filter(|tolls| !tolls.is_empty());
+        if let Some(tolls) = opened {
             self.pacer.pay_back(tolls);
         }
-        self.granted(now)
+        if was_full || opened.is_some() { self.granted(now) } else { Vec::new() }
     }
 
     /// Looks again, when a pace may have opened. Returns whom that grants a turn.

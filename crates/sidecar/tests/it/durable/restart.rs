@@ -5,6 +5,7 @@ use std::sync::Arc;
 use plivo_sim::{Outage, PlivoSim, Step};
 use serde_json::{Value, json};
 
+use super::database;
 use crate::harness::{
     Answer, Log, PATIENCE, Policy, Setup, Sidecar, TO, eventually, plivo, posts, run_to_end, texts,
 };
@@ -217,6 +218,68 @@ async fn a_second_process_on_the_same_database_ends_at_once_with_a_line_that_say
         "{line}"
     );
     sidecar.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_start_that_cannot_listen_touches_nothing_of_what_was_left() {
+    let plivo = plivo().await;
+    plivo.script([Step::hold()]).await;
+    let setup = Setup::new(&plivo).durable();
+    let sidecar = Sidecar::start(setup.clone()).await;
+    sidecar.queue(&json!({"to": TO, "text": "hi"})).await;
+    plivo.wait_for_requests(1, PATIENCE).await.unwrap();
+    let folder = sidecar.kill().await;
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = held.local_addr().unwrap().to_string();
+
+    for place in ["listen.apps", "listen.admin"] {
+        folder.write("sidecar.toml", setup.clone().set(place, taken.as_str()).to_toml());
+        let environment = [("SENDGATE_ENV".into(), "development".into())];
+        let ended = run_to_end("run", &folder, &environment).await;
+
+        assert_eq!(ended.status.code(), Some(1), "{place}: {}", ended.log.text());
+        let line = ended.log.lines().pop().unwrap_or_default();
+        assert!(line.contains(&taken), "{place}: {line}");
+        let states: Vec<String> = {
+            let database = database(&folder);
+            let mut query = database.prepare("SELECT status FROM messages").unwrap();
+            query.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+        };
+        assert_eq!(states, ["sending"], "{place}: what was left was taken up");
+    }
+    assert_eq!(posts(&plivo).len(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_that_could_not_be_written_before_the_end_is_told_as_in_doubt() {
+    let plivo = plivo().await;
+    plivo.script([Step { hold: true, ..Step::status(400) }]).await;
+    let setup = Setup::new(&plivo).durable().set("delivery.settle_s", json!([1]));
+    let sidecar = Sidecar::start(setup.clone()).await;
+    let folder = Arc::clone(&sidecar.folder);
+    let asked =
+        tokio::spawn(sidecar.post("/v1/messages").json(&json!({"to": TO, "text": "hi"})).answer());
+    plivo.wait_for_requests(1, PATIENCE).await.unwrap();
+    let other = database(&folder);
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    plivo.release();
+    let failed = |events: &[Value]| {
+        let told = events.iter().any(|event| event.to_string().contains("could not be written"));
+        told.then_some(())
+    };
+    sidecar.log.wait_for("the outcome cannot be written", failed).await.expect("a line");
+
+    sidecar.terminate();
+
+    let body = asked.await.unwrap().expect(202);
+    assert_eq!(body["status"], "in_doubt", "{body}");
+    sidecar.ended_well().await;
+    other.execute_batch("ROLLBACK").unwrap();
+    drop(other);
+    let sidecar = Sidecar::start_in(folder, setup).await;
+    sidecar.in_status(body["id"].as_str().unwrap(), "submitted").await;
+    assert_eq!(texts(&plivo), ["hi"], "Plivo has it once");
     sidecar.stop().await;
 }
 

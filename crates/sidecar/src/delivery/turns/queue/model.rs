@@ -120,7 +120,8 @@ impl Model {
                 let nth = index(nth);
                 let known = &mut self.known[nth];
                 if let Some(deadline) = known.asked.take() {
-                    self.queue.withdraw(&known.spot, deadline);
+                    let granted = self.queue.withdraw(&known.spot, deadline, now());
+                    return self.grant(granted);
                 }
             }
             Step::End { nth } => {
@@ -135,7 +136,8 @@ impl Model {
                 self.step(Step::End { nth })?;
                 let known = self.known.remove(nth);
                 if let Some(deadline) = known.asked {
-                    self.queue.withdraw(&known.spot, deadline);
+                    let granted = self.queue.withdraw(&known.spot, deadline, now());
+                    self.grant(granted)?;
                 }
                 let granted = self.queue.leave(&known.spot, now());
                 return self.grant(granted);

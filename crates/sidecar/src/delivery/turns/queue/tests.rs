@@ -116,10 +116,10 @@ fn ten_thousand_waiting_messages_of_one_app_delay_another_by_one_round() {
 #[test]
 fn a_waiter_that_withdraws_keeps_its_place() {
     let (mut queue, spots) = waiting(&[("a", Other, 1, 1), ("a", Other, 1, 1), ("b", Other, 2, 1)]);
-    queue.withdraw(&spots[0], Timestamp(1));
+    assert!(queue.withdraw(&spots[0], Timestamp(1), now()).is_empty());
     assert_eq!(queue.waiting(), 2);
     assert_eq!(queue.set_room(9, now()), [2], "the second of the line waits for the first");
-    queue.withdraw(&spots[0], Timestamp(1));
+    assert!(queue.withdraw(&spots[0], Timestamp(1), now()).is_empty());
     assert_eq!(queue.waiting(), 1, "withdrawn once is withdrawn");
     assert_eq!(queue.leave(&spots[0], now()), [1]);
 }
