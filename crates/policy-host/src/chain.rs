@@ -6,6 +6,7 @@ mod succession;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use message::facts::Facts;
 use message::{Ledger, Message, Timestamp};
@@ -76,7 +77,7 @@ impl PolicyChain {
     /// A policy in force refused, or failed while its operator wants that to refuse.
     pub async fn clear(&self, candidate: Candidate) -> Result<Cleared, Box<NotCleared>> {
         let app = Arc::clone(&candidate.app);
-        let mut passage = Passage::new(self, candidate, false);
+        let mut passage = Passage::new(self, candidate, None);
         for (asked, policy) in self.policies_for(&app).enumerate() {
             let opinion = policy.ask(&passage.question()).await;
             let step = passage.take_in(policy, opinion);
@@ -92,8 +93,14 @@ impl PolicyChain {
     /// Each is asked about the message as those before it would have amended it, with the ledger only looked at. Those
     /// before one that amends are asked again as in [`PolicyChain::clear`], as long as nothing has ended the way.
     pub async fn explain(&self, candidate: Candidate) -> Explanation {
+        self.explain_ahead(candidate, Duration::ZERO).await
+    }
+
+    /// The same of a candidate whose instant is so far `ahead` of the clock: reservations and limits stand as they will
+    /// if nothing is sent before it, values and counters as they are now.
+    pub async fn explain_ahead(&self, candidate: Candidate, ahead: Duration) -> Explanation {
         let app = Arc::clone(&candidate.app);
-        let mut passage = Passage::new(self, candidate, true);
+        let mut passage = Passage::new(self, candidate, Some(ahead));
         let mut first_stop = None;
         for (asked, policy) in self.policies_for(&app).enumerate() {
             let opinion = policy.ask(&passage.question()).await;

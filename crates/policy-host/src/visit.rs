@@ -27,10 +27,20 @@ pub(crate) struct Asking {
     pub(crate) now: Timestamp,
     /// Whether the ledger may only be looked at.
     pub(crate) dry_run: bool,
+    /// How far `now` is ahead of the clock. Only a dry run is: the ledger is looked at as it is now, and what it tells
+    /// of is so much older.
+    pub(crate) ahead: Duration,
     /// What was found at each media URL.
     pub(crate) probes: Vec<Option<Probed>>,
     /// Whether the answer is heeded; what it remembers for it is kept apart where it is not.
     pub(crate) heeded: bool,
+}
+
+impl Asking {
+    /// The instant to ask the ledger at: its clock never runs ahead.
+    pub(crate) fn clock(&self) -> Timestamp {
+        self.now.before(self.ahead)
+    }
 }
 
 /// What a store knows while a guest runs in it. A warm instance's store sees one visit after the other.

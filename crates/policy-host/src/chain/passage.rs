@@ -1,6 +1,7 @@
 //! One message on its way through a chain.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use message::facts::Facts;
 use message::{Change, Message, Note};
@@ -17,7 +18,8 @@ use crate::{Generation, Mode, OnFailure, Policy, PolicyFailure, PolicyName};
 pub(super) struct Passage {
     candidate: Candidate,
     generation: Generation,
-    dry_run: bool,
+    /// A dry run, and how far ahead of the clock.
+    rehearsal: Option<Duration>,
     holds: Holds,
     decisions: Vec<Decision>,
     changes: Vec<Change>,
@@ -48,11 +50,15 @@ enum Weight {
 }
 
 impl Passage {
-    pub(super) fn new(chain: &PolicyChain, candidate: Candidate, dry_run: bool) -> Self {
+    pub(super) fn new(
+        chain: &PolicyChain,
+        candidate: Candidate,
+        rehearsal: Option<Duration>,
+    ) -> Self {
         Self {
             candidate,
             generation: chain.generation,
-            dry_run,
+            rehearsal,
             holds: Holds::none(&chain.ledger),
             decisions: Vec::with_capacity(chain.policies.len()),
             changes: Vec::new(),
@@ -70,7 +76,8 @@ impl Passage {
             door: candidate.door,
             now: candidate.now,
             generation: self.generation,
-            dry_run: self.dry_run,
+            dry_run: self.rehearsal.is_some(),
+            ahead: self.rehearsal.unwrap_or_default(),
             again: false,
         }
     }

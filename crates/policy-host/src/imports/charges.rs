@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use message::{Calendar, Charge, Gcra, LimitKind, Period, Window};
+use message::{Calendar, Charge, Gcra, LimitKind, Period, Standing, Taken, Window};
 
 use super::state::KEY_BYTES;
 use crate::bindings::state as wit;
@@ -41,6 +41,36 @@ pub(super) fn standing(standing: message::Standing) -> wit::Standing {
 
 pub(super) fn refusal(refusal: message::LimitRefusal) -> wit::Refusal {
     wit::Refusal { limit: refusal.limit, wait_ms: ms(refusal.wait), never: refusal.never }
+}
+
+/// What becomes of the answer to a look if nothing is charged for as long as `ahead`: waits are so much shorter. What is
+/// left of a limit then is not known, and told as nothing.
+pub(super) fn later(taken: Taken, charges: &[Charge], ahead: Duration) -> Taken {
+    match taken {
+        Taken::Ok { mut standings, holds } => {
+            for standing in &mut standings {
+                standing.reset = standing.reset.saturating_sub(ahead);
+                standing.delay = standing.delay.saturating_sub(ahead);
+            }
+            Taken::Ok { standings, holds }
+        }
+        Taken::Refused(mut refusals) => {
+            refusals.retain(|refusal| refusal.never || refusal.wait > ahead);
+            for refusal in &mut refusals {
+                refusal.wait = refusal.wait.saturating_sub(ahead);
+            }
+            if !refusals.is_empty() {
+                return Taken::Refused(refusals);
+            }
+            let open = |charge: &Charge| Standing {
+                limit: charge.limit.clone(),
+                remaining: 0,
+                reset: Duration::ZERO,
+                delay: Duration::ZERO,
+            };
+            Taken::Ok { standings: charges.iter().map(open).collect(), holds: Vec::new() }
+        }
+    }
 }
 
 fn charge(charge: wit::Charge) -> Result<Charge, String> {
@@ -92,7 +122,11 @@ fn ms(duration: Duration) -> u64 {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use super::{CHARGES, KEY_BYTES, NAME_BYTES, read, wit};
+    use std::time::Duration;
+
+    use message::{LimitRefusal, Taken};
+
+    use super::{CHARGES, KEY_BYTES, NAME_BYTES, later, read, wit};
 
     fn window(limit: &str, key: &str, per_ms: u64) -> wit::Charge {
         let kind = wit::LimitKind::Window(wit::Window { quota: 10, per_ms });
@@ -102,6 +136,30 @@ mod tests {
     #[test]
     fn a_charge_within_its_bounds_is_taken() {
         assert_eq!(read(vec![window("app", "billing", 60_000)]).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_refusal_ends_with_its_wait_and_one_for_ever_does_not() {
+        let charges = read(vec![window("app", "a", 1), window("day", "a", 1)]).unwrap();
+        let refusal = |limit: &str, seconds: u64, never: bool| LimitRefusal {
+            limit: limit.to_owned(),
+            wait: Duration::from_secs(seconds),
+            never,
+        };
+        let after = |refusals: &[LimitRefusal], seconds: u64| match later(
+            Taken::Refused(refusals.to_vec()),
+            &charges,
+            Duration::from_secs(seconds),
+        ) {
+            Taken::Ok { standings, .. } => Ok(standings.len()),
+            Taken::Refused(left) => Err(left),
+        };
+        let both = [refusal("app", 5, false), refusal("day", 9, false)];
+        assert_eq!(after(&both, 0), Err(both.to_vec()));
+        assert_eq!(after(&both, 5), Err(vec![refusal("day", 4, false)]));
+        assert_eq!(after(&both, 9), Ok(2));
+        let never = refusal("app", 0, true);
+        assert_eq!(after(std::slice::from_ref(&never), 9), Err(vec![never.clone()]));
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Host for Visit {
             Err(refused) => return Ok(Err(refused)),
         };
         let (ledger, owner) = (Arc::clone(&self.ledger), self.owner(&asking));
-        self.wait(ledger.get(owner.as_str(), &key, asking.now)).await
+        self.wait(ledger.get(owner.as_str(), &key, asking.clock())).await
     }
 
     async fn put(
@@ -49,7 +49,7 @@ impl Host for Visit {
         }
         let (ledger, owner) = (Arc::clone(&self.ledger), self.owner(&asking));
         if asking.dry_run {
-            let found = self.wait(ledger.get(owner.as_str(), &key, asking.now)).await?;
+            let found = self.wait(ledger.get(owner.as_str(), &key, asking.clock())).await?;
             return Ok(found.map(|found| !(if_absent && found.is_some())));
         }
         let put = ledger.put(
@@ -70,7 +70,7 @@ impl Host for Visit {
         };
         let (ledger, owner) = (Arc::clone(&self.ledger), self.owner(&asking));
         if asking.dry_run {
-            let found = self.wait(ledger.get(owner.as_str(), &key, asking.now)).await?;
+            let found = self.wait(ledger.get(owner.as_str(), &key, asking.clock())).await?;
             return Ok(found.and_then(counted).map(|sum| sum.saturating_add(delta)));
         }
         let sum =
@@ -86,7 +86,8 @@ impl Host for Visit {
         let (ledger, owner) = (Arc::clone(&self.ledger), self.owner(&asking));
         let (owner, key) = (owner.as_str(), key.as_str());
         let held = if asking.dry_run {
-            self.wait(ledger.holder(owner, key, asking.now)).await?
+            let held = self.wait(ledger.holder(owner, key, asking.clock())).await?;
+            held.map(|held| held.filter(|holder| holder.until > asking.now))
         } else {
             let asked =
                 ledger.reserve(owner, key, ttl(ttl_ms, LONGEST_TTL), &asking.by, asking.now);
@@ -113,11 +114,11 @@ impl Host for Visit {
         };
         let (ledger, owner) = (Arc::clone(&self.ledger), self.owner(&asking));
         let taking = match asking.dry_run {
-            true => ledger.peek(owner.as_str(), &charges, asking.now),
+            true => ledger.peek(owner.as_str(), &charges, asking.clock()),
             false => ledger.take(owner.as_str(), &charges, asking.now),
         };
         let taken = match self.wait(taking).await? {
-            Ok(taken) => taken,
+            Ok(taken) => charges::later(taken, &charges, asking.ahead),
             Err(error) => return Ok(Err(error)),
         };
         Ok(Ok(match taken {

@@ -30,6 +30,8 @@ pub(crate) struct Question<'a> {
     pub(crate) now: Timestamp,
     pub(crate) generation: Generation,
     pub(crate) dry_run: bool,
+    /// How far `now` is ahead of the clock, in a dry run.
+    pub(crate) ahead: Duration,
     /// Whether a later policy has amended what it was asked about before; its own changes are ignored then.
     pub(crate) again: bool,
 }
@@ -139,7 +141,7 @@ impl Policy {
         let (dry_run, heeded) = (question.dry_run, mode == Mode::Enforce);
         let probes = question.facts.media.iter().map(|media| media.probe.clone()).collect();
         let (by, now) = (question.message.id.clone(), question.now);
-        let asking = Asking { by, now, dry_run, heeded, probes };
+        let asking = Asking { by, now, dry_run, ahead: question.ahead, heeded, probes };
         let context = question.context();
         let visited = if admission == Admission::Spared {
             Visited::spared()

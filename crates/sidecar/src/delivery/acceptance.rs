@@ -1,6 +1,7 @@
 //! From cleared messages to ours.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use message::{Message, Pace, Settlement, Timestamp};
 use policy_host::{Cleared, LimitReport};
@@ -45,7 +46,7 @@ impl Delivery {
         now: Timestamp,
     ) -> Result<Ready, Refusal> {
         let account = self.account();
-        let pacing = self.pacing(cleared.message(), cleared.standings());
+        let pacing = self.pacing(cleared.message(), cleared.standings(), Duration::ZERO);
         match Ready::of(cleared, about, seat, &pacing, &account, now) {
             Ok(ready) => Ok(ready),
             Err((refusal, holds)) => {
@@ -55,7 +56,7 @@ impl Delivery {
         }
     }
 
-    /// Whether a message that comes now could be sent in time; `asked` is the app's own start.
+    /// When a message would be sent that comes at this instant, so far ahead of now; `asked` is the app's own start.
     ///
     /// # Errors
     ///
@@ -65,19 +66,21 @@ impl Delivery {
         message: &Message,
         asked: Option<Timestamp>,
         standings: &[LimitReport],
-    ) -> Result<(), Refusal> {
-        let pacing = self.pacing(message, standings);
+        (at, ahead): (Timestamp, Duration),
+    ) -> Result<Timestamp, Refusal> {
+        let pacing = self.pacing(message, standings, ahead);
         let lifetime = lifetime_of(&message.intent, &self.account());
-        Times::of(message, asked, &pacing, lifetime, now()).map(|_| ())
+        let times = Times::of(message, asked, &pacing, lifetime, at)?;
+        Ok(times.start().unwrap_or(at.after(pacing.wait)))
     }
 
-    /// What the limits that are kept at sending mean for a message that comes now.
-    fn pacing(&self, message: &Message, standings: &[LimitReport]) -> Pacing {
+    /// What the limits that are kept at sending mean for a message that comes so far `ahead` of now.
+    fn pacing(&self, message: &Message, standings: &[LimitReport], ahead: Duration) -> Pacing {
         let paces: Vec<Pace> = standings.iter().filter_map(|limit| limit.pace.clone()).collect();
         let paced = standings.iter().filter(|limit| limit.pace.is_some());
         let slot = paced.map(|limit| limit.delay).max();
         let class = Class::of(&message.intent);
-        let wait = self.turns.wait(class, &paces);
+        let wait = self.turns.wait(class, &paces).saturating_sub(ahead);
         // Behind everything else its slot says more: it counts those too that were cleared and are not here yet.
         let wait = if class == Class::Other { wait.max(slot.unwrap_or_default()) } else { wait };
         Pacing { wait, slot: slot.filter(|_| self.is_shared()) }

@@ -130,6 +130,11 @@ impl Times {
         }
         Ok(Self { not_before, start, deadline })
     }
+
+    /// Not to be tried before, where that is later than now.
+    pub(super) fn start(&self) -> Option<Timestamp> {
+        self.start
+    }
 }
 
 impl Ready {

@@ -1,16 +1,25 @@
-//! `POST /v1/explain`: what every policy would say, and why. Sends nothing, charges nothing, changes nothing.
+//! `POST /v1/explain`: what every policy would say, why, and when a message could go. Sends nothing, charges nothing,
+//! changes nothing.
+
+mod edit;
+mod foresee;
+mod when;
+
+use std::time::Duration;
 
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
-use message::facts::{Facts, Probed};
-use policy_host::{Decision, Explanation, LimitReport, NotClearedKind, Verdict};
+use message::facts::Facts;
+use policy_host::{Decision, LimitReport, Verdict};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Door, change_json, problem, segments_json, warning_json};
 use super::asking::Asking;
-use super::refusal::{Plain, Refusal, Refuser};
+use super::refusal::{Plain, Refusal};
 use super::submission::{Draft, Submission};
 use super::{Call, Gateway, send};
+use foresee::{Foreseen, Found};
+use when::{Runs, Search, Way};
 
 impl Gateway {
     pub(super) async fn explain(
@@ -23,12 +32,13 @@ impl Gateway {
         let submission = Submission::of(order, &call.app, &call.in_force.plivo, call.now)?;
         let many = submission.many;
         let probes = send::probed(&call, &submission.drafts).await;
-        let (mut explained, mut asking) =
-            (Vec::with_capacity(submission.drafts.len()), Asking::begin());
+        let (mut asking, mut runs) = (Asking::begin(), Runs::new());
+        let mut explained = Vec::with_capacity(submission.drafts.len());
         for draft in submission.drafts {
             explained.push(if asking.may_go_on() {
                 let unknown_fields = &submission.unknown_fields;
-                self.explain_one(&call, draft, (unknown_fields, &probes), &mut asking).await
+                let found = Found { unknown_fields, probes: &probes };
+                self.explain_one(&call, draft, found, (&mut asking, &mut runs)).await
             } else {
                 refused(&Plain::NotAsked.into())
             });
@@ -47,42 +57,30 @@ impl Gateway {
         &self,
         call: &Call,
         draft: Draft,
-        (unknown_fields, probes): (&[String], &[Probed]),
-        asking: &mut Asking,
+        found: Found<'_>,
+        (asking, runs): (&mut Asking, &mut Runs),
     ) -> Value {
         let message = match draft.message {
             Ok(message) => message,
             Err(faults) => return refused(&faults.into()),
         };
-        let asked_start = message.not_before;
-        let asked = send::candidate(call, Door::Native, message, (unknown_fields, probes), None);
-        let (candidate, told) = match asked {
-            Ok(both) => both,
+        let foreseen = match self.foresee(call, message.clone(), found, Duration::ZERO).await {
+            Ok(foreseen) => foreseen,
             Err(refusal) => return refused(&refusal),
         };
-        let Explanation { stopped, message, facts, trail } =
-            call.in_force.chain.explain(candidate).await;
-        asking.heard(matches!(stopped, Some((_, NotClearedKind::Failed(_)))));
-        let mut changes = draft.changes;
-        changes.extend(trail.changes);
-        let refusal = match stopped {
-            Some((policy, kind)) => {
-                let policy = Refuser::of(&policy, &trail.decisions);
-                Some(match kind {
-                    NotClearedKind::Rejected(rejection) => Refusal::Rejected {
-                        policy,
-                        rejection: Box::new(rejection),
-                        standings: Vec::new(),
-                    },
-                    NotClearedKind::Failed(failure) => Refusal::PolicyFailed { policy, failure },
-                })
+        asking.heard(foreseen.failed());
+        let ways = match &foreseen.sent {
+            Ok(sent) => vec![Way::open(call.now, *sent)],
+            Err(refusal) => {
+                let mut search = Search { gateway: self, call, found, message: &message, runs };
+                search.ways(call.now, refusal).await
             }
-            // What the policies let pass may still come too late.
-            None => self.delivery.foresee(&message, asked_start, &trail.standings).err(),
         };
-        let warnings = trail.warnings.iter().chain(&told.warning).map(warning_json);
+        let Foreseen { message, facts, trail, warning, sent } = foreseen;
+        let changes = draft.changes.iter().chain(&trail.changes);
+        let warnings = trail.warnings.iter().chain(&warning).map(warning_json);
         let mut body = json!({
-            "verdict": if refusal.is_some() { "reject" } else { "accept" },
+            "verdict": if sent.is_ok() { "accept" } else { "reject" },
             "to": message.to.as_str(),
             "type": message.kind().as_str(),
             "generation": trail.generation.0,
@@ -90,9 +88,10 @@ impl Gateway {
             "policies": trail.decisions.iter().map(decision_json).collect::<Vec<_>>(),
             "limits": trail.standings.iter().map(limit_json).collect::<Vec<_>>(),
             "warnings": warnings.collect::<Vec<_>>(),
-            "transformations": changes.iter().map(change_json).collect::<Vec<_>>(),
+            "transformations": changes.map(change_json).collect::<Vec<_>>(),
+            "when": ways.iter().map(Way::to_json).collect::<Vec<_>>(),
         });
-        if let Some(refusal) = refusal {
+        if let Err(refusal) = sent {
             body["problem"] = problem(&refusal);
         }
         body

@@ -1,5 +1,7 @@
 //! `POST /v1/explain`: what every policy would say, with no send, no claim and no charge.
 
+mod when;
+
 use serde_json::{Value, json};
 
 use crate::harness::{App, Policy, Setup, Sidecar, TO, TOKEN, plivo};

@@ -123,6 +123,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use std::sync::Arc;
+    use std::time::Duration;
 
     use message::{MessageId, Timestamp};
     use store::MemoryLedger;
@@ -139,7 +140,14 @@ mod tests {
             Visit::new(PolicyName::new("p"), limits, grants, times, ledger, Arc::default());
         let by = MessageId(id.into());
         let (now, probes) = (Timestamp(1_800_000_000_001), Vec::new());
-        visit.begin(Some(Asking { by, now, dry_run: false, heeded: true, probes }));
+        visit.begin(Some(Asking {
+            by,
+            now,
+            dry_run: false,
+            ahead: Duration::ZERO,
+            heeded: true,
+            probes,
+        }));
         visit
     }
 

@@ -1,0 +1,201 @@
+//! The changes of a message that an app could make, each small enough to be told in a line.
+
+use message::{Dedup, Kind, Message, Sender, limits, smart_encoding};
+use serde_json::{Value, json};
+
+/// Most other senders that are tried.
+const SENDERS: usize = 4;
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Edit {
+    /// Its media are left out.
+    WithoutMedia,
+    /// Its typography is made plain, so that it fits GSM 03.38.
+    Plain,
+    /// Only so many of its first characters.
+    Chars(u32),
+    /// Another of the app's senders.
+    Sender(Sender),
+    /// Worth sending for so many seconds.
+    Ttl(u32),
+    /// The app says that this repeat is meant.
+    Meant,
+}
+
+/// Something about a message that may be too little or too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Size {
+    /// The characters of its text.
+    Chars,
+    /// How long it is worth sending, in seconds.
+    Ttl,
+}
+
+/// The changes that may help against a refusal with this code, the smallest first. An intent is none of them: it says
+/// what a message is.
+pub(super) fn edits(message: &Message, code: &str, senders: &[Sender]) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    if code.starts_with("dup.") && message.dedup == Dedup::Content {
+        edits.push(Edit::Meant);
+    }
+    if is_of_size(code) && smart_encoding(&message.text).is_some() {
+        edits.push(Edit::Plain);
+    }
+    if message.kind() == Kind::Mms && !message.text.trim().is_empty() {
+        edits.push(Edit::WithoutMedia);
+    }
+    let others = senders.iter().filter(|sender| **sender != message.sender);
+    edits.extend(others.take(SENDERS).cloned().map(Edit::Sender));
+    edits
+}
+
+/// The sizes that a refusal with this code may be about.
+pub(super) fn sizes(message: &Message, code: &str) -> Vec<Size> {
+    if code.ends_with("would_expire") {
+        return vec![Size::Ttl];
+    }
+    if is_of_size(code) && !message.text.is_empty() { vec![Size::Chars] } else { Vec::new() }
+}
+
+/// Limits and budgets count segments, too.
+fn is_of_size(code: &str) -> bool {
+    ["text.", "throttle.", "budget."].iter().any(|area| code.starts_with(area))
+}
+
+impl Edit {
+    /// The message with this change.
+    pub(super) fn of(&self, message: &Message) -> Message {
+        let mut changed = message.clone();
+        match self {
+            Self::WithoutMedia => {
+                changed.media_urls.clear();
+                changed.media_ids.clear();
+            }
+            Self::Plain => {
+                changed.text = smart_encoding(&message.text).unwrap_or(changed.text);
+            }
+            Self::Chars(most) => {
+                changed.text = message.text.chars().take(*most as usize).collect();
+            }
+            Self::Sender(sender) => changed.sender = sender.clone(),
+            Self::Ttl(seconds) => changed.ttl_s = Some(*seconds),
+            Self::Meant => changed.dedup = Dedup::Off,
+        }
+        changed
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        let (pointer, detail, value) = match self {
+            Self::WithoutMedia => ("/media_urls", "leave the media out".to_owned(), json!([])),
+            Self::Plain => {
+                let detail = "write its typography plainly, so that it fits GSM 03.38";
+                ("/text", detail.to_owned(), Value::Null)
+            }
+            Self::Chars(most) => {
+                ("/text", format!("shorten it to {most} characters"), json!({"max_chars": most}))
+            }
+            Self::Sender(sender) => {
+                ("/from", "take another of your senders".to_owned(), json!(sender.as_str()))
+            }
+            Self::Ttl(seconds) => {
+                ("/ttl_s", format!("let it be worth sending for {seconds} s"), json!(seconds))
+            }
+            Self::Meant => {
+                let detail = "say that this repeat is meant, where it is";
+                ("/dedup", detail.to_owned(), json!("off"))
+            }
+        };
+        json!({"pointer": pointer, "detail": detail, "value": value})
+    }
+}
+
+impl Size {
+    pub(super) fn edit(self, size: u32) -> Edit {
+        match self {
+            Self::Chars => Edit::Chars(size),
+            Self::Ttl => Edit::Ttl(size),
+        }
+    }
+
+    /// Another message of the same size: where it passes, the refusal was about something else.
+    pub(super) fn same(self, message: &Message) -> Option<Message> {
+        if self == Self::Ttl {
+            return None;
+        }
+        let mut other = message.clone();
+        let last = other.text.pop()?;
+        // Of the same length in either encoding.
+        other.text.push(if last == 'x' { 'y' } else { 'x' });
+        Some(other)
+    }
+
+    /// The size that is most likely to pass, and the one that is refused.
+    pub(super) fn bounds(self, message: &Message) -> Option<(u32, u32)> {
+        match self {
+            Self::Chars => {
+                let chars = u32::try_from(message.text.chars().count()).ok()?;
+                (chars > 1).then_some((1, chars))
+            }
+            Self::Ttl => {
+                let (own, most) = (message.ttl_s.unwrap_or(0), *limits::EXPIRY_S.end());
+                (own < most).then_some((most, own))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use message::{E164, MediaUrl, MessageId};
+
+    use super::*;
+
+    fn message(text: &str) -> Message {
+        Message {
+            id: MessageId("01a2".into()),
+            to: E164::parse("+14155550123", "").unwrap(),
+            sender: Sender::parse("+14155551212", "").unwrap(),
+            text: text.into(),
+            media_urls: vec![],
+            media_ids: vec![],
+            intent: String::new(),
+            ttl_s: None,
+            not_before: None,
+            callback_url: None,
+            dedup: Dedup::Content,
+            tags: vec![],
+        }
+    }
+
+    #[test]
+    fn only_what_may_help_is_tried() {
+        let senders = [Sender::ShortCode("12345".into()), message("").sender];
+        let other = Edit::Sender(senders[0].clone());
+        let tried = |message: &Message, code: &str| edits(message, code, &senders);
+        assert_eq!(tried(&message("hi"), "dup.content"), [Edit::Meant, other.clone()]);
+        let keyed = Message { dedup: Dedup::Key("k".into()), ..message("hi") };
+        assert_eq!(tried(&keyed, "dup.content"), [other.clone()]);
+        assert_eq!(tried(&message("it’s"), "text.too_long"), [Edit::Plain, other.clone()]);
+        assert_eq!(tried(&message("it’s"), "country.not_allowed"), [other.clone()]);
+        let (url, _) = MediaUrl::parse("https://cdn.example.com/a.jpg", "").unwrap();
+        let mms = Message { media_urls: vec![url], ..message("hi") };
+        assert_eq!(tried(&mms, "mms.not_allowed"), [Edit::WithoutMedia, other.clone()]);
+        let bare = Message { text: String::new(), ..mms };
+        assert_eq!(tried(&bare, "mms.not_allowed"), [other]);
+        assert_eq!(sizes(&message("hi"), "budget.exceeded"), [Size::Chars]);
+        assert_eq!(sizes(&message("hi"), "quiet.would_expire"), [Size::Ttl]);
+        assert_eq!(sizes(&message("hi"), "consent.opted_out"), []);
+    }
+
+    #[test]
+    fn a_change_changes_what_it_says_and_no_character_is_cut_in_two() {
+        let shorter = Edit::Chars(2).of(&message("añ😀b"));
+        assert_eq!(shorter.text, "añ");
+        assert_eq!(Edit::Chars(3).of(&message("añ😀b")).text, "añ😀");
+        assert_eq!(Edit::Plain.of(&message("it’s")).text, "it's");
+        assert_eq!(Size::Chars.same(&message("abx")).unwrap().text, "aby");
+        assert_eq!(Size::Chars.bounds(&message("a")), None);
+        assert_eq!(Size::Ttl.bounds(&message("a")), Some((10_799, 0)));
+    }
+}

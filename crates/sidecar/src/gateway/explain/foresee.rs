@@ -1,0 +1,77 @@
+//! What the policies and the delivery would make of a message, now or at an instant to come.
+
+use std::time::Duration;
+
+use message::facts::{Facts, Probed};
+use message::{Message, Note, Timestamp};
+use policy_host::{Explanation, NotClearedKind, Trail};
+
+use super::super::answer::Door;
+use super::super::refusal::{Refusal, Refuser};
+use super::super::{Call, Gateway, send};
+
+/// What is known of a message besides itself.
+#[derive(Clone, Copy)]
+pub(super) struct Found<'a> {
+    pub(super) unknown_fields: &'a [String],
+    pub(super) probes: &'a [Probed],
+}
+
+/// A message as it would be sent, or why it would not be.
+pub(super) struct Foreseen {
+    pub(super) message: Message,
+    pub(super) facts: Facts,
+    pub(super) trail: Trail,
+    pub(super) warning: Option<Note>,
+    /// When it would be sent at the earliest.
+    pub(super) sent: Result<Timestamp, Refusal>,
+}
+
+impl Foreseen {
+    /// Whether a policy could not decide.
+    pub(super) fn failed(&self) -> bool {
+        matches!(self.sent, Err(Refusal::PolicyFailed { .. }))
+    }
+}
+
+impl Gateway {
+    /// Asks all policies about `message` as if it came so far `ahead` of now. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// What refuses it before any policy is asked.
+    pub(super) async fn foresee(
+        &self,
+        call: &Call,
+        message: Message,
+        found: Found<'_>,
+        ahead: Duration,
+    ) -> Result<Foreseen, Refusal> {
+        let asked_start = message.not_before;
+        let found = (found.unknown_fields, found.probes);
+        let (mut candidate, told) = send::candidate(call, Door::Native, message, found, None)?;
+        candidate.now = candidate.now.after(ahead);
+        let at = candidate.now;
+        let explained = call.in_force.chain.explain_ahead(candidate, ahead).await;
+        let Explanation { stopped, message, facts, trail } = explained;
+        let sent = match stopped {
+            Some((policy, kind)) => {
+                let policy = Refuser::of(&policy, &trail.decisions);
+                Err(match kind {
+                    NotClearedKind::Rejected(rejection) => Refusal::Rejected {
+                        policy,
+                        rejection: Box::new(rejection),
+                        standings: Vec::new(),
+                    },
+                    NotClearedKind::Failed(failure) => Refusal::PolicyFailed { policy, failure },
+                })
+            }
+            // What the policies let pass may still come too late.
+            None => {
+                let standings = &trail.standings;
+                self.delivery.foresee(&message, asked_start, standings, (at, ahead))
+            }
+        };
+        Ok(Foreseen { message, facts, trail, warning: told.warning, sent })
+    }
+}

@@ -1,0 +1,197 @@
+//! When a refused message could go, and with which change: whatever is told then holds.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::harness::{App, Policy, Setup, Sidecar, TO, TOKEN, eventually, plivo};
+
+/// In Reykjavík clocks show UTC all year round.
+const REYKJAVIK: &str = "+3546112345";
+
+fn app_limit(per_s: u32) -> Policy {
+    let limit = json!({"name": "app", "scope": "app", "quota": 1, "per_s": per_s});
+    Policy::new("throttle").settings(json!({"limits": [limit]}))
+}
+
+async fn explain(sidecar: &Sidecar, body: &Value) -> Value {
+    sidecar.post("/v1/explain").json(body).answer().await.expect(200)
+}
+
+fn instant(value: &Value) -> Timestamp {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no instant")).parse().expect("an instant")
+}
+
+/// The changes with which it would pass at once, by pointer.
+fn changes(explained: &Value) -> Vec<(String, Value)> {
+    let ways = explained["when"].as_array().unwrap_or_else(|| panic!("no ways in {explained:#}"));
+    let change = |way: &Value| {
+        let change = way.get("change")?;
+        Some((change["pointer"].as_str()?.to_owned(), change["value"].clone()))
+    };
+    ways.iter().filter_map(change).collect()
+}
+
+#[tokio::test]
+async fn what_a_limit_refuses_passes_at_the_instant_that_is_told_and_not_before() {
+    let plivo = plivo().await;
+    for durable in [false, true] {
+        let setup = Setup::new(&plivo).policy(app_limit(3));
+        let sidecar = Sidecar::start(if durable { setup.durable() } else { setup }).await;
+        sidecar.send(&json!({"to": TO, "text": "first"})).await.expect(202);
+        let request = json!({"to": TO, "text": "second"});
+
+        let refused = explain(&sidecar, &request).await;
+
+        assert_eq!(refused["problem"]["code"], "throttle.app", "{refused:#}");
+        assert_eq!(refused["when"].as_array().map(Vec::len), Some(1), "{refused:#}");
+        let at = instant(&refused["when"][0]["ask_at"]);
+        // To have looked ahead has moved no clock and given nothing back.
+        sidecar.send(&request).await.refused(429, "throttle.app");
+        let come = async || (Timestamp::now() >= at).then_some(());
+        eventually("the instant has come", come).await;
+        let open = explain(&sidecar, &request).await;
+        assert_eq!(open["verdict"], "accept", "{open:#}");
+        assert!(instant(&open["when"][0]["sent_at"]) >= at, "{open:#}");
+        sidecar.send(&request).await.expect(202);
+        sidecar.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_limit_and_quiet_hours_together_are_followed_to_the_instant_at_which_both_let_it_go() {
+    let plivo = plivo().await;
+    let in_three_hours = Timestamp::now().as_second() + 3 * 3_600;
+    let opening = in_three_hours - in_three_hours % 3_600;
+    let hour = opening / 3_600 % 24;
+    let hours = format!("{hour:02}:00-{:02}:00", hour + 1);
+    let quiet = Policy::new("quiet-hours").settings(json!({"hours": hours}));
+    let sidecar = Sidecar::start(Setup::new(&plivo).policy(quiet).policy(app_limit(3_600))).await;
+    sidecar.send(&json!({"to": TO, "text": "first"})).await.expect(202);
+    let request = json!({"to": REYKJAVIK, "text": "sale", "intent": "marketing"});
+
+    let explained = explain(&sidecar, &request).await;
+
+    assert_eq!(explained["problem"]["code"], "throttle.app", "{explained:#}");
+    let way = &explained["when"][0];
+    let (ask, sent) = (instant(&way["ask_at"]), instant(&way["sent_at"]));
+    let wait = ask.duration_since(Timestamp::now());
+    assert!(wait > SignedDuration::from_mins(30), "asked too early: {explained:#}");
+    assert!(wait <= SignedDuration::from_hours(1), "asked too late: {explained:#}");
+    assert_eq!(sent.as_second(), opening, "hours {hours}: {explained:#}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_text_that_is_too_long_is_told_how_many_characters_pass_and_one_more_does_not() {
+    let plivo = plivo().await;
+    let two = Policy::new("validation").settings(json!({"max_segments": 2}));
+    let sidecar = Sidecar::start(Setup::new(&plivo).policy(two)).await;
+    let request = |chars: usize| json!({"to": TO, "text": "é".repeat(chars)});
+
+    let explained = explain(&sidecar, &request(1_000)).await;
+
+    assert_eq!(changes(&explained), [("/text".to_owned(), json!({"max_chars": 306}))]);
+    assert_eq!(explain(&sidecar, &request(306)).await["verdict"], "accept");
+    let one_more = explain(&sidecar, &request(307)).await;
+    assert_eq!(one_more["problem"]["code"], "text.too_many_segments", "{one_more:#}");
+    assert_eq!(plivo.sends().len(), 0);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn typography_that_makes_a_text_too_long_is_named_before_it_is_cut() {
+    let plivo = plivo().await;
+    let one = Policy::new("validation").settings(json!({"max_segments": 1}));
+    let sidecar = Sidecar::start(Setup::new(&plivo).policy(one)).await;
+    let request = json!({"to": TO, "text": format!("it’s {}", "n".repeat(100))});
+
+    let explained = explain(&sidecar, &request).await;
+
+    let wanted = [("/text".to_owned(), Value::Null), ("/text".into(), json!({"max_chars": 70}))];
+    assert_eq!(changes(&explained), wanted, "{explained:#}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_repeat_passes_later_or_when_it_is_said_to_be_meant_and_by_no_other_length() {
+    let plivo = plivo().await;
+    let setup = Setup::new(&plivo).policy(Policy::new("dedup")).policy(app_limit(1));
+    let sidecar = Sidecar::start(setup).await;
+    let request = json!({"to": TO, "text": "hi"});
+    sidecar.send(&request).await.expect(202);
+    let open = async || {
+        let fresh = explain(&sidecar, &json!({"to": TO, "text": "other"})).await;
+        (fresh["verdict"] == "accept").then_some(())
+    };
+    eventually("the limit is open again", open).await;
+
+    let explained = explain(&sidecar, &request).await;
+
+    assert_eq!(explained["problem"]["code"], "dup.content", "{explained:#}");
+    let ways = explained["when"].as_array().unwrap();
+    assert!(ways[0].get("change").is_none(), "not as it is and later: {explained:#}");
+    assert_eq!(changes(&explained), [("/dedup".to_owned(), json!("off"))], "{explained:#}");
+    let meant = json!({"to": TO, "text": "hi", "dedup": "off"});
+    sidecar.send(&meant).await.expect(202);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn media_that_may_not_go_there_are_left_out_and_a_country_that_may_not_has_no_way() {
+    let plivo = plivo().await;
+    let standard = Setup::standard(&plivo);
+    let sidecar = Sidecar::start(standard).await;
+    let media = json!(["https://cdn.example.com/a.jpg"]);
+    let to_france = json!({"to": "+33612345678", "text": "hi", "media_urls": media});
+
+    let mms = explain(&sidecar, &to_france).await;
+    let iran = explain(&sidecar, &json!({"to": "+989121234567", "text": "hi"})).await;
+
+    assert_eq!(mms["verdict"], "reject", "{mms:#}");
+    assert_eq!(changes(&mms), [("/media_urls".to_owned(), json!([]))], "{mms:#}");
+    assert_eq!(iran["problem"]["code"], "country.hard_denied", "{iran:#}");
+    assert_eq!(iran["when"], json!([]), "{iran:#}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn another_sender_of_the_apps_own_is_told_where_it_passes_sooner() {
+    let plivo = plivo().await;
+    let limit = json!({"name": "s", "scope": "sender", "quota": 1, "per_s": 3_600});
+    let setup = Setup::new(&plivo)
+        .policy(Policy::new("throttle").settings(json!({"limits": [limit]})))
+        .app(App::new("demo", TOKEN).set("senders", json!(["+14155551212", "+14155551213"])));
+    let sidecar = Sidecar::start(setup).await;
+    sidecar.send(&json!({"to": TO, "text": "first"})).await.expect(202);
+    let request = json!({"to": TO, "text": "second"});
+
+    let explained = explain(&sidecar, &request).await;
+
+    assert_eq!(changes(&explained), [("/from".to_owned(), json!("+14155551213"))]);
+    let sent = sidecar.send(&json!({"to": TO, "text": "second", "from": "+14155551213"})).await;
+    sent.expect(202);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_time_to_live_that_ends_too_soon_is_told_how_long_it_must_be() {
+    let plivo = plivo().await;
+    let pace = json!({"name": "s", "scope": "sender", "kind": "gcra", "quota": 1, "per_s": 60,
+        "burst": 1, "on_limit": "queue"});
+    let throttle = Policy::new("throttle").settings(json!({"limits": [pace]}));
+    let sidecar = Sidecar::start(Setup::new(&plivo).policy(throttle)).await;
+    sidecar.send(&json!({"to": TO, "text": "first"})).await.expect(202);
+    let request = json!({"to": TO, "text": "second", "ttl_s": 30});
+
+    let explained = explain(&sidecar, &request).await;
+
+    assert_eq!(explained["problem"]["code"], "throttle.would_expire", "{explained:#}");
+    let told = changes(&explained);
+    let [(pointer, seconds)] = told.as_slice() else { panic!("{explained:#}") };
+    assert_eq!(pointer, "/ttl_s");
+    let seconds = seconds.as_u64().unwrap();
+    assert!((40..=66).contains(&seconds), "{explained:#}");
+    let longer = json!({"to": TO, "text": "second", "ttl_s": seconds});
+    assert_eq!(explain(&sidecar, &longer).await["verdict"], "accept");
+    sidecar.stop().await;
+}
