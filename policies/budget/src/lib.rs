@@ -84,7 +84,7 @@ impl Receipts for Budget {
     }
 }
 
-export!(Budget, receipts);
+export!(Budget, receipts, cases = "../cases.toml");
 
 fn charge(limit: &Limit, app: &str, segments: u32, money: u32) -> Charge {
     let kind = LimitKind::Calendar(Calendar {

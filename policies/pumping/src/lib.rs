@@ -93,7 +93,7 @@ impl Receipts for Pumping {
     }
 }
 
-export!(Pumping, receipts);
+export!(Pumping, receipts, cases = "../cases.toml");
 
 impl Pumping {
     /// Whether one address has had too many messages sent.

@@ -90,7 +90,7 @@ impl Policy for QuietHours {
     }
 }
 
-export!(QuietHours);
+export!(QuietHours, cases = "../cases.toml");
 
 impl QuietHours {
     fn unknown(&self) -> Decision {

@@ -172,17 +172,18 @@ mod tests {
     fn only_what_may_help_is_tried() {
         let senders = [Sender::ShortCode("12345".into()), message("").sender];
         let other = Edit::Sender(senders[0].clone());
+        let other_alone = std::slice::from_ref(&other);
         let tried = |message: &Message, code: &str| edits(message, code, &senders);
         assert_eq!(tried(&message("hi"), "dup.content"), [Edit::Meant, other.clone()]);
         let keyed = Message { dedup: Dedup::Key("k".into()), ..message("hi") };
-        assert_eq!(tried(&keyed, "dup.content"), [other.clone()]);
+        assert_eq!(tried(&keyed, "dup.content"), other_alone);
         assert_eq!(tried(&message("it’s"), "text.too_long"), [Edit::Plain, other.clone()]);
-        assert_eq!(tried(&message("it’s"), "country.not_allowed"), [other.clone()]);
+        assert_eq!(tried(&message("it’s"), "country.not_allowed"), other_alone);
         let (url, _) = MediaUrl::parse("https://cdn.example.com/a.jpg", "").unwrap();
         let mms = Message { media_urls: vec![url], ..message("hi") };
         assert_eq!(tried(&mms, "mms.not_allowed"), [Edit::WithoutMedia, other.clone()]);
         let bare = Message { text: String::new(), ..mms };
-        assert_eq!(tried(&bare, "mms.not_allowed"), [other]);
+        assert_eq!(tried(&bare, "mms.not_allowed"), other_alone);
         assert_eq!(sizes(&message("hi"), "budget.exceeded"), [Size::Chars]);
         assert_eq!(sizes(&message("hi"), "quiet.would_expire"), [Size::Ttl]);
         assert_eq!(sizes(&message("hi"), "consent.opted_out"), []);
