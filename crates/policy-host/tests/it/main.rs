@@ -8,6 +8,7 @@ mod afterwards;
 mod amended;
 mod budget;
 mod chains;
+mod contract;
 mod failures;
 mod holds;
 mod imports;

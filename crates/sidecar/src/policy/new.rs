@@ -48,6 +48,11 @@ const IGNORED: &str = "node_modules/\n.venv/\n__pycache__/\ncompiled/\n*.wasm\n"
 
 /// Most bytes of a name.
 const NAME_BYTES: usize = 64;
+/// What cargo takes for no crate: the keywords of edition 2024, and crates that are always there.
+const RESERVED: &str = "abstract alloc as async await become box break const continue core crate do dyn else enum \
+                        extern false final fn for gen if impl in let loop macro match mod move mut override priv \
+                        proc-macro pub ref return self static std struct super test trait true try type typeof \
+                        unsafe unsized use virtual where while yield";
 
 /// Writes a new policy into the folder `path`, which must not be there.
 pub(super) fn new(path: &Path, lang: Lang, sdk: Option<&str>) -> Result<(), Failure> {
@@ -85,6 +90,7 @@ pub(super) fn new(path: &Path, lang: Lang, sdk: Option<&str>) -> Result<(), Fail
 fn is_name(name: &str) -> bool {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     name.len() <= NAME_BYTES
+        && !RESERVED.split(' ').any(|reserved| name == reserved)
         && name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(inner)
 }
@@ -126,7 +132,20 @@ mod tests {
         for good in ["a", "acme-words", "no2"] {
             assert!(is_name(good), "{good} is a name");
         }
-        for bad in ["", "2no", "-a", "Acme", "a_b", "a b", "a/b", &"a".repeat(65)] {
+        for bad in [
+            "",
+            "2no",
+            "-a",
+            "Acme",
+            "a_b",
+            "a b",
+            "a/b",
+            "match",
+            "gen",
+            "test",
+            "core",
+            &"a".repeat(65),
+        ] {
             assert!(!is_name(bad), "{bad} is no name");
         }
     }
