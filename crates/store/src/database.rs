@@ -147,6 +147,11 @@ impl Database {
         queue.put(work).await
     }
 
+    /// Whether reads do not wait for the writes before them.
+    pub(crate) fn reads_apart(&self) -> bool {
+        self.0.readers.is_some()
+    }
+
     /// Has the write-ahead log emptied after the next commit, with all that it still has of what was deleted.
     pub(crate) fn empty_log(&self) {
         self.0.empty_log.store(true, Ordering::Release);

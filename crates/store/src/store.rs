@@ -96,6 +96,14 @@ impl Store {
         self.database.write(|_| Ok(()))
     }
 
+    /// Waits until everything that was written before now can be read, for `most` at the longest. Whoever was told of
+    /// something before it was committed finds it then; where nothing can be written, what is there is read.
+    pub async fn caught_up(&self, most: Duration) {
+        if self.database.reads_apart() {
+            drop(tokio::time::timeout(most, self.remembered()).await);
+        }
+    }
+
     /// Key of every hash here, to derive others from.
     pub fn secret(&self) -> &Secret {
         &self.content.secret

@@ -7,7 +7,7 @@ use std::time::Duration;
 use message::limits;
 use plivo_client::{Outcome, Outgoing};
 use policy_host::Afterwards;
-use store::{AttemptOutcome, Change, Settle, Status, StoreError};
+use store::{AttemptOutcome, Change, Commit, Settle, Status, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 use tracing::Instrument as _;
@@ -106,12 +106,6 @@ impl Journey {
         let End { status, told, news, settlement, code } = end;
         let id = self.accepted.message.id.clone();
         let uuid = if let News::Submitted(uuid) = &news { Some(uuid.clone()) } else { None };
-        // That nothing was sent is told when it is written: told before, it might be sent after a crash, beside the
-        // app's own second try. Anything else may be told at once.
-        let later = matches!(news, News::Refused(_)).then(|| news.clone());
-        if later.is_none() {
-            self.tell.send_replace(news);
-        }
         let at = now();
         let account = self.delivery.account.borrow().clone();
         let change = Change {
@@ -125,7 +119,15 @@ impl Journey {
             ..Change::at(at)
         };
         store::fail::point("delivery.outcome");
-        let is_written = self.write(change).await;
+        // Asked for before anybody is told, so that whoever was told and looks finds it (`Store::caught_up`).
+        let commit = self.delivery.store.change(&id, change.clone());
+        // That nothing was sent is told when it is written: told before, it might be sent after a crash, beside the
+        // app's own second try. Anything else may be told at once.
+        let later = matches!(news, News::Refused(_)).then(|| news.clone());
+        if later.is_none() {
+            self.tell.send_replace(news);
+        }
+        let is_written = self.written(commit, change).await;
         store::fail::point("delivery.written");
         if let Some(news) = later {
             // Not written, the next process finds it in doubt, and may send it.
@@ -305,9 +307,15 @@ impl Journey {
 
     /// Writes what must not be forgotten, for as long as it takes; `false` where the process ends before.
     pub(super) async fn write(&self, change: Change) -> bool {
+        let commit = self.delivery.store.change(&self.accepted.message.id, change.clone());
+        self.written(commit, change).await
+    }
+
+    /// The same of what was asked for already.
+    async fn written(&self, mut commit: Commit<Status>, change: Change) -> bool {
         let id = &self.accepted.message.id;
         loop {
-            match self.delivery.store.change(id, change.clone()).await {
+            match commit.await {
                 Ok(_) => return true,
                 Err(StoreError::NotFound) => {
                     tracing::error!(message.id = %id, "a message has no record any more");
@@ -323,6 +331,7 @@ impl Journey {
                 // Not written, it is in doubt at the next start.
                 () = self.delivery.stop.cancelled() => return false,
             }
+            commit = self.delivery.store.change(id, change.clone());
         }
     }
 }

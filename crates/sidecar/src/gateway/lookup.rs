@@ -20,6 +20,8 @@ use crate::policies;
 
 /// Most records of one page.
 const PAGE: usize = 100;
+/// How long a look-up waits for what was written before it.
+pub(super) const CATCH_UP: Duration = Duration::from_secs(1);
 /// Most records counted and paged through on Plivo's door: its offsets are walked, not looked up.
 const DEPTH: usize = 1_000;
 
@@ -57,6 +59,7 @@ impl Gateway {
         if !faults.is_empty() {
             return Err(faults.into());
         }
+        self.store.caught_up(CATCH_UP).await;
         let page = self.store.list(&filter).await.map_err(|err| match err {
             StoreError::NotFound => {
                 Refusal::from(vec![fault("/after", "is no message of this app")])
@@ -89,6 +92,7 @@ impl Gateway {
         query: &str,
     ) -> Result<Answer, Refusal> {
         let paging = Paging::read(query)?;
+        self.store.caught_up(CATCH_UP).await;
         let (records, total) = newest(&self.store, &call.app.name, paging.places(DEPTH))
             .await
             .map_err(|_| Plain::StoreAway)?;
@@ -104,6 +108,7 @@ impl Gateway {
     /// A message of this app, by our id or by Plivo's.
     pub(super) async fn own(&self, call: &Call, id: &str) -> Result<Record, Refusal> {
         let app = &call.app.name;
+        self.store.caught_up(CATCH_UP).await;
         let found = match self.store.get(Some(app), &MessageId(id.into())).await {
             Ok(None) => self.store.find_by_uuid(app, id).await,
             found => found,

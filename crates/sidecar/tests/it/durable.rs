@@ -4,6 +4,7 @@ mod bounds;
 mod broken;
 mod content;
 mod restart;
+mod told;
 
 use rusqlite::Connection;
 
