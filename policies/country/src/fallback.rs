@@ -1,3 +1,5 @@
+use message::facts::text_fault;
+use message::{Kind, Segments};
 use policy_sdk::{Change, Decision, Message, reject};
 
 use crate::settings::Fallback;
@@ -23,6 +25,13 @@ pub(crate) fn without_media(fallback: Fallback, message: &Message, region: &str)
         (true, false) => links.to_owned(),
         (false, false) => format!("{} {links}", message.text),
     };
+    // Else the host would refuse the change, as if it were not the message's length but this policy that is at fault.
+    if text_fault(&text, Kind::Sms, &Segments::of(&text), "/text").is_some() {
+        let detail = format!(
+            "{region} may not have media, and what would be left is too long for a text; shorten it"
+        );
+        return reject("mms.too_long_after_fallback", detail).into();
+    }
     let how = if links.is_empty() { "were left away" } else { "became links in the text" };
     let mut change =
         Change::new("mms.downgraded", format!("{region} may not have media; they {how}"));

@@ -158,13 +158,17 @@ impl Passage {
 
     fn skipped(&mut self, policy: &Policy, kind: &str) {
         warn_of_skip(policy, kind);
+        let name = policy.name().as_str();
+        let note = Note {
+            policy: name.to_owned(),
+            key: "policy.skipped".to_owned(),
+            value: format!("policy `{name}` could not decide ({kind}) and was left out"),
+            // Whoever sends should know that a rule was not kept.
+            shown: true,
+        };
+        self.warnings.push(note.clone());
         if let Some(decision) = self.decisions.last_mut() {
-            decision.notes.push(Note {
-                policy: policy.name().as_str().to_owned(),
-                key: "policy.skipped".to_owned(),
-                value: kind.to_owned(),
-                shown: false,
-            });
+            decision.notes.push(note);
         }
     }
 

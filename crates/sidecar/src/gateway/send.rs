@@ -24,7 +24,7 @@ use super::submission::Submission;
 use super::{Call, Gateway, idempotency_key, now};
 use crate::delivery::{Acceptance, News, Ready};
 
-pub(super) use self::clear::{candidate, probed};
+pub(super) use self::clear::{candidate, probed, unsendable};
 
 /// By when a last call in doubt is settled after its message's time: `settle_s` has at most an hour, and the list may
 /// have to be asked twice.

@@ -16,10 +16,11 @@ use plivo_client::{Dlt, Log};
 
 use self::shared::Shared;
 use super::faults::Faults;
-use super::order::{Order, To};
+use super::order::{At, Order, To};
 use crate::config::{App, PhoneForm, Plivo};
 
 pub(crate) use self::schedule::HORIZON_S;
+pub(super) use self::sender::unfit;
 
 /// Most recipients of one request: Plivo's own bound for one call.
 pub(crate) const RECIPIENTS: usize = 1_000;
@@ -89,7 +90,7 @@ impl Submission {
             faults.extend(theirs);
         }
         if !faults.is_empty() {
-            faults.extend(judged(&order.to, &recipients, &shared.media_urls));
+            faults.extend(judged(&order.to, &recipients, &order.media_urls));
             return Err(faults);
         }
         let Shared { sender: Some(sender), .. } = &shared else {
@@ -167,17 +168,17 @@ fn number(to: &To, app: &App) -> Result<(E164, bool), Fault> {
 }
 
 /// What the `validation` policy will say of the parts that could be read, in its default settings.
-fn judged(to: &[To], recipients: &[Judged], media_urls: &[MediaUrl]) -> Vec<Fault> {
+fn judged(to: &[To], recipients: &[Judged], media_urls: &[At<String>]) -> Vec<Fault> {
     let known =
         to.iter().zip(recipients).filter_map(|(at, judged)| Some((at, judged.as_ref().ok()?)));
     let mut faults: Vec<Fault> = known
         .filter_map(|(at, (to, _))| facts::number_faults(&facts::number(to), &at.pointer))
         .collect();
     let rules = facts::MediaRules::default();
-    for (index, url) in media_urls.iter().enumerate() {
-        let pointer = format!("/media_urls/{index}");
-        let looked = MediaUrl::parse(url.as_str(), &pointer).ok();
-        faults.extend(looked.and_then(|(_, media)| facts::media_faults(&media, &pointer, &rules)));
+    for at in media_urls {
+        let looked = MediaUrl::parse(&at.value, &at.pointer).ok();
+        faults
+            .extend(looked.and_then(|(_, media)| facts::media_faults(&media, &at.pointer, &rules)));
     }
     faults
 }

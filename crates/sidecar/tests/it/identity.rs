@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
-use crate::harness::{App, Folder, Setup, Sidecar, TO, TOKEN, plivo};
+use crate::harness::{App, Folder, Policy, Setup, Sidecar, TO, TOKEN, plivo};
 
 fn basic(name: &str, token: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{name}:{token}")))
@@ -258,5 +258,37 @@ async fn no_web_page_can_post_to_this_machine() {
     ask("origin", &format!("http://127.0.0.1:{port}")).await.expect(202);
 
     assert_eq!(plivo.sends().len(), 6);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_sender_that_a_policy_chose_is_held_to_the_same_rules() {
+    let plivo = plivo().await;
+    let (own, other, texts_only) = ("+14155551212", "+14155551213", "+14155551214");
+    let senders = json!([{"number": own}, {"number": texts_only, "mms": false}]);
+    let quota = json!({"limits": [{"name": "app", "scope": "app", "quota": 2, "per_s": 3_600}]});
+    let setup = Setup::new(&plivo)
+        .set("plivo.senders", senders)
+        .app(App::new("demo", TOKEN).set("senders", json!([own, texts_only])))
+        .policy(Policy::new("runaway").set("grants", json!(["state", "log", "amend"])))
+        .policy(Policy::new("throttle").settings(quota));
+    let sidecar = Sidecar::start(setup).await;
+    let media = json!(["https://cdn.example.com/a.jpg"]);
+    let chosen = |sender: &str, media: &serde_json::Value| json!({"to": TO, "text": format!("from {sender}"), "media_urls": media});
+    for (sender, media, status, code) in [
+        (other, &json!([]), 403, "sender.not_allowed"),
+        (texts_only, &media, 422, "sender.not_capable"),
+    ] {
+        let request = chosen(sender, media);
+        let explained = sidecar.post("/v1/explain").json(&request).answer().await.expect(200);
+        assert_eq!(explained["problem"]["code"], code, "{explained}");
+        // More often than the limit lets pass: what it was charged is given back.
+        for _ in 0..3 {
+            sidecar.send(&request).await.refused(status, code);
+        }
+    }
+    sidecar.send(&chosen(texts_only, &json!([]))).await.expect(202);
+    let sent: Vec<String> = plivo.sends().into_iter().map(|send| send.src).collect();
+    assert_eq!(sent, ["14155551214"]);
     sidecar.stop().await;
 }

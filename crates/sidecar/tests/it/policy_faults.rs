@@ -87,6 +87,10 @@ async fn a_policy_that_may_fail_is_skipped_and_the_record_and_the_log_say_so() {
     for (misdeed, _, failure) in MISDEEDS {
         let body = sidecar.send(&says(misdeed)).await.expect(202);
 
+        let warned = &body["warnings"][0];
+        assert_eq!(warned["code"], "policy.skipped", "{misdeed}: the app is not told: {body}");
+        let detail = warned["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains("`runaway`") && detail.contains(failure), "{misdeed}: {detail}");
         let record = sidecar
             .get(&format!("/v1/messages/{}", body["id"].as_str().unwrap()))
             .await

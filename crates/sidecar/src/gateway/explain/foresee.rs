@@ -66,11 +66,14 @@ impl Gateway {
                     NotClearedKind::Failed(failure) => Refusal::PolicyFailed { policy, failure },
                 })
             }
-            // What the policies let pass may still come too late.
-            None => {
-                let standings = &trail.standings;
-                self.delivery.foresee(&message, asked_start, standings, (at, ahead))
-            }
+            // What the policies let pass may still have a sender that cannot, or come too late.
+            None => match send::unsendable(call, &message) {
+                Some(refusal) => Err(refusal),
+                None => {
+                    let standings = &trail.standings;
+                    self.delivery.foresee(&message, asked_start, standings, (at, ahead))
+                }
+            },
         };
         Ok(Foreseen { message, facts, trail, warning: told.warning, sent })
     }

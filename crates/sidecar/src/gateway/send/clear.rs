@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use message::facts::Probed;
-use message::{Message, MessageId, Rejection, facts};
+use message::{Message, MessageId, Rejection, Settlement, facts};
 use plivo_client::{Dlt, Log};
 use policy_host::{Candidate, NotCleared, NotClearedKind, Trail};
 use store::{Record, Status};
@@ -12,8 +12,9 @@ use tracing::Span;
 
 use super::super::answer::{Door, Owned, Verdict};
 use super::super::asking::Asking;
+use super::super::lookup::CATCH_UP;
 use super::super::refusal::{Plain, Refusal, Refuser};
-use super::super::submission::{Draft, Recipient, change};
+use super::super::submission::{Draft, Recipient, change, unfit};
 use super::super::{Call, Gateway, now};
 use super::relay::Told;
 use crate::delivery::{About, Ready};
@@ -84,6 +85,12 @@ impl Gateway {
             Ok(cleared) => cleared,
             Err(stopped) => return self.stopped(call, to, *stopped).await,
         };
+        if let Some(refusal) = unsendable(call, cleared.message()) {
+            if let Err(err) = cleared.settle(Settlement::GiveBack).await {
+                tracing::warn!(error = %err, "what the policies held could not be given back");
+            }
+            return Decided::refused(to, refusal);
+        }
         changes.extend(cleared.changes().iter().cloned());
         let mut warnings = cleared.warnings().to_vec();
         warnings.extend(told.warning);
@@ -145,6 +152,7 @@ impl Gateway {
     /// The record of a message that another request may be about to make: its reservation comes before its record.
     async fn record_of(&self, call: &Call, id: &MessageId) -> Option<Record> {
         let most = Instant::now() + call.in_force.delivery.join;
+        self.store.caught_up(CATCH_UP).await;
         loop {
             let found = self.store.get(Some(&call.app.name), id).await.ok().flatten();
             if found.is_some() || Instant::now() >= most {
@@ -207,6 +215,12 @@ pub(super) fn provisional(decided: Vec<Decided>) -> (Vec<Verdict>, Vec<(usize, R
         });
     }
     (verdicts, ready)
+}
+
+/// Why a message cannot go as the policies made it: its sender is held to the same rules as an app's own.
+pub(in crate::gateway) fn unsendable(call: &Call, message: &Message) -> Option<Refusal> {
+    let faults = unfit(&message.sender, message.kind(), &call.app, &call.in_force.plivo, "/from");
+    (!faults.is_empty()).then(|| faults.into())
 }
 
 /// What is found at the media URLs that all `drafts` share, each looked at once; nothing where they are not looked at.

@@ -1,6 +1,6 @@
 //! Who a message comes from.
 
-use message::{Fault, Sender};
+use message::{Fault, Kind, Sender};
 use uuid::Uuid;
 
 use super::super::faults::Faults;
@@ -37,17 +37,31 @@ pub(super) fn of(order: &Order, app: &App, plivo: &Plivo, faults: &mut Faults) -
             app.senders.as_ref().and_then(|own| own.first()).unwrap_or(&plivo.sender).clone(),
         ),
     };
-    if app.senders.as_ref().is_some_and(|own| !own.contains(&sender)) {
+    let wants_mms = !order.media_urls.is_empty() || !order.media_ids.is_empty();
+    let kind = if wants_mms { Kind::Mms } else { Kind::Sms };
+    faults.extend(unfit(&sender, kind, app, plivo, pointer));
+    Some(sender)
+}
+
+/// What keeps `app` from sending messages of this kind from `sender`; the pointer is the sender's.
+pub(in crate::gateway) fn unfit(
+    sender: &Sender,
+    kind: Kind,
+    app: &App,
+    plivo: &Plivo,
+    pointer: &str,
+) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if app.senders.as_ref().is_some_and(|own| !own.contains(sender)) {
         let detail = "is not one of the senders that the configuration gives this app";
         faults.push(Fault::new(pointer, "sender.not_allowed", detail));
     }
-    let wants_mms = !order.media_urls.is_empty() || !order.media_ids.is_empty();
-    if let Some(known) = plivo.senders.iter().find(|known| known.sender == sender) {
-        let can = if wants_mms { known.mms } else { known.sms };
-        if !can {
-            let detail = if wants_mms { "cannot send media" } else { "cannot send texts" };
-            faults.push(Fault::new(pointer, "sender.not_capable", detail));
-        }
-    }
-    Some(sender)
+    let known = plivo.senders.iter().find(|known| known.sender == *sender);
+    let detail = match (known, kind) {
+        (Some(known), Kind::Mms) if !known.mms => "cannot send media",
+        (Some(known), Kind::Sms) if !known.sms => "cannot send texts",
+        _ => return faults,
+    };
+    faults.push(Fault::new(pointer, "sender.not_capable", detail));
+    faults
 }

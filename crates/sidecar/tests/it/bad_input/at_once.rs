@@ -34,6 +34,26 @@ async fn a_list_that_is_refused_whole_tells_the_faults_of_every_recipient_too() 
 }
 
 #[tokio::test]
+async fn a_fault_is_told_of_the_url_that_has_it_whatever_stands_before_it() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let urls = json!(["javascript:alert(1)", "https://example.com/a.jpg", "https://[::1]/x.jpg"]);
+
+    let native = sidecar.send(&json!({"to": TO, "text": "hi", "media_urls": urls})).await;
+    let strange = json!([5, "https://example.com/a.jpg", "https://[::1]/x.jpg"]);
+    let typed = sidecar.send(&json!({"to": TO, "text": "hi", "media_urls": strange})).await;
+
+    let at = |answer: &Answer, code: &str| -> Vec<String> {
+        let found = faults(answer).into_iter().filter(|(_, told)| told == code);
+        found.map(|(pointer, _)| pointer).collect()
+    };
+    assert_eq!(at(&native, "url.scheme"), ["/media_urls/0"], "{native}");
+    assert_eq!(at(&native, "url.ip_private"), ["/media_urls/2"], "{native}");
+    assert_eq!(at(&typed, "url.ip_private"), ["/media_urls/2"], "{typed}");
+    still_serves(sidecar, &plivo).await;
+}
+
+#[tokio::test]
 async fn what_can_never_be_right_decides_the_status_wherever_it_stands() {
     let plivo = plivo().await;
     let own = App::new("demo", TOKEN).set("senders", json!([SENDER]));
