@@ -3,6 +3,7 @@
 mod clear;
 mod once;
 mod relay;
+mod sending;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,19 +11,20 @@ use std::time::Duration;
 use http::Request;
 use hyper::body::Incoming;
 use message::{MessageId, Timestamp};
-use store::{KeyRow, Status};
-use tokio::time::{Instant, timeout_at};
-use tracing::{Instrument as _, Span};
+use store::KeyRow;
+use tokio::time::Instant;
+use tracing::Instrument as _;
 
-use self::clear::{Wishes, provisional};
-use self::once::{Came, Claimed, Confirmed, Held, Once};
-use super::answer::{Answer, Door, Verdict};
+use self::clear::Wishes;
+use self::once::{Claimed, Confirmed, Held, Once};
+use self::sending::{Sending, Span};
+use super::answer::{Answer, Door};
 use super::order::Order;
 use super::prefer::patience;
 use super::refusal::{Plain, Refusal};
 use super::submission::Submission;
-use super::{Call, Gateway, idempotency_key, now};
-use crate::delivery::{Acceptance, News, Ready};
+use super::{Call, Gateway, idempotency_key};
+use crate::delivery::{Acceptance, Ready};
 
 pub(super) use self::clear::{candidate, probed, unsendable};
 
@@ -36,6 +38,16 @@ struct Asked {
     order: Order,
     once: Option<Once>,
     wait: Duration,
+}
+
+/// What a key stands for once messages that came under it were to be ours.
+struct Bound {
+    /// The first of them.
+    first: MessageId,
+    /// Until when it is kept.
+    ends: Timestamp,
+    /// Whether the store may have it.
+    is_bound: bool,
 }
 
 /// Why cleared messages are not ours.
@@ -61,8 +73,9 @@ impl Gateway {
         }
         let asked = self.ask(door, &call, request).await?;
         let tracker = self.in_flight.clone();
-        let decided = tracker
-            .spawn(async move { self.decide(call, asked).await }.instrument(Span::current()));
+        let decided = tracker.spawn(
+            async move { self.decide(call, asked).await }.instrument(tracing::Span::current()),
+        );
         // A connection that just ended would make some clients send again; an answer does not.
         let answer = decided.await.unwrap_or_else(|err| {
             tracing::error!(error = %err, "a request ended in a panic");
@@ -92,96 +105,83 @@ impl Gateway {
     }
 
     async fn decide(&self, call: Call, asked: Asked) -> Result<Answer, Refusal> {
-        let deadline = Instant::now() + asked.wait;
-        let claimed = match &asked.once {
-            Some(once) => match self.claim(&call, once, asked.door, deadline).await {
-                Ok(Claimed::Replay(answer)) => return Ok(answer),
-                Ok(Claimed::New(held)) => Some((held, once)),
-                // A resend that cannot be told is no reason to refuse everybody's sends.
-                Err(Refusal::Plain(Plain::KeysFull)) if !once.is_asked_for() => None,
-                Err(refusal) => return Err(refusal),
-            },
-            None => None,
+        let Asked { door, order, once, wait } = asked;
+        let deadline = Instant::now() + wait;
+        let key = match self.claim(&call, once, door, deadline).await? {
+            Claimed::Replay(answer) => return Ok(answer),
+            Claimed::New(key) => key,
         };
-        let submission = Submission::of(asked.order, &call.app, &call.in_force.plivo, call.now)?;
-        let Submission { drafts, many, unknown_fields, log, trackable, dlt, callback_method } =
-            submission;
-        let idempotency_key = claimed.as_ref().map(|(_, once)| once.key().to_owned());
-        let wishes = Wishes {
-            door: asked.door,
-            probes: probed(&call, &drafts).await,
-            unknown_fields,
-            log,
-            trackable,
-            dlt,
-            callback_method,
-            idempotency_key,
-        };
+        let submission = Submission::of(order, &call.app, &call.in_force.plivo, call.now)?;
+        let many = submission.many;
+        let (drafts, wishes) = Wishes::of(&call, submission, door, key.as_ref()).await;
         let decided = self.clear_all(&call, drafts, &wishes).await;
-        let (mut verdicts, ready) = provisional(decided);
-        let starts = ready.iter().filter_map(|(_, ready)| ready.start());
-        let start = starts.max().unwrap_or(call.now);
-        let last = ready.iter().map(|(_, ready)| ready.deadline()).max().unwrap_or(call.now);
-        let first = ready.first().map(|(_, ready)| ready.id().clone());
-        let Some(id) = first else {
-            noted(&verdicts);
-            let answer = asked.door.answer(&verdicts, many);
-            let mut earlier = verdicts.iter().filter_map(|verdict| verdict.outcome.as_ref().ok());
-            if let (Some(claimed), Some(first)) = (claimed, earlier.next()) {
-                let which = (&first.id, earlier.next().is_some());
-                self.keep_for_earlier(&call, claimed, &answer, which).await?;
-            }
-            return Ok(answer);
-        };
-        let by_plivo = asked.door == Door::Plivo;
-        let own_alone = verdicts.iter().filter(|each| each.outcome.is_ok()).count() == ready.len();
-        let binding = claimed.as_ref().and_then(|(held, once)| {
-            let answer = asked.door.answer(&verdicts, many);
-            let row = self.binding(held, once, &answer, &id, start, last.after(SETTLING))?;
-            let row = if own_alone { row } else { row.about_others_too() };
-            Some(if by_plivo { row.telling_own_ids() } else { row })
-        });
-        let (places, ready): (Vec<usize>, Vec<Ready>) = ready.into_iter().unzip();
-        let ends = binding.as_ref().map_or(last, KeyRow::ends);
-        let held = claimed.map(|(held, _)| held);
-        let mut bound = binding.is_some();
-        match self.accept(&call, ready, binding, held.as_ref()).await {
-            Ok(acceptances) => {
-                for (place, acceptance) in places.iter().zip(acceptances) {
-                    verdicts[*place].hear(acceptance, deadline).await;
-                }
-            }
-            Err(not) => {
-                bound &= not.may_be_bound();
-                for place in &places {
-                    verdicts[*place].outcome = Err(not.clone().into());
-                }
-            }
-        }
-        noted(&verdicts);
-        if by_plivo {
-            self.note_own_ids(&verdicts);
-        }
-        let answer = asked.door.answer(&verdicts, many);
-        match held {
-            Some(held) if verdicts.iter().any(Verdict::is_worth_keeping) => {
-                let named = if by_plivo { named(&verdicts, &places) } else { Vec::new() };
-                let nothing = verdicts.iter().all(|verdict| verdict.outcome.is_err());
-                let came = if nothing { Came::ToNothing } else { Came::ToMessages };
-                self.keep(held, &answer, &id, (came, ends), named).await;
-            }
-            // Nothing was sent, nothing will be, and asking again may help: under this key, too.
-            Some(held) => self.let_go(&call, held, Some(&id).filter(|_| bound)).await,
-            None => {}
-        }
+        let mut sending = Sending::of(decided, door, many);
+        let bound = self.accept_all(&call, &mut sending, key.as_ref()).await;
+        sending.hear(deadline).await;
+        self.note_own_ids(&sending);
+        let answer = sending.answer();
+        self.end(&call, key, bound, &sending, &answer).await?;
         Ok(answer)
     }
 
+    /// Makes ours what is ready, in one transaction with the key; what its key stands for then, none where nothing was
+    /// ready.
+    async fn accept_all(
+        &self,
+        call: &Call,
+        sending: &mut Sending,
+        key: Option<&Held>,
+    ) -> Option<Bound> {
+        let Span { first, start, last } = sending.span(call.now)?;
+        let binding = key.and_then(|held| {
+            let answer = sending.answer();
+            let row = self.binding(held, &answer, &first, start, last.after(SETTLING))?;
+            Some(sending.describe(row))
+        });
+        let ends = binding.as_ref().map_or(last, KeyRow::ends);
+        let is_bound = binding.is_some();
+        let accepted = self.accept(call, sending.take_ready(), binding, key).await;
+        let is_bound = is_bound && accepted.as_ref().err().is_none_or(NotAccepted::may_be_bound);
+        sending.accepted(accepted);
+        Some(Bound { first, ends, is_bound })
+    }
+
+    /// What the key tells from now on.
+    ///
+    /// # Errors
+    ///
+    /// The answer cannot be kept, though the app asked for that by name and nothing new was recorded under the key.
+    async fn end(
+        &self,
+        call: &Call,
+        key: Option<Held>,
+        bound: Option<Bound>,
+        sending: &Sending,
+        answer: &Answer,
+    ) -> Result<(), Refusal> {
+        let Some(held) = key else { return Ok(()) };
+        match bound {
+            None => match sending.earlier() {
+                Some(which) => self.keep_for_earlier(call, held, answer, which).await?,
+                // Refused: nothing was bound.
+                None => drop(held),
+            },
+            Some(Bound { first, ends, .. }) if sending.is_worth_keeping() => {
+                let came = (sending.came(), ends);
+                self.keep(held, answer, &first, came, sending.told_ids()).await;
+            }
+            // Nothing was sent, nothing will be, and asking again may help: under this key, too.
+            Some(Bound { first, is_bound, .. }) => {
+                self.let_go(call, held, Some(&first).filter(|_| is_bound)).await;
+            }
+        }
+        Ok(())
+    }
+
     /// On Plivo's door our id stands for Plivo's where that is not known yet; what is told later goes by the same id.
-    fn note_own_ids(&self, verdicts: &[Verdict]) {
-        let owned = verdicts.iter().filter_map(|verdict| verdict.outcome.as_ref().ok());
-        for owned in owned.filter(|owned| owned.message_uuid.is_none()) {
-            drop(self.store.told_own_id(&owned.id));
+    fn note_own_ids(&self, sending: &Sending) {
+        for id in sending.told_own_ids() {
+            drop(self.store.told_own_id(id));
         }
     }
 
@@ -224,46 +224,5 @@ impl From<NotAccepted> for Refusal {
             NotAccepted::Unrecorded(plain) => plain.into(),
             NotAccepted::Elsewhere => Plain::KeyInProgress.into(),
         }
-    }
-}
-
-impl Verdict {
-    /// Waits for Plivo's first answer until `deadline`.
-    async fn hear(&mut self, acceptance: Acceptance, deadline: Instant) {
-        let Ok(owned) = &mut self.outcome else { return };
-        let mut progress = acceptance.progress;
-        // Past the deadline, the latest news is the answer; before the message's own start there will be none.
-        let deadline = acceptance.start.map_or(deadline, |start| deadline_before(start, deadline));
-        drop(timeout_at(deadline, progress.wait_for(|news| !news.is_open())).await);
-        let news = progress.borrow().clone();
-        match news {
-            News::Open(status) | News::Ended(status) => owned.status = status,
-            News::Submitted(uuid) => {
-                owned.status = Status::Submitted;
-                owned.message_uuid = Some(uuid);
-            }
-            News::Refused(code) => {
-                self.outcome = Err(Refusal::Upstream { id: owned.id.clone(), code });
-            }
-        }
-    }
-}
-
-/// `deadline`, or now where nothing can be heard before `start`.
-fn deadline_before(start: Timestamp, deadline: Instant) -> Instant {
-    let at_once = Instant::now();
-    if at_once + start.since(now()) > deadline { at_once } else { deadline }
-}
-
-/// The messages at `places` whose Plivo's ids are told.
-fn named(verdicts: &[Verdict], places: &[usize]) -> Vec<MessageId> {
-    let ours = places.iter().filter_map(|place| verdicts[*place].outcome.as_ref().ok());
-    ours.filter(|owned| owned.message_uuid.is_some()).map(|owned| owned.id.clone()).collect()
-}
-
-/// Notes a refusal in the request's span.
-fn noted(verdicts: &[Verdict]) {
-    for refusal in verdicts.iter().filter_map(|verdict| verdict.outcome.as_ref().err()) {
-        Span::current().record("sendgate.code", refusal.code());
     }
 }

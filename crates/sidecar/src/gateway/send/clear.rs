@@ -14,22 +14,23 @@ use super::super::answer::{Door, Owned, Verdict};
 use super::super::asking::Asking;
 use super::super::lookup::CATCH_UP;
 use super::super::refusal::{Plain, Refusal, Refuser};
-use super::super::submission::{Draft, Recipient, change, unfit};
+use super::super::submission::{Draft, Recipient, Submission, change, unfit};
 use super::super::{Call, Gateway, now};
+use super::once::Held;
 use super::relay::Told;
 use crate::delivery::{About, Ready};
 
 /// What all messages of a request have in common besides their parts.
 pub(super) struct Wishes {
-    pub(super) door: Door,
+    door: Door,
     /// What was found at each media URL.
-    pub(super) probes: Vec<Probed>,
-    pub(super) unknown_fields: Vec<String>,
-    pub(super) log: Option<Log>,
-    pub(super) trackable: bool,
-    pub(super) dlt: Option<Dlt>,
-    pub(super) callback_method: Option<String>,
-    pub(super) idempotency_key: Option<String>,
+    probes: Vec<Probed>,
+    unknown_fields: Vec<String>,
+    log: Option<Log>,
+    trackable: bool,
+    dlt: Option<Dlt>,
+    callback_method: Option<String>,
+    idempotency_key: Option<String>,
 }
 
 /// One recipient's message after its policies.
@@ -38,6 +39,32 @@ pub(super) enum Decided {
     Done(Verdict),
     /// Cleared, and to be recorded.
     Ready(Recipient, Owned, Box<Ready>),
+}
+
+impl Wishes {
+    /// Takes a submission apart: each recipient's draft, and what all have in common.
+    pub(super) async fn of(
+        call: &Call,
+        submission: Submission,
+        door: Door,
+        key: Option<&Held>,
+    ) -> (Vec<Draft>, Self) {
+        let Submission { drafts, unknown_fields, log, trackable, dlt, callback_method, .. } =
+            submission;
+        let probes = probed(call, &drafts).await;
+        let idempotency_key = key.map(|held| held.key().to_owned());
+        let wishes = Self {
+            door,
+            probes,
+            unknown_fields,
+            log,
+            trackable,
+            dlt,
+            callback_method,
+            idempotency_key,
+        };
+        (drafts, wishes)
+    }
 }
 
 impl Gateway {
@@ -200,21 +227,6 @@ impl Decided {
         let Self::Done(verdict) = self else { return false };
         matches!(verdict.outcome, Err(Refusal::PolicyFailed { .. }))
     }
-}
-
-/// Every recipient's verdict as it would be if those that are ready were ours already, and at which places these stand.
-pub(super) fn provisional(decided: Vec<Decided>) -> (Vec<Verdict>, Vec<(usize, Ready)>) {
-    let (mut verdicts, mut ready) = (Vec::with_capacity(decided.len()), Vec::new());
-    for (place, each) in decided.into_iter().enumerate() {
-        verdicts.push(match each {
-            Decided::Done(verdict) => verdict,
-            Decided::Ready(to, owned, cleared) => {
-                ready.push((place, *cleared));
-                Verdict { to, outcome: Ok(owned) }
-            }
-        });
-    }
-    (verdicts, ready)
 }
 
 /// Why a message cannot go as the policies made it: its sender is held to the same rules as an app's own.

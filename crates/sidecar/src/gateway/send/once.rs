@@ -39,7 +39,8 @@ pub(super) struct Once {
 
 /// A key that is this request's now, or the answer that it had before.
 pub(super) enum Claimed {
-    New(Held),
+    /// None for a request without one.
+    New(Option<Held>),
     Replay(Answer),
 }
 
@@ -47,8 +48,7 @@ pub(super) enum Claimed {
 pub(super) struct Held {
     guard: ClaimGuard,
     lease: Option<Arc<KeyLease>>,
-    key: String,
-    fingerprint: Fingerprint,
+    once: Once,
 }
 
 /// Whether messages that are recorded may be sent.
@@ -92,18 +92,20 @@ impl Once {
     }
 
     /// Whether an app asked for it by name, and so must be told when it cannot be kept.
-    pub(super) fn is_asked_for(&self) -> bool {
+    fn is_asked_for(&self) -> bool {
         self.window.is_none()
     }
+}
 
+impl Held {
     /// The key.
     pub(super) fn key(&self) -> &str {
-        &self.key
+        &self.once.key
     }
 }
 
 impl Gateway {
-    /// Claims the request's key; waits a while for an equal request in flight.
+    /// Claims the request's key, where it has one; waits a while for an equal request in flight.
     ///
     /// # Errors
     ///
@@ -112,10 +114,11 @@ impl Gateway {
     pub(super) async fn claim(
         &self,
         call: &Call,
-        once: &Once,
+        once: Option<Once>,
         door: Door,
         deadline: Instant,
     ) -> Result<Claimed, Refusal> {
+        let Some(once) = once else { return Ok(Claimed::New(None)) };
         // Plivo's SDKs have no patience for a 409 in between: there the first request's whole time is waited.
         let most = match door {
             Door::Plivo => deadline,
@@ -124,16 +127,18 @@ impl Gateway {
         loop {
             let claim =
                 self.store.claim(&call.app.name, &once.key, once.fingerprint.clone(), now()).await;
-            let claim = claim.map_err(|err| match err {
-                StoreError::Full => Plain::KeysFull,
-                _ => Plain::StoreAway,
-            });
-            match claim? {
-                Claim::New(guard) => match self.among_replicas(call, once).await? {
+            let claim = match claim {
+                // A resend that cannot be told is no reason to refuse everybody's sends.
+                Err(StoreError::Full) if !once.is_asked_for() => return Ok(Claimed::New(None)),
+                Err(StoreError::Full) => return Err(Plain::KeysFull.into()),
+                Err(_) => return Err(Plain::StoreAway.into()),
+                Ok(claim) => claim,
+            };
+            match claim {
+                Claim::New(guard) => match self.among_replicas(call, &once).await? {
                     Among::Ours(lease) => {
-                        let (key, fingerprint) = (once.key.clone(), once.fingerprint.clone());
                         let lease = lease.map(Arc::new);
-                        return Ok(Claimed::New(Held { guard, lease, key, fingerprint }));
+                        return Ok(Claimed::New(Some(Held { guard, lease, once })));
                     }
                     Among::Answered(answer) => return Ok(Claimed::Replay(answer)),
                     Among::InFlight { left } => {
@@ -190,7 +195,6 @@ impl Gateway {
     pub(super) fn binding(
         &self,
         held: &Held,
-        once: &Once,
         answer: &Answer,
         id: &MessageId,
         start: Timestamp,
@@ -198,7 +202,7 @@ impl Gateway {
     ) -> Option<KeyRow> {
         // The store keeps an answer for its retention from `from`; an earlier `from` is a shorter window.
         let short = |window| now().after(window).before(self.store.key_retention());
-        let (from, until) = match once.window.map(short) {
+        let (from, until) = match held.once.window.map(short) {
             Some(from) => (from, from),
             None => (start, settled),
         };
@@ -221,12 +225,12 @@ impl Gateway {
             Err(err) => {
                 tracing::error!(error = %err, "a key could not be bound among replicas; its messages wait until it is");
                 let kept = KeptAnswer {
-                    fingerprint: held.fingerprint.clone(),
+                    fingerprint: held.once.fingerprint.clone(),
                     answer: bound.answer().clone(),
                     ends: bound.ends(),
                 };
                 let lease = Arc::clone(lease);
-                let unconfirmed = Unconfirmed::of_request(lease, &call.app.name, &held.key, kept);
+                let unconfirmed = Unconfirmed::of_request(lease, &call.app.name, held.key(), kept);
                 Confirmed::Ours(Some(unconfirmed))
             }
         }

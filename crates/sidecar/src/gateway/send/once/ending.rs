@@ -16,7 +16,7 @@ use super::super::super::answer::Answer;
 use super::super::super::refusal::{Plain, Refusal};
 use super::super::super::{Call, Gateway, now};
 use super::kept::stored;
-use super::{Confirmed, Held, Once};
+use super::{Confirmed, Held};
 use crate::shared::{KeyLease, Shared};
 
 /// How long a refusal waits until it is what its key tells: told to the app before, a crash would have it say
@@ -82,18 +82,18 @@ impl Gateway {
     pub(in super::super) async fn keep_for_earlier(
         &self,
         call: &Call,
-        (held, once): (Held, &Once),
+        held: Held,
         answer: &Answer,
         (id, others): (&MessageId, bool),
     ) -> Result<(), Refusal> {
-        let Some(row) = self.binding(&held, once, answer, id, call.now, call.now) else {
+        let Some(row) = self.binding(&held, answer, id, call.now, call.now) else {
             return Ok(());
         };
         let row = if others { row.about_others_too() } else { row };
         if let Err(err) = self.store.bind(row.clone(), now()).await {
             return match err {
                 // A resend that cannot be told is no reason to refuse everybody's sends.
-                _ if !once.is_asked_for() => Ok(()),
+                _ if !held.once.is_asked_for() => Ok(()),
                 StoreError::Full => Err(Plain::KeysFull.into()),
                 other => Err(Plain::by_the_store(&other).into()),
             };
@@ -127,7 +127,7 @@ impl Gateway {
             // There first: whoever finds the key free here asks there.
             until_told(there.as_ref(), &draining).await;
             if bound.is_some() {
-                let write = || store.unbind(&app, &held.key, bound.as_ref());
+                let write = || store.unbind(&app, held.key(), bound.as_ref());
                 until_written(write(), write, &draining).await;
             }
             drop(held);
