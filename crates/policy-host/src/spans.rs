@@ -2,7 +2,7 @@
 //!
 //! | Name | Fields |
 //! |---|---|
-//! | span `policy.check` | `policy.name`, `policy.version`, `policy.digest` (12 digits), `policy.generation`, `policy.mode` (`enforce`, `shadow`, `candidate`), `policy.again` (only where `true`: a later policy amended the message; its own changes are ignored), `policy.verdict` (`accept`, `amend`, `reject`, `failure`), `policy.code`, `policy.wasm_us` (microseconds in the guest and its imports), `policy.host_calls`, `policy.log_dropped` (lines), `error.type` ([`PolicyFailure::as_str`](crate::PolicyFailure::as_str)) |
+//! | span `policy.check` | `policy.name`, `policy.version`, `policy.digest` (12 digits), `policy.generation`, `policy.mode` (`enforce`, `shadow`, `candidate`), `policy.again` (only where `true`: a later policy amended the message; its own changes are ignored), `policy.dry_run` (only where `true`), `policy.verdict` (`accept`, `amend`, `reject`, `failure`), `policy.code`, `policy.wasm_us` (microseconds from the question to the verdict), `policy.guest_us` (of these, in the guest and its imports), `policy.memory` (bytes), `policy.host_calls`, `policy.log_dropped` (lines), `error.type` ([`PolicyFailure::as_str`](crate::PolicyFailure::as_str)) |
 //! | event `policy.note` in it | `note.key`, `note.value`, `note.shown` |
 //! | event `policy.difference` in the caller's span (a candidate decides otherwise) | `policy.name`, `difference.kinds` (words), `policy.verdict`, `policy.codes`, `candidate.verdict`, `candidate.codes` |
 //! | span `policy.report` (an outcome or delivery report is told) | `policy.name`, `policy.generation` |
@@ -28,7 +28,10 @@ pub(crate) fn check(revision: &Revision, generation: Generation, mode: Mode) -> 
         policy.again = field::Empty,
         policy.verdict = field::Empty,
         policy.code = field::Empty,
+        policy.dry_run = field::Empty,
         policy.wasm_us = field::Empty,
+        policy.guest_us = field::Empty,
+        policy.memory = field::Empty,
         policy.host_calls = field::Empty,
         policy.log_dropped = field::Empty,
         error.type = field::Empty,
@@ -61,6 +64,8 @@ pub(crate) fn decided(span: &Span, decision: &Decision, log_dropped: u32) {
     }
     span.record("policy.verdict", decision.verdict.as_str());
     span.record("policy.wasm_us", u64::try_from(decision.elapsed.as_micros()).unwrap_or(u64::MAX));
+    span.record("policy.guest_us", u64::try_from(decision.guest.as_micros()).unwrap_or(u64::MAX));
+    span.record("policy.memory", decision.memory);
     span.record("policy.host_calls", decision.host_calls);
     if log_dropped > 0 {
         span.record("policy.log_dropped", log_dropped);

@@ -21,6 +21,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 use store::Store;
+use telemetry::metrics::{Exposition, Metrics};
 use tokio_util::sync::CancellationToken;
 
 use self::asked::Asked;
@@ -51,6 +52,7 @@ pub(crate) struct Admin {
     pub(crate) backlog: Arc<Backlog>,
     pub(crate) reports: Arc<Tally>,
     pub(crate) relay: Arc<RelayTally>,
+    pub(crate) metrics: Metrics,
     /// Where Plivo calls, where it does.
     pub(crate) callbacks: Option<CallbackPlace>,
 }
@@ -60,7 +62,13 @@ type Told = Result<(StatusCode, Value), Refusal>;
 
 impl Admin {
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        match self.take(Asked::of(request)).await {
+        let asked = Asked::of(request);
+        let told = match self.admit(&asked) {
+            Ok(Route::Metrics) => return self.metrics(&asked),
+            Ok(route) => self.tell(route, &asked).await,
+            Err(refusal) => Err(refusal),
+        };
+        match told {
             Ok((status, body)) => respond(status, &body),
             Err(refusal) => {
                 let mut response = respond(refusal.status(), &refusal.body());
@@ -70,7 +78,8 @@ impl Admin {
         }
     }
 
-    async fn take(&self, asked: Asked) -> Told {
+    /// Where the request leads, where it may go there.
+    fn admit(&self, asked: &Asked) -> Result<Route, Refusal> {
         let route = Route::of(&asked.method, asked.uri.path());
         // Probes come with whatever Host the prober likes; everything else is also out of a web page's reach.
         if !route.is_probe() {
@@ -85,22 +94,36 @@ impl Admin {
         if route.changes() || route == Route::InboundUrl {
             asked.is_from_operator(self.in_force.load().admin_token.as_ref())?;
         }
+        Ok(route)
+    }
+
+    /// Everything that is counted, in the form that is asked for.
+    fn metrics(&self, asked: &Asked) -> Response<Full<Bytes>> {
+        let accept = asked.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+        let form = Exposition::of(accept.unwrap_or_default());
+        let mut response = Response::new(Full::new(Bytes::from(self.metrics.text(form))));
+        let kind = header::HeaderValue::from_static(form.content_type());
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
+    }
+
+    async fn tell(&self, route: Route, asked: &Asked) -> Told {
         match route {
             Route::Live => Ok((StatusCode::OK, json!({"live": true}))),
             Route::Ready => Ok(self.ready()),
             Route::Policies => Ok((StatusCode::OK, self.policies())),
             Route::Differences(name) => self.differences(&name),
             Route::Promote(name) => self.promote(&name),
-            Route::Rollback => self.roll_back(&asked),
-            Route::Messages => self.messages(&asked).await,
-            Route::Message(id) => self.message(&id, &asked).await,
+            Route::Rollback => self.roll_back(asked),
+            Route::Messages => self.messages(asked).await,
+            Route::Message(id) => self.message(&id, asked).await,
             Route::Release(id) => self.release(&id).await,
             Route::Cancel(id) => self.cancel(&id).await,
-            Route::DeadEvents => self.dead_events(&asked).await,
-            Route::Revive => self.revive(&asked).await,
-            Route::Inbound => self.inbound(&asked).await,
+            Route::DeadEvents => self.dead_events(asked).await,
+            Route::Revive => self.revive(asked).await,
+            Route::Inbound => self.inbound(asked).await,
             Route::InboundUrl => self.inbound_url(),
-            Route::Unknown => Err(Refusal::NoSuchPath),
+            Route::Metrics | Route::Unknown => Err(Refusal::NoSuchPath),
         }
     }
 }

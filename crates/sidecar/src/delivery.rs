@@ -226,6 +226,11 @@ impl Delivery {
         self.load.lately(Instant::now())
     }
 
+    /// What waits for a call to Plivo, by urgency.
+    pub(crate) fn lanes(&self) -> Vec<turns::Waits> {
+        self.turns.waits()
+    }
+
     /// Counts a message among those that are left when the process ends.
     fn leave_in_doubt(&self) {
         self.waiting.fetch_add(1, Ordering::AcqRel);

@@ -18,6 +18,7 @@ mod generations;
 mod in_force;
 mod inbound;
 mod listen;
+mod metrics;
 mod policies;
 mod promotions;
 mod record;

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use policy_host::{PolicyRuntime, RuntimeOptions};
 use store::Store;
+use telemetry::metrics::Metrics;
 use telemetry::{Telemetry, TelemetryOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -23,6 +24,7 @@ use crate::gateway::{Bounds, Gateway};
 use crate::generations::Generations;
 use crate::in_force::{Prepared, Rules};
 use crate::listen::{Bound, ListenLimits, Places};
+use crate::metrics::{self, Subjects};
 use crate::relay::{Relay, Source};
 use crate::reload::{ReloadStatus, Reloader};
 use crate::reports::{CallbackPlace, Poller, ReportListener, Reports};
@@ -63,7 +65,7 @@ pub fn run(path: &Path, config: Config, environment: Environment) -> Result<(), 
         // Before anything listens: whoever finds it ready may ask it to stop.
         let mut stopped = pin!(stop_requested()?);
         let mut sidecar = tokio::select! {
-            started = Sidecar::start(path, config, environment) => started?,
+            started = Sidecar::start(path, config, environment, telemetry.metrics()) => started?,
             () = stopped.as_mut() => return Ok(()),
         };
         sidecar.serve_until(stopped).await;
@@ -77,7 +79,12 @@ pub fn run(path: &Path, config: Config, environment: Environment) -> Result<(), 
 
 impl Sidecar {
     /// Loads policies, then binds every address, then serves: what is wrong shows before the first port opens.
-    async fn start(path: &Path, config: Config, environment: Environment) -> Result<Self, Failure> {
+    async fn start(
+        path: &Path,
+        config: Config,
+        environment: Environment,
+        metrics: &Metrics,
+    ) -> Result<Self, Failure> {
         let ephemeral = config.fixed.store.path.is_none();
         let seen = config.snapshot().clone();
         let (fixed, settings) = (config.fixed, config.reloadable);
@@ -159,6 +166,17 @@ impl Sidecar {
             draining: draining.clone(),
             bounds: Bounds::of(&fixed),
         });
+        let backlog = Arc::default();
+        let subjects = Subjects {
+            in_force: Arc::clone(&in_force),
+            policies: Arc::clone(&engine),
+            delivery: Arc::clone(&delivery),
+            store: store.clone(),
+            backlog: Arc::clone(&backlog),
+            reports: Arc::clone(&tally),
+            relay: relay.tally(),
+        };
+        metrics::observe(metrics, subjects);
         let admin = Arc::new(Admin {
             in_force,
             generations: Arc::clone(&generations),
@@ -168,7 +186,8 @@ impl Sidecar {
             hosts: fixed.listen.hosts.clone(),
             store: store.clone(),
             ephemeral,
-            backlog: Arc::default(),
+            backlog,
+            metrics: metrics.clone(),
             reports: Arc::clone(&tally),
             relay: relay.tally(),
             callbacks: place.clone(),
@@ -311,6 +330,7 @@ fn telemetry_options(fixed: &Fixed) -> TelemetryOptions {
             config::LogFormat::Json => telemetry::LogFormat::Json,
             config::LogFormat::Text => telemetry::LogFormat::Text,
         },
+        span_metrics: metrics::OF_SPANS,
         ..TelemetryOptions::default()
     }
 }

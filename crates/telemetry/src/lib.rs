@@ -17,6 +17,7 @@ mod error;
 mod export;
 mod log;
 mod losses;
+pub mod metrics;
 mod options;
 mod propagation;
 mod redaction;

@@ -1,5 +1,7 @@
 //! What the program asks of its telemetry.
 
+use crate::metrics::SpanMetric;
+
 /// How spans reach the collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Protocol {
@@ -35,6 +37,8 @@ pub struct TelemetryOptions {
     pub log_filter: String,
     /// How a log line looks.
     pub log_format: LogFormat,
+    /// What is counted of which spans.
+    pub span_metrics: &'static [SpanMetric],
 }
 
 impl Default for TelemetryOptions {
@@ -46,6 +50,7 @@ impl Default for TelemetryOptions {
             protocol: Protocol::default(),
             log_filter: "info".into(),
             log_format: LogFormat::default(),
+            span_metrics: &[],
         }
     }
 }

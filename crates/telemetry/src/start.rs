@@ -22,6 +22,7 @@ use crate::environment::{self, Plan};
 use crate::export::Export;
 use crate::log::{LogLayer, Sink};
 use crate::losses::Losses;
+use crate::metrics::{Metrics, Observed, SpanMeter};
 use crate::{TelemetryError, TelemetryOptions};
 
 /// Libraries whose own spans would drown ours, or would trace the export of traces.
@@ -36,6 +37,12 @@ const SILENT: [&str; 8] = [
     "tower",
 ];
 
+const DROPPED: Observed = Observed {
+    name: "sendgate.telemetry.spans.dropped",
+    unit: "{span}",
+    about: "Spans that did not reach the collector.",
+};
+
 /// How long dropping a [`Telemetry`] that was not shut down may take.
 const DROP_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -44,6 +51,7 @@ const DROP_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Telemetry {
     provider: SdkTracerProvider,
     losses: Arc<Losses>,
+    metrics: Metrics,
     sink: Sink,
     runtime: Option<Runtime>,
     ended: bool,
@@ -79,6 +87,12 @@ impl Telemetry {
     #[must_use]
     pub fn dropped_spans(&self) -> u64 {
         self.losses.dropped()
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Sends what is waiting, for `timeout` at most. Blocks: call it off the async threads.
@@ -160,9 +174,14 @@ fn start_by(
     }
     let provider = provider.build();
 
+    let metrics = Metrics::new(resource(options, plan));
+    let counted = Arc::clone(&losses);
+    metrics.total(DROPPED, move |tell| tell(counted.dropped(), &[]));
     let log = LogLayer::new(sink.clone(), options.log_format);
+    let meter = SpanMeter::new(&metrics, options.span_metrics);
     let subscriber = Registry::default()
         .with(plan.enabled.then(|| spans(&provider)))
+        .with(meter.filtered())
         .with(log.with_filter(events_and_spans(filter)));
     let dispatch = Dispatch::new(subscriber);
     losses.log_to(dispatch.downgrade());
@@ -171,7 +190,7 @@ fn start_by(
             tracing::warn!(target: "telemetry", "{warning}");
         }
     });
-    Ok((dispatch, Telemetry { provider, losses, sink, runtime, ended: false }))
+    Ok((dispatch, Telemetry { provider, losses, metrics, sink, runtime, ended: false }))
 }
 
 /// The layer that turns `tracing` spans into OpenTelemetry's.

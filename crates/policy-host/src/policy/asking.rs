@@ -138,6 +138,9 @@ impl Policy {
         if question.again {
             span.record("policy.again", true);
         }
+        if question.dry_run {
+            span.record("policy.dry_run", true);
+        }
         let (dry_run, heeded) = (question.dry_run, mode == Mode::Enforce);
         let probes = question.facts.media.iter().map(|media| media.probe.clone()).collect();
         let (by, now) = (question.message.id.clone(), question.now);

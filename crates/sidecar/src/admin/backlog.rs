@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use store::Store;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 /// Between two counts, at least.
@@ -27,14 +28,15 @@ struct Last {
 }
 
 impl Backlog {
-    /// The last count; none before the first one has ended.
-    pub(super) fn latest(self: Arc<Self>, store: &Store) -> Option<store::Backlog> {
+    /// The last count; none before the first one has ended. Outside the runtime none is started.
+    pub(crate) fn latest(self: Arc<Self>, store: &Store) -> Option<store::Backlog> {
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.is_none_or(|last| last.next <= Instant::now())
+            && let Ok(runtime) = Handle::try_current()
             && let Ok(alone) = Arc::clone(&self.counting).try_lock_owned()
         {
             let store = store.clone();
-            tokio::spawn(async move {
+            runtime.spawn(async move {
                 self.count(&store).await;
                 drop(alone);
             });

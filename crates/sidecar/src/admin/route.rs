@@ -5,9 +5,10 @@ use http::Method;
 use super::Refusal;
 
 /// Every path, for whoever asks for another.
-pub(super) const PATHS: [&str; 14] = [
+pub(super) const PATHS: [&str; 15] = [
     "GET /livez",
     "GET /readyz",
+    "GET /metrics",
     "GET /policies",
     "GET /policies/{name}/differences",
     "POST /policies/{name}/promote",
@@ -27,6 +28,7 @@ pub(super) const PATHS: [&str; 14] = [
 pub(super) enum Route {
     Live,
     Ready,
+    Metrics,
     Policies,
     Differences(String),
     Promote(String),
@@ -49,6 +51,7 @@ impl Route {
         match parts[..] {
             ["livez"] => Self::Live,
             ["readyz"] => Self::Ready,
+            ["metrics"] => Self::Metrics,
             ["policies"] => Self::Policies,
             ["policies", name, "differences"] => Self::Differences(name.to_owned()),
             ["policies", name, "promote"] => Self::Promote(name.to_owned()),
@@ -65,8 +68,9 @@ impl Route {
         }
     }
 
+    /// Whether it is asked by machines, which call the sidecar whatever they like.
     pub(super) fn is_probe(&self) -> bool {
-        matches!(self, Self::Live | Self::Ready)
+        matches!(self, Self::Live | Self::Ready | Self::Metrics)
     }
 
     /// Whether it changes anything, and so needs the operator's token.

@@ -257,6 +257,9 @@ impl Reason {
 }
 
 impl State {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Closed, Self::Open, Self::Probing, Self::Ramping, Self::Latched];
+
     /// A stable word, for probes and metrics.
     pub(crate) fn as_str(self) -> &'static str {
         match self {

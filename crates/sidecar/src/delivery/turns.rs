@@ -50,6 +50,15 @@ pub(crate) struct Load {
     pub(crate) waiting: usize,
 }
 
+/// Messages of one class that have a place and no turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Waits {
+    pub(crate) class: Class,
+    pub(crate) messages: u64,
+    /// How long the first of them has had its place.
+    pub(crate) oldest: Duration,
+}
+
 /// A message's place behind those that were accepted before it, of the same app and class and to the same recipient.
 ///
 /// Whoever comes after has no turn before this one is dropped: keep it until the message's way has ended or is in
@@ -114,6 +123,11 @@ impl Turns {
         Load { out: queue.out(), waiting: queue.waiting() }
     }
 
+    /// How many wait in each class, and how long.
+    pub(crate) fn waits(&self) -> Vec<Waits> {
+        self.queue().waits(Instant::now())
+    }
+
     /// Changes the queue and passes on the turns that this grants. That is not done under the lock: a turn whose waiter
     /// has just gone comes back here by its drop.
     fn change(&self, change: impl FnOnce(&mut Queue<Waiter>, Instant) -> Vec<Waiter>) {
@@ -151,6 +165,15 @@ impl Turns {
 impl Class {
     /// From the most urgent on.
     pub(super) const ALL: [Self; 3] = [Self::Otp, Self::Notification, Self::Other];
+
+    /// A stable word, for metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Otp => "otp",
+            Self::Notification => "notification",
+            Self::Other => "other",
+        }
+    }
 
     /// The class of a message's intent, which is an open word.
     pub(crate) fn of(intent: &str) -> Self {

@@ -29,13 +29,17 @@ impl RelayTally {
         self.closed.store(count, Ordering::Relaxed);
     }
 
+    /// Tells each count by its word.
+    pub(crate) fn tell(&self, mut tell: impl FnMut(&'static str, u64)) {
+        let counts =
+            [("taken", &self.taken), ("failed", &self.failed), ("given_up", &self.given_up)];
+        counts.into_iter().for_each(|(word, count)| tell(word, count.load(Ordering::Relaxed)));
+    }
+
     /// The counts by their words.
     pub(crate) fn shown(&self) -> Value {
-        json!({
-            "taken": self.taken.load(Ordering::Relaxed),
-            "failed": self.failed.load(Ordering::Relaxed),
-            "given_up": self.given_up.load(Ordering::Relaxed),
-            "origins_left_alone": self.closed.load(Ordering::Relaxed),
-        })
+        let mut shown = json!({"origins_left_alone": self.closed.load(Ordering::Relaxed)});
+        self.tell(|word, count| shown[word] = count.into());
+        shown
     }
 }

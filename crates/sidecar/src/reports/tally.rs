@@ -65,13 +65,18 @@ impl Tally {
         self.0[came as usize].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Tells each count by its word.
+    pub(crate) fn tell(&self, mut tell: impl FnMut(&'static str, u64)) {
+        for came in Came::ALL {
+            tell(came.as_str(), self.0[came as usize].load(Ordering::Relaxed));
+        }
+    }
+
     /// The counts by their words.
     pub(crate) fn shown(&self) -> Value {
-        let each = |came: Came| {
-            let count = self.0[came as usize].load(Ordering::Relaxed);
-            (came.as_str().to_owned(), Value::from(count))
-        };
-        Value::Object(Came::ALL.into_iter().map(each).collect::<Map<_, _>>())
+        let mut shown = Map::new();
+        self.tell(|word, count| drop(shown.insert(word.to_owned(), count.into())));
+        Value::Object(shown)
     }
 }
 

@@ -14,6 +14,7 @@ mod harness;
 mod idempotency;
 mod identity;
 mod labelled;
+mod metrics;
 mod operators;
 mod optouts;
 mod order;

@@ -89,6 +89,8 @@ fn tell(health: &Health, batch: &mut Vec<Box<dyn Work>>, ended: Result<(), Failu
 
 /// Does all of `batch` in one transaction, or nothing.
 fn commit(connection: &Connection, batch: &mut [Box<dyn Work>]) -> Result<(), Failure> {
+    // For metrics alone: a trace of each commit would be of no use to anybody.
+    let _span = tracing::debug_span!("store.commit", store.writes = batch.len());
     connection.execute_batch("BEGIN IMMEDIATE").map_err(Failure::from)?;
     let done = batch.iter_mut().try_for_each(|work| run(work.as_mut(), connection));
     crate::fail::point("store.commit");

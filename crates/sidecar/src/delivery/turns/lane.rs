@@ -37,14 +37,17 @@ impl<T> Lane<T> {
 
     /// The next in turn of those that may go; an app that is passed over keeps its place in the round. Every message
     /// costs the same, so that deficit round robin is one message an app and round.
-    pub(super) fn pop(&mut self, mut may_go: impl FnMut(&[Toll]) -> bool) -> Option<(Tolls, T)> {
+    pub(super) fn pop(
+        &mut self,
+        mut may_go: impl FnMut(&[Toll]) -> bool,
+    ) -> Option<(u64, Tolls, T)> {
         let (nth, rank, tolls) = self.round.iter().enumerate().find_map(|(nth, app)| {
             let firsts = &self.apps.get(app)?.firsts;
             let (rank, tolls) = firsts.iter().find(|(_, tolls)| may_go(tolls))?;
             Some((nth, *rank, Arc::clone(tolls)))
         })?;
         let app = self.round.remove(nth)?;
-        let next = self.take(&app, &tolls, rank);
+        let next = self.take(&app, &tolls, rank).map(|(tolls, waiter)| (rank.1, tolls, waiter));
         if self.apps.contains_key(&app) {
             self.round.push_back(app);
         }

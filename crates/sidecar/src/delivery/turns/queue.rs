@@ -9,13 +9,14 @@ mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use message::{E164, Pace, Timestamp};
 use tokio::time::Instant;
 
-use super::Class;
 use super::lane::Lane;
 use super::pacer::{Look, MOST, Pacer, Tolls};
+use super::{Class, Waits};
 
 /// Messages that keep their order: those of one app and class to one recipient.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -40,7 +41,8 @@ pub(super) struct Spot {
 pub(super) struct Queue<T> {
     room: usize,
     out: usize,
-    waiting: usize,
+    /// Since when whoever waits does, by class and number.
+    waiting: [HashMap<u64, Instant>; Class::ALL.len()],
     arrivals: u64,
     /// Every place by its number, with its waiter where it wants a turn and others stand before it.
     lines: HashMap<Line, BTreeMap<u64, Option<Held<T>>>>,
@@ -68,7 +70,7 @@ impl<T> Queue<T> {
         Self {
             room,
             out: 0,
-            waiting: 0,
+            waiting: Default::default(),
             arrivals: 0,
             lines: HashMap::new(),
             lanes,
@@ -101,7 +103,7 @@ impl<T> Queue<T> {
         waiter: T,
         now: Instant,
     ) -> Vec<T> {
-        self.waiting += 1;
+        self.waiting[spot.line.class as usize].insert(spot.number, now);
         if self.is_first(spot) {
             let (rank, tolls) = ((deadline, spot.number), spot.tolls.clone());
             self.lane(spot.line.class).push(&spot.line.app, rank, tolls, waiter);
@@ -115,13 +117,12 @@ impl<T> Queue<T> {
     /// Stops waiting; nothing where the turn was granted meanwhile. Returns whom that grants a turn: those behind it at
     /// its paces may cost less.
     pub(super) fn withdraw(&mut self, spot: &Spot, deadline: Timestamp, now: Instant) -> Vec<T> {
+        self.waiting[spot.line.class as usize].remove(&spot.number);
         if self.place(spot).and_then(Option::take).is_some() {
-            self.waiting -= 1;
             return Vec::new();
         }
         let Line { app, class, .. } = &spot.line;
         let gone = self.lane(*class).remove(app, &spot.tolls, (deadline, spot.number));
-        self.waiting -= usize::from(gone.is_some());
         if gone.is_some() && !spot.tolls.is_empty() { self.granted(now) } else { Vec::new() }
     }
 
@@ -176,13 +177,24 @@ impl<T> Queue<T> {
     }
 
     pub(super) fn waiting(&self) -> usize {
-        self.waiting
+        self.waiting.iter().map(HashMap::len).sum()
+    }
+
+    /// How many wait in each class, and how long the first of them has.
+    pub(super) fn waits(&self, now: Instant) -> Vec<Waits> {
+        let wait = |class: Class| {
+            let since = &self.waiting[class as usize];
+            let oldest =
+                since.values().min().map_or(Duration::ZERO, |first| now.duration_since(*first));
+            Waits { class, messages: since.len() as u64, oldest }
+        };
+        Class::ALL.into_iter().map(wait).collect()
     }
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.out == 0
-            && self.waiting == 0
+            && self.waiting() == 0
             && self.lines.is_empty()
             && self.lanes.iter().all(Lane::is_empty)
             && self.pacer.places() == 0
@@ -194,10 +206,11 @@ impl<T> Queue<T> {
         while self.out < self.room {
             let mut look = Look::at(now);
             let pacer = &self.pacer;
-            let next = self
-                .lanes
-                .iter_mut()
-                .find_map(|lane| lane.pop(|tolls| pacer.lets_go(tolls, &mut look)));
+            let next = self.lanes.iter_mut().zip(&mut self.waiting).find_map(|(lane, waiting)| {
+                let (number, tolls, waiter) = lane.pop(|tolls| pacer.lets_go(tolls, &mut look))?;
+                waiting.remove(&number);
+                Some((tolls, waiter))
+            });
             let Some((tolls, waiter)) = next else {
                 if let Some(opens) = look.opens
                     && self.alarm.is_none_or(|alarm| opens < alarm)
@@ -208,7 +221,6 @@ impl<T> Queue<T> {
             };
             self.pacer.pay(&tolls, now);
             self.out += 1;
-            self.waiting -= 1;
             granted.push(waiter);
         }
         granted

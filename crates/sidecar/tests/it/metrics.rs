@@ -1,0 +1,122 @@
+//! `/metrics`: what happened is counted, by names that dashboards rely on.
+
+use std::collections::BTreeMap;
+
+use plivo_sim::Step;
+use serde_json::json;
+
+use crate::harness::{App, Policy, Setup, Sidecar, TO, TOKEN, eventually, plivo};
+
+/// Every series with its value.
+async fn read(sidecar: &Sidecar) -> BTreeMap<String, f64> {
+    let answer = sidecar.admin("/metrics").await;
+    assert_eq!(answer.status, 200, "{answer}");
+    let lines = answer.text.lines().filter(|line| !line.starts_with('#'));
+    let series = lines.map(|line| line.rsplit_once(' ').expect("a series and its value"));
+    series.map(|(name, value)| (name.to_owned(), value.parse().expect("a number"))).collect()
+}
+
+/// Waits until the series has this value.
+async fn counts(sidecar: &Sidecar, series: &str, value: f64) {
+    let probe = async || {
+        let all = read(sidecar).await;
+        (all.get(series) == Some(&value)).then_some(())
+    };
+    let found = tokio::time::timeout(crate::harness::PATIENCE / 2, eventually(series, probe)).await;
+    if found.is_err() {
+        let name = series.split('{').next().unwrap_or_default();
+        let all = read(sidecar).await;
+        let near: Vec<_> = all.iter().filter(|(known, _)| known.starts_with(name)).collect();
+        panic!("{series} is not {value}; there are {near:#?}");
+    }
+}
+
+#[tokio::test]
+async fn requests_verdicts_and_calls_are_counted_by_app_code_and_outcome() {
+    let plivo = plivo().await;
+    plivo.script([Step::default(), Step::status(400)]).await;
+    let quota = json!({"limits": [{"name": "app", "scope": "app", "quota": 2, "per_s": 3_600}]});
+    let setup = Setup::standard(&plivo)
+        .durable()
+        .app(App::new("demo", TOKEN))
+        .policy(Policy::new("throttle").settings(quota));
+    let sidecar = Sidecar::start(setup).await;
+    let text = |text: &str| json!({"to": TO, "text": text});
+    sidecar.send(&text("one")).await.expect(202);
+    sidecar.send(&text("two")).await.refused(422, "upstream.rejected");
+    sidecar
+        .send(&json!({"to": "+989121234567", "text": "no"}))
+        .await
+        .refused(403, "country.hard_denied");
+    sidecar.send(&json!({"to": "x", "text": "no"})).await.refused(400, "phone.not_e164");
+    // What is only explained is counted as a request, and as no verdict.
+    sidecar.post("/v1/explain").json(&text("explained")).answer().await.expect(200);
+
+    let request = |status: u16, code: &str| {
+        let code = if code.is_empty() { String::new() } else { format!("code=\"{code}\",") };
+        format!(
+            "sendgate_requests_total{{app=\"demo\",{code}http_route=\"/v1/messages\",status=\"{status}\"}}"
+        )
+    };
+    for (status, code) in [
+        (202, ""),
+        (422, "upstream.rejected"),
+        (403, "country.hard_denied"),
+        (400, "phone.not_e164"),
+    ] {
+        counts(&sidecar, &request(status, code), 1.0).await;
+    }
+    let verdict = |policy: &str, rest: &str| {
+        format!(
+            "sendgate_policy_decisions_total{{{rest}policy_mode=\"enforce\",policy_name=\"{policy}\",verdict="
+        )
+    };
+    counts(&sidecar, &format!("{}\"accept\"}}", verdict("validation", "")), 3.0).await;
+    let denied = format!("{}\"reject\"}}", verdict("country", "code=\"country.hard_denied\","));
+    counts(&sidecar, &denied, 1.0).await;
+    counts(&sidecar, "sendgate_plivo_calls_total{outcome=\"accepted\"}", 1.0).await;
+    let all = read(&sidecar).await;
+    for series in [
+        "sendgate_policy_duration_seconds_count{policy_mode=\"enforce\",policy_name=\"throttle\"}",
+        "sendgate_policy_guest_duration_seconds_sum{policy_mode=\"enforce\",policy_name=\"country\"}",
+        "sendgate_policy_memory_bytes_count{policy_mode=\"enforce\",policy_name=\"country\"}",
+        "sendgate_policy_host_calls_sum{policy_mode=\"enforce\",policy_name=\"throttle\"}",
+        "sendgate_store_commit_duration_seconds_count",
+        "sendgate_store_batch_sum",
+        "sendgate_generation",
+        "sendgate_queue_messages{lane=\"otp\"}",
+        "sendgate_queue_age_seconds{lane=\"other\"}",
+        "sendgate_plivo_breaker{state=\"closed\"}",
+        "sendgate_telemetry_spans_dropped_total",
+        "sendgate_relay_calls_total{outcome=\"taken\"}",
+    ] {
+        assert!(all.contains_key(series), "{series} is not in {:#?}", all.keys());
+    }
+    assert_eq!(all["sendgate_plivo_breaker{state=\"closed\"}"], 1.0);
+    assert_eq!(all["sendgate_plivo_breaker{state=\"open\"}"], 0.0);
+    assert!(all.keys().all(|series| !series.contains("4155550123")), "a number is in {all:#?}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn reloads_are_counted_by_outcome_and_failures_of_policies_by_kind() {
+    let plivo = plivo().await;
+    let setup = Setup::new(&plivo).policy(
+        Policy::new("runaway").set("grants", json!(["state", "log"])).set("on_failure", "accept"),
+    );
+    let sidecar = Sidecar::start(setup.clone()).await;
+    sidecar.send(&json!({"to": TO, "text": "undecided"})).await.expect(202);
+    counts(
+        &sidecar,
+        "sendgate_policy_decisions_total{error_type=\"undecided\",policy_mode=\"enforce\",policy_name=\"runaway\",verdict=\"failure\"}",
+        1.0,
+    )
+    .await;
+
+    sidecar.folder.write("sidecar.toml", setup.clone().set("delivery.wait_ms", 9_000).to_toml());
+    counts(&sidecar, "sendgate_reloads_total{outcome=\"applied\"}", 1.0).await;
+    counts(&sidecar, "sendgate_generation", 2.0).await;
+    sidecar.folder.write("sidecar.toml", setup.set("delivery.wait_ms", "soon").to_toml());
+    counts(&sidecar, "sendgate_reloads_total{outcome=\"refused\"}", 1.0).await;
+    sidecar.stop().await;
+}

@@ -1,0 +1,145 @@
+//! Metrics: what spans tell of, counted, and what is looked at when somebody asks.
+//!
+//! Nothing records a metric by hand. A [`SpanMetric`] says which fields of which span become labels and values, so that
+//! metrics and traces cannot tell different things; [`Metrics::gauge`] and [`Metrics::total`] are asked for their value
+//! each time. Each metric has at most [`MOST_SERIES`] series; what comes after goes into one of its own
+//! (`otel_metric_overflow="true"`), as OpenTelemetry's SDK has it.
+
+mod exposition;
+mod spans;
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Meter, MeterProvider as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::reader::MetricReader;
+use opentelemetry_sdk::metrics::{
+    InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Temporality,
+};
+
+pub use self::exposition::Exposition;
+pub use self::spans::{Instrument, SpanMetric};
+
+pub(crate) use self::spans::SpanMeter;
+
+/// Most series of one metric: the SDK's own bound.
+pub const MOST_SERIES: usize = 2_000;
+
+/// A label and its value.
+pub type Label<'a> = (&'static str, &'a str);
+
+/// The process's metrics. Clones share them.
+#[derive(Clone)]
+pub struct Metrics {
+    provider: SdkMeterProvider,
+    reader: Asked,
+}
+
+/// What is looked at when somebody asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Observed {
+    /// Dotted, as OpenTelemetry names metrics.
+    pub name: &'static str,
+    /// UCUM: `s`, `By`, or in braces what is counted.
+    pub unit: &'static str,
+    /// A sentence.
+    pub about: &'static str,
+}
+
+/// A reader that the provider has and that is asked here.
+#[derive(Clone, Debug)]
+struct Asked(Arc<ManualReader>);
+
+impl Metrics {
+    pub(crate) fn new(resource: Resource) -> Self {
+        let reader = Asked(Arc::new(ManualReader::builder().build()));
+        let provider = SdkMeterProvider::builder().with_resource(resource);
+        Self { provider: provider.with_reader(reader.clone()).build(), reader }
+    }
+
+    /// Has `look` tell the values of a gauge, each with its labels, whenever somebody asks.
+    pub fn gauge(
+        &self,
+        what: Observed,
+        look: impl Fn(&mut dyn FnMut(f64, &[Label<'_>])) + Send + Sync + 'static,
+    ) {
+        let meter = self.meter();
+        let gauge = meter.f64_observable_gauge(what.name);
+        let observing = gauge.with_unit(what.unit).with_description(what.about);
+        let observing = observing.with_callback(move |observer| {
+            look(&mut |value, labels| observer.observe(value, &key_values(labels)));
+        });
+        observing.build();
+    }
+
+    /// The same of a sum that only grows.
+    pub fn total(
+        &self,
+        what: Observed,
+        look: impl Fn(&mut dyn FnMut(u64, &[Label<'_>])) + Send + Sync + 'static,
+    ) {
+        let meter = self.meter();
+        let sum = meter.u64_observable_counter(what.name);
+        let observing = sum.with_unit(what.unit).with_description(what.about);
+        let observing = observing.with_callback(move |observer| {
+            look(&mut |value, labels| observer.observe(value, &key_values(labels)));
+        });
+        observing.build();
+    }
+
+    /// Everything as it is now, in a form that Prometheus reads.
+    pub fn text(&self, form: Exposition) -> String {
+        let mut collected = ResourceMetrics::default();
+        // Nothing to collect is no fault, and there is no other.
+        let _ = self.reader.collect(&mut collected);
+        form.write(&collected)
+    }
+
+    pub(crate) fn meter(&self) -> Meter {
+        self.provider.meter("sendgate")
+    }
+}
+
+impl Default for Metrics {
+    /// Metrics of nobody's, for a program without telemetry.
+    fn default() -> Self {
+        Self::new(Resource::builder_empty().build())
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+fn key_values(labels: &[Label<'_>]) -> Vec<KeyValue> {
+    labels.iter().map(|(key, value)| KeyValue::new(*key, (*value).to_owned())).collect()
+}
+
+impl MetricReader for Asked {
+    fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
+        self.0.register_pipeline(pipeline);
+    }
+
+    fn collect(&self, into: &mut ResourceMetrics) -> OTelSdkResult {
+        self.0.collect(into)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self, kind: InstrumentKind) -> Temporality {
+        self.0.temporality(kind)
+    }
+}

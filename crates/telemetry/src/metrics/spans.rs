@@ -1,0 +1,217 @@
+//! From spans to metrics: a layer that counts what ends.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Histogram, Meter};
+use tracing::Subscriber;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::Metrics;
+use crate::redaction::masked;
+
+/// One metric that is made of the spans of one name.
+#[derive(Clone, Copy, Debug)]
+pub struct SpanMetric {
+    /// The span's name in the code, such as `policy.check`.
+    pub span: &'static str,
+    /// Dotted, as OpenTelemetry names metrics.
+    pub name: &'static str,
+    /// A sentence.
+    pub about: &'static str,
+    /// What is measured.
+    pub instrument: Instrument,
+    /// Fields of the span that become labels, and how these are called; a field that the span has not got is left out.
+    pub labels: &'static [(&'static str, &'static str)],
+    /// A field with which a span does not count.
+    pub unless: Option<&'static str>,
+}
+
+/// What is measured of a span.
+#[derive(Clone, Copy, Debug)]
+pub enum Instrument {
+    /// That it ended.
+    Count,
+    /// How long it lasted, in seconds; with the upper bounds of the buckets.
+    Duration(&'static [f64]),
+    /// A field of it that is a number, times `scale`, in `unit`.
+    Value {
+        /// The field.
+        field: &'static str,
+        /// What the field's number is multiplied by.
+        scale: f64,
+        /// UCUM.
+        unit: &'static str,
+        /// Upper bounds of the buckets.
+        bounds: &'static [f64],
+    },
+}
+
+/// The layer.
+pub(crate) struct SpanMeter {
+    by_span: HashMap<&'static str, Vec<Measure>>,
+}
+
+struct Measure {
+    of: SpanMetric,
+    with: With,
+}
+
+enum With {
+    Count(Counter<u64>),
+    Histogram(Histogram<f64>),
+}
+
+/// What is known of a span that is open.
+struct Open {
+    began: Instant,
+    fields: Vec<(&'static str, Known)>,
+}
+
+enum Known {
+    Text(String),
+    Number(f64),
+}
+
+impl SpanMeter {
+    pub(crate) fn new(metrics: &Metrics, of: &[SpanMetric]) -> Self {
+        let meter = metrics.meter();
+        let mut by_span: HashMap<_, Vec<Measure>> = HashMap::new();
+        for of in of {
+            let with = With::new(&meter, of);
+            by_span.entry(of.span).or_default().push(Measure { of: *of, with });
+        }
+        Self { by_span }
+    }
+}
+
+impl SpanMeter {
+    /// The layer, which sees no other spans than those that are counted, be they traced or not.
+    pub(crate) fn filtered<S>(self) -> impl Layer<S> + use<S>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span>,
+    {
+        let names: HashSet<&'static str> = self.by_span.keys().copied().collect();
+        let counted =
+            filter_fn(move |metadata| metadata.is_span() && names.contains(metadata.name()));
+        self.with_filter(counted)
+    }
+}
+
+impl With {
+    fn new(meter: &Meter, of: &SpanMetric) -> Self {
+        let histogram = |unit, bounds: &[f64]| {
+            let histogram = meter.f64_histogram(of.name).with_unit(unit);
+            Self::Histogram(
+                histogram.with_description(of.about).with_boundaries(bounds.to_vec()).build(),
+            )
+        };
+        match of.instrument {
+            Instrument::Count => {
+                Self::Count(meter.u64_counter(of.name).with_description(of.about).build())
+            }
+            Instrument::Duration(bounds) => histogram("s", bounds),
+            Instrument::Value { unit, bounds, .. } => histogram(unit, bounds),
+        }
+    }
+}
+
+impl Measure {
+    fn take(&self, open: &Open) {
+        if self.of.unless.is_some_and(|field| open.field(field).is_some()) {
+            return;
+        }
+        let label = |(field, label): &(&'static str, &'static str)| {
+            Some(KeyValue::new(*label, open.field(field)?.text()))
+        };
+        let labels: Vec<KeyValue> = self.of.labels.iter().filter_map(label).collect();
+        match (&self.with, self.of.instrument) {
+            (With::Count(counter), _) => counter.add(1, &labels),
+            (With::Histogram(histogram), Instrument::Value { field, scale, .. }) => {
+                if let Some(Known::Number(number)) = open.field(field) {
+                    histogram.record(number * scale, &labels);
+                }
+            }
+            (With::Histogram(histogram), _) => {
+                histogram.record(open.began.elapsed().as_secs_f64(), &labels);
+            }
+        }
+    }
+}
+
+impl Open {
+    fn field(&self, name: &str) -> Option<&Known> {
+        self.fields.iter().rfind(|(known, _)| *known == name).map(|(_, known)| known)
+    }
+}
+
+impl Known {
+    fn text(&self) -> String {
+        match self {
+            // Labels leave the machine like everything else.
+            Self::Text(text) => masked(text).into_owned(),
+            Self::Number(number) => number.to_string(),
+        }
+    }
+}
+
+impl Visit for Open {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.fields.push((field.name(), Known::Text(value.to_owned())));
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts and microseconds are far below 2^53")]
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.fields.push((field.name(), Known::Number(value as f64)));
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "as above")]
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.fields.push((field.name(), Known::Number(value as f64)));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.fields.push((field.name(), Known::Text(value.to_string())));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.fields.push((field.name(), Known::Text(format!("{value:?}"))));
+    }
+}
+
+impl<S> Layer<S> for SpanMeter
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if !self.by_span.contains_key(attributes.metadata().name()) {
+            return;
+        }
+        let Some(span) = context.span(id) else { return };
+        let mut open = Open { began: Instant::now(), fields: Vec::with_capacity(16) };
+        attributes.record(&mut open);
+        span.extensions_mut().insert(open);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        if let Some(open) = span.extensions_mut().get_mut::<Open>() {
+            values.record(open);
+        }
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        let Some(span) = context.span(&id) else { return };
+        let extensions = span.extensions();
+        let Some(open) = extensions.get::<Open>() else { return };
+        for measure in self.by_span.get(span.name()).into_iter().flatten() {
+            measure.take(open);
+        }
+    }
+}
