@@ -73,15 +73,16 @@ pub(crate) fn own_cases(module: &[u8]) -> Result<Option<Box<[u8]>>, LoadFault> {
     }
 }
 
-/// Looks at what `component` imports and exports before anything of it runs.
+/// Looks at what `component` imports and exports before anything of it runs: its shape, and the imports that it cannot
+/// have.
 pub(crate) fn check_contract(
     engine: &Engine,
     component: &Component,
     grants: Grants,
-) -> Result<Shape, LoadFault> {
+) -> Result<(Shape, Vec<LoadFault>), LoadFault> {
     let shape = component.component_type();
     let names = shape.imports(engine).map(|(name, _)| name);
-    let (imports, needs) = check_imports(names, grants)?;
+    let (imports, needs, withheld) = check_imports(names, grants)?;
 
     let exports: Vec<&str> = shape.exports(engine).map(|(name, _)| name).collect();
     let ours = |wanted: &str| {
@@ -113,7 +114,7 @@ pub(crate) fn check_contract(
         on_receipt: hook("receipts", "on-receipt")?,
         on_inbound: hook("inbound", "on-inbound")?,
     };
-    Ok(Shape { hooks, imports, needs, guest, cases: None })
+    Ok((Shape { hooks, imports, needs, guest, cases: None }, withheld))
 }
 
 fn as_component(module: &[u8]) -> Result<Cow<'_, [u8]>, LoadFault> {
@@ -160,11 +161,11 @@ fn seems(bytes: &[u8]) -> &'static str {
     }
 }
 
-/// The contract's interfaces among `imports`, and the grants that they need.
+/// The contract's interfaces among `imports`, the grants that they need, and what is wrong with the rest.
 fn check_imports<'a>(
     imports: impl Iterator<Item = &'a str>,
     grants: Grants,
-) -> Result<(Vec<String>, Grants), LoadFault> {
+) -> Result<(Vec<String>, Grants, Vec<LoadFault>), LoadFault> {
     let (mut missing, mut wasi, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
     let (mut ours, mut needs) = (Vec::new(), Vec::new());
     for import in imports {
@@ -187,16 +188,12 @@ fn check_imports<'a>(
             _ => unknown.push(import.to_owned()),
         }
     }
-    if !unknown.is_empty() {
-        return Err(LoadFault::UnknownImports(unknown));
-    }
-    if !wasi.is_empty() {
-        return Err(LoadFault::Wasi(wasi));
-    }
-    match missing.is_empty() {
-        true => Ok((ours, needs.into_iter().collect())),
-        false => Err(LoadFault::MissingGrants(missing)),
-    }
+    let withheld = [
+        (!unknown.is_empty()).then_some(LoadFault::UnknownImports(unknown)),
+        (!wasi.is_empty()).then_some(LoadFault::Wasi(wasi)),
+        (!missing.is_empty()).then_some(LoadFault::MissingGrants(missing)),
+    ];
+    Ok((ours, needs.into_iter().collect(), withheld.into_iter().flatten().collect()))
 }
 
 /// Before 1.0.0 a minor version may break, and a patch may not.
@@ -235,6 +232,11 @@ mod tests {
 
     use super::{LoadFault, MODULE_BYTES, as_component, check_imports, seems};
     use crate::{Grant, Grants};
+
+    /// What is wrong with `imports` of a module with these grants.
+    fn withheld(imports: &[&str], grants: Grants) -> Vec<LoadFault> {
+        check_imports(imports.iter().copied(), grants).unwrap().2
+    }
 
     #[test]
     fn a_file_that_is_no_module_is_named_for_what_it_seems() {
@@ -285,10 +287,10 @@ mod tests {
             "sendgate:policy/state@0.1.0",
             "sendgate:policy/log@0.1.9",
         ];
-        assert!(check_imports(imports.into_iter(), Grants::from_iter(Grant::ALL)).is_ok());
+        assert!(withheld(&imports, Grants::from_iter(Grant::ALL)).is_empty());
 
-        let fault = check_imports(imports.into_iter(), Grants::default()).unwrap_err();
-        let LoadFault::MissingGrants(missing) = fault else { panic!("{fault:?}") };
+        let faults = withheld(&imports, Grants::default());
+        let [LoadFault::MissingGrants(missing)] = &faults[..] else { panic!("{faults:?}") };
         let grants: Vec<_> = missing.iter().map(|each| each.grant).collect();
         assert_eq!(grants, [Grant::State, Grant::Log]);
     }
@@ -304,17 +306,23 @@ mod tests {
     #[test]
     fn another_wasi_than_0_2_and_unknown_imports_are_refused_by_name() {
         let wasi = ["wasi:cli/environment@0.2.0", "wasi:io/streams@0.2.12"];
-        assert!(check_imports(wasi.into_iter(), Grants::default()).is_ok());
+        assert!(withheld(&wasi, Grants::default()).is_empty());
 
         let wasi = ["wasi:cli/environment@0.3.0", "wasi:io/streams"];
-        let fault = check_imports(wasi.into_iter(), Grants::default()).unwrap_err();
-        assert!(matches!(&fault, LoadFault::Wasi(names) if names == &wasi), "{fault:?}");
-
         let unknown = ["acme:db/query@1.0.0", "sendgate:policy/clock@0.1.0", "env"];
-        let fault = check_imports(unknown.into_iter(), Grants::default()).unwrap_err();
-        assert!(
-            matches!(&fault, LoadFault::UnknownImports(names) if names == &unknown),
-            "{fault:?}"
+        let all = [&unknown[..], &wasi, &["sendgate:policy/state@0.1.0"]].concat();
+        let faults = withheld(&all, Grants::default());
+        let [
+            LoadFault::UnknownImports(names),
+            LoadFault::Wasi(others),
+            LoadFault::MissingGrants(_),
+        ] = &faults[..]
+        else {
+            panic!("{faults:?}")
+        };
+        assert_eq!(
+            (&names[..], &others[..]),
+            (&unknown.map(str::to_owned)[..], &wasi.map(str::to_owned)[..])
         );
     }
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::Instrument;
+use wasmtime::Engine;
+use wasmtime::component::{Component, InstancePre};
 
 use crate::bindings::{GuestIndices, types};
 use crate::component::{self, check_contract};
@@ -16,8 +18,10 @@ use crate::revision::Revision;
 use crate::runtime::PolicyRuntime;
 use crate::settings::Known;
 use crate::trial::Trial;
+use crate::visit::Visit;
 use crate::{
-    Digest, OnFailure, Policy, PolicyChain, PolicyFailure, PolicySource, imports, settings, spans,
+    Digest, Grants, OnFailure, Policy, PolicyChain, PolicyFailure, PolicySource, imports, settings,
+    spans,
 };
 
 /// Most bytes of a manifest's name and version; of a bucket, which is a phrase for people; of its summary; of its
@@ -29,7 +33,22 @@ const SCHEMA_BYTES: usize = 256 << 10;
 const BUCKETS: usize = 64;
 
 /// A revision that is being loaded.
-type Loading = JoinHandle<Result<Arc<Revision>, LoadFault>>;
+type Loading = JoinHandle<Result<Arc<Revision>, Faults>>;
+
+/// Everything that is wrong with one source; at least one.
+pub(crate) struct Faults(Vec<LoadFault>);
+
+impl Faults {
+    pub(crate) fn into_first(mut self) -> LoadFault {
+        self.0.swap_remove(0)
+    }
+}
+
+impl From<LoadFault> for Faults {
+    fn from(fault: LoadFault) -> Self {
+        Self(vec![fault])
+    }
+}
 
 impl PolicyRuntime {
     /// Compiles, links and tries a policy. What this returns can decide.
@@ -38,8 +57,10 @@ impl PolicyRuntime {
     ///
     /// The first step that fails: the module, its contract, its grants, its manifest, its settings (every problem).
     pub async fn load(&self, source: &PolicySource) -> Result<Policy, LoadError> {
-        let loaded = self.clone().revision(Arc::default(), source.clone()).await;
-        Ok(policy(source, loaded.map_err(|fault| error(source, false, fault))?, None, None))
+        match self.clone().revision(Arc::default(), source.clone()).await {
+            Ok(revision) => Ok(policy(source, revision, None, None)),
+            Err(faults) => Err(error(source, false, faults.into_first())),
+        }
     }
 
     /// Builds the next chain of `wanted`, in their order. What did not change since `previous` is taken over with its
@@ -47,7 +68,8 @@ impl PolicyRuntime {
     ///
     /// # Errors
     ///
-    /// Every policy that cannot be loaded, each with its first fault.
+    /// Every policy that cannot be loaded, each with its first fault; with its settings' faults too, where it is its
+    /// imports that are at fault.
     pub async fn build(
         &self,
         previous: Option<&PolicyChain>,
@@ -96,8 +118,12 @@ impl PolicyRuntime {
                     policies.push(Arc::new(policy(source, revision, last_good, trial)));
                 }
                 (own, candidate) => {
-                    errors.extend(own.err().map(|fault| error(source, false, fault)));
-                    errors.extend(candidate.err().map(|fault| error(source, true, fault)));
+                    let told = |Faults(faults), candidate| {
+                        faults.into_iter().map(move |fault| error(source, candidate, fault))
+                    };
+                    errors.extend(own.err().into_iter().flat_map(|faults| told(faults, false)));
+                    errors
+                        .extend(candidate.err().into_iter().flat_map(|faults| told(faults, true)));
                 }
             }
         }
@@ -109,7 +135,7 @@ impl PolicyRuntime {
         self,
         known: Arc<[Arc<Revision>]>,
         source: PolicySource,
-    ) -> Result<Arc<Revision>, LoadFault> {
+    ) -> Result<Arc<Revision>, Faults> {
         let module = Arc::clone(&source.module);
         let digesting = spawn_blocking(move || Digest::of(&module));
         let digest = digesting.await.map_err(|error| LoadFault::CutOff(error.into()))?;
@@ -124,44 +150,53 @@ impl PolicyRuntime {
         self.load_revision(&source, digest).instrument(span).await.map(Arc::new)
     }
 
-    /// The steps, in the order in which they can fail.
+    /// The steps, in the order in which they can fail. Imports that it cannot have keep nobody from hearing what is
+    /// wrong with its settings, unless it needs them to say what it takes.
     async fn load_revision(
         &self,
         source: &PolicySource,
         digest: Digest,
-    ) -> Result<Revision, LoadFault> {
+    ) -> Result<Revision, Faults> {
         let most = self.shared.memory;
         if source.limits.memory > most {
-            return Err(LoadFault::MemoryLimit { limit: source.limits.memory, most });
+            return Err(LoadFault::MemoryLimit { limit: source.limits.memory, most }.into());
         }
-        let prepared = self.prepare(source, digest).await?;
-        let manifest = describe(&prepared).await?;
         let known = Known { apps: source.known_apps.clone(), grants: source.grants };
+        let (prepared, mut withheld) = self.prepare(source, digest).await?;
+        if !withheld.is_empty() {
+            if let Ok(manifest) = describe(&prepared).await {
+                withheld.extend(look_at_settings(&source.settings, &manifest, &known).err());
+            }
+            return Err(Faults(withheld));
+        }
+        let manifest = describe(&prepared).await?;
         look_at_settings(&source.settings, &manifest, &known)?;
         let first = try_settings(&prepared).await?;
         Ok(Revision::new(prepared, manifest, source.isolation, Some(first)))
     }
 
+    /// What can be described, and the imports that it cannot have: it can be configured only where there are none.
     pub(crate) async fn prepare(
         &self,
         source: &PolicySource,
         digest: Digest,
-    ) -> Result<Prepared, LoadFault> {
+    ) -> Result<(Prepared, Vec<LoadFault>), Faults> {
         let (shared, module, grants) =
             (Arc::clone(&self.shared), Arc::clone(&source.module), source.grants);
         let compiling = spawn_blocking(move || {
             let component = component::compile(&shared.engine, &module)?;
-            let mut shape = check_contract(&shared.engine, &component, grants)?;
+            let (mut shape, withheld) = check_contract(&shared.engine, &component, grants)?;
             shape.cases = component::own_cases(&module)?;
-            let linker = imports::linker(&shared.engine, &component, grants);
-            let pre = linker.and_then(|linker| linker.instantiate_pre(&component));
-            let linked = pre.and_then(|pre| GuestIndices::new(&pre).map(|indices| (pre, indices)));
-            let (pre, indices) = linked.map_err(|error| LoadFault::Link(error.into()))?;
-            Ok((shape, pre, indices))
+            let linked = link(&shared.engine, &component, grants, !withheld.is_empty());
+            match linked {
+                Ok((pre, indices)) => Ok((shape, withheld, pre, indices)),
+                Err(error) if withheld.is_empty() => Err(LoadFault::Link(error.into()).into()),
+                Err(_) => Err(Faults(withheld)),
+            }
         });
-        let (shape, pre, indices) =
+        let (shape, withheld, pre, indices) =
             compiling.await.map_err(|error| LoadFault::CutOff(error.into()))??;
-        Ok(Prepared {
+        let prepared = Prepared {
             name: source.name.clone(),
             digest,
             settings: settings_text(&source.settings).into(),
@@ -172,8 +207,25 @@ impl PolicyRuntime {
             shared: Arc::clone(&self.shared),
             pre,
             indices,
-        })
+        };
+        Ok((prepared, withheld))
     }
+}
+
+/// Links `component` with what `grants` allow. Where it asks for more, `trapping`, the rest traps when it is called.
+fn link(
+    engine: &Engine,
+    component: &Component,
+    grants: Grants,
+    trapping: bool,
+) -> wasmtime::Result<(InstancePre<Visit>, GuestIndices)> {
+    let mut linker = imports::linker(engine, component, grants)?;
+    if trapping {
+        linker.define_unknown_imports_as_traps(component)?;
+    }
+    let pre = linker.instantiate_pre(component)?;
+    let indices = GuestIndices::new(&pre)?;
+    Ok((pre, indices))
 }
 
 pub(crate) async fn describe(prepared: &Prepared) -> Result<Manifest, LoadFault> {
@@ -276,8 +328,8 @@ fn trial(
     Some(Trial::new(Arc::clone(revision), candidate, rules, before))
 }
 
-async fn loaded(loading: Loading) -> Result<Arc<Revision>, LoadFault> {
-    loading.await.unwrap_or_else(|error| Err(LoadFault::CutOff(error.into())))
+async fn loaded(loading: Loading) -> Result<Arc<Revision>, Faults> {
+    loading.await.unwrap_or_else(|error| Err(LoadFault::CutOff(error.into()).into()))
 }
 
 fn error(source: &PolicySource, candidate: bool, fault: LoadFault) -> LoadError {

@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 
 use crate::error::{LoadFault, MissingGrant};
 use crate::instance::Prepared;
-use crate::load::{describe, look_at_settings, settings_text, try_settings};
+use crate::load::{Faults, describe, look_at_settings, settings_text, try_settings};
 use crate::revision::Revision;
 use crate::runtime::{PolicyRuntime, Shared};
 use crate::settings::Known;
@@ -42,7 +42,11 @@ impl PolicyRuntime {
         let digest = digesting.await.map_err(|error| LoadFault::CutOff(error.into()))?;
         let grants = Grant::ALL.into_iter().collect();
         let source = PolicySource { grants, limits, ..PolicySource::new(name, module) };
-        let prepared = self.prepare(&source, digest).await?;
+        let prepared = self.prepare(&source, digest).await;
+        let (prepared, withheld) = prepared.map_err(Faults::into_first)?;
+        if let Some(fault) = withheld.into_iter().next() {
+            return Err(fault);
+        }
         let manifest = describe(&prepared).await?;
         let revision = Revision::new(prepared, manifest, Isolation::Warm, None);
         Ok(Module { revision: Arc::new(revision) })

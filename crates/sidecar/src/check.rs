@@ -60,7 +60,7 @@ pub fn check(path: &Path, environment: &Environment) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Everything that is wrong: a configuration's faults, and those of the policies that it describes without one.
+/// Everything that is wrong: a configuration's faults, and those of its policies' modules and settings.
 pub fn refused(faults: ConfigFaults) -> Failure {
     let found = load_faults(&faults);
     // What keeps the policies from being tried is no news to somebody who must mend the file first.

@@ -201,7 +201,7 @@ fn syntax(source: &Source, errors: &[toml::de::Error]) -> Vec<Finding> {
     findings
 }
 
-/// Reads every section: the policies without a fault, and everything; `None` only where a fault was reported.
+/// Reads every section: the policies as far as they can be looked at, and everything; `None` only where a fault was reported.
 fn sections<'r>(
     reading: &'r Reading<'r>,
     table: &'r DeTable<'r>,

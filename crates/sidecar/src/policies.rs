@@ -54,7 +54,7 @@ async fn own_cases(
         for (key, module) in iter::once(("", policy.module())).chain(candidate) {
             if !known.contains(&what(&module)) {
                 known.push(what(&module));
-                let place = format!("{}: policies.{}{key}", entry.locate(""), entry.name);
+                let place = format!("{}: {}{key}", entry.locate(""), entry.key);
                 let differing = rehearsal::own(&module).await;
                 lines.extend(differing.into_iter().map(|what| format!("{place}: {what}")));
             }
@@ -141,9 +141,9 @@ fn out_of_order(entries: &[PolicyEntry]) -> Vec<String> {
     let faults = numbered.filter_map(|(nth, entry)| {
         let before = entries[..nth].iter().filter(counts).find(|other| share_an_app(other, entry))?;
         Some(format!(
-            "{}: policies.{}: has \"amend-recipient\" and stands after policies.{}, which has \"state\" and is not \
-             asked about the recipient that it would put in; put {} before it",
-            entry.locate(""), entry.name, before.name, entry.name
+            "{}: {}: has \"amend-recipient\" and stands after {}, which has \"state\" and is not asked about the \
+             recipient that it would put in; put {} before it",
+            entry.locate(""), entry.key, before.key, entry.name
         ))
     });
     faults.collect()
@@ -185,31 +185,39 @@ fn source(entry: &PolicyEntry) -> Result<PolicySource, String> {
 
 fn read(entry: &PolicyEntry, key: &str, path: &Path) -> Result<Arc<[u8]>, String> {
     let unread = |err| {
-        let (place, name, path) = (entry.locate(""), &entry.name, path.display());
-        format!("{place}: policies.{name}.{key}: {path} cannot be read: {err}")
+        format!(
+            "{}: {}.{key}: {} cannot be read: {err}",
+            entry.locate(""),
+            entry.key,
+            path.display()
+        )
     };
     Ok(std::fs::read(path).map_err(unread)?.into())
 }
 
 /// What is wrong with one policy, with file, line and key; a settings problem each on its own line.
 fn said(err: &LoadError, entries: &[PolicyEntry]) -> Vec<String> {
-    let name = err.policy.as_str();
-    let Some(entry) = entries.iter().find(|entry| entry.name == name) else {
-        return vec![chain(err)];
-    };
+    let named = |entry: &&PolicyEntry| entry.name == err.policy.as_str();
+    let Some(entry) = entries.iter().find(named) else { return vec![chain(err)] };
     if let LoadFault::Settings(problems) = &err.fault {
-        let line = |pointer: &str, detail: &str| {
-            let key = pointer.replace('/', ".");
-            let (place, settings) = match err.candidate {
-                true => (entry.locate_candidate(pointer), "candidate_settings"),
-                false => (entry.locate(pointer), "settings"),
-            };
-            format!("{place}: policies.{name}.{settings}{key}: {detail}")
+        let (given, settings) = match err.candidate {
+            true => (entry.candidate_settings(), "candidate_settings"),
+            false => (entry.settings(), "settings"),
         };
-        return problems.iter().map(|problem| line(&problem.pointer, &problem.detail)).collect();
+        // What stands for a fault is told already.
+        let is_told = |pointer| given.is_null() || given.pointer(pointer) == Some(&Value::Null);
+        let line = |pointer: &str, detail: &str| {
+            let place = match err.candidate {
+                true => entry.locate_candidate(pointer),
+                false => entry.locate(pointer),
+            };
+            format!("{place}: {}.{settings}{}: {detail}", entry.key, pointer.replace('/', "."))
+        };
+        let news = problems.iter().filter(|problem| !is_told(&problem.pointer));
+        return news.map(|problem| line(&problem.pointer, &problem.detail)).collect();
     }
     let key = if err.candidate { ".candidate" } else { "" };
-    vec![format!("{}: policies.{name}{key}: {}", entry.locate(""), chain(&err.fault))]
+    vec![format!("{}: {}{key}: {}", entry.locate(""), entry.key, chain(&err.fault))]
 }
 
 /// An error and what is behind it, each level in its own words.

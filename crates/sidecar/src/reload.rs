@@ -43,12 +43,12 @@ pub(crate) struct ReloadStatus {
     state: Mutex<State>,
 }
 
-/// The refusal that stands until a reload succeeds.
+/// The refusal that stands until a reload succeeds, or is refused for something else.
 #[derive(Clone, Debug)]
 pub(crate) struct Refused {
-    /// When it was refused first.
+    /// When it was first refused for these reasons.
     pub(crate) at: jiff::Timestamp,
-    /// Attempts refused since the last that was applied.
+    /// Attempts refused for them since.
     pub(crate) times: u64,
     /// Every reason, with file, line and key.
     pub(crate) faults: Vec<String>,
@@ -91,12 +91,10 @@ impl ReloadStatus {
 
     fn refuse(&self, faults: Vec<String>) {
         let mut state = self.lock();
-        let before = state.refused.take();
-        state.refused = Some(Refused {
-            at: before.as_ref().map_or_else(jiff::Timestamp::now, |refused| refused.at),
-            times: before.map_or(0, |refused| refused.times) + 1,
-            faults,
-        });
+        match &mut state.refused {
+            Some(refused) if refused.faults == faults => refused.times += 1,
+            other => *other = Some(Refused { at: jiff::Timestamp::now(), times: 1, faults }),
+        }
     }
 }
 
@@ -232,5 +230,30 @@ impl Reloader {
     async fn faults(&self, entries: &[PolicyEntry]) -> Vec<String> {
         let current = self.generations.in_force();
         policies::faults(&self.runtime, Some(&current.chain), entries).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ReloadStatus;
+
+    #[test]
+    fn a_refusal_is_counted_from_the_first_time_that_it_had_these_reasons() {
+        let status = ReloadStatus::default();
+        let refuse = |faults: &[&str]| {
+            status.refuse(faults.iter().map(|fault| (*fault).to_owned()).collect());
+            status.refused().map(|refused| (refused.at, refused.times))
+        };
+        let first = refuse(&["a"]);
+        let again = refuse(&["a"]);
+        assert_eq!(again, first.map(|(at, _)| (at, 2)));
+
+        let other = refuse(&["a", "b"]);
+        let same_time = again.map(|(at, _)| at) == other.map(|(at, _)| at);
+        assert!(!same_time && other.is_some_and(|(_, times)| times == 1), "{again:?}, {other:?}");
+
+        status.succeed();
+        assert!(status.refused().is_none());
+        assert_eq!(refuse(&["a", "b"]).map(|(_, times)| times), Some(1));
     }
 }

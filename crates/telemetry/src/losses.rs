@@ -1,7 +1,7 @@
 //! The bound on waiting spans, and the count of those that never reached the collector.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use opentelemetry::Context;
@@ -14,6 +14,8 @@ use crate::export::redact;
 
 /// How often the log may say that spans are lost.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
+/// A collector that has not answered for longer is away.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// What is waiting, and what was lost. Shared by both ends of the queue.
 #[derive(Debug)]
@@ -23,6 +25,7 @@ pub(crate) struct Losses {
     waiting: AtomicUsize,
     dropped: AtomicU64,
     closed: AtomicBool,
+    collector: Mutex<Heard>,
     /// Where to log. Weak, or the log would keep itself alive through its own exporter.
     log: OnceLock<WeakDispatch>,
 }
@@ -39,7 +42,15 @@ pub(crate) struct Entrance<P> {
 pub(crate) struct Exit<E> {
     inner: E,
     losses: Arc<Losses>,
-    reports: std::sync::Mutex<Reports>,
+    reports: Mutex<Reports>,
+}
+
+/// What was heard of the collector last.
+#[derive(Debug, Default)]
+struct Heard {
+    /// Since when an answer is waited for.
+    asked: Option<Instant>,
+    refused: bool,
 }
 
 /// When the log last said that spans are lost.
@@ -56,6 +67,7 @@ impl Losses {
             waiting: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            collector: Mutex::default(),
             log: OnceLock::new(),
         })
     }
@@ -68,6 +80,16 @@ impl Losses {
     /// Spans that have ended and are not yet with the collector.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Whether the collector took nothing the last time, or does not answer.
+    pub(crate) fn is_collector_away(&self) -> bool {
+        let heard = self.heard();
+        heard.refused || heard.asked.is_some_and(|asked| asked.elapsed() > SLOW)
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.collector.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where to say that spans are lost; without it, nothing is said.
@@ -96,16 +118,21 @@ impl Losses {
         }
     }
 
-    fn report(&self, dropped: u64) {
+    /// Has `say` write to the log.
+    pub(crate) fn log(&self, say: impl FnOnce()) {
         if let Some(log) = self.log.get().and_then(WeakDispatch::upgrade) {
-            dispatcher::with_default(&log, || {
-                tracing::warn!(
-                    target: "telemetry",
-                    dropped,
-                    "spans are lost: the trace collector is away, slow or refuses them; sends go on"
-                );
-            });
+            dispatcher::with_default(&log, say);
         }
+    }
+
+    fn report(&self, dropped: u64) {
+        self.log(|| {
+            tracing::warn!(
+                target: "telemetry",
+                dropped,
+                "spans are lost: the trace collector is away, slow or refuses them; sends go on"
+            );
+        });
     }
 }
 
@@ -117,7 +144,7 @@ impl<P> Entrance<P> {
 
 impl<E> Exit<E> {
     pub(crate) fn new(inner: E, losses: Arc<Losses>) -> Self {
-        Self { inner, losses, reports: std::sync::Mutex::default() }
+        Self { inner, losses, reports: Mutex::default() }
     }
 
     fn report_if_due(&self) {
@@ -171,7 +198,9 @@ impl<E: SpanExporter> SpanExporter for Exit<E> {
         let spans = batch.len();
         // Here and not at the entrance, so that no request waits for it.
         batch.iter_mut().for_each(redact);
+        self.losses.heard().asked = Some(Instant::now());
         let result = self.inner.export(batch).await;
+        *self.losses.heard() = Heard { asked: None, refused: result.is_err() };
         self.losses.leave(spans, result.is_ok());
         self.report_if_due();
         result

@@ -43,6 +43,10 @@ const DROPPED: Observed = Observed {
     about: "Spans that did not reach the collector.",
 };
 
+/// How long a collector that is away may take to come back at the end.
+const LAST_TRY: Duration = Duration::from_millis(250);
+/// How long the last lines of the log may take, even where the spans took all the time that there was.
+const LAST_LINES: Duration = Duration::from_millis(500);
 /// How long dropping a [`Telemetry`] that was not shut down may take.
 const DROP_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -114,25 +118,33 @@ impl Telemetry {
         self.outcome(flushed, lost)
     }
 
-    /// Sends what is waiting, and ends the export, within `timeout`. Blocks: call it off the async threads.
+    /// Sends what is waiting, and ends the export, within `timeout`; a collector that is away already is not waited for.
+    /// Blocks: call it off the async threads.
     ///
     /// # Errors
     ///
-    /// Where the collector does not take everything in time.
+    /// Where the collector does not take everything in time; the log says so as well.
     pub fn shutdown(mut self, timeout: Duration) -> Result<(), TelemetryError> {
         self.end(timeout)
     }
 
     fn end(&mut self, timeout: Duration) -> Result<(), TelemetryError> {
         self.ended = true;
+        let timeout = match self.losses.is_collector_away() {
+            true => timeout.min(LAST_TRY),
+            false => timeout,
+        };
         let (deadline, lost) = (Instant::now() + timeout, self.losses.dropped());
         let ended = self.provider.shutdown_with_timeout(timeout).is_ok();
         let outcome = self.outcome(ended, lost);
+        if let Err(err) = &outcome {
+            self.losses.log(|| tracing::warn!(target: "telemetry", "{err}"));
+        }
         // A runtime must not be dropped on an async thread, nor waited for.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
-        self.sink.flush(deadline.saturating_duration_since(Instant::now()));
+        self.sink.flush(deadline.saturating_duration_since(Instant::now()).max(LAST_LINES));
         outcome
     }
 

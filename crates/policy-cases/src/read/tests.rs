@@ -1,6 +1,7 @@
 use message::{Message, Timestamp};
 
-use super::{MOST_BYTES, MOST_CASES, MOST_STEPS, NOON, parse};
+use super::fill::NOON;
+use super::{MOST_BYTES, MOST_CASES, MOST_STEPS, parse};
 use crate::{Act, Case, Kept, Step};
 
 fn cases(text: &str) -> Vec<Case> {

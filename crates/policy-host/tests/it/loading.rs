@@ -33,12 +33,40 @@ async fn an_import_without_its_grant_is_refused_with_the_word_to_add() {
     );
 }
 
+/// The module called `name`, with one of the names in it replaced by another as long.
+fn renamed(name: &str, from: &str, to: &str) -> Vec<u8> {
+    let text: String = module(name).iter().map(|&byte| char::from(byte)).collect();
+    assert!(text.contains(from), "{name} has no {from}");
+    text.replace(from, to).chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn an_import_that_it_cannot_have_hides_no_setting_that_does_not_fit() {
+    let host = Host::new();
+    let mut ungranted = dedup();
+    ungranted.grants = Grants::default();
+    let mut unknown = dedup();
+    unknown.module = renamed("dedup", "policy/state@", "policy/stash@").into();
+    for (mut source, import) in [(ungranted, "policy/state@"), (unknown, "policy/stash@")] {
+        source.settings = json!({ "window_s": "thirty", "mods": 1 });
+        let errors = host.runtime.faults(None, &[source]).await;
+        let told: Vec<String> = errors.iter().map(|error| said(&error.fault)).collect();
+        assert_eq!(errors.len(), 2, "{told:#?}");
+        assert!(
+            told[0].starts_with("the module imports ") && told[0].contains(import),
+            "{told:#?}"
+        );
+        let LoadFault::Settings(problems) = &errors[1].fault else { panic!("{told:#?}") };
+        let mut pointers: Vec<_> = problems.iter().map(|each| each.pointer.as_str()).collect();
+        pointers.sort_unstable();
+        assert_eq!(pointers, ["/mods", "/window_s"], "{told:#?}");
+    }
+}
+
 #[tokio::test]
 async fn a_module_of_another_contract_is_refused_with_both_versions() {
     let host = Host::new();
-    let text = |bytes: &[u8]| bytes.iter().map(|&byte| char::from(byte)).collect::<String>();
-    let later = text(&module("country")).replace("@0.1.0", "@0.2.0");
-    let later: Vec<u8> = later.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+    let later = renamed("country", "@0.1.0", "@0.2.0");
     let fault = fault(&host, &PolicySource::new(PolicyName::new("later"), later)).await;
     let told = said(&fault);
     assert!(matches!(fault, LoadFault::ContractVersion { .. }), "{told}");

@@ -70,7 +70,7 @@ impl ConfigFaults {
         &self.faults
     }
 
-    /// The policies that are described without a fault: what is wrong with themselves can be told as well.
+    /// The policies whose modules are there: what is wrong with these and their settings can be told as well.
     pub fn policies(&self) -> &[PolicyEntry] {
         &self.policies
     }

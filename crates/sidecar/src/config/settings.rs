@@ -26,14 +26,18 @@ struct Walk<'r> {
 }
 
 impl Settings {
-    /// Reads the table under `settings`. What JSON cannot hold is a fault.
-    pub(super) fn read(item: &Item<'_>) -> Option<Self> {
+    /// Reads the table under `settings`. What JSON cannot hold is a fault, and null here.
+    pub(super) fn read(item: &Item<'_>) -> Self {
         if !item.value.is_table() {
-            return item.wrong_type("a table, such as { window_s = 30 }");
+            item.wrong_type::<()>("a table, such as { window_s = 30 }");
+            return Self {
+                value: Value::Null,
+                ..Self::none(item.reading.locate(item.spot.offset))
+            };
         }
         let mut walk = Walk { reading: item.reading, places: BTreeMap::new() };
         let value = walk.value(item.value, String::new(), &item.spot);
-        Some(Self { value, places: walk.places })
+        Self { value, places: walk.places }
     }
 
     /// No settings, for a policy that stands at `location`.

@@ -4,18 +4,20 @@ mod native;
 mod plivo;
 mod problem;
 mod seed;
+mod words;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
-use message::{Change, E164, Fault, Kind, MessageId, Note, Segments};
+use message::{Change, E164, Kind, MessageId, Note, Segments};
 use policy_host::LimitReport;
 use serde_json::Value;
 use store::Status;
 use uuid::Uuid;
 
+use self::words::Words;
 use super::faults::Faults;
 use super::json;
 use super::order::Order;
@@ -200,14 +202,6 @@ impl Answer {
         self.set(HeaderName::from_static("ratelimit-policy"), join(&policy));
         self.set(HeaderName::from_static("ratelimit"), join(&rate));
     }
-}
-
-/// Where a fault is, in the words of a door whose members have names of their own.
-fn place(fault: &Fault, names: &[(&str, &str)]) -> String {
-    let path = fault.pointer.trim_start_matches('/');
-    let (member, below) = path.split_at(path.find('/').unwrap_or(path.len()));
-    let own = names.iter().find(|(native, _)| *native == member);
-    format!("{}{below}", own.map_or(member, |(_, own)| own))
 }
 
 /// An id of the answer itself, as each of Plivo's has one.

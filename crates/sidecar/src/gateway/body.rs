@@ -31,8 +31,15 @@ pub(crate) async fn read(
     body: Incoming,
     limits: BodyLimits,
 ) -> Result<Bytes, Plain> {
+    let most = limits.bytes;
+    let mut size = body.size_hint().lower();
+    // Who asks before sending is told before: the first read would tell it to go on.
+    if is_above(size, most) && asks_first(headers) {
+        return Err(Plain::TooLarge(most));
+    }
     let typed = is_json(headers);
-    match timeout(limits.time, collect(body, limits.bytes)).await {
+    match timeout(limits.time, collect(body, most, &mut size)).await {
+        Err(_) | Ok(Err(Plain::Incomplete)) if is_above(size, most) => Err(Plain::TooLarge(most)),
         Err(_elapsed) => Err(Plain::TooSlow),
         Ok(_) if !typed => Err(Plain::ContentType),
         Ok(_) if headers.contains_key(header::CONTENT_ENCODING) => Err(Plain::ContentEncoding),
@@ -40,9 +47,10 @@ pub(crate) async fn read(
     }
 }
 
-async fn collect(mut body: Incoming, most: usize) -> Result<Bytes, Plain> {
+/// The body's bytes; `size` is what was announced, or what was seen where that is more.
+async fn collect(mut body: Incoming, most: usize, size: &mut u64) -> Result<Bytes, Plain> {
     // A length announced above what is even thrown away is not worth reading.
-    if body.size_hint().lower() > DISCARDED as u64 {
+    if is_above(*size, DISCARDED) {
         return Err(Plain::TooLarge(most));
     }
     let mut bytes = BytesMut::new();
@@ -50,6 +58,7 @@ async fn collect(mut body: Incoming, most: usize) -> Result<Bytes, Plain> {
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Plain::Incomplete)?.into_data() else { continue };
         seen += data.len();
+        *size = (*size).max(seen as u64);
         if seen > DISCARDED {
             break;
         }
@@ -58,6 +67,17 @@ async fn collect(mut body: Incoming, most: usize) -> Result<Bytes, Plain> {
         }
     }
     if seen > most { Err(Plain::TooLarge(most)) } else { Ok(bytes.freeze()) }
+}
+
+fn is_above(size: u64, most: usize) -> bool {
+    size > most as u64
+}
+
+/// `Expect: 100-continue`, the only expectation that there is (RFC 9110 section 10.1.1).
+fn asks_first(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::EXPECT)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// `application/json`, with no charset but UTF-8 (RFC 8259 section 8.1).

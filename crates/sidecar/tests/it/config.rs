@@ -1,5 +1,6 @@
 //! A configuration that is wrong is told whole, with places, before any port opens.
 
+mod layers;
 mod settings;
 
 use serde_json::json;
@@ -76,36 +77,6 @@ async fn every_fault_is_told_with_file_line_column_and_key_and_check_says_the_sa
     assert!(lines.iter().any(|line| line.contains("NO_SUCH_VARIABLE")), "{lines:#?}");
     assert!(lines.iter().any(|line| line.contains("did you mean `enforce`?")), "{lines:#?}");
     assert!(!lines.join("\n").contains("swordfish"), "{lines:#?}");
-}
-
-#[tokio::test]
-async fn a_wrong_key_hides_nothing_that_is_wrong_with_policies() {
-    let plivo = plivo().await;
-    let redirect = Policy::new("validation").set("name", "redirect");
-    let setup = Setup::new(&plivo)
-        .set("delivery.colour", "red")
-        .policy(Policy::new("country").settings(json!({"allow": "US"})))
-        .policy(Policy::new("throttle").set("grants", json!([])))
-        .policy(Policy::new("dedup").set("mode", "enfroce"))
-        .policy(Policy::new("dedup").set("name", "again"))
-        .policy(redirect.set("grants", json!(["amend", "amend-recipient"])));
-
-    for command in ["check", "run"] {
-        let (code, lines) = ended(command, &setup.to_toml(), &[]).await;
-
-        assert_eq!(code, Some(2), "{lines:#?}");
-        for wanted in [
-            "delivery.colour: is not a known key",
-            "policies[2].mode: is none of ",
-            "policies.country.settings.allow: ",
-            "policies.throttle: the module imports ",
-            "policies.redirect: has \"amend-recipient\" and stands after policies.again, ",
-        ] {
-            let told = lines.iter().filter(|line| line.contains(wanted)).count();
-            assert_eq!(told, 1, "{command}: {wanted} in\n{}", lines.join("\n"));
-        }
-        assert_eq!(lines.len(), 5, "{command}: {lines:#?}");
-    }
 }
 
 #[tokio::test]

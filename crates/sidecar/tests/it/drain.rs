@@ -88,6 +88,47 @@ async fn what_may_have_been_sent_is_not_said_to_be_unsent_when_its_memory_goes()
 }
 
 #[tokio::test]
+async fn probes_are_answered_until_the_drain_has_ended() {
+    let plivo = plivo().await;
+    plivo.script([Step::hold()]).await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    sidecar.queue(&json!({"to": TO, "text": "hi"})).await;
+    plivo.wait_for_requests(1, PATIENCE).await.unwrap();
+
+    sidecar.terminate();
+    eventually("the apps' door is closed", async || {
+        TcpStream::connect(sidecar.apps).await.is_err().then_some(())
+    })
+    .await;
+
+    sidecar.admin("/livez").await.expect(200);
+    let ready = sidecar.ready().await.expect(503);
+    let causes = ready["causes"].as_array().expect("a list");
+    assert!(causes.iter().any(|cause| cause["cause"] == "draining"), "{ready:#}");
+    plivo.release();
+    let admin = sidecar.admin;
+    let log = sidecar.ended_well().await;
+    assert!(said(&log, "drained; nothing was left").is_some(), "{}", log.text());
+    assert!(TcpStream::connect(admin).await.is_err(), "the admin listener is still there");
+}
+
+#[tokio::test]
+async fn what_is_in_doubt_is_counted_as_left_for_the_next_start() {
+    let plivo = plivo().await;
+    plivo.script([Step::reset().queued()]).await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo).durable()).await;
+    let id = sidecar.queue(&json!({"to": TO, "text": "hi"})).await;
+    sidecar.in_status(&id, "in_doubt").await;
+
+    let log = sidecar.stop().await;
+
+    let left = said(&log, "messages were left for the next start")
+        .unwrap_or_else(|| panic!("nothing is said in\n{}", log.text()));
+    assert_eq!(left["fields"]["in_doubt"], 1, "{left}");
+    assert!(said(&log, "drained; nothing was left").is_none(), "{}", log.text());
+}
+
+#[tokio::test]
 async fn nothing_new_is_taken_while_it_drains() {
     let plivo = plivo().await;
     plivo.script([Step::hold()]).await;

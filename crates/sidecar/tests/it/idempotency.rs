@@ -43,6 +43,12 @@ async fn another_request_under_the_same_key_is_refused_and_the_fields_are_named_
     let pointers: Vec<&Value> =
         body["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
     assert_eq!(pointers, ["/to", "/text"]);
+    for error in body["errors"].as_array().unwrap() {
+        assert!(
+            error["detail"].as_str().is_some_and(|said| said.starts_with("is not what ")),
+            "{error}"
+        );
+    }
     assert!(!answer.text.contains("swordfish") && !answer.text.contains("4155550199"), "{answer}");
     assert_eq!(plivo.sends().len(), 1);
     sidecar.stop().await;

@@ -181,6 +181,21 @@ async fn a_repeated_advertisement_is_answered_as_the_first_was() {
 }
 
 #[tokio::test]
+async fn the_seeds_door_says_where_a_member_belongs_that_it_has_not() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo).policy(Policy::new("dedup"))).await;
+    let body =
+        json!({"recipient": TO, "message": "hi", "mediaUrls": ["https://cdn.example.com/a.jpg"]});
+    sidecar.post("/mms/send").json(&body).answer().await.expect(202);
+
+    let again = sidecar.post("/mms/send").json(&body).answer().await.refused(409, "dup.content");
+
+    let said = again["message"][0].as_str().unwrap_or_default();
+    assert!(said.contains("or send `dedup` of /v1/messages as \"off\""), "{again}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn the_seeds_door_refuses_in_the_seeds_form() {
     let plivo = plivo().await;
     let sidecar = Sidecar::start(Setup::standard(&plivo)).await;

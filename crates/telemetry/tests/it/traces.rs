@@ -188,6 +188,32 @@ fn a_collector_that_hangs_cannot_hold_the_end_up() {
 }
 
 #[test]
+fn a_collector_that_is_known_to_hang_is_not_waited_for_at_the_end_and_the_log_says_so() {
+    for protocol in [Protocol::Http, Protocol::Grpc] {
+        let collector = Collector::start_silent();
+        let log = Captured::default();
+        let options = TelemetryOptions { protocol, ..exporting_to(collector.endpoint()) };
+        let (dispatch, telemetry) = telemetry::start(&options, log.clone()).expect("starts");
+
+        dispatcher::with_default(&dispatch, || drop(info_span!("send")));
+        let flushed = telemetry.flush(Duration::from_millis(1_500));
+        assert!(flushed.is_err(), "{protocol:?}: {flushed:?}");
+        let ended = telemetry.shutdown(LONG);
+
+        // Had it waited for the exporter's own ten seconds, the span would be lost and no longer waiting.
+        assert!(
+            matches!(ended, Err(TelemetryError::Incomplete { waiting: 1, dropped: 0 })),
+            "{protocol:?}: {ended:?}"
+        );
+        let told =
+            log.lines().into_iter().filter_map(|line| line["message"].as_str().map(str::to_owned));
+        let told: Vec<String> = told.collect();
+        let wanted = "not all traces were exported: 1 spans are still waiting, 0 are lost";
+        assert!(told.iter().any(|line| line == wanted), "{protocol:?}: {told:?}");
+    }
+}
+
+#[test]
 fn without_a_collector_there_are_trace_ids_all_the_same() {
     let (dispatch, telemetry) =
         telemetry::start(&TelemetryOptions::default(), Captured::default()).expect("starts");

@@ -6,7 +6,7 @@ use policy_host::{DifferenceKind, ErrorBudget, Mode, TrialRules};
 
 use super::super::cursor::{Item, Section};
 use super::super::settings::Settings;
-use super::module;
+use super::read::module;
 
 /// A module, or other settings, on trial beside a policy that is enforced.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ impl CandidateEntry {
             promote_after: after.and_then(|item| item.number(1..=1_000_000_000)).map(u64::from),
             budget: budget.unwrap_or(usual.budget),
         };
-        let settings = settings.and_then(|item| Settings::read(&item));
+        let settings = settings.map(|item| Settings::read(&item));
         Some(Self { module: module(&item)?, rules, settings })
     }
 }

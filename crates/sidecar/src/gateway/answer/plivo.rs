@@ -6,12 +6,12 @@ use http::StatusCode;
 use message::Fault;
 use serde_json::{Value, json};
 
-use super::{
-    Answer, Door, Owned, Plain, Refusal, Verdict, api_id, place, warning_json, whole_seconds,
-};
+use super::{Answer, Door, Owned, Plain, Refusal, Verdict, Words, api_id, whole_seconds};
 
-/// Plivo's words for members that are called otherwise elsewhere.
-const NAMES: [(&str, &str); 3] = [("to", "dst"), ("from", "src"), ("ttl_s", "message_expiry")];
+const WORDS: Words = Words {
+    names: &[("to", "dst"), ("from", "src"), ("ttl_s", "message_expiry")],
+    absent: &["dedup", "dedup_key", "intent", "not_before", "tags", "recipient_tz", "end_user_ip"],
+};
 
 /// Codes of what is wrong with a number as a number, whoever it is for.
 const INVALID: [&str; 4] =
@@ -69,7 +69,7 @@ pub(super) fn answer(verdicts: &[Verdict], many: bool) -> Answer {
 fn warnings(verdicts: &[Verdict]) -> Vec<Value> {
     let taken = verdicts.iter().filter_map(|verdict| verdict.outcome.as_ref().ok());
     let mut warnings: Vec<Value> = Vec::new();
-    for warning in taken.flat_map(|owned| &owned.warnings).map(warning_json) {
+    for warning in taken.flat_map(|owned| &owned.warnings).map(|note| WORDS.warning(note)) {
         if !warnings.contains(&warning) {
             warnings.push(warning);
         }
@@ -124,13 +124,9 @@ pub(super) fn error(refusal: &Refusal) -> Value {
 
 /// A refusal in one text, with every fault and the codes.
 fn told(refusal: &Refusal) -> String {
-    let one = |fault: &Fault| {
-        format!("{} {} ({})", place(fault, &NAMES), fault.detail, fault.code)
-            .trim_start()
-            .to_owned()
-    };
+    let one = |fault: &Fault| format!("{} ({})", WORDS.fault(fault), fault.code);
     match refusal.faults() {
-        [] => format!("{} ({})", refusal.detail(), refusal.code()),
+        [] => format!("{} ({})", WORDS.said(&refusal.detail()), refusal.code()),
         faults => {
             let mut all = faults.iter().map(one).collect::<Vec<_>>().join("; ");
             if refusal.more_faults() > 0 {

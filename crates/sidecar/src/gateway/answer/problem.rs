@@ -55,7 +55,10 @@ pub(crate) fn document(refusal: &Refusal) -> Value {
         Refusal::Plain(Plain::KeyMismatch(fields)) => {
             body["errors"] = fields
                 .iter()
-                .map(|field| json!({"pointer": format!("/{field}"), "code": code}))
+                .map(|field| {
+                    let detail = "is not what the first request with this Idempotency-Key had";
+                    json!({"pointer": format!("/{field}"), "code": code, "detail": detail})
+                })
                 .collect();
         }
         Refusal::Plain(_) => {}

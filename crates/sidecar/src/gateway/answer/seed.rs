@@ -1,15 +1,28 @@
 //! The seed's form: that of the framework its guide is about.
 
 use http::StatusCode;
-use message::Fault;
 use serde_json::{Value, json};
 
-use super::native::warning_json;
-use super::{Answer, Owned, Refusal, place};
+use super::{Answer, Owned, Refusal, Words};
 
-/// The seed's words for members that are called otherwise elsewhere.
-const NAMES: [(&str, &str); 3] =
-    [("to", "recipient"), ("text", "message"), ("media_urls", "mediaUrls")];
+const WORDS: Words = Words {
+    names: &[("to", "recipient"), ("text", "message"), ("media_urls", "mediaUrls")],
+    absent: &[
+        "from",
+        "powerpack_uuid",
+        "media_ids",
+        "type",
+        "ttl_s",
+        "callback_url",
+        "dedup",
+        "dedup_key",
+        "intent",
+        "not_before",
+        "tags",
+        "recipient_tz",
+        "end_user_ip",
+    ],
+};
 
 pub(super) fn accepted(owned: &Owned) -> Answer {
     let uuid = owned.message_uuid.as_deref().unwrap_or(&owned.id.0);
@@ -21,7 +34,7 @@ pub(super) fn accepted(owned: &Owned) -> Answer {
         "status": owned.word(),
     });
     if !owned.warnings.is_empty() {
-        body["warnings"] = owned.warnings.iter().map(warning_json).collect();
+        body["warnings"] = owned.warnings.iter().map(|note| WORDS.warning(note)).collect();
     }
     let mut answer = Answer::json(StatusCode::ACCEPTED, &body);
     answer.limits(&owned.standings);
@@ -30,12 +43,9 @@ pub(super) fn accepted(owned: &Owned) -> Answer {
 
 /// The form of the seed's framework: every message in one list.
 pub(super) fn error(refusal: &Refusal) -> Value {
-    let told = |fault: &Fault| {
-        format!("{} {}", place(fault, &NAMES), fault.detail).trim_start().to_owned()
-    };
     let mut messages = match refusal.faults() {
-        [] => vec![refusal.detail()],
-        faults => faults.iter().map(told).collect(),
+        [] => vec![WORDS.said(&refusal.detail())],
+        faults => faults.iter().map(|fault| WORDS.fault(fault)).collect(),
     };
     if refusal.more_faults() > 0 {
         messages.push(format!("and {} more faults", refusal.more_faults()));

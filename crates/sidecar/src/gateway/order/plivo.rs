@@ -94,7 +94,7 @@ fn plivo_recipients(fields: &mut Fields) -> (Vec<To>, bool) {
         .filter(|at| known.insert(at.value.clone()))
         .collect();
     if to.is_empty() && all_read {
-        fields.fault("/dst", "phone.missing", "dst parameter is missing");
+        fields.fault("/dst", "phone.missing", "parameter is missing");
     }
     (to, count > 1)
 }

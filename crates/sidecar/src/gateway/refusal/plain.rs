@@ -118,11 +118,11 @@ impl Plain {
                     .into()
             }
             Self::WouldExpire => {
-                "its time would be over before the policies let it go; give it a longer ttl_s"
+                "its time would be over before the policies let it go; give it a longer `ttl_s`"
                     .into()
             }
             Self::TurnAfterDeadline(_) => {
-                "its turn would come after its time is over; send less, or give it a longer ttl_s"
+                "its turn would come after its time is over; send less, or give it a longer `ttl_s`"
                     .into()
             }
             Self::KeysFull => "too many idempotency keys are kept; nothing was accepted".into(),

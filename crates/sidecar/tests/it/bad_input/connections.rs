@@ -38,6 +38,56 @@ async fn a_body_that_drips_in_is_told_so_and_cut_off() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_announced_above_the_limit_is_too_large_however_little_of_it_comes() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo).set("listen.body_timeout_ms", 200)).await;
+    for rest in ["Content-Length: 70000\r\n\r\n", "Content-Length: 70000\r\n\r\n{\"to\":"] {
+        let mut slow = Connection::open(sidecar.apps).await;
+        slow.send(head(rest)).await;
+
+        let answer = slow.rest().await;
+
+        assert_eq!(status(&answer), 413, "{answer}");
+        assert!(answer.contains("body.too_large"), "{answer}");
+    }
+    let mut broken_off = Connection::open(sidecar.apps).await;
+    broken_off.send(head("Content-Length: 70000\r\n\r\n{\"to\":")).await;
+    broken_off.finish().await;
+    let answer = broken_off.rest().await;
+    assert!(answer.is_empty() || status(&answer) == 413, "{answer}");
+    sidecar.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn who_asks_first_whether_to_send_a_body_is_told_that_it_is_too_large() {
+    let plivo = plivo().await;
+    // Longer than the test is patient: an answer does not wait for the body.
+    let setup = Setup::standard(&plivo).set("listen.body_timeout_ms", 600_000);
+    let sidecar = Sidecar::start(setup).await;
+    for (length, name) in [(10 << 20, "100-continue"), (70_000, "100-Continue")] {
+        let mut asking = Connection::open(sidecar.apps).await;
+        asking.send(head(&format!("Expect: {name}\r\nContent-Length: {length}\r\n\r\n"))).await;
+
+        let answer = asking.rest().await;
+
+        assert_eq!(status(&answer), 413, "{answer}");
+        assert!(answer.contains("body.too_large"), "{answer}");
+    }
+    let body = json!({"to": TO, "text": "hi"}).to_string();
+    let mut asking = Connection::open(sidecar.apps).await;
+    asking
+        .send(head(&format!("Expect: 100-continue\r\nContent-Length: {}\r\n\r\n", body.len())))
+        .await;
+    let told = asking.until("\r\n\r\n").await;
+    assert_eq!(status(&told), 100, "{told}");
+    asking.send(body).await;
+    let answer = asking.answer().await;
+    assert_eq!(status(&answer), 202, "{answer}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn slow_connections_hold_nobody_up() {
     let plivo = plivo().await;
     let sidecar = Sidecar::start(Setup::standard(&plivo)).await;

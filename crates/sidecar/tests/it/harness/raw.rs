@@ -26,6 +26,28 @@ impl Connection {
         drop(self.0.shutdown().await);
     }
 
+    /// What comes up to `end`, and no byte more.
+    ///
+    /// # Panics
+    ///
+    /// If it does not come.
+    pub(crate) async fn until(&mut self, end: &str) -> String {
+        let mut read = Vec::new();
+        let whole = timeout(PATIENCE, async {
+            while !read.ends_with(end.as_bytes()) {
+                match self.0.read_u8().await {
+                    Ok(byte) => read.push(byte),
+                    Err(_) => return false,
+                }
+            }
+            true
+        });
+        let whole = whole.await.unwrap_or_default();
+        let text = String::from_utf8_lossy(&read).into_owned();
+        assert!(whole, "{end:?} did not come; read so far:\n{text}");
+        text
+    }
+
     /// One answer that tells its length; the connection stays open.
     ///
     /// # Panics

@@ -66,3 +66,35 @@ async fn where_all_are_refused_every_reason_is_told() {
     assert_eq!(plivo.requests().len(), 0);
     sidecar.stop().await;
 }
+
+/// The whole `error` of a request that is refused with `status`.
+async fn error(sidecar: &Sidecar, body: &Value, status: u16) -> String {
+    let answer = post(sidecar, &body.to_string()).await.expect(status);
+    answer["error"].as_str().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn advice_names_members_as_this_door_has_them() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo).policy(Policy::new("dedup"))).await;
+    let said = json!({"src": "14155551212", "dst": "14155550103", "text": "hi"});
+    post(&sidecar, &said.to_string()).await.expect(202);
+    // Another body, so that it is no resend, and the same message.
+    let again = json!({"src": "14155551212", "dst": "14155550103", "text": "hi", "type": "sms"});
+
+    assert_eq!(
+        error(&sidecar, &again, 409).await,
+        "an earlier message said the same to this handset; wait, change the content, or send `dedup` of /v1/messages \
+         as \"off\" if the repeat is meant (dup.content)"
+    );
+
+    let mut pooled = said.clone();
+    pooled["powerpack_uuid"] = json!("86bbb125-97bb-4d72-89fd-81d5c515b015");
+    assert_eq!(
+        error(&sidecar, &pooled, 400).await,
+        "src stands beside a pool; give `src` or `powerpack_uuid`, not both (sender.ambiguous)"
+    );
+    let nobody = json!({"src": "14155551212", "text": "hi"});
+    assert_eq!(error(&sidecar, &nobody, 400).await, "dst parameter is missing (phone.missing)");
+    sidecar.stop().await;
+}

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use telemetry::collector::Collector;
 
 use crate::harness::{Log, Setup, Sidecar, TO, plivo};
@@ -26,7 +26,14 @@ async fn sends_all_the_same(endpoint: String, protocol: &str) -> Log {
         answer.expect(202);
     }
     assert_eq!(plivo.sends().len(), SENDS);
-    sidecar.stop().await
+    let log = sidecar.stop().await;
+    let bare: Vec<String> = log
+        .lines()
+        .into_iter()
+        .filter(|line| serde_json::from_str::<Value>(line).is_err())
+        .collect();
+    assert!(bare.is_empty(), "lines that are no JSON in a log that is: {bare:#?}");
+    log
 }
 
 #[tokio::test]

@@ -1,0 +1,153 @@
+//! From what a case says, and what holds where it says nothing, to a case with nothing left out.
+
+use message::{E164, Timestamp};
+use serde_json::{Map, Value};
+
+use super::{Layer, MOST_STEPS, RawCase, RawState, RawStep};
+use crate::case::{Act, Case, Inbound, Kept, Receipt, State, Step};
+use crate::{Noted, form};
+
+/// Noon of 2026-01-05, a Monday, in UTC.
+pub(super) const NOON: Timestamp = Timestamp(1_767_614_400_000);
+/// The doors that messages come through; the contract's words.
+const DOORS: [&str; 3] = ["messages", "mms-send", "plivo"];
+
+impl RawCase {
+    /// The case with nothing left out.
+    pub(super) fn filled(self, line: usize, default: &Layer) -> Result<Case, String> {
+        let over = Layer {
+            settings: self.settings.or_else(|| default.settings.clone()),
+            grants: self.grants.or_else(|| default.grants.clone()),
+            now: self.now.or(default.now),
+            app: self.app.or_else(|| default.app.clone()),
+            door: self.door.or_else(|| default.door.clone()),
+            message: self.message,
+            facts: self.facts,
+        };
+        let now = over.now.map_or(NOON, |instant| instant.0);
+        let steps = match (self.expect, &self.problems, self.steps.is_empty()) {
+            (Some(expect), None, true) => {
+                vec![RawStep { expect: Some(expect), ..RawStep::default() }]
+            }
+            (None, Some(_), true) => Vec::new(),
+            (None, None, false) => self.steps,
+            _ => return Err("needs one of `expect`, `steps` and `problems`, and only one".into()),
+        };
+        let (mut filled, mut earlier): (Vec<Step>, f64) = (Vec::new(), 0.0);
+        for (nth, step) in steps.iter().enumerate() {
+            let place = |detail: String| format!("step {}: {detail}", nth + 1);
+            if step.at_s < earlier || !step.at_s.is_finite() {
+                return Err(place("`at_s` is before the step before, or no time at all".into()));
+            }
+            earlier = step.at_s;
+            for _ in 0..step.times.unwrap_or(1) {
+                if filled.len() >= MOST_STEPS {
+                    return Err(format!("has more than {MOST_STEPS} steps"));
+                }
+                let next = step.filled(nth + 1, now, &filled, &over, default);
+                filled.push(next.map_err(place)?);
+            }
+        }
+        Ok(Case {
+            name: self.name,
+            line,
+            settings: over.settings.unwrap_or_else(|| Value::Object(Map::new())),
+            grants: over.grants,
+            state: self.state.into_iter().map(RawState::read).collect::<Result<_, _>>()?,
+            now,
+            problems: self.problems,
+            steps: filled,
+        })
+    }
+}
+
+impl RawStep {
+    fn filled(
+        &self,
+        number: usize,
+        from: Timestamp,
+        before: &[Step],
+        case: &Layer,
+        default: &Layer,
+    ) -> Result<Step, String> {
+        let app = self.app.as_deref().or(case.app.as_deref()).unwrap_or("app").to_owned();
+        let door = self.door.as_deref().or(case.door.as_deref()).unwrap_or("messages");
+        let known = DOORS.into_iter().find(|known| *known == door);
+        let door =
+            known.ok_or_else(|| format!("door: there is no `{door}`; {}", DOORS.join(", ")))?;
+        let asked = before.iter().rev().filter_map(|step| match &step.act {
+            Act::Ask { message, .. } => Some(&**message),
+            _ => None,
+        });
+        let of = || {
+            let mut asked =
+                asked.filter(|message| self.id.as_ref().is_none_or(|id| *id == *message.id.0));
+            asked.next().ok_or("there is no message that the policy could be told of")
+        };
+        let act = match (&self.expect, &self.outcome, &self.report, &self.receipt, &self.inbound) {
+            (Some(expect), None, None, None, None) => {
+                let layers = [&default.message, &case.message, &self.message];
+                let message = form::message(&format!("m{}", before.len() + 1), &layers)?;
+                let layers = [&default.facts, &case.facts, &self.facts];
+                let facts = form::facts(&message, &layers)?;
+                Act::Ask {
+                    message: message.into(),
+                    facts: facts.into(),
+                    dry_run: self.dry_run,
+                    sent: self.sent.unwrap_or(true),
+                    expect: expect.clone().into(),
+                }
+            }
+            (None, Some(outcome), None, None, None) => {
+                Act::Outcome { id: of()?.id.0.to_string(), outcome: outcome.clone() }
+            }
+            (None, None, Some(report), None, None) => Act::Report {
+                id: of()?.id.0.to_string(),
+                state: report.state.clone(),
+                error_code: report.error_code.clone(),
+            },
+            (None, None, None, Some(receipt), None) => Act::Receipt(Box::new(Receipt {
+                message: of()?.clone(),
+                state: receipt.state.clone(),
+                error_code: receipt.error_code.clone(),
+                units: receipt.units,
+                total_rate: receipt.total_rate.clone(),
+            })),
+            (None, None, None, None, Some(inbound)) => Act::Inbound(Box::new(Inbound {
+                id: format!("in{}", before.len() + 1),
+                sender: E164::parse(&inbound.from, "")
+                    .map_err(|fault| format!("inbound.from: {}", fault.detail))?,
+                to: inbound.to.clone(),
+                text: inbound.text.clone(),
+                expect: Noted { notes: inbound.notes.clone(), warnings: inbound.warnings.clone() },
+            })),
+            _ => {
+                return Err("needs one of `expect`, `outcome`, `report`, `receipt` and `inbound`, and only \
+                            one"
+                    .into());
+            }
+        };
+        let now = Timestamp(from.0.saturating_add(ms(self.at_s)));
+        Ok(Step { number, now, app, door, settings: self.settings.clone(), act })
+    }
+}
+
+impl RawState {
+    fn read(self) -> Result<State, String> {
+        let kept = match (self.value, self.sum, self.held_by) {
+            (Some(value), None, None) => Kept::Value(value.into_bytes()),
+            (None, Some(sum), None) => Kept::Sum(sum),
+            (None, None, Some(by)) => Kept::HeldBy(by),
+            _ => {
+                let key = self.key;
+                return Err(format!("state `{key}` needs one of `value`, `sum` and `held_by`"));
+            }
+        };
+        Ok(State { key: self.key, kept, ttl_ms: ms(self.ttl_s) })
+    }
+}
+
+/// Whole milliseconds; a conversion of a float saturates.
+fn ms(seconds: f64) -> u64 {
+    (seconds * 1_000.0).round() as u64
+}

@@ -1,0 +1,152 @@
+//! `[[policies]]` as it stands in the file.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use policy_host::{Grant, Grants, Isolation, Mode, OnFailure, VisitLimits};
+
+use super::super::cursor::{Item, Section};
+use super::super::names::word;
+use super::super::reading::Spot;
+use super::super::settings::Settings;
+use super::super::suggest;
+use super::PolicyEntry;
+use super::candidate::{self, CandidateEntry};
+
+/// Most policies in the chain.
+const MOST_POLICIES: usize = 64;
+/// Most apps that one policy may name.
+const MOST_APPS: usize = 1_024;
+/// Most time that one decision may be given, and most memory.
+const MOST_MS: u32 = 10_000;
+const MOST_MB: u32 = 512;
+
+impl PolicyEntry {
+    /// Those whose modules are there, in the order of the file. Where other keys are at fault, such values stand for
+    /// them that module and settings can be looked at without saying anything that may not be so.
+    pub(in crate::config) fn read_all(root: &mut Section<'_>, apps: &[String]) -> Vec<Self> {
+        let mut names = BTreeMap::new();
+        let apps: Arc<[Arc<str>]> = apps.iter().map(|app| Arc::from(app.as_str())).collect();
+        let sections = root.get("policies").map(|item| item.tables(MOST_POLICIES));
+        let policy = |section| Self::read(section, &mut names, &apps);
+        sections.into_iter().flatten().filter_map(policy).collect()
+    }
+
+    fn read(
+        mut section: Section<'_>,
+        names: &mut BTreeMap<String, Spot>,
+        known_apps: &Arc<[Arc<str>]>,
+    ) -> Option<Self> {
+        let name = section
+            .need("name", r#"write name = "country""#)
+            .and_then(|item| own_name(&item, names));
+        let module =
+            section.need("module", r#"write module = "PATH.wasm""#).and_then(|item| module(&item));
+        let settings = match section.get("settings") {
+            Some(item) => Settings::read(&item),
+            None => Settings::none(section.reading().locate(section.spot().offset)),
+        };
+        let on_failure = [OnFailure::Reject, OnFailure::Accept, OnFailure::LastGood];
+        let on_failure = section.word("on_failure", &on_failure.map(|word| (word.as_str(), word)));
+        let mode = sound(&mut section, |section| {
+            section.word("mode", &[Mode::Enforce, Mode::Shadow].map(|mode| (mode.as_str(), mode)))
+        });
+        let grants = sound(&mut section, |section| {
+            section.get("grants").map(|item| grants(&item)).unwrap_or_default()
+        });
+        let apps = section.get("apps").and_then(|item| named_apps(&item, known_apps));
+        let isolation =
+            section.word("isolation", &[("warm", Isolation::Warm), ("fresh", Isolation::Fresh)]);
+        let limits = sound(&mut section, limits);
+        let budget =
+            section.get("error_budget").map(|item| candidate::error_budget(item.section()));
+        let candidate = CandidateEntry::read(&mut section, mode.unwrap_or(Mode::Enforce), budget);
+        let place = section.spot().key.clone();
+        section.finish();
+        let key = name.as_ref().map_or_else(|| place.clone(), |name| format!("policies.{name}"));
+        Some(Self {
+            name: name.unwrap_or(place),
+            key,
+            module: module?,
+            on_failure,
+            // What is not enforced is in nobody's way.
+            mode: mode.filter(|_| grants.is_some()).unwrap_or(Mode::Shadow),
+            grants: grants.unwrap_or_else(|| Grant::ALL.into_iter().collect()),
+            apps,
+            isolation,
+            limits: limits.unwrap_or_else(generous),
+            known_apps: Arc::clone(known_apps),
+            budget,
+            candidate,
+            settings,
+        })
+    }
+}
+
+/// What `read` makes of some keys of `section`; none where it found a fault.
+fn sound<'r, T>(section: &mut Section<'r>, read: impl FnOnce(&mut Section<'r>) -> T) -> Option<T> {
+    let before = section.reading().faults_so_far();
+    let found = read(section);
+    (section.reading().faults_so_far() == before).then_some(found)
+}
+
+fn limits(section: &mut Section<'_>) -> VisitLimits {
+    VisitLimits {
+        time: section.millis("time_ms", 50, 1..=MOST_MS),
+        memory: section.size("memory_mb", 16, 1..=MOST_MB) << 20,
+        host_calls: section.number("host_calls", 64, 1..=10_000),
+        log_bytes: section.size("log_bytes", 4_096, 0..=1 << 20),
+        ..VisitLimits::default()
+    }
+}
+
+/// Limits that no module is at fault for, where those meant are not known.
+fn generous() -> VisitLimits {
+    let (time, memory) = (Duration::from_millis(MOST_MS.into()), (MOST_MB as usize) << 20);
+    VisitLimits { time, memory, ..VisitLimits::default() }
+}
+
+fn own_name(item: &Item<'_>, names: &mut BTreeMap<String, Spot>) -> Option<String> {
+    let name = word(item, "a name")?;
+    if let Some(other) = names.get(&name) {
+        item.fault(format!("is {} too; give each policy a name of its own", other.key));
+        return None;
+    }
+    names.insert(name.clone(), item.spot.clone());
+    Some(name)
+}
+
+pub(super) fn module(item: &Item<'_>) -> Option<PathBuf> {
+    let path = item.reading.watched(item.text()?);
+    if path.is_file() {
+        return Some(path);
+    }
+    let path = path.display();
+    item.fault(format!("there is no module at {path}; build it, or correct the path"));
+    None
+}
+
+fn grants(item: &Item<'_>) -> Grants {
+    let words = Grant::ALL.map(|grant| (grant.as_str(), grant));
+    let entries = item.list(words.len()).unwrap_or_default();
+    let grants: Grants = entries.iter().filter_map(|entry| entry.word(&words)).collect();
+    if grants.contains(Grant::AmendRecipient) && !grants.contains(Grant::Amend) {
+        item.fault(r#"has "amend-recipient" without "amend", which it needs; add it"#);
+    }
+    grants
+}
+
+fn named_apps(item: &Item<'_>, known: &[Arc<str>]) -> Option<Vec<Arc<str>>> {
+    let app = |entry: &Item<'_>| {
+        let name = entry.text()?;
+        if !known.iter().any(|app| **app == *name) {
+            let hint = suggest::hint(name, known.iter().map(|app| &**app));
+            entry.fault(format!("is no app of this file{hint}"));
+        }
+        Some(Arc::from(name))
+    };
+    let entries = item.filled_list(MOST_APPS, "leave the key out to see every app's messages")?;
+    Some(entries.iter().filter_map(app).collect())
+}

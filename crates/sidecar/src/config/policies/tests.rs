@@ -1,0 +1,144 @@
+use policy_host::{Grant, Grants, Isolation, Mode, OnFailure};
+
+use crate::config::testing::{APP, Folder, account};
+
+/// A folder with one module, `m.wasm`.
+pub(super) fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.file("m.wasm", b"\0asm");
+    folder
+}
+
+#[test]
+fn a_policy_has_its_documented_defaults() {
+    let folder = folder();
+    let config = folder
+        .config(&format!("{APP}[[policies]]\nname = \"a\"\nmodule = \"m.wasm\"\n"), &account());
+    let policy = &config.reloadable.policies[0];
+    assert_eq!(policy.module, folder.path().join("m.wasm"));
+    assert_eq!((policy.on_failure, policy.mode), (OnFailure::Reject, Mode::Enforce));
+    assert_eq!((policy.isolation, &policy.apps), (Isolation::Warm, &None));
+    assert_eq!(
+        (policy.limits.time.as_millis(), policy.limits.memory, policy.limits.host_calls),
+        (50, 16 << 20, 64)
+    );
+    assert_eq!((policy.settings().to_string().as_str(), policy.grants), ("{}", Grants::default()));
+    assert_eq!((policy.locate("/window_s").line, policy.locate("").line), (4, 4));
+}
+
+#[test]
+fn every_key_of_a_policy_is_read_and_the_order_of_the_file_holds() {
+    let toml = format!(
+        "{APP}[[policies]]\nname = \"z\"\nmodule = \"m.wasm\"\non_failure = \"last-good\"\nmode = \"shadow\"\n\
+         grants = [\"amend\", \"state\", \"amend-recipient\", \"state\"]\napps = [\"demo\"]\nisolation = \
+          \"fresh\"\n\
+         time_ms = 5\nmemory_mb = 2\nhost_calls = 1\n[[policies]]\nname = \"a\"\nmodule = \"./m.wasm\"\n"
+    );
+    let policies = folder().config(&toml, &account()).reloadable.policies;
+    let [z, a] = &policies[..] else { panic!("two policies: {policies:#?}") };
+    assert_eq!((z.name.as_str(), a.name.as_str()), ("z", "a"));
+    assert_eq!(
+        (z.on_failure, z.mode, z.isolation),
+        (OnFailure::LastGood, Mode::Shadow, Isolation::Fresh)
+    );
+    let granted: Vec<Grant> = z.grants.iter().collect();
+    assert_eq!(granted, [Grant::State, Grant::Amend, Grant::AmendRecipient]);
+    assert_eq!(z.apps.as_deref(), Some(&["demo".into()][..]));
+    assert_eq!((z.limits.time.as_millis(), z.limits.memory, z.limits.host_calls), (5, 2 << 20, 1));
+}
+
+#[test]
+fn each_fault_of_a_policy_is_named_at_its_place() {
+    let own = "name = \"a\"\nmodule = \"m.wasm\"\n";
+    let cases: [(&str, &[&str]); 17] = [
+        ("", &["4:1: policies[0].module: is missing", "4:1: policies[0].name: is missing"]),
+        ("name = \"\"\nmodule = \"m.wasm\"", &["5:8: policies[0].name: is not a name"]),
+        (
+            "name = \"a\"\nmodule = \"gone.wasm\"",
+            &["6:10: policies[0].module: there is no module at gone.wasm; build it"],
+        ),
+        ("name = \"a\"\nmodule = \".\"", &["6:10: policies[0].module: there is no module at"]),
+        (
+            "{own}on_failure = \"last_good\"",
+            &[
+                "7:14: policies[0].on_failure: is none of \"reject\", \"accept\", \"last-good\"; did you mean \
+                 `last-good`?",
+            ],
+        ),
+        (
+            "{own}mode = \"enfroce\"",
+            &["7:8: policies[0].mode: is none of \"enforce\", \"shadow\"; did you mean `enforce`?"],
+        ),
+        (
+            "{own}grants = [\"stat\"]",
+            &[
+                "7:11: policies[0].grants[0]: is none of \"state\", \"log\", \"metrics\", \"telecom\", \"zones\", \
+                 \"media\", \"amend\", \"amend-recipient\"; did you mean `state`?",
+            ],
+        ),
+        (
+            "{own}grants = [\"amend-recipient\"]",
+            &["7:10: policies[0].grants: has \"amend-recipient\" without \"amend\""],
+        ),
+        (
+            "{own}apps = [\"dmeo\"]",
+            &["7:9: policies[0].apps[0]: is no app of this file; did you mean `demo`?"],
+        ),
+        ("{own}apps = []", &["7:8: policies[0].apps: is empty; leave the key out"]),
+        (
+            "{own}time_ms = 0\nmemory_mb = 0\nhost_calls = 0",
+            &[
+                "7:11: policies[0].time_ms: is 0",
+                "8:13: policies[0].memory_mb: is 0",
+                "9:14: policies[0].host_calls: is 0",
+            ],
+        ),
+        (
+            "{own}candidate = \"gone.wasm\"",
+            &["7:13: policies[0].candidate: there is no module at gone.wasm"],
+        ),
+        (
+            "{own}candidate_settings = {}",
+            &["7:22: policies[0].candidate_settings: has no `candidate` to go to"],
+        ),
+        (
+            "{own}promote_after = 5\npromote_unless = [\"verdict\"]",
+            &[
+                "7:17: policies[0].promote_after: has no `candidate` to go to",
+                "8:18: policies[0].promote_unless: has no `candidate` to go to",
+            ],
+        ),
+        (
+            "{own}candidate = \"m.wasm\"\npromote_after = 0\npromote_unless = [\"verdicts\"]\n\
+             error_budget = { failures = 0, window = 1 }",
+            &[
+                "8:17: policies[0].promote_after: is 0",
+                "9:19: policies[0].promote_unless[0]: is none of \"verdict\", \"code\"",
+                "10:29: policies[0].error_budget.failures: is 0",
+                "10:32: policies[0].error_budget.window: is not a known key; did you mean `window_s`?",
+            ],
+        ),
+        (
+            "{own}mode = \"shadow\"\ncandidate = \"m.wasm\"",
+            &["8:13: policies[0].candidate: stands beside a policy that is not enforced"],
+        ),
+        ("{own}[[policies]]\n{own}", &["8:8: policies[1].name: is policies[0].name too"]),
+    ];
+    for (toml, wanted) in cases {
+        let toml = format!("{APP}[[policies]]\n{}", toml.replace("{own}", own));
+        let found = folder().faults(&toml, &account());
+        let fits = |(found, wanted): (&String, &&str)| {
+            found.starts_with(&format!("sidecar.toml:{wanted}"))
+        };
+        let same = found.len() == wanted.len() && found.iter().zip(wanted).all(fits);
+        assert!(same, "for\n{toml}\nwanted {wanted:#?}\nfound {found:#?}");
+    }
+}
+
+#[test]
+fn policies_that_name_a_faulty_app_add_no_second_fault() {
+    let toml =
+        "[[apps]]\nname = \"a\"\n[[policies]]\nname = \"p\"\nmodule = \"m.wasm\"\napps = [\"a\"]\n";
+    let found = folder().faults(toml, &account());
+    assert!(found.len() == 1 && found[0].contains("apps[0].token: is missing"), "{found:#?}");
+}

@@ -1,0 +1,73 @@
+//! What is said, in the words of doors whose members have names of their own.
+
+use message::{Fault, Note};
+use serde_json::{Value, json};
+
+/// What a door calls the members of `POST /v1/messages`.
+pub(super) struct Words {
+    /// Those with another name there.
+    pub(super) names: &'static [(&'static str, &'static str)],
+    /// Those that it has not.
+    pub(super) absent: &'static [&'static str],
+}
+
+impl Words {
+    fn name<'a>(&self, member: &'a str) -> &'a str {
+        self.names.iter().find(|(native, _)| *native == member).map_or(member, |(_, own)| own)
+    }
+
+    /// A fault: where it is, and what it is.
+    pub(super) fn fault(&self, fault: &Fault) -> String {
+        // A query has names of its own.
+        let said = match fault.code.as_str() {
+            "body.bad_filter" => fault.detail.clone(),
+            _ => self.said(&fault.detail),
+        };
+        format!("{} {said}", self.place(fault)).trim_start().to_owned()
+    }
+
+    fn place(&self, fault: &Fault) -> String {
+        let path = fault.pointer.trim_start_matches('/');
+        let (member, below) = path.split_at(path.find('/').unwrap_or(path.len()));
+        format!("{}{below}", self.name(member))
+    }
+
+    /// What gateway and policies say, so that its advice works at this door: a member that is quoted has its name here,
+    /// and one that cannot be given here is said to be of `/v1/messages`.
+    pub(super) fn said(&self, detail: &str) -> String {
+        let mut said = String::with_capacity(detail.len());
+        for (nth, part) in detail.split('`').enumerate() {
+            // Every second part stands between two quotes.
+            match nth % 2 {
+                0 => said.push_str(part),
+                _ if self.absent.contains(&part) => {
+                    said.push_str(&format!("`{part}` of /v1/messages"))
+                }
+                _ => said.push_str(&format!("`{}`", self.name(part))),
+            }
+        }
+        said
+    }
+
+    pub(super) fn warning(&self, note: &Note) -> Value {
+        json!({"code": note.key, "detail": self.said(&note.value)})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Words;
+
+    #[test]
+    fn members_are_called_as_the_door_calls_them_and_others_are_said_to_be_of_another_door() {
+        let words = Words { names: &[("from", "src")], absent: &["dedup"] };
+        for (detail, said) in [
+            ("give `from` or `pool`", "give `src` or `pool`"),
+            ("send `dedup` as \"off\"", "send `dedup` of /v1/messages as \"off\""),
+            ("texts from dedup", "texts from dedup"),
+            ("", ""),
+        ] {
+            assert_eq!(words.said(detail), said);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The parts of a running sidecar, and how they hang together.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Stops;
+use super::start::Ground;
+use crate::admin::Admin;
+use crate::config::{Environment, Fixed, Snapshot};
+use crate::delivery::{self, Delivery};
+use crate::gateway::{Bounds, Gateway};
+use crate::generations::Generations;
+use crate::in_force::InForce;
+use crate::metrics::Subjects;
+use crate::relay::{Relay, Source};
+use crate::reload::{ReloadStatus, Reloader};
+use crate::reports::{CallbackPlace, Poller, ReportListener, Reports};
+use crate::{Failure, metrics, relay, sweep};
+
+/// Who answers at the doors, and who works behind them.
+pub(super) struct Parts {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) admin: Arc<Admin>,
+    /// Where Plivo reports, where it does.
+    pub(super) callbacks: Option<Arc<ReportListener>>,
+    pub(super) delivery: Arc<Delivery>,
+    poller: Poller,
+    relay: Relay,
+    reloader: Reloader,
+}
+
+/// What the first generation was read from.
+pub(super) struct Origin {
+    pub(super) path: PathBuf,
+    pub(super) environment: Environment,
+    pub(super) poll: Duration,
+    pub(super) seen: Snapshot,
+}
+
+impl Parts {
+    /// Puts them together; nothing runs yet.
+    ///
+    /// # Errors
+    ///
+    /// The client that tells apps what became of their messages cannot be made.
+    pub(super) fn of(
+        ground: &Ground,
+        first: InForce,
+        fixed: &Fixed,
+        origin: Origin,
+        stops: &Stops,
+        in_flight: &TaskTracker,
+    ) -> Result<Self, Failure> {
+        let Ground { store, shared, ledger, engine, metrics } = ground;
+        let ephemeral = fixed.store.path.is_none();
+        let callbacks = fixed.listen.callbacks.as_ref();
+        let place = callbacks.map(|own| CallbackPlace::new(own.url.as_str(), store.secret()));
+        let parts = delivery::Parts {
+            store: store.clone(),
+            ledger: Arc::clone(ledger),
+            ephemeral,
+            in_flight: in_flight.clone(),
+            stop: stops.stop.clone(),
+            callbacks: place.clone(),
+            shared: shared.clone(),
+        };
+        let delivery = Arc::new(Delivery::new(parts, first.account.clone()));
+        let in_force = Arc::new(ArcSwap::from_pointee(first));
+        let generations = Arc::new(Generations::new(
+            Arc::clone(engine),
+            Arc::clone(&in_force),
+            Arc::clone(&delivery),
+        ));
+        let reloads = Arc::new(ReloadStatus::default());
+
+        let reports = Arc::new(Reports {
+            store: store.clone(),
+            delivery: Arc::clone(&delivery),
+            in_flight: in_flight.clone(),
+        });
+        let (tokens, tally) = (Arc::default(), Arc::default());
+        let poller = Poller::new(Arc::clone(&reports), Arc::clone(&tokens));
+        let source = Source::of(store.secret());
+        let subscribers = relay::subscribers(&in_force);
+        let relay = Relay::new(store.clone(), source, subscribers).map_err(io::Error::other)?;
+
+        let gateway = Arc::new(Gateway {
+            in_force: Arc::clone(&in_force),
+            store: store.clone(),
+            shared: shared.clone(),
+            delivery: Arc::clone(&delivery),
+            in_flight: in_flight.clone(),
+            draining: stops.draining.clone(),
+            bounds: Bounds::of(fixed),
+        });
+        let backlog = Arc::default();
+        let subjects = Subjects {
+            in_force: Arc::clone(&in_force),
+            policies: Arc::clone(engine),
+            delivery: Arc::clone(&delivery),
+            store: store.clone(),
+            backlog: Arc::clone(&backlog),
+            reports: Arc::clone(&tally),
+            relay: relay.tally(),
+        };
+        metrics::observe(metrics, subjects);
+        let admin = Arc::new(Admin {
+            in_force,
+            generations: Arc::clone(&generations),
+            reloads: Arc::clone(&reloads),
+            delivery: Arc::clone(&delivery),
+            draining: stops.draining.clone(),
+            hosts: fixed.listen.hosts.clone(),
+            store: store.clone(),
+            ephemeral,
+            backlog,
+            metrics: metrics.clone(),
+            reports: Arc::clone(&tally),
+            relay: relay.tally(),
+            callbacks: place.clone(),
+        });
+        let callbacks = place.zip(callbacks).map(|(place, own)| {
+            Arc::new(ReportListener::new(place, reports, tokens, tally, own.v2_alone))
+        });
+        let Origin { path, environment, poll, seen } = origin;
+        let reloader = Reloader {
+            path,
+            environment,
+            fixed: fixed.clone(),
+            ephemeral,
+            runtime: Arc::clone(engine),
+            generations,
+            status: reloads,
+            poll,
+            seen,
+        };
+        Ok(Self { gateway, admin, callbacks, delivery, poller, relay, reloader })
+    }
+
+    /// Sets those to work that nobody asks, until `stop`.
+    pub(super) fn work(self, ground: Ground, stop: &CancellationToken, running: &mut JoinSet<()>) {
+        running.spawn(self.poller.run(stop.clone()));
+        running.spawn(self.relay.run(stop.clone()));
+        running.spawn(self.reloader.run(stop.clone()));
+        running.spawn(sweep::run(ground.store, self.delivery, ground.shared, stop.clone()));
+    }
+}

@@ -1,0 +1,112 @@
+//! From a configuration to everything that runs, in an order that fails before any port opens.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use message::Ledger;
+use policy_host::{PolicyRuntime, RuntimeOptions};
+use store::Store;
+use telemetry::metrics::Metrics;
+use tokio_util::task::TaskTracker;
+
+use super::doors::Doors;
+use super::parts::{Origin, Parts};
+use super::{Sidecar, Stops};
+use crate::config::{Config, Environment, Fixed, PolicyEntry, Reloadable};
+use crate::in_force::{InForce, Prepared, Rules};
+use crate::shared::Shared;
+use crate::{Failure, policies};
+
+/// How long a start waits for what replicas share, so that the first requests find it; without it, it goes on.
+const SHARED: Duration = Duration::from_secs(2);
+
+/// What everything else stands on: where messages are kept, what policies remember, and what asks them.
+pub(super) struct Ground {
+    pub(super) store: Store,
+    pub(super) shared: Option<Arc<Shared>>,
+    /// The store's own, or that which replicas share.
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) engine: Arc<PolicyRuntime>,
+    pub(super) metrics: Metrics,
+}
+
+impl Sidecar {
+    /// Loads policies, then binds every address, then serves: what is wrong shows before the first port opens.
+    pub(super) async fn start(
+        path: &Path,
+        config: Config,
+        environment: Environment,
+        metrics: &Metrics,
+    ) -> Result<Self, Failure> {
+        let seen = config.snapshot().clone();
+        let (fixed, settings) = (config.fixed, config.reloadable);
+        let (stops, in_flight, ephemeral) =
+            (Stops::default(), TaskTracker::new(), fixed.store.path.is_none());
+        let (drain, poll) = (fixed.listen.drain, settings.poll);
+
+        let ground = Ground::lay(&fixed, &settings.policies, metrics.clone())?;
+        let first = first(path, settings, &ground.engine).await?;
+        // The numbering data takes tens of milliseconds to unpack, which no request should pay for.
+        message::facts::warm_up();
+        let origin = Origin { path: path.to_owned(), environment, poll, seen };
+        let parts = Parts::of(&ground, first, &fixed, origin, &stops, &in_flight)?;
+
+        if let Some(shared) = &ground.shared {
+            shared.up_within(SHARED).await;
+        }
+        let doors = Doors::bind(&fixed.listen).await?;
+        let (store, delivery) = (ground.store.clone(), Arc::clone(&parts.delivery));
+        // Not before: a process that cannot listen ends at once, and would leave what it began in doubt.
+        let resumed = delivery.resume().await?;
+        if resumed > 0 {
+            tracing::info!(messages = resumed, "messages that were left unfinished go on");
+        }
+        let (mut running, admin) = doors.serve(&parts, &fixed.listen, &stops);
+        parts.work(ground, &stops.stop, &mut running);
+        Ok(Self { running, admin, stops, in_flight, delivery, store, drain, ephemeral })
+    }
+}
+
+impl Ground {
+    /// Opens the store and what replicas share, and starts the engine of policies.
+    fn lay(fixed: &Fixed, policies: &[PolicyEntry], metrics: Metrics) -> Result<Self, Failure> {
+        let store = Store::open(fixed.store.options(), SystemTime::now().into())?;
+        if fixed.store.path.is_none() {
+            tracing::warn!(
+                "messages are kept in memory: nothing survives a restart; [store] path names a database"
+            );
+        }
+        let shared = match &fixed.store.shared {
+            Some(shared) => Some(Arc::new(Shared::open(shared, store.ledger(), policies)?)),
+            None => None,
+        };
+        let ledger = shared.as_ref().map_or_else(|| store.ledger(), |shared| shared.ledger());
+        let mut options = RuntimeOptions {
+            compile_cache: fixed.compile_cache.clone(),
+            ..RuntimeOptions::new(Arc::clone(&ledger))
+        };
+        if let Some(shared) = &fixed.store.shared {
+            // What replicas share says itself that it does not answer, once for each policy; only then is a policy cut
+            // off.
+            options.state_wait = shared.timeout.saturating_mul(2);
+        }
+        let engine = Arc::new(PolicyRuntime::new(options)?);
+        Ok(Self { store, shared, ledger, engine, metrics })
+    }
+}
+
+/// The first generation: settings, account, and the chain with every policy loaded.
+async fn first(
+    path: &Path,
+    settings: Reloadable,
+    engine: &PolicyRuntime,
+) -> Result<InForce, Failure> {
+    let line = |fault| Failure::Policies(vec![format!("{}: {fault}", path.display())]);
+    let prepared = Prepared::new(settings, None).map_err(line)?;
+    let chain =
+        policies::build(engine, None, prepared.entries()).await.map_err(Failure::Policies)?;
+    policies::log_trials(&chain);
+    let rules = Rules::new(prepared.entries().to_vec(), chain);
+    Ok(prepared.with(rules))
+}
