@@ -165,7 +165,13 @@ impl PolicyRuntime {
         let (prepared, mut withheld) = self.prepare(source, digest).await?;
         if !withheld.is_empty() {
             if let Ok(manifest) = describe(&prepared).await {
-                withheld.extend(look_at_settings(&source.settings, &manifest, &known).err());
+                let of_settings = match look_at_settings(&source.settings, &manifest, &known) {
+                    Ok(()) => try_settings(&prepared).await.err(),
+                    Err(fault) => Some(fault),
+                };
+                // That it fails without its imports is no news.
+                let is_trial = |fault: &LoadFault| matches!(fault, LoadFault::Trial { .. });
+                withheld.extend(of_settings.filter(|fault| !is_trial(fault)));
             }
             return Err(Faults(withheld));
         }
