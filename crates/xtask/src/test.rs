@@ -13,9 +13,16 @@ const NEEDED: [(&str, &str); 2] = [
     ("python3", "install Python 3.10 or later (https://www.python.org)"),
 ];
 
-/// Servers that what replicas share is tested on; one is enough.
-const SHARED_STORES: [&str; 2] = ["redis-server", "valkey-server"];
-const SHARED_STORE_PACKAGE: &str = "redis-server";
+/// Programs that tests use: what for, commands of which one is enough that it runs, and Debian's package of it.
+const USED: [(&str, &[&str], &str); 3] = [
+    (
+        "the shared store's tests",
+        &["redis-server --version", "valkey-server --version"],
+        "redis-server",
+    ),
+    ("the tests of modules in registries", &["docker-registry --version"], "docker-registry"),
+    ("the tests of signatures", &["openssl version"], "openssl"),
+];
 
 /// Builds the policies and the programs, then runs all tests, those in the documentation and some of the crash suite
 /// too.
@@ -28,7 +35,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         let works = process::works(Command::new(program).arg("--version"));
         ensure!(works, "the examples need `{program}`, which is not here; {remedy}");
     }
-    find_shared_store()?;
+    for (what, commands, package) in USED {
+        find(what, commands, package)?;
+    }
     policies::run(workspace, &[])?;
     // All targets at once: a separate build of the programs would compile many dependencies twice.
     process::run(in_workspace(workspace).args([
@@ -61,22 +70,24 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Finds a server for what replicas share, or installs one.
-fn find_shared_store() -> Result<()> {
-    let is_here =
-        || SHARED_STORES.iter().any(|name| process::works(Command::new(name).arg("--version")));
-    if is_here() {
+/// Finds out whether one of `commands` runs, or installs the package.
+fn find(what: &str, commands: &[&str], package: &str) -> Result<()> {
+    let runs = |command: &&str| {
+        let mut words = command.split(' ');
+        words.next().is_some_and(|program| process::works(Command::new(program).args(words)))
+    };
+    if commands.iter().any(runs) {
         return Ok(());
     }
     if apt::may_install() {
-        apt::install(&[SHARED_STORE_PACKAGE])?;
+        apt::install(&[package])?;
     }
-    if is_here() {
+    if commands.iter().any(runs) {
         return Ok(());
     }
+    let commands = commands.join("` or `");
     bail!(
-        "the shared store's tests need `redis-server` or `valkey-server`, which are not here; run `sudo apt-get \
-         install {SHARED_STORE_PACKAGE}`"
+        "{what} need what `{commands}` runs, which is not here; run `sudo apt-get install {package}`"
     )
 }
 

@@ -20,6 +20,7 @@ const FORBIDDEN_BELOW: &[(&str, &[&str], &str)] = &[
     ("policy-host", &["hyper", "reqwest", "notify"], "policies know nothing of HTTP and files"),
     ("plivo-client", &["wasmtime", "notify"], "the client knows nothing of policies"),
     ("media-probe", &["wasmtime", "notify"], "a look knows nothing of policies"),
+    ("registry", &["wasmtime", "notify"], "registries hold bytes, and know nothing of policies"),
     ("store", &["hyper", "reqwest", "wasmtime"], "what is kept knows nothing of HTTP and policies"),
     (
         "store-redis",
@@ -34,6 +35,7 @@ const FORBIDDEN_BELOW: &[(&str, &[&str], &str)] = &[
 const FORBIDDEN_DIRECTLY: &[(&str, &[&str], &str)] = &[
     ("policy-host", &["http", "toml", "clap"], "policies reach it as bytes, settings as JSON"),
     ("plivo-client", &["toml", "clap"], "the client is handed its settings"),
+    ("registry", &["toml", "clap"], "the client is handed its settings"),
     ("store", &["toml", "clap"], "the store is handed its settings"),
     ("sidecar", &["wit-bindgen", "wit-component"], "the program sees no generated types"),
 ];
@@ -45,6 +47,7 @@ const RESERVED: &[(&str, &str)] = &[
     ("tracing-opentelemetry", "telemetry"),
     ("rusqlite", "store"),
     ("redis", "store-redis"),
+    ("oci-client", "registry"),
 ];
 
 /// The crates of this workspace that each crate may use; a crate that is not listed is a policy.
@@ -58,6 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store-redis", &["message", "store"]),
     ("plivo-client", &["message"]),
     ("media-probe", &["message"]),
+    ("registry", &[]),
     ("plivo-sim", &[]),
     ("telemetry", &[]),
     (
@@ -69,6 +73,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "policy-cases",
             "policy-host",
             "policy-wit",
+            "registry",
             "store",
             "store-redis",
             "telemetry",

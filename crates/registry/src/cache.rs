@@ -1,0 +1,176 @@
+//! What was pulled, kept by digest: a folder of files, each written at once and checked again whenever it is read.
+//!
+//! A file named by 64 digits is what has that SHA-256. One that begins with `ref-` says which digest a tag had last.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use crate::Digest;
+
+/// Where to keep what was pulled, and how much of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// The folder; made where it is not there. Whoever may write it may say what a tag was last, and nothing else.
+    pub folder: PathBuf,
+    /// Most bytes; what was not used for the longest time goes first, what is in use never.
+    pub most_bytes: u64,
+}
+
+/// The names of files that were used.
+pub(crate) type Used = BTreeSet<String>;
+
+impl Cache {
+    /// What has this digest; `None` where it is not there, or is something else by now.
+    pub(crate) fn blob(&self, digest: Digest, most: usize, used: &mut Used) -> Option<Vec<u8>> {
+        let path = self.folder.join(digest.hex());
+        let bytes = read(&path, most)?;
+        if Digest::of(&bytes) != digest {
+            tracing::warn!(file = %path.display(), "what was kept is not what its digest says; it is taken out");
+            drop(fs::remove_file(&path));
+            return None;
+        }
+        used.insert(digest.hex());
+        Some(bytes)
+    }
+
+    /// Which digest `name` had last.
+    pub(crate) fn reference(&self, name: &str, used: &mut Used) -> Option<Digest> {
+        let file = file_of(name);
+        let text = read(&self.folder.join(&file), 128)?;
+        let digest = Digest::parse(std::str::from_utf8(&text).ok()?)?;
+        used.insert(file);
+        Some(digest)
+    }
+
+    pub(crate) fn keep(&self, bytes: &[u8], used: &mut Used) -> io::Result<()> {
+        self.write(Digest::of(bytes).hex(), bytes, used)
+    }
+
+    pub(crate) fn refer(&self, name: &str, digest: Digest, used: &mut Used) -> io::Result<()> {
+        self.write(file_of(name), digest.to_string().as_bytes(), used)
+    }
+
+    /// Takes out what was not used for the longest time, until no more than the bound is left, but nothing of `in_use`.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn prune(&self, in_use: &BTreeSet<String>) -> io::Result<()> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let (seen, name) = (entry.metadata()?, entry.file_name());
+            let in_use = in_use.contains(&*name.to_string_lossy());
+            files.push((seen.modified()?, seen.len(), entry.path(), in_use));
+        }
+        files.sort();
+        let mut bytes: u64 = files.iter().map(|(_, bytes, ..)| bytes).sum();
+        for (_, own, path, _) in files.iter().filter(|(.., in_use)| !in_use) {
+            if bytes <= self.most_bytes {
+                break;
+            }
+            fs::remove_file(path)?;
+            bytes -= own;
+        }
+        Ok(())
+    }
+
+    fn write(&self, name: String, bytes: &[u8], used: &mut Used) -> io::Result<()> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        fs::create_dir_all(&self.folder)?;
+        // Of its own, since another process may write the same; whole, since a reader may come at any moment.
+        let nth = NEXT.fetch_add(1, Ordering::Relaxed);
+        let part = self.folder.join(format!("part-{}-{nth}", std::process::id()));
+        let written = File::create(&part).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&part, self.folder.join(&name))
+        });
+        if written.is_err() {
+            drop(fs::remove_file(&part));
+        } else {
+            used.insert(name);
+        }
+        written
+    }
+}
+
+/// At most `most` bytes of a file, which counts as used from now on.
+fn read(path: &Path, most: usize) -> Option<Vec<u8>> {
+    let file = File::open(path).ok()?;
+    let mut bytes = Vec::new();
+    (&file).take(most as u64 + 1).read_to_end(&mut bytes).ok()?;
+    // A folder that cannot be written is read all the same; only its order of age is lost.
+    drop(file.set_modified(SystemTime::now()));
+    (bytes.len() <= most).then_some(bytes)
+}
+
+fn file_of(name: &str) -> String {
+    format!("ref-{}", Digest::of(name.as_bytes()).hex())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs::{self, File};
+    use std::time::{Duration, SystemTime};
+
+    use super::{Cache, Used};
+    use crate::Digest;
+
+    fn cache(most_bytes: u64) -> (tempfile::TempDir, Cache) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = Cache { folder: folder.path().join("modules"), most_bytes };
+        (folder, cache)
+    }
+
+    #[test]
+    fn what_was_kept_is_found_and_what_was_changed_is_not() {
+        let ((_folder, cache), mut used) = (cache(1_000), Used::new());
+        let digest = Digest::of(b"module");
+        assert_eq!(cache.blob(digest, 10, &mut used), None, "nothing was kept yet");
+        cache.keep(b"module", &mut used).expect("kept");
+        cache.refer("a.b/words:1", digest, &mut used).expect("kept");
+        assert_eq!(cache.reference("a.b/words:1", &mut used), Some(digest));
+        assert_eq!(cache.reference("a.b/words:2", &mut used), None);
+        assert_eq!(cache.blob(digest, 10, &mut used).as_deref(), Some(&b"module"[..]));
+        assert_eq!(cache.blob(digest, 5, &mut used), None, "it is larger than what is asked for");
+        assert_eq!(used.len(), 2, "{used:?}");
+
+        fs::write(cache.folder.join(digest.hex()), b"modulE").expect("a file");
+        assert_eq!(cache.blob(digest, 10, &mut used), None);
+        assert!(!cache.folder.join(digest.hex()).exists(), "what was changed is taken out");
+    }
+
+    #[test]
+    fn the_bound_takes_what_was_unused_for_longest_and_never_what_is_in_use() {
+        let ((_folder, cache), mut used) = (cache(20), Used::new());
+        let now = SystemTime::now();
+        for (age, bytes) in
+            [b"0123456789", b"1123456789", b"2123456789", b"3123456789"].iter().enumerate()
+        {
+            cache.keep(*bytes, &mut used).expect("kept");
+            let file = File::open(cache.folder.join(Digest::of(*bytes).hex())).expect("a file");
+            let age = Duration::from_secs(1_000 - age as u64);
+            file.set_modified(now - age).expect("a time");
+        }
+        let oldest = Digest::of(b"0123456789");
+        let in_use = BTreeSet::from([oldest.hex()]);
+        // The second oldest is used, and so the third goes before it.
+        assert!(cache.blob(Digest::of(b"1123456789"), 10, &mut used).is_some());
+        cache.prune(&in_use).expect("pruned");
+        let mut left: Vec<_> = fs::read_dir(&cache.folder)
+            .expect("a folder")
+            .map(|file| file.expect("a file").file_name())
+            .collect();
+        left.sort();
+        let mut wanted =
+            [oldest.hex(), Digest::of(b"1123456789").hex()].map(std::ffi::OsString::from);
+        wanted.sort();
+        assert_eq!(left, wanted);
+    }
+}

@@ -1,0 +1,118 @@
+//! Why a module was not to be had.
+
+use oci_client::errors::{OciDistributionError, OciErrorCode};
+
+use crate::Digest;
+
+/// Why a module could not be pulled or pushed. Each says what is wrong, and what to do; whoever shows it says of which
+/// reference.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// Nothing answered, or nothing useful, in time.
+    #[error("{host} does not answer: {why}")]
+    Away {
+        /// The registry.
+        host: String,
+        /// What was seen instead of an answer.
+        why: String,
+    },
+    /// It answers, and has no such thing.
+    #[error("{0} has no such module; push it, or correct the reference")]
+    Missing(String),
+    /// It answers, and wants to know who asks.
+    #[error(
+        "{0} refuses access; give a user and a password that may, under [registry] credentials"
+    )]
+    Denied(String),
+    /// It answers something else than the protocol has.
+    #[error("{host} refuses: {why}")]
+    Refused {
+        /// The registry.
+        host: String,
+        /// Its own words.
+        why: String,
+    },
+    /// More than may be pulled.
+    #[error("is larger than the {most} bytes that [registry] max_module_mb allows")]
+    TooLarge {
+        /// The bound.
+        most: usize,
+    },
+    /// Something else than a module was pushed there.
+    #[error("is no module: {0}")]
+    NotAModule(String),
+    /// What came is not what its digest says.
+    #[error(
+        "what came is not what its digest says ({0}); it was changed on its way or in the registry"
+    )]
+    Tampered(String),
+    /// Keys are given, and there is no signature.
+    #[error("is not signed; sign {0} with a key of [registry] keys, or take `keys` out")]
+    Unsigned(Digest),
+    /// Keys are given, and none of them made any of the signatures.
+    #[error(
+        "is signed by none of [registry] keys ({0}); sign it with one of them, or add the key that signed it"
+    )]
+    OtherKey(Digest),
+    /// A key that is none.
+    #[error("{0}")]
+    Key(&'static str),
+    /// A push without a tag.
+    #[error("is not to be pushed to; write oci://REGISTRY/NAME:TAG, without a digest")]
+    NoTag,
+}
+
+impl RegistryError {
+    /// What the client says of `host`, in words that somebody can act on.
+    pub(crate) fn of(host: &str, err: OciDistributionError) -> Self {
+        use OciDistributionError as Oci;
+        let host = host.to_owned();
+        match err {
+            Oci::RequestError(err) => match err.status() {
+                Some(status) => Self::status(host, status.as_u16()),
+                None => Self::Away { host, why: seen(&err) },
+            },
+            Oci::ServerError { code, .. } => Self::status(host, code),
+            Oci::ImageManifestNotFoundError(_) => Self::Missing(host),
+            Oci::UnauthorizedError { .. } | Oci::AuthenticationFailure(_) => Self::Denied(host),
+            Oci::RegistryError { envelope, .. } => {
+                let first = envelope.errors.first();
+                match first.map(|error| &error.code) {
+                    Some(
+                        OciErrorCode::ManifestUnknown
+                        | OciErrorCode::NameUnknown
+                        | OciErrorCode::BlobUnknown
+                        | OciErrorCode::NotFound,
+                    ) => Self::Missing(host),
+                    Some(OciErrorCode::Denied | OciErrorCode::Unauthorized) => Self::Denied(host),
+                    _ => Self::Refused { host, why: envelope.to_string() },
+                }
+            }
+            Oci::DigestError(err) => Self::Tampered(err.to_string()),
+            err => Self::Refused { host, why: err.to_string() },
+        }
+    }
+
+    fn status(host: String, code: u16) -> Self {
+        match code {
+            404 => Self::Missing(host),
+            401 | 403 => Self::Denied(host),
+            code => Self::Refused { host, why: format!("status {code}") },
+        }
+    }
+}
+
+/// What was seen instead of an answer, for one line.
+fn seen(err: &dyn std::error::Error) -> String {
+    let mut told = err.to_string();
+    let mut source = err.source();
+    while let Some(err) = source {
+        told.push_str(&format!(": {err}"));
+        source = err.source();
+    }
+    // rustls's words for an answer in clear text.
+    if told.contains("InvalidContentType") {
+        return "it speaks no TLS; where that is meant, name it in [registry] plain_http, or give --plain-http".into();
+    }
+    told
+}

@@ -1,0 +1,304 @@
+//! From a reference to a module: of the cache where it is there, of the registry where it is not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use oci_client::secrets::RegistryAuth;
+use tokio::time::timeout;
+
+use crate::artifact::{self, About};
+use crate::cache::{Cache, Used};
+use crate::remote::{MANIFEST_BYTES, Remote};
+use crate::signature::{self, PAYLOAD_BYTES, PublicKey, SigningKey};
+use crate::{Digest, Reference, RegistryError};
+
+/// Whom to ask for modules, and how far to trust them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Hosts, with their ports, that are asked without TLS.
+    pub plain_http: Vec<String>,
+    /// User and password by host.
+    pub credentials: BTreeMap<String, (String, String)>,
+    /// Longest that one module, or one look at a tag, may take.
+    pub timeout: Duration,
+    /// Most bytes of a module.
+    pub most_bytes: usize,
+    /// Where there are any, a module must be signed by one of them.
+    pub keys: Vec<PublicKey>,
+    /// Where pulled modules are kept; nowhere where absent.
+    pub cache: Option<Cache>,
+}
+
+/// Pulls modules, and pushes them.
+#[derive(Clone)]
+pub struct Registry {
+    options: Arc<Options>,
+    remote: Remote,
+}
+
+/// A module that is what its digest says, and is signed where it must be.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// The module.
+    pub module: Arc<[u8]>,
+    /// The manifest's digest, by which it is pinned.
+    pub digest: Digest,
+    /// The files of the cache that hold it.
+    pub files: BTreeSet<String>,
+    /// Why it is what the tag led to earlier: the registry did not say what it leads to now.
+    pub outdated: Option<Arc<RegistryError>>,
+}
+
+/// Everything of one module, as it was pulled.
+struct Pulled {
+    blobs: Vec<Vec<u8>>,
+    module: Vec<u8>,
+    /// The digest of the signatures' manifest.
+    signatures: Option<Digest>,
+}
+
+impl Registry {
+    /// A client; nobody is asked yet.
+    ///
+    /// # Errors
+    ///
+    /// The client cannot be made, as where this machine trusts nobody.
+    pub fn new(options: Options) -> Result<Self, RegistryError> {
+        let remote = Remote::new(&options).map_err(|err| RegistryError::of("the client", err))?;
+        Ok(Self { options: Arc::new(options), remote })
+    }
+
+    /// The module that `reference` leads to. What is pinned and in the cache is asked of nobody.
+    ///
+    /// # Errors
+    ///
+    /// It is not to be had, or not to be trusted.
+    pub async fn fetch(&self, reference: &Reference) -> Result<Fetched, RegistryError> {
+        let (digest, outdated, name_of_tag) = match reference.digest() {
+            Some(digest) => (digest, None, None),
+            None => {
+                let name = reference.inner.to_string();
+                match self.look_up(reference).await {
+                    Ok(digest) => (digest, None, Some(name)),
+                    Err(err) => {
+                        let last = self.kept(move |cache, used| cache.reference(&name, used)).await;
+                        let Some((digest, _)) = last else { return Err(err) };
+                        (digest, Some(Arc::new(err)), None)
+                    }
+                }
+            }
+        };
+        let found = match self.of_cache(reference, digest).await {
+            Some((module, files)) => Fetched { module, digest, files, outdated },
+            None => {
+                let pulled = self.in_time(reference, self.pull(reference, digest)).await?;
+                let files = self.keep(reference, &pulled).await;
+                Fetched { module: pulled.module.into(), digest, files, outdated }
+            }
+        };
+        Ok(self.remember(found, name_of_tag).await)
+    }
+
+    /// The digest that the tag of `reference` leads to at present.
+    ///
+    /// # Errors
+    ///
+    /// The registry does not say.
+    pub async fn look_up(&self, reference: &Reference) -> Result<Digest, RegistryError> {
+        let auth = self.auth(reference);
+        self.in_time(reference, self.remote.digest(&reference.inner, &auth)).await
+    }
+
+    /// Pushes a module to the tag of `reference`, signed where there is a key; the digest that it is pinned by.
+    ///
+    /// # Errors
+    ///
+    /// `reference` has no tag or a digest, or the registry does not take it.
+    pub async fn push(
+        &self,
+        reference: &Reference,
+        module: Vec<u8>,
+        about: &About,
+        key: Option<&SigningKey>,
+    ) -> Result<Digest, RegistryError> {
+        if reference.tag().is_none() || reference.digest().is_some() {
+            return Err(RegistryError::NoTag);
+        }
+        let pushed = async {
+            let (config, manifest) = artifact::of(&module, about);
+            let blobs =
+                [(&manifest.config, config.into()), (&manifest.layers[0], Bytes::from(module))];
+            let auth = self.auth(reference);
+            let digest = self.remote.push(&reference.inner, &auth, &manifest, blobs).await?;
+            if let Some(key) = key {
+                self.sign(reference, digest, key).await?;
+            }
+            Ok(digest)
+        };
+        self.in_time(reference, pushed).await
+    }
+
+    /// Takes out of the cache what is above its bound, but for the files `in_use`.
+    pub async fn prune(&self, in_use: BTreeSet<String>) {
+        let pruned = self.kept(move |cache, _| Some(cache.prune(&in_use))).await;
+        if let Some((Err(err), _)) = pruned {
+            tracing::warn!(error = %err, "the cache of modules could not be kept to its bound");
+        }
+    }
+
+    /// A signature more of `digest`.
+    async fn sign(
+        &self,
+        reference: &Reference,
+        digest: Digest,
+        key: &SigningKey,
+    ) -> Result<(), RegistryError> {
+        let (place, auth) = (reference.by_tag(signature::tag(digest)), self.auth(reference));
+        let before = match self.remote.manifest(&place, &auth).await {
+            Ok(before) => Some(before),
+            Err(RegistryError::Missing(_)) => None,
+            Err(err) => return Err(err),
+        };
+        let signed = key.sign(reference, digest).ok_or(RegistryError::Key("could not sign"))?;
+        let (payload, bytes) = signed;
+        let (config, manifest) = signature::appended(before.as_deref(), &payload, &bytes);
+        let Some(layer) = manifest.layers.last() else { return Ok(()) };
+        let blobs = [(&manifest.config, config.into()), (layer, payload.into())];
+        self.remote.push(&place, &auth, &manifest, blobs).await.map(drop)
+    }
+
+    async fn pull(&self, reference: &Reference, digest: Digest) -> Result<Pulled, RegistryError> {
+        let (place, auth) = (reference.by_digest(digest), self.auth(reference));
+        let manifest = self.remote.manifest(&place, &auth).await?;
+        let layer = artifact::module(&manifest, self.options.most_bytes)?;
+        let mut blobs = vec![manifest.to_vec()];
+        // Before the module, which is large and may be anybody's.
+        let signatures = match self.options.keys.is_empty() {
+            true => None,
+            false => Some(self.vouched(reference, digest, &mut blobs).await?),
+        };
+        let module = self.remote.blob(&place, &auth, layer, self.options.most_bytes).await?;
+        Ok(Pulled { blobs, module, signatures })
+    }
+
+    /// Adds a signature by one of the keys to `blobs`, and the manifest that lists it, whose digest it returns.
+    async fn vouched(
+        &self,
+        reference: &Reference,
+        digest: Digest,
+        blobs: &mut Vec<Vec<u8>>,
+    ) -> Result<Digest, RegistryError> {
+        let (place, auth) = (reference.by_tag(signature::tag(digest)), self.auth(reference));
+        let manifest = match self.remote.manifest(&place, &auth).await {
+            Err(RegistryError::Missing(_)) => return Err(RegistryError::Unsigned(digest)),
+            manifest => manifest?,
+        };
+        for each in signature::listed(&manifest) {
+            let payload = self.remote.blob(&place, &auth, each.payload, PAYLOAD_BYTES).await?;
+            if each.vouches(&payload, digest, &self.options.keys) {
+                let found = Digest::of(&manifest);
+                blobs.extend([manifest.to_vec(), payload]);
+                return Ok(found);
+            }
+        }
+        Err(RegistryError::OtherKey(digest))
+    }
+
+    /// The module of the cache, where it and its signature are there and hold, and the files that say so.
+    async fn of_cache(&self, reference: &Reference, digest: Digest) -> Option<(Arc<[u8]>, Used)> {
+        let options = Arc::clone(&self.options);
+        let signatures = reference.by_tag(signature::tag(digest)).to_string();
+        let found = self.kept(move |cache, used| {
+            let manifest = cache.blob(digest, MANIFEST_BYTES, used)?;
+            let layer = artifact::module(&manifest, options.most_bytes).ok()?;
+            if !options.keys.is_empty() {
+                let manifest = cache.reference(&signatures, used)?;
+                let manifest = cache.blob(manifest, MANIFEST_BYTES, used)?;
+                signature::listed(&manifest).into_iter().find(|each| {
+                    let payload = cache.blob(each.payload, PAYLOAD_BYTES, used);
+                    payload.is_some_and(|payload| each.vouches(&payload, digest, &options.keys))
+                })?;
+            }
+            cache.blob(layer, options.most_bytes, used).map(Arc::from)
+        });
+        found.await
+    }
+
+    /// Keeps what was pulled; the names of its files, none where nothing is kept.
+    async fn keep(&self, reference: &Reference, pulled: &Pulled) -> Used {
+        let mut blobs = pulled.blobs.clone();
+        blobs.push(pulled.module.clone());
+        let digest = Digest::of(&blobs[0]);
+        let signed = pulled
+            .signatures
+            .map(|found| (reference.by_tag(signature::tag(digest)).to_string(), found));
+        let kept = self.kept(move |cache, used| {
+            let mut kept = blobs.iter().try_for_each(|blob| cache.keep(blob, used));
+            if let Some((name, digest)) = signed {
+                kept = kept.and_then(|()| cache.refer(&name, digest, used));
+            }
+            Some(kept)
+        });
+        told(kept.await, reference)
+    }
+
+    /// Has a tag that was looked up lead there while the registry is away, now that what it leads to is trusted.
+    async fn remember(&self, mut found: Fetched, name: Option<String>) -> Fetched {
+        if let Some(name) = name {
+            let digest = found.digest;
+            let shown = name.clone();
+            let kept = self.kept(move |cache, used| Some(cache.refer(&name, digest, used))).await;
+            found.files.extend(told(kept, &shown));
+        }
+        found
+    }
+
+    /// Works with the cache, where there is one, on a thread that may wait for the disk.
+    async fn kept<T: Send + 'static>(
+        &self,
+        what: impl FnOnce(&Cache, &mut Used) -> Option<T> + Send + 'static,
+    ) -> Option<(T, Used)> {
+        let cache = self.options.cache.clone()?;
+        let work = move || {
+            let mut used = Used::new();
+            what(&cache, &mut used).map(|found| (found, used))
+        };
+        tokio::task::spawn_blocking(work).await.ok()?
+    }
+
+    async fn in_time<T>(
+        &self,
+        reference: &Reference,
+        what: impl Future<Output = Result<T, RegistryError>>,
+    ) -> Result<T, RegistryError> {
+        let late = |_| RegistryError::Away {
+            host: reference.host().into(),
+            why: format!("it was not done after {} s", self.options.timeout.as_secs_f32()),
+        };
+        timeout(self.options.timeout, what).await.map_err(late)?
+    }
+
+    fn auth(&self, reference: &Reference) -> RegistryAuth {
+        let known = self.options.credentials.get(reference.host());
+        known.map_or(RegistryAuth::Anonymous, |(user, password)| {
+            RegistryAuth::Basic(user.clone(), password.clone())
+        })
+    }
+}
+
+/// The files that were kept, and a warning where not all were.
+fn told(kept: Option<(std::io::Result<()>, Used)>, what: impl std::fmt::Display) -> Used {
+    match kept {
+        Some((Ok(()), used)) => used,
+        Some((Err(err), used)) => {
+            tracing::warn!(
+                module = %what, error = %err,
+                "a module could not be kept; a start needs the registry; mend [registry] cache"
+            );
+            used
+        }
+        None => Used::new(),
+    }
+}
