@@ -8,6 +8,7 @@ use policy_host::{PolicyRuntime, RuntimeOptions};
 use store::MemoryLedger;
 
 use crate::config::{Config, ConfigFaults, Environment};
+use crate::modules::Modules;
 use crate::{Failure, policies};
 
 /// Reads the configuration, loads every policy under its real limits, and says what is in order.
@@ -22,14 +23,20 @@ pub fn check(path: &Path, environment: &Environment) -> Result<(), Failure> {
         writeln!(out, "warning: {warning}")?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let chain = runtime.block_on(async {
+    let (chain, tags) = runtime.block_on(async {
         let options = RuntimeOptions {
             compile_cache: config.fixed.compile_cache.clone(),
             ..RuntimeOptions::new(Arc::new(MemoryLedger::default()))
         };
         let engine = PolicyRuntime::new(options)?;
-        policies::build(&engine, None, &config.reloadable.policies).await.map_err(Failure::Policies)
+        let modules = Modules::read(&config.reloadable).await;
+        let chain = policies::build(&engine, None, &config.reloadable.policies, &modules).await;
+        let chain = chain.map_err(|lines| Failure::of_policies(lines, &modules))?;
+        Ok::<_, Failure>((chain, modules.pulled.tags()))
     })?;
+    for tag in tags {
+        writeln!(out, "pinned as it is now: {tag}")?;
+    }
     for policy in chain.policies() {
         let manifest = policy.manifest();
         writeln!(

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::ModuleSource;
+
 /// The sidecar between apps and Plivo: policies in WebAssembly, one send for one request.
 #[derive(Debug, Parser)]
 #[command(name = "sendgate", version, propagate_version = true)]
@@ -93,18 +95,24 @@ pub enum PolicyCommand {
     },
     /// Say what a module is: manifest, settings, imports, contract, digest, and the lines that load it.
     Inspect {
-        /// The module.
-        #[arg(value_name = "FILE")]
-        module: PathBuf,
+        /// The module: a file, or oci://REGISTRY/NAME:TAG@sha256:DIGEST.
+        #[arg(value_name = "FILE", value_parser = module_source)]
+        module: ModuleSource,
+        /// How to ask the registry.
+        #[command(flatten)]
+        access: Access,
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
     /// Run cases against a built module, under the limits that it has in production.
     Test {
-        /// The module.
-        #[arg(value_name = "FILE")]
-        module: PathBuf,
+        /// The module: a file, or oci://REGISTRY/NAME:TAG@sha256:DIGEST.
+        #[arg(value_name = "FILE", value_parser = module_source)]
+        module: ModuleSource,
+        /// How to ask the registry.
+        #[command(flatten)]
+        access: Access,
         /// The cases, as TOML or JSON Lines; those that the module brings along where absent.
         #[arg(long, value_name = "FILE")]
         cases: Option<PathBuf>,
@@ -115,6 +123,55 @@ pub enum PolicyCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Push a module to a registry, and print the reference that goes into the configuration.
+    #[cfg(feature = "oci")]
+    Push {
+        /// The module's file.
+        #[arg(value_name = "FILE")]
+        module: PathBuf,
+        /// Where to: oci://REGISTRY/NAME:TAG.
+        #[arg(value_name = "REFERENCE", value_parser = registry::Reference::parse)]
+        reference: registry::Reference,
+        /// Sign it with this key: ECDSA on P-256, PKCS #8 in PEM, not encrypted.
+        #[arg(long, value_name = "FILE")]
+        sign_key: Option<PathBuf>,
+        /// How to ask the registry.
+        #[command(flatten)]
+        access: Access,
+    },
+}
+
+#[cfg(feature = "oci")]
+fn module_source(text: &str) -> Result<ModuleSource, registry::ReferenceFault> {
+    match text.starts_with(registry::SCHEME) {
+        true => registry::Reference::parse(text).map(ModuleSource::Registry),
+        false => Ok(ModuleSource::File(text.into())),
+    }
+}
+
+#[cfg(not(feature = "oci"))]
+fn module_source(text: &str) -> Result<ModuleSource, &'static str> {
+    match text.starts_with("oci://") {
+        true => Err("needs the feature `oci`, which this program was built without"),
+        false => Ok(ModuleSource::File(text.into())),
+    }
+}
+
+/// How to ask a registry.
+#[derive(Clone, Debug, Args)]
+pub struct Access {
+    /// Ask the registry without TLS.
+    #[cfg(feature = "oci")]
+    #[arg(long)]
+    pub plain_http: bool,
+    /// Ask it as this user; the password is in the variable SENDGATE_REGISTRY_PASSWORD, or in a file.
+    #[cfg(feature = "oci")]
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// The file with the password.
+    #[cfg(feature = "oci")]
+    #[arg(long, value_name = "FILE", requires = "user")]
+    pub password_file: Option<PathBuf>,
 }
 
 /// A language that policies are written in.

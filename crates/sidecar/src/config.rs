@@ -25,6 +25,8 @@ mod origin;
 mod plivo;
 mod policies;
 mod reading;
+#[cfg(feature = "oci")]
+mod registry;
 mod relay;
 mod secret;
 mod settings;
@@ -56,7 +58,9 @@ pub use self::fixed::Fixed;
 pub use self::listen::{Callbacks, Listen};
 pub use self::media::Media;
 pub use self::plivo::{Plivo, SenderCapability};
-pub use self::policies::{CandidateEntry, PolicyEntry};
+pub use self::policies::{CandidateEntry, ModuleSource, PolicyEntry};
+#[cfg(feature = "oci")]
+pub use self::registry::Registry;
 pub use self::relay::Relay;
 pub use self::secret::{Secret, SecretSource};
 pub use self::snapshot::Snapshot;
@@ -95,6 +99,9 @@ pub struct Reloadable {
     pub media: Media,
     /// `[[policies]]`, in the order in which they are asked.
     pub policies: Vec<PolicyEntry>,
+    /// `[registry]`.
+    #[cfg(feature = "oci")]
+    pub registry: Registry,
     /// `[reload] poll_ms`: how often files are looked at where no notification came. Default 2 s.
     pub poll: Duration,
 }
@@ -222,17 +229,42 @@ fn sections<'r>(
     let poll = reload.millis("poll_ms", 2_000, 100..=3_600_000);
     let compile_cache = reload.get("compile_cache").and_then(|item| item.text());
     reload.finish();
-    let policies = PolicyEntry::read_all(&mut root, &app_names);
+    #[cfg(feature = "oci")]
+    let registry = Registry::read(root.section("registry"), store.path.as_deref());
+    #[cfg(feature = "oci")]
+    let require_digest = registry.require_digest;
+    #[cfg(not(feature = "oci"))]
+    let require_digest = no_registry(&mut root);
+    let policies = PolicyEntry::read_all(&mut root, &app_names, require_digest);
     root.finish();
     let compile_cache = compile_cache.map(|path| reading.path(path));
     let admin_token = admin_token.map(|(token, _)| token);
     let (Some(listen), Some(plivo)) = (listen, plivo) else { return (policies, None) };
     let fixed = Fixed { listen, store, telemetry, compile_cache };
     let described = policies.clone();
-    (
-        described,
-        Some((fixed, Reloadable { admin_token, apps, plivo, delivery, media, policies, poll })),
-    )
+    let reloadable = Reloadable {
+        admin_token,
+        apps,
+        plivo,
+        delivery,
+        media,
+        policies,
+        #[cfg(feature = "oci")]
+        registry,
+        poll,
+    };
+    (described, Some((fixed, reloadable)))
+}
+
+/// Without the feature, `[registry]` says nothing.
+#[cfg(not(feature = "oci"))]
+fn no_registry(root: &mut Section<'_>) -> bool {
+    let registry = root.get("registry");
+    let says = |item: &cursor::Item<'_>| item.entries(64).is_none_or(|keys| !keys.is_empty());
+    if let Some(item) = registry.filter(says) {
+        item.fault("needs the feature `oci`, which this program was built without; take it out");
+    }
+    false
 }
 
 /// The warnings, with those that only the whole file can tell: secrets written in it, unless it is for development.

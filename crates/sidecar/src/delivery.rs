@@ -6,7 +6,7 @@
 mod acceptance;
 mod accepted;
 mod attempt;
-mod backoff;
+pub(crate) mod backoff;
 mod breaker;
 mod budget;
 mod doubt;

@@ -9,6 +9,7 @@ use store::{OpenError, StoreError};
 use store_redis::OptionsError;
 
 use crate::config::{Address, ConfigFaults};
+use crate::modules::Modules;
 
 /// Why the program could not start or go on. Each prints what is wrong, where, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum Failure {
     /// Policies that do not load, each with its place in the configuration, after what else is wrong with that.
     #[error("{}", .0.join("\n"))]
     Policies(Vec<String>),
+    /// Policies whose modules are in a registry that does not give them now; as [`Failure::Policies`] otherwise.
+    #[error("{}", .0.join("\n"))]
+    NotPulled(Vec<String>),
     /// The engine of policies.
     #[error("the policy engine could not start: {0}")]
     Engine(#[from] RuntimeError),
@@ -50,6 +54,11 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Policies that do not load, for these reasons.
+    pub(crate) fn of_policies(lines: Vec<String>, modules: &Modules) -> Self {
+        if modules.pulled.failed() { Self::NotPulled(lines) } else { Self::Policies(lines) }
+    }
+
     /// 2 where a file must be mended, 1 for everything else.
     pub fn exit_code(&self) -> ExitCode {
         match self {

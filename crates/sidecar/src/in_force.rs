@@ -173,8 +173,7 @@ impl Prepared {
 
     /// The generation, with its policies.
     pub(crate) fn with(self, rules: Rules) -> InForce {
-        let Reloadable { apps, plivo, delivery, media, policies: _, admin_token, poll: _ } =
-            self.settings;
+        let Reloadable { apps, plivo, delivery, media, admin_token, .. } = self.settings;
         let Rules { entries, chain, promotions } = rules;
         let apps = apps.into_iter().map(Arc::new).collect();
         let account = Account { chain: Arc::downgrade(&chain), ..self.account };

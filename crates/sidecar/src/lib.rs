@@ -19,6 +19,7 @@ mod in_force;
 mod inbound;
 mod listen;
 mod metrics;
+mod modules;
 mod policies;
 mod promotions;
 mod record;

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
             return end(messages::rollback(*to, reach, &environment), messages::Failure::exit_code);
         }
         Command::Policy { command } => {
-            return end(policy::policy(command), policy::Failure::exit_code);
+            return end(policy::policy(command, &environment), policy::Failure::exit_code);
         }
         Command::Events { command } => {
             return end(messages::events(command, &environment), messages::Failure::exit_code);

@@ -1,7 +1,6 @@
 //! From the configuration's policies to a chain, and what is said of a policy.
 
 use std::iter;
-use std::path::Path;
 use std::sync::Arc;
 
 use policy_host::{
@@ -10,10 +9,11 @@ use policy_host::{
 };
 use serde_json::{Value, json};
 
-use crate::config::PolicyEntry;
+use crate::config::{ModuleSource, PolicyEntry};
+use crate::modules::Modules;
 use crate::policy::rehearsal;
 
-/// Reads the modules and builds the next chain, reusing from `previous` what is the same.
+/// Builds the next chain of `modules`, reusing from `previous` what is the same.
 ///
 /// # Errors
 ///
@@ -22,8 +22,9 @@ pub(crate) async fn build(
     runtime: &PolicyRuntime,
     previous: Option<&PolicyChain>,
     entries: &[PolicyEntry],
+    modules: &Modules,
 ) -> Result<PolicyChain, Vec<String>> {
-    let (sources, mut lines) = sources(entries).await;
+    let (sources, mut lines) = sources(entries, modules);
     lines.extend(out_of_order(entries));
     if !lines.is_empty() {
         lines.extend(load_faults(runtime, previous, &sources, entries).await);
@@ -64,12 +65,13 @@ async fn own_cases(
 }
 
 /// What is wrong with these policies, where the rest of their configuration is refused anyway: a line for every fault.
+/// No registry is asked for that.
 pub(crate) async fn faults(
     runtime: &PolicyRuntime,
     previous: Option<&PolicyChain>,
     entries: &[PolicyEntry],
 ) -> Vec<String> {
-    let (sources, mut lines) = sources(entries).await;
+    let (sources, mut lines) = sources(entries, &Modules::of_files(entries).await);
     lines.extend(out_of_order(entries));
     lines.extend(load_faults(runtime, previous, &sources, entries).await);
     lines
@@ -105,18 +107,17 @@ pub(crate) fn describe(policy: &Policy) -> Value {
     })
 }
 
-/// The modules that could be read, and a line for each that could not.
-async fn sources(entries: &[PolicyEntry]) -> (Vec<PolicySource>, Vec<String>) {
-    let owned = entries.to_vec();
-    let read =
-        tokio::task::spawn_blocking(move || owned.iter().map(source).collect::<Vec<_>>()).await;
-    let read = match read {
-        Ok(read) => read,
-        Err(err) => return (Vec::new(), vec![format!("the modules could not be read: {err}")]),
-    };
-    let (sources, unread): (Vec<_>, Vec<_>) = read.into_iter().partition(Result::is_ok);
-    let sources = sources.into_iter().filter_map(Result::ok).collect();
-    (sources, unread.into_iter().filter_map(Result::err).collect())
+/// The policies whose modules could be read, and a line for each module that could not.
+fn sources(entries: &[PolicyEntry], modules: &Modules) -> (Vec<PolicySource>, Vec<String>) {
+    let (mut sources, mut lines) = (Vec::new(), Vec::new());
+    for entry in entries {
+        match source(entry, modules) {
+            Some(Ok(source)) => sources.push(source),
+            Some(Err(line)) => lines.push(line),
+            None => {}
+        }
+    }
+    (sources, lines)
 }
 
 async fn load_faults(
@@ -157,17 +158,28 @@ fn share_an_app(one: &PolicyEntry, other: &PolicyEntry) -> bool {
     }
 }
 
-fn source(entry: &PolicyEntry) -> Result<PolicySource, String> {
-    let module = read(entry, "module", &entry.module)?;
+/// `None` where nobody looked for a module of it.
+fn source(entry: &PolicyEntry, modules: &Modules) -> Option<Result<PolicySource, String>> {
+    let read = |key: &str, source: &ModuleSource| {
+        let line = |why| format!("{}: {}.{key}: {why}", entry.locate(""), entry.key);
+        Some(modules.get(source)?.map_err(line))
+    };
+    let module = match read("module", &entry.module)? {
+        Ok(module) => module,
+        Err(line) => return Some(Err(line)),
+    };
     let candidate = match &entry.candidate {
-        Some(candidate) => Some(CandidateSource {
-            module: read(entry, "candidate", &candidate.module)?,
-            settings: entry.candidate_settings().clone(),
-            rules: candidate.rules.clone(),
-        }),
+        Some(candidate) => match read("candidate", &candidate.module)? {
+            Ok(module) => Some(CandidateSource {
+                module,
+                settings: entry.candidate_settings().clone(),
+                rules: candidate.rules.clone(),
+            }),
+            Err(line) => return Some(Err(line)),
+        },
         None => None,
     };
-    Ok(PolicySource {
+    Some(Ok(PolicySource {
         name: PolicyName::new(entry.name.as_str()),
         module,
         budget: entry.budget,
@@ -180,19 +192,7 @@ fn source(entry: &PolicyEntry) -> Result<PolicySource, String> {
         isolation: entry.isolation,
         limits: entry.limits,
         known_apps: Some(Arc::clone(&entry.known_apps)),
-    })
-}
-
-fn read(entry: &PolicyEntry, key: &str, path: &Path) -> Result<Arc<[u8]>, String> {
-    let unread = |err| {
-        format!(
-            "{}: {}.{key}: {} cannot be read: {err}",
-            entry.locate(""),
-            entry.key,
-            path.display()
-        )
-    };
-    Ok(std::fs::read(path).map_err(unread)?.into())
+    }))
 }
 
 /// What is wrong with one policy, with file, line and key; a settings problem each on its own line.

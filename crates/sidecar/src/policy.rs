@@ -3,17 +3,18 @@
 mod failure;
 mod inspect;
 mod new;
+#[cfg(feature = "oci")]
+mod push;
 pub(crate) mod rehearsal;
 mod schema;
+mod source;
 mod test;
 
-use std::path::Path;
-use std::sync::Arc;
+use policy_host::VisitLimits;
 
-use policy_host::{Module, PolicyName, PolicyRuntime, RuntimeOptions, VisitLimits};
-use store::MemoryLedger;
-
-use crate::cli::PolicyCommand;
+use self::source::Named;
+use crate::cli::{Access, PolicyCommand};
+use crate::config::{Environment, ModuleSource};
 
 pub use self::failure::Failure;
 
@@ -21,35 +22,47 @@ pub use self::failure::Failure;
 ///
 /// # Errors
 ///
-/// A file that cannot be read or is not what it should be; a case that differs.
-pub fn policy(command: &PolicyCommand) -> Result<(), Failure> {
+/// A module that is not to be had or is not what it should be; a case that differs; a registry that takes none.
+pub fn policy(command: &PolicyCommand, environment: &Environment) -> Result<(), Failure> {
     match command {
         PolicyCommand::New { name, lang, sdk } => new::new(name, *lang, sdk.as_deref()),
-        PolicyCommand::Inspect { module, json } => inspect::inspect(module, *json),
-        PolicyCommand::Test { module, cases, limits, json } => {
+        PolicyCommand::Inspect { module, access, json } => {
+            inspect::inspect(&read(module, access, environment)?, *json)
+        }
+        PolicyCommand::Test { module, access, cases, limits, json } => {
             let limits = VisitLimits {
                 time: std::time::Duration::from_millis(limits.time_ms),
                 memory: usize::try_from(limits.memory_mb).unwrap_or(usize::MAX) << 20,
                 host_calls: limits.host_calls,
                 ..VisitLimits::default()
             };
-            test::test(module, cases.as_deref(), limits, *json)
+            let module = read(module, access, environment)?;
+            test::test(&module, cases.as_deref(), limits, *json)
+        }
+        #[cfg(feature = "oci")]
+        PolicyCommand::Push { module, reference, sign_key, access } => {
+            let registry = push::registry(reference, access, environment)?;
+            push::push(module, reference, sign_key.as_deref(), &registry)
         }
     }
 }
 
-/// Compiles the module in the file `path` and runs `what` with it.
-fn with_module<T>(
-    path: &Path,
-    limits: VisitLimits,
-    what: impl AsyncFnOnce(Module) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let bytes = std::fs::read(path).map_err(|err| Failure::Unread(path.into(), err))?;
-    let name = path.file_stem().map_or_else(|| "policy".into(), |stem| stem.to_string_lossy());
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let engine = PolicyRuntime::new(RuntimeOptions::new(Arc::new(MemoryLedger::default())))?;
-        let module = engine.module(PolicyName::new(&*name), bytes.into(), limits).await;
-        what(module.map_err(|fault| Failure::Module(path.into(), fault))?).await
-    })
+#[cfg(feature = "oci")]
+fn read(
+    source: &ModuleSource,
+    access: &Access,
+    environment: &Environment,
+) -> Result<Named, Failure> {
+    match source {
+        ModuleSource::File(path) => Named::file(path),
+        ModuleSource::Registry(reference) => {
+            Named::pulled(reference, &push::registry(reference, access, environment)?)
+        }
+    }
+}
+
+#[cfg(not(feature = "oci"))]
+fn read(source: &ModuleSource, _: &Access, _: &Environment) -> Result<Named, Failure> {
+    let ModuleSource::File(path) = source;
+    Named::file(path)
 }

@@ -4,6 +4,7 @@ use policy_host::{Digest, Policy, TrialReport};
 use serde_json::Value;
 
 use crate::config::PolicyEntry;
+use crate::modules::Modules;
 
 /// A candidate that came into force. It stays so while the files describe both as they were; a restart begins with what
 /// the files call the module.
@@ -34,9 +35,10 @@ impl Promotion {
     }
 
     /// Whether the files describe what was in force before, and what came into force, as they were.
-    fn holds(&self, entry: &PolicyEntry) -> bool {
-        let read = |path, settings| {
-            std::fs::read(path).ok().map(|module| Revision::new(Digest::of(&module), settings))
+    fn holds(&self, entry: &PolicyEntry, modules: &Modules) -> bool {
+        let read = |source, settings| {
+            let module = modules.get(source)?.ok()?;
+            Some(Revision::new(Digest::of(&module), settings))
         };
         let Some(candidate) = &entry.candidate else { return false };
         read(&entry.module, entry.settings()) == Some(self.from)
@@ -51,27 +53,21 @@ impl Revision {
 }
 
 /// The policies of the files with those promotions that still hold, and these.
-pub(crate) async fn applied(
+pub(crate) fn applied(
     mut entries: Vec<PolicyEntry>,
     mut promotions: Vec<Promotion>,
+    modules: &Modules,
 ) -> (Vec<PolicyEntry>, Vec<Promotion>) {
-    if promotions.is_empty() {
-        return (entries, promotions);
-    }
-    let unread = entries.clone();
-    let applying = tokio::task::spawn_blocking(move || {
-        promotions.retain(|promotion| {
-            let of_it = |entry: &&mut PolicyEntry| entry.name == promotion.policy;
-            let held = entries.iter_mut().find(of_it).filter(|entry| promotion.holds(entry));
-            if held.is_none() {
-                tracing::info!(
-                    policy.name = promotion.policy,
-                    "a candidate had come into force; the files describe the policy anew, and count again"
-                );
-            }
-            held.map(PolicyEntry::promote).is_some()
-        });
-        (entries, promotions)
+    promotions.retain(|promotion| {
+        let of_it = |entry: &&mut PolicyEntry| entry.name == promotion.policy;
+        let held = entries.iter_mut().find(of_it).filter(|entry| promotion.holds(entry, modules));
+        if held.is_none() {
+            tracing::info!(
+                policy.name = promotion.policy,
+                "a candidate had come into force; the files describe the policy anew, and count again"
+            );
+        }
+        held.map(PolicyEntry::promote).is_some()
     });
-    applying.await.unwrap_or((unread, Vec::new()))
+    (entries, promotions)
 }

@@ -1,6 +1,7 @@
 //! Bringing a changed configuration or module into force, or leaving everything as it was and saying why.
 
 mod place;
+mod upkeep;
 mod watch;
 
 use std::path::PathBuf;
@@ -16,7 +17,10 @@ use self::watch::Watch;
 use crate::config::{Config, Environment, Fixed, PolicyEntry, Snapshot};
 use crate::generations::Generations;
 use crate::in_force::{Prepared, Rules};
+use crate::modules::{Modules, Pulled};
 use crate::{policies, promotions, spans};
+
+pub(crate) use self::upkeep::Upkeep;
 
 /// How long to wait after a change was seen, for the rest of the same deployment to arrive.
 const SETTLE: Duration = Duration::from_millis(50);
@@ -35,6 +39,8 @@ pub(crate) struct Reloader {
     pub(crate) poll: Duration,
     /// What the generation in force, or the one refused last, was read from.
     pub(crate) seen: Snapshot,
+    /// What registries have to be asked again.
+    pub(crate) upkeep: Upkeep,
 }
 
 /// What reloads have come to; `/readyz` and `/policies` show it.
@@ -53,6 +59,10 @@ pub(crate) struct Refused {
     /// Every reason, with file, line and key.
     pub(crate) faults: Vec<String>,
 }
+
+/// What came of it or every reason against it, the files that it was read from, and what registries gave, if they were
+/// asked.
+type Built<T> = (Result<T, Vec<String>>, Snapshot, Option<Pulled>);
 
 /// What a reload would put into force.
 struct Next {
@@ -101,7 +111,17 @@ impl ReloadStatus {
 impl Reloader {
     /// Reloads whenever something changed, until `stop`. Changes are seen by the system's notices on the folders, and
     /// by reading every file again at times: a notice can be missed (a link in the middle of others, a network mount).
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let promoting = promote(Arc::clone(&self.runtime), Arc::clone(&self.generations));
+        // A registry that takes its time holds up neither a promotion nor the end.
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = promoting => {}
+            () = self.reload() => {}
+        }
+    }
+
+    async fn reload(mut self) {
         let (noticed, mut notices) = mpsc::channel(1);
         let mut watch = Watch::new(noticed);
         loop {
@@ -110,13 +130,9 @@ impl Reloader {
                 self.reload_if_changed().await;
             }
             tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.runtime.candidate_passed() => {
-                    self.generations.promote_passed();
-                    continue;
-                }
                 Some(()) = notices.recv() => tokio::time::sleep(SETTLE).await,
                 () = tokio::time::sleep(self.poll) => {}
+                () = self.upkeep.due() => {}
             }
             self.reload_if_changed().await;
         }
@@ -127,14 +143,15 @@ impl Reloader {
         let Ok(now) = tokio::task::spawn_blocking(move || Snapshot::read(paths)).await else {
             return;
         };
-        if now == self.seen {
+        if now == self.seen && !self.upkeep.wants_reload().await {
             return;
         }
         let span = spans::reload();
-        let (outcome, seen) = self.bring_into_force().instrument(span.clone()).await;
-        let _entered = span.enter();
+        let (outcome, seen, pulled) = self.bring_into_force().instrument(span.clone()).await;
         // Remembered even where it was refused, so that the same bytes are not tried over and over.
         self.seen = seen;
+        self.upkeep.tried(pulled, outcome.is_ok()).await;
+        let _entered = span.enter();
         match outcome {
             Ok((generation, poll)) => {
                 self.poll = poll;
@@ -158,23 +175,24 @@ impl Reloader {
     }
 
     /// The generation that came into force and how often its files are looked at, or every reason against it; and the
-    /// files, as [`Reloader::build`] has them.
-    async fn bring_into_force(&self) -> (Result<(Generation, Duration), Vec<String>>, Snapshot) {
+    /// rest as [`Reloader::build`] has it.
+    async fn bring_into_force(&self) -> Built<(Generation, Duration)> {
         loop {
-            let (outcome, seen) = self.build().await;
+            let (outcome, seen, pulled) = self.build().await;
             let Next { basis, prepared, rules, poll } = match outcome {
                 Ok(next) => next,
-                Err(faults) => return (Err(faults), seen),
+                Err(faults) => return (Err(faults), seen, pulled),
             };
             // Where an operator was faster, it is built again, of what is in force by now.
             if let Ok(generation) = self.generations.reload(basis, prepared, rules) {
-                return (Ok((generation, poll)), seen);
+                return (Ok((generation, poll)), seen, pulled);
             }
         }
     }
 
-    /// The next generation, or every reason against it; and the files it was read from, as they were just before.
-    async fn build(&self) -> (Result<Next, Vec<String>>, Snapshot) {
+    /// The next generation, or every reason against it; the files it was read from, as they were just before; and what
+    /// registries gave, if they were asked.
+    async fn build(&self) -> Built<Next> {
         let (path, environment) = (self.path.clone(), self.environment.clone());
         let loaded = tokio::task::spawn_blocking(move || Config::load(&path, &environment)).await;
         let config = match loaded {
@@ -183,13 +201,11 @@ impl Reloader {
                 let mut lines: Vec<String> =
                     faults.faults().iter().map(ToString::to_string).collect();
                 lines.extend(self.faults(faults.policies()).await);
-                return (Err(lines), faults.snapshot().clone());
+                return (Err(lines), faults.snapshot().clone(), None);
             }
             Err(err) => {
-                return (
-                    Err(vec![format!("the configuration could not be read: {err}")]),
-                    self.seen.clone(),
-                );
+                let line = format!("the configuration could not be read: {err}");
+                return (Err(vec![line]), self.seen.clone(), None);
             }
         };
         let config = if self.ephemeral { config.ephemeral() } else { config };
@@ -204,7 +220,7 @@ impl Reloader {
         }
         let current = self.generations.in_force();
         let poll = config.reloadable.poll;
-        let entries = config.reloadable.policies.clone();
+        let settings = config.reloadable.clone();
         let prepared = Prepared::new(config.reloadable, Some(&current));
         lines.extend(
             prepared.as_ref().err().map(|fault| format!("{}: {fault}", self.path.display())),
@@ -212,24 +228,36 @@ impl Reloader {
         let prepared = match prepared {
             Ok(prepared) if lines.is_empty() => prepared,
             _ => {
-                lines.extend(self.faults(&entries).await);
-                return (Err(lines), seen);
+                lines.extend(self.faults(&settings.policies).await);
+                return (Err(lines), seen, None);
             }
         };
-        let (entries, promotions) = promotions::applied(entries, current.promotions.clone()).await;
-        let chain = policies::build(&self.runtime, Some(&current.chain), &entries).await;
+        let modules = Modules::read(&settings).await;
+        // Registries may have taken a while; what came into force meanwhile is what the next one follows.
+        let current = self.generations.in_force();
+        let (entries, promotions) =
+            promotions::applied(settings.policies, current.promotions.clone(), &modules);
+        let chain = policies::build(&self.runtime, Some(&current.chain), &entries, &modules).await;
         let basis = current.chain.generation();
         let next = |chain| {
             let rules = Rules { entries, chain: Arc::new(chain), promotions };
             Next { basis, prepared, rules, poll }
         };
-        (chain.map(next), seen)
+        (chain.map(next), seen, Some(modules.pulled))
     }
 
     /// What is wrong with policies of a configuration that is refused anyway.
     async fn faults(&self, entries: &[PolicyEntry]) -> Vec<String> {
         let current = self.generations.in_force();
         policies::faults(&self.runtime, Some(&current.chain), entries).await
+    }
+}
+
+/// Brings candidates into force as they pass their trials.
+async fn promote(runtime: Arc<PolicyRuntime>, generations: Arc<Generations>) {
+    loop {
+        runtime.candidate_passed().await;
+        generations.promote_passed();
     }
 }
 

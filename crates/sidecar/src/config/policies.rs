@@ -3,6 +3,7 @@
 mod candidate;
 mod read;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,6 +15,16 @@ use super::settings::Settings;
 
 pub use self::candidate::CandidateEntry;
 
+/// Where a module is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ModuleSource {
+    /// A file, which was there when the configuration was read.
+    File(PathBuf),
+    /// A registry.
+    #[cfg(feature = "oci")]
+    Registry(::registry::Reference),
+}
+
 /// One policy of the chain: its module, what it may do, and its settings.
 #[derive(Clone, Debug)]
 pub struct PolicyEntry {
@@ -21,8 +32,8 @@ pub struct PolicyEntry {
     pub name: String,
     /// What faults call it: `policies.NAME`, or its place such as `policies[1]` where the name itself is at fault.
     pub key: String,
-    /// The module's file, which was there when the configuration was read.
-    pub module: PathBuf,
+    /// Where its module is.
+    pub module: ModuleSource,
     /// What happens when it cannot decide. Default: the message is refused.
     pub on_failure: OnFailure,
     /// Whether its verdict counts. Default: it does.
@@ -43,6 +54,16 @@ pub struct PolicyEntry {
     /// What is on trial beside it.
     pub candidate: Option<CandidateEntry>,
     settings: Settings,
+}
+
+impl fmt::Display for ModuleSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            #[cfg(feature = "oci")]
+            Self::Registry(reference) => reference.fmt(f),
+        }
+    }
 }
 
 impl PolicyEntry {

@@ -7,11 +7,11 @@ const BASE: Duration = Duration::from_millis(500);
 /// The longest step.
 const CAP: Duration = Duration::from_secs(60);
 
-/// Full jitter: a random time up to `BASE × 2^n`, at most `CAP`, but never below `least`, which is what Plivo asked
+/// Full jitter: a random time up to `BASE × 2^n`, at most `CAP`, but never below `least`, such as what Plivo asked
 /// for.
 ///
 /// `n` counts the tries made, from 1; `random` is evenly spread over `0.0..1.0`.
-pub(super) fn delay(n: u32, least: Option<Duration>, random: f64) -> Duration {
+pub(crate) fn delay(n: u32, least: Option<Duration>, random: f64) -> Duration {
     let step = BASE.saturating_mul(1 << n.saturating_sub(1).min(16)).min(CAP);
     step.mul_f64(random.clamp(0.0, 1.0)).max(least.unwrap_or_default())
 }

@@ -39,6 +39,20 @@ pub enum Failure {
     /// A file that is not to be written.
     #[error("{file} cannot be written: {1}", file = .0.display())]
     Unwritten(PathBuf, io::Error),
+    /// A registry that has no such module, or takes none.
+    #[cfg(feature = "oci")]
+    #[error("{0}: {err}", err = chain(.1))]
+    Registry(String, registry::RegistryError),
+    /// A file that is no key to sign with.
+    #[cfg(feature = "oci")]
+    #[error("{file} {1}", file = .0.display())]
+    Key(PathBuf, registry::RegistryError),
+    /// A user without a password.
+    #[cfg(feature = "oci")]
+    #[error(
+        "--user needs a password; set SENDGATE_REGISTRY_PASSWORD, or name a file with --password-file"
+    )]
+    NoPassword,
     /// Cases that differ; which ones was printed.
     #[error("{0} of {1} cases differ")]
     Differ(usize, usize),
@@ -57,6 +71,10 @@ impl Failure {
             Self::Unread(..) | Self::Module(..) | Self::Cases(..) | Self::NoCases(_) => {
                 ExitCode::from(2)
             }
+            #[cfg(feature = "oci")]
+            Self::Key(..) | Self::NoPassword => ExitCode::from(2),
+            #[cfg(feature = "oci")]
+            Self::Registry(..) => ExitCode::FAILURE,
             Self::Name(_) | Self::Exists(_) | Self::NoSdk => ExitCode::from(2),
             Self::Differ(..) | Self::Unwritten(..) | Self::Engine(_) | Self::System(_) => {
                 ExitCode::FAILURE

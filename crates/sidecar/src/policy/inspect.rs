@@ -8,12 +8,12 @@ use policy_host::{Grant, Module, VisitLimits};
 use serde_json::{Value, json};
 
 use super::schema::{key, settings, toml};
-use super::{Failure, with_module};
+use super::{Failure, Named};
 
-/// Prints what the module in the file `path` is.
-pub(super) fn inspect(path: &Path, as_json: bool) -> Result<(), Failure> {
-    let bytes = std::fs::metadata(path).map_err(|err| Failure::Unread(path.into(), err))?.len();
-    with_module(path, VisitLimits::default(), async |module| {
+/// Prints what a module is.
+pub(super) fn inspect(named: &Named, as_json: bool) -> Result<(), Failure> {
+    let (path, bytes) = (named.name.as_path(), named.bytes.len());
+    named.with(VisitLimits::default(), async |module| {
         let cases = match module.cases() {
             Some(own) => policy_cases::parse(&String::from_utf8_lossy(own))
                 .map_err(|err| Failure::Cases(path.into(), err))?,
@@ -69,7 +69,7 @@ fn grants(module: &Module, schema: &Value, cases: &[Case]) -> Vec<Grant> {
 fn print(
     out: &mut impl io::Write,
     path: &Path,
-    bytes: u64,
+    bytes: usize,
     module: &Module,
     schema: &Value,
     cases: usize,

@@ -9,16 +9,17 @@ use policy_host::{Module, VisitLimits};
 use serde_json::{Value, json};
 
 use super::rehearsal::{self, Cost, Ran, place};
-use super::{Failure, with_module};
+use super::{Failure, Named};
 
 /// Runs the cases in `cases`, or those that the module brings along, and prints how each went.
 pub(super) fn test(
-    path: &Path,
+    named: &Named,
     cases: Option<&Path>,
     limits: VisitLimits,
     as_json: bool,
 ) -> Result<(), Failure> {
-    with_module(path, limits, async |module| {
+    let path = named.name.as_path();
+    named.with(limits, async |module| {
         let from = cases.unwrap_or(path);
         let cases = read(&module, path, cases)?;
         let mut ran = Vec::with_capacity(cases.len());

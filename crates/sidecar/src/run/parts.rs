@@ -19,8 +19,9 @@ use crate::gateway::{Bounds, Gateway};
 use crate::generations::Generations;
 use crate::in_force::InForce;
 use crate::metrics::Subjects;
+use crate::modules::Pulled;
 use crate::relay::{Relay, Source};
-use crate::reload::{ReloadStatus, Reloader};
+use crate::reload::{ReloadStatus, Reloader, Upkeep};
 use crate::reports::{CallbackPlace, Poller, ReportListener, Reports};
 use crate::{Failure, metrics, relay, sweep};
 
@@ -42,6 +43,7 @@ pub(super) struct Origin {
     pub(super) environment: Environment,
     pub(super) poll: Duration,
     pub(super) seen: Snapshot,
+    pub(super) pulled: Pulled,
 }
 
 impl Parts {
@@ -129,7 +131,7 @@ impl Parts {
         let callbacks = place.zip(callbacks).map(|(place, own)| {
             Arc::new(ReportListener::new(place, reports, tokens, tally, own.v2_alone))
         });
-        let Origin { path, environment, poll, seen } = origin;
+        let Origin { path, environment, poll, seen, pulled } = origin;
         let reloader = Reloader {
             path,
             environment,
@@ -140,6 +142,7 @@ impl Parts {
             status: reloads,
             poll,
             seen,
+            upkeep: Upkeep::new(pulled),
         };
         Ok(Self { gateway, admin, callbacks, delivery, poller, relay, reloader })
     }

@@ -15,6 +15,7 @@ use super::parts::{Origin, Parts};
 use super::{Sidecar, Stops};
 use crate::config::{Config, Environment, Fixed, PolicyEntry, Reloadable};
 use crate::in_force::{InForce, Prepared, Rules};
+use crate::modules::{Modules, Pulled};
 use crate::shared::Shared;
 use crate::{Failure, policies};
 
@@ -46,10 +47,10 @@ impl Sidecar {
         let (drain, poll) = (fixed.listen.drain, settings.poll);
 
         let ground = Ground::lay(&fixed, &settings.policies, metrics.clone())?;
-        let first = first(path, settings, &ground.engine).await?;
+        let (first, pulled) = first(path, settings, &ground.engine).await?;
         // The numbering data takes tens of milliseconds to unpack, which no request should pay for.
         message::facts::warm_up();
-        let origin = Origin { path: path.to_owned(), environment, poll, seen };
+        let origin = Origin { path: path.to_owned(), environment, poll, seen, pulled };
         let parts = Parts::of(&ground, first, &fixed, origin, &stops, &in_flight)?;
 
         if let Some(shared) = &ground.shared {
@@ -96,17 +97,18 @@ impl Ground {
     }
 }
 
-/// The first generation: settings, account, and the chain with every policy loaded.
+/// The first generation: settings, account, and the chain with every policy loaded; and what registries gave for it.
 async fn first(
     path: &Path,
     settings: Reloadable,
     engine: &PolicyRuntime,
-) -> Result<InForce, Failure> {
+) -> Result<(InForce, Pulled), Failure> {
     let line = |fault| Failure::Policies(vec![format!("{}: {fault}", path.display())]);
+    let modules = Modules::read(&settings).await;
     let prepared = Prepared::new(settings, None).map_err(line)?;
-    let chain =
-        policies::build(engine, None, prepared.entries()).await.map_err(Failure::Policies)?;
+    let chain = policies::build(engine, None, prepared.entries(), &modules).await;
+    let chain = chain.map_err(|lines| Failure::of_policies(lines, &modules))?;
     policies::log_trials(&chain);
     let rules = Rules::new(prepared.entries().to_vec(), chain);
-    Ok(prepared.with(rules))
+    Ok((prepared.with(rules), modules.pulled))
 }

@@ -25,6 +25,8 @@ mod plivo_faults;
 mod policy_faults;
 mod readme;
 mod refuse;
+#[cfg(feature = "oci")]
+mod registry;
 mod relay;
 mod reload;
 mod replicas;

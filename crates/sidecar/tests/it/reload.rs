@@ -17,36 +17,36 @@ use sha2::{Digest as _, Sha256};
 use crate::harness::{Folder, Policy, Setup, Sidecar, eventually, module};
 
 /// No test waits so long: what comes into force with it came by a notice.
-const NEVER_POLLS: u64 = 3_600_000;
+pub(crate) const NEVER_POLLS: u64 = 3_600_000;
 /// The shortest time between two looks at the files.
 const POLLS_OFTEN: u64 = 100;
 
 /// What the guest `runaway` refuses with the code `test.asked`, and every other policy accepts.
-const REFUSED_BY_THE_GUEST: &str = "refuse test.asked";
+pub(crate) const REFUSED_BY_THE_GUEST: &str = "refuse test.asked";
 
 /// A policy called `gate` whose module is the file `path`, with every grant that any module here needs, and time enough
 /// for a machine that compiles modules meanwhile.
-fn gate(path: &str) -> Policy {
+pub(crate) fn gate(path: &str) -> Policy {
     let grants = json!(["state", "log", "amend"]);
     let gate = Policy::new("validation").set("name", "gate").set("module", path);
     gate.set("grants", grants).set("time_ms", 10_000)
 }
 
 /// The module called `name`, with a custom section more: other bytes that decide the same.
-fn marked(name: &str, mark: u8) -> Vec<u8> {
+pub(crate) fn marked(name: &str, mark: u8) -> Vec<u8> {
     let mut bytes = bytes_of(name);
     // WebAssembly 1.0, 5.5.3: id, size, the name's length, the name, the content.
     bytes.extend([0, 6, 4, b'm', b'a', b'r', b'k', mark]);
     bytes
 }
 
-fn bytes_of(name: &str) -> Vec<u8> {
+pub(crate) fn bytes_of(name: &str) -> Vec<u8> {
     let path = module(name);
     std::fs::read(&path).unwrap_or_else(|err| panic!("{}: {err}", path.display()))
 }
 
 /// What a module is known by in answers.
-fn digest(bytes: &[u8]) -> String {
+pub(crate) fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -57,12 +57,12 @@ async fn start_in(folder: Folder, setup: &Setup) -> Sidecar {
 }
 
 /// The generation in force.
-async fn generation(sidecar: &Sidecar) -> u64 {
+pub(crate) async fn generation(sidecar: &Sidecar) -> u64 {
     sidecar.ready().await.expect(200)["generation"].as_u64().expect("a number")
 }
 
 /// Waits until a generation later than `before` is in force and no refusal stands.
-async fn applied(sidecar: &Sidecar, before: u64) -> u64 {
+pub(crate) async fn applied(sidecar: &Sidecar, before: u64) -> u64 {
     let probe = async || {
         let ready = sidecar.ready().await.expect(200);
         let generation = ready["generation"].as_u64()?;
@@ -72,7 +72,7 @@ async fn applied(sidecar: &Sidecar, before: u64) -> u64 {
 }
 
 /// Waits until a refusal with `wanted` in one of its reasons stands, and returns every reason.
-async fn refusal(sidecar: &Sidecar, wanted: &str) -> Vec<String> {
+pub(crate) async fn refusal(sidecar: &Sidecar, wanted: &str) -> Vec<String> {
     let mut last = Value::Null;
     let probe = async || {
         last = sidecar.ready().await.expect(200)["reload_refused"].clone();
@@ -83,7 +83,7 @@ async fn refusal(sidecar: &Sidecar, wanted: &str) -> Vec<String> {
 }
 
 /// Writes the configuration anew.
-fn configure(sidecar: &Sidecar, setup: &Setup) {
+pub(crate) fn configure(sidecar: &Sidecar, setup: &Setup) {
     sidecar.folder.write("sidecar.toml", setup.to_toml());
 }
 

@@ -3,6 +3,7 @@
 mod cases;
 mod inspect;
 mod misfit;
+#[cfg(feature = "oci")]
 mod new;
 
 use std::path::Path;
@@ -13,16 +14,16 @@ use tokio::process::Command;
 use crate::harness::module;
 
 /// How a command ended, and what it wrote.
-struct Said {
+pub(crate) struct Said {
     code: Option<i32>,
-    out: String,
-    err: String,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Said {
     /// What it wrote, where it ended so.
     #[track_caller]
-    fn ended(&self, code: i32) -> &str {
+    pub(crate) fn ended(&self, code: i32) -> &str {
         assert_eq!(self.code, Some(code), "{}\n{}", self.out, self.err);
         &self.out
     }
@@ -35,7 +36,7 @@ impl Said {
 }
 
 /// `sendgate` with `words`, in `folder`.
-async fn sendgate(folder: &Path, words: &[&str]) -> Said {
+pub(crate) async fn sendgate(folder: &Path, words: &[&str]) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sendgate"));
     let output = command.current_dir(folder).args(words).output().await.expect("sendgate runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -49,7 +50,7 @@ fn bytes_of(name: &str) -> Vec<u8> {
 }
 
 /// `module` with `cases` for its own, which it must not have yet.
-fn with_cases(mut module: Vec<u8>, cases: &str) -> Vec<u8> {
+pub(crate) fn with_cases(mut module: Vec<u8>, cases: &str) -> Vec<u8> {
     const NAME: &[u8] = b"sendgate:cases";
     let content = [&[u8::try_from(NAME.len()).expect("short")], NAME, cases.as_bytes()].concat();
     // WebAssembly 1.0, 5.5.3: a custom section is an id, the size in LEB128, the name with its length, and the content.

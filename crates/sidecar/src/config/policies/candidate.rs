@@ -1,18 +1,17 @@
 //! `candidate` and `error_budget`: what is on trial beside a policy, and how often either may fail.
 
-use std::path::PathBuf;
-
 use policy_host::{DifferenceKind, ErrorBudget, Mode, TrialRules};
 
 use super::super::cursor::{Item, Section};
 use super::super::settings::Settings;
+use super::ModuleSource;
 use super::read::module;
 
 /// A module, or other settings, on trial beside a policy that is enforced.
 #[derive(Clone, Debug)]
 pub struct CandidateEntry {
     /// As [`PolicyEntry::module`](super::PolicyEntry::module).
-    pub module: PathBuf,
+    pub module: ModuleSource,
     /// What is wanted of the trial. Default: all but notes matters, and nothing comes into force by itself.
     pub rules: TrialRules,
     /// The policy's own where absent.
@@ -24,6 +23,7 @@ impl CandidateEntry {
         section: &mut Section<'_>,
         mode: Mode,
         budget: Option<ErrorBudget>,
+        require_digest: bool,
     ) -> Option<Self> {
         let candidate = section.get("candidate");
         let settings = section.get("candidate_settings");
@@ -47,7 +47,7 @@ impl CandidateEntry {
             budget: budget.unwrap_or(usual.budget),
         };
         let settings = settings.map(|item| Settings::read(&item));
-        Some(Self { module: module(&item)?, rules, settings })
+        Some(Self { module: module(&item, require_digest)?, rules, settings })
     }
 }
 

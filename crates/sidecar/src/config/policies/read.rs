@@ -1,7 +1,6 @@
 //! `[[policies]]` as it stands in the file.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +11,8 @@ use super::super::names::word;
 use super::super::reading::Spot;
 use super::super::settings::Settings;
 use super::super::suggest;
-use super::PolicyEntry;
 use super::candidate::{self, CandidateEntry};
+use super::{ModuleSource, PolicyEntry};
 
 /// Most policies in the chain.
 const MOST_POLICIES: usize = 64;
@@ -26,11 +25,15 @@ const MOST_MB: u32 = 512;
 impl PolicyEntry {
     /// Those whose modules are there, in the order of the file. Where other keys are at fault, such values stand for
     /// them that module and settings can be looked at without saying anything that may not be so.
-    pub(in crate::config) fn read_all(root: &mut Section<'_>, apps: &[String]) -> Vec<Self> {
+    pub(in crate::config) fn read_all(
+        root: &mut Section<'_>,
+        apps: &[String],
+        require_digest: bool,
+    ) -> Vec<Self> {
         let mut names = BTreeMap::new();
         let apps: Arc<[Arc<str>]> = apps.iter().map(|app| Arc::from(app.as_str())).collect();
         let sections = root.get("policies").map(|item| item.tables(MOST_POLICIES));
-        let policy = |section| Self::read(section, &mut names, &apps);
+        let policy = |section| Self::read(section, &mut names, &apps, require_digest);
         sections.into_iter().flatten().filter_map(policy).collect()
     }
 
@@ -38,12 +41,14 @@ impl PolicyEntry {
         mut section: Section<'_>,
         names: &mut BTreeMap<String, Spot>,
         known_apps: &Arc<[Arc<str>]>,
+        require_digest: bool,
     ) -> Option<Self> {
         let name = section
             .need("name", r#"write name = "country""#)
             .and_then(|item| own_name(&item, names));
-        let module =
-            section.need("module", r#"write module = "PATH.wasm""#).and_then(|item| module(&item));
+        let module = section
+            .need("module", r#"write module = "PATH.wasm""#)
+            .and_then(|item| module(&item, require_digest));
         let settings = match section.get("settings") {
             Some(item) => Settings::read(&item),
             None => Settings::none(section.reading().locate(section.spot().offset)),
@@ -62,7 +67,12 @@ impl PolicyEntry {
         let limits = sound(&mut section, limits);
         let budget =
             section.get("error_budget").map(|item| candidate::error_budget(item.section()));
-        let candidate = CandidateEntry::read(&mut section, mode.unwrap_or(Mode::Enforce), budget);
+        let candidate = CandidateEntry::read(
+            &mut section,
+            mode.unwrap_or(Mode::Enforce),
+            budget,
+            require_digest,
+        );
         let place = section.spot().key.clone();
         section.finish();
         let key = name.as_ref().map_or_else(|| place.clone(), |name| format!("policies.{name}"));
@@ -118,13 +128,38 @@ fn own_name(item: &Item<'_>, names: &mut BTreeMap<String, Spot>) -> Option<Strin
     Some(name)
 }
 
-pub(super) fn module(item: &Item<'_>) -> Option<PathBuf> {
-    let path = item.reading.watched(item.text()?);
+pub(super) fn module(item: &Item<'_>, require_digest: bool) -> Option<ModuleSource> {
+    let text = item.text()?;
+    if text.starts_with("oci://") {
+        return in_registry(item, text, require_digest);
+    }
+    let path = item.reading.watched(text);
     if path.is_file() {
-        return Some(path);
+        return Some(ModuleSource::File(path));
     }
     let path = path.display();
     item.fault(format!("there is no module at {path}; build it, or correct the path"));
+    None
+}
+
+#[cfg(feature = "oci")]
+fn in_registry(item: &Item<'_>, text: &str, require_digest: bool) -> Option<ModuleSource> {
+    let reference =
+        ::registry::Reference::parse(text).map_err(|fault| item.fault(fault.to_string())).ok()?;
+    match reference.digest() {
+        Some(_) => {}
+        None if require_digest => item.fault("has no digest, which require_digest wants; append @sha256:DIGEST"),
+        None => item.reading.warn(
+            &item.spot,
+            "has no digest: whoever may push to the registry decides what runs here; append @sha256:DIGEST",
+        ),
+    }
+    Some(ModuleSource::Registry(reference))
+}
+
+#[cfg(not(feature = "oci"))]
+fn in_registry(item: &Item<'_>, _: &str, _: bool) -> Option<ModuleSource> {
+    item.fault("needs the feature `oci`, which this program was built without; name a file");
     None
 }
 

@@ -1,5 +1,6 @@
 use policy_host::{Grant, Grants, Isolation, Mode, OnFailure};
 
+use super::ModuleSource;
 use crate::config::testing::{APP, Folder, account};
 
 /// A folder with one module, `m.wasm`.
@@ -15,7 +16,7 @@ fn a_policy_has_its_documented_defaults() {
     let config = folder
         .config(&format!("{APP}[[policies]]\nname = \"a\"\nmodule = \"m.wasm\"\n"), &account());
     let policy = &config.reloadable.policies[0];
-    assert_eq!(policy.module, folder.path().join("m.wasm"));
+    assert_eq!(policy.module, ModuleSource::File(folder.path().join("m.wasm")));
     assert_eq!((policy.on_failure, policy.mode), (OnFailure::Reject, Mode::Enforce));
     assert_eq!((policy.isolation, &policy.apps), (Isolation::Warm, &None));
     assert_eq!(

@@ -6,6 +6,8 @@ mod folder;
 mod log;
 mod raw;
 mod redis;
+#[cfg(feature = "oci")]
+mod registry;
 mod request;
 mod setup;
 mod sidecar;
@@ -19,6 +21,8 @@ pub(crate) use self::folder::Folder;
 pub(crate) use self::log::Log;
 pub(crate) use self::raw::{Connection, exchange};
 pub(crate) use self::redis::Redis;
+#[cfg(feature = "oci")]
+pub(crate) use self::registry::{DockerRegistry, PASSWORD, USER};
 pub(crate) use self::request::Request;
 pub(crate) use self::setup::{App, Policy, Setup, module};
 pub(crate) use self::sidecar::{Ended, Sidecar, client, run_to_end};

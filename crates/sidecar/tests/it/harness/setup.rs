@@ -16,7 +16,7 @@ pub(crate) struct Setup {
     apps: Vec<App>,
     policies: Vec<Policy>,
     pub(super) flags: Vec<&'static str>,
-    pub(super) environment: Vec<(String, String)>,
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 /// One `[[apps]]`.
@@ -74,6 +74,14 @@ impl Setup {
     pub(crate) fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
         let (section, key) = key.split_once('.').expect("SECTION.KEY");
         self.sections.entry(section.to_owned()).or_default().insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// Leaves `SECTION.KEY` out again.
+    #[cfg(feature = "oci")]
+    pub(crate) fn unset(mut self, key: &str) -> Self {
+        let (section, key) = key.split_once('.').expect("SECTION.KEY");
+        self.sections.entry(section.to_owned()).or_default().remove(key);
         self
     }
 

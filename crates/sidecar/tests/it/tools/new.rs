@@ -12,7 +12,7 @@ use telemetry::collector::{Collector, SpanSeen};
 use super::sendgate;
 use crate::examples::install::{path, source};
 use crate::examples::program::Program;
-use crate::harness::{Answer, Folder, Sidecar, TO, eventually};
+use crate::harness::{Answer, DockerRegistry, Folder, Sidecar, TO, eventually};
 
 /// Where a release build for wasm32 puts the module.
 const BUILT: &str = "target/wasm32-unknown-unknown/release/acme_words.wasm";
@@ -26,12 +26,14 @@ struct Begun {
     /// Where commands are run; `cd` changes it.
     at: PathBuf,
     running: Option<(PlivoSim, Collector, Sidecar)>,
+    registry: DockerRegistry,
 }
 
 impl Begun {
     fn nothing() -> Self {
         let folder = Folder::new();
-        Self { at: folder.path().to_owned(), _folder: folder, running: None }
+        let registry = DockerRegistry::start();
+        Self { at: folder.path().to_owned(), _folder: folder, running: None, registry }
     }
 
     /// Runs a command of the page; returns what it wrote.
@@ -76,8 +78,12 @@ impl Begun {
                 let rollback = sendgate.args(&["rollback", "--admin", &admin]);
                 rollback.env("SENDGATE_ADMIN_TOKEN", "demo-admin-token").run().await
             }
-            ["sendgate", rest @ ..] => sendgate(&self.at, rest).await.ended(0).to_owned(),
-            ["curl" | "cp" | "mv", ..] => {
+            ["sendgate", ..] => {
+                let command = command.replace("127.0.0.1:5000", &self.registry.host());
+                let words: Vec<&str> = command.split_whitespace().skip(1).collect();
+                sendgate(&self.at, &words).await.ended(0).to_owned()
+            }
+            ["curl" | "cp" | "mv" | "openssl", ..] => {
                 let sidecar = self.running.as_ref().map(|(.., sidecar)| sidecar);
                 let command = sidecar.map_or_else(
                     || command.to_owned(),
@@ -165,7 +171,8 @@ fn has_target() -> bool {
 
 /// The commands that `text` shows, each indented by four; a line that ends with a backslash goes on.
 fn commands(text: &str) -> Vec<String> {
-    const PROGRAMS: [&str; 7] = ["cargo", "sendgate", "plivo-sim", "curl", "cd", "cp", "mv"];
+    const PROGRAMS: [&str; 8] =
+        ["cargo", "sendgate", "plivo-sim", "curl", "cd", "cp", "mv", "openssl"];
     let text = text.replace("\\\n", " ");
     let shown = text.lines().filter_map(|line| line.strip_prefix("    "));
     let is_command =
@@ -196,6 +203,10 @@ async fn the_commands_of_the_page_lead_from_nothing_into_production_and_a_broken
         after("curl -s http://127.0.0.1:8788/readyz").contains(r#""reload_refused": null"#),
         "{said:#?}"
     );
+    let pushed = after("sendgate policy push").trim();
+    assert!(pushed.contains("/acme-words:1@sha256:"), "{pushed}");
+    let inspected = after("sendgate policy inspect oci://");
+    assert!(inspected.contains(&format!("module = \"{pushed}\"")), "{inspected}");
     begun.send("the lottery").await.refused(422, "words.listed");
     begun.send("the LOTTERY").await.expect(202);
 

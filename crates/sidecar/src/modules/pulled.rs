@@ -1,0 +1,129 @@
+//! What registries gave for one generation, and what has to be asked of them again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use registry::{Digest, Fetched, Reference, Registry, RegistryError};
+use tokio::task::JoinSet;
+
+use crate::config::{ModuleSource, Reloadable};
+use crate::policies::chain;
+
+type Read = (ModuleSource, Result<Arc<[u8]>, String>);
+
+/// What is known of modules in registries.
+#[derive(Default)]
+pub(crate) struct Pulled {
+    registry: Option<Registry>,
+    /// What each tag without a digest led to.
+    tags: Vec<(Reference, Digest)>,
+    refresh: Duration,
+    /// The files of the cache that hold the modules.
+    files: BTreeSet<String>,
+    failed: bool,
+}
+
+impl Pulled {
+    /// Asks for every module that is in a registry, all at once; each by itself may fail.
+    pub(super) async fn pull(settings: &Reloadable) -> (Self, Vec<Read>) {
+        let references: Vec<Reference> =
+            super::sources(&settings.policies).filter_map(reference).collect();
+        if references.is_empty() {
+            return (Self::default(), Vec::new());
+        }
+        let registry = match Registry::new(settings.registry.options()) {
+            Ok(registry) => registry,
+            Err(err) => {
+                let why = format!("nobody can be asked: {}", chain(&err));
+                let none = |reference| (ModuleSource::Registry(reference), Err(why.clone()));
+                return (
+                    Self { failed: true, ..Self::default() },
+                    references.into_iter().map(none).collect(),
+                );
+            }
+        };
+        let mut asking = JoinSet::new();
+        for reference in references {
+            let registry = registry.clone();
+            asking.spawn(async move { (registry.fetch(&reference).await, reference) });
+        }
+        let (mut pulled, mut read) =
+            (Self { refresh: settings.registry.refresh, ..Self::default() }, Vec::new());
+        for (fetched, reference) in asking.join_all().await {
+            let bytes = pulled.take(&reference, fetched);
+            read.push((ModuleSource::Registry(reference), bytes));
+        }
+        (Self { registry: Some(registry), ..pulled }, read)
+    }
+
+    /// Whether a module was not to be had, and may be later: it is asked for again.
+    pub(crate) fn failed(&self) -> bool {
+        self.failed
+    }
+
+    /// How often tags are to be looked up again, where there are any.
+    pub(crate) fn refresh(&self) -> Option<Duration> {
+        (!self.tags.is_empty()).then_some(self.refresh)
+    }
+
+    /// Whether some tag leads elsewhere by now. A registry that does not say has moved nothing.
+    pub(crate) async fn moved(&self) -> bool {
+        let Some(registry) = &self.registry else { return false };
+        let mut asking = JoinSet::new();
+        for (reference, digest) in self.tags.clone() {
+            let registry = registry.clone();
+            asking.spawn(async move {
+                match registry.look_up(&reference).await {
+                    Ok(found) => found != digest,
+                    Err(err) => {
+                        tracing::warn!(module = %reference, error = %chain(&err), "a tag could not be looked up");
+                        false
+                    }
+                }
+            });
+        }
+        asking.join_all().await.contains(&true)
+    }
+
+    /// What each tag without a digest leads to, as it would be written to pin it.
+    pub(crate) fn tags(&self) -> Vec<String> {
+        self.tags.iter().map(|(reference, digest)| reference.at(*digest).to_string()).collect()
+    }
+
+    /// Keeps the cache to its bound, without what this generation or the one `in_force` is made of.
+    pub(crate) async fn prune(&self, in_force: &Self) {
+        if let Some(registry) = &self.registry {
+            registry.prune(self.files.union(&in_force.files).cloned().collect()).await;
+        }
+    }
+
+    fn take(
+        &mut self,
+        reference: &Reference,
+        fetched: Result<Fetched, RegistryError>,
+    ) -> Result<Arc<[u8]>, String> {
+        let fetched = fetched.map_err(|err| {
+            self.failed = true;
+            format!("{reference}: {}", chain(&err))
+        })?;
+        if let Some(why) = &fetched.outdated {
+            tracing::warn!(
+                module = %reference, digest = %fetched.digest, error = %chain(&**why),
+                "a tag could not be looked up; what it led to last is taken"
+            );
+        }
+        if reference.digest().is_none() {
+            self.tags.push((reference.clone(), fetched.digest));
+        }
+        self.files.extend(fetched.files);
+        Ok(fetched.module)
+    }
+}
+
+fn reference(source: &ModuleSource) -> Option<Reference> {
+    match source {
+        ModuleSource::Registry(reference) => Some(reference.clone()),
+        ModuleSource::File(_) => None,
+    }
+}
