@@ -14,6 +14,9 @@ use crate::remote::{MANIFEST_BYTES, Remote};
 use crate::signature::{self, PAYLOAD_BYTES, PublicKey, SigningKey};
 use crate::{Digest, Reference, RegistryError};
 
+/// Most time for one look at a tag: a start waits for it although it may have what the tag was last.
+const LOOK_UP: Duration = Duration::from_secs(10);
+
 /// Whom to ask for modules, and how far to trust them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Options {
@@ -21,7 +24,7 @@ pub struct Options {
     pub plain_http: Vec<String>,
     /// User and password by host.
     pub credentials: BTreeMap<String, (String, String)>,
-    /// Longest that one module, or one look at a tag, may take.
+    /// Longest that one module may take; a look at a tag, no longer than 10 s.
     pub timeout: Duration,
     /// Most bytes of a module.
     pub most_bytes: usize,
@@ -93,7 +96,9 @@ impl Registry {
         let found = match self.of_cache(reference, digest).await {
             Some((module, files)) => Fetched { module, digest, files, outdated },
             None => {
-                let pulled = self.in_time(reference, self.pull(reference, digest)).await?;
+                let pulled = self
+                    .in_time(reference, self.options.timeout, self.pull(reference, digest))
+                    .await?;
                 let files = self.keep(reference, &pulled).await;
                 Fetched { module: pulled.module.into(), digest, files, outdated }
             }
@@ -108,7 +113,8 @@ impl Registry {
     /// The registry does not say.
     pub async fn look_up(&self, reference: &Reference) -> Result<Digest, RegistryError> {
         let auth = self.auth(reference);
-        self.in_time(reference, self.remote.digest(&reference.inner, &auth)).await
+        let wait = LOOK_UP.min(self.options.timeout);
+        self.in_time(reference, wait, self.remote.digest(&reference.inner, &auth)).await
     }
 
     /// Pushes a module to the tag of `reference`, signed where there is a key; the digest that it is pinned by.
@@ -137,7 +143,7 @@ impl Registry {
             }
             Ok(digest)
         };
-        self.in_time(reference, pushed).await
+        self.in_time(reference, self.options.timeout, pushed).await
     }
 
     /// Takes out of the cache what is above its bound, but for the files `in_use`.
@@ -271,13 +277,14 @@ impl Registry {
     async fn in_time<T>(
         &self,
         reference: &Reference,
+        wait: Duration,
         what: impl Future<Output = Result<T, RegistryError>>,
     ) -> Result<T, RegistryError> {
         let late = |_| RegistryError::Away {
             host: reference.host().into(),
-            why: format!("it was not done after {} s", self.options.timeout.as_secs_f32()),
+            why: format!("it was not done after {} s", wait.as_secs()),
         };
-        timeout(self.options.timeout, what).await.map_err(late)?
+        timeout(wait, what).await.map_err(late)?
     }
 
     fn auth(&self, reference: &Reference) -> RegistryAuth {

@@ -1,6 +1,6 @@
 //! What registries gave for one generation, and what has to be asked of them again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(crate) struct Pulled {
 impl Pulled {
     /// Asks for every module that is in a registry, all at once; each by itself may fail.
     pub(super) async fn pull(settings: &Reloadable) -> (Self, Vec<Read>) {
-        let references: Vec<Reference> =
+        let references: HashSet<Reference> =
             super::sources(&settings.policies).filter_map(reference).collect();
         if references.is_empty() {
             return (Self::default(), Vec::new());

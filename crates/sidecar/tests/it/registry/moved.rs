@@ -1,6 +1,7 @@
 //! Tags that move, and registries that are away while something changes.
 
 use serde_json::json;
+use tokio::net::TcpListener;
 
 use super::{accepts, comes_into_force, in_force, other, push, refuses, setup};
 use crate::harness::{DockerRegistry, Folder, Sidecar, TO, plivo, run_to_end};
@@ -132,4 +133,23 @@ async fn a_candidate_may_be_in_a_registry_and_stays_promoted_over_a_reload() {
     crate::reload::applied(&sidecar, before).await;
     assert_eq!(in_force(&sidecar).await, digest(&refuses()));
     sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_registry_that_never_answers_holds_up_neither_a_message_nor_the_end() {
+    let (plivo, registry) = (plivo().await, DockerRegistry::start());
+    let reference = push(&registry, &accepts(1), "gate:1", &[]).await;
+    let sidecar = Sidecar::start(setup(&plivo, &registry, &reference)).await;
+
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let host = silent.local_addr().expect("a bound address").to_string();
+    let elsewhere = format!("oci://{host}/gate@sha256:{}", digest(b"nothing"));
+    let changed = setup(&plivo, &registry, &elsewhere).set("registry.plain_http", json!([host]));
+    configure(&sidecar, &changed.set("registry.timeout_s", 600));
+    let asked = silent.accept().await.expect("it is asked");
+
+    sidecar.send(&json!({"to": TO, "text": "hello"})).await.expect(202);
+    let log = sidecar.stop().await;
+    assert!(log.text().contains("drained; nothing was left"), "{}", log.text());
+    drop(asked);
 }
