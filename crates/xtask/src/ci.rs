@@ -46,6 +46,8 @@ fn lints(workspace: &Workspace) -> Result<()> {
         process::run(clippy.args(["--", "-D", "warnings"]))
     };
     clippy(&["--all-targets"])?;
+    // For all crates at once, or what they depend on is built anew for other features.
+    clippy(&["--no-default-features", "--all-targets"])?;
     // Only built with its feature.
     clippy(&["--features", "sidecar/fail-points", "--test", "crash"])
 }

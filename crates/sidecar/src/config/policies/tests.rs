@@ -143,3 +143,18 @@ fn policies_that_name_a_faulty_app_add_no_second_fault() {
     let found = folder().faults(toml, &account());
     assert!(found.len() == 1 && found[0].contains("apps[0].token: is missing"), "{found:#?}");
 }
+
+#[cfg(not(feature = "oci"))]
+#[test]
+fn without_the_feature_registries_are_refused_by_name() {
+    let toml = format!(
+        "[registry]\ntimeout_s = 1\n{APP}[[policies]]\nname = \"a\"\nmodule = \"oci://a.b/c:1\"\n"
+    );
+    let found = folder().faults(&toml, &account());
+    let wanted = [
+        "sidecar.toml:1:1: registry: needs the feature `oci`",
+        "sidecar.toml:8:10: policies[0].module: needs",
+    ];
+    let starts = |(found, wanted): (&String, &str)| found.starts_with(wanted);
+    assert!(found.len() == 2 && found.iter().zip(wanted).all(starts), "{found:#?}");
+}
