@@ -150,18 +150,23 @@ impl Reloader {
         let (outcome, seen, pulled) = self.bring_into_force().instrument(span.clone()).await;
         // Remembered even where it was refused, so that the same bytes are not tried over and over.
         self.seen = seen;
-        self.upkeep.tried(pulled, outcome.is_ok()).await;
-        let _entered = span.enter();
+        let applied = outcome.is_ok();
+        span.in_scope(|| self.tell(&span, outcome));
+        self.upkeep.tried(pulled, applied).await;
+    }
+
+    /// Says what came of a reload.
+    fn tell(&mut self, span: &tracing::Span, outcome: Result<(Generation, Duration), Vec<String>>) {
         match outcome {
             Ok((generation, poll)) => {
                 self.poll = poll;
                 self.status.succeed();
-                spans::reloaded(&span, generation.0, "applied");
+                spans::reloaded(span, generation.0, "applied");
                 tracing::info!(generation = generation.0, "a new generation is in force");
             }
             Err(faults) => {
                 let generation = self.generations.in_force().chain.generation();
-                spans::reloaded(&span, generation.0, "refused");
+                spans::reloaded(span, generation.0, "refused");
                 for fault in &faults {
                     tracing::error!(
                         generation = generation.0,

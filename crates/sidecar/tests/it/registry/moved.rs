@@ -5,7 +5,7 @@ use tokio::net::TcpListener;
 
 use super::{accepts, comes_into_force, in_force, other, push, refuses, setup};
 use crate::harness::{DockerRegistry, Folder, Sidecar, TO, plivo, run_to_end};
-use crate::reload::{NEVER_POLLS, REFUSED_BY_THE_GUEST, configure, digest, gate, refusal};
+use crate::reload::{NEVER_POLLS, REFUSED_BY_THE_GUEST, applied, configure, digest, gate, refusal};
 use crate::tools::with_cases;
 
 #[tokio::test]
@@ -100,8 +100,8 @@ async fn what_a_registry_cannot_give_is_asked_for_again_until_it_comes_into_forc
     refusal(&sidecar, &format!("{fourth} does not answer")).await;
     sidecar.send(&json!({"to": TO, "text": REFUSED_BY_THE_GUEST})).await.expect(202);
     registry.start_again();
-    comes_into_force(&sidecar, &refuses()).await;
-    assert!(sidecar.ready().await.expect(200)["reload_refused"].is_null());
+    applied(&sidecar, 1).await;
+    assert_eq!(in_force(&sidecar).await, digest(&refuses()));
 
     // Not pushed yet.
     configure(&sidecar, &setup(&plivo, &registry, &third).set("reload.poll_ms", NEVER_POLLS));
@@ -130,7 +130,7 @@ async fn a_candidate_may_be_in_a_registry_and_stays_promoted_over_a_reload() {
     assert_eq!(in_force(&sidecar).await, digest(&refuses()));
     let before = crate::reload::generation(&sidecar).await;
     configure(&sidecar, &configured(4));
-    crate::reload::applied(&sidecar, before).await;
+    applied(&sidecar, before).await;
     assert_eq!(in_force(&sidecar).await, digest(&refuses()));
     sidecar.stop().await;
 }
