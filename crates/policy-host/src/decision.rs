@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use message::{Change, LimitKind, Note, Pace, Rejection};
 
-use crate::{Digest, Mode, PolicyName};
+use crate::{Basis, Digest, Mode, PolicyName};
 
 /// The count of the chains that were built; a later chain has a higher one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +38,8 @@ pub struct Decision {
     pub memory: usize,
     /// Calls of the imports `state` and `telecom`.
     pub host_calls: u32,
+    /// What it rests on, where that is recorded.
+    pub basis: Option<Arc<Basis>>,
 }
 
 /// A verdict, or why there is none.

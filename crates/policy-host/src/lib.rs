@@ -13,6 +13,7 @@
 
 mod amend;
 mod answer;
+mod basis;
 mod bindings;
 mod budget;
 mod chain;
@@ -41,6 +42,7 @@ mod spans;
 mod trial;
 mod visit;
 
+pub use basis::{Basis, StateAnswer, StateCall, StateQuestion};
 pub use budget::{BudgetReport, ErrorBudget};
 pub use chain::{Afterwards, Candidate, Inbound, NotPromoted, Outcome, PolicyChain, Receipt};
 pub use cleared::{Cleared, Explanation, NotCleared, NotClearedKind, Trail};

@@ -166,6 +166,7 @@ impl Prepared {
             counters: Arc::default(),
             tick: self.shared.tick,
             state_wait: self.shared.state_wait,
+            record: self.shared.record,
             memory: self.shared.memory,
             visits: Arc::clone(&self.shared.visits),
             idle: Arc::clone(&self.shared.idle),

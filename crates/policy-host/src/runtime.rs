@@ -52,6 +52,8 @@ pub struct RuntimeOptions {
     /// Most time that one visit may wait for the ledger, beside the policy's own time. A ledger that gives up by itself
     /// should do so before: the policy hears of it then, and is not cut off. Default 1 s.
     pub state_wait: Duration,
+    /// Whether decisions say what they rest on, for a record of them; see [`Basis`](crate::Basis). Default: they do not.
+    pub record: bool,
 }
 
 /// Loads policies and builds chains of them. Cheap to clone; all clones are one.
@@ -90,6 +92,7 @@ pub(crate) struct Shared {
     pub(crate) idle_per_policy: usize,
     pub(crate) visits_per_policy: usize,
     pub(crate) state_wait: Duration,
+    pub(crate) record: bool,
     /// The generation of the next chain.
     pub(crate) next_generation: AtomicU64,
     /// Told when a candidate has earned that it comes into force.
@@ -109,6 +112,7 @@ impl RuntimeOptions {
             idle_per_policy: 2 * cores,
             visits_per_policy: 8 * cores,
             state_wait: Duration::from_secs(1),
+            record: false,
         }
     }
 }
@@ -135,6 +139,7 @@ impl PolicyRuntime {
             idle_per_policy: options.idle_per_policy,
             visits_per_policy: options.visits_per_policy.max(1),
             state_wait: options.state_wait,
+            record: options.record,
             next_generation: AtomicU64::new(1),
             passed: Notify::new(),
         };

@@ -8,6 +8,7 @@ use message::{
     Charge, Hold, Ledger, LimitKind, LimitRefusal, MessageId, Pace, Standing, Timestamp,
 };
 
+use crate::basis::{StateAnswer, StateCall, StateQuestion};
 use crate::counters::Counters;
 use crate::failure::Cut;
 use crate::holds::Holds;
@@ -32,6 +33,8 @@ pub(crate) struct Asking {
     pub(crate) ahead: Duration,
     /// What was found at each media URL.
     pub(crate) probes: Vec<Option<Probed>>,
+    /// Whether its calls of `state` are remembered.
+    pub(crate) record: bool,
     /// Whether the answer is heeded; what it remembers for it is kept apart where it is not.
     pub(crate) heeded: bool,
 }
@@ -68,6 +71,8 @@ pub(crate) struct Visit {
 pub(crate) struct Spent {
     pub(crate) holds: Holds,
     pub(crate) reports: Vec<LimitReport>,
+    /// The calls of `state`, where they are remembered.
+    pub(crate) calls: Vec<StateCall>,
     pub(crate) host_calls: u32,
     pub(crate) log_bytes: usize,
     /// Log lines that did not fit.
@@ -171,6 +176,14 @@ impl Visit {
         fits
     }
 
+    /// Remembers a call of `state`, where that is wanted.
+    pub(crate) fn asked(&mut self, call: impl FnOnce() -> (StateQuestion, StateAnswer)) {
+        if self.asking.as_ref().is_some_and(|asking| asking.record) {
+            let (asked, answer) = call();
+            self.spent.calls.push(StateCall { asked, answer });
+        }
+    }
+
     /// Remembers charges that were made.
     pub(crate) fn charged(
         &mut self,
@@ -213,6 +226,7 @@ impl Spent {
         Self {
             holds: Holds::none(ledger),
             reports: Vec::new(),
+            calls: Vec::new(),
             host_calls: 0,
             log_bytes: 0,
             log_dropped: 0,

@@ -175,8 +175,15 @@ async fn tell_one(
     report: Report<'_>,
 ) -> Result<Vec<Note>, PolicyFailure> {
     let (by, now) = (about.id.clone(), about.now);
-    let asking =
-        Asking { by, now, dry_run: false, ahead: Duration::ZERO, heeded, probes: Vec::new() };
+    let asking = Asking {
+        by,
+        now,
+        dry_run: false,
+        ahead: Duration::ZERO,
+        record: false,
+        heeded,
+        probes: Vec::new(),
+    };
     let (app, door, now_ms) = (about.app, about.door, about.now.0);
     let context = types::Context { app, door, now_ms, dry_run: false };
     let visited = revision.tell(report, context, asking).await;

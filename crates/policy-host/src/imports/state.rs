@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use message::{LedgerError, LedgerFuture, Reserved, Taken};
 
 use super::charges;
+use crate::basis::{StateAnswer, StateQuestion};
 use crate::bindings::state::{Charge, Holder, Host, StateError, Taken as WitTaken};
 use crate::failure::Cut;
 use crate::visit::{Asking, Visit};
@@ -27,10 +28,12 @@ impl Host for Visit {
     async fn get(&mut self, key: String) -> Answer<Option<Vec<u8>>> {
         let asking = match self.admit(&key)? {
             Ok(asking) => asking,
-            Err(refused) => return Ok(Err(refused)),
+            Err(error) => return Ok(Err(error)),
         };
         let (ledger, owner) = (Arc::clone(&self.ledger), self.owner(&asking));
-        self.wait(ledger.get(owner.as_str(), &key, asking.clock())).await
+        let found = self.wait(ledger.get(owner.as_str(), &key, asking.clock())).await?;
+        self.asked(|| (StateQuestion::Get { key }, answered(&found, StateAnswer::Value)));
+        Ok(found.map_err(refused))
     }
 
     async fn put(
@@ -42,7 +45,7 @@ impl Host for Visit {
     ) -> Answer<bool> {
         let asking = match self.admit(&key)? {
             Ok(asking) => asking,
-            Err(refused) => return Ok(Err(refused)),
+            Err(error) => return Ok(Err(error)),
         };
         if value.len() > VALUE_BYTES {
             return Ok(Err(invalid(format!("a value has at most {VALUE_BYTES} bytes"))));
@@ -50,63 +53,73 @@ impl Host for Visit {
         let (ledger, owner) = (Arc::clone(&self.ledger), self.owner(&asking));
         if asking.dry_run {
             let found = self.wait(ledger.get(owner.as_str(), &key, asking.clock())).await?;
-            return Ok(found.map(|found| !(if_absent && found.is_some())));
+            return Ok(found.map(|found| !(if_absent && found.is_some())).map_err(refused));
         }
-        let put = ledger.put(
-            owner.as_str(),
-            &key,
-            value,
-            ttl(ttl_ms, LONGEST_VALUE),
-            if_absent,
-            asking.now,
-        );
-        self.wait(put).await
+        let ttl = ttl(ttl_ms, LONGEST_VALUE);
+        let kept = asking.record.then(|| value.clone());
+        let put = ledger.put(owner.as_str(), &key, value, ttl, if_absent, asking.now);
+        let put = self.wait(put).await?;
+        self.asked(|| {
+            let value = kept.unwrap_or_default();
+            let question = StateQuestion::Put { key, value, ttl, if_absent };
+            (question, answered(&put, StateAnswer::Put))
+        });
+        Ok(put.map_err(refused))
     }
 
     async fn increment(&mut self, key: String, delta: i64, ttl_ms: u64) -> Answer<i64> {
         let asking = match self.admit(&key)? {
             Ok(asking) => asking,
-            Err(refused) => return Ok(Err(refused)),
+            Err(error) => return Ok(Err(error)),
         };
         let (ledger, owner) = (Arc::clone(&self.ledger), self.owner(&asking));
         if asking.dry_run {
             let found = self.wait(ledger.get(owner.as_str(), &key, asking.clock())).await?;
-            return Ok(found.and_then(counted).map(|sum| sum.saturating_add(delta)));
+            let sum = found.map_err(refused).and_then(counted);
+            return Ok(sum.map(|sum| sum.saturating_add(delta)));
         }
-        let sum =
-            ledger.increment(owner.as_str(), &key, delta, ttl(ttl_ms, LONGEST_VALUE), asking.now);
-        self.wait(sum).await
+        let ttl = ttl(ttl_ms, LONGEST_VALUE);
+        let sum = ledger.increment(owner.as_str(), &key, delta, ttl, asking.now);
+        let sum = self.wait(sum).await?;
+        self.asked(|| {
+            (StateQuestion::Increment { key, delta, ttl }, answered(&sum, StateAnswer::Sum))
+        });
+        Ok(sum.map_err(refused))
     }
 
     async fn reserve(&mut self, key: String, ttl_ms: u64) -> Answer<Option<Holder>> {
         let asking = match self.admit(&key)? {
             Ok(asking) => asking,
-            Err(refused) => return Ok(Err(refused)),
+            Err(error) => return Ok(Err(error)),
         };
         let (ledger, owner) = (Arc::clone(&self.ledger), self.owner(&asking));
-        let (owner, key) = (owner.as_str(), key.as_str());
+        let owner = owner.as_str();
         let held = if asking.dry_run {
-            let held = self.wait(ledger.holder(owner, key, asking.clock())).await?;
+            let held = self.wait(ledger.holder(owner, &key, asking.clock())).await?;
             held.map(|held| held.filter(|holder| holder.until > asking.now))
         } else {
-            let asked =
-                ledger.reserve(owner, key, ttl(ttl_ms, LONGEST_TTL), &asking.by, asking.now);
-            self.wait(asked).await?.map(|reserved| match reserved {
+            let ttl = ttl(ttl_ms, LONGEST_TTL);
+            let asked = ledger.reserve(owner, &key, ttl, &asking.by, asking.now);
+            let held = self.wait(asked).await?.map(|reserved| match reserved {
                 Reserved::Yes(hold) => {
                     self.spent.holds.push(hold);
                     None
                 }
                 Reserved::Held(holder) => Some(holder),
-            })
+            });
+            self.asked(|| {
+                (StateQuestion::Reserve { key, ttl }, answered(&held, StateAnswer::Reserved))
+            });
+            held
         };
-        let others = held.map(|held| held.filter(|holder| holder.by != asking.by));
+        let others = held.map_err(refused).map(|held| held.filter(|holder| holder.by != asking.by));
         Ok(others.map(|held| held.map(charges::holder)))
     }
 
     async fn take(&mut self, charges: Vec<Charge>) -> Answer<WitTaken> {
         let asking = match self.admit("-")? {
             Ok(asking) => asking,
-            Err(refused) => return Ok(Err(refused)),
+            Err(error) => return Ok(Err(error)),
         };
         let charges = match charges::read(charges) {
             Ok(charges) => charges,
@@ -117,9 +130,17 @@ impl Host for Visit {
             true => ledger.peek(owner.as_str(), &charges, asking.clock()),
             false => ledger.take(owner.as_str(), &charges, asking.now),
         };
-        let taken = match self.wait(taking).await? {
+        let taken = self.wait(taking).await?;
+        self.asked(|| {
+            let answer = answered(&taken, |taken| match taken {
+                Taken::Ok { standings, holds: _ } => StateAnswer::Taken(standings),
+                Taken::Refused(refusals) => StateAnswer::Refused(refusals),
+            });
+            (StateQuestion::Take { charges: charges.clone() }, answer)
+        });
+        let taken = match taken {
             Ok(taken) => charges::later(taken, &charges, asking.ahead),
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Ok(Err(refused(error))),
         };
         Ok(Ok(match taken {
             Taken::Ok { standings, holds } => {
@@ -155,7 +176,10 @@ impl Visit {
     }
 
     /// Waits for the ledger, as long as the visit still may. A ledger in memory answers at once, without a timer.
-    async fn wait<T>(&mut self, mut answer: LedgerFuture<'_, T>) -> Answer<T> {
+    async fn wait<T>(
+        &mut self,
+        mut answer: LedgerFuture<'_, T>,
+    ) -> wasmtime::Result<Result<T, LedgerError>> {
         let at_once = poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await;
         let answered = match at_once {
             Poll::Ready(answered) => answered,
@@ -166,11 +190,26 @@ impl Visit {
                 answered.map_err(|_elapsed| Cut::Waited)?
             }
         };
-        Ok(answered.map_err(|error| match error {
-            LedgerError::Full => StateError::Full,
-            LedgerError::Invalid(what) => StateError::Invalid(what),
-            LedgerError::Unavailable(why) => StateError::Unavailable(why),
-        }))
+        Ok(answered)
+    }
+}
+
+fn refused(error: LedgerError) -> StateError {
+    match error {
+        LedgerError::Full => StateError::Full,
+        LedgerError::Invalid(what) => StateError::Invalid(what),
+        LedgerError::Unavailable(why) => StateError::Unavailable(why),
+    }
+}
+
+/// What the ledger has answered, for the record.
+fn answered<T: Clone>(
+    answer: &Result<T, LedgerError>,
+    as_answer: impl FnOnce(T) -> StateAnswer,
+) -> StateAnswer {
+    match answer {
+        Ok(answer) => as_answer(answer.clone()),
+        Err(error) => StateAnswer::Failed(error.clone()),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::holds::Holds;
 use crate::revision::{Revision, Visited};
 use crate::trial::{Trial, Word};
 use crate::visit::Asking;
-use crate::{Generation, Mode, OnFailure, PolicyFailure, spans};
+use crate::{Basis, Generation, Mode, OnFailure, PolicyFailure, spans};
 
 /// One question to a policy.
 pub(crate) struct Question<'a> {
@@ -144,7 +144,10 @@ impl Policy {
         let (dry_run, heeded) = (question.dry_run, mode == Mode::Enforce);
         let probes = question.facts.media.iter().map(|media| media.probe.clone()).collect();
         let (by, now) = (question.message.id.clone(), question.now);
-        let asking = Asking { by, now, dry_run, ahead: question.ahead, heeded, probes };
+        // A rehearsal is no decision, but what is asked again may end the way.
+        let record = revision.prepared.shared.record && (!dry_run || question.again);
+        let ahead = question.ahead;
+        let asking = Asking { by, now, dry_run, ahead, record, heeded, probes };
         let context = question.context();
         let visited = if admission == Admission::Spared {
             Visited::spared()
@@ -164,7 +167,15 @@ impl Policy {
             revision.set_failing(said.is_err());
         }
 
-        let spent = visited.spent;
+        let mut spent = visited.spent;
+        let basis = record.then(|| {
+            let calls = spent.as_mut().map(|spent| std::mem::take(&mut spent.calls));
+            Arc::new(Basis {
+                calls: calls.unwrap_or_default(),
+                amended: amended(&said),
+                again: question.again,
+            })
+        });
         let log_dropped = spent.as_ref().map_or(0, |spent| spent.log_dropped);
         let decision = Decision {
             policy: name.clone(),
@@ -178,6 +189,7 @@ impl Policy {
             guest: spent.as_ref().map_or(Duration::ZERO, |spent| spent.guest),
             memory: spent.as_ref().map_or(0, |spent| spent.memory),
             host_calls: spent.as_ref().map_or(0, |spent| spent.host_calls),
+            basis,
         };
         spans::decided(&span, &decision, log_dropped);
 
@@ -241,6 +253,13 @@ impl Opinion {
 
 fn was_not_asked(said: &Result<Said, PolicyFailure>) -> bool {
     matches!(said, Err(PolicyFailure::NoInstance | PolicyFailure::Tripped))
+}
+
+fn amended(said: &Result<Said, PolicyFailure>) -> Option<(Message, Facts)> {
+    match said {
+        Ok(Said::Amend(amended)) => Some((amended.message.clone(), amended.facts.clone())),
+        _ => None,
+    }
 }
 
 fn verdict(said: &Result<Said, PolicyFailure>) -> Verdict {

@@ -145,6 +145,7 @@ mod tests {
             now,
             dry_run: false,
             ahead: Duration::ZERO,
+            record: false,
             heeded: true,
             probes,
         }));

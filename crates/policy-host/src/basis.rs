@@ -1,0 +1,55 @@
+//! What a decision rests on besides its message and its module, for a record by which it can be taken again.
+
+use std::time::Duration;
+
+use message::facts::Facts;
+use message::{Charge, Holder, LedgerError, LimitRefusal, Message, Standing};
+
+/// What one decision rests on, and what it made of the message; there where the runtime records it, see
+/// [`RuntimeOptions::record`](crate::RuntimeOptions::record).
+///
+/// The rest of what a policy may ask for needs no record: `media.probes` tells what the facts hold, and
+/// `telecom.classify` and `zones.offsets` are functions of their arguments and of data that the host was built with.
+#[derive(Clone, Debug, Default)]
+pub struct Basis {
+    /// The calls of `state`, in order, each as the ledger was asked and answered.
+    pub calls: Vec<StateCall>,
+    /// The message as the policy amended it.
+    pub amended: Option<(Message, Facts)>,
+    /// Whether a later policy had amended what it was asked about before.
+    pub again: bool,
+}
+
+/// One call of `state`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateCall {
+    /// What the ledger was asked.
+    pub asked: StateQuestion,
+    /// What it answered.
+    pub answer: StateAnswer,
+}
+
+/// What a ledger is asked for a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the ledger's own words")]
+pub enum StateQuestion {
+    Get { key: String },
+    Put { key: String, value: Vec<u8>, ttl: Duration, if_absent: bool },
+    Increment { key: String, delta: i64, ttl: Duration },
+    Reserve { key: String, ttl: Duration },
+    Take { charges: Vec<Charge> },
+}
+
+/// What a ledger answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the ledger's own words")]
+pub enum StateAnswer {
+    Value(Option<Vec<u8>>),
+    Put(bool),
+    Sum(i64),
+    /// Reserved, or who holds the key.
+    Reserved(Option<Holder>),
+    Taken(Vec<Standing>),
+    Refused(Vec<LimitRefusal>),
+    Failed(LedgerError),
+}
