@@ -12,9 +12,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
-pub use self::seen::SpanSeen;
+pub use self::seen::{RecordSeen, SpanSeen};
 
-use self::serve::{Speaks, serve};
+use self::serve::{Seen, Speaks, serve};
 
 /// How long [`Collector::wait_for`] waits.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,6 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Collector {
     address: SocketAddr,
     spans: watch::Receiver<Vec<SpanSeen>>,
+    records: watch::Receiver<Vec<RecordSeen>>,
     _alive: oneshot::Sender<()>,
 }
 
@@ -86,9 +87,27 @@ impl Collector {
         }
     }
 
+    /// The same of records.
+    ///
+    /// # Panics
+    ///
+    /// Where they are not enough within twenty seconds.
+    pub async fn wait_for_records(
+        &self,
+        enough: impl Fn(&[RecordSeen]) -> bool,
+    ) -> Vec<RecordSeen> {
+        let mut records = self.records.clone();
+        match tokio::time::timeout(PATIENCE, records.wait_for(|records| enough(records))).await {
+            Ok(Ok(records)) => records.clone(),
+            _ => panic!("the collector waited in vain; it has {:?}", self.records.borrow()),
+        }
+    }
+
     fn start(speaks: Speaks) -> Self {
         let (alive, ended) = oneshot::channel();
-        let (sender, spans) = watch::channel(Vec::new());
+        let (span_sender, spans) = watch::channel(Vec::new());
+        let (record_sender, records) = watch::channel(Vec::new());
+        let sender = Seen { spans: span_sender, records: record_sender };
         let (bound, address) = mpsc::sync_channel(1);
         let run = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -104,6 +123,7 @@ impl Collector {
             });
         };
         thread::Builder::new().name("collector".into()).spawn(run).expect("a thread");
-        Self { address: address.recv().expect("a bound collector"), spans, _alive: alive }
+        let address = address.recv().expect("a bound collector");
+        Self { address, spans, records, _alive: alive }
     }
 }

@@ -1,4 +1,4 @@
-//! The standard `OTEL_*` variables that decide where spans go; the only place here that reads the environment.
+//! The standard `OTEL_*` variables that decide where spans and records go; the only place here that reads the environment.
 //!
 //! Names, defaults and "an empty value counts as unset" from the OpenTelemetry specification, "Environment Variable
 //! Specification" (1.x). A value that cannot be used is passed over with a warning, as it says there. What only the
@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     /// Whether there are spans at all.
     pub(crate) enabled: bool,
     pub(crate) export: Option<Destination>,
+    /// Where records go, if any are wanted.
+    pub(crate) records: Option<Destination>,
     pub(crate) service_name: String,
     pub(crate) sampler: Sampler,
     pub(crate) queue: Queue,
@@ -51,6 +53,30 @@ pub(crate) struct Queue {
     pub(crate) delay: Duration,
 }
 
+/// A kind of telemetry, in the names of variables and in the path of its endpoint.
+struct Signal {
+    exporter: &'static str,
+    endpoint: &'static str,
+    protocol: &'static str,
+    timeout: &'static str,
+    path: &'static str,
+}
+
+const TRACES: Signal = Signal {
+    exporter: "OTEL_TRACES_EXPORTER",
+    endpoint: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    protocol: "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+    timeout: "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+    path: "/v1/traces",
+};
+const LOGS: Signal = Signal {
+    exporter: "OTEL_LOGS_EXPORTER",
+    endpoint: "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+    protocol: "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
+    timeout: "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT",
+    path: "/v1/logs",
+};
+
 /// The variables, behind a function so that tests need no environment of their own.
 struct Variables<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
@@ -69,10 +95,13 @@ impl Plan {
         let enabled = variables
             .get("OTEL_SDK_DISABLED")
             .is_none_or(|value| !value.eq_ignore_ascii_case("true"));
-        let export = if enabled { variables.destination(options) } else { None };
+        let export = if enabled { variables.destination(&TRACES, options) } else { None };
+        let wanted = enabled && options.records;
+        let records = if wanted { variables.destination(&LOGS, options) } else { None };
         Self {
             enabled,
             export,
+            records,
             service_name: variables.service_name().unwrap_or_else(|| options.service_name.clone()),
             sampler: variables.sampler(),
             queue: variables.queue(),
@@ -97,30 +126,30 @@ impl Variables<'_> {
         self.warnings.push(format!("{name} is passed over: {why}"));
     }
 
-    fn destination(&mut self, options: &TelemetryOptions) -> Option<Destination> {
-        match self.get("OTEL_TRACES_EXPORTER").as_deref() {
+    fn destination(&mut self, signal: &Signal, options: &TelemetryOptions) -> Option<Destination> {
+        match self.get(signal.exporter).as_deref() {
             Some("none") => return None,
             None | Some("otlp") => {}
-            Some(_) => self.warn("OTEL_TRACES_EXPORTER", "it is neither `otlp` nor `none`"),
+            Some(_) => self.warn(signal.exporter, "it is neither `otlp` nor `none`"),
         }
-        let protocol = self.protocol().unwrap_or(options.protocol);
+        let protocol = self.protocol(signal).unwrap_or(options.protocol);
         let common = self.count("OTEL_EXPORTER_OTLP_TIMEOUT", DEFAULT_TIMEOUT_MS);
-        let timeout = self.count("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", common);
+        let timeout = self.count(signal.timeout, common);
         let timeout = Duration::from_millis(timeout as u64);
-        // The address for traces alone is used as it stands; a common one is a base (OTLP exporter specification).
-        if let Some(endpoint) = self.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") {
+        // The address for one signal alone is used as it stands; a common one is a base (OTLP exporter specification).
+        if let Some(endpoint) = self.get(signal.endpoint) {
             return Some(Destination { endpoint, protocol, timeout });
         }
         let base = self.get("OTEL_EXPORTER_OTLP_ENDPOINT").or_else(|| options.otlp.clone())?;
         let endpoint = match protocol {
-            Protocol::Http => format!("{}/v1/traces", base.trim_end_matches('/')),
+            Protocol::Http => format!("{}{}", base.trim_end_matches('/'), signal.path),
             Protocol::Grpc => base,
         };
         Some(Destination { endpoint, protocol, timeout })
     }
 
-    fn protocol(&mut self) -> Option<Protocol> {
-        for name in ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"] {
+    fn protocol(&mut self, signal: &Signal) -> Option<Protocol> {
+        for name in [signal.protocol, "OTEL_EXPORTER_OTLP_PROTOCOL"] {
             match self.get(name).as_deref() {
                 Some("http/protobuf") => return Some(Protocol::Http),
                 Some("grpc") => return Some(Protocol::Grpc),

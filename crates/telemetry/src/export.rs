@@ -121,7 +121,9 @@ fn grpc(destination: &Destination, runtime: &Runtime) -> Result<SpanExporter, Te
 
 /// A client that blocks, because the batch processor's thread is no async one. No redirects: the headers it sends may
 /// hold the collector's key.
-fn http_client(destination: &Destination) -> Result<reqwest::blocking::Client, TelemetryError> {
+pub(crate) fn http_client(
+    destination: &Destination,
+) -> Result<reqwest::blocking::Client, TelemetryError> {
     // Fails where the process has a provider already, which then serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (timeout, tls) = (destination.timeout, destination.is_tls());
@@ -143,11 +145,11 @@ fn http_client(destination: &Destination) -> Result<reqwest::blocking::Client, T
     }
 }
 
-fn unusable(destination: &Destination, source: ExporterBuildError) -> TelemetryError {
+pub(crate) fn unusable(destination: &Destination, source: ExporterBuildError) -> TelemetryError {
     TelemetryError::Exporter { endpoint: destination.endpoint.clone(), source }
 }
 
-fn one_thread() -> Result<Runtime, TelemetryError> {
+pub(crate) fn one_thread() -> Result<Runtime, TelemetryError> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("telemetry")

@@ -6,7 +6,8 @@
 //! nothing else.
 //!
 //! The standard `OTEL_*` variables win over [`TelemetryOptions`]: `OTEL_SDK_DISABLED`, `OTEL_TRACES_EXPORTER`,
-//! `OTEL_EXPORTER_OTLP_{ENDPOINT,PROTOCOL,HEADERS,TIMEOUT}` and their `_TRACES_` forms, `OTEL_SERVICE_NAME`,
+//! `OTEL_LOGS_EXPORTER`,
+//! `OTEL_EXPORTER_OTLP_{ENDPOINT,PROTOCOL,HEADERS,TIMEOUT}` and their `_TRACES_` and `_LOGS_` forms, `OTEL_SERVICE_NAME`,
 //! `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`, `OTEL_BSP_*` and the span limits.
 //! Source: OpenTelemetry specification, "Environment Variable Specification" and "OpenTelemetry Protocol Exporter".
 
@@ -20,11 +21,13 @@ mod losses;
 pub mod metrics;
 mod options;
 mod propagation;
+mod records;
 mod redaction;
 mod start;
 
 pub use error::TelemetryError;
 pub use options::{LogFormat, Protocol, TelemetryOptions};
 pub use propagation::{accept_trace, link, trace_id, traceparent};
+pub use records::Records;
 pub use redaction::masked;
 pub use start::{Telemetry, init, start};

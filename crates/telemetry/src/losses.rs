@@ -1,12 +1,14 @@
-//! The bound on waiting spans, and the count of those that never reached the collector.
+//! The bound on what waits for the collector, spans or records, and the count of what never reached it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use opentelemetry::Context;
+use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::logs::{LogBatch, LogExporter, LogProcessor, SdkLogRecord};
 use opentelemetry_sdk::trace::{Span, SpanData, SpanExporter, SpanProcessor};
 use tracing::dispatcher::{self, WeakDispatch};
 
@@ -20,6 +22,8 @@ const SLOW: Duration = Duration::from_secs(1);
 /// What is waiting, and what was lost. Shared by both ends of the queue.
 #[derive(Debug)]
 pub(crate) struct Losses {
+    /// What they are called in the log.
+    what: &'static str,
     /// Spans that may wait; one more is dropped.
     bound: usize,
     waiting: AtomicUsize,
@@ -61,8 +65,9 @@ struct Reports {
 }
 
 impl Losses {
-    pub(crate) fn new(bound: usize) -> Arc<Self> {
+    pub(crate) fn new(what: &'static str, bound: usize) -> Arc<Self> {
         Arc::new(Self {
+            what,
             bound,
             waiting: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
@@ -130,7 +135,8 @@ impl Losses {
             tracing::warn!(
                 target: "telemetry",
                 dropped,
-                "spans are lost: the trace collector is away, slow or refuses them; sends go on"
+                "{} are lost: the collector is away, slow or refuses them; sends go on",
+                self.what
             );
         });
     }
@@ -219,6 +225,46 @@ impl<E: SpanExporter> SpanExporter for Exit<E> {
     }
 }
 
+impl<P: LogProcessor> LogProcessor for Entrance<P> {
+    fn emit(&self, record: &mut SdkLogRecord, scope: &InstrumentationScope) {
+        if self.losses.admit() {
+            self.inner.emit(record, scope);
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.inner.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.losses.closed.store(true, Ordering::Relaxed);
+        self.inner.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.inner.set_resource(resource);
+    }
+}
+
+impl<E: LogExporter> LogExporter for Exit<E> {
+    /// What is in a record was redacted by whoever made it.
+    async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
+        let records = batch.iter().count();
+        let result = self.inner.export(batch).await;
+        self.losses.leave(records, result.is_ok());
+        self.report_if_due();
+        result
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.inner.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.inner.set_resource(resource);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
@@ -227,7 +273,7 @@ mod tests {
 
     #[test]
     fn beyond_the_bound_spans_are_dropped_and_counted() {
-        let losses = Losses::new(2);
+        let losses = Losses::new("spans", 2);
         assert_eq!([losses.admit(), losses.admit(), losses.admit()], [true, true, false]);
         assert_eq!((losses.waiting(), losses.dropped()), (2, 1));
         losses.leave(2, true);

@@ -33,6 +33,8 @@ pub struct TelemetryOptions {
     pub otlp: Option<String>,
     /// How to speak to the collector.
     pub protocol: Protocol,
+    /// Whether the collector gets records, too; see [`Records`](crate::Records).
+    pub records: bool,
     /// What is logged: `info`, or by target, such as `info,sidecar=debug,hyper=off`.
     pub log_filter: String,
     /// How a log line looks.
@@ -48,6 +50,7 @@ impl Default for TelemetryOptions {
             service_version: String::new(),
             otlp: None,
             protocol: Protocol::default(),
+            records: false,
             log_filter: "info".into(),
             log_format: LogFormat::default(),
             span_metrics: &[],

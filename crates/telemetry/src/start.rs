@@ -23,6 +23,7 @@ use crate::export::Export;
 use crate::log::{LogLayer, Sink};
 use crate::losses::Losses;
 use crate::metrics::{Metrics, Observed, SpanMeter};
+use crate::records::{Records, Sending};
 use crate::{TelemetryError, TelemetryOptions};
 
 /// Libraries whose own spans would drown ours, or would trace the export of traces.
@@ -56,6 +57,7 @@ pub struct Telemetry {
     provider: SdkTracerProvider,
     losses: Arc<Losses>,
     metrics: Metrics,
+    sending: Option<Sending>,
     sink: Sink,
     runtime: Option<Runtime>,
     ended: bool,
@@ -87,6 +89,12 @@ pub fn start(
 }
 
 impl Telemetry {
+    /// What takes records for the collector, where they are wanted and there is one.
+    #[must_use]
+    pub fn records(&self) -> Option<Records> {
+        self.sending.as_ref().map(|sending| sending.records.clone())
+    }
+
     /// Spans lost so far, in this process: found the queue full, refused by the collector, or ended after the shutdown.
     #[must_use]
     pub fn dropped_spans(&self) -> u64 {
@@ -135,15 +143,19 @@ impl Telemetry {
             false => timeout,
         };
         let (deadline, lost) = (Instant::now() + timeout, self.losses.dropped());
-        let ended = self.provider.shutdown_with_timeout(timeout).is_ok();
+        let mut ended = self.provider.shutdown_with_timeout(timeout).is_ok();
+        let sending = self.sending.take();
+        if let Some(sending) = &sending {
+            let left = deadline.saturating_duration_since(Instant::now());
+            ended &= sending.provider.shutdown_with_timeout(left).is_ok();
+        }
         let outcome = self.outcome(ended, lost);
         if let Err(err) = &outcome {
             self.losses.log(|| tracing::warn!(target: "telemetry", "{err}"));
         }
         // A runtime must not be dropped on an async thread, nor waited for.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        let runtimes = [self.runtime.take(), sending.and_then(|sending| sending.runtime)];
+        runtimes.into_iter().flatten().for_each(Runtime::shutdown_background);
         self.sink.flush(deadline.saturating_duration_since(Instant::now()).max(LAST_LINES));
         outcome
     }
@@ -173,7 +185,7 @@ fn start_by(
 ) -> Result<(Dispatch, Telemetry), TelemetryError> {
     let filter = read_filter(&options.log_filter)?;
     let sink = Sink::start(log).map_err(TelemetryError::Thread)?;
-    let losses = Losses::new(plan.queue.size);
+    let losses = Losses::new("spans", plan.queue.size);
 
     let mut provider = SdkTracerProvider::builder()
         .with_sampler(plan.sampler.clone())
@@ -185,6 +197,9 @@ fn start_by(
         provider = provider.with_span_processor(export.processor);
     }
     let provider = provider.build();
+    let records = plan.records.as_ref();
+    let sending =
+        records.map(|to| Sending::start(to, &plan.queue, resource(options, plan))).transpose()?;
 
     let metrics = Metrics::new(resource(options, plan));
     let counted = Arc::clone(&losses);
@@ -197,12 +212,15 @@ fn start_by(
         .with(log.with_filter(events_and_spans(filter)));
     let dispatch = Dispatch::new(subscriber);
     losses.log_to(dispatch.downgrade());
+    if let Some(sending) = &sending {
+        sending.losses().log_to(dispatch.downgrade());
+    }
     dispatcher::with_default(&dispatch, || {
         for warning in &plan.warnings {
             tracing::warn!(target: "telemetry", "{warning}");
         }
     });
-    Ok((dispatch, Telemetry { provider, losses, metrics, sink, runtime, ended: false }))
+    Ok((dispatch, Telemetry { provider, losses, sending, metrics, sink, runtime, ended: false }))
 }
 
 /// The layer that turns `tracing` spans into OpenTelemetry's.

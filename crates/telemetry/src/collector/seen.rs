@@ -1,8 +1,9 @@
-//! A span as it arrived, in plain strings.
+//! A span, or a record, as it arrived, in plain strings.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
@@ -45,6 +46,29 @@ impl SpanSeen {
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.get(name).map(String::as_str)
     }
+}
+
+/// A log record as a collector saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordSeen {
+    /// The event's name.
+    pub event: String,
+    /// What it says.
+    pub body: String,
+    /// Attributes, each value as text.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// Every record of one request.
+pub(super) fn records(request: ExportLogsServiceRequest) -> Vec<RecordSeen> {
+    let scopes = request.resource_logs.into_iter().flat_map(|of_resource| of_resource.scope_logs);
+    let records = scopes.flat_map(|of_scope| of_scope.log_records);
+    let seen = records.map(|record| RecordSeen {
+        event: record.event_name,
+        body: text(record.body),
+        attributes: texts(record.attributes),
+    });
+    seen.collect()
 }
 
 /// Every span of one request.

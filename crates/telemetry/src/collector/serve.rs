@@ -7,7 +7,12 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::service::TowerToHyperService;
+use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{
+    LogsService, LogsServiceServer,
+};
+use opentelemetry_proto::tonic::collector::logs::v1::{
+    ExportLogsServiceRequest, ExportLogsServiceResponse,
+};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };
@@ -17,13 +22,19 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use prost::Message as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tonic::codegen::Service as _;
 
-use super::seen::{SpanSeen, spans};
+use super::seen::{RecordSeen, SpanSeen, records, spans};
 
 /// The largest request taken, in bytes.
 const LARGEST_REQUEST: usize = 16 * 1024 * 1024;
 
-type Seen = watch::Sender<Vec<SpanSeen>>;
+/// Where what came is kept.
+#[derive(Clone)]
+pub(super) struct Seen {
+    pub(super) spans: watch::Sender<Vec<SpanSeen>>,
+    pub(super) records: watch::Sender<Vec<RecordSeen>>,
+}
 
 /// What a collector answers to.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +44,7 @@ pub(super) enum Speaks {
     Nothing,
 }
 
-/// The generated service, filled in.
+/// The generated services, filled in.
 struct Grpc(Seen);
 
 /// Takes connections for ever.
@@ -61,7 +72,17 @@ async fn http(stream: TcpStream, seen: Seen) {
 }
 
 async fn grpc(stream: TcpStream, seen: Seen) {
-    let service = TowerToHyperService::new(TraceServiceServer::new(Grpc(seen)));
+    let traces = TraceServiceServer::new(Grpc(seen.clone()));
+    let logs = LogsServiceServer::new(Grpc(seen));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (mut traces, mut logs) = (traces.clone(), logs.clone());
+        async move {
+            match request.uri().path().contains("LogsService") {
+                true => logs.call(request).await,
+                false => traces.call(request).await,
+            }
+        }
+    });
     let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
         .serve_connection(TokioIo::new(stream), service)
         .await;
@@ -70,18 +91,28 @@ async fn grpc(stream: TcpStream, seen: Seen) {
 async fn answer(request: Request<Incoming>, seen: &Seen) -> Response<Full<Bytes>> {
     let protobuf =
         request.headers().get("content-type").is_some_and(|kind| kind == "application/x-protobuf");
-    if request.method() != Method::POST || request.uri().path() != "/v1/traces" || !protobuf {
+    let path = request.uri().path().to_owned();
+    if request.method() != Method::POST || !protobuf {
         return status(StatusCode::NOT_FOUND);
     }
     let Ok(body) = Limited::new(request.into_body(), LARGEST_REQUEST).collect().await else {
         return status(StatusCode::PAYLOAD_TOO_LARGE);
     };
-    let Ok(export) = ExportTraceServiceRequest::decode(body.to_bytes()) else {
-        return status(StatusCode::BAD_REQUEST);
+    let taken = match path.as_str() {
+        "/v1/traces" => ExportTraceServiceRequest::decode(body.to_bytes()).map(|export| {
+            keep(seen, export);
+            ExportTraceServiceResponse::default().encode_to_vec()
+        }),
+        "/v1/logs" => ExportLogsServiceRequest::decode(body.to_bytes()).map(|export| {
+            keep_records(seen, export);
+            ExportLogsServiceResponse::default().encode_to_vec()
+        }),
+        _ => return status(StatusCode::NOT_FOUND),
     };
-    keep(seen, export);
-    let taken = ExportTraceServiceResponse::default().encode_to_vec();
-    Response::new(Full::new(taken.into()))
+    match taken {
+        Ok(taken) => Response::new(Full::new(taken.into())),
+        Err(_) => status(StatusCode::BAD_REQUEST),
+    }
 }
 
 fn status(status: StatusCode) -> Response<Full<Bytes>> {
@@ -91,7 +122,11 @@ fn status(status: StatusCode) -> Response<Full<Bytes>> {
 }
 
 fn keep(seen: &Seen, export: ExportTraceServiceRequest) {
-    seen.send_modify(|all| all.extend(spans(export)));
+    seen.spans.send_modify(|all| all.extend(spans(export)));
+}
+
+fn keep_records(seen: &Seen, export: ExportLogsServiceRequest) {
+    seen.records.send_modify(|all| all.extend(records(export)));
 }
 
 #[tonic::async_trait]
@@ -102,5 +137,16 @@ impl TraceService for Grpc {
     ) -> Result<tonic::Response<ExportTraceServiceResponse>, tonic::Status> {
         keep(&self.0, request.into_inner());
         Ok(tonic::Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+#[tonic::async_trait]
+impl LogsService for Grpc {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportLogsServiceRequest>,
+    ) -> Result<tonic::Response<ExportLogsServiceResponse>, tonic::Status> {
+        keep_records(&self.0, request.into_inner());
+        Ok(tonic::Response::new(ExportLogsServiceResponse::default()))
     }
 }
