@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use self::asked::Asked;
 use self::refusal::Refusal;
 use self::route::Route;
+use crate::decisions::DecisionLog;
 use crate::delivery::Delivery;
 use crate::gateway;
 use crate::generations::Generations;
@@ -51,6 +52,8 @@ pub(crate) struct Admin {
     pub(crate) ephemeral: bool,
     pub(crate) backlog: Arc<Backlog>,
     pub(crate) reports: Arc<Tally>,
+    /// Where decisions are written down, where they are.
+    pub(crate) decisions: Option<Arc<DecisionLog>>,
     pub(crate) relay: Arc<RelayTally>,
     pub(crate) metrics: Metrics,
     /// Where Plivo calls, where it does.

@@ -57,6 +57,26 @@ pub enum Command {
         #[command(flatten)]
         reach: Reach,
     },
+    /// Decide again what a decision log tells, by another module or by a whole configuration, and say what would change.
+    ///
+    /// Ends with 0 where nothing changes, with 1 where something does, with 2 where it cannot tell.
+    Replay {
+        /// Decision logs, in the order in which they were written.
+        #[arg(value_name = "LOG", required = true)]
+        logs: Vec<PathBuf>,
+        /// By what.
+        #[command(flatten)]
+        by: By,
+        /// Tell every id and every line that was passed over.
+        #[arg(long)]
+        all: bool,
+        /// Compare notes, too.
+        #[arg(long)]
+        notes: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Tools for whoever writes policies. None of them needs a configuration or a running sidecar.
     Policy {
         /// Which one.
@@ -75,6 +95,25 @@ pub enum Command {
         #[command(subcommand)]
         command: OptoutsCommand,
     },
+}
+
+/// What decides again.
+#[derive(Clone, Debug, Args)]
+pub struct By {
+    /// A module, in the place of the one that decided, with its settings, grants and limits as the log has them.
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "config",
+        conflicts_with = "config"
+    )]
+    pub candidate: Option<PathBuf>,
+    /// The policy that it is for, by its name in the configuration; the module's own name where absent.
+    #[arg(long, value_name = "NAME", requires = "candidate")]
+    pub policy: Option<String>,
+    /// All policies of a configuration.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// Tools for whoever writes policies.

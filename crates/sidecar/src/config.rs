@@ -14,6 +14,7 @@
 mod address;
 mod apps;
 mod cursor;
+mod decisions;
 mod delivery;
 mod environment;
 mod faults;
@@ -49,6 +50,7 @@ use self::reading::{Findings, Reading, Source};
 
 pub use self::address::{Address, HttpUrl};
 pub use self::apps::{App, PhoneForm};
+pub use self::decisions::Decisions;
 pub use self::delivery::{
     BreakerSettings, DeliverySettings, Looks, OnUnresolved, OnUnresolvedTable, Treat503,
 };
@@ -225,6 +227,7 @@ fn sections<'r>(
     let media = Media::read(root.section("media"));
     let store = Store::read(root.section("store"));
     let telemetry = Telemetry::read(root.section("telemetry"));
+    let decisions = Decisions::read(root.section("decisions"));
     let mut reload = root.section("reload");
     let poll = reload.millis("poll_ms", 2_000, 100..=3_600_000);
     let compile_cache = reload.get("compile_cache").and_then(|item| item.text());
@@ -240,7 +243,7 @@ fn sections<'r>(
     let compile_cache = compile_cache.map(|path| reading.path(path));
     let admin_token = admin_token.map(|(token, _)| token);
     let (Some(listen), Some(plivo)) = (listen, plivo) else { return (policies, None) };
-    let fixed = Fixed { listen, store, telemetry, compile_cache };
+    let fixed = Fixed { listen, store, telemetry, decisions, compile_cache };
     let described = policies.clone();
     let reloadable = Reloadable {
         admin_token,

@@ -38,6 +38,7 @@ use self::body::BodyLimits;
 use self::refusal::Plain;
 use self::route::Route;
 use crate::config::{Address, App, Fixed};
+use crate::decisions::DecisionLog;
 use crate::delivery::Delivery;
 use crate::in_force::InForce;
 use crate::listen::{Peer, Requests};
@@ -57,6 +58,8 @@ pub(crate) struct Gateway {
     /// Requests that run to their end even if the caller hangs up; the drain waits for them.
     pub(crate) in_flight: TaskTracker,
     pub(crate) draining: CancellationToken,
+    /// Where decisions are written down, where they are.
+    pub(crate) decisions: Option<Arc<DecisionLog>>,
     pub(crate) bounds: Bounds,
 }
 

@@ -8,9 +8,11 @@ pub mod cli;
 pub mod config;
 pub mod messages;
 pub mod policy;
+pub mod replay;
 pub mod run;
 
 mod admin;
+mod decisions;
 mod delivery;
 mod failure;
 mod gateway;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use sidecar::cli::{Cli, Command};
 use sidecar::config::{Config, Environment};
-use sidecar::{Failure, check, messages, policy, run};
+use sidecar::{Failure, check, messages, policy, replay, run};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -31,6 +31,14 @@ fn main() -> ExitCode {
         }
         Command::Rollback { to, reach } => {
             return end(messages::rollback(*to, reach, &environment), messages::Failure::exit_code);
+        }
+        Command::Replay { logs, by, all, notes, json } => {
+            let wanted = replay::Wanted { all: *all, notes: *notes, json: *json };
+            return match replay::replay(logs, by, wanted, &environment) {
+                Ok(replay::Found::Nothing) => ExitCode::SUCCESS,
+                Ok(replay::Found::Changes) => ExitCode::from(1),
+                Err(failure) => end(Err(failure), |_| ExitCode::from(2)),
+            };
         }
         Command::Policy { command } => {
             return end(policy::policy(command, &environment), policy::Failure::exit_code);

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{self, Config, Environment, Fixed};
+use crate::decisions::DecisionLog;
 use crate::delivery::Delivery;
 use crate::{Failure, metrics};
 
@@ -36,6 +37,8 @@ struct Sidecar {
     in_flight: TaskTracker,
     delivery: Arc<Delivery>,
     store: Store,
+    /// Where decisions are written down, where they are.
+    decisions: Option<Arc<DecisionLog>>,
     drain: Duration,
     /// What is left is lost with the process.
     ephemeral: bool,
@@ -67,7 +70,7 @@ pub fn run(path: &Path, config: Config, environment: Environment) -> Result<(), 
         // Before anything listens: whoever finds it ready may ask it to stop.
         let mut stopped = pin!(stop_requested()?);
         let mut sidecar = tokio::select! {
-            started = Sidecar::start(path, config, environment, telemetry.metrics()) => started?,
+            started = Sidecar::start(path, config, environment, &telemetry) => started?,
             () = stopped.as_mut() => return Ok(()),
         };
         sidecar.serve_until(stopped).await;
@@ -106,6 +109,10 @@ impl Sidecar {
             self.in_flight.wait().await;
         });
         let in_time = ended.await.is_ok();
+        if let Some(decisions) = self.decisions.take() {
+            // No send is taken any more, so what is queued is all there will be.
+            drop(tokio::task::spawn_blocking(move || decisions.close(FLUSH)).await);
+        }
         self.tell_what_is_left(in_time).await;
         self.stops.drained.cancel();
         drop(timeout(LAST, self.admin.join_next()).await);
@@ -176,6 +183,7 @@ fn telemetry_options(fixed: &Fixed) -> TelemetryOptions {
             config::OtlpProtocol::Http => telemetry::Protocol::Http,
             config::OtlpProtocol::Grpc => telemetry::Protocol::Grpc,
         },
+        records: fixed.decisions.otlp,
         service_version: env!("CARGO_PKG_VERSION").into(),
         // These events belong in the spans; a line for each would drown the log. A later directive wins.
         log_filter: format!("policy.note=off,policy.difference=off,{}", telemetry.log),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::database::beside;
 use crate::{DEFAULT_RETENTION, Secret};
 
 /// Where the store is and what it keeps.
@@ -59,6 +60,17 @@ pub enum Keep {
     /// Not at all.
     #[default]
     None,
+}
+
+impl StoreOptions {
+    /// The key of hashes of a store that was opened with these, where it outlives the process. Opens and makes nothing.
+    pub fn secret(&self) -> Option<Secret> {
+        match (&self.hash_key, &self.place) {
+            (Some(key), _) => Some(key.clone()),
+            (None, Place::File(path)) => Secret::found_in(&beside(path, ".key")),
+            (None, Place::Memory) => None,
+        }
+    }
 }
 
 impl Default for StoreOptions {

@@ -46,6 +46,11 @@ impl Secret {
         Self(mac(seeds[0].as_bytes(), &[seeds[1].as_bytes()]))
     }
 
+    /// The key in `path`, where there is one.
+    pub(crate) fn found_in(path: &Path) -> Option<Self> {
+        fs::read(path).ok()?.try_into().ok().map(Self)
+    }
+
     /// Reads the key in `path`, or makes one there that only this user can read.
     pub(crate) fn kept_in(path: &Path) -> io::Result<Self> {
         match fs::read(path) {

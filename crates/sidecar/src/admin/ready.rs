@@ -48,6 +48,8 @@ impl Admin {
             // Counts since the start.
             "reports": self.reports.shown(),
             "relay": self.relay.shown(),
+            // Null where decisions are not written down.
+            "decisions": self.decisions.as_ref().map(|log| log.shown()),
         });
         (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, body)
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Callbacks, Listen, Store, Telemetry};
+use super::{Callbacks, Decisions, Listen, Store, Telemetry};
 
 /// Settings that hold until a restart: a reload that changes one is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Fixed {
     pub store: Store,
     /// `[telemetry]`.
     pub telemetry: Telemetry,
+    /// `[decisions]`.
+    pub decisions: Decisions,
     /// `[reload] compile_cache`: where compiled modules are kept, if anywhere.
     pub compile_cache: Option<PathBuf>,
 }
@@ -21,7 +23,7 @@ impl Fixed {
     /// The first key in which `other` differs, such as `listen.apps`.
     pub fn difference(&self, other: &Self) -> Option<&'static str> {
         // Taken apart by name, so that a new field cannot be forgotten here.
-        let Self { listen, store, telemetry, compile_cache } = self;
+        let Self { listen, store, telemetry, decisions, compile_cache } = self;
         let Listen {
             apps,
             admin,
@@ -63,9 +65,26 @@ impl Fixed {
             ("reload.compile_cache", *compile_cache == other.compile_cache),
         ];
         let store_same = store_same(store, &other.store);
-        let mut same = listen_same.into_iter().chain(store_same).chain(rest_same);
+        let decisions_same = decisions_same(decisions, &other.decisions);
+        let listen_same = listen_same.into_iter();
+        let mut same = listen_same.chain(store_same).chain(decisions_same).chain(rest_same);
         same.find(|(_, same)| !same).map(|(key, _)| key)
     }
+}
+
+/// Each key of `[decisions]`, and whether both have the same there.
+fn decisions_same(ours: &Decisions, theirs: &Decisions) -> [(&'static str, bool); 8] {
+    let Decisions { path, otlp, max_bytes, keep, queue, sample, whole_text, whole_numbers } = ours;
+    [
+        ("decisions.path", *path == theirs.path),
+        ("decisions.otlp", *otlp == theirs.otlp),
+        ("decisions.max_bytes", *max_bytes == theirs.max_bytes),
+        ("decisions.keep", *keep == theirs.keep),
+        ("decisions.queue", *queue == theirs.queue),
+        ("decisions.sample", *sample == theirs.sample),
+        ("decisions.text", *whole_text == theirs.whole_text),
+        ("decisions.numbers", *whole_numbers == theirs.whole_numbers),
+    ]
 }
 
 /// Each key of `[store]`, and whether both have the same there.
@@ -134,6 +153,14 @@ mod tests {
             ("[store]\nkey_retention_h = 1", "store.key_retention_h"),
             ("[store]\nmax_keys = 1", "store.max_keys"),
             ("[store]\nmin_free_percent = 1", "store.min_free_percent"),
+            ("[decisions]\npath = \"d\"", "decisions.path"),
+            ("[decisions]\notlp = true", "decisions.otlp"),
+            ("[decisions]\nmax_bytes = 99999", "decisions.max_bytes"),
+            ("[decisions]\nkeep = 1", "decisions.keep"),
+            ("[decisions]\nqueue = 1", "decisions.queue"),
+            ("[decisions]\nsample = 2", "decisions.sample"),
+            ("[decisions]\ntext = \"full\"", "decisions.text"),
+            ("[decisions]\nnumbers = \"full\"", "decisions.numbers"),
             ("[telemetry]\notlp = \"http://a\"", "telemetry.otlp"),
             ("[telemetry]\nprotocol = \"grpc\"", "telemetry.protocol"),
             ("[telemetry]\nlog = \"warn\"", "telemetry.log"),

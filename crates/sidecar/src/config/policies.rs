@@ -73,6 +73,14 @@ impl PolicyEntry {
         &self.settings.value
     }
 
+    /// Has the policy configured with what `map` makes of its settings.
+    pub(crate) fn map_settings(
+        &mut self,
+        map: impl FnOnce(&serde_json::Value) -> serde_json::Value,
+    ) {
+        self.settings.value = map(&self.settings.value);
+    }
+
     /// Where the value at `pointer` (RFC 6901, into the settings) stands in the file, or the nearest thing around it.
     pub fn locate(&self, pointer: &str) -> &Location {
         self.settings.locate(pointer)

@@ -60,7 +60,7 @@ impl Parts {
         stops: &Stops,
         in_flight: &TaskTracker,
     ) -> Result<Self, Failure> {
-        let Ground { store, shared, ledger, engine, metrics } = ground;
+        let Ground { store, shared, ledger, engine, metrics, decisions } = ground;
         let ephemeral = fixed.store.path.is_none();
         let callbacks = fixed.listen.callbacks.as_ref();
         let place = callbacks.map(|own| CallbackPlace::new(own.url.as_str(), store.secret()));
@@ -100,6 +100,7 @@ impl Parts {
             delivery: Arc::clone(&delivery),
             in_flight: in_flight.clone(),
             draining: stops.draining.clone(),
+            decisions: decisions.clone(),
             bounds: Bounds::of(fixed),
         });
         let backlog = Arc::default();
@@ -124,6 +125,7 @@ impl Parts {
             ephemeral,
             backlog,
             metrics: metrics.clone(),
+            decisions: decisions.clone(),
             reports: Arc::clone(&tally),
             relay: relay.tally(),
             callbacks: place.clone(),

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use message::Ledger;
 use policy_host::{PolicyRuntime, RuntimeOptions};
 use store::Store;
+use telemetry::Telemetry;
 use telemetry::metrics::Metrics;
 use tokio_util::task::TaskTracker;
 
@@ -14,6 +15,7 @@ use super::doors::Doors;
 use super::parts::{Origin, Parts};
 use super::{Sidecar, Stops};
 use crate::config::{Config, Environment, Fixed, PolicyEntry, Reloadable};
+use crate::decisions::DecisionLog;
 use crate::in_force::{InForce, Prepared, Rules};
 use crate::modules::{Modules, Pulled};
 use crate::shared::Shared;
@@ -30,6 +32,7 @@ pub(super) struct Ground {
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) engine: Arc<PolicyRuntime>,
     pub(super) metrics: Metrics,
+    pub(super) decisions: Option<Arc<DecisionLog>>,
 }
 
 impl Sidecar {
@@ -38,7 +41,7 @@ impl Sidecar {
         path: &Path,
         config: Config,
         environment: Environment,
-        metrics: &Metrics,
+        telemetry: &Telemetry,
     ) -> Result<Self, Failure> {
         let seen = config.snapshot().clone();
         let (fixed, settings) = (config.fixed, config.reloadable);
@@ -46,7 +49,7 @@ impl Sidecar {
             (Stops::default(), TaskTracker::new(), fixed.store.path.is_none());
         let (drain, poll) = (fixed.listen.drain, settings.poll);
 
-        let ground = Ground::lay(&fixed, &settings.policies, metrics.clone())?;
+        let ground = Ground::lay(&fixed, &settings.policies, telemetry)?;
         let (first, pulled) = first(path, settings, &ground.engine).await?;
         // The numbering data takes tens of milliseconds to unpack, which no request should pay for.
         message::facts::warm_up();
@@ -58,6 +61,7 @@ impl Sidecar {
         }
         let doors = Doors::bind(&fixed.listen).await?;
         let (store, delivery) = (ground.store.clone(), Arc::clone(&parts.delivery));
+        let decisions = ground.decisions.clone();
         // Not before: a process that cannot listen ends at once, and would leave what it began in doubt.
         let resumed = delivery.resume().await?;
         if resumed > 0 {
@@ -65,13 +69,17 @@ impl Sidecar {
         }
         let (mut running, admin) = doors.serve(&parts, &fixed.listen, &stops);
         parts.work(ground, &stops.stop, &mut running);
-        Ok(Self { running, admin, stops, in_flight, delivery, store, drain, ephemeral })
+        Ok(Self { running, admin, stops, in_flight, delivery, store, decisions, drain, ephemeral })
     }
 }
 
 impl Ground {
     /// Opens the store and what replicas share, and starts the engine of policies.
-    fn lay(fixed: &Fixed, policies: &[PolicyEntry], metrics: Metrics) -> Result<Self, Failure> {
+    fn lay(
+        fixed: &Fixed,
+        policies: &[PolicyEntry],
+        telemetry: &Telemetry,
+    ) -> Result<Self, Failure> {
         let store = Store::open(fixed.store.options(), SystemTime::now().into())?;
         if fixed.store.path.is_none() {
             tracing::warn!(
@@ -85,6 +93,7 @@ impl Ground {
         let ledger = shared.as_ref().map_or_else(|| store.ledger(), |shared| shared.ledger());
         let mut options = RuntimeOptions {
             compile_cache: fixed.compile_cache.clone(),
+            record: fixed.decisions.are_kept(),
             ..RuntimeOptions::new(Arc::clone(&ledger))
         };
         if let Some(shared) = &fixed.store.shared {
@@ -93,7 +102,10 @@ impl Ground {
             options.state_wait = shared.timeout.saturating_mul(2);
         }
         let engine = Arc::new(PolicyRuntime::new(options)?);
-        Ok(Self { store, shared, ledger, engine, metrics })
+        let records = telemetry.records();
+        let decisions = DecisionLog::start(&fixed.decisions, store.secret(), records)?;
+        let (decisions, metrics) = (decisions.map(Arc::new), telemetry.metrics().clone());
+        Ok(Self { store, shared, ledger, engine, metrics, decisions })
     }
 }
 

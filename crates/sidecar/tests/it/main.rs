@@ -5,6 +5,7 @@ mod accept;
 mod bad_input;
 mod config;
 mod corpus;
+mod decisions;
 mod doubt;
 mod drain;
 mod durable;

@@ -15,7 +15,7 @@ use crate::harness::module;
 
 /// How a command ended, and what it wrote.
 pub(crate) struct Said {
-    code: Option<i32>,
+    pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
 }
@@ -29,7 +29,7 @@ impl Said {
     }
 
     #[track_caller]
-    fn json(&self, code: i32) -> Value {
+    pub(crate) fn json(&self, code: i32) -> Value {
         let out = self.ended(code);
         serde_json::from_str(out).unwrap_or_else(|err| panic!("{err} in {out}"))
     }

@@ -108,7 +108,12 @@ impl Gateway {
             Ok(both) => both,
             Err(refusal) => return Decided::refused(to, refusal),
         };
-        let cleared = match call.in_force.chain.clear(candidate).await {
+        let record = self.decisions.as_ref().and_then(|log| Some((log, log.begin(&candidate)?)));
+        let cleared = call.in_force.chain.clear(candidate).await;
+        if let Some((log, candidate)) = record {
+            log.end(candidate, &cleared, &call.in_force);
+        }
+        let cleared = match cleared {
             Ok(cleared) => cleared,
             Err(stopped) => return self.stopped(call, to, *stopped).await,
         };

@@ -1,0 +1,106 @@
+//! `[decisions]`: the log of what policies decide. Fixed until a restart.
+
+use std::path::PathBuf;
+
+use super::cursor::{Item, Section};
+
+/// Where decisions are written down, and how much of the messages. Default: nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decisions {
+    /// The file, whose folder was there when the configuration was read.
+    pub path: Option<PathBuf>,
+    /// Whether they also go to the collector, as OTLP logs.
+    pub otlp: bool,
+    /// Most bytes of a file before a new one begins. Default 64 MiB.
+    pub max_bytes: u64,
+    /// Most files, the one that is written among them. Default 5.
+    pub keep: u32,
+    /// Most records that wait to be written; what is more is lost and counted. Default 1,024.
+    pub queue: usize,
+    /// One message in so many is recorded. Default 1: all of them.
+    pub sample: u64,
+    /// Whether texts, media and labels are written as they are. Default: only their shape.
+    pub whole_text: bool,
+    /// Whether numbers are written as they are. Default: only country, prefix and kind.
+    pub whole_numbers: bool,
+}
+
+impl Decisions {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let decisions = Self {
+            path: section.get("path").and_then(|item| file(&item)),
+            otlp: section.flag("otlp", false),
+            max_bytes: section.number("max_bytes", 64 << 20, (1 << 16)..=(1 << 31)).into(),
+            keep: section.number("keep", 5, 1..=1_000),
+            queue: section.size("queue", 1_024, 1..=1_000_000),
+            sample: section.number("sample", 1, 1..=1_000_000).into(),
+            whole_text: section.word("text", &[("shape", false), ("full", true)]),
+            whole_numbers: section.word("numbers", &[("hash", false), ("full", true)]),
+        };
+        section.finish();
+        decisions
+    }
+
+    /// Whether decisions are recorded at all.
+    pub fn are_kept(&self) -> bool {
+        self.path.is_some() || self.otlp
+    }
+}
+
+fn file(item: &Item<'_>) -> Option<PathBuf> {
+    let text = item.text()?;
+    let path = item.reading.path(text);
+    let folder = path.parent().unwrap_or(&path);
+    if text.is_empty() {
+        item.fault(r#"is empty; write path = "decisions.jsonl", or leave the key out"#);
+    } else if path.is_dir() {
+        item.fault("is a folder; name a file in it, such as decisions.jsonl");
+    } else if !folder.is_dir() {
+        item.fault(format!("there is no folder {}; make it", folder.display()));
+    } else {
+        return Some(path);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::{assert_faults, config_of};
+
+    #[test]
+    fn without_the_section_nothing_is_recorded_and_what_is_shows_no_number_and_no_text() {
+        let decisions = config_of("").fixed.decisions;
+        assert!(!decisions.are_kept());
+        assert!(!decisions.whole_text && !decisions.whole_numbers);
+        assert_eq!((decisions.keep, decisions.queue, decisions.sample), (5, 1_024, 1));
+    }
+
+    #[test]
+    fn a_log_is_a_file_in_a_folder_that_is_there() {
+        let toml = "[decisions]\npath = \"d.jsonl\"\nmax_bytes = 65536\nkeep = 1\nqueue = 1\nsample = 7\n\
+                    text = \"full\"\nnumbers = \"full\"\notlp = true";
+        let decisions = config_of(toml).fixed.decisions;
+        assert!(decisions.path.is_some_and(|path| path.is_absolute() && path.ends_with("d.jsonl")));
+        assert!(decisions.otlp && decisions.whole_text && decisions.whole_numbers);
+        assert_eq!((decisions.max_bytes, decisions.keep, decisions.sample), (65_536, 1, 7));
+        assert_faults(&[
+            ("[decisions]\npath = \"\"", &["sidecar.toml:2:8: decisions.path: is empty; write"]),
+            ("[decisions]\npath = \".\"", &["sidecar.toml:2:8: decisions.path: is a folder; "]),
+            (
+                "[decisions]\npath = \"none/d.jsonl\"",
+                &["sidecar.toml:2:8: decisions.path: there is no folder "],
+            ),
+            (
+                "[decisions]\nmax_bytes = 1\nkeep = 0\nqueue = 0\nsample = 0\ntext = \"none\"\nnumbers = \"none\"",
+                &[
+                    "sidecar.toml:2:13: decisions.max_bytes: is 1; give a whole number from 65536 to ",
+                    "sidecar.toml:3:8: decisions.keep: is 0; give",
+                    "sidecar.toml:4:9: decisions.queue: is 0; give",
+                    "sidecar.toml:5:10: decisions.sample: is 0; give",
+                    "sidecar.toml:6:8: decisions.text: is none of \"shape\", \"full\"",
+                    "sidecar.toml:7:11: decisions.numbers: is none of \"hash\", \"full\"",
+                ],
+            ),
+        ]);
+    }
+}

@@ -1,0 +1,97 @@
+//! `sendgate replay`: what a decision log tells, decided again by other policies, and what would change.
+//!
+//! Decisions that rest on recorded answers alone are taken on all cores. Where one asks for state that the log does not
+//! tell, all of them are taken once more, one after the other in the order of the log, and a ledger in memory that is
+//! driven by the log's clock guesses: so the same logs and policies always give the same report.
+
+mod failure;
+mod judge;
+mod pass;
+mod policies;
+mod progress;
+mod report;
+mod tape;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use store::MemoryLedger;
+
+use self::pass::Pass;
+use self::policies::Policies;
+use self::report::Report;
+use crate::cli::By;
+use crate::config::Environment;
+
+pub use self::failure::Failure;
+
+/// Most keys of each kind that are remembered for guesses.
+const MOST_KEYS: usize = 1_000_000;
+
+/// What is to be told.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Every id, and every line that was passed over.
+    pub all: bool,
+    /// Changed notes, too.
+    pub notes: bool,
+    /// As JSON.
+    pub json: bool,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Every decision is taken as it was.
+    Nothing,
+    /// Some would be taken otherwise; which ones was printed.
+    Changes,
+}
+
+/// Decides again what `logs` tell, and prints what would change.
+///
+/// # Errors
+///
+/// A file that cannot be read or is not what it should be; a policy that cannot be asked.
+pub fn replay(
+    logs: &[PathBuf],
+    by: &By,
+    wanted: Wanted,
+    environment: &Environment,
+) -> Result<Found, Failure> {
+    message::facts::warm_up();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let report = runtime.block_on(replayed(logs, by, wanted, environment))?;
+    let mut out = io::stdout().lock();
+    match wanted.json {
+        true => writeln!(out, "{}", report.shown())?,
+        false => report.print(&mut out, logs.len())?,
+    }
+    Ok(if report.changed == 0 { Found::Nothing } else { Found::Changes })
+}
+
+async fn replayed(
+    logs: &[PathBuf],
+    by: &By,
+    wanted: Wanted,
+    environment: &Environment,
+) -> Result<Report, Failure> {
+    let mut policies = Policies::open(by, environment).await?;
+    let first = Pass::open(logs, wanted, None)?.run(&mut policies).await?;
+    let mut report = match first {
+        Some(report) => report,
+        None => {
+            let memory = Some(Arc::new(MemoryLedger::new(MOST_KEYS)));
+            let second = Pass::open(logs, wanted, memory)?.run(&mut policies).await?;
+            second.unwrap_or_default()
+        }
+    };
+    if report.decisions == 0 {
+        return Err(Failure::NoDecisions(report.passed_over));
+    }
+    report.remarks.append(&mut policies.remarks);
+    Ok(report)
+}

@@ -1,0 +1,339 @@
+//! One record decided again, and what is otherwise by that.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use message::{Settlement, Timestamp};
+use policy_host::{
+    Candidate, Cleared, Decision, Mode, NotCleared, NotClearedKind, PolicyChain, StateCall, Verdict,
+};
+use store::MemoryLedger;
+
+use super::report::{Transition, Verdicts};
+use super::tape::Tape;
+use crate::decisions::form::{self, Record};
+use crate::decisions::{read, written};
+
+/// Doors that a message can have come through.
+const DOORS: [&str; 3] = ["messages", "mms-send", "plivo"];
+/// Failures that say nothing of the message: the machine was busy, or nobody was asked.
+const OF_THE_MOMENT: [&str; 3] = ["deadline", "no_instance", "tripped"];
+pub(super) const OUT_OF_TIME: &str = "deadline";
+
+/// What decides again.
+#[derive(Debug)]
+pub(super) enum Judge {
+    /// A whole chain.
+    Chain(PolicyChain),
+    /// One policy of this name, in a chain of its own; the grants of the one that it is to replace.
+    Policy { name: String, chain: PolicyChain, asked_again: bool },
+}
+
+/// A record that was decided again, or why not.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) outcome: Outcome,
+    /// The log did not have all that was asked.
+    pub(super) guessed: bool,
+    /// A policy ran out of the time that it has here, which is long.
+    pub(super) out_of_time: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Alike,
+    Changed(Transition),
+    NotCompared(Why),
+    /// The record cannot have been written by Sendgate; what is wrong with it.
+    Unfit(String),
+}
+
+/// Why a record cannot be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Why {
+    /// The message never came to the policy.
+    NotAsked,
+    /// A policy ran out of time, or was not asked for want of room or budget.
+    OfTheMoment,
+    /// An earlier revision stood in for a policy that failed.
+    StoodIn,
+    /// Its line of policies is missing, so nobody knows the settings.
+    NoSettings,
+}
+
+impl Judged {
+    pub(super) fn not(why: Why) -> Self {
+        Self { outcome: Outcome::NotCompared(why), guessed: false, out_of_time: false }
+    }
+}
+
+impl Why {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::NotAsked => "the policy was not asked",
+            Self::OfTheMoment => "a policy ran out of time, or could not be asked",
+            Self::StoodIn => "an earlier revision stood in",
+            Self::NoSettings => "the line that tells the policies is missing",
+        }
+    }
+}
+
+/// How a record came out this time.
+struct Now<'a> {
+    decisions: &'a [Decision],
+    end: form::End,
+    /// The message as it would be sent.
+    message: &'a message::Message,
+}
+
+impl Judge {
+    /// Decides `record` again. `memory` answers what the log does not say; without one such a record is only marked.
+    pub(super) async fn decide(
+        &self,
+        record: &Record,
+        memory: Option<&Arc<MemoryLedger>>,
+        with_notes: bool,
+    ) -> Judged {
+        if let Some(why) = self.not_comparable(record) {
+            return Judged::not(why);
+        }
+        self.ask(record, memory, with_notes).await.unwrap_or_else(|what| Judged {
+            outcome: Outcome::Unfit(what),
+            guessed: false,
+            out_of_time: false,
+        })
+    }
+
+    fn not_comparable(&self, record: &Record) -> Option<Why> {
+        let mine = |visit: &&form::Visit| match self {
+            Self::Chain(_) => true,
+            Self::Policy { name, .. } => visit.policy == *name,
+        };
+        let visits: Vec<_> = in_force(record).filter(mine).collect();
+        let first = |visit: &&&form::Visit| !visit.again;
+        if matches!(self, Self::Policy { .. }) && !visits.iter().any(|visit| !visit.again) {
+            return Some(Why::NotAsked);
+        }
+        let of_the_moment = |visit: &&form::Visit| {
+            let code = visit.codes.first().map_or("", String::as_str);
+            visit.verdict == "failure" && OF_THE_MOMENT.contains(&code)
+        };
+        if visits.iter().any(of_the_moment) {
+            return Some(Why::OfTheMoment);
+        }
+        let mut names: Vec<_> =
+            visits.iter().filter(first).map(|visit| visit.policy.as_str()).collect();
+        names.sort_unstable();
+        names.windows(2).any(|pair| pair[0] == pair[1]).then_some(Why::StoodIn)
+    }
+
+    async fn ask(
+        &self,
+        record: &Record,
+        memory: Option<&Arc<MemoryLedger>>,
+        with_notes: bool,
+    ) -> Result<Judged, String> {
+        let mut calls: HashMap<String, Vec<StateCall>> = HashMap::new();
+        for visit in in_force(record) {
+            let own = calls.entry(visit.policy.clone()).or_default();
+            for call in &visit.calls {
+                own.push(read::call(call.clone())?);
+            }
+        }
+        let without_keys = record.not_whole.iter().any(|part| part == "state");
+        let tape = Tape::new(calls, without_keys, memory.cloned());
+        let compared = tape.play(self.compared(record, with_notes)).await?;
+        let (transition, out_of_time) = compared;
+        let outcome = transition.map_or(Outcome::Alike, Outcome::Changed);
+        Ok(Judged { outcome, guessed: tape.guessed(), out_of_time })
+    }
+
+    async fn compared(
+        &self,
+        record: &Record,
+        with_notes: bool,
+    ) -> Result<(Option<Transition>, bool), String> {
+        let (chain, seen) = match self {
+            Self::Chain(chain) => (chain, (&record.message, &record.facts)),
+            Self::Policy { name, chain, .. } => (chain, seen_by(record, name)),
+        };
+        let cleared = chain.clear(candidate(record, seen)?).await;
+        let now = match &cleared {
+            Ok(cleared) => Now::of_cleared(cleared),
+            Err(not) => Now::of_not_cleared(not),
+        };
+        let mut transition = match self {
+            Self::Chain(_) => chain_transition(record, &now, with_notes),
+            Self::Policy { name, .. } => policy_transition(record, name, &now, with_notes),
+        };
+        let out_of_time = now.is_out_of_time();
+        if let Ok(cleared) = cleared {
+            // The log does not say whether it was sent; most are.
+            drop(cleared.settle(Settlement::Keep).await);
+            if transition.is_none() {
+                transition = self.again(record).await?;
+            }
+        }
+        Ok((transition, out_of_time))
+    }
+
+    /// What the policy says of what later ones made of the message, where it is asked again.
+    async fn again(&self, record: &Record) -> Result<Option<Transition>, String> {
+        let Self::Policy { name, chain, asked_again: true } = self else { return Ok(None) };
+        let own = record.visits.iter().position(|visit| is_first(visit, name));
+        let later = record.visits.iter().skip(own.map_or(usize::MAX, |own| own + 1));
+        let then = record.visits.iter().find(|visit| visit.again && visit.policy == *name);
+        let then = then.map_or_else(Verdicts::passed, Verdicts::of_visit);
+        for visit in later.filter(|visit| visit.mode == Mode::Enforce.as_str()) {
+            let Some((message, facts)) = &visit.amended else { continue };
+            let explained = chain.explain(candidate(record, (message, facts))?).await;
+            let now = match explained.stopped {
+                None => Verdicts::passed(),
+                Some(_) => verdicts_of(&explained.trail.decisions, name, false),
+            };
+            if now != then && (now.ends() || is_last(record, visit)) {
+                return Ok(Some(Transition::of_policy(name, &then, &now)));
+            }
+            if now.ends() {
+                return Ok(None);
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl<'a> Now<'a> {
+    fn of_cleared(cleared: &'a Cleared) -> Self {
+        let decisions = cleared.decisions();
+        Self { decisions, end: written::end(None), message: cleared.message() }
+    }
+
+    fn of_not_cleared(not: &'a NotCleared) -> Self {
+        let verdict = match &not.kind {
+            NotClearedKind::Rejected(rejection) => Verdict::Rejected(rejection.clone()),
+            NotClearedKind::Failed(failure) => {
+                Verdict::Failed { kind: failure.as_str(), detail: String::new() }
+            }
+        };
+        let end = written::end(Some((not.policy.as_str(), &verdict)));
+        Self { decisions: &not.trail.decisions, end, message: &not.message }
+    }
+
+    fn is_out_of_time(&self) -> bool {
+        let is_late = |decision: &Decision| matches!(decision.verdict, Verdict::Failed { kind, .. } if kind == OUT_OF_TIME);
+        self.decisions.iter().any(is_late)
+    }
+}
+
+/// What is otherwise by one policy's word.
+fn policy_transition(
+    record: &Record,
+    name: &str,
+    now: &Now<'_>,
+    with_notes: bool,
+) -> Option<Transition> {
+    let visit = record.visits.iter().find(|visit| is_first(visit, name))?;
+    let mut then = Verdicts::of_visit(visit);
+    let mut word = verdicts_of(now.decisions, name, with_notes);
+    if !with_notes {
+        then.notes.clear();
+    }
+    if visit.amended.is_some() && then == word && record.not_whole.is_empty() {
+        let amended = visit.amended.as_ref().map(|(message, _)| message);
+        word.otherwise = amended.is_some_and(|amended| !is(record, amended, now.message));
+    }
+    (then != word).then(|| Transition::of_policy(name, &then, &word))
+}
+
+/// What is otherwise in the end, or else by the first policy that says something else.
+fn chain_transition(record: &Record, now: &Now<'_>, with_notes: bool) -> Option<Transition> {
+    let codes = |visits: &mut dyn Iterator<Item = (&str, &[String])>| -> Vec<String> {
+        let amends = visits.filter(|(verdict, _)| *verdict == "amend");
+        amends.flat_map(|(_, codes)| codes.to_vec()).collect()
+    };
+    let enforced = |mode: &str| mode == Mode::Enforce.as_str();
+    let mut visits = record.visits.iter().filter(|visit| enforced(&visit.mode));
+    let then = codes(&mut visits.by_ref().map(|v| (v.verdict.as_str(), v.codes.as_slice())));
+    let decisions: Vec<_> = now.decisions.iter().filter(|d| d.mode == Mode::Enforce).collect();
+    let words: Vec<_> = decisions.iter().map(|d| (d.verdict.as_str(), d.verdict.codes())).collect();
+    let new = codes(&mut words.iter().map(|(verdict, codes)| (*verdict, codes.as_slice())));
+    if record.end != now.end || then != new {
+        return Some(Transition::of_ends((&record.end, &then), (&now.end, &new)));
+    }
+    if now.end.policy.is_none() && record.not_whole.is_empty() {
+        let last = record.visits.iter().rev().filter(|visit| enforced(&visit.mode) && !visit.again);
+        let sent = last.filter_map(|visit| visit.amended.as_ref()).next();
+        let sent = sent.map_or(&record.message, |(message, _)| message);
+        if !is(record, sent, now.message) {
+            return Some(Transition::of_changes(&new));
+        }
+    }
+    for visit in in_force(record).filter(|visit| !visit.again) {
+        let was_asked = now.decisions.iter().any(|d| d.policy.as_str() == visit.policy);
+        let mut then = Verdicts::of_visit(visit);
+        if !with_notes {
+            then.notes.clear();
+        }
+        let word = verdicts_of(now.decisions, &visit.policy, with_notes);
+        if was_asked && word != then {
+            return Some(Transition::of_policy(&visit.policy, &then, &word));
+        }
+    }
+    None
+}
+
+/// The policy's first word among `decisions`.
+fn verdicts_of(decisions: &[Decision], name: &str, with_notes: bool) -> Verdicts {
+    let own = |decision: &&Decision| decision.policy.as_str() == name;
+    let Some(decision) = decisions.iter().find(own) else { return Verdicts::default() };
+    let notes = decision.notes.iter().filter(|_| with_notes);
+    Verdicts {
+        verdict: decision.verdict.as_str().to_owned(),
+        codes: decision.verdict.codes(),
+        notes: notes.map(|note| (note.key.clone(), note.value.clone())).collect(),
+        otherwise: false,
+    }
+}
+
+/// What was heeded, or would have been if it were not in the shadow.
+fn in_force(record: &Record) -> impl Iterator<Item = &form::Visit> {
+    record.visits.iter().filter(|visit| visit.mode != Mode::Candidate.as_str())
+}
+
+fn is_first(visit: &form::Visit, name: &str) -> bool {
+    !visit.again && visit.mode != Mode::Candidate.as_str() && visit.policy == name
+}
+
+/// Whether no later policy amended the message after `visit`.
+fn is_last(record: &Record, visit: &form::Visit) -> bool {
+    let amends = |each: &&form::Visit| {
+        each.amended.is_some() && each.mode == Mode::Enforce.as_str() && !each.again
+    };
+    record.visits.iter().rev().find(amends).is_some_and(|last| std::ptr::eq(last, visit))
+}
+
+/// The message as the policy called `name` saw it.
+fn seen_by<'a>(record: &'a Record, name: &str) -> (&'a form::Message, &'a form::Facts) {
+    let before = record.visits.iter().take_while(|visit| !is_first(visit, name));
+    let heeded = before.filter(|visit| visit.mode == Mode::Enforce.as_str() && !visit.again);
+    let amended = heeded.filter_map(|visit| visit.amended.as_ref()).last();
+    amended.map_or((&record.message, &record.facts), |(message, facts)| (message, facts))
+}
+
+fn candidate(
+    record: &Record,
+    (message, facts): (&form::Message, &form::Facts),
+) -> Result<Candidate, String> {
+    let door = DOORS.into_iter().find(|door| *door == record.door);
+    Ok(Candidate {
+        message: read::message(&record.id, message)?,
+        facts: read::facts(facts)?,
+        app: record.app.as_str().into(),
+        door: door.ok_or_else(|| format!("/door: `{}` is no door", record.door))?,
+        now: Timestamp(record.at_ms),
+    })
+}
+
+fn is(record: &Record, written: &form::Message, message: &message::Message) -> bool {
+    read::message(&record.id, written).is_ok_and(|written| written == *message)
+}

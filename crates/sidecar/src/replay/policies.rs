@@ -1,0 +1,239 @@
+//! The policies that decide again.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use policy_host::{
+    Grant, Grants, Mode, Module, PolicyName, PolicyRuntime, PolicySource, RuntimeOptions,
+    VisitLimits,
+};
+
+use super::Failure;
+use super::judge::Judge;
+use super::tape::ReplayLedger;
+use crate::cli::By;
+use crate::config::{Config, Environment};
+use crate::decisions::form::{FORM, Generation, Policy};
+use crate::decisions::{Redactor, written};
+use crate::modules::Modules;
+use crate::{check, policies};
+
+/// How long one decision may take here: a busy machine must not make a difference.
+pub(super) const TIME: Duration = Duration::from_secs(1);
+/// Most sets of settings that one module is configured with in one run.
+const MOST_SETS: usize = 256;
+
+/// What decides, for each generation that a log tells of.
+pub(super) struct Policies {
+    runtime: PolicyRuntime,
+    by: Source,
+    judges: Vec<(Policy, Arc<Judge>)>,
+    /// By the generation's number, as of the last line that told it.
+    now: HashMap<u64, Option<Arc<Judge>>>,
+    /// Names of policies in the logs.
+    seen: Vec<String>,
+    /// What whoever reads the report should know.
+    pub(super) remarks: Vec<String>,
+}
+
+enum Source {
+    Candidate { path: PathBuf, bytes: Arc<[u8]>, needs: Grants, name: String },
+    Config { path: PathBuf, config: Box<Config>, judge: Option<Arc<Judge>> },
+}
+
+impl Policies {
+    /// Reads the module or the configuration.
+    pub(super) async fn open(by: &By, environment: &Environment) -> Result<Self, Failure> {
+        let mut options = RuntimeOptions::new(Arc::new(ReplayLedger));
+        let (runtime, by) = match (&by.candidate, &by.config) {
+            (Some(path), _) => {
+                let runtime = PolicyRuntime::new(options)?;
+                let by = candidate(&runtime, path, by.policy.as_deref()).await?;
+                (runtime, by)
+            }
+            (None, config) => {
+                let path = config.clone().unwrap_or_else(|| "sidecar.toml".into());
+                let config = Config::load(&path, environment).map_err(check::refused)?;
+                options.compile_cache = config.fixed.compile_cache.clone();
+                let by = Source::Config { path, config: Box::new(config), judge: None };
+                (PolicyRuntime::new(options)?, by)
+            }
+        };
+        let (judges, now, seen, remarks) = (Vec::new(), HashMap::new(), Vec::new(), Vec::new());
+        Ok(Self { runtime, by, judges, now, seen, remarks })
+    }
+
+    /// Forgets which generations a log has told: its numbers begin anew in another file.
+    pub(super) fn begin_file(&mut self) {
+        self.now.clear();
+    }
+
+    /// Takes in the line at `place` that tells the policies of a generation.
+    pub(super) async fn told(&mut self, told: Generation, place: &str) -> Result<(), Failure> {
+        if told.form != FORM {
+            let (place, form, known) = (place.to_owned(), told.form, FORM);
+            return Err(Failure::Form { place, form, known });
+        }
+        if told.sendgate != env!("CARGO_PKG_VERSION") {
+            self.remark(format!(
+                "{place}: sendgate {} wrote it; what it knew of numbers and time zones may differ",
+                told.sendgate
+            ));
+        }
+        for policy in &told.policies {
+            if !self.seen.contains(&policy.name) {
+                self.seen.push(policy.name.clone());
+            }
+        }
+        let judge = match &self.by {
+            Source::Config { .. } => Some(self.of_config(&told).await?),
+            Source::Candidate { name, .. } => {
+                match told.policies.iter().find(|policy| policy.name == *name).cloned() {
+                    Some(policy) => Some(self.of_candidate(policy, place).await?),
+                    None => None,
+                }
+            }
+        };
+        self.now.insert(told.generation, judge);
+        Ok(())
+    }
+
+    /// What decides the records of each generation that the file has told so far; nothing where that has not the policy.
+    pub(super) fn by_generation(&self) -> HashMap<u64, Option<Arc<Judge>>> {
+        self.now.clone()
+    }
+
+    /// Says so where the logs have no policy that the candidate could be for.
+    pub(super) fn found(&self) -> Result<(), Failure> {
+        match &self.by {
+            Source::Candidate { name, .. }
+                if !self.seen.is_empty() && !self.seen.contains(name) =>
+            {
+                Err(Failure::NoPolicy(name.clone(), self.seen.join(", ")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn remark(&mut self, remark: String) {
+        if self.remarks.len() < 8 && !self.remarks.contains(&remark) {
+            self.remarks.push(remark);
+        }
+    }
+
+    async fn of_candidate(&mut self, policy: Policy, place: &str) -> Result<Arc<Judge>, Failure> {
+        if let Some((_, judge)) = self.judges.iter().find(|(known, _)| is_like(known, &policy)) {
+            return Ok(Arc::clone(judge));
+        }
+        if self.judges.len() >= MOST_SETS {
+            return Err(Failure::TooMany(place.to_owned(), MOST_SETS));
+        }
+        let Source::Candidate { path, bytes, needs, .. } = &self.by else {
+            unreachable!("asked for one")
+        };
+        let mut source =
+            PolicySource::new(PolicyName::new(policy.name.as_str()), Arc::clone(bytes));
+        source.settings = policy.settings.clone();
+        let granted = policy.grants.iter().filter_map(|word| Grant::from_word(word));
+        let granted: Grants = granted.collect();
+        source.grants = granted.iter().chain(needs.iter()).collect();
+        let new = needs.iter().filter(|grant| !granted.contains(*grant)).map(Grant::as_str);
+        let new: Vec<&str> = new.collect();
+        let remark = (!new.is_empty()).then(|| {
+            format!(
+                "{} imports what policy `{}` is not granted, and has it here: {}",
+                path.display(),
+                policy.name,
+                new.join(", ")
+            )
+        });
+        let memory = usize::try_from(policy.memory_bytes).unwrap_or(usize::MAX);
+        let default = VisitLimits::default();
+        source.limits = VisitLimits {
+            time: TIME,
+            // What a log says is held to what the engine has.
+            memory: memory.clamp(1 << 20, 512 << 20),
+            host_calls: policy.host_calls.clamp(1, 10_000),
+            ..default
+        };
+        let built = self.runtime.build(None, std::slice::from_ref(&source)).await;
+        let chain = built.map_err(|errors| {
+            let why: Vec<String> = errors.iter().map(|err| policies::chain(&err.fault)).collect();
+            let (place, file, policy) = (place.to_owned(), path.clone(), policy.name.clone());
+            Failure::Unfit { place, file, policy, why: why.join("; ") }
+        })?;
+        let (name, grants) = (policy.name.clone(), source.grants);
+        let asked_again = policy.mode == Mode::Enforce.as_str() && !grants.contains(Grant::State);
+        let judge = Arc::new(Judge::Policy { name, chain, asked_again });
+        self.judges.push((policy, Arc::clone(&judge)));
+        remark.into_iter().for_each(|remark| self.remark(remark));
+        Ok(judge)
+    }
+
+    /// The same for every generation; numbers and secrets in its settings as the log has them, where the key is there.
+    async fn of_config(&mut self, told: &Generation) -> Result<Arc<Judge>, Failure> {
+        let Source::Config { path, config, judge } = &self.by else {
+            unreachable!("asked for one")
+        };
+        if let Some(judge) = judge {
+            return Ok(Arc::clone(judge));
+        }
+        let mut entries = config.reloadable.policies.clone();
+        let whole = |word: &str| word == written::FULL;
+        let secret = config.fixed.store.options().secret();
+        let redactor = secret
+            .map(|secret| Redactor::new(&secret, whole(&told.text), whole(&told.numbers)))
+            .filter(|redactor| redactor.key() == told.key);
+        let remark = (told.key.is_some() && redactor.is_none()).then(|| {
+            format!(
+                "{}: has not the key of the log's hashes ([store] hash_key, or the one beside its database): policies \
+                 whose settings name numbers, or have a salt, may decide otherwise",
+                path.display()
+            )
+        });
+        let mut redactor = redactor;
+        for entry in &mut entries {
+            (entry.candidate, entry.budget) = (None, None);
+            entry.limits.time = entry.limits.time.max(TIME);
+            if let Some(redactor) = &mut redactor {
+                entry.map_settings(|settings| redactor.settings(settings));
+            }
+        }
+        let modules = Modules::read(&config.reloadable).await;
+        let built = policies::build(&self.runtime, None, &entries, &modules).await;
+        let chain = built.map_err(|lines| crate::Failure::of_policies(lines, &modules))?;
+        let made = Arc::new(Judge::Chain(chain));
+        if let Source::Config { judge, .. } = &mut self.by {
+            *judge = Some(Arc::clone(&made));
+        }
+        remark.into_iter().for_each(|remark| self.remark(remark));
+        Ok(made)
+    }
+}
+
+/// Whether a module would be configured for both alike.
+fn is_like(one: &Policy, other: &Policy) -> bool {
+    let what = |policy: &Policy| (policy.memory_bytes, policy.host_calls, policy.mode.clone());
+    one.name == other.name
+        && one.settings == other.settings
+        && one.grants == other.grants
+        && what(one) == what(other)
+}
+
+async fn candidate(
+    runtime: &PolicyRuntime,
+    path: &Path,
+    policy: Option<&str>,
+) -> Result<Source, Failure> {
+    let bytes = std::fs::read(path).map_err(|err| Failure::Unread(path.into(), err))?;
+    let bytes: Arc<[u8]> = bytes.into();
+    let limits = VisitLimits::default();
+    let module: Result<Module, _> =
+        runtime.module(PolicyName::new("candidate"), Arc::clone(&bytes), limits).await;
+    let module = module.map_err(|fault| Failure::Module(path.into(), fault))?;
+    let name = policy.map_or_else(|| module.manifest().name.clone(), str::to_owned);
+    let needs = module.needs();
+    Ok(Source::Candidate { path: path.into(), bytes, needs, name })
+}

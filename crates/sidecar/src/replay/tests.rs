@@ -1,0 +1,179 @@
+//! Logs that real policies have made, decided again.
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+mod changes;
+mod hostile;
+mod stage;
+mod traffic;
+
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+
+use self::stage::{By, Stage};
+use self::traffic::{Sent, traffic};
+
+/// A guest that does what the text says: refuses, amends, fails, traps.
+const GUEST: &str = r#"
+[[policies]]
+name = "guest"
+module = "MODULES/runaway.wasm"
+grants = ["state", "log", "amend"]
+on_failure = "accept"
+"#;
+
+/// Every standard policy, one of them in the shadow and one with a candidate.
+const STANDARD: &str = r#"
+[[policies]]
+name = "validation"
+module = "MODULES/validation.wasm"
+grants = ["amend"]
+settings = { unknown_fields = "strip" }
+[[policies]]
+name = "country"
+module = "MODULES/country.wasm"
+candidate = "MODULES/country.wasm"
+candidate_settings = { allow = ["US"] }
+grants = ["amend"]
+settings = { allow = ["US", "CA", "GB"], mms = ["US"], mms_fallback = "deny" }
+[[policies]]
+name = "trial"
+module = "MODULES/trial.wasm"
+apps = ["trial"]
+settings = { verified = ["+14155550123", "+447911123456"] }
+[[policies]]
+name = "media"
+module = "MODULES/media.wasm"
+grants = ["media"]
+settings = { unreachable = "reject" }
+[[policies]]
+name = "quiet-hours"
+module = "MODULES/quiet-hours.wasm"
+grants = ["zones", "amend"]
+[[policies]]
+name = "consent"
+module = "MODULES/consent.wasm"
+grants = ["state"]
+settings = { salt = "salt-of-consent", campaigns = { promo = ["+14155551212"] } }
+[[policies]]
+name = "pumping"
+module = "MODULES/pumping.wasm"
+grants = ["state"]
+settings = { mode = "enforce", velocity = { run = 0 }, fanout = { quota = 1, home = ["US"] } }
+[[policies]]
+name = "dedup"
+module = "MODULES/dedup.wasm"
+grants = ["state"]
+settings = { window_s = 30, mode = "reject", salt = "salt-of-dedup" }
+[[policies]]
+name = "dedup-longer"
+module = "MODULES/dedup.wasm"
+mode = "shadow"
+grants = ["state"]
+settings = { window_s = 300, mode = "reject" }
+[[policies]]
+name = "throttle"
+module = "MODULES/throttle.wasm"
+grants = ["state"]
+[policies.settings]
+limits = [{ name = "app", scope = "app", kind = "window", quota = 5, per_s = 60 }]
+[[policies]]
+name = "budget"
+module = "MODULES/budget.wasm"
+grants = ["state"]
+settings = { budgets = [{ name = "app-day", segments = 40 }] }
+"#;
+
+/// What messages, settings and apps' keys hold, and a redacted log must not.
+const HIDDEN: [&str; 14] = [
+    "14155551212",
+    "salt-of-",
+    "key-of-an-app",
+    "203.0.113.9",
+    "spring-with-somebody",
+    "493021",
+    "parcel",
+    "RX1234567",
+    "Köln",
+    "сообщение",
+    "Altogether",
+    "picture-of-somebody",
+    "document",
+    "tttttttttttt",
+];
+
+/// The policies that decide what a log shows, whole or redacted: the guest reads texts, of which a shape says nothing.
+fn policies(whole: bool) -> String {
+    if whole { format!("{GUEST}{STANDARD}") } else { STANDARD.to_owned() }
+}
+
+fn assert_shows_nothing_of(log: &str, sent: &[Sent]) {
+    let numbers = sent.iter().map(|each| each.candidate.message.to.digits());
+    for hidden in numbers.chain(HIDDEN) {
+        assert!(!log.contains(hidden), "the log has `{hidden}`: {log}");
+    }
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 12, failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn the_policies_that_made_a_log_decide_it_as_they_did(sent in traffic(40), whole in any::<bool>()) {
+        let stage = Stage::new(&policies(whole), whole);
+        let logged = stage.play(&sent);
+        if !whole {
+            assert_shows_nothing_of(&logged, &sent);
+        }
+        let by = By::OwnConfiguration;
+        let report = if whole { stage.replay_to_the_notes(by) } else { stage.replay(by) };
+        let shown = serde_json::to_string_pretty(&report.shown()).unwrap();
+        prop_assert_eq!(report.decisions, sent.len() as u64, "{}", shown);
+        prop_assert_eq!((report.changed, report.guessed, report.passed_over), (0, 0, 0), "{}", shown);
+        prop_assert!(report.remarks.is_empty(), "{}", shown);
+    }
+
+}
+
+proptest! {
+    // Each of these compiles modules.
+    #![proptest_config(Config { cases: 4, failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn the_module_that_made_a_log_decides_it_as_it_did(sent in traffic(25), whole in any::<bool>()) {
+        let stage = Stage::new(&policies(whole), whole);
+        stage.play(&sent);
+        for name in ["country", "dedup-longer", "throttle"] {
+            let module = name.trim_end_matches("-longer");
+            let by = By::Module(module, name);
+            let report = if whole { stage.replay_to_the_notes(by) } else { stage.replay(by) };
+            let shown = serde_json::to_string_pretty(&report.shown()).unwrap();
+            prop_assert_eq!((report.changed, report.guessed, report.passed_over), (0, 0, 0), "{}", shown);
+        }
+    }
+}
+
+#[test]
+fn generated_traffic_meets_every_kind_of_decision() {
+    let stage = Stage::new(&policies(true), true);
+    let sent = traffic::much();
+    let log = stage.play(&sent);
+    let kinds = [
+        ("an amendment", r#""verdict":"amend""#),
+        ("a failure that was skipped", r#""verdict":"failure""#),
+        ("a failure for want of time", "deadline"),
+        ("a reservation", r#""answer":"reserved""#),
+        ("a reservation of another's", r#""answer":{"held""#),
+        ("a charge", r#""answer":{"taken""#),
+        ("a refused charge", r#""answer":{"refused""#),
+        ("a candidate", r#""mode":"candidate""#),
+        ("a shadow", r#""mode":"shadow""#),
+        ("a deferral", "quiet.deferred"),
+        ("a refused country", "country.not_allowed"),
+        ("an invalid number", r#""valid":false"#),
+        ("a look at media", r#""probe":{"#),
+        ("refused media", "media.unreachable"),
+        ("a number on trial", "trial.not_verified"),
+    ];
+    for (what, mark) in kinds {
+        assert!(log.contains(mark), "no message brings about {what}");
+    }
+}
