@@ -14,7 +14,7 @@ const NEEDED: [(&str, &str); 2] = [
 ];
 
 /// Programs that tests use: what for, commands of which one is enough that it runs, and Debian's package of it.
-const USED: [(&str, &[&str], &str); 3] = [
+const USED: [(&str, &[&str], &str); 4] = [
     (
         "the shared store's tests",
         &["redis-server --version", "valkey-server --version"],
@@ -22,6 +22,7 @@ const USED: [(&str, &[&str], &str); 3] = [
     ),
     ("the tests of modules in registries", &["docker-registry --version"], "docker-registry"),
     ("the tests of signatures", &["openssl version"], "openssl"),
+    ("the example of watching sidecars", &["prometheus --version"], "prometheus"),
 ];
 
 /// Builds the policies and the programs, then runs all tests, those in the documentation and some of the crash suite

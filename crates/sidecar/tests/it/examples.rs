@@ -2,6 +2,7 @@
 
 pub(crate) mod install;
 mod languages;
+mod observability;
 pub(crate) mod program;
 
 use plivo_sim::{PlivoSim, Queued, SimConfig};
