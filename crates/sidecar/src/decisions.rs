@@ -127,6 +127,17 @@ impl DecisionLog {
         }
     }
 
+    /// Tells how many records came to what since the start, by its word.
+    pub(crate) fn tell(&self, mut tell: impl FnMut(&'static str, u64)) {
+        let Tally { written, dropped, failed, .. } = &*self.tally;
+        for (word, count) in [("written", written), ("dropped", dropped), ("failed", failed)] {
+            tell(word, count.load(Ordering::Relaxed));
+        }
+        if let Some(collector) = &self.collector {
+            tell("collector_dropped", collector.dropped());
+        }
+    }
+
     /// For `/readyz`.
     pub(crate) fn shown(&self) -> Value {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);

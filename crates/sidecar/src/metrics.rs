@@ -11,6 +11,7 @@ use store::Store;
 use telemetry::metrics::{Instrument, Metrics, Observed, SpanMetric};
 
 use crate::admin::Backlog;
+use crate::decisions::DecisionLog;
 use crate::delivery::{Delivery, State};
 use crate::in_force::InForce;
 use crate::relay::RelayTally;
@@ -177,11 +178,13 @@ pub(crate) struct Subjects {
     pub(crate) backlog: Arc<Backlog>,
     pub(crate) reports: Arc<Tally>,
     pub(crate) relay: Arc<RelayTally>,
+    pub(crate) decisions: Option<Arc<DecisionLog>>,
 }
 
 /// Has `metrics` look at everything that is not a span.
 pub(crate) fn observe(metrics: &Metrics, subjects: Subjects) {
-    let Subjects { in_force, policies, delivery, store, backlog, reports, relay } = subjects;
+    let Subjects { in_force, policies, delivery, store, backlog, reports, relay, decisions } =
+        subjects;
     let what = |name, unit, about| Observed { name, unit, about };
     metrics.gauge(
         what(
@@ -261,6 +264,16 @@ pub(crate) fn observe(metrics: &Metrics, subjects: Subjects) {
         what("sendgate.relay.calls", "{call}", "Calls to apps, by what they came to."),
         move |tell| relay.tell(|word, count| tell(count, &[("outcome", word)])),
     );
+    if let Some(log) = decisions {
+        metrics.total(
+            what(
+                "sendgate.decisions",
+                "{record}",
+                "Records of the decision log, by what became of them.",
+            ),
+            move |tell| log.tell(|word, count| tell(count, &[("outcome", word)])),
+        );
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]

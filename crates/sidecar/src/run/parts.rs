@@ -112,6 +112,7 @@ impl Parts {
             backlog: Arc::clone(&backlog),
             reports: Arc::clone(&tally),
             relay: relay.tally(),
+            decisions: decisions.clone(),
         };
         metrics::observe(metrics, subjects);
         let admin = Arc::new(Admin {

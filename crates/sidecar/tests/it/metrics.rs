@@ -38,6 +38,7 @@ async fn requests_verdicts_and_calls_are_counted_by_app_code_and_outcome() {
     let quota = json!({"limits": [{"name": "app", "scope": "app", "quota": 2, "per_s": 3_600}]});
     let setup = Setup::standard(&plivo)
         .durable()
+        .set("decisions.path", "decisions.jsonl")
         .app(App::new("demo", TOKEN))
         .policy(Policy::new("throttle").settings(quota));
     let sidecar = Sidecar::start(setup).await;
@@ -84,6 +85,7 @@ async fn requests_verdicts_and_calls_are_counted_by_app_code_and_outcome() {
         "sendgate_store_commit_duration_seconds_count",
         "sendgate_store_batch_sum",
         "sendgate_generation",
+        "sendgate_decisions_total{outcome=\"dropped\"}",
         "sendgate_queue_messages{lane=\"otp\"}",
         "sendgate_queue_age_seconds{lane=\"other\"}",
         "sendgate_plivo_breaker{state=\"closed\"}",
