@@ -4,6 +4,7 @@
 mod seen;
 mod serve;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::thread;
@@ -25,6 +26,7 @@ pub struct Collector {
     address: SocketAddr,
     spans: watch::Receiver<Vec<SpanSeen>>,
     records: watch::Receiver<Vec<RecordSeen>>,
+    metrics: watch::Receiver<BTreeSet<String>>,
     _alive: oneshot::Sender<()>,
 }
 
@@ -103,11 +105,18 @@ impl Collector {
         }
     }
 
+    /// The names of the metrics that have come.
+    #[must_use]
+    pub fn metrics(&self) -> BTreeSet<String> {
+        self.metrics.borrow().clone()
+    }
+
     fn start(speaks: Speaks) -> Self {
         let (alive, ended) = oneshot::channel();
         let (span_sender, spans) = watch::channel(Vec::new());
         let (record_sender, records) = watch::channel(Vec::new());
-        let sender = Seen { spans: span_sender, records: record_sender };
+        let (metric_sender, metrics) = watch::channel(BTreeSet::new());
+        let sender = Seen { spans: span_sender, records: record_sender, metrics: metric_sender };
         let (bound, address) = mpsc::sync_channel(1);
         let run = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -124,6 +133,6 @@ impl Collector {
         };
         thread::Builder::new().name("collector".into()).spawn(run).expect("a thread");
         let address = address.recv().expect("a bound collector");
-        Self { address, spans, records, _alive: alive }
+        Self { address, spans, records, metrics, _alive: alive }
     }
 }

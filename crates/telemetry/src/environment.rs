@@ -1,4 +1,5 @@
-//! The standard `OTEL_*` variables that decide where spans and records go; the only place here that reads the environment.
+//! The standard `OTEL_*` variables that decide where spans, metrics and records go; the only place here that reads the
+//! environment.
 //!
 //! Names, defaults and "an empty value counts as unset" from the OpenTelemetry specification, "Environment Variable
 //! Specification" (1.x). A value that cannot be used is passed over with a warning, as it says there. What only the
@@ -14,6 +15,7 @@ const DEFAULT_QUEUE: usize = 2048;
 const DEFAULT_BATCH: usize = 512;
 const DEFAULT_DELAY_MS: usize = 5_000;
 const DEFAULT_TIMEOUT_MS: usize = 10_000;
+const DEFAULT_INTERVAL_MS: usize = 60_000;
 /// More than this many waiting spans would be a leak and no queue.
 const LARGEST_QUEUE: usize = 65_536;
 
@@ -23,6 +25,9 @@ pub(crate) struct Plan {
     /// Whether there are spans at all.
     pub(crate) enabled: bool,
     pub(crate) export: Option<Destination>,
+    /// Where metrics go, and how often.
+    pub(crate) metrics: Option<Destination>,
+    pub(crate) metrics_every: Duration,
     /// Where records go, if any are wanted.
     pub(crate) records: Option<Destination>,
     pub(crate) service_name: String,
@@ -69,6 +74,13 @@ const TRACES: Signal = Signal {
     timeout: "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
     path: "/v1/traces",
 };
+const METRICS: Signal = Signal {
+    exporter: "OTEL_METRICS_EXPORTER",
+    endpoint: "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+    protocol: "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
+    timeout: "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT",
+    path: "/v1/metrics",
+};
 const LOGS: Signal = Signal {
     exporter: "OTEL_LOGS_EXPORTER",
     endpoint: "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
@@ -96,11 +108,15 @@ impl Plan {
             .get("OTEL_SDK_DISABLED")
             .is_none_or(|value| !value.eq_ignore_ascii_case("true"));
         let export = if enabled { variables.destination(&TRACES, options) } else { None };
+        let metrics = if enabled { variables.destination(&METRICS, options) } else { None };
+        let every = variables.count("OTEL_METRIC_EXPORT_INTERVAL", DEFAULT_INTERVAL_MS);
         let wanted = enabled && options.records;
         let records = if wanted { variables.destination(&LOGS, options) } else { None };
         Self {
             enabled,
             export,
+            metrics,
+            metrics_every: Duration::from_millis(every as u64),
             records,
             service_name: variables.service_name().unwrap_or_else(|| options.service_name.clone()),
             sampler: variables.sampler(),
@@ -123,7 +139,11 @@ impl Variables<'_> {
     }
 
     fn warn(&mut self, name: &str, why: &str) {
-        self.warnings.push(format!("{name} is passed over: {why}"));
+        let warning = format!("{name} is passed over: {why}");
+        // What holds for all signals is said once.
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
     }
 
     fn destination(&mut self, signal: &Signal, options: &TelemetryOptions) -> Option<Destination> {

@@ -1,14 +1,14 @@
-//! Traces to an OpenTelemetry collector, trace propagation, logs, and the redaction of all three.
+//! Traces, metrics and records to an OpenTelemetry collector, trace propagation, logs, and the redaction of all.
 //!
 //! The rest of the program speaks plain `tracing`; this crate is the only one that names OpenTelemetry. [`init`]
 //! installs everything once, at the start; [`Telemetry`] flushes and ends it. Spans leave by OTLP over HTTP or gRPC,
 //! from a thread of their own: a collector that is dead, slow or missing costs dropped spans, which are counted, and
 //! nothing else.
 //!
-//! The standard `OTEL_*` variables win over [`TelemetryOptions`]: `OTEL_SDK_DISABLED`, `OTEL_TRACES_EXPORTER`,
-//! `OTEL_LOGS_EXPORTER`,
-//! `OTEL_EXPORTER_OTLP_{ENDPOINT,PROTOCOL,HEADERS,TIMEOUT}` and their `_TRACES_` and `_LOGS_` forms, `OTEL_SERVICE_NAME`,
-//! `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`, `OTEL_BSP_*` and the span limits.
+//! The standard `OTEL_*` variables win over [`TelemetryOptions`]: `OTEL_SDK_DISABLED`,
+//! `OTEL_{TRACES,METRICS,LOGS}_EXPORTER`, `OTEL_EXPORTER_OTLP_{ENDPOINT,PROTOCOL,HEADERS,TIMEOUT}` and their `_TRACES_`,
+//! `_METRICS_` and `_LOGS_` forms, `OTEL_METRIC_EXPORT_INTERVAL`, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`,
+//! `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`, `OTEL_BSP_*` and the span limits.
 //! Source: OpenTelemetry specification, "Environment Variable Specification" and "OpenTelemetry Protocol Exporter".
 
 #[cfg(feature = "test-collector")]

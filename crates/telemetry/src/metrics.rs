@@ -6,6 +6,7 @@
 //! (`otel_metric_overflow="true"`), as OpenTelemetry's SDK has it.
 
 mod exposition;
+mod otlp;
 mod spans;
 
 use std::fmt;
@@ -14,17 +15,19 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Meter, MeterProvider as _};
+use opentelemetry_otlp::MetricExporter;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{
-    InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Temporality,
+    InstrumentKind, ManualReader, PeriodicReader, Pipeline, SdkMeterProvider, Temporality,
 };
 
 pub use self::exposition::Exposition;
 pub use self::spans::{Instrument, SpanMetric};
 
+pub(crate) use self::otlp::Sending;
 pub(crate) use self::spans::SpanMeter;
 
 /// Most series of one metric: the SDK's own bound.
@@ -56,10 +59,21 @@ pub struct Observed {
 struct Asked(Arc<ManualReader>);
 
 impl Metrics {
-    pub(crate) fn new(resource: Resource) -> Self {
+    /// Metrics that are asked for here, and sent by `sending` where they are.
+    pub(crate) fn new(resource: Resource, sending: Option<PeriodicReader<MetricExporter>>) -> Self {
         let reader = Asked(Arc::new(ManualReader::builder().build()));
         let provider = SdkMeterProvider::builder().with_resource(resource);
-        Self { provider: provider.with_reader(reader.clone()).build(), reader }
+        let mut provider = provider.with_reader(reader.clone());
+        if let Some(sending) = sending {
+            provider = provider.with_reader(sending);
+        }
+        Self { provider: provider.build(), reader }
+    }
+
+    /// Sends the last values, within `timeout`. What does not get out is told by no one: the next reading would have
+    /// been as good.
+    pub(crate) fn end(&self, timeout: Duration) {
+        let _ = self.provider.shutdown_with_timeout(timeout);
     }
 
     /// Has `look` tell the values of a gauge, each with its labels, whenever somebody asks.
@@ -108,7 +122,7 @@ impl Metrics {
 impl Default for Metrics {
     /// Metrics of nobody's, for a program without telemetry.
     fn default() -> Self {
-        Self::new(Resource::builder_empty().build())
+        Self::new(Resource::builder_empty().build(), None)
     }
 }
 

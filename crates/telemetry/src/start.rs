@@ -22,7 +22,7 @@ use crate::environment::{self, Plan};
 use crate::export::Export;
 use crate::log::{LogLayer, Sink};
 use crate::losses::Losses;
-use crate::metrics::{Metrics, Observed, SpanMeter};
+use crate::metrics::{self, Metrics, Observed, SpanMeter};
 use crate::records::{Records, Sending};
 use crate::{TelemetryError, TelemetryOptions};
 
@@ -59,7 +59,8 @@ pub struct Telemetry {
     metrics: Metrics,
     sending: Option<Sending>,
     sink: Sink,
-    runtime: Option<Runtime>,
+    /// What connections of gRPC live on.
+    runtimes: Vec<Runtime>,
     ended: bool,
 }
 
@@ -149,13 +150,14 @@ impl Telemetry {
             let left = deadline.saturating_duration_since(Instant::now());
             ended &= sending.provider.shutdown_with_timeout(left).is_ok();
         }
+        self.metrics.end(deadline.saturating_duration_since(Instant::now()));
         let outcome = self.outcome(ended, lost);
         if let Err(err) = &outcome {
             self.losses.log(|| tracing::warn!(target: "telemetry", "{err}"));
         }
         // A runtime must not be dropped on an async thread, nor waited for.
-        let runtimes = [self.runtime.take(), sending.and_then(|sending| sending.runtime)];
-        runtimes.into_iter().flatten().for_each(Runtime::shutdown_background);
+        self.runtimes.extend(sending.and_then(|sending| sending.runtime));
+        self.runtimes.drain(..).for_each(Runtime::shutdown_background);
         self.sink.flush(deadline.saturating_duration_since(Instant::now()).max(LAST_LINES));
         outcome
     }
@@ -201,7 +203,10 @@ fn start_by(
     let sending =
         records.map(|to| Sending::start(to, &plan.queue, resource(options, plan))).transpose()?;
 
-    let metrics = Metrics::new(resource(options, plan));
+    let sent = plan.metrics.as_ref();
+    let sent = sent.map(|to| metrics::Sending::start(to, plan.metrics_every)).transpose()?;
+    let (reader, of_metrics) = sent.map_or((None, None), |sent| (Some(sent.reader), sent.runtime));
+    let metrics = Metrics::new(resource(options, plan), reader);
     let counted = Arc::clone(&losses);
     metrics.total(DROPPED, move |tell| tell(counted.dropped(), &[]));
     let log = LogLayer::new(sink.clone(), options.log_format);
@@ -220,7 +225,8 @@ fn start_by(
             tracing::warn!(target: "telemetry", "{warning}");
         }
     });
-    Ok((dispatch, Telemetry { provider, losses, sending, metrics, sink, runtime, ended: false }))
+    let runtimes = [runtime, of_metrics].into_iter().flatten().collect();
+    Ok((dispatch, Telemetry { provider, losses, sending, metrics, sink, runtimes, ended: false }))
 }
 
 /// The layer that turns `tracing` spans into OpenTelemetry's.

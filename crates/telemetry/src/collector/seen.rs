@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
@@ -69,6 +70,13 @@ pub(super) fn records(request: ExportLogsServiceRequest) -> Vec<RecordSeen> {
         attributes: texts(record.attributes),
     });
     seen.collect()
+}
+
+/// The names of the metrics of one request.
+pub(super) fn metrics(request: ExportMetricsServiceRequest) -> Vec<String> {
+    let scopes =
+        request.resource_metrics.into_iter().flat_map(|of_resource| of_resource.scope_metrics);
+    scopes.flat_map(|of_scope| of_scope.metrics).map(|metric| metric.name).collect()
 }
 
 /// Every span of one request.

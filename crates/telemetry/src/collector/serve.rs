@@ -1,5 +1,6 @@
 //! The two ways in: OTLP over HTTP, by hand, and over gRPC, by the protocol's generated service.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -13,6 +14,12 @@ use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{
 use opentelemetry_proto::tonic::collector::logs::v1::{
     ExportLogsServiceRequest, ExportLogsServiceResponse,
 };
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
+    MetricsService, MetricsServiceServer,
+};
+use opentelemetry_proto::tonic::collector::metrics::v1::{
+    ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };
@@ -24,7 +31,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tonic::codegen::Service as _;
 
-use super::seen::{RecordSeen, SpanSeen, records, spans};
+use super::seen::{RecordSeen, SpanSeen, metrics, records, spans};
 
 /// The largest request taken, in bytes.
 const LARGEST_REQUEST: usize = 16 * 1024 * 1024;
@@ -34,6 +41,7 @@ const LARGEST_REQUEST: usize = 16 * 1024 * 1024;
 pub(super) struct Seen {
     pub(super) spans: watch::Sender<Vec<SpanSeen>>,
     pub(super) records: watch::Sender<Vec<RecordSeen>>,
+    pub(super) metrics: watch::Sender<BTreeSet<String>>,
 }
 
 /// What a collector answers to.
@@ -73,13 +81,18 @@ async fn http(stream: TcpStream, seen: Seen) {
 
 async fn grpc(stream: TcpStream, seen: Seen) {
     let traces = TraceServiceServer::new(Grpc(seen.clone()));
-    let logs = LogsServiceServer::new(Grpc(seen));
+    let logs = LogsServiceServer::new(Grpc(seen.clone()));
+    let metrics = MetricsServiceServer::new(Grpc(seen));
     let service = service_fn(move |request: Request<Incoming>| {
-        let (mut traces, mut logs) = (traces.clone(), logs.clone());
+        let (mut traces, mut logs, mut metrics) = (traces.clone(), logs.clone(), metrics.clone());
         async move {
-            match request.uri().path().contains("LogsService") {
-                true => logs.call(request).await,
-                false => traces.call(request).await,
+            let path = request.uri().path();
+            if path.contains("LogsService") {
+                logs.call(request).await
+            } else if path.contains("MetricsService") {
+                metrics.call(request).await
+            } else {
+                traces.call(request).await
             }
         }
     });
@@ -107,6 +120,10 @@ async fn answer(request: Request<Incoming>, seen: &Seen) -> Response<Full<Bytes>
             keep_records(seen, export);
             ExportLogsServiceResponse::default().encode_to_vec()
         }),
+        "/v1/metrics" => ExportMetricsServiceRequest::decode(body.to_bytes()).map(|export| {
+            keep_metrics(seen, export);
+            ExportMetricsServiceResponse::default().encode_to_vec()
+        }),
         _ => return status(StatusCode::NOT_FOUND),
     };
     match taken {
@@ -129,6 +146,10 @@ fn keep_records(seen: &Seen, export: ExportLogsServiceRequest) {
     seen.records.send_modify(|all| all.extend(records(export)));
 }
 
+fn keep_metrics(seen: &Seen, export: ExportMetricsServiceRequest) {
+    seen.metrics.send_modify(|all| all.extend(metrics(export)));
+}
+
 #[tonic::async_trait]
 impl TraceService for Grpc {
     async fn export(
@@ -148,5 +169,16 @@ impl LogsService for Grpc {
     ) -> Result<tonic::Response<ExportLogsServiceResponse>, tonic::Status> {
         keep_records(&self.0, request.into_inner());
         Ok(tonic::Response::new(ExportLogsServiceResponse::default()))
+    }
+}
+
+#[tonic::async_trait]
+impl MetricsService for Grpc {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportMetricsServiceRequest>,
+    ) -> Result<tonic::Response<ExportMetricsServiceResponse>, tonic::Status> {
+        keep_metrics(&self.0, request.into_inner());
+        Ok(tonic::Response::new(ExportMetricsServiceResponse::default()))
     }
 }

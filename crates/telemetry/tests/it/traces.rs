@@ -2,6 +2,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use telemetry::collector::{Collector, SpanSeen};
+use telemetry::metrics::{Instrument, SpanMetric};
 use telemetry::{Protocol, TelemetryError, TelemetryOptions};
 use tracing::{dispatcher, info, info_span};
 
@@ -24,7 +25,16 @@ fn send() {
 }
 
 async fn a_send_arrives_below_its_caller(options: TelemetryOptions, collector: Collector) {
-    let options = TelemetryOptions { service_version: "1.2.3".into(), ..options };
+    const POLICIES: SpanMetric = SpanMetric {
+        span: "policy",
+        name: "sendgate.policy.decisions",
+        about: "Verdicts.",
+        instrument: Instrument::Count,
+        labels: &[],
+        unless: None,
+    };
+    let options =
+        TelemetryOptions { service_version: "1.2.3".into(), span_metrics: &[POLICIES], ..options };
     let (dispatch, telemetry) =
         telemetry::start(&options, Captured::default()).expect("telemetry starts");
 
@@ -34,6 +44,10 @@ async fn a_send_arrives_below_its_caller(options: TelemetryOptions, collector: C
         .expect("no panic")
         .expect("all sent");
 
+    let metrics = collector.metrics();
+    for name in [POLICIES.name, "sendgate.telemetry.spans.dropped"] {
+        assert!(metrics.contains(name), "{name} is not in {metrics:?}");
+    }
     let spans = collector.wait_for(|spans| spans.len() >= 2).await;
     let named = |name: &str| -> &SpanSeen {
         spans
