@@ -43,6 +43,18 @@ pub enum Command {
         #[command(subcommand)]
         command: MessagesCommand,
     },
+    /// Show about which messages the candidate of a policy decided otherwise than the policy in force.
+    Differences {
+        /// The policy's name in the configuration.
+        #[arg(value_name = "POLICY")]
+        policy: String,
+        /// Where to ask.
+        #[command(flatten)]
+        reach: Reach,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Bring the candidate of a policy into force, in its place. Needs the admin token.
     Promote {
         /// The policy's name in the configuration.

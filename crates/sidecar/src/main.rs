@@ -23,6 +23,12 @@ fn main() -> ExitCode {
         Command::Messages { command } => {
             return end(messages::messages(command, &environment), messages::Failure::exit_code);
         }
+        Command::Differences { policy, reach, json } => {
+            return end(
+                messages::differences(policy, *json, reach, &environment),
+                messages::Failure::exit_code,
+            );
+        }
         Command::Promote { policy, reach } => {
             return end(
                 messages::promote(policy, reach, &environment),

@@ -1,5 +1,5 @@
-//! `sendgate messages`, `events`, `optouts`, `promote` and `rollback`: what operators ask of a running sidecar, and tell
-//! it.
+//! `sendgate messages`, `events`, `optouts`, `differences`, `promote` and `rollback`: what operators ask of a running
+//! sidecar, and tell it.
 //!
 //! They speak HTTP to the admin listener, as anybody else may.
 
@@ -74,6 +74,22 @@ pub fn events(command: &EventsCommand, environment: &Environment) -> Result<(), 
             show(&body, false, print::revived)
         }
     }
+}
+
+/// Prints about which messages the candidate of `policy` decided otherwise.
+///
+/// # Errors
+///
+/// As [`messages`].
+pub fn differences(
+    policy: &str,
+    json: bool,
+    reach: &Reach,
+    environment: &Environment,
+) -> Result<(), Failure> {
+    let path = path(&["policies", policy, "differences"], &[]);
+    let body = ask(reach, environment, Method::GET, &path)?;
+    show(&body, json, print::differences)
 }
 
 /// Has the sidecar bring the candidate of `policy` into force, and prints what came of it.

@@ -109,6 +109,37 @@ pub(super) fn revived(body: &Value) -> String {
     format!("{app}: called again with {count} events\n")
 }
 
+/// A candidate's differences, after what it has come to.
+pub(super) fn differences(body: &Value) -> String {
+    let candidate = &body["candidate"];
+    let standing = format!(
+        "{}: the candidate is {}; {} messages compared, the last {} alike\n",
+        cell(&body["name"]),
+        cell(&candidate["standing"]),
+        cell(&candidate["compared"]),
+        cell(&candidate["alike"]),
+    );
+    let differences = items(&body["differences"]);
+    if differences.is_empty() {
+        return standing + "no differences\n";
+    }
+    let word = |word: &Value| {
+        let codes: Vec<String> = items(&word["codes"]).iter().map(cell).collect();
+        format!("{} {}", cell(&word["verdict"]), codes.join(" ")).trim_end().to_owned()
+    };
+    let mut table = Table::new(["AT", "MESSAGE", "APP", "IN FORCE", "CANDIDATE"]);
+    for difference in differences {
+        table.row([
+            cell(&difference["at"]),
+            cell(&difference["message"]),
+            cell(&difference["app"]),
+            word(&difference["in_force"]),
+            word(&difference["candidate"]),
+        ]);
+    }
+    standing + &table.lines("")
+}
+
 /// Whose candidate is in force, and until when.
 pub(super) fn promoted(body: &Value) -> String {
     let [policy, generation, until] =

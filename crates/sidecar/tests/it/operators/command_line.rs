@@ -138,6 +138,20 @@ async fn a_promotion_says_whose_candidate_is_in_force_and_until_when() {
     let none = of(&sidecar, &["promote", "nobody"]).await.ill(1);
     assert!(none.contains("(policy.not_found)"), "{none}");
 
+    let same = of(&sidecar, &["differences", "country"]).await.well();
+    let none_yet = "country: the candidate is on_trial; 0 messages compared, the last 0 alike\nno differences\n";
+    assert_eq!(same, none_yet);
+    let sent = sidecar.send(&json!({"to": TO, "text": "before"})).await.expect(202);
+    let told = of(&sidecar, &["differences", "country"]).await.well();
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(
+        lines[0],
+        "country: the candidate is on_trial; 1 messages compared, the last 0 alike"
+    );
+    let cells: Vec<&str> = lines[2].split_whitespace().collect();
+    let wanted = [sent["id"].as_str().unwrap(), "demo", "accept", "reject", "country.not_allowed"];
+    assert_eq!(cells[1..], wanted, "{told}");
+
     let done = of(&sidecar, &["promote", "country"]).await.well();
 
     assert!(done.starts_with("country: its candidate is in force, in generation 2\n"), "{done}");
