@@ -21,7 +21,7 @@ use crate::{Commit, Store, StoreError};
 
 pub use fingerprint::Fingerprint;
 pub use rows::{FreedKey, KeptAnswer, KeyRow};
-pub(crate) use rows::{came_to_nothing, insert, is_full};
+pub(crate) use rows::{came_to_nothing, came_to_something, insert, is_full};
 
 /// How long an answer is kept, unless said otherwise.
 pub const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);

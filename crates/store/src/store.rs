@@ -1,6 +1,7 @@
 //! The store as one thing.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::content::Content;
 use crate::database::{Database, beside};
 use crate::idempotency::Claims;
 use crate::ledger::{DurableLedger, KeptLedger};
-use crate::sweep::LogEmptied;
+use crate::sweep::{LogEmptied, rows_of};
 use crate::{
     Commit, Keep, MemoryLedger, OpenError, Place, RETENTIONS, Secret, StoreError, StoreOptions,
     holds, ledger,
@@ -29,6 +30,8 @@ pub struct Store {
     pub(crate) content: Content,
     pub(crate) bounds: Bounds,
     pub(crate) log_emptied: Arc<LogEmptied>,
+    /// When the newest of the messages that made room was changed last, in milliseconds since 1970.
+    pub(crate) newest_gone: Arc<AtomicU64>,
 }
 
 /// How much is kept, and how long.
@@ -50,9 +53,10 @@ impl Store {
         let StoreOptions { place, durability, text, numbers, hash_key, .. } = &options;
         let left = |connection: &Connection| {
             let last = holds::last_token(connection)?;
-            Ok((last, holds::all(connection, now)?, ledger::values(connection, now)?))
+            let rows = rows_of(connection, "messages")?;
+            Ok((last, holds::all(connection, now)?, ledger::values(connection, now)?, rows))
         };
-        let (database, (last_token, holds, values)) =
+        let (database, (last_token, holds, values, rows)) =
             Database::open(place, *durability, options.min_free_percent, left)?;
         let secret = match (hash_key, place) {
             (Some(key), _) => key.clone(),
@@ -78,7 +82,10 @@ impl Store {
         };
         let content = Content { text: *text, numbers: *numbers, secret };
         let (claims, log_emptied) = (Arc::default(), Arc::default());
-        Ok(Self { database, ledger, claims, content, bounds, log_emptied })
+        // Of a full store nobody knows what made room in it lately.
+        let gone = if rows >= options.most_messages { now.0 } else { 0 };
+        let newest_gone = Arc::new(AtomicU64::new(gone));
+        Ok(Self { database, ledger, claims, content, bounds, log_emptied, newest_gone })
     }
 
     /// What policies remember.
@@ -97,11 +104,17 @@ impl Store {
     }
 
     /// Waits until everything that was written before now can be read, for `most` at the longest. Whoever was told of
-    /// something before it was committed finds it then; where nothing can be written, what is there is read.
-    pub async fn caught_up(&self, most: Duration) {
-        if self.database.reads_apart() {
-            drop(tokio::time::timeout(most, self.remembered()).await);
-        }
+    /// something before it was committed finds it then. `false` where that was not in time: what is there may be read,
+    /// and what is not there may yet come.
+    pub async fn caught_up(&self, most: Duration) -> bool {
+        !self.database.reads_apart()
+            || matches!(tokio::time::timeout(most, self.remembered()).await, Ok(Ok(())))
+    }
+
+    /// Whether a message that was changed at `since` or later may have made room for others, so that nobody knows any
+    /// more which of Plivo's ids was its own.
+    pub fn made_room_since(&self, since: Timestamp) -> bool {
+        self.newest_gone.load(Ordering::Acquire) >= since.0
     }
 
     /// Key of every hash here, to derive others from.

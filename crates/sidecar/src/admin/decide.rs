@@ -65,6 +65,7 @@ impl Admin {
     pub(super) async fn revive(&self, asked: &Asked) -> Told {
         let WantedEvents { app, .. } = WantedEvents::read(&asked.query())?;
         let app = app.ok_or_else(|| Refusal::Query(vec!["`app` is missing".into()]))?;
+        self.relay.revive();
         let revived = self.store.revive_dead_letters(&app, SystemTime::now().into()).await?;
         tracing::info!(app, revived, "an operator has revived events");
         Ok((StatusCode::OK, json!({"app": app, "revived": revived})))

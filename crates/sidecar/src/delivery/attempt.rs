@@ -272,7 +272,8 @@ impl Journey {
         match &next {
             Next::Doubt => {
                 let account = Some(account.mark.to_string());
-                self.doubt = Some(Doubt { began, account });
+                let taken = change.attempt.as_ref().is_some_and(record::is_taken);
+                self.doubt = Some(Doubt { began, account, taken });
                 let code = Some("send.in_doubt".to_owned());
                 let change = Change { status: Some(Status::InDoubt), error_code: code, ..change };
                 store::fail::point("doubt.begin");

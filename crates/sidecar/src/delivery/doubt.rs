@@ -28,6 +28,8 @@ pub(super) struct Doubt {
     pub(super) began: Timestamp,
     /// A mark of the account that was called: another's list says nothing. None where that was not written down.
     pub(super) account: Option<String>,
+    /// Plivo said yes, and not to what: that its list does not show it proves nothing (messaging.md 3.4).
+    pub(super) taken: bool,
 }
 
 /// What a list says of one message.

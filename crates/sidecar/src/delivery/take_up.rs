@@ -68,7 +68,8 @@ impl Delivery {
         }
         let record = &left.record;
         let account = record.attempts.last().and_then(|last| last.account.clone());
-        let doubt = unknown.then_some(Doubt { began, account });
+        let taken = record.attempts.last().is_some_and(record::is_taken);
+        let doubt = unknown.then_some(Doubt { began, account, taken });
         // What was tried was confirmed before.
         let key = record.idempotency_key.as_deref().filter(|_| attempts == 0);
         let shared = self.shared.as_deref();

@@ -108,13 +108,15 @@ impl Gateway {
     /// A message of this app, by our id or by Plivo's.
     pub(super) async fn own(&self, call: &Call, id: &str) -> Result<Record, Refusal> {
         let app = &call.app.name;
-        self.store.caught_up(CATCH_UP).await;
+        let is_all = self.store.caught_up(CATCH_UP).await;
         let found = match self.store.get(Some(app), &MessageId(id.into())).await {
             Ok(None) => self.store.find_by_uuid(app, id).await,
             found => found,
         };
         let found = found.map_err(|_| Plain::StoreAway)?;
-        found.ok_or_else(|| Plain::NoSuchMessage.into())
+        // What the store could not write yet may be what is asked for.
+        let missing = if is_all { Plain::NoSuchMessage } else { Plain::StoreAway };
+        found.ok_or_else(|| missing.into())
     }
 }
 

@@ -103,6 +103,11 @@ impl Circuits {
         self.gone.push_back((target.to_owned(), generation));
     }
 
+    /// An operator wants all of them to be called again.
+    pub(super) fn forgive(&mut self) {
+        self.gone.clear();
+    }
+
     /// Whether it said so under this configuration.
     pub(super) fn was_gone(&mut self, target: &str, generation: u64) -> bool {
         self.gone.retain(|(_, since)| *since == generation);
@@ -178,13 +183,16 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_is_gone_comes_back_with_a_new_configuration_only() {
+    fn a_target_that_is_gone_comes_back_with_a_new_configuration_or_an_operators_word() {
         let mut circuits = Circuits::default();
         circuits.is_gone("http://a.example/x", 3);
         assert!(circuits.was_gone("http://a.example/x", 3));
         assert!(!circuits.was_gone("http://a.example/y", 3));
         assert!(!circuits.was_gone("http://a.example/x", 4));
         assert!(circuits.gone.is_empty());
+        circuits.is_gone("http://a.example/x", 4);
+        circuits.forgive();
+        assert!(!circuits.was_gone("http://a.example/x", 4));
     }
 
     #[test]

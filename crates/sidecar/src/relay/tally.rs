@@ -1,6 +1,6 @@
 //! How many calls to apps came to what.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use store::Relayed;
@@ -11,6 +11,8 @@ pub(crate) struct RelayTally {
     taken: AtomicU64,
     failed: AtomicU64,
     given_up: AtomicU64,
+    /// An operator has revived events since it was asked last.
+    revived: AtomicBool,
     /// Origins that are left alone now.
     closed: AtomicUsize,
 }
@@ -23,6 +25,15 @@ impl RelayTally {
             Relayed::Dead { .. } => &self.given_up,
         };
         count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What an operator revives is called for, even where a target wanted no more calls.
+    pub(crate) fn revive(&self) {
+        self.revived.store(true, Ordering::Release);
+    }
+
+    pub(super) fn take_revival(&self) -> bool {
+        self.revived.swap(false, Ordering::AcqRel)
     }
 
     pub(super) fn set_closed(&self, count: usize) {

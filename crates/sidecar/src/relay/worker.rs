@@ -175,6 +175,9 @@ impl Relay {
                 "relay.not_allowed: the app's relay_allow does not name the origin",
             );
         }
+        if self.tally.take_revival() {
+            self.circuits.forgive();
+        }
         if self.circuits.was_gone(target.text(), subscriber.generation) {
             return self.give_up(event, &Ended::Gone.fault());
         }

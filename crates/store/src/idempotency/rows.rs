@@ -235,6 +235,19 @@ pub(crate) fn came_to_nothing(connection: &Connection, id: &MessageId) -> rusqli
     free(connection, id)
 }
 
+/// A message that was told as not sent was sent: its keys are in force again, until `ends`, where they are still there.
+pub(crate) fn came_to_something(
+    connection: &Connection,
+    id: &MessageId,
+    ends: Timestamp,
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE messages SET unsent = 0 WHERE id = ?";
+    connection.prepare_cached(sql)?.execute([&*id.0])?;
+    let sql = "UPDATE idempotency_keys SET ends = ?2, freed = 0 WHERE message = ?1 AND ends = 0";
+    connection.prepare_cached(sql)?.execute((&*id.0, to_db(ends)))?;
+    Ok(())
+}
+
 /// Ends the keys whose answers are about a message and no other that was sent or may yet be. Those that the message came
 /// under may have been used before, for others.
 fn free(connection: &Connection, id: &MessageId) -> rusqlite::Result<()> {

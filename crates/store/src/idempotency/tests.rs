@@ -4,7 +4,7 @@ use message::Settlement;
 
 use super::*;
 use crate::fixtures::{NOW, folder, id, ids, in_file, in_memory, killed, new, open, record};
-use crate::{Change, Secret, Settle, Status, StoreOptions};
+use crate::{Change, Report, ReportFacts, Secret, Settle, Status, StoreOptions};
 
 fn fingerprint(fields: &[(&'static str, &str)]) -> Fingerprint {
     let fields: Vec<_> =
@@ -434,6 +434,26 @@ async fn a_refusal_for_good_is_kept_under_its_key_all_the_same_and_an_older_answ
         assert_eq!(is_bound(&store).await, until.is_some());
         assert_eq!(store.freed_keys(10).await.unwrap().is_empty(), until.is_some());
     }
+}
+
+#[tokio::test]
+async fn a_key_is_in_force_again_once_a_report_proves_that_its_message_was_sent() {
+    let store = open(&in_memory());
+    let guard = free_key(&store).await;
+    let row = store.key_row(&guard, answer("queued"), NOW, NOW).unwrap();
+    store.accept(under(true, &["m1"]), Some(row)).await.unwrap();
+    drop(guard);
+    ends(&store, "m1", Status::Expired, "send.expired", Settlement::GiveBack).await;
+    assert!(!is_bound(&store).await);
+    let report = Report {
+        status: Some(Status::Delivered),
+        facts: ReportFacts::default(),
+        sequence: 1,
+        error_code: None,
+        message_uuid: Some("u1".into()),
+    };
+    store.report(&id("m1"), report, NOW).await.unwrap();
+    assert!(is_bound(&store).await, "asking again would send it twice");
 }
 
 #[tokio::test]

@@ -2,11 +2,15 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use message::{Hold, Timestamp};
 use rusqlite::Connection;
 
-use super::columns::{decisions_json, list_json, paces_json, segments_json, tags_json, to_db};
+use super::columns::{
+    decisions_json, from_db, list_json, paces_json, segments_json, tags_json, to_db,
+};
 use super::{Record, delete};
 use crate::holds::{self, SavedHold};
 use crate::idempotency::{self, KeyRow};
@@ -52,7 +56,7 @@ impl Store {
             return Commit::refused(StoreError::LowSpace);
         }
         let holds: Vec<SavedHold> = messages.iter().flat_map(|new| self.saved(new)).collect();
-        let bounds = self.bounds;
+        let (bounds, newest_gone) = (self.bounds, Arc::clone(&self.newest_gone));
         self.database.write(move |connection| {
             if !all_new(connection, &messages)? {
                 return Err(StoreError::Exists.into());
@@ -64,7 +68,7 @@ impl Store {
             {
                 return Err(StoreError::Full.into());
             }
-            make_room(connection, excess)?;
+            newest_gone.fetch_max(make_room(connection, excess)?, Ordering::AcqRel);
             let tells_own_ids = key.as_ref().is_some_and(KeyRow::tells_own_ids);
             for new in &messages {
                 let own_id_told = tells_own_ids || new.record.own_id_told;
@@ -118,14 +122,19 @@ fn can_make_room(connection: &Connection, many: i64) -> rusqlite::Result<bool> {
 }
 
 /// Has so many messages go: the oldest that ask nothing more of us, then the oldest that Plivo is only asked about.
-fn make_room(connection: &Connection, many: i64) -> rusqlite::Result<()> {
-    let mut left = many;
+/// Returns when the newest of them was changed last, in milliseconds since 1970.
+fn make_room(connection: &Connection, many: i64) -> rusqlite::Result<u64> {
+    let (mut left, mut newest) = (many, 0);
     for which in [ENDED, AWAITED] {
         if left > 0 {
+            let sql = format!("SELECT max(updated) FROM messages WHERE id IN ({which})");
+            let changed: Option<i64> =
+                connection.prepare_cached(&sql)?.query_row([left], |row| row.get(0))?;
+            newest = newest.max(changed.map_or(0, |changed| from_db(changed).0));
             left -= i64::try_from(delete(connection, which, [left])?).unwrap_or(i64::MAX);
         }
     }
-    Ok(())
+    Ok(newest)
 }
 
 fn insert(

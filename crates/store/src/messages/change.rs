@@ -167,6 +167,9 @@ fn apply(
     let code = change.error_code.as_deref().filter(|_| !overtaken);
     // Why it stood elsewhere before is of no interest where it stands now.
     let afresh = change.status.is_some() && !overtaken;
+    if let Some(uuid) = &change.message_uuid {
+        keep_earlier_uuid(connection, id, uuid)?;
+    }
     let mut update = connection.prepare_cached(
         "UPDATE messages SET status = ?2, updated = ?3, message_uuid = coalesce(?4, message_uuid), \
          error_code = CASE WHEN ?6 THEN ?5 ELSE coalesce(?5, error_code) END, next_look = coalesce(?7, next_look) \
@@ -201,6 +204,16 @@ fn apply(
         events::announce(connection, id, before, after, 0, change.at, code)?;
     }
     Ok(after)
+}
+
+/// A report on an earlier call may have named another id than this one: Plivo has the message twice, and both are its own.
+fn keep_earlier_uuid(connection: &Connection, id: &MessageId, uuid: &str) -> rusqlite::Result<()> {
+    let sql = "INSERT OR IGNORE INTO other_uuids (uuid, message) SELECT message_uuid, id FROM messages \
+               WHERE id = ?1 AND message_uuid <> ?2";
+    if connection.prepare_cached(sql)?.execute((&*id.0, uuid))? > 0 {
+        tracing::error!(message.id = %id, "Plivo has a message under two ids: it was sent twice");
+    }
+    Ok(())
 }
 
 /// What follows from where a message came from and where it is now: whether Plivo is still asked about it, whether

@@ -7,7 +7,7 @@ use super::change::{moved, standing};
 use super::columns::{report_json, to_db};
 use super::{ReportFacts, Status};
 use crate::database::Fault;
-use crate::{Commit, Content, Store, StoreError, events};
+use crate::{Commit, Content, Store, StoreError, events, idempotency};
 
 /// Most reports that are kept of one message.
 const REPORTS: u32 = 32;
@@ -47,7 +47,16 @@ impl Store {
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     pub fn report(&self, id: &MessageId, report: Report, now: Timestamp) -> Commit<Reported> {
         let (id, content) = (id.clone(), self.content.clone());
-        self.database.write(move |connection| apply(connection, &id, &report, now, &content))
+        let keys_end = now.after(self.bounds.key_retention);
+        self.database.write(move |connection| {
+            let reported = apply(connection, &id, &report, now, &content)?;
+            if reported.before.is_final() && reported.before != reported.after {
+                let (told, status) = (reported.before.as_str(), reported.after.as_str());
+                tracing::error!(message.id = %id, told, status, "a report proves that a message was sent which had been given up");
+                idempotency::came_to_something(connection, &id, keys_end)?;
+            }
+            Ok(reported)
+        })
     }
 }
 
@@ -63,7 +72,11 @@ fn apply(
     if !keep(connection, id, report, now)? {
         return Ok(Reported { before: before.status, after: before.status, again: true });
     }
-    let after = report.status.map_or(before.status, |next| before.status.after_report(next));
+    // An end that only we came to stands behind all reports: Plivo knows better.
+    let stands =
+        if is_inferred(connection, id, before.status)? { Status::InDoubt } else { before.status };
+    let next = report.status.map(|next| stands.after_report(next));
+    let after = next.filter(|next| *next != stands).unwrap_or(before.status);
     let moves = after != before.status;
     let mut update = connection.prepare_cached(
         "UPDATE messages SET status = ?2, updated = ?3, message_uuid = coalesce(message_uuid, ?4), \
@@ -91,6 +104,18 @@ fn apply(
     }
     crate::fail::point("report.in_transaction");
     Ok(Reported { before: before.status, after, again: false })
+}
+
+/// Whether a message ended without a word of Plivo's on it.
+fn is_inferred(connection: &Connection, id: &MessageId, status: Status) -> rusqlite::Result<bool> {
+    if !matches!(status, Status::Expired | Status::Failed | Status::Canceled) {
+        return Ok(false);
+    }
+    let sql = "SELECT error_code IN ('send.expired', 'send.unresolved', 'send.canceled_in_doubt') FROM messages \
+               WHERE id = ?";
+    let ours: Option<bool> =
+        connection.prepare_cached(sql)?.query_row([&*id.0], |row| row.get(0))?;
+    Ok(ours == Some(true))
 }
 
 /// Plivo may have a message twice, after `on_unresolved = "resend"`, or split: no other message is taken for the second.

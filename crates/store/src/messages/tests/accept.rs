@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use message::{Kind, MediaUrl, Note};
+use message::{Kind, MediaUrl, Note, Timestamp};
 
 use crate::fixtures::{
     NOW, accept, bring, folder, id, ids, in_file, in_memory, later, new, open, record, relayed,
@@ -25,6 +25,27 @@ async fn key(store: &Store, key: &str, which: &str) -> KeyRow {
 
 fn bounded(messages: u64) -> Store {
     open(&StoreOptions { most_messages: messages, ..in_memory() })
+}
+
+#[tokio::test]
+async fn it_is_known_when_what_made_room_was_changed_last() {
+    let store = bounded(2);
+    accept(&store, &["m1", "m2"]).await;
+    let sent = |seconds: u64| Change::to(Status::Submitted, later(seconds));
+    store.change(&id("m1"), sent(5)).await.unwrap();
+    store.change(&id("m2"), sent(9)).await.unwrap();
+    assert!(!store.made_room_since(NOW));
+    accept(&store, &["m3"]).await;
+    assert!(store.made_room_since(later(5)));
+    assert!(!store.made_room_since(later(6)));
+
+    let folder = folder();
+    let full = StoreOptions { most_messages: 1, ..in_file(&folder) };
+    let store = open(&full);
+    accept(&store, &["m1"]).await;
+    assert!(!store.made_room_since(Timestamp(1)));
+    drop(store);
+    assert!(open(&full).made_room_since(NOW), "of a full store nobody knows");
 }
 
 #[tokio::test]

@@ -152,6 +152,44 @@ async fn the_reports_kept_of_one_message_are_bounded() {
 }
 
 #[tokio::test]
+async fn proof_that_comes_after_we_gave_a_message_up_is_believed_told_and_takes_its_key_back() {
+    for (end, code, believed) in [
+        (Status::Expired, "send.expired", true),
+        (Status::Failed, "send.unresolved", true),
+        (Status::Canceled, "send.canceled_in_doubt", true),
+        (Status::Failed, "upstream.rejected", false),
+        (Status::Canceled, "send.canceled", false),
+    ] {
+        let store = open(&in_memory());
+        accept(&store, &["m1"]).await;
+        let given_up = Change { error_code: Some(code.into()), ..Change::to(end, later(1)) };
+        store.change(&id("m1"), given_up).await.unwrap();
+        let told_of = tell(&store, report(Status::Delivered, 1)).await;
+        let after = if believed { Status::Delivered } else { end };
+        assert_eq!((told_of.before, told_of.after), (end, after), "{code}");
+        // What Plivo itself ended stands, and so does what it said first.
+        tell(&store, report(Status::Undelivered, 2)).await;
+        assert_eq!(record(&store, "m1").await.status, after, "{code}");
+        let states: Vec<Status> = told(&store).await.into_iter().map(|(state, ..)| state).collect();
+        assert_eq!(states.last(), Some(&after), "{code}: {states:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_id_of_an_answer_that_comes_after_a_report_named_another_is_kept_beside_it() {
+    let store = open(&in_memory());
+    accept(&store, &["m1", "m2"]).await;
+    tell(&store, report(Status::Sent, 1)).await;
+    let answered =
+        Change { message_uuid: Some("u2".into()), ..Change::to(Status::Submitted, later(6)) };
+    store.change(&id("m1"), answered).await.unwrap();
+    for uuid in ["u1", "u2"] {
+        assert_eq!(store.owner_of(uuid).await.unwrap(), Some(id("m1")), "{uuid}");
+        assert_eq!(store.adopt(&id("m2"), uuid, later(7)).await, Err(StoreError::Exists), "{uuid}");
+    }
+}
+
+#[tokio::test]
 async fn a_second_id_that_a_report_names_is_the_messages_too_and_no_other_message_takes_it() {
     let store = open(&in_memory());
     accept(&store, &["m1", "m2", "m3"]).await;
