@@ -17,7 +17,7 @@ use super::answer::{Answer, Door, change_json, problem, segments_json, warning_j
 use super::asking::Asking;
 use super::refusal::{Plain, Refusal};
 use super::submission::{Draft, Submission};
-use super::{Call, Gateway, send};
+use super::{Call, Gateway, now, send};
 use foresee::{Foreseen, Found};
 use when::{Runs, Search, Way};
 
@@ -64,18 +64,23 @@ impl Gateway {
             Ok(message) => message,
             Err(faults) => return refused(&faults.into()),
         };
-        let foreseen = match self.foresee(call, message.clone(), found, Duration::ZERO).await {
+        let now = now();
+        let foreseen = match self.foresee(call, message.clone(), found, (now, Duration::ZERO)).await
+        {
             Ok(foreseen) => foreseen,
             Err(refusal) => return refused(&refusal),
         };
         asking.heard(foreseen.failed());
         let ways = match &foreseen.sent {
-            Ok(sent) => vec![Way::open(call.now, *sent)],
+            Ok(sent) => Some(vec![Way::open(now, *sent)]),
             Err(refusal) => {
-                let mut search = Search { gateway: self, call, found, message: &message, runs };
-                search.ways(call.now, refusal).await
+                let message = &message;
+                let mut search = Search { gateway: self, call, found, message, now, runs };
+                search.ways(refusal).await
             }
         };
+        let when =
+            ways.map(|ways| ways.iter().map(|way| way.to_json(&message)).collect::<Vec<_>>());
         let Foreseen { message, facts, trail, warning, sent } = foreseen;
         let changes = draft.changes.iter().chain(&trail.changes);
         let warnings = trail.warnings.iter().chain(&warning).map(warning_json);
@@ -89,7 +94,7 @@ impl Gateway {
             "limits": trail.standings.iter().map(limit_json).collect::<Vec<_>>(),
             "warnings": warnings.collect::<Vec<_>>(),
             "transformations": changes.map(change_json).collect::<Vec<_>>(),
-            "when": ways.iter().map(Way::to_json).collect::<Vec<_>>(),
+            "when": when,
         });
         if let Err(refusal) = sent {
             body["problem"] = problem(&refusal);
@@ -100,7 +105,7 @@ impl Gateway {
 
 /// What no policy was asked about.
 fn refused(refusal: &Refusal) -> Value {
-    json!({"verdict": "reject", "problem": problem(refusal), "policies": []})
+    json!({"verdict": "reject", "problem": problem(refusal), "policies": [], "when": []})
 }
 
 /// One policy's verdict with its time in microseconds.

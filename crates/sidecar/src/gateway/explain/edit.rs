@@ -45,7 +45,8 @@ pub(super) fn edits(message: &Message, code: &str, senders: &[Sender]) -> Vec<Ed
     if message.kind() == Kind::Mms && !message.text.trim().is_empty() {
         edits.push(Edit::WithoutMedia);
     }
-    let others = senders.iter().filter(|sender| **sender != message.sender);
+    let oneself = |sender: &Sender| matches!(sender, Sender::Number(own) if *own == message.to);
+    let others = senders.iter().filter(|sender| **sender != message.sender && !oneself(sender));
     edits.extend(others.take(SENDERS).cloned().map(Edit::Sender));
     edits
 }
@@ -85,9 +86,15 @@ impl Edit {
         changed
     }
 
-    pub(super) fn to_json(&self) -> Value {
+    /// As an app is told of it that sent `message`.
+    pub(super) fn to_json(&self, message: &Message) -> Value {
         let (pointer, detail, value) = match self {
-            Self::WithoutMedia => ("/media_urls", "leave the media out".to_owned(), json!([])),
+            Self::WithoutMedia => {
+                let ids = message.media_urls.is_empty();
+                let pointer = if ids { "/media_ids" } else { "/media_urls" };
+                let detail = "leave all media out, and a `type` that says `mms`";
+                (pointer, detail.to_owned(), json!([]))
+            }
             Self::Plain => {
                 let detail = "write its typography plainly, so that it fits GSM 03.38";
                 ("/text", detail.to_owned(), Value::Null)

@@ -35,7 +35,7 @@ impl Foreseen {
 }
 
 impl Gateway {
-    /// Asks all policies about `message` as if it came so far `ahead` of now. Changes nothing.
+    /// Asks all policies about `message` as if it came so far `ahead` of `now`. Changes nothing.
     ///
     /// # Errors
     ///
@@ -45,13 +45,13 @@ impl Gateway {
         call: &Call,
         message: Message,
         found: Found<'_>,
-        ahead: Duration,
+        (now, ahead): (Timestamp, Duration),
     ) -> Result<Foreseen, Refusal> {
         let asked_start = message.not_before;
         let found = (found.unknown_fields, found.probes);
         let (mut candidate, told) = send::candidate(call, Door::Native, message, found, None)?;
-        candidate.now = candidate.now.after(ahead);
-        let at = candidate.now;
+        let at = now.after(ahead);
+        candidate.now = at;
         let explained = call.in_force.chain.explain_ahead(candidate, ahead).await;
         let Explanation { stopped, message, facts, trail } = explained;
         let sent = match stopped {

@@ -16,12 +16,18 @@ use super::super::{Call, Gateway};
 use super::edit::{Edit, Size, edits, sizes};
 use super::foresee::{Foreseen, Found};
 
-/// Most times that the policies are asked for the ways of one request.
-const RUNS: u32 = 256;
+/// Most times that the policies are asked for the ways of one request, and of one message of it.
+const RUNS: u32 = 2_048;
+const RUNS_OF_ONE: u32 = 64;
 /// Most instants that are tried for one message: each is the one before which a policy has said that it refuses.
 const STEPS: u32 = 16;
 /// How far ahead is looked; no window of a limit and no month is longer.
 const HORIZON: Duration = Duration::from_secs(32 * 86_400);
+/// What the ledger's clock may go on while the ways are looked for. An instant that is told is later by this, and then
+/// brought to the next whole second: nobody is to ask a moment too early.
+const MARGIN: Duration = Duration::from_millis(100);
+/// A change is told only where it gains at least this.
+const GAIN: Duration = Duration::from_secs(2);
 
 /// A way on which a message would pass.
 pub(super) struct Way {
@@ -33,8 +39,11 @@ pub(super) struct Way {
     edit: Option<Edit>,
 }
 
-/// How often the policies may still be asked for one request.
-pub(super) struct Runs(u32);
+/// How often the policies may still be asked.
+pub(super) struct Runs {
+    of_request: u32,
+    of_message: u32,
+}
 
 /// One message whose ways are looked for.
 pub(super) struct Search<'a> {
@@ -42,17 +51,20 @@ pub(super) struct Search<'a> {
     pub(super) call: &'a Call,
     pub(super) found: Found<'a>,
     pub(super) message: &'a Message,
+    /// The instant that everything is counted from.
+    pub(super) now: Timestamp,
     pub(super) runs: &'a mut Runs,
 }
 
 impl Runs {
     pub(super) fn new() -> Self {
-        Self(RUNS)
+        Self { of_request: RUNS, of_message: 0 }
     }
 
     fn take(&mut self) -> bool {
-        let left = self.0 > 0;
-        self.0 -= u32::from(left);
+        let left = self.of_request.min(self.of_message) > 0;
+        self.of_request -= u32::from(left);
+        self.of_message -= u32::from(left);
         left
     }
 }
@@ -63,20 +75,22 @@ impl Way {
         Self { ask, sent, edit: None }
     }
 
-    pub(super) fn to_json(&self) -> Value {
+    pub(super) fn to_json(&self, message: &Message) -> Value {
         let mut body = json!({"ask_at": instant(self.ask), "sent_at": instant(self.sent)});
         if let Some(edit) = &self.edit {
-            body["change"] = edit.to_json();
+            body["change"] = edit.to_json(message);
         }
         body
     }
 }
 
 impl Search<'_> {
-    /// The ways of a message that was refused so: as it is and later, and with one change, where that is sooner.
-    pub(super) async fn ways(&mut self, now: Timestamp, refusal: &Refusal) -> Vec<Way> {
+    /// The ways of a message that was refused so: as it is and later, and with one change, where that is sooner. None
+    /// where none was found before there was no asking any more.
+    pub(super) async fn ways(&mut self, refusal: &Refusal) -> Option<Vec<Way>> {
+        self.runs.of_message = RUNS_OF_ONE;
         let mut ways: Vec<Way> = Vec::new();
-        if let Some((ask, sent)) = self.later(self.message, now, refusal).await {
+        if let Some((ask, sent)) = self.later(self.message, refusal).await {
             ways.push(Way { ask, sent, edit: None });
         }
         let unchanged = ways.first().map(|way| way.ask);
@@ -88,24 +102,23 @@ impl Search<'_> {
         for edit in tried {
             let changed = edit.of(self.message);
             let way = match self.ask(&changed, Duration::ZERO).await {
-                Some(Foreseen { sent: Ok(sent), .. }) => Some((now, sent)),
-                Some(Foreseen { sent: Err(refusal), .. }) => {
-                    self.later(&changed, now, &refusal).await
-                }
+                Some(Foreseen { sent: Ok(sent), .. }) => Some((self.now, sent)),
+                Some(Foreseen { sent: Err(refusal), .. }) => self.later(&changed, &refusal).await,
                 None => None,
             };
-            if let Some((ask, sent)) = way.filter(|(ask, _)| unchanged.is_none_or(|at| *ask < at)) {
+            let gains = |ask: Timestamp| unchanged.is_none_or(|at| ask.after(GAIN) <= at);
+            if let Some((ask, sent)) = way.filter(|(ask, _)| gains(*ask)) {
                 ways.push(Way { ask, sent, edit: Some(edit) });
             }
         }
-        ways
+        let is_whole = self.runs.of_request.min(self.runs.of_message) > 0;
+        (is_whole || !ways.is_empty()).then_some(ways)
     }
 
     /// When `message` passes, from the instant on that its refusal names.
     async fn later(
         &mut self,
         message: &Message,
-        now: Timestamp,
         refusal: &Refusal,
     ) -> Option<(Timestamp, Timestamp)> {
         let mut ahead = wait(refusal)?;
@@ -114,7 +127,10 @@ impl Search<'_> {
                 return None;
             }
             match self.ask(message, ahead).await?.sent {
-                Ok(sent) => return Some((now.after(ahead), sent)),
+                Ok(sent) => {
+                    let ask = whole_second(self.now.after(ahead + MARGIN));
+                    return Some((ask, sent.max(ask)));
+                }
                 Err(refusal) => ahead += wait(&refusal)?,
             }
         }
@@ -153,9 +169,15 @@ impl Search<'_> {
         if !self.runs.take() {
             return None;
         }
-        let asked = self.gateway.foresee(self.call, message.clone(), self.found, ahead);
+        let at = (self.now, ahead);
+        let asked = self.gateway.foresee(self.call, message.clone(), self.found, at);
         asked.with_subscriber(NoSubscriber::default()).await.ok()
     }
+}
+
+/// `at`, or the next whole second after it.
+fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp(at.0.div_ceil(1_000) * 1_000)
 }
 
 /// How long the refusal lasts, where it says so; a policy that failed foretells nothing.
