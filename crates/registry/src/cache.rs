@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::Digest;
 
@@ -18,6 +18,16 @@ pub struct Cache {
     pub folder: PathBuf,
     /// Most bytes; what was not used for the longest time goes first, what is in use never.
     pub most_bytes: u64,
+}
+
+/// A write takes less than this; what is older was left by a process that ended in the middle of one.
+const STALE: Duration = Duration::from_secs(3_600);
+
+/// What a file of the cache is, by its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Kept,
+    Part,
 }
 
 /// The names of files that were used.
@@ -54,29 +64,47 @@ impl Cache {
         self.write(file_of(name), digest.to_string().as_bytes(), used)
     }
 
-    /// Takes out what was not used for the longest time, until no more than the bound is left, but nothing of `in_use`.
+    /// Takes out what was not used for the longest time, until no more than the bound is left, but nothing of `in_use`;
+    /// and what a write left that did not come to its end. Whatever is not of the cache is neither touched nor counted.
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's, after everything else was done.
     pub fn prune(&self, in_use: &BTreeSet<String>) -> io::Result<()> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
+        let folder = match fs::read_dir(&self.folder) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
+            folder => folder?,
+        };
+        let (mut files, mut bytes, mut pruned) = (Vec::new(), 0, Ok(()));
+        for entry in folder {
             let entry = entry?;
-            let (seen, name) = (entry.metadata()?, entry.file_name());
-            let in_use = in_use.contains(&*name.to_string_lossy());
-            files.push((seen.modified()?, seen.len(), entry.path(), in_use));
+            let name = entry.file_name();
+            // Not of what a link leads to. Another process may have taken it out since.
+            let Some((name, seen)) = name.to_str().zip(entry.metadata().ok()) else { continue };
+            let Some(kind) = Kind::of(name).filter(|_| seen.is_file()) else { continue };
+            let modified = seen.modified()?;
+            match kind {
+                Kind::Kept => {
+                    bytes += seen.len();
+                    files.push((modified, seen.len(), entry.path(), in_use.contains(name)));
+                }
+                Kind::Part if modified.elapsed().is_ok_and(|age| age > STALE) => {
+                    pruned = pruned.and(taken_out(&entry.path()));
+                }
+                Kind::Part => {}
+            }
         }
         files.sort();
-        let mut bytes: u64 = files.iter().map(|(_, bytes, ..)| bytes).sum();
         for (_, own, path, _) in files.iter().filter(|(.., in_use)| !in_use) {
             if bytes <= self.most_bytes {
                 break;
             }
-            fs::remove_file(path)?;
-            bytes -= own;
+            match taken_out(path) {
+                Ok(()) => bytes -= own,
+                err => pruned = pruned.and(err),
+            }
         }
-        Ok(())
+        pruned
     }
 
     fn write(&self, name: String, bytes: &[u8], used: &mut Used) -> io::Result<()> {
@@ -99,8 +127,39 @@ impl Cache {
     }
 }
 
-/// At most `most` bytes of a file, which counts as used from now on.
+impl Kind {
+    /// `None` for what the cache did not write: the folder may be one where other things lie, too.
+    fn of(name: &str) -> Option<Self> {
+        let part = |rest: &str| {
+            let number =
+                |text: &str| !text.is_empty() && text.bytes().all(|at| at.is_ascii_digit());
+            rest.split_once('-').is_some_and(|(process, nth)| number(process) && number(nth))
+        };
+        match name.strip_prefix("part-") {
+            Some(rest) => part(rest).then_some(Self::Part),
+            None => is_hex(name.strip_prefix("ref-").unwrap_or(name)).then_some(Self::Kept),
+        }
+    }
+}
+
+fn is_hex(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|at| matches!(at, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// What is gone already was taken out by another process.
+fn taken_out(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+/// At most `most` bytes of a file, which counts as used from now on; `None` where it is anything but a regular file,
+/// since opening some of those waits for another process, and a link may lead anywhere.
 fn read(path: &Path, most: usize) -> Option<Vec<u8>> {
+    if !fs::symlink_metadata(path).ok()?.is_file() {
+        return None;
+    }
     let file = File::open(path).ok()?;
     let mut bytes = Vec::new();
     (&file).take(most as u64 + 1).read_to_end(&mut bytes).ok()?;
@@ -172,5 +231,74 @@ mod tests {
             [oldest.hex(), Digest::of(b"1123456789").hex()].map(std::ffi::OsString::from);
         wanted.sort();
         assert_eq!(left, wanted);
+    }
+
+    #[test]
+    fn the_bound_touches_and_counts_nothing_that_the_cache_did_not_write() {
+        let ((_folder, cache), mut used) = (cache(8), Used::new());
+        cache.keep(b"module", &mut used).expect("kept");
+        let hex = Digest::of(b"other").hex();
+        let foreign = [
+            "sendgate.db".into(),
+            "cosign.pub".into(),
+            "ref-words".into(),
+            "part-of-mine".into(),
+            "part-1-".into(),
+            hex.to_uppercase(),
+            format!("{hex}.wasm"),
+        ];
+        for name in &foreign {
+            put(&cache, name, 1_000);
+        }
+        fs::create_dir(cache.folder.join(&hex)).expect("a folder in the place of a blob");
+        fs::create_dir(cache.folder.join("folder")).expect("a folder");
+        let linked = Digest::of(b"linked").hex();
+        std::os::unix::fs::symlink("sendgate.db", cache.folder.join(&linked)).expect("a link");
+        put(&cache, "part-1-0", 7_200);
+        put(&cache, "part-1-1", 60);
+
+        cache.prune(&BTreeSet::new()).expect("pruned");
+        for name in
+            foreign.iter().chain([&hex, &linked]).map(String::as_str).chain(["folder", "part-1-1"])
+        {
+            assert!(cache.folder.join(name).symlink_metadata().is_ok(), "{name} was taken out");
+        }
+        let kept = cache.folder.join(Digest::of(b"module").hex());
+        assert!(kept.exists(), "what is not of the cache was counted");
+        assert!(!cache.folder.join("part-1-0").exists(), "what a write left long ago stays");
+
+        let cache = Cache { most_bytes: 5, ..cache };
+        cache.prune(&BTreeSet::new()).expect("pruned");
+        assert!(!kept.exists(), "what is beside it ended the pruning");
+    }
+
+    #[test]
+    fn a_pipe_or_a_link_in_the_place_of_a_blob_is_neither_waited_for_nor_followed() {
+        let ((_folder, cache), mut used) = (cache(1_000), Used::new());
+        fs::create_dir_all(&cache.folder).expect("a folder");
+        let (piped, linked) = (Digest::of(b"piped"), Digest::of(b"linked"));
+        let made =
+            std::process::Command::new("mkfifo").arg(cache.folder.join(piped.hex())).status();
+        assert!(made.expect("mkfifo").success());
+        fs::write(cache.folder.join("elsewhere"), b"linked").expect("a file");
+        std::os::unix::fs::symlink("elsewhere", cache.folder.join(linked.hex())).expect("a link");
+        assert_eq!(cache.blob(piped, 10, &mut used), None);
+        assert_eq!(cache.blob(linked, 10, &mut used), None);
+        cache.prune(&BTreeSet::new()).expect("pruned");
+
+        cache.keep(b"piped", &mut used).expect("kept in its place");
+        assert_eq!(cache.blob(piped, 10, &mut used).as_deref(), Some(&b"piped"[..]));
+    }
+
+    #[test]
+    fn a_cache_that_is_not_there_yet_has_nothing_to_be_pruned() {
+        let (_folder, cache) = cache(0);
+        cache.prune(&BTreeSet::new()).expect("pruned");
+    }
+
+    fn put(cache: &Cache, name: &str, age_s: u64) {
+        fs::write(cache.folder.join(name), b"0123456789").expect("a file");
+        let file = File::open(cache.folder.join(name)).expect("a file");
+        file.set_modified(SystemTime::now() - Duration::from_secs(age_s)).expect("a time");
     }
 }
