@@ -112,9 +112,11 @@ impl Registry {
     ///
     /// The registry does not say.
     pub async fn look_up(&self, reference: &Reference) -> Result<Digest, RegistryError> {
-        let auth = self.auth(reference);
-        let wait = LOOK_UP.min(self.options.timeout);
-        self.in_time(reference, wait, self.remote.digest(&reference.inner, &auth)).await
+        let looked = async {
+            let auth = self.enter(reference).await?;
+            self.remote.digest(&reference.inner, &auth).await
+        };
+        self.in_time(reference, LOOK_UP.min(self.options.timeout), looked).await
     }
 
     /// Pushes a module to the tag of `reference`, signed where there is a key; the digest that it is pinned by.
@@ -162,7 +164,7 @@ impl Registry {
         key: &SigningKey,
     ) -> Result<(), RegistryError> {
         let (place, auth) = (reference.by_tag(signature::tag(digest)), self.auth(reference));
-        let before = match self.remote.manifest(&place, &auth).await {
+        let before = match self.remote.manifest(&place, &self.enter(reference).await?).await {
             Ok(before) => Some(before),
             Err(RegistryError::Missing(_)) => None,
             Err(err) => return Err(err),
@@ -176,14 +178,14 @@ impl Registry {
     }
 
     async fn pull(&self, reference: &Reference, digest: Digest) -> Result<Pulled, RegistryError> {
-        let (place, auth) = (reference.by_digest(digest), self.auth(reference));
+        let (place, auth) = (reference.by_digest(digest), self.enter(reference).await?);
         let manifest = self.remote.manifest(&place, &auth).await?;
         let layer = artifact::module(&manifest, self.options.most_bytes)?;
-        let mut blobs = vec![manifest.to_vec()];
+        let mut blobs = vec![manifest];
         // Before the module, which is large and may be anybody's.
         let signatures = match self.options.keys.is_empty() {
             true => None,
-            false => Some(self.vouched(reference, digest, &mut blobs).await?),
+            false => Some(self.vouched(reference, digest, &auth, &mut blobs).await?),
         };
         let module = self.remote.blob(&place, &auth, layer, self.options.most_bytes).await?;
         Ok(Pulled { blobs, module, signatures })
@@ -194,18 +196,19 @@ impl Registry {
         &self,
         reference: &Reference,
         digest: Digest,
+        auth: &RegistryAuth,
         blobs: &mut Vec<Vec<u8>>,
     ) -> Result<Digest, RegistryError> {
-        let (place, auth) = (reference.by_tag(signature::tag(digest)), self.auth(reference));
-        let manifest = match self.remote.manifest(&place, &auth).await {
+        let place = reference.by_tag(signature::tag(digest));
+        let manifest = match self.remote.manifest(&place, auth).await {
             Err(RegistryError::Missing(_)) => return Err(RegistryError::Unsigned(digest)),
             manifest => manifest?,
         };
         for each in signature::listed(&manifest) {
-            let payload = self.remote.blob(&place, &auth, each.payload, PAYLOAD_BYTES).await?;
+            let payload = self.remote.blob(&place, auth, each.payload, PAYLOAD_BYTES).await?;
             if each.vouches(&payload, digest, &self.options.keys) {
                 let found = Digest::of(&manifest);
-                blobs.extend([manifest.to_vec(), payload]);
+                blobs.extend([manifest, payload]);
                 return Ok(found);
             }
         }
@@ -285,6 +288,11 @@ impl Registry {
             why: format!("it was not done after {} s", wait.as_secs()),
         };
         timeout(wait, what).await.map_err(late)?
+    }
+
+    /// What to pull from the registry of `reference` with.
+    async fn enter(&self, reference: &Reference) -> Result<RegistryAuth, RegistryError> {
+        self.remote.enter(&reference.inner, self.auth(reference)).await
     }
 
     fn auth(&self, reference: &Reference) -> RegistryAuth {

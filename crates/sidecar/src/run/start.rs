@@ -121,6 +121,8 @@ async fn first(
     let chain = policies::build(engine, None, prepared.entries(), &modules).await;
     let chain = chain.map_err(|lines| Failure::of_policies(lines, &modules))?;
     policies::log_trials(&chain);
+    // It may have been left above its bound, or have another by now.
+    modules.pulled.prune(&modules.pulled).await;
     let rules = Rules::new(prepared.entries().to_vec(), chain);
     Ok((prepared.with(rules), modules.pulled))
 }

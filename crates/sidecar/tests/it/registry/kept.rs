@@ -56,6 +56,28 @@ async fn what_was_changed_in_the_cache_is_not_loaded_and_is_pulled_again() {
 }
 
 #[tokio::test]
+async fn a_start_keeps_the_cache_to_its_bound_and_lets_alone_what_else_lies_there() {
+    let (plivo, registry) = (plivo().await, DockerRegistry::start());
+    let reference = push(&registry, &accepts(1), "gate:1", &[]).await;
+    let setup =
+        setup(&plivo, &registry, &reference).set("registry.cache", ".").set("registry.cache_mb", 1);
+    let folder = Folder::new();
+    let (old, large) = ("0".repeat(64), vec![0; 2 << 20]);
+    let foreign = ["ledger.db", "cosign.key"];
+    for name in foreign.into_iter().chain([old.as_str()]) {
+        folder.write(name, &large);
+    }
+    fs::create_dir(folder.path().join("further")).expect("a folder");
+    let sidecar = Sidecar::start_in(folder, setup).await;
+    assert_eq!(in_force(&sidecar).await, digest(&accepts(1)));
+    let folder = sidecar.kill().await;
+    assert!(!folder.path().join(&old).exists(), "it is above the bound");
+    for name in foreign.into_iter().chain(["further", "sidecar.toml"]) {
+        assert!(folder.path().join(name).exists(), "{name} is not of the cache");
+    }
+}
+
+#[tokio::test]
 async fn a_first_start_without_the_registry_says_so_and_ends() {
     let (plivo, mut registry) = (plivo().await, DockerRegistry::start());
     let reference = push(&registry, &accepts(1), "gate:1", &[]).await;
