@@ -54,6 +54,16 @@ pub enum RegistryError {
         "is signed by none of [registry] keys ({0}); sign it with one of them, or add the key that signed it"
     )]
     OtherKey(Digest),
+    /// One of the keys signed it as something else.
+    #[error(
+        "is signed as {signed}, not as {asked}; pull it by that name, or sign it as {asked} with a key of [registry] keys"
+    )]
+    OtherName {
+        /// What the signature names.
+        signed: String,
+        /// The repository that it is pulled from.
+        asked: String,
+    },
     /// A key that is none.
     #[error("{0}")]
     Key(&'static str),

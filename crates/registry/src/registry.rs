@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::artifact::{self, About};
 use crate::cache::{Cache, Used};
 use crate::remote::{MANIFEST_BYTES, Remote};
-use crate::signature::{self, PAYLOAD_BYTES, PublicKey, SigningKey};
+use crate::signature::{self, PAYLOAD_BYTES, PublicKey, Said, SigningKey};
 use crate::{Digest, Reference, RegistryError};
 
 /// Most time for one look at a tag: a start waits for it although it may have what the tag was last.
@@ -204,21 +204,30 @@ impl Registry {
             Err(RegistryError::Missing(_)) => return Err(RegistryError::Unsigned(digest)),
             manifest => manifest?,
         };
+        let mut fault = RegistryError::OtherKey(digest);
         for each in signature::listed(&manifest) {
             let payload = self.remote.blob(&place, auth, each.payload, PAYLOAD_BYTES).await?;
-            if each.vouches(&payload, digest, &self.options.keys) {
-                let found = Digest::of(&manifest);
-                blobs.extend([manifest, payload]);
-                return Ok(found);
+            match each.says(&payload, reference, digest, &self.options.keys) {
+                Some(Said::Vouches) => {
+                    let found = Digest::of(&manifest);
+                    blobs.extend([manifest, payload]);
+                    return Ok(found);
+                }
+                Some(Said::OtherName(signed)) => {
+                    let asked = reference.inner.repository().to_owned();
+                    fault = RegistryError::OtherName { signed, asked };
+                }
+                None => {}
             }
         }
-        Err(RegistryError::OtherKey(digest))
+        Err(fault)
     }
 
     /// The module of the cache, where it and its signature are there and hold, and the files that say so.
     async fn of_cache(&self, reference: &Reference, digest: Digest) -> Option<(Arc<[u8]>, Used)> {
         let options = Arc::clone(&self.options);
         let signatures = reference.by_tag(signature::tag(digest)).to_string();
+        let reference = reference.clone();
         let found = self.kept(move |cache, used| {
             let manifest = cache.blob(digest, MANIFEST_BYTES, used)?;
             let layer = artifact::module(&manifest, options.most_bytes).ok()?;
@@ -227,7 +236,9 @@ impl Registry {
                 let manifest = cache.blob(manifest, MANIFEST_BYTES, used)?;
                 signature::listed(&manifest).into_iter().find(|each| {
                     let payload = cache.blob(each.payload, PAYLOAD_BYTES, used);
-                    payload.is_some_and(|payload| each.vouches(&payload, digest, &options.keys))
+                    let says =
+                        |payload: Vec<u8>| each.says(&payload, &reference, digest, &options.keys);
+                    payload.and_then(says) == Some(Said::Vouches)
                 })?;
             }
             cache.blob(layer, options.most_bytes, used).map(Arc::from)

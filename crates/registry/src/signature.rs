@@ -53,9 +53,26 @@ struct Payload {
 
 #[derive(Deserialize)]
 struct Critical {
+    #[serde(default)]
+    identity: Option<Identity>,
     image: Image,
     #[serde(rename = "type")]
     kind: String,
+}
+
+#[derive(Default, Deserialize)]
+struct Identity {
+    #[serde(default, rename = "docker-reference")]
+    reference: Option<String>,
+}
+
+/// What a signature says of a module, where one of the keys made it for that module's bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// That it is what it is pulled as.
+    Vouches,
+    /// That it is this.
+    OtherName(String),
 }
 
 #[derive(Deserialize)]
@@ -121,21 +138,44 @@ impl SigningKey {
 }
 
 impl Signature {
-    /// Whether it is by one of `keys`, over `payload`, and vouches for `digest`.
-    pub(crate) fn vouches(&self, payload: &[u8], digest: Digest, keys: &[PublicKey]) -> bool {
+    /// What it says of `digest` in the repository of `reference`; `None` where it is not by one of `keys`, not over
+    /// `payload`, or says something of another digest.
+    pub(crate) fn says(
+        &self,
+        payload: &[u8],
+        reference: &Reference,
+        digest: Digest,
+        keys: &[PublicKey],
+    ) -> Option<Said> {
         let by = |key: &PublicKey| {
             UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &key.0)
                 .verify(payload, &self.bytes)
                 .is_ok()
         };
-        let said =
-            || serde_json::from_slice::<Payload>(payload).ok().map(|payload| payload.critical);
-        Digest::of(payload) == self.payload
-            && keys.iter().any(by)
-            && said().is_some_and(|said| {
-                said.kind == KIND && Digest::parse(&said.image.digest) == Some(digest)
-            })
+        if Digest::of(payload) != self.payload || !keys.iter().any(by) {
+            return None;
+        }
+        let said = serde_json::from_slice::<Payload>(payload).ok()?.critical;
+        if said.kind != KIND || Digest::parse(&said.image.digest) != Some(digest) {
+            return None;
+        }
+        let name = said.identity.and_then(|identity| identity.reference).unwrap_or_default();
+        Some(match name.is_empty() || repository(&name) == reference.inner.repository() {
+            true => Said::Vouches,
+            false => Said::OtherName(name),
+        })
     }
+}
+
+/// The repository of what a signature names: without the registry, from which a module may be copied to another with
+/// its signatures, and without a tag or digest, which some write there.
+fn repository(name: &str) -> &str {
+    let name = name.split_once('@').map_or(name, |(name, _)| name);
+    let name = match name.split_once('/') {
+        Some((host, rest)) if host == "localhost" || host.contains(['.', ':']) => rest,
+        _ => name,
+    };
+    name.split_once(':').map_or(name, |(name, _)| name)
 }
 
 /// The tag of the signatures of what has this digest.

@@ -3,7 +3,7 @@ use base64::engine::general_purpose::STANDARD;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 
-use super::{P256, PublicKey, Signature, SigningKey, appended, listed};
+use super::{P256, PublicKey, Said, Signature, SigningKey, appended, listed, repository};
 use crate::{Digest, Reference};
 
 /// Two public keys, and a signature by the first, all made by openssl.
@@ -34,6 +34,10 @@ fn key(pem: &str) -> PublicKey {
     PublicKey::parse(pem.as_bytes()).expect("a key")
 }
 
+fn words() -> Reference {
+    Reference::parse("oci://registry.example.com/words:1").expect("a reference")
+}
+
 fn by_one(payload: &str) -> Signature {
     let bytes = STANDARD.decode(BY_ONE).expect("base64");
     Signature { payload: Digest::of(payload.as_bytes()), bytes }
@@ -42,7 +46,7 @@ fn by_one(payload: &str) -> Signature {
 #[test]
 fn what_openssl_signed_vouches_for_its_digest_by_its_key_and_for_nothing_else() {
     let vouches = |payload: &str, digest, keys: &[PublicKey]| {
-        by_one(payload).vouches(payload.as_bytes(), digest, keys)
+        by_one(payload).says(payload.as_bytes(), &words(), digest, keys) == Some(Said::Vouches)
     };
     let signed = Digest::of(b"");
     assert!(vouches(PAYLOAD, signed, &[key(TWO), key(ONE)]));
@@ -53,7 +57,7 @@ fn what_openssl_signed_vouches_for_its_digest_by_its_key_and_for_nothing_else() 
     assert!(!vouches(&changed, signed, &[key(ONE)]), "another payload");
     let elsewhere = Signature { payload: signed, ..by_one(PAYLOAD) };
     assert!(
-        !elsewhere.vouches(PAYLOAD.as_bytes(), signed, &[key(ONE)]),
+        elsewhere.says(PAYLOAD.as_bytes(), &words(), signed, &[key(ONE)]).is_none(),
         "another payload was listed"
     );
 }
@@ -68,7 +72,7 @@ fn only_keys_on_p256_are_keys() {
 
 #[test]
 fn signatures_are_appended_and_each_vouches_by_its_own_key() {
-    let reference = Reference::parse("oci://registry.example.com/words:1").expect("a reference");
+    let reference = words();
     let digest = Digest::of(b"a manifest");
     let (mut manifest, mut keys) = (None, Vec::new());
     for _ in 0..2 {
@@ -88,10 +92,42 @@ fn signatures_are_appended_and_each_vouches_by_its_own_key() {
         let last = listed(manifest.as_deref().expect("one")).pop().expect("a signature");
         let by: Vec<bool> = keys
             .iter()
-            .map(|key| last.vouches(&payload, digest, std::slice::from_ref(key)))
+            .map(|key| last.says(&payload, &reference, digest, std::slice::from_ref(key)))
+            .map(|said| said == Some(Said::Vouches))
             .collect();
         assert_eq!((by.last(), by.iter().filter(|by| **by).count()), (Some(&true), 1), "{by:?}");
     }
     assert_eq!(listed(manifest.as_deref().expect("two")).len(), 2);
     assert!(listed(b"no manifest").is_empty());
+}
+
+#[test]
+fn a_signature_vouches_for_the_name_that_it_says_and_for_no_other_in_any_registry() {
+    let says = |reference: &str| {
+        let reference = Reference::parse(reference).expect("a reference");
+        by_one(PAYLOAD).says(PAYLOAD.as_bytes(), &reference, Digest::of(b""), &[key(ONE)])
+    };
+    let pinned = format!("oci://registry.example.com/wordy@{}", Digest::of(b""));
+    assert_eq!(says("oci://registry.example.com/words:2"), Some(Said::Vouches));
+    assert_eq!(says("oci://mirror.example.com:5000/words:1"), Some(Said::Vouches), "a copy");
+    let other = Some(Said::OtherName("registry.example.com/words".into()));
+    for name in
+        ["oci://registry.example.com/wordy:1", "oci://registry.example.com/team/words:1", &pinned]
+    {
+        assert_eq!(says(name), other, "{name}");
+    }
+}
+
+#[test]
+fn the_name_in_a_signature_is_read_without_its_registry_tag_and_digest() {
+    for (name, wanted) in [
+        ("registry.example.com/team/words", "team/words"),
+        ("127.0.0.1:5000/words:1", "words"),
+        ("localhost/words@sha256:12", "words"),
+        ("registry.example.com/words:1@sha256:12", "words"),
+        ("team/words", "team/words"),
+        ("words", "words"),
+    ] {
+        assert_eq!(repository(name), wanted, "{name}");
+    }
 }

@@ -151,7 +151,8 @@ fn in_registry(item: &Item<'_>, text: &str, require_digest: bool) -> Option<Modu
         None if require_digest => item.fault("has no digest, which require_digest wants; append @sha256:DIGEST"),
         None => item.reading.warn(
             &item.spot,
-            "has no digest: whoever may push to the registry decides what runs here; append @sha256:DIGEST",
+            "has no digest: whoever may push to the registry decides what runs here, with [registry] keys among all that they \
+             signed under this name; append @sha256:DIGEST",
         ),
     }
     Some(ModuleSource::Registry(reference))

@@ -99,6 +99,34 @@ async fn a_module_loads_by_a_signature_of_a_trusted_key_and_by_no_other() {
 }
 
 #[tokio::test]
+async fn a_signed_module_is_not_taken_under_another_name() {
+    let (plivo, registry, keys) = (plivo().await, DockerRegistry::start(), keys());
+    let signed = ["--sign-key", &path(&keys, "a.key")];
+    let gate = push(&registry, &accepts(1), "gate:1", &signed).await;
+    // The same bytes elsewhere, with the signatures of the first.
+    let other = push(&registry, &accepts(1), "team/other:1", &signed).await;
+    assert_eq!(pinned(&gate), pinned(&other), "the same module has the same digest");
+    let (from, to) = (signatures(&registry, &gate), signatures(&registry, &other));
+    let to = to.replace("/v2/gate/", "/v2/team/other/");
+    let stolen: Value = serde_json::from_str(&get(&from).await).expect("JSON");
+    for blob in [&stolen["config"], &stolen["layers"][0]] {
+        let blob = blob["digest"].as_str().expect("a digest");
+        let mounts = format!("http://{}/v2/team/other/blobs/uploads/", registry.host());
+        let mount = client().post(format!("{mounts}?mount={blob}&from=gate"));
+        assert_eq!(mount.send().await.expect("an answer").status(), 201, "{blob}");
+    }
+    let put = client().put(to).header("content-type", TYPE).body(stolen.to_string());
+    assert_eq!(put.send().await.expect("an answer").status(), 201);
+    for reference in [registry.reference("team/other:1"), other] {
+        let trusting = setup(&plivo, &registry, &reference)
+            .set("registry.keys", json!([path(&keys, "a.pub")]));
+        let said = refused(&Folder::new(), &trusting).await;
+        let wanted = format!("is signed as {}/gate, not as team/other", registry.host());
+        assert!(said.contains(&wanted), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_signature_is_what_openssl_takes_it_for() {
     let (registry, keys) = (DockerRegistry::start(), keys());
     let reference =
@@ -120,6 +148,8 @@ async fn a_signature_is_what_openssl_takes_it_for() {
         pinned(&reference),
         "{payload}"
     );
+    let name = format!("{}/gate", registry.host());
+    assert_eq!(signed["critical"]["identity"]["docker-reference"], name, "{payload}");
     assert_eq!(signed["critical"]["type"], "cosign container image signature", "{payload}");
     keys.write("payload", payload);
     keys.write("signature", STANDARD.decode(signature).expect("base64"));
