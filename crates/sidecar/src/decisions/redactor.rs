@@ -4,11 +4,11 @@
 //! characters, hosts of media. So most decide the same about what is left. Equal numbers stay equal, in messages and in
 //! settings; nobody without the key finds them back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use message::facts::{self, NumberFacts};
-use message::{E164, Timestamp, smart_encoding};
+use message::{E164, Sender, Timestamp, smart_encoding};
 use serde_json::Value;
 use store::Secret;
 
@@ -25,8 +25,25 @@ const REMEMBERED: usize = 10_000;
 const PLAIN_BYTES: usize = 64;
 /// Fewest digits in a row that may be a number.
 const NUMBER_DIGITS: usize = 7;
-/// Settings whose values are nobody's business.
-const SECRETS: [&str; 4] = ["salt", "secret", "token", "password"];
+/// Most digits that a number has.
+const MOST_DIGITS: usize = 15;
+/// What a setting's name holds whose values are nobody's business; so are those of names that end in `key`.
+const SECRETS: [&str; 11] = [
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "salt",
+    "pepper",
+    "hmac",
+    "credential",
+    "api_key",
+    "apikey",
+    "private",
+];
+/// Fewest digits in a row, and letters of a word, of a text that nothing else in the log may repeat.
+const OWN_DIGITS: usize = 4;
+const OWN_LETTERS: usize = 5;
 
 /// Takes out what a log must not show.
 #[derive(Debug)]
@@ -138,8 +155,18 @@ impl Redactor {
         if shows { name.to_owned() } else { self.hash("name", name) }
     }
 
+    /// A name that a policy gave, by the rule of [`name`](Self::name), and with nothing of `own`.
+    pub(super) fn key_of(&self, name: &str, own: &Own) -> String {
+        if !self.shows_all() && own.is_in(name) { self.hash("name", name) } else { self.name(name) }
+    }
+
+    /// The name of a field that nobody knows, which an app may have put anything into.
+    pub(super) fn field(&self, name: &str) -> String {
+        if self.whole_text { self.name(name) } else { format!("/{}", self.hash("field", name)) }
+    }
+
     /// `text` where it is a few plain words that are no number, and nothing of `own`; else its hash.
-    pub(super) fn remark(&self, text: &str, own: &[&str]) -> String {
+    pub(super) fn remark(&self, text: &str, own: &Own) -> String {
         if self.shows_all() || is_plain(text, own) {
             text.to_owned()
         } else {
@@ -148,7 +175,7 @@ impl Redactor {
     }
 
     /// What stands under a key, by the same rule.
-    pub(super) fn bytes(&self, value: &[u8], own: &[&str]) -> Bytes {
+    pub(super) fn bytes(&self, value: &[u8], own: &Own) -> Bytes {
         match std::str::from_utf8(value) {
             Ok(text) if self.shows_all() || is_plain(text, own) => Bytes::Text(text.to_owned()),
             Err(_) if self.shows_all() => Bytes::Base64(super::written::base64(value)),
@@ -165,24 +192,97 @@ impl Redactor {
             return settings.clone();
         }
         match settings {
-            Value::String(text) if E164::parse(text, "").is_ok() => self.number(text).into(),
+            Value::String(text) => self.numbers_in(text).into(),
             Value::Array(items) => items.iter().map(|item| self.settings(item)).collect(),
             Value::Object(members) => {
                 let mut shown = serde_json::Map::new();
                 for (name, value) in members {
-                    let value = match value {
-                        Value::String(text) if is_secret(name) => self.hash("secret", text).into(),
-                        other => self.settings(other),
-                    };
-                    let is_number = E164::parse(name, "").is_ok();
-                    let name = if is_number { self.number(name) } else { name.clone() };
-                    shown.insert(name, value);
+                    let value =
+                        if is_secret(name) { self.hidden(value) } else { self.settings(value) };
+                    shown.insert(self.numbers_in(name), value);
                 }
                 Value::Object(shown)
             }
             other => other.clone(),
         }
     }
+
+    /// All that stands below the name of a secret.
+    fn hidden(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => self.hash("secret", text).into(),
+            Value::Number(number) => self.hash("secret", &number.to_string()).into(),
+            Value::Array(items) => items.iter().map(|item| self.hidden(item)).collect(),
+            Value::Object(members) => {
+                let member =
+                    |(name, value): (&String, _)| (self.hash("secret", name), self.hidden(value));
+                Value::Object(members.iter().map(member).collect())
+            }
+            // Of these there is nothing to know.
+            Value::Bool(_) | Value::Null => value.clone(),
+        }
+    }
+
+    /// `text` with other numbers, where it holds some: with `+`, after `tel:`, or as digits alone.
+    fn numbers_in(&mut self, text: &str) -> String {
+        let mut shown = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+            let (before, from) = rest.split_at(at);
+            let end = from.find(|c: char| !c.is_ascii_digit()).unwrap_or(from.len());
+            let (digits, after) = from.split_at(end);
+            shown.push_str(before);
+            // With its sign a number is one, however short.
+            let is_number = E164::parse(&format!("+{digits}"), "").is_ok() && before.ends_with('+');
+            if is_number || (NUMBER_DIGITS..=MOST_DIGITS).contains(&digits.len()) {
+                shown.push_str(self.number(&format!("+{digits}")).trim_start_matches('+'));
+            } else {
+                shown.push_str(digits);
+            }
+            rest = after;
+        }
+        shown.push_str(rest);
+        shown
+    }
+}
+
+/// What is a message's own, and must stand nowhere else: its numbers, and the words and digits of its text.
+#[derive(Debug, Default)]
+pub(super) struct Own {
+    numbers: Vec<String>,
+    /// In small letters, as words and digits are.
+    text: String,
+    parts: HashSet<String>,
+}
+
+impl Own {
+    pub(super) fn of(message: &message::Message) -> Self {
+        let sender = match &message.sender {
+            Sender::Number(number) => Some(number.digits().to_owned()),
+            _ => None,
+        };
+        let numbers = sender.into_iter().chain([message.to.digits().to_owned()]).collect();
+        let text = message.text.to_lowercase();
+        Self { numbers, parts: parts(&text).map(str::to_owned).collect(), text }
+    }
+
+    /// Whether `remark` repeats a number, or a word or digits of the text, or they it.
+    fn is_in(&self, remark: &str) -> bool {
+        let remark = remark.to_lowercase();
+        let is_all = self.text.len() >= OWN_DIGITS && remark.contains(&self.text);
+        let has = |own: &String| remark.contains(own.as_str());
+        is_all
+            || self.numbers.iter().chain(&self.parts).any(has)
+            || parts(&remark).any(|part| self.parts.iter().any(|own| own.contains(part)))
+    }
+}
+
+/// The longest rows of digits, and of letters, in `text` that are long enough to tell something.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    let rows = |is: fn(char) -> bool, least: usize| {
+        text.split(move |c: char| !is(c)).filter(move |row| row.chars().count() >= least)
+    };
+    rows(|c| c.is_ascii_digit(), OWN_DIGITS).chain(rows(char::is_alphabetic, OWN_LETTERS))
 }
 
 fn is_alike(other: &str, kind: Option<&NumberFacts>) -> bool {
@@ -190,7 +290,8 @@ fn is_alike(other: &str, kind: Option<&NumberFacts>) -> bool {
 }
 
 fn is_secret(name: &str) -> bool {
-    SECRETS.iter().any(|secret| name.ends_with(secret))
+    let name = name.to_lowercase().replace('-', "_");
+    name.ends_with("key") || SECRETS.iter().any(|secret| name.contains(secret))
 }
 
 /// A character of the same kind and width as `c`.
@@ -215,13 +316,13 @@ fn shape(c: char) -> char {
 }
 
 /// Short, of digits, signs and at most one word, without a number, and with nothing of `own` in it.
-fn is_plain(text: &str, own: &[&str]) -> bool {
+fn is_plain(text: &str, own: &Own) -> bool {
     let signs = " .:,;/_=+-";
     let fits = text.len() <= PLAIN_BYTES
         && text.chars().all(|c| c.is_ascii_alphanumeric() || signs.contains(c));
     let words = text.split(|c: char| !c.is_ascii_alphanumeric());
     let words = words.filter(|word| word.bytes().any(|b| b.is_ascii_alphabetic())).count();
-    fits && words <= 1 && !has_number(text) && !own.iter().any(|own| text.contains(own))
+    fits && words <= 1 && !has_number(text) && !own.is_in(text)
 }
 
 /// Whether `text` may hold a number: so many digits in a row, unless they are an instant, in seconds or milliseconds. No
@@ -242,7 +343,7 @@ mod tests {
     use serde_json::json;
     use store::Secret;
 
-    use super::{Redactor, is_plain};
+    use super::{Own, Redactor, is_plain, parts};
     use crate::decisions::form::Bytes;
 
     fn redactor() -> Redactor {
@@ -272,7 +373,7 @@ mod tests {
     #[test]
     fn values_and_remarks_are_shown_where_they_are_short_and_no_number_and_no_text() {
         for plain in ["", "12", "0.0055", "1795571400000 7", "US", "out 1795571400"] {
-            assert!(is_plain(plain, &[]), "{plain}");
+            assert!(is_plain(plain, &Own::default()), "{plain}");
         }
         let hidden = [
             "+14155550123",
@@ -283,12 +384,11 @@ mod tests {
             "86138001380001",
         ];
         for hidden in hidden {
-            assert!(!is_plain(hidden, &[]), "{hidden}");
+            assert!(!is_plain(hidden, &Own::default()), "{hidden}");
         }
-        assert!(!is_plain("493021", &["493021"]), "the text itself");
         let mut redactor = redactor();
-        assert_eq!(redactor.bytes(b"12 3", &[]), Bytes::Text("12 3".into()));
-        assert!(matches!(redactor.bytes(&[0xff, 0], &[]), Bytes::Hash(_)));
+        assert_eq!(redactor.bytes(b"12 3", &Own::default()), Bytes::Text("12 3".into()));
+        assert!(matches!(redactor.bytes(&[0xff, 0], &Own::default()), Bytes::Hash(_)));
         let settings = json!({
             "verified": ["+14155550123"], "by": {"+14155550123": {"hash_salt": "s"}}, "n": 7, "name": "x",
         });
@@ -299,6 +399,59 @@ mod tests {
         assert_eq!((&shown["n"], &shown["name"]), (&json!(7), &json!("x")));
         let mut whole = Redactor::new(&Secret::from_words(b"key"), true, true);
         assert_eq!((whole.settings(&settings), whole.key()), (settings, None));
+    }
+
+    #[test]
+    fn nothing_below_the_name_of_a_secret_and_no_number_of_settings_is_shown() {
+        let settings = json!({
+            "apiToken": "tok-X", "api_key": "X-1", "token": ["X-2", {"X-3": 31_337, "on": true}],
+            "Signing-Key": "X-4", "db_PASSWORD": {"of": "X-5"}, "hmacs": ["X-6"], "privateUrl": "X-7",
+            "vip": ["14155550123", "tel:+14155550123", "tel:14155550123", "+14155550123, 4155550123"],
+            "by": {"14155550123": 1}, "n": 86_400_000, "zone": "Europe/Berlin", "allow": ["US", "+1900"],
+        });
+        let mut redactor = redactor();
+        let shown = redactor.settings(&settings);
+        let text = shown.to_string();
+        for hidden in ["tok-X", "X-", "31337", "5550123"] {
+            assert!(!text.contains(hidden), "{hidden} in {text}");
+        }
+        let other = redactor.number("+14155550123");
+        assert_eq!(
+            shown["vip"][0],
+            other[1..],
+            "equal numbers stay equal, however they are written"
+        );
+        assert_eq!(shown["vip"][1], format!("tel:{other}"));
+        for shows in ["n", "zone"] {
+            assert_eq!(shown[shows], settings[shows]);
+        }
+        assert_eq!(shown["allow"][0], "US");
+    }
+
+    #[test]
+    fn what_a_text_holds_is_repeated_by_no_remark_and_no_key_of_one() {
+        let text = "Your one-time code is 493021, Somebody".to_owned();
+        let own = Own {
+            numbers: vec!["14155550123".to_owned()],
+            parts: parts(&text.to_lowercase()).map(str::to_owned).collect(),
+            text,
+        };
+        let redactor = redactor();
+        for hidden in
+            ["493021", "code=493021", "4930", "somebody", "SOMEBODY", "somebod", "14155550123"]
+        {
+            assert_ne!(redactor.remark(hidden, &own), hidden);
+            assert_ne!(redactor.key_of(hidden, &own), hidden);
+            assert!(matches!(redactor.bytes(hidden.as_bytes(), &own), Bytes::Hash(_)), "{hidden}");
+        }
+        for shown in ["retry", "US", "12", "4994", "code"] {
+            assert_eq!(
+                (redactor.remark(shown, &own), redactor.key_of(shown, &own)),
+                (shown.into(), shown.into())
+            );
+        }
+        let field = redactor.field("/somebody");
+        assert!(field.starts_with('/') && !field.contains("somebody"), "{field}");
     }
 
     #[test]

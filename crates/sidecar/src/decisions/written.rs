@@ -10,6 +10,7 @@ use super::form::{
     Answer, Asked, Call, Candidate, Charge, End, FORM, Facts, Generation, LimitKind as Kind, Line,
     Media, Message, Period, Probe, Record, Refusal, Standing, Visit,
 };
+use super::redactor::Own;
 use super::{Entry, Redactor, form};
 use crate::in_force::InForce;
 
@@ -63,12 +64,7 @@ pub(super) fn record(entry: &Entry, redactor: &mut Redactor) -> Line {
     let candidate = &entry.candidate;
     let sent = &candidate.message;
     // What no remark and no value under a key may repeat.
-    let sender = match &sent.sender {
-        Sender::Number(number) => Some(number.digits()),
-        _ => None,
-    };
-    let text = Some(sent.text.as_str()).filter(|text| text.len() >= 4);
-    let own: Vec<&str> = [Some(sent.to.digits()), sender, text].into_iter().flatten().collect();
+    let own = if redactor.shows_all() { Own::default() } else { Own::of(sent) };
     let mut not_whole = Vec::new();
     let message = message(sent, &candidate.facts, redactor, &mut not_whole);
     let visits: Vec<Visit> =
@@ -90,7 +86,7 @@ pub(super) fn record(entry: &Entry, redactor: &mut Redactor) -> Line {
     }))
 }
 
-fn visit(decision: &Decision, own: &[&str], redactor: &mut Redactor) -> Visit {
+fn visit(decision: &Decision, own: &Own, redactor: &mut Redactor) -> Visit {
     let nothing = Basis::default();
     let basis = decision.basis.as_deref().unwrap_or(&nothing);
     let notes = decision.notes.iter();
@@ -100,7 +96,9 @@ fn visit(decision: &Decision, own: &[&str], redactor: &mut Redactor) -> Visit {
         mode: decision.mode.as_str().to_owned(),
         verdict: decision.verdict.as_str().to_owned(),
         codes: decision.verdict.codes(),
-        notes: notes.map(|n| (n.key.clone(), redactor.remark(&n.value, own))).collect(),
+        notes: notes
+            .map(|n| (redactor.key_of(&n.key, own), redactor.remark(&n.value, own)))
+            .collect(),
         again: basis.again,
         calls: basis.calls.iter().map(|each| call(each, own, redactor)).collect(),
         amended: basis.amended.as_ref().map(|(amended, found)| {
@@ -181,7 +179,7 @@ fn facts(facts: &found::Facts, redactor: &Redactor) -> Facts {
         segments: text.count,
         ucs2_offsets: text.ucs2_offsets.clone(),
         media: media.iter().map(one_media).collect(),
-        unknown_fields: unknown_fields.iter().map(|field| redactor.name(field)).collect(),
+        unknown_fields: unknown_fields.iter().map(|field| redactor.field(field)).collect(),
     }
 }
 
@@ -203,7 +201,7 @@ fn one_media(media: &found::MediaFacts) -> Media {
     }
 }
 
-fn call(call: &StateCall, own: &[&str], redactor: &Redactor) -> Call {
+fn call(call: &StateCall, own: &Own, redactor: &Redactor) -> Call {
     let key = |key: &str| match redactor.shows_all() {
         true => key.to_owned(),
         false => redactor.hash("state", key),
@@ -234,7 +232,7 @@ fn call(call: &StateCall, own: &[&str], redactor: &Redactor) -> Call {
     Call { asked, answer: answer(&call.answer, own, redactor) }
 }
 
-fn answer(answer: &StateAnswer, own: &[&str], redactor: &Redactor) -> Answer {
+fn answer(answer: &StateAnswer, own: &Own, redactor: &Redactor) -> Answer {
     match answer {
         StateAnswer::Value(value) => {
             Answer::Value(value.as_ref().map(|value| redactor.bytes(value, own)))
