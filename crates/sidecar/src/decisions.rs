@@ -62,10 +62,11 @@ enum Job {
 /// What has become of records since the start.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
+    /// The file has them; without one, the collector was sent them.
     written: AtomicU64,
     /// The queue was full.
     dropped: AtomicU64,
-    /// The file took none.
+    /// The file did not take them.
     failed: AtomicU64,
     trouble: Mutex<Option<String>>,
 }

@@ -27,10 +27,10 @@ impl LogFile {
         &self.path
     }
 
-    /// Opens it, or makes it for this user alone, and begins a line of its own.
-    pub(super) fn open(&mut self) -> io::Result<()> {
+    /// Opens it, or makes it for this user alone, and begins a line of its own; whether it was not open yet.
+    pub(super) fn open(&mut self) -> io::Result<bool> {
         if self.open.is_some() {
-            return Ok(());
+            return Ok(false);
         }
         let file =
             OpenOptions::new().append(true).read(true).create(true).mode(0o600).open(&self.path)?;
@@ -41,45 +41,41 @@ impl LogFile {
             writer.write_all(b"\n")?;
         }
         self.open = Some((writer, size));
-        Ok(())
+        Ok(true)
     }
 
-    /// Begins a new file where `bytes` more are too many; whether it did, or opened one.
-    pub(super) fn make_room(&mut self, bytes: usize) -> io::Result<bool> {
-        let began = self.open.is_none();
-        self.open()?;
+    /// Whether it has something, and `bytes` more are too many.
+    pub(super) fn is_full(&self, bytes: usize) -> bool {
         let size = self.open.as_ref().map_or(0, |(_, size)| *size);
-        if size == 0 || size.saturating_add(bytes as u64) <= self.max_bytes {
-            return Ok(began);
-        }
-        self.flush()?;
+        size > 0 && size.saturating_add(bytes as u64) > self.max_bytes
+    }
+
+    /// Whether `bytes` more can wait with what is gathered.
+    pub(super) fn gathers(&self, bytes: usize) -> bool {
+        self.open.as_ref().is_none_or(|(writer, _)| writer.buffer().len() + bytes <= BUFFER)
+    }
+
+    /// Begins a new file; what was gathered was flushed.
+    pub(super) fn begin_anew(&mut self) -> io::Result<()> {
         self.open = None;
         self.rotate()?;
         self.open()?;
-        Ok(true)
+        Ok(())
     }
 
     pub(super) fn write(&mut self, line: &[u8]) -> io::Result<()> {
         self.open()?;
         let Some((writer, size)) = &mut self.open else { return Ok(()) };
-        let written = writer.write_all(line);
         *size += line.len() as u64;
-        if written.is_err() {
-            self.give_up();
-        }
-        written
+        writer.write_all(line)
     }
 
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        let flushed = self.open.as_mut().map_or(Ok(()), |(writer, _)| writer.flush());
-        if flushed.is_err() {
-            self.give_up();
-        }
-        flushed
+        self.open.as_mut().map_or(Ok(()), |(writer, _)| writer.flush())
     }
 
     /// Closes the file without a last attempt to write what it did not take.
-    fn give_up(&mut self) {
+    pub(super) fn give_up(&mut self) {
         if let Some((writer, _)) = self.open.take() {
             drop(writer.into_parts());
         }

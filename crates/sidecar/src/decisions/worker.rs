@@ -24,6 +24,8 @@ pub(super) struct Worker {
     /// The generation whose line stands in the file last, and the one that the collector was told last.
     told: [Option<u64>; 2],
     line: Vec<u8>,
+    /// Records that are on their way to the file, and count as neither written nor failed.
+    gathered: u64,
     failed_at: Option<Instant>,
     /// Records that were lost when the log was last told so.
     lost: u64,
@@ -44,6 +46,7 @@ impl Worker {
             tally,
             told: [None; 2],
             line: Vec::new(),
+            gathered: 0,
             failed_at: None,
             lost: 0,
             lost_told: None,
@@ -53,8 +56,9 @@ impl Worker {
     /// Writes what comes until it is told to end.
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
         // Before the first record: who looks finds out whether it can be written.
-        let opened = self.file.as_mut().map_or(Ok(()), LogFile::open);
-        self.note(opened);
+        if let Some(Err(err)) = self.file.as_mut().map(LogFile::open) {
+            self.fail(&err);
+        }
         loop {
             let job = match jobs.try_recv() {
                 Ok(job) => Ok(job),
@@ -82,10 +86,26 @@ impl Worker {
     }
 
     fn flush(&mut self) {
-        // That it went well says nothing of a file that is not open.
-        if let Some(Err(err)) = self.file.as_mut().map(LogFile::flush) {
-            self.note(Err(err));
+        if let Err(err) = self.try_flush() {
+            self.fail(&err);
         }
+    }
+
+    /// Counts what was gathered as written once the file has it.
+    fn try_flush(&mut self) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        file.flush()?;
+        // That it went well says nothing where there was nothing to write.
+        if self.gathered == 0 {
+            return Ok(());
+        }
+        if self.failed_at.take().is_some() {
+            tracing::info!(path = %file.path().display(), "the decision log is written again");
+            self.tally.set_trouble(None);
+        }
+        self.tally.written.fetch_add(self.gathered, Ordering::Relaxed);
+        self.gathered = 0;
+        Ok(())
     }
 
     fn write(&mut self, entry: &Entry) {
@@ -93,6 +113,7 @@ impl Worker {
         let line = written::record(entry, &mut self.redactor);
         if let Err(err) = append(&mut self.line, &line) {
             tracing::error!(error = %err, "a decision could not be written as JSON");
+            self.tally.failed.fetch_add(1, Ordering::Relaxed);
             return;
         }
         self.send(entry);
@@ -100,30 +121,41 @@ impl Worker {
             self.tally.written.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let is_down = self.failed_at.is_some_and(|at| at.elapsed() < PAUSE);
-        let written = if is_down { None } else { Some(self.put(entry)) };
-        let counted = match &written {
-            Some(Ok(())) => &self.tally.written,
-            Some(Err(_)) | None => &self.tally.failed,
-        };
-        counted.fetch_add(1, Ordering::Relaxed);
-        if let Some(written) = written {
-            self.note(written);
+        if self.failed_at.is_some_and(|at| at.elapsed() < PAUSE) {
+            self.tally.failed.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let put = self.put(entry);
+        self.gathered += 1;
+        if let Err(err) = put {
+            self.fail(&err);
         }
     }
 
     fn put(&mut self, entry: &Entry) -> io::Result<()> {
+        let generation = Some(entry.in_force.chain.generation().0);
         let Some(file) = &mut self.file else { return Ok(()) };
-        if file.make_room(self.line.len())? {
+        if file.open()? {
             self.told[0] = None;
         }
-        let generation = Some(entry.in_force.chain.generation().0);
+        let mut header = Vec::new();
         if self.told[0] != generation {
-            let mut header = Vec::new();
             append(&mut header, &written::generation(&entry.in_force, &mut self.redactor))?;
-            file.write(&header)?;
-            self.told[0] = generation;
         }
+        let bytes = header.len() + self.line.len();
+        let is_full = file.is_full(bytes);
+        if is_full || !file.gathers(bytes) {
+            self.try_flush()?;
+        }
+        let Some(file) = &mut self.file else { return Ok(()) };
+        if is_full {
+            file.begin_anew()?;
+            if header.is_empty() {
+                append(&mut header, &written::generation(&entry.in_force, &mut self.redactor))?;
+            }
+        }
+        file.write(&header)?;
+        self.told[0] = generation;
         file.write(&self.line)
     }
 
@@ -150,30 +182,22 @@ impl Worker {
         collector.send("sendgate.decision", at, text(&self.line), attributes);
     }
 
-    /// Remembers whether the file takes records, and tells what has changed.
-    fn note(&mut self, outcome: io::Result<()>) {
-        let Some(file) = &self.file else { return };
+    /// Gives up what was gathered, and remembers and tells that the file takes nothing.
+    fn fail(&mut self, err: &io::Error) {
+        let Some(file) = &mut self.file else { return };
+        file.give_up();
         let path = file.path().display();
-        match (outcome, self.failed_at) {
-            (Ok(()), None) => {}
-            (Ok(()), Some(_)) => {
-                tracing::info!(path = %path, "the decision log is written again");
-                self.failed_at = None;
-                self.tally.set_trouble(None);
-            }
-            (Err(err), before) => {
-                if before.is_none() {
-                    tracing::error!(
-                        path = %path, error = %err,
-                        "the decision log cannot be written; decisions are not recorded, and messages go on"
-                    );
-                }
-                self.failed_at = Some(Instant::now());
-                // What was in the buffer may be half in the file.
-                self.told[0] = None;
-                self.tally.set_trouble(Some(format!("{path}: {err}")));
-            }
+        if self.failed_at.is_none() {
+            tracing::error!(
+                path = %path, error = %err,
+                "the decision log cannot be written; decisions are not recorded, and messages go on"
+            );
         }
+        self.failed_at = Some(Instant::now());
+        // What was in the buffer may be half in the file.
+        self.told[0] = None;
+        self.tally.set_trouble(Some(format!("{path}: {err}")));
+        self.tally.failed.fetch_add(std::mem::take(&mut self.gathered), Ordering::Relaxed);
     }
 
     fn tell_losses(&mut self) {

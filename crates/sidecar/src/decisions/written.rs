@@ -41,7 +41,8 @@ pub(super) fn generation(in_force: &InForce, redactor: &mut Redactor) -> Line {
     })
 }
 
-fn described(policy: &Policy) -> form::Policy {
+/// A policy without its settings and limits.
+pub(crate) fn described(policy: &Policy) -> form::Policy {
     let manifest = policy.manifest();
     form::Policy {
         name: policy.name().to_string(),
