@@ -45,7 +45,7 @@ pub struct Wanted {
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// Every decision is taken as it was.
+    /// Every decision is taken as it was, as far as the log can tell.
     Nothing,
     /// Some would be taken otherwise; which ones was printed.
     Changes,
@@ -67,8 +67,11 @@ pub fn replay(
     let report = runtime.block_on(replayed(logs, by, wanted, environment))?;
     let mut out = io::stdout().lock();
     match wanted.json {
-        true => writeln!(out, "{}", report.shown())?,
+        true => writeln!(out, "{}", report::escaped(&report.shown()))?,
         false => report.print(&mut out, logs.len())?,
+    }
+    if report.compared() == 0 {
+        return Err(Failure::NothingCompared(report.decisions));
     }
     Ok(if report.changed == 0 { Found::Nothing } else { Found::Changes })
 }

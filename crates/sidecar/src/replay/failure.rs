@@ -16,6 +16,11 @@ pub enum Failure {
         "the logs tell of no decision ({0} lines are none); is it the file that [decisions] path names?"
     )]
     NoDecisions(u64),
+    /// Decisions, of which none could be decided again.
+    #[error(
+        "none of {0} decisions could be compared, so nothing is known of what would change; the report says why"
+    )]
+    NothingCompared(u64),
     /// A log of another form.
     #[error(
         "{place}: has form {form}, and this sendgate reads form {known}; take the one that wrote it"

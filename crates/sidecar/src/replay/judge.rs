@@ -1,6 +1,6 @@
 //! One record decided again, and what is otherwise by that.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use message::{Settlement, Timestamp};
@@ -23,10 +23,10 @@ pub(super) const OUT_OF_TIME: &str = "deadline";
 /// What decides again.
 #[derive(Debug)]
 pub(super) enum Judge {
-    /// A whole chain.
-    Chain(PolicyChain),
+    /// A whole chain, and the names of its policies that are as the log has them.
+    Chain { chain: Arc<PolicyChain>, as_recorded: HashSet<String> },
     /// One policy of this name, in a chain of its own; the grants of the one that it is to replace.
-    Policy { name: String, chain: PolicyChain, asked_again: bool },
+    Policy { name: String, chain: PolicyChain, asked_again: bool, as_recorded: bool },
 }
 
 /// A record that was decided again, or why not.
@@ -43,6 +43,8 @@ pub(super) struct Judged {
 pub(super) enum Outcome {
     Alike,
     Changed(Transition),
+    /// Otherwise, by the very module that decided then, on a message that is not whole: the log lacks what it read.
+    Untold,
     NotCompared(Why),
     /// The record cannot have been written by Sendgate; what is wrong with it.
     Unfit(String),
@@ -106,7 +108,7 @@ impl Judge {
 
     fn not_comparable(&self, record: &Record) -> Option<Why> {
         let mine = |visit: &&form::Visit| match self {
-            Self::Chain(_) => true,
+            Self::Chain { .. } => true,
             Self::Policy { name, .. } => visit.policy == *name,
         };
         let visits: Vec<_> = in_force(record).filter(mine).collect();
@@ -143,18 +145,13 @@ impl Judge {
         let without_keys = record.not_whole.iter().any(|part| part == "state");
         let tape = Tape::new(calls, without_keys, memory.cloned());
         let compared = tape.play(self.compared(record, with_notes)).await?;
-        let (transition, out_of_time) = compared;
-        let outcome = transition.map_or(Outcome::Alike, Outcome::Changed);
+        let (outcome, out_of_time) = compared;
         Ok(Judged { outcome, guessed: tape.guessed(), out_of_time })
     }
 
-    async fn compared(
-        &self,
-        record: &Record,
-        with_notes: bool,
-    ) -> Result<(Option<Transition>, bool), String> {
+    async fn compared(&self, record: &Record, with_notes: bool) -> Result<(Outcome, bool), String> {
         let (chain, seen) = match self {
-            Self::Chain(chain) => (chain, (&record.message, &record.facts)),
+            Self::Chain { chain, .. } => (&**chain, (&record.message, &record.facts)),
             Self::Policy { name, chain, .. } => (chain, seen_by(record, name)),
         };
         let cleared = chain.clear(candidate(record, seen)?).await;
@@ -163,10 +160,11 @@ impl Judge {
             Err(not) => Now::of_not_cleared(not),
         };
         let mut transition = match self {
-            Self::Chain(_) => chain_transition(record, &now, with_notes),
+            Self::Chain { .. } => chain_transition(record, &now, with_notes),
             Self::Policy { name, .. } => policy_transition(record, name, &now, with_notes),
         };
         let out_of_time = now.is_out_of_time();
+        let is_untold = !record.not_whole.is_empty() && self.blames_the_log(record, &now);
         if let Ok(cleared) = cleared {
             // The log does not say whether it was sent; most are.
             drop(cleared.settle(Settlement::Keep).await);
@@ -174,12 +172,55 @@ impl Judge {
                 transition = self.again(record).await?;
             }
         }
-        Ok((transition, out_of_time))
+        let outcome = match transition {
+            None => Outcome::Alike,
+            Some(_) if is_untold => Outcome::Untold,
+            Some(transition) => Outcome::Changed(transition),
+        };
+        Ok((outcome, out_of_time))
+    }
+
+    /// Whether what is otherwise comes of policies alone that are as they were.
+    fn blames_the_log(&self, record: &Record, now: &Now<'_>) -> bool {
+        let as_recorded = match self {
+            Self::Policy { as_recorded, .. } => return *as_recorded,
+            Self::Chain { as_recorded, .. } => as_recorded,
+        };
+        let then: Vec<_> = in_force(record).filter(|visit| !visit.again).collect();
+        let is_as_recorded = |name: &str| as_recorded.contains(name);
+        let mut seen = HashSet::new();
+        let decisions = now.decisions.iter().filter(|each| each.mode != Mode::Candidate);
+        let firsts = decisions.filter(|each| seen.insert(each.policy.as_str()));
+        for (nth, decision) in firsts.enumerate() {
+            if !is_as_recorded(decision.policy.as_str()) {
+                // What it says, and what it makes of the message, is another's word.
+                let visit = then.get(nth).filter(|visit| visit.policy == decision.policy.as_str());
+                let is_alike = visit.is_some_and(|visit| {
+                    visit.verdict == decision.verdict.as_str()
+                        && visit.codes == decision.verdict.codes()
+                });
+                if !is_alike || decision.verdict.as_str() == "amend" {
+                    return false;
+                }
+                continue;
+            }
+            let Some(visit) = then.get(nth) else { return false };
+            if visit.policy != decision.policy.as_str() {
+                return false;
+            }
+            if visit.verdict != decision.verdict.as_str() || visit.codes != decision.verdict.codes()
+            {
+                return true;
+            }
+        }
+        // The same words: what is otherwise comes of a second look, or of a policy that is not there any more.
+        let mut names = now.decisions.iter().map(|each| each.policy.as_str());
+        then.iter().all(|visit| is_as_recorded(&visit.policy)) && names.all(is_as_recorded)
     }
 
     /// What the policy says of what later ones made of the message, where it is asked again.
     async fn again(&self, record: &Record) -> Result<Option<Transition>, String> {
-        let Self::Policy { name, chain, asked_again: true } = self else { return Ok(None) };
+        let Self::Policy { name, chain, asked_again: true, .. } = self else { return Ok(None) };
         let own = record.visits.iter().position(|visit| is_first(visit, name));
         let later = record.visits.iter().skip(own.map_or(usize::MAX, |own| own + 1));
         let then = record.visits.iter().find(|visit| visit.again && visit.policy == *name);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policy_host::{
-    Grant, Grants, Mode, Module, PolicyName, PolicyRuntime, PolicySource, RuntimeOptions,
-    VisitLimits,
+    Grant, Grants, Mode, Module, PolicyChain, PolicyName, PolicyRuntime, PolicySource,
+    RuntimeOptions, VisitLimits,
 };
 
 use super::Failure;
@@ -39,9 +39,12 @@ pub(super) struct Policies {
 }
 
 enum Source {
-    Candidate { path: PathBuf, bytes: Arc<[u8]>, needs: Grants, name: String },
-    Config { path: PathBuf, config: Box<Config>, judge: Option<Arc<Judge>> },
+    Candidate { path: PathBuf, bytes: Arc<[u8]>, needs: Grants, name: String, digest: String },
+    Config { path: PathBuf, config: Box<Config>, made: Option<Made> },
 }
+
+/// A configuration's chain, and its policies as a log would tell them.
+type Made = (Arc<PolicyChain>, Vec<Policy>);
 
 impl Policies {
     /// Reads the module or the configuration.
@@ -57,7 +60,7 @@ impl Policies {
                 let path = config.clone().unwrap_or_else(|| "sidecar.toml".into());
                 let config = Config::load(&path, environment).map_err(check::refused)?;
                 options.compile_cache = config.fixed.compile_cache.clone();
-                let by = Source::Config { path, config: Box::new(config), judge: None };
+                let by = Source::Config { path, config: Box::new(config), made: None };
                 (PolicyRuntime::new(options)?, by)
             }
         };
@@ -124,15 +127,19 @@ impl Policies {
     }
 
     async fn of_candidate(&mut self, policy: Policy, place: &str) -> Result<Arc<Judge>, Failure> {
-        if let Some((_, judge)) = self.judges.iter().find(|(known, _)| is_like(known, &policy)) {
+        let Source::Candidate { path, bytes, needs, digest, .. } = &self.by else {
+            unreachable!("asked for one")
+        };
+        let as_recorded = policy.digest == *digest;
+        let is_known = |(known, _): &&(Policy, _)| {
+            is_like(known, &policy) && (known.digest == *digest) == as_recorded
+        };
+        if let Some((_, judge)) = self.judges.iter().find(is_known) {
             return Ok(Arc::clone(judge));
         }
         if self.judges.len() >= MOST_SETS {
             return Err(Failure::TooMany(place.to_owned(), MOST_SETS));
         }
-        let Source::Candidate { path, bytes, needs, .. } = &self.by else {
-            unreachable!("asked for one")
-        };
         let mut source =
             PolicySource::new(PolicyName::new(policy.name.as_str()), Arc::clone(bytes));
         source.settings = policy.settings.clone();
@@ -166,19 +173,17 @@ impl Policies {
         })?;
         let (name, grants) = (policy.name.clone(), source.grants);
         let asked_again = policy.mode == Mode::Enforce.as_str() && !grants.contains(Grant::State);
-        let judge = Arc::new(Judge::Policy { name, chain, asked_again });
+        let judge = Arc::new(Judge::Policy { name, chain, asked_again, as_recorded });
         self.judges.push((policy, Arc::clone(&judge)));
         remark.into_iter().for_each(|remark| self.remark(remark));
         Ok(judge)
     }
 
-    /// The same for every generation; numbers and secrets in its settings as the log has them, where the key is there.
+    /// The same chain for every generation; numbers and secrets in its settings as the log has them, where it has the key.
     async fn of_config(&mut self, told: &Generation) -> Result<Arc<Judge>, Failure> {
-        let Source::Config { path, config, judge } = &self.by else {
-            unreachable!("asked for one")
-        };
-        if let Some(judge) = judge {
-            return Ok(Arc::clone(judge));
+        let Source::Config { path, config, made } = &self.by else { unreachable!("asked for one") };
+        if let Some(made) = made {
+            return Ok(Arc::new(of_generation(made, told)));
         }
         let mut entries = config.reloadable.policies.clone();
         let whole = |word: &str| word == written::FULL;
@@ -204,13 +209,35 @@ impl Policies {
         let modules = Modules::read(&config.reloadable).await;
         let built = policies::build(&self.runtime, None, &entries, &modules).await;
         let chain = built.map_err(|lines| crate::Failure::of_policies(lines, &modules))?;
-        let made = Arc::new(Judge::Chain(chain));
-        if let Source::Config { judge, .. } = &mut self.by {
-            *judge = Some(Arc::clone(&made));
+        let pairs = chain.policies().iter().zip(&entries);
+        let policies = pairs.map(|(policy, entry)| Policy {
+            settings: entry.settings().clone(),
+            ..written::described(policy)
+        });
+        let policies = policies.collect();
+        let new = (Arc::new(chain), policies);
+        let judge = Arc::new(of_generation(&new, told));
+        if let Source::Config { made, .. } = &mut self.by {
+            *made = Some(new);
         }
         remark.into_iter().for_each(|remark| self.remark(remark));
-        Ok(made)
+        Ok(judge)
     }
+}
+
+/// The chain, and which of its policies are as the generation had them.
+fn of_generation((chain, policies): &Made, told: &Generation) -> Judge {
+    let is_told = |policy: &&Policy| {
+        let what = |policy: &Policy| {
+            (policy.digest.clone(), policy.on_failure.clone(), policy.apps.clone())
+        };
+        told.policies.iter().any(|told| {
+            is_like(&Policy { memory_bytes: 0, host_calls: 0, ..told.clone() }, policy)
+                && what(told) == what(policy)
+        })
+    };
+    let as_recorded = policies.iter().filter(is_told).map(|policy| policy.name.clone()).collect();
+    Judge::Chain { chain: Arc::clone(chain), as_recorded }
 }
 
 /// Whether a module would be configured for both alike.
@@ -234,6 +261,6 @@ async fn candidate(
         runtime.module(PolicyName::new("candidate"), Arc::clone(&bytes), limits).await;
     let module = module.map_err(|fault| Failure::Module(path.into(), fault))?;
     let name = policy.map_or_else(|| module.manifest().name.clone(), str::to_owned);
-    let needs = module.needs();
-    Ok(Source::Candidate { path: path.into(), bytes, needs, name })
+    let (needs, digest) = (module.needs(), module.digest().to_string());
+    Ok(Source::Candidate { path: path.into(), bytes, needs, name, digest })
 }

@@ -10,6 +10,10 @@ use crate::decisions::form::{End, Record, Visit};
 
 /// Most ids of one change, and most faulty lines, that are told where not all are asked for.
 const TOLD: usize = 5;
+/// Most changes, and most apps and countries of all of them, that are counted apart, and most characters of each.
+const MOST: usize = 10_000;
+const MOST_CHARS: usize = 256;
+const OTHERS: &str = "others";
 
 /// One policy's word.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,12 +40,18 @@ pub(super) struct Report {
     pub(super) decisions: u64,
     pub(super) alike: u64,
     pub(super) changed: u64,
+    /// Of those, on a message that is not whole.
+    changed_not_whole: u64,
+    /// Decided otherwise by the same module, which the log does not show what it read.
+    pub(super) untold: u64,
     pub(super) guessed: u64,
     not_compared: BTreeMap<Why, u64>,
     /// Records that lack something, by what they lack.
     not_whole: u64,
     parts: BTreeMap<String, u64>,
     changes: BTreeMap<Transition, Count>,
+    /// Apps and countries that are counted apart.
+    named: usize,
     /// Lines that could not be read, the first of them with their place.
     pub(super) passed_over: u64,
     told: Vec<String>,
@@ -110,6 +120,55 @@ impl Transition {
         let to = format!("{from}, with another message");
         Self { policy: None, from, to }
     }
+
+    fn others() -> Self {
+        Self { policy: None, from: OTHERS.to_owned(), to: OTHERS.to_owned() }
+    }
+
+    fn cut(self) -> Self {
+        Self {
+            policy: self.policy.map(|policy| cut(&policy)),
+            from: cut(&self.from),
+            to: cut(&self.to),
+        }
+    }
+}
+
+/// JSON without characters that a terminal would obey.
+pub(super) fn escaped(shown: &Value) -> String {
+    let mut text = String::new();
+    for c in shown.to_string().chars() {
+        match is_obeyed(c) {
+            // All of them are of the first plane, and stand in strings.
+            true => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => text.push(c),
+        }
+    }
+    text
+}
+
+/// Controls, other ends of lines, and what turns the direction of writing.
+fn is_obeyed(c: char) -> bool {
+    let turns = ['\u{61c}', '\u{200e}', '\u{200f}'];
+    c.is_control()
+        || turns.contains(&c)
+        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(MOST_CHARS).collect()
+}
+
+/// One more of `name`, or of the others where so many are `named` already.
+fn count(counts: &mut BTreeMap<String, u64>, name: &str, named: &mut usize) {
+    let name = cut(name);
+    if let Some(count) = counts.get_mut(&name) {
+        *count += 1;
+        return;
+    }
+    let name = if *named < MOST { name } else { OTHERS.to_owned() };
+    *named = (*named + 1).min(MOST);
+    *counts.entry(name).or_default() += 1;
 }
 
 fn end(end: &End, changes: &[String]) -> String {
@@ -129,6 +188,11 @@ fn accepted(changes: &[String]) -> String {
 }
 
 impl Report {
+    /// Decisions that were taken once more.
+    pub(super) fn compared(&self) -> u64 {
+        self.alike + self.changed + self.untold
+    }
+
     /// Takes in what came of `record`, which stands at `place`.
     pub(super) fn take_in(&mut self, record: &Record, judged: Judged, place: &str, all: bool) {
         self.decisions += 1;
@@ -137,10 +201,11 @@ impl Report {
             self.not_whole += 1;
         }
         for part in &record.not_whole {
-            *self.parts.entry(part.clone()).or_default() += 1;
+            count(&mut self.parts, part, &mut self.named);
         }
         match judged.outcome {
             Outcome::Alike => self.alike += 1,
+            Outcome::Untold => self.untold += 1,
             Outcome::NotCompared(why) => *self.not_compared.entry(why).or_default() += 1,
             Outcome::Unfit(what) => {
                 self.decisions -= 1;
@@ -148,14 +213,18 @@ impl Report {
             }
             Outcome::Changed(transition) => {
                 self.changed += 1;
-                let count = self.changes.entry(transition).or_default();
-                count.messages += 1;
-                *count.apps.entry(record.app.clone()).or_default() += 1;
+                self.changed_not_whole += u64::from(!record.not_whole.is_empty());
+                let transition = transition.cut();
+                let has_room = self.changes.len() < MOST || self.changes.contains_key(&transition);
+                let transition = if has_room { transition } else { Transition::others() };
+                let changed = self.changes.entry(transition).or_default();
+                changed.messages += 1;
+                count(&mut changed.apps, &record.app, &mut self.named);
                 let region = &record.facts.region;
                 let region = if region.is_empty() { "unknown" } else { region };
-                *count.countries.entry(region.to_owned()).or_default() += 1;
-                if all || count.ids.len() < TOLD {
-                    count.ids.push(record.id.clone());
+                count(&mut changed.countries, region, &mut self.named);
+                if all || changed.ids.len() < TOLD {
+                    changed.ids.push(record.id.clone());
                 }
             }
         }
@@ -169,51 +238,66 @@ impl Report {
         }
     }
 
-    /// For people. What the logs say is shown without what a terminal would obey.
+    /// For people. What the logs say is shown without what a terminal would obey, each line as one.
     pub(super) fn print(&self, out: &mut impl io::Write, files: usize) -> io::Result<()> {
-        let mut text = Vec::new();
-        self.write(&mut text, files)?;
-        let text = String::from_utf8_lossy(&text);
-        let plain = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };
-        out.write_all(text.chars().map(plain).collect::<String>().as_bytes())
+        for line in self.lines(files) {
+            let plain = |c: char| if is_obeyed(c) { '\u{fffd}' } else { c };
+            writeln!(out, "{}", line.chars().map(plain).collect::<String>())?;
+        }
+        Ok(())
     }
 
-    fn write(&self, out: &mut impl io::Write, files: usize) -> io::Result<()> {
-        let compared = self.alike + self.changed;
-        writeln!(
-            out,
-            "{} of {files} log{}: {compared} decided again, {} would change",
+    fn lines(&self, files: usize) -> Vec<String> {
+        let changed = match (self.compared(), self.changed) {
+            (0, _) => "nothing can be said".to_owned(),
+            (_, 0) => "none would change".to_owned(),
+            (_, changed) => format!("{changed} would change"),
+        };
+        let mut lines = vec![format!(
+            "{} of {files} log{}: {} decided again, {changed}",
             many(self.decisions, "decision"),
             if files == 1 { "" } else { "s" },
-            if self.changed == 0 { "none".to_owned() } else { self.changed.to_string() },
-        )?;
+            self.compared(),
+        )];
+        if self.changed_not_whole > 0 {
+            let those = self.changed_not_whole;
+            lines.push(format!("  {those:>7}  of these on a message that is not whole"));
+        }
         for (transition, count) in self.ordered() {
             let policy = transition.policy.as_ref().map(|policy| format!("{policy}: "));
             let policy = policy.unwrap_or_default();
             let (from, to) = (&transition.from, &transition.to);
-            writeln!(out, "  {:>7}  {policy}{from} -> {to}", count.messages)?;
-            writeln!(out, "           apps: {}", counts(&count.apps))?;
-            writeln!(out, "           countries: {}", counts(&count.countries))?;
+            lines.push(format!("  {:>7}  {policy}{from} -> {to}", count.messages));
+            lines.push(format!("           apps: {}", counts(&count.apps)));
+            lines.push(format!("           countries: {}", counts(&count.countries)));
             let more = count.messages - count.ids.len() as u64;
             let more = if more == 0 { String::new() } else { format!(" and {more} more (--all)") };
-            writeln!(out, "           ids: {}{more}", count.ids.join(" "))?;
+            lines.push(format!("           ids: {}{more}", count.ids.join(" ")));
+        }
+        if self.untold > 0 {
+            let those = many(self.untold, "decision");
+            lines.push(format!(
+                "cannot be told from a redacted log: {those}, otherwise by the module and settings that made them"
+            ));
         }
         if self.guessed > 0 {
             let those = many(self.guessed, "decision");
-            writeln!(out, "guessed: {those} asked for state that the log does not tell")?;
+            lines.push(format!("guessed: {those} asked for state that the log does not tell"));
         }
         for (why, count) in &self.not_compared {
-            writeln!(out, "not compared: {}, since {}", many(*count, "decision"), why.as_str())?;
+            let those = many(*count, "decision");
+            lines.push(format!("not compared: {those}, since {}", why.as_str()));
         }
         if self.not_whole > 0 {
             let parts: Vec<&str> = self.parts.keys().map(String::as_str).collect();
             let those = many(self.not_whole, "decision");
-            writeln!(out, "not whole: {those}; redacted are {}", parts.join(", "))?;
+            lines.push(format!("not whole: {those}; redacted are {}", parts.join(", ")));
         }
         if self.passed_over > 0 {
-            writeln!(out, "passed over: {}", many(self.passed_over, "line"))?;
+            lines.push(format!("passed over: {}", many(self.passed_over, "line")));
         }
-        self.told.iter().chain(&self.remarks).try_for_each(|line| writeln!(out, "  {line}"))
+        lines.extend(self.told.iter().chain(&self.remarks).map(|line| format!("  {line}")));
+        lines
     }
 
     pub(super) fn shown(&self) -> Value {
@@ -232,8 +316,10 @@ impl Report {
             self.not_compared.iter().map(|(why, count)| (why.as_str(), count)).collect();
         json!({
             "decisions": self.decisions,
-            "decided": self.alike + self.changed,
+            "decided": self.compared(),
             "changed": self.changed,
+            "changed_not_whole": self.changed_not_whole,
+            "untold": self.untold,
             "changes": self.ordered().into_iter().map(change).collect::<Vec<_>>(),
             "guessed": self.guessed,
             "not_compared": not_compared,
@@ -262,4 +348,47 @@ fn counts(counts: &BTreeMap<String, u64>) -> String {
     let counts: Vec<String> =
         counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
     counts.join(", ")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{MOST, OTHERS, Report, Transition, count, escaped};
+
+    #[test]
+    fn what_a_log_says_stays_on_its_line_and_turns_none() {
+        let said = "a\n\u{1b}[2J\u{85}\u{202e}\u{2066}\u{2028}\u{200f}b".to_owned();
+        let transition =
+            Transition { policy: Some(said.clone()), from: said.clone(), to: said.clone() };
+        let mut report = Report { alike: 1, changed: 1, ..Report::default() };
+        let changed = report.changes.entry(transition).or_default();
+        (changed.messages, changed.ids) = (1, vec![said.clone()]);
+        changed.apps.insert(said.clone(), 1);
+        report.parts.insert(said.clone(), 1);
+        (report.not_whole, report.told, report.remarks) =
+            (1, vec![said.clone()], vec![said.clone()]);
+        let mut printed = Vec::new();
+        report.print(&mut printed, 1).unwrap();
+        let printed = String::from_utf8(printed).unwrap();
+        assert_eq!(printed.lines().count(), 1 + 4 + 1 + 2, "{printed}");
+        let json = escaped(&report.shown());
+        for text in [printed.replace('\n', ""), json.clone()] {
+            let obeyed = text.chars().filter(|c| said.contains(*c) && !c.is_ascii_graphic());
+            assert_eq!(obeyed.count(), 0, "{text:?}");
+        }
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), report.shown());
+    }
+
+    #[test]
+    fn names_beyond_so_many_are_counted_as_others() {
+        let (mut counts, mut named) = (BTreeMap::new(), 0);
+        for nth in 0..MOST + 5 {
+            count(&mut counts, &format!("app-{nth}"), &mut named);
+        }
+        count(&mut counts, "app-0", &mut named);
+        count(&mut counts, &"x".repeat(1 << 20), &mut named);
+        assert_eq!((counts.len(), counts[OTHERS], counts["app-0"]), (MOST + 1, 6, 2));
+    }
 }

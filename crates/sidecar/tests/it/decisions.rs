@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use plivo_sim::PlivoSim;
 use serde_json::{Value, json};
@@ -138,6 +139,17 @@ async fn what_a_running_sidecar_logs_is_decided_again_by_the_same_policies_and_b
     for part in parts {
         assert!(said.ended(1).contains(part), "no `{part}` in {}", said.out);
     }
+
+    // Nobody tells which policies it was: nothing is compared, which is not that nothing would change.
+    for name in logs(folder) {
+        let text = fs::read_to_string(folder.join(&name)).unwrap();
+        let records = text.lines().filter(|line| !line.starts_with(r#"{"generation":"#));
+        fs::write(folder.join(&name), records.map(|line| format!("{line}\n")).collect::<String>())
+            .unwrap();
+    }
+    let said = replay(folder, &["--candidate", &file.to_string_lossy()]).await;
+    assert!(said.ended(2).contains("0 decided again, nothing can be said"), "{}", said.out);
+    assert!(said.err.contains("none of 120 decisions could be compared"), "{}", said.err);
 }
 
 #[tokio::test]
@@ -169,6 +181,31 @@ async fn a_log_that_cannot_be_written_is_told_and_harms_no_message() {
         assert!(log.text().contains(line), "no `{line}` in the log");
     }
     assert!(!records(folder.path()).is_empty());
+}
+
+#[tokio::test]
+async fn what_a_full_disk_throws_away_counts_as_failed_and_is_told_once() {
+    let plivo = plivo().await;
+    let setup = setup(&plivo, &["US"]).set("decisions.path", "/dev/full");
+    let sidecar = Sidecar::start_in(Folder::new(), setup).await;
+    let (mut sent, mut down_since) = (0, None);
+    // Twice as long as the file is left alone: it is tried again.
+    let probe = async || {
+        sent += 1;
+        sidecar.send(&json!({"to": TO, "text": format!("hello {sent}")})).await.expect(202);
+        if shown(&sidecar).await["failed"].as_u64() > Some(0) {
+            down_since.get_or_insert_with(Instant::now);
+        }
+        down_since.filter(|since| since.elapsed() > Duration::from_secs(2))
+    };
+    eventually("the file is tried again", probe).await;
+    let probe = async || Some(shown(&sidecar).await).filter(|shown| shown["failed"] == sent);
+    let said = eventually("each record is told as failed", probe).await;
+    assert_eq!(said["written"], 0, "{said}");
+    assert!(said["trouble"].as_str().unwrap().contains("No space left"), "{said}");
+    let log = sidecar.stop().await;
+    assert_eq!(log.text().matches("the decision log cannot be written").count(), 1);
+    assert_eq!(log.text().matches("the decision log is written again").count(), 0);
 }
 
 #[tokio::test]

@@ -55,6 +55,11 @@ pub(super) enum By {
 impl Stage {
     /// Policies as in `sidecar.toml`, with `MODULES` for where they are built.
     pub(super) fn new(policies: &str, whole: bool) -> Self {
+        Self::with_log(policies, whole, "")
+    }
+
+    /// The same with more lines under `[decisions]`.
+    pub(super) fn with_log(policies: &str, whole: bool, more: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let nth = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder =
@@ -63,7 +68,7 @@ impl Stage {
         let form = if whole { "full" } else { "shape" };
         let numbers = if whole { "full" } else { "hash" };
         let log = format!(
-            "[decisions]\npath = \"d.jsonl\"\ntext = \"{form}\"\nnumbers = \"{numbers}\"\n"
+            "[decisions]\npath = \"d.jsonl\"\ntext = \"{form}\"\nnumbers = \"{numbers}\"\n{more}"
         );
         let toml = format!("{HEAD}{log}{}", with_modules(policies));
         let path = folder.join("sidecar.toml");
