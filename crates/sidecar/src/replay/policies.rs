@@ -179,7 +179,7 @@ impl Policies {
         Ok(judge)
     }
 
-    /// The same chain for every generation; numbers and secrets in its settings as the log has them, where it has the key.
+    /// The same chain for every generation; numbers and secrets in settings as the log has them, where it has the key.
     async fn of_config(&mut self, told: &Generation) -> Result<Arc<Judge>, Failure> {
         let Source::Config { path, config, made } = &self.by else { unreachable!("asked for one") };
         if let Some(made) = made {
