@@ -106,7 +106,7 @@ impl RegistryError {
     /// What `host` answered instead of giving what it was asked for.
     pub(crate) fn answered(host: &str, code: u16, body: &[u8]) -> Self {
         match serde_json::from_slice(body) {
-            Ok(envelope) if code != 401 => {
+            Ok(envelope) if (400..500).contains(&code) && code != 401 => {
                 Self::of(host, OciDistributionError::RegistryError { envelope, url: String::new() })
             }
             _ => Self::status(host.to_owned(), code),
