@@ -235,10 +235,10 @@ fn sections<'r>(
     #[cfg(feature = "oci")]
     let registry = Registry::read(root.section("registry"), store.path.as_deref());
     #[cfg(feature = "oci")]
-    let require_digest = registry.require_digest;
+    let tags = registry.tags();
     #[cfg(not(feature = "oci"))]
-    let require_digest = no_registry(&mut root);
-    let policies = PolicyEntry::read_all(&mut root, &app_names, require_digest);
+    let tags = no_registry(&mut root);
+    let policies = PolicyEntry::read_all(&mut root, &app_names, tags);
     root.finish();
     let compile_cache = compile_cache.map(|path| reading.path(path));
     let admin_token = admin_token.map(|(token, _)| token);
@@ -261,13 +261,13 @@ fn sections<'r>(
 
 /// Without the feature, `[registry]` says nothing.
 #[cfg(not(feature = "oci"))]
-fn no_registry(root: &mut Section<'_>) -> bool {
+fn no_registry(root: &mut Section<'_>) -> policies::Tags {
     let registry = root.get("registry");
     let says = |item: &cursor::Item<'_>| item.entries(64).is_none_or(|keys| !keys.is_empty());
     if let Some(item) = registry.filter(says) {
         item.fault("needs the feature `oci`, which this program was built without; take it out");
     }
-    false
+    policies::Tags::Anybodys
 }
 
 /// The warnings, with those that only the whole file can tell: secrets written in it, unless it is for development.

@@ -15,6 +15,18 @@ use super::settings::Settings;
 
 pub use self::candidate::CandidateEntry;
 
+/// What is to be said of a module in a registry that has a tag and no digest.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(feature = "oci"), allow(dead_code, reason = "nothing is in a registry then"))]
+pub(super) enum Tags {
+    /// That it is refused.
+    Refused,
+    /// That whoever may push decides what it is.
+    Anybodys,
+    /// That whoever may push chooses among what the keys signed.
+    Signed,
+}
+
 /// Where a module is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ModuleSource {

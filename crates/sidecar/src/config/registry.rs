@@ -7,6 +7,7 @@ use std::time::Duration;
 use ::registry::{Cache, Options, PublicKey};
 
 use super::cursor::{Item, Section};
+use super::policies::Tags;
 use super::reading::read_bounded;
 use super::{Secret, origin};
 
@@ -82,6 +83,15 @@ impl Registry {
         };
         section.finish();
         registry
+    }
+
+    /// What is to be said of modules without a digest.
+    pub(super) fn tags(&self) -> Tags {
+        match (self.require_digest, self.keys.is_empty()) {
+            (true, _) => Tags::Refused,
+            (false, true) => Tags::Anybodys,
+            (false, false) => Tags::Signed,
+        }
     }
 }
 

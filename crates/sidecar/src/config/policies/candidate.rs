@@ -4,8 +4,8 @@ use policy_host::{DifferenceKind, ErrorBudget, Mode, TrialRules};
 
 use super::super::cursor::{Item, Section};
 use super::super::settings::Settings;
-use super::ModuleSource;
 use super::read::module;
+use super::{ModuleSource, Tags};
 
 /// A module, or other settings, on trial beside a policy that is enforced.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ impl CandidateEntry {
         section: &mut Section<'_>,
         mode: Mode,
         budget: Option<ErrorBudget>,
-        require_digest: bool,
+        tags: Tags,
     ) -> Option<Self> {
         let candidate = section.get("candidate");
         let settings = section.get("candidate_settings");
@@ -47,7 +47,7 @@ impl CandidateEntry {
             budget: budget.unwrap_or(usual.budget),
         };
         let settings = settings.map(|item| Settings::read(&item));
-        Some(Self { module: module(&item, require_digest)?, rules, settings })
+        Some(Self { module: module(&item, tags)?, rules, settings })
     }
 }
 

@@ -12,7 +12,7 @@ use super::super::reading::Spot;
 use super::super::settings::Settings;
 use super::super::suggest;
 use super::candidate::{self, CandidateEntry};
-use super::{ModuleSource, PolicyEntry};
+use super::{ModuleSource, PolicyEntry, Tags};
 
 /// Most policies in the chain.
 const MOST_POLICIES: usize = 64;
@@ -28,12 +28,12 @@ impl PolicyEntry {
     pub(in crate::config) fn read_all(
         root: &mut Section<'_>,
         apps: &[String],
-        require_digest: bool,
+        tags: Tags,
     ) -> Vec<Self> {
         let mut names = BTreeMap::new();
         let apps: Arc<[Arc<str>]> = apps.iter().map(|app| Arc::from(app.as_str())).collect();
         let sections = root.get("policies").map(|item| item.tables(MOST_POLICIES));
-        let policy = |section| Self::read(section, &mut names, &apps, require_digest);
+        let policy = |section| Self::read(section, &mut names, &apps, tags);
         sections.into_iter().flatten().filter_map(policy).collect()
     }
 
@@ -41,14 +41,14 @@ impl PolicyEntry {
         mut section: Section<'_>,
         names: &mut BTreeMap<String, Spot>,
         known_apps: &Arc<[Arc<str>]>,
-        require_digest: bool,
+        tags: Tags,
     ) -> Option<Self> {
         let name = section
             .need("name", r#"write name = "country""#)
             .and_then(|item| own_name(&item, names));
         let module = section
             .need("module", r#"write module = "PATH.wasm""#)
-            .and_then(|item| module(&item, require_digest));
+            .and_then(|item| module(&item, tags));
         let settings = match section.get("settings") {
             Some(item) => Settings::read(&item),
             None => Settings::none(section.reading().locate(section.spot().offset)),
@@ -67,12 +67,8 @@ impl PolicyEntry {
         let limits = sound(&mut section, limits);
         let budget =
             section.get("error_budget").map(|item| candidate::error_budget(item.section()));
-        let candidate = CandidateEntry::read(
-            &mut section,
-            mode.unwrap_or(Mode::Enforce),
-            budget,
-            require_digest,
-        );
+        let candidate =
+            CandidateEntry::read(&mut section, mode.unwrap_or(Mode::Enforce), budget, tags);
         let place = section.spot().key.clone();
         section.finish();
         let key = name.as_ref().map_or_else(|| place.clone(), |name| format!("policies.{name}"));
@@ -128,10 +124,10 @@ fn own_name(item: &Item<'_>, names: &mut BTreeMap<String, Spot>) -> Option<Strin
     Some(name)
 }
 
-pub(super) fn module(item: &Item<'_>, require_digest: bool) -> Option<ModuleSource> {
+pub(super) fn module(item: &Item<'_>, tags: Tags) -> Option<ModuleSource> {
     let text = item.text()?;
     if text.starts_with("oci://") {
-        return in_registry(item, text, require_digest);
+        return in_registry(item, text, tags);
     }
     let path = item.reading.watched(text);
     if path.is_file() {
@@ -143,23 +139,29 @@ pub(super) fn module(item: &Item<'_>, require_digest: bool) -> Option<ModuleSour
 }
 
 #[cfg(feature = "oci")]
-fn in_registry(item: &Item<'_>, text: &str, require_digest: bool) -> Option<ModuleSource> {
+fn in_registry(item: &Item<'_>, text: &str, tags: Tags) -> Option<ModuleSource> {
     let reference =
         ::registry::Reference::parse(text).map_err(|fault| item.fault(fault.to_string())).ok()?;
-    match reference.digest() {
-        Some(_) => {}
-        None if require_digest => item.fault("has no digest, which require_digest wants; append @sha256:DIGEST"),
-        None => item.reading.warn(
+    match (reference.digest(), tags) {
+        (Some(_), _) => {}
+        (None, Tags::Refused) => {
+            item.fault("has no digest, which require_digest wants; append @sha256:DIGEST");
+        }
+        (None, Tags::Anybodys) => item.reading.warn(
             &item.spot,
-            "has no digest: whoever may push to the registry decides what runs here, with [registry] keys among all that they \
-             signed under this name; append @sha256:DIGEST",
+            "has no digest: whoever may push to the registry decides what runs here; append @sha256:DIGEST",
+        ),
+        (None, Tags::Signed) => item.reading.warn(
+            &item.spot,
+            "has no digest: whoever may push to the registry decides which of the modules runs here that [registry] \
+             keys signed under this name, old ones too; append @sha256:DIGEST",
         ),
     }
     Some(ModuleSource::Registry(reference))
 }
 
 #[cfg(not(feature = "oci"))]
-fn in_registry(item: &Item<'_>, _: &str, _: bool) -> Option<ModuleSource> {
+fn in_registry(item: &Item<'_>, _: &str, _: Tags) -> Option<ModuleSource> {
     item.fault("needs the feature `oci`, which this program was built without; name a file");
     None
 }

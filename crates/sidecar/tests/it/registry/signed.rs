@@ -127,6 +127,23 @@ async fn a_signed_module_is_not_taken_under_another_name() {
 }
 
 #[tokio::test]
+async fn a_tag_that_must_be_signed_is_warned_about_as_what_it_leaves_open() {
+    let (plivo, registry, keys) = (plivo().await, DockerRegistry::start(), keys());
+    push(&registry, &accepts(1), "gate:1", &["--sign-key", &path(&keys, "a.key")]).await;
+    let setup = setup(&plivo, &registry, &registry.reference("gate:1"))
+        .set("registry.keys", json!([path(&keys, "a.pub")]));
+    let folder = Folder::new();
+    folder.write("sidecar.toml", setup.to_toml());
+    let checked = run_to_end("check", &folder, &setup.environment).await;
+    let said = checked.log.text();
+    assert_eq!(checked.status.code(), Some(0), "{said}");
+    let wanted =
+        "decides which of the modules runs here that [registry] keys signed under this name";
+    assert!(said.contains(wanted), "{said}");
+    assert!(!said.contains("decides what runs here"), "{said}");
+}
+
+#[tokio::test]
 async fn a_signature_is_what_openssl_takes_it_for() {
     let (registry, keys) = (DockerRegistry::start(), keys());
     let reference =
