@@ -2,22 +2,17 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::thread;
 
 use opentelemetry::trace::Status;
 use opentelemetry::{Array, KeyValue, StringValue, Value};
-use opentelemetry_otlp::tonic_types::transport::ClientTlsConfig;
-use opentelemetry_otlp::{
-    ExporterBuildError, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
-    WithTonicConfig as _,
-};
+use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SpanData};
 use tokio::runtime::Runtime;
 
 use crate::TelemetryError;
 use crate::environment::{Destination, Queue};
+use crate::exporter::exporter;
 use crate::losses::{Entrance, Exit, Losses};
-use crate::options::Protocol;
 use crate::redaction::{is_secret, masked};
 
 /// A running export: what takes spans in, and the threads behind it.
@@ -38,14 +33,7 @@ impl Export {
         queue: &Queue,
         losses: &Arc<Losses>,
     ) -> Result<Self, TelemetryError> {
-        let (exporter, runtime) = match destination.protocol {
-            Protocol::Http => (http(destination)?, None),
-            Protocol::Grpc => {
-                let runtime = one_thread()?;
-                let exporter = grpc(destination, &runtime)?;
-                (exporter, Some(runtime))
-            }
-        };
+        let (exporter, runtime) = exporter!(SpanExporter, destination);
         let config = BatchConfigBuilder::default()
             .with_max_queue_size(queue.size)
             .with_max_export_batch_size(queue.batch)
@@ -94,68 +82,6 @@ fn redact_value(text: &mut StringValue) {
     if let Cow::Owned(changed) = masked(text.as_str()) {
         *text = changed.into();
     }
-}
-
-fn http(destination: &Destination) -> Result<SpanExporter, TelemetryError> {
-    SpanExporter::builder()
-        .with_http()
-        .with_http_client(http_client(destination)?)
-        .with_endpoint(&destination.endpoint)
-        .with_timeout(destination.timeout)
-        .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
-        .build()
-        .map_err(|source| unusable(destination, source))
-}
-
-fn grpc(destination: &Destination, runtime: &Runtime) -> Result<SpanExporter, TelemetryError> {
-    let _inside = runtime.enter(); // the connection's task is spawned where it is built
-    let mut builder = SpanExporter::builder()
-        .with_tonic()
-        .with_endpoint(&destination.endpoint)
-        .with_timeout(destination.timeout);
-    if destination.is_tls() {
-        builder = builder.with_tls_config(ClientTlsConfig::new().with_native_roots());
-    }
-    builder.build().map_err(|source| unusable(destination, source))
-}
-
-/// A client that blocks, because the batch processor's thread is no async one. No redirects: the headers it sends may
-/// hold the collector's key.
-pub(crate) fn http_client(
-    destination: &Destination,
-) -> Result<reqwest::blocking::Client, TelemetryError> {
-    // Fails where the process has a provider already, which then serves as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let (timeout, tls) = (destination.timeout, destination.is_tls());
-    let build = move || {
-        let mut builder = reqwest::blocking::Client::builder()
-            .timeout(timeout)
-            .redirect(reqwest::redirect::Policy::none());
-        if !tls {
-            // Without TLS the machine's certificates do not matter, and a bare container has none.
-            builder = builder.tls_certs_only([]);
-        }
-        builder.build()
-    };
-    // The client refuses to be made on a thread that belongs to an async runtime.
-    let making = thread::Builder::new().name("telemetry".into()).spawn(build);
-    match making.map_err(TelemetryError::Thread)?.join() {
-        Ok(client) => client.map_err(TelemetryError::Client),
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
-}
-
-pub(crate) fn unusable(destination: &Destination, source: ExporterBuildError) -> TelemetryError {
-    TelemetryError::Exporter { endpoint: destination.endpoint.clone(), source }
-}
-
-pub(crate) fn one_thread() -> Result<Runtime, TelemetryError> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("telemetry")
-        .enable_all()
-        .build()
-        .map_err(TelemetryError::Thread)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub mod collector;
 mod environment;
 mod error;
 mod export;
+mod exporter;
 mod log;
 mod losses;
 pub mod metrics;

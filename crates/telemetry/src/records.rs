@@ -5,10 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, LoggerProvider as _, Severity};
-use opentelemetry_otlp::tonic_types::transport::ClientTlsConfig;
-use opentelemetry_otlp::{
-    LogExporter, WithExportConfig as _, WithHttpConfig as _, WithTonicConfig as _,
-};
+use opentelemetry_otlp::LogExporter;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{
     BatchConfigBuilder, BatchLogProcessor, SdkLogger, SdkLoggerProvider,
@@ -17,9 +14,8 @@ use tokio::runtime::Runtime;
 
 use crate::TelemetryError;
 use crate::environment::{Destination, Queue};
-use crate::export::{http_client, one_thread, unusable};
+use crate::exporter::exporter;
 use crate::losses::{Entrance, Exit, Losses};
-use crate::options::Protocol;
 
 /// Takes records for the collector. Never waits: what finds no room, or no collector, is dropped and counted.
 #[derive(Clone)]
@@ -69,14 +65,7 @@ impl Sending {
         resource: Resource,
     ) -> Result<Self, TelemetryError> {
         let losses = Losses::new("records", queue.size);
-        let runtime = match destination.protocol {
-            Protocol::Http => None,
-            Protocol::Grpc => Some(one_thread()?),
-        };
-        let exporter = match &runtime {
-            None => http(destination)?,
-            Some(runtime) => grpc(destination, runtime)?,
-        };
+        let (exporter, runtime) = exporter!(LogExporter, destination);
         let config = BatchConfigBuilder::default()
             .with_max_queue_size(queue.size)
             .with_max_export_batch_size(queue.batch)
@@ -95,29 +84,6 @@ impl Sending {
     pub(crate) fn losses(&self) -> &Arc<Losses> {
         &self.records.losses
     }
-}
-
-fn http(destination: &Destination) -> Result<LogExporter, TelemetryError> {
-    LogExporter::builder()
-        .with_http()
-        .with_http_client(http_client(destination)?)
-        .with_endpoint(&destination.endpoint)
-        .with_timeout(destination.timeout)
-        .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
-        .build()
-        .map_err(|source| unusable(destination, source))
-}
-
-fn grpc(destination: &Destination, runtime: &Runtime) -> Result<LogExporter, TelemetryError> {
-    let _inside = runtime.enter(); // the connection's task is spawned where it is built
-    let mut builder = LogExporter::builder()
-        .with_tonic()
-        .with_endpoint(&destination.endpoint)
-        .with_timeout(destination.timeout);
-    if destination.is_tls() {
-        builder = builder.with_tls_config(ClientTlsConfig::new().with_native_roots());
-    }
-    builder.build().map_err(|source| unusable(destination, source))
 }
 
 impl fmt::Debug for Records {

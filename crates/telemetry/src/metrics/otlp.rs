@@ -2,17 +2,13 @@
 
 use std::time::Duration;
 
-use opentelemetry_otlp::tonic_types::transport::ClientTlsConfig;
-use opentelemetry_otlp::{
-    MetricExporter, WithExportConfig as _, WithHttpConfig as _, WithTonicConfig as _,
-};
+use opentelemetry_otlp::MetricExporter;
 use opentelemetry_sdk::metrics::PeriodicReader;
 use tokio::runtime::Runtime;
 
 use crate::TelemetryError;
 use crate::environment::Destination;
-use crate::export::{http_client, one_thread, unusable};
-use crate::options::Protocol;
+use crate::exporter::exporter;
 
 /// What sends, and what its connection lives on; over HTTP that is nothing.
 pub(crate) struct Sending {
@@ -27,38 +23,8 @@ impl Sending {
         destination: &Destination,
         interval: Duration,
     ) -> Result<Self, TelemetryError> {
-        let runtime = match destination.protocol {
-            Protocol::Http => None,
-            Protocol::Grpc => Some(one_thread()?),
-        };
-        let exporter = match &runtime {
-            None => http(destination)?,
-            Some(runtime) => grpc(destination, runtime)?,
-        };
+        let (exporter, runtime) = exporter!(MetricExporter, destination);
         let reader = PeriodicReader::builder(exporter).with_interval(interval).build();
         Ok(Self { reader, runtime })
     }
-}
-
-fn http(destination: &Destination) -> Result<MetricExporter, TelemetryError> {
-    MetricExporter::builder()
-        .with_http()
-        .with_http_client(http_client(destination)?)
-        .with_endpoint(&destination.endpoint)
-        .with_timeout(destination.timeout)
-        .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
-        .build()
-        .map_err(|source| unusable(destination, source))
-}
-
-fn grpc(destination: &Destination, runtime: &Runtime) -> Result<MetricExporter, TelemetryError> {
-    let _inside = runtime.enter(); // the connection's task is spawned where it is built
-    let mut builder = MetricExporter::builder()
-        .with_tonic()
-        .with_endpoint(&destination.endpoint)
-        .with_timeout(destination.timeout);
-    if destination.is_tls() {
-        builder = builder.with_tls_config(ClientTlsConfig::new().with_native_roots());
-    }
-    builder.build().map_err(|source| unusable(destination, source))
 }
