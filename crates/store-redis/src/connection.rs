@@ -78,7 +78,8 @@ impl Connection {
         Ok(Self(Arc::new(Shared { prefix, timeout, link, doubt, runtime, _keeper: keeper })))
     }
 
-    /// Whether the server can be used, as far as is known: an idle connection is looked after every two seconds.
+    /// Whether the server can be used, as far as is known: a connection that ends is noticed at once, and an idle one is
+    /// looked after every two seconds.
     pub fn status(&self) -> Status {
         self.0.link.borrow().status()
     }

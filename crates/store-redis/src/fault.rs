@@ -31,12 +31,18 @@ impl From<Fault> for LedgerError {
     }
 }
 
+/// What is said of a wrong password, by whichever command it was shown.
+const REFUSES: &str = "it refuses the user or the password";
+
 /// What an operator needs to know of `error`. A server's own words are left out but for the code, since they may repeat
 /// what was asked.
 pub(crate) fn reason(error: &RedisError) -> String {
     match error.kind() {
         ErrorKind::Io => error.to_string(),
-        ErrorKind::AuthenticationFailed => "it refuses the user or the password".into(),
+        ErrorKind::AuthenticationFailed => REFUSES.into(),
+        ErrorKind::Server(_) | ErrorKind::Extension if error.code() == Some("WRONGPASS") => {
+            REFUSES.into()
+        }
         ErrorKind::Server(_) | ErrorKind::Extension => {
             format!("it answered {}", error.code().unwrap_or("an error"))
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 // The client speaks TLS by the provider that this crate's features name: ring, as everywhere here.
 use rustls as _;
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError};
+use redis::aio::{MultiplexedConnection, SendError};
+use redis::{AsyncConnectionConfig, Client, ProtocolVersion, PushInfo, PushKind, RedisError};
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
@@ -35,7 +35,11 @@ impl Keeper {
         link: watch::Sender<Link>,
         doubt: Arc<Notify>,
     ) -> Result<Self, OptionsError> {
-        let client = Client::open(options.url.info().clone()).map_err(|_| OptionsError::Url)?;
+        let info = options.url.info().clone();
+        // Only by this protocol does the client tell that a connection has ended which nobody is using.
+        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let client =
+            Client::open(info.set_redis_settings(settings)).map_err(|_| OptionsError::Url)?;
         Ok(Self { client, options, link, doubt })
     }
 
@@ -60,8 +64,17 @@ impl Keeper {
 
     async fn connect(&self) -> Result<MultiplexedConnection, String> {
         // The limits are set here, in one place for all of connecting.
-        let config =
-            AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let doubt = Arc::clone(&self.doubt);
+        let ended = move |told: PushInfo| {
+            if told.kind == PushKind::Disconnection {
+                doubt.notify_one();
+            }
+            Ok::<_, SendError>(())
+        };
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None)
+            .set_push_sender(ended);
         let connecting = async {
             let mut connection =
                 self.client.get_multiplexed_async_connection_with_config(&config).await?;

@@ -64,6 +64,17 @@ async fn an_idle_connection_finds_out_by_itself() {
 }
 
 #[tokio::test]
+async fn an_idle_connection_that_was_cut_is_made_again_before_anybody_asks() {
+    let server = Server::start();
+    let connection = server.connection().await;
+    let cut: u32 = server.ask(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
+    assert_eq!(cut, 1);
+    connection.until(is_down).await;
+    connection.up().await;
+    assert_eq!(asked(&connection).await, Ok(7));
+}
+
+#[tokio::test]
 async fn a_connection_opens_whether_the_server_is_there_or_not() {
     let mut server = Server::start();
     server.kill();
