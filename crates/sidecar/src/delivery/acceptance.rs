@@ -6,6 +6,7 @@ use std::time::Duration;
 use message::{Message, Pace, Settlement, Timestamp};
 use policy_host::{Cleared, LimitReport};
 use store::{Change, KeyRow, Settle, Status, StoreError};
+use tokio::time::Instant;
 
 use super::accepted::{Accepted, Pacing, Times};
 use super::trace::Trace;
@@ -37,7 +38,7 @@ impl Delivery {
     /// # Errors
     ///
     /// `send.would_expire` and `throttle.would_expire` where the policies or their limits put it off beyond the time
-    /// that it has, `spool.full` where too many wait for a time of their own; what they held is given back.
+    /// that it has, `upstream.unavailable` where Plivo is left alone for longer than that, `spool.full` where too many wait for a time of their own; what they held is given back.
     pub(crate) async fn ready(
         &self,
         cleared: Cleared,
@@ -74,7 +75,7 @@ impl Delivery {
         Ok(times.start().unwrap_or(at.after(pacing.wait)))
     }
 
-    /// What the limits that are kept at sending mean for a message that comes so far `ahead` of now.
+    /// What limits that are kept at sending, and Plivo's breaker, mean for a message that comes so far `ahead` of now.
     fn pacing(&self, message: &Message, standings: &[LimitReport], ahead: Duration) -> Pacing {
         let paces: Vec<Pace> = standings.iter().filter_map(|limit| limit.pace.clone()).collect();
         let paced = standings.iter().filter(|limit| limit.pace.is_some());
@@ -83,7 +84,9 @@ impl Delivery {
         let wait = self.turns.wait(class, &paces).saturating_sub(ahead);
         // Behind everything else its slot says more: it counts those too that were cleared and are not here yet.
         let wait = if class == Class::Other { wait.max(slot.unwrap_or_default()) } else { wait };
-        Pacing { wait, slot: slot.filter(|_| self.is_shared()) }
+        let cool_down = self.breakers.cool_down(&message.sender, Instant::now());
+        let cool_down = cool_down.saturating_sub(ahead);
+        Pacing { wait, slot: slot.filter(|_| self.is_shared()), cool_down }
     }
 
     /// Makes messages ours, in one transaction with the key that they came under. From here on they are not lost.

@@ -68,13 +68,15 @@ pub(super) struct Times {
     deadline: Timestamp,
 }
 
-/// What the limits that are kept at sending mean for a message that comes now.
+/// What limits that are kept at sending, and Plivo's breaker, mean for a message that comes now.
 #[derive(Debug, Default)]
 pub(super) struct Pacing {
     /// How long until they let it go, behind all that is as urgent.
     pub(super) wait: Duration,
     /// How far away its slot is, where replicas share the limits: it goes no sooner.
     pub(super) slot: Option<Duration>,
+    /// How long nothing goes to Plivo.
+    pub(super) cool_down: Duration,
 }
 
 /// A cleared message with all that is to be recorded of it.
@@ -99,7 +101,7 @@ impl Times {
     /// # Errors
     ///
     /// `send.would_expire` where the policies put it off beyond the time that it has, `throttle.would_expire` where the
-    /// limits that are kept at sending do.
+    /// limits that are kept at sending do, `upstream.unavailable` where Plivo is left alone until then (messaging.md 3.5).
     pub(super) fn of(
         message: &Message,
         asked: Option<Timestamp>,
@@ -128,6 +130,9 @@ impl Times {
         if too_late(at) && is_paced {
             return Err(Refusal::turn_after_deadline(at.since(now)));
         }
+        if too_late(now.after(pacing.cool_down)) && at < now.after(pacing.cool_down) {
+            return Err(Refusal::plivo_away(pacing.cool_down));
+        }
         Ok(Self { not_before, start, deadline })
     }
 
@@ -143,7 +148,8 @@ impl Ready {
     /// # Errors
     ///
     /// `send.would_expire` where the policies put it off beyond the time that it has, `throttle.would_expire` where the
-    /// limits that are kept at sending do, `spool.full` where too many wait for a time of their own; with what is held.
+    /// limits that are kept at sending do, `upstream.unavailable` where Plivo's breaker does, `spool.full` where too many
+    /// wait for a time of their own; with what is held.
     pub(super) fn of(
         cleared: Cleared,
         about: About,
@@ -306,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_turn_after_the_deadline_refuses_and_one_before_it_stretches_nothing() {
-        let wait = |minutes: u32| Pacing { wait: MINUTE * minutes, slot: None };
+        let wait = |minutes: u32| Pacing { wait: MINUTE * minutes, ..Pacing::default() };
         assert_eq!(times(&message("otp", None), None, &wait(4)), Ok((None, 5)));
         let late = Err("throttle.would_expire".to_owned());
         assert_eq!(times(&message("", None), None, &wait(5)), late);
@@ -317,11 +323,33 @@ mod tests {
 
     #[test]
     fn among_replicas_it_goes_no_sooner_than_its_slot() {
-        let slot = |minutes: u32| Pacing { slot: Some(MINUTE * minutes), wait: MINUTE * minutes };
+        let slot = |minutes: u32| Pacing {
+            slot: Some(MINUTE * minutes),
+            wait: MINUTE * minutes,
+            ..Pacing::default()
+        };
         assert_eq!(times(&message("otp", None), None, &slot(2)), Ok((Some(2), 5)));
         let late = Err("throttle.would_expire".to_owned());
         assert_eq!(times(&message("otp", None), None, &slot(9)), late);
-        let elsewhere = Pacing { slot: Some(MINUTE * 9), wait: Duration::ZERO };
+        let elsewhere = Pacing { slot: Some(MINUTE * 9), ..Pacing::default() };
         assert_eq!(times(&message("otp", None), None, &elsewhere), late, "nothing waits here");
+    }
+
+    #[test]
+    fn what_cannot_outlive_the_time_that_plivo_is_left_alone_is_refused() {
+        let away = |minutes: u32| Pacing { cool_down: MINUTE * minutes, ..Pacing::default() };
+        let refused = Err("upstream.unavailable".to_owned());
+        assert_eq!(times(&message("otp", None), None, &away(4)), Ok((None, 5)));
+        assert_eq!(times(&message("otp", None), None, &away(5)), refused);
+        let ttl = Message { ttl_s: Some(600), ..message("", None) };
+        assert_eq!(times(&ttl, None, &away(5)), Ok((None, 10)));
+        let soon = Some(later(6));
+        assert_eq!(
+            times(&message("", soon), soon, &away(5)),
+            Ok((Some(6), 11)),
+            "it is over by then"
+        );
+        let sooner = Some(later(1));
+        assert_eq!(times(&message("otp", sooner), sooner, &away(6)), refused);
     }
 }

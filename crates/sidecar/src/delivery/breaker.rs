@@ -12,6 +12,7 @@ mod heard;
 mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use message::Sender;
 use tokio::sync::watch;
@@ -135,6 +136,11 @@ impl Breakers {
                 Admit::Wait(Wait { until, reason, changed })
             }
         }
+    }
+
+    /// How long no message from `sender` goes: zero where one may go, and where nobody knows.
+    pub(crate) fn cool_down(&self, sender: &Sender, now: Instant) -> Duration {
+        self.books().cool_down(sender, now)
     }
 
     /// Where the account's breaker stands.

@@ -140,7 +140,7 @@ impl Refusal {
                 code: "upstream.unavailable" | "spool.draining" | "send.expired",
                 ..
             } => Some(Duration::from_secs(5)),
-            Self::Plain(Plain::TurnAfterDeadline(wait)) => Some(*wait),
+            Self::Plain(Plain::TurnAfterDeadline(wait) | Plain::PlivoAway(wait)) => Some(*wait),
             Self::Plain(Plain::KeyInProgress) | Self::Upstream { code: "idem.elsewhere", .. } => {
                 Some(Duration::from_secs(1))
             }
@@ -158,6 +158,11 @@ impl Refusal {
     /// The limits that are kept at sending let it go too late: in `wait`.
     pub(crate) fn turn_after_deadline(wait: Duration) -> Self {
         Self::Plain(Plain::TurnAfterDeadline(wait))
+    }
+
+    /// Plivo is left alone for `wait`, and its time is over by then.
+    pub(crate) fn plivo_away(wait: Duration) -> Self {
+        Self::Plain(Plain::PlivoAway(wait))
     }
 
     /// Put off for longer than it may wait.

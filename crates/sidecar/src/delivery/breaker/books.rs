@@ -1,6 +1,7 @@
 //! The account's breaker and those of its senders, without locks and guards.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use message::Sender;
 use tokio::time::Instant;
@@ -54,6 +55,16 @@ impl Books {
     pub(super) fn troubled_senders(&self) -> Vec<(Sender, Standing)> {
         let troubled = self.senders.iter().filter(|(_, own)| !own.is_closed());
         troubled.map(|(sender, own)| (sender.clone(), own.standing())).collect()
+    }
+
+    /// How long nothing goes for `sender`, as far as that is known.
+    pub(super) fn cool_down(&self, sender: &Sender, now: Instant) -> Duration {
+        let until = |circuit: &Circuit| match circuit.verdict(now) {
+            Verdict::Wait { until, .. } => until,
+            Verdict::Go | Verdict::Probe => None,
+        };
+        let until = until(&self.account).max(self.senders.get(sender).and_then(until));
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
     #[cfg(test)]

@@ -26,6 +26,7 @@ pub(crate) enum Plain {
     KeysAway,
     WouldExpire,
     TurnAfterDeadline(Duration),
+    PlivoAway(Duration),
     NotAsked,
     KeyMismatch(Vec<String>),
     NoSuchMessage,
@@ -69,6 +70,7 @@ impl Plain {
             Self::KeysAway => "idem.unavailable",
             Self::WouldExpire => "send.would_expire",
             Self::TurnAfterDeadline(_) => "throttle.would_expire",
+            Self::PlivoAway(_) => "upstream.unavailable",
             Self::NotAsked => "policy.not_asked",
             Self::KeyMismatch(_) => "idem.mismatch",
             Self::NoSuchMessage => "message.not_found",
@@ -123,6 +125,11 @@ impl Plain {
             }
             Self::TurnAfterDeadline(_) => {
                 "its turn would come after its time is over; send less, or give it a longer `ttl_s`"
+                    .into()
+            }
+            Self::PlivoAway(_) => {
+                "Plivo does not take messages now, and its time would be over before it is tried again; nothing was \
+                 accepted"
                     .into()
             }
             Self::KeysFull => "too many idempotency keys are kept; nothing was accepted".into(),

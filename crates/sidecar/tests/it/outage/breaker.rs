@@ -3,7 +3,7 @@
 use plivo_sim::{Outage, PlivoSim, Seen, Step};
 use serde_json::{Value, json};
 
-use crate::harness::{Setup, Sidecar, eventually, plivo, posts, texts};
+use crate::harness::{Setup, Sidecar, TO, eventually, plivo, posts, texts};
 
 fn failing(plivo: &PlivoSim) -> Setup {
     Setup::new(plivo)
@@ -143,5 +143,34 @@ async fn refused_credentials_hold_everything_and_right_ones_let_it_go_over_a_res
     }
     sidecar.wait_until_ready().await;
     assert_eq!(plivo.sends().len(), 6);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn what_has_less_time_than_plivo_is_left_alone_is_refused_and_the_rest_is_taken() {
+    let plivo = plivo().await;
+    plivo.fail(Outage::Refuse).await;
+    let setup = Setup::new(&plivo)
+        .set("delivery.breaker", json!({"failures": 1, "open_s": 200, "open_max_s": 200}));
+    let sidecar = Sidecar::start(setup).await;
+    queue(&sidecar, 1).await;
+    let open = async || (breaker(&sidecar).await["breaker"] == "open").then_some(());
+    eventually("the breaker is open", open).await;
+
+    let short = json!({"to": TO, "text": "hi", "ttl_s": 60});
+    let keyed = || sidecar.post("/v1/messages").key("k1").json(&short).answer();
+    let refused = keyed().await;
+    refused.refused(503, "upstream.unavailable");
+    let after: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((61..=200).contains(&after), "{refused}");
+    let explained = sidecar.post("/v1/explain").json(&short).answer().await;
+    assert!(explained.text.contains("upstream.unavailable"), "{explained}");
+
+    sidecar.queue(&json!({"to": TO, "text": "longer", "ttl_s": 600})).await;
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(300);
+    let later = json!({"to": TO, "text": "later", "ttl_s": 60, "not_before": soon.to_string()});
+    sidecar.queue(&later).await;
+    keyed().await.refused(503, "upstream.unavailable");
+    assert!(posts(&plivo).is_empty(), "a call went to an open breaker");
     sidecar.stop().await;
 }
