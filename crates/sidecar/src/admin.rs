@@ -20,7 +20,7 @@ use http::{Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
-use store::Store;
+use store::{Store, StoreError};
 use telemetry::metrics::{Exposition, Metrics};
 use tokio_util::sync::CancellationToken;
 
@@ -127,6 +127,23 @@ impl Admin {
             Route::Inbound => self.inbound(asked).await,
             Route::InboundUrl => self.inbound_url(),
             Route::Metrics | Route::Unknown => Err(Refusal::NoSuchPath),
+        }
+    }
+}
+
+/// The answer at every path of a process that cannot begin yet because of its store: it lives, is not ready, and says
+/// `why`.
+pub(crate) fn closed(request: &Request<Incoming>, why: &str) -> Response<Full<Bytes>> {
+    match Route::of(request.method(), request.uri().path()) {
+        Route::Live => respond(StatusCode::OK, &json!({"live": true})),
+        Route::Ready => {
+            let causes = [json!({"cause": "store", "detail": why})];
+            let body = json!({"ready": false, "causes": causes});
+            respond(StatusCode::SERVICE_UNAVAILABLE, &body)
+        }
+        _ => {
+            let refusal = Refusal::Store(StoreError::Unavailable(why.to_owned()));
+            respond(refusal.status(), &refusal.body())
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use policy_host::RuntimeError;
-use store::{OpenError, StoreError};
+use store::OpenError;
 use store_redis::OptionsError;
 
 use crate::config::{Address, ConfigFaults};
@@ -29,9 +29,6 @@ pub enum Failure {
     /// The store could not be opened.
     #[error("the store: {}", whole(.0))]
     Store(#[from] OpenError),
-    /// What an earlier process left unfinished could not be taken up.
-    #[error("the store: {0}")]
-    LeftBehind(#[from] StoreError),
     /// What replicas share could not be set up.
     #[error("[store] shared: {0}")]
     Shared(#[from] OptionsError),
@@ -69,7 +66,7 @@ impl Failure {
 }
 
 /// An error with its sources, for one line.
-fn whole(err: &dyn Error) -> String {
+pub(crate) fn whole(err: &dyn Error) -> String {
     let mut told = err.to_string();
     let mut source = err.source();
     while let Some(err) = source {

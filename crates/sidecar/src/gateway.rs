@@ -168,6 +168,12 @@ impl Gateway {
     }
 }
 
+/// The answer at every path while nothing can be recorded, in the form of the door.
+pub(crate) fn closed(request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    let door = Route::of(request.uri().path()).door();
+    door.refuse(&Plain::StoreAway.into()).into_response()
+}
+
 /// A header's value, where there is exactly one and it is text.
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();

@@ -115,8 +115,14 @@ impl Bound {
 
     /// Serves until `stop`; then takes no new connection, lets each open one end its request, and returns when all
     /// have. Each request has its connection's [`Requests`] among its extensions.
-    pub(crate) async fn serve<S, F>(self, limits: ListenLimits, stop: CancellationToken, service: S)
-    where
+    ///
+    /// The socket is closed by then, unless somebody else has it too.
+    pub(crate) async fn serve<S, F>(
+        self: Arc<Self>,
+        limits: ListenLimits,
+        stop: CancellationToken,
+        service: S,
+    ) where
         S: Fn(Request<Incoming>, Peer) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
     {

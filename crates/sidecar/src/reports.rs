@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::delivery::{Delivery, Word};
 
-pub(crate) use self::listener::ReportListener;
+pub(crate) use self::listener::{ReportListener, closed};
 pub(crate) use self::place::CallbackPlace;
 pub(crate) use self::poller::Poller;
 pub(crate) use self::tally::Tally;

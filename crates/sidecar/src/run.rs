@@ -1,6 +1,7 @@
 //! `sendgate run`: start, serve, and drain.
 
 mod doors;
+mod entrance;
 mod parts;
 mod start;
 

@@ -1,9 +1,9 @@
 //! The database: one connection that writes, and two that read beside it, so that nobody's long list holds a send up.
 
+mod disk;
 mod health;
 mod migrations;
 mod queue;
-mod space;
 mod turns;
 
 use std::fmt;
@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
+use self::disk::Disk;
 use self::health::Health;
 use self::queue::Queue;
-use self::space::Space;
 use crate::{Durability, OpenError, Place, StoreError};
 
 pub use self::queue::Commit;
@@ -47,7 +47,8 @@ struct Inner {
     written: Arc<Health>,
     /// That the log is to be emptied after the next commit.
     empty_log: Arc<AtomicBool>,
-    space: Option<Space>,
+    /// None in memory.
+    disk: Option<Disk>,
     /// Held for as long as the database is open.
     _lock: Option<File>,
 }
@@ -101,14 +102,14 @@ impl Database {
         };
         let readers = Readers::start(reader()?, reader()?);
         let read = first(&writer).map_err(bad)?;
-        let space = (min_free_percent > 0).then(|| Space::new(path, min_free_percent));
-        Ok((Self::start(writer, Some(readers), space, Some(lock)), read))
+        let disk = Disk::new(path, min_free_percent);
+        Ok((Self::start(writer, Some(readers), Some(disk), Some(lock)), read))
     }
 
     fn start(
         writer: Connection,
         readers: Option<Readers>,
-        space: Option<Space>,
+        disk: Option<Disk>,
         lock: Option<File>,
     ) -> Self {
         let written = Arc::new(Health::new("written"));
@@ -117,7 +118,7 @@ impl Database {
         let writes = Queue::start("store-write", move |waiting| {
             turns::write_all(waiting, &writer, &health, &empty);
         });
-        Self(Arc::new(Inner { readers, writes, written, empty_log, space, _lock: lock }))
+        Self(Arc::new(Inner { readers, writes, written, empty_log, disk, _lock: lock }))
     }
 
     /// Puts `work` into the next transaction. It may be run again, alone, where another's work spoils the transaction
@@ -162,13 +163,14 @@ impl Database {
         let read = self.0.readers.as_ref().and_then(|readers| readers.read.trouble());
         match self.0.written.trouble().or(read) {
             Some(reason) => Some(StoreError::Unavailable(reason)),
-            None => self.is_low().then_some(StoreError::LowSpace),
+            None => self.disk_trouble(),
         }
     }
 
-    /// Whether the disk has too little free.
-    pub(crate) fn is_low(&self) -> bool {
-        self.0.space.as_ref().is_some_and(Space::is_low)
+    /// Why nothing new should be written, as the file system has it: the file is not where it was, or the disk has too
+    /// little free.
+    pub(crate) fn disk_trouble(&self) -> Option<StoreError> {
+        self.0.disk.as_ref().and_then(Disk::trouble)
     }
 }
 

@@ -1,5 +1,7 @@
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
+use rusqlite::ErrorCode;
 use thiserror::Error;
 
 /// Why the store did not do what it was asked.
@@ -20,6 +22,11 @@ pub enum StoreError {
     /// The disk has less free than `min_free_percent`.
     #[error("the store's disk is nearly full; free some of it, or lower [store] min_free_percent")]
     LowSpace,
+    /// The database's file is not where it was opened: what would be written would be lost with the process.
+    #[error(
+        "{0} was moved or deleted under the running sidecar; put the same file back, or stop the sidecar first"
+    )]
+    Moved(PathBuf),
     /// The database cannot be written or read; nothing was changed.
     #[error("the store cannot be used now: {0}")]
     Unavailable(String),
@@ -65,4 +72,20 @@ pub enum OpenError {
         #[source]
         source: rusqlite::Error,
     },
+}
+
+impl OpenError {
+    /// Whether somebody may mend it while the program waits: the database is locked, damaged or read-only, or its disk
+    /// is full. Otherwise `[store] path` names the wrong file.
+    pub fn may_be_mended(&self) -> bool {
+        match self {
+            Self::File { source, .. } => {
+                matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::ReadOnlyFilesystem)
+            }
+            Self::Database { source, .. } => {
+                source.sqlite_error_code() != Some(ErrorCode::NotADatabase)
+            }
+            Self::InUse(_) | Self::Newer { .. } | Self::Foreign(_) => false,
+        }
+    }
 }

@@ -56,6 +56,13 @@ impl Store {
             let rows = rows_of(connection, "messages")?;
             Ok((last, holds::all(connection, now)?, ledger::values(connection, now)?, rows))
         };
+        if let Place::File(path) = place
+            && !path.exists()
+            && beside(path, ".key").exists()
+        {
+            tracing::warn!(path = %path.display(), "there was a database here, whose key is left, and it is gone: what \
+             it kept is not known any more; if it was only moved, stop, and put it back");
+        }
         let (database, (last_token, holds, values, rows)) =
             Database::open(place, *durability, options.min_free_percent, left)?;
         let secret = match (hash_key, place) {

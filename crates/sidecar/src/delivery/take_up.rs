@@ -18,26 +18,32 @@ impl Delivery {
     ///
     /// # Errors
     ///
-    /// The store cannot be read or written.
+    /// The store cannot be read or written; nothing is taken up then, and it may be tried again.
     pub(crate) async fn resume(self: &Arc<Self>) -> Result<usize, StoreError> {
-        if let Some(latest) = self.store.latest_call().await? {
+        let latest = self.store.latest_call().await?;
+        let given_up = self.store.given_up_in_doubt(now().before(LONGEST_DOUBT)).await?;
+        // A person decides on those that are held; they may be at Plivo all the same.
+        let (held, left): (Vec<_>, Vec<_>) = (self.store.unfinished().await?.into_iter())
+            .partition(|left| left.record.status == Status::Held);
+        let mut unconfirmed = Vec::new();
+        for left in &left {
+            self.end_call(left).await?;
+            unconfirmed.push(self.unconfirmed(left).await?);
+        }
+        // From here on nothing fails.
+        if let Some(latest) = latest {
             self.turns.called_before(now().since(latest));
         }
-        let mut journeys = Vec::new();
-        for left in self.store.unfinished().await? {
-            // A person decides on those that are held; they may be at Plivo all the same.
-            if left.record.status == Status::Held {
-                if let Some(last) = left.record.attempts.last() {
-                    self.keep_apart(self.store.mark_of(&left.message.to), last.started);
-                }
-            } else {
-                journeys.push(self.take_up(left).await?);
+        for left in held {
+            if let Some(last) = left.record.attempts.last() {
+                self.keep_apart(self.store.mark_of(&left.message.to), last.started);
             }
         }
-        let since = now().before(LONGEST_DOUBT);
-        for (mark, began) in self.store.given_up_in_doubt(since).await? {
+        for (mark, began) in given_up {
             self.keep_apart(mark, began);
         }
+        let take_up = |(left, unconfirmed)| self.take_up(left, unconfirmed);
+        let journeys: Vec<Journey> = left.into_iter().zip(unconfirmed).map(take_up).collect();
         let resumed = journeys.len();
         // Only now, so that none that looks for itself at Plivo misses another that may be there too.
         for journey in journeys {
@@ -52,12 +58,8 @@ impl Delivery {
         self.unsettled.enter(mark).give_up(began.after(settle), now());
     }
 
-    /// Takes a message up where its record says it stands.
-    async fn take_up(self: &Arc<Self>, left: Unfinished) -> Result<Journey, StoreError> {
-        let (attempts, turned_away) = tried(&left.record);
-        let unknown = is_unknown(&left.record);
-        // Without an attempt on record, its last change is the latest that a call can have begun.
-        let began = left.record.attempts.last().map_or(left.record.updated, |last| last.started);
+    /// Writes down that a call was cut off, where one was out when the process ended.
+    async fn end_call(&self, left: &Unfinished) -> Result<(), StoreError> {
         if left.record.status == Status::Sending {
             let code = Some("send.in_doubt".to_owned());
             let attempt = left.record.attempts.last().map(|last| record::cut_off(last, now()));
@@ -66,20 +68,32 @@ impl Delivery {
             self.store.change(&left.record.id, change).await?;
             store::fail::point("resume.written");
         }
+        Ok(())
+    }
+
+    /// The key that replicas may yet have given to another, of a message that was never tried: what was tried was
+    /// confirmed before.
+    async fn unconfirmed(&self, left: &Unfinished) -> Result<Option<Unconfirmed>, StoreError> {
         let record = &left.record;
+        let key = record.idempotency_key.as_deref().filter(|_| tried(record).0 == 0);
+        let shared = self.shared.as_deref();
+        Unconfirmed::left_behind(shared, &self.store, &record.app, key, now()).await
+    }
+
+    /// Takes a message up where its record says it stands.
+    fn take_up(self: &Arc<Self>, left: Unfinished, unconfirmed: Option<Unconfirmed>) -> Journey {
+        let record = &left.record;
+        let (attempts, turned_away) = tried(record);
+        // Without an attempt on record, its last change is the latest that a call can have begun.
+        let began = record.attempts.last().map_or(record.updated, |last| last.started);
         let account = record.attempts.last().and_then(|last| last.account.clone());
         let taken = record.attempts.last().is_some_and(record::is_taken);
-        let doubt = unknown.then_some(Doubt { began, account, taken });
-        // What was tried was confirmed before.
-        let key = record.idempotency_key.as_deref().filter(|_| attempts == 0);
-        let shared = self.shared.as_deref();
-        let unconfirmed =
-            Unconfirmed::left_behind(shared, &self.store, &record.app, key, now()).await?;
-        let trace = Trace::past(left.record.traceparent.clone());
+        let doubt = is_unknown(record).then_some(Doubt { began, account, taken });
+        let trace = Trace::past(record.traceparent.clone());
         let may_be_sent = record::may_be_sent(record);
         let beginning = Beginning { attempts, turned_away, doubt, unconfirmed, may_be_sent };
         // Nobody waits for the news.
-        Ok(self.journey(Accepted::left_behind(left, &self.room, now()), trace, beginning).0)
+        self.journey(Accepted::left_behind(left, &self.room, now()), trace, beginning).0
     }
 
     /// Sends a message that is held on its way again, as if it had never been tried: a person knows that it was not

@@ -242,6 +242,11 @@ async fn read<B: Body<Data = Bytes> + Unpin>(mut body: B) -> Result<BytesMut, Re
     Ok(bytes)
 }
 
+/// The answer to every report while nothing can be written down; Plivo sends it again.
+pub(crate) fn closed() -> Response<Full<Bytes>> {
+    respond(Err(Refused::Unwritten))
+}
+
 fn respond(taken: Result<Came, Refused>) -> Response<Full<Bytes>> {
     let (status, body) = match taken {
         Ok(_) => (StatusCode::OK, Bytes::new()),

@@ -2,30 +2,35 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::Stops;
 use super::parts::Parts;
-use crate::Failure;
 use crate::config::{Address, Listen};
 use crate::listen::{Bound, ListenLimits, Places};
+use crate::{Failure, admin, gateway, reports};
 
 /// Every socket, bound and not yet served.
 pub(super) struct Doors {
-    apps: Vec<Bound>,
-    admin: Bound,
-    callbacks: Option<Bound>,
+    apps: Vec<Arc<Bound>>,
+    admin: Arc<Bound>,
+    callbacks: Option<Arc<Bound>>,
 }
 
 impl Doors {
     pub(super) async fn bind(listen: &Listen) -> Result<Self, Failure> {
         let mut apps = Vec::new();
         for address in &listen.apps {
-            apps.push(bind(address).await?);
+            apps.push(bind(address, "apps").await?);
         }
-        let admin = bind(&listen.admin).await?;
+        let admin = bind(&listen.admin, "admin").await?;
         let callbacks = match &listen.callbacks {
-            Some(callbacks) => Some(bind(&callbacks.address).await?),
+            Some(callbacks) => Some(bind(&callbacks.address, "callbacks").await?),
             None => None,
         };
         Ok(Self { apps, admin, callbacks })
@@ -39,39 +44,69 @@ impl Doors {
         listen: &Listen,
         stops: &Stops,
     ) -> (JoinSet<()>, JoinSet<()>) {
-        let limits = || ListenLimits {
-            places: Places::new(listen.max_connections),
-            header_bytes: listen.max_header_bytes,
-            header_time: listen.header_timeout,
-            idle_time: listen.idle_timeout,
-        };
         let (mut running, mut admins) = (JoinSet::new(), JoinSet::new());
-        let apps = limits();
+        let apps = limits(listen);
         for door in self.apps {
-            tracing::info!(address = %door.address(), listener = "apps", "listening");
             let gateway = Arc::clone(&parts.gateway);
             let service = move |request, peer| Arc::clone(&gateway).handle(request, peer);
             running.spawn(door.serve(apps.clone(), stops.stop.clone(), service));
         }
-        tracing::info!(address = %self.admin.address(), listener = "admin", "listening");
         let admin = Arc::clone(&parts.admin);
         let service = move |request, _peer| {
             let admin = Arc::clone(&admin);
             async move { admin.answer(request).await }
         };
-        admins.spawn(self.admin.serve(limits(), stops.drained.clone(), service));
+        admins.spawn(self.admin.serve(limits(listen), stops.drained.clone(), service));
         if let Some((door, listener)) = self.callbacks.zip(parts.callbacks.clone()) {
-            tracing::info!(address = %door.address(), listener = "callbacks", "listening");
             let service = move |request, _peer| {
                 let listener = Arc::clone(&listener);
                 async move { listener.answer(request).await }
             };
-            running.spawn(door.serve(limits(), stops.stop.clone(), service));
+            running.spawn(door.serve(limits(listen), stops.stop.clone(), service));
         }
         (running, admins)
     }
+
+    /// Tells everybody that nothing can be taken yet, and operators why, until `stop`.
+    pub(super) fn turn_away(
+        &self,
+        why: &watch::Receiver<String>,
+        listen: &Listen,
+        stop: &CancellationToken,
+    ) -> JoinSet<()> {
+        let mut running = JoinSet::new();
+        let apps = limits(listen);
+        for door in &self.apps {
+            let service = |request, _peer| ready(gateway::closed(&request));
+            running.spawn(Arc::clone(door).serve(apps.clone(), stop.clone(), service));
+        }
+        let why = why.clone();
+        let service = move |request, _peer| ready(admin::closed(&request, &why.borrow()));
+        running.spawn(Arc::clone(&self.admin).serve(limits(listen), stop.clone(), service));
+        if let Some(door) = &self.callbacks {
+            let service = |_request, _peer| ready(reports::closed());
+            running.spawn(Arc::clone(door).serve(limits(listen), stop.clone(), service));
+        }
+        running
+    }
 }
 
-async fn bind(address: &Address) -> Result<Bound, Failure> {
-    Bound::bind(address).await.map_err(|source| Failure::Bind { address: address.clone(), source })
+fn limits(listen: &Listen) -> ListenLimits {
+    ListenLimits {
+        places: Places::new(listen.max_connections),
+        header_bytes: listen.max_header_bytes,
+        header_time: listen.header_timeout,
+        idle_time: listen.idle_timeout,
+    }
+}
+
+async fn ready(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    response
+}
+
+async fn bind(address: &Address, listener: &'static str) -> Result<Arc<Bound>, Failure> {
+    let bad = |source| Failure::Bind { address: address.clone(), source };
+    let bound = Bound::bind(address).await.map_err(bad)?;
+    tracing::info!(address = %bound.address(), listener, "listening");
+    Ok(Arc::new(bound))
 }

@@ -1,5 +1,6 @@
 //! From a configuration to everything that runs, in an order that fails before any port opens.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -9,9 +10,10 @@ use policy_host::{PolicyRuntime, RuntimeOptions};
 use store::Store;
 use telemetry::Telemetry;
 use telemetry::metrics::Metrics;
+use tokio::task::spawn_blocking;
 use tokio_util::task::TaskTracker;
 
-use super::doors::Doors;
+use super::entrance::{Entrance, Obstacle};
 use super::parts::{Origin, Parts};
 use super::{Sidecar, Stops};
 use crate::config::{Config, Environment, Fixed, PolicyEntry, Reloadable};
@@ -49,7 +51,9 @@ impl Sidecar {
             (Stops::default(), TaskTracker::new(), fixed.store.path.is_none());
         let (drain, poll) = (fixed.listen.drain, settings.poll);
 
-        let ground = Ground::lay(&fixed, &settings.policies, telemetry)?;
+        let mut entrance = Entrance::new(&fixed.listen);
+        let store = entrance.pass(async || open(&fixed).await).await?;
+        let ground = Ground::lay(&fixed, store, &settings.policies, telemetry)?;
         let (first, pulled) = first(path, settings, &ground.engine).await?;
         // The numbering data takes tens of milliseconds to unpack, which no request should pay for.
         message::facts::warm_up();
@@ -59,33 +63,29 @@ impl Sidecar {
         if let Some(shared) = &ground.shared {
             shared.up_within(SHARED).await;
         }
-        let doors = Doors::bind(&fixed.listen).await?;
+        entrance.bind().await?;
         let (store, delivery) = (ground.store.clone(), Arc::clone(&parts.delivery));
         let decisions = ground.decisions.clone();
         // Not before: a process that cannot listen ends at once, and would leave what it began in doubt.
-        let resumed = delivery.resume().await?;
+        let resumed =
+            entrance.pass(async || delivery.resume().await.map_err(Obstacle::from)).await?;
         if resumed > 0 {
             tracing::info!(messages = resumed, "messages that were left unfinished go on");
         }
-        let (mut running, admin) = doors.serve(&parts, &fixed.listen, &stops);
+        let (mut running, admin) = entrance.open().await?.serve(&parts, &fixed.listen, &stops);
         parts.work(ground, &stops.stop, &mut running);
         Ok(Self { running, admin, stops, in_flight, delivery, store, decisions, drain, ephemeral })
     }
 }
 
 impl Ground {
-    /// Opens the store and what replicas share, and starts the engine of policies.
+    /// Opens what replicas share, and starts the engine of policies.
     fn lay(
         fixed: &Fixed,
+        store: Store,
         policies: &[PolicyEntry],
         telemetry: &Telemetry,
     ) -> Result<Self, Failure> {
-        let store = Store::open(fixed.store.options(), SystemTime::now().into())?;
-        if fixed.store.path.is_none() {
-            tracing::warn!(
-                "messages are kept in memory: nothing survives a restart; [store] path names a database"
-            );
-        }
         let shared = match &fixed.store.shared {
             Some(shared) => Some(Arc::new(Shared::open(shared, store.ledger(), policies)?)),
             None => None,
@@ -107,6 +107,19 @@ impl Ground {
         let (decisions, metrics) = (decisions.map(Arc::new), telemetry.metrics().clone());
         Ok(Self { store, shared, ledger, engine, metrics, decisions })
     }
+}
+
+/// The store, opened or made.
+async fn open(fixed: &Fixed) -> Result<Store, Obstacle> {
+    let options = fixed.store.options();
+    let opening = spawn_blocking(move || Store::open(options, SystemTime::now().into()));
+    let store = opening.await.map_err(|err| Obstacle::Lasting(io::Error::other(err).into()))??;
+    if fixed.store.path.is_none() {
+        tracing::warn!(
+            "messages are kept in memory: nothing survives a restart; [store] path names a database"
+        );
+    }
+    Ok(store)
 }
 
 /// The first generation: settings, account, and the chain with every policy loaded; and what registries gave for it.

@@ -89,11 +89,11 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Full`] where every key is in force; [`StoreError::LowSpace`], [`StoreError::Unavailable`]. The key
+    /// [`StoreError::Full`] where every key is in force; [`StoreError::LowSpace`], [`StoreError::Moved`], [`StoreError::Unavailable`]. The key
     /// is not bound then.
     pub fn bind(&self, key: KeyRow, now: Timestamp) -> Commit<()> {
-        if self.database.is_low() {
-            return Commit::refused(StoreError::LowSpace);
+        if let Some(trouble) = self.database.disk_trouble() {
+            return Commit::refused(trouble);
         }
         let most = self.bounds.keys;
         self.database.write(move |connection| {

@@ -49,11 +49,11 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Full`] where every record kept is of a message that Plivo may not have, or every key is in force;
-    /// [`StoreError::Exists`] where an id is taken, [`StoreError::LowSpace`], [`StoreError::Unavailable`]. Nothing is
+    /// [`StoreError::Exists`] where an id is taken, [`StoreError::LowSpace`], [`StoreError::Moved`], [`StoreError::Unavailable`]. Nothing is
     /// recorded then.
     pub fn accept(&self, messages: Vec<NewMessage>, key: Option<KeyRow>) -> Commit<()> {
-        if self.database.is_low() {
-            return Commit::refused(StoreError::LowSpace);
+        if let Some(trouble) = self.database.disk_trouble() {
+            return Commit::refused(trouble);
         }
         let holds: Vec<SavedHold> = messages.iter().flat_map(|new| self.saved(new)).collect();
         let (bounds, newest_gone) = (self.bounds, Arc::clone(&self.newest_gone));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use plivo_sim::PlivoSim;
+use plivo_sim::{PlivoSim, Step};
 use serde_json::json;
 
 use super::database;
@@ -63,18 +63,125 @@ async fn a_database_that_cannot_be_used_keeps_it_from_starting_and_is_not_touche
     assert!(plivo.requests().is_empty(), "{:?}", plivo.requests());
 }
 
+/// Whoever asks is turned away, for this reason.
+async fn turns_everybody_away(sidecar: &Sidecar, plivo: &PlivoSim, why: &str) {
+    for (path, body, status) in [
+        ("/v1/messages", json!({"to": TO, "text": "hi"}), 503),
+        ("/mms/send", json!({"recipient": TO, "message": "hi"}), 503),
+        // Plivo's own clients go elsewhere with what is answered 5xx.
+        ("/v1/Account/MAXXXXXXXXXXXXXXXXXX/Message/", json!({"dst": TO, "text": "hi"}), 409),
+    ] {
+        let answer = sidecar.post(path).json(&body).answer().await;
+        assert_eq!(answer.status, status, "{path}: {answer}");
+        assert!(answer.header("retry-after").is_some(), "{path}: {answer}");
+    }
+    let answer = sidecar.send(&json!({"to": TO, "text": "hi"})).await;
+    answer.refused(503, "spool.unavailable");
+    let ready = sidecar.ready().await.expect(503);
+    assert_eq!(ready["causes"][0]["cause"], "store", "{ready}");
+    assert!(ready["causes"][0]["detail"].as_str().unwrap().contains(why), "{ready}");
+    assert_eq!(sidecar.admin("/livez").await.expect(200)["live"], true);
+    let told = sidecar.admin("/messages").await.expect(503);
+    assert_eq!(told["code"], "spool.unavailable", "{told}");
+    assert!(plivo.requests().is_empty(), "{:?}", plivo.requests());
+}
+
 #[tokio::test]
-async fn a_database_whose_pages_were_overwritten_keeps_it_from_starting() {
+async fn a_start_behind_a_damaged_database_turns_everybody_away_until_it_is_mended() {
     let plivo = plivo().await;
     let folder = used(&plivo).await;
     let file = folder.path().join("sendgate.db");
-    let mut bytes = fs::read(&file).unwrap();
+    let good = fs::read(&file).unwrap();
+    let mut bytes = good.clone();
     // The first page, which names the tables, stays.
     bytes[4_096..].fill(0xff);
-    fs::write(&file, bytes).unwrap();
+    fs::write(&file, &bytes).unwrap();
 
-    does_not_start(&folder, &Setup::new(&plivo).durable(), 1, &["the store: ", "malformed"]).await;
+    let sidecar = Sidecar::start_unready(Arc::clone(&folder), Setup::new(&plivo).durable()).await;
+    turns_everybody_away(&sidecar, &plivo, "malformed").await;
+    assert!(fs::read(&file).unwrap() == bytes, "the damaged database was changed");
+    fs::write(&file, good).unwrap();
+
+    sidecar.wait_until_ready().await;
+    sidecar.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
+    assert_eq!(texts(&plivo), ["hi"]);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_start_behind_a_locked_database_turns_everybody_away_until_it_is_free() {
+    let plivo = plivo().await;
+    let folder = used(&plivo).await;
+    let other = database(&folder);
+    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE").unwrap();
+
+    let setup = Setup::new(&plivo).durable();
+    let sidecar = Sidecar::start_unready(Arc::clone(&folder), setup.clone()).await;
+    turns_everybody_away(&sidecar, &plivo, "locked").await;
+    // It may be asked to end meanwhile.
+    sidecar.stop().await;
+
+    let sidecar = Sidecar::start_unready(folder, setup).await;
+    turns_everybody_away(&sidecar, &plivo, "locked").await;
+    drop(other);
+
+    sidecar.wait_until_ready().await;
+    sidecar.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
+    assert_eq!(texts(&plivo), ["hi"]);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_start_that_cannot_write_what_it_found_turns_everybody_away_until_it_can() {
+    let plivo = plivo().await;
+    let setup = Setup::new(&plivo).durable().set("delivery.settle_s", [1]);
+    let sidecar = Sidecar::start(setup.clone()).await;
+    plivo.script(vec![Step::hold()]).await;
+    let id = sidecar.queue(&json!({"to": TO, "text": "in a call"})).await;
+    let called = async || (posts(&plivo).len() == 1).then_some(());
+    eventually("the call is out", called).await;
+    let folder = sidecar.kill().await;
+    plivo.clear();
+    let other = database(&folder);
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+    let sidecar = Sidecar::start_unready(folder, setup).await;
+    turns_everybody_away(&sidecar, &plivo, "locked").await;
+    other.execute_batch("ROLLBACK").unwrap();
+
+    sidecar.wait_until_ready().await;
+    // Plivo's list does not have it.
+    let record = sidecar.in_status(&id, "submitted").await;
+    assert_eq!(record["attempts"][0]["code"], "process_ended", "{record}");
+    assert_eq!(texts(&plivo), ["in a call"]);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn while_the_file_is_not_where_it_was_nothing_is_accepted_or_sent() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::new(&plivo).durable()).await;
+    let (file, away) = ("sendgate.db", "elsewhere.db");
+    let [file, away] = [file, away].map(|name| sidecar.folder.path().join(name));
+    fs::rename(&file, &away).unwrap();
+
+    let told = async || (sidecar.ready().await.status == 503).then_some(());
+    eventually("it notices", told).await;
+    let ready = sidecar.ready().await.expect(503);
+    assert!(ready["causes"][0]["detail"].as_str().unwrap().contains("was moved"), "{ready}");
+    let keyed = sidecar.post("/v1/messages").key("k1").json(&json!({"to": TO, "text": "hi"}));
+    keyed.answer().await.refused(503, "spool.unavailable");
+    sidecar.send(&json!({"to": TO, "text": "hi"})).await.refused(503, "spool.unavailable");
     assert!(plivo.requests().is_empty(), "{:?}", plivo.requests());
+    // Another file is not the same, whatever it is called.
+    fs::write(&file, "").unwrap();
+    sidecar.send(&json!({"to": TO, "text": "hi"})).await.refused(503, "spool.unavailable");
+    fs::rename(&away, &file).unwrap();
+
+    sidecar.wait_until_ready().await;
+    sidecar.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
+    assert_eq!(texts(&plivo), ["hi"]);
+    sidecar.stop().await;
 }
 
 #[tokio::test]
