@@ -32,6 +32,7 @@ use crate::delivery::Delivery;
 use crate::gateway;
 use crate::generations::Generations;
 use crate::in_force::InForce;
+use crate::memory::Memory;
 use crate::relay::RelayTally;
 use crate::reload::ReloadStatus;
 use crate::reports::{CallbackPlace, Tally};
@@ -44,7 +45,9 @@ pub(crate) struct Admin {
     pub(crate) generations: Arc<Generations>,
     pub(crate) reloads: Arc<ReloadStatus>,
     pub(crate) delivery: Arc<Delivery>,
-    pub(crate) draining: CancellationToken,
+    /// The end has begun.
+    pub(crate) leaving: CancellationToken,
+    pub(crate) memory: Arc<Memory>,
     /// Host values taken besides loopback's.
     pub(crate) hosts: Vec<String>,
     pub(crate) store: Store,
@@ -113,6 +116,7 @@ impl Admin {
     async fn tell(&self, route: Route, asked: &Asked) -> Told {
         match route {
             Route::Live => Ok((StatusCode::OK, json!({"live": true}))),
+            Route::Started => Ok((StatusCode::OK, json!({"started": true}))),
             Route::Ready => Ok(self.ready()),
             Route::Policies => Ok((StatusCode::OK, self.policies())),
             Route::Differences(name) => self.differences(&name),
@@ -136,9 +140,10 @@ impl Admin {
 pub(crate) fn closed(request: &Request<Incoming>, why: &str) -> Response<Full<Bytes>> {
     match Route::of(request.method(), request.uri().path()) {
         Route::Live => respond(StatusCode::OK, &json!({"live": true})),
-        Route::Ready => {
+        probe @ (Route::Started | Route::Ready) => {
+            let asked = if probe == Route::Ready { "ready" } else { "started" };
             let causes = [json!({"cause": "store", "detail": why})];
-            let body = json!({"ready": false, "causes": causes});
+            let body = json!({asked: false, "causes": causes});
             respond(StatusCode::SERVICE_UNAVAILABLE, &body)
         }
         _ => {

@@ -42,6 +42,7 @@ use crate::decisions::DecisionLog;
 use crate::delivery::Delivery;
 use crate::in_force::InForce;
 use crate::listen::{Peer, Requests};
+use crate::memory::Memory;
 use crate::shared::Shared;
 use crate::spans;
 
@@ -58,6 +59,7 @@ pub(crate) struct Gateway {
     /// Requests that run to their end even if the caller hangs up; the drain waits for them.
     pub(crate) in_flight: TaskTracker,
     pub(crate) draining: CancellationToken,
+    pub(crate) memory: Arc<Memory>,
     /// Where decisions are written down, where they are.
     pub(crate) decisions: Option<Arc<DecisionLog>>,
     pub(crate) bounds: Bounds,

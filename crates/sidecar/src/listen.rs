@@ -1,5 +1,6 @@
 //! Accepting connections within bounds, and letting them end well.
 
+mod inherited;
 mod paced;
 mod places;
 mod requests;
@@ -30,6 +31,7 @@ use self::paced::Paced;
 use self::places::Place;
 use crate::config::Address;
 
+pub(crate) use self::inherited::Inherited;
 pub(crate) use self::places::Places;
 pub(crate) use self::requests::Requests;
 
@@ -67,7 +69,11 @@ pub(crate) struct ListenLimits {
 #[derive(Debug)]
 enum Socket {
     Tcp(TcpListener),
-    Unix { listener: UnixListener, _file: SocketFile },
+    /// Its file stays where the service manager has made it.
+    Unix {
+        listener: UnixListener,
+        _file: Option<SocketFile>,
+    },
 }
 
 /// Takes the socket's file away when the listener ends.
@@ -85,24 +91,39 @@ impl Peer {
 }
 
 impl Bound {
-    /// Binds `address`. A socket file that nobody listens on any more is replaced.
+    /// Binds `address`, or takes the socket that was `inherited` for it. A socket file that nobody listens on any more is
+    /// replaced.
     ///
     /// # Errors
     ///
     /// The system's, such as an address in use.
-    pub(crate) async fn bind(address: &Address) -> io::Result<Self> {
+    pub(crate) async fn bind(address: &Address, inherited: &mut Inherited) -> io::Result<Self> {
         match address {
             Address::Tcp(socket) => {
-                let listener = TcpListener::bind(socket).await?;
+                let listener = match inherited.tcp(socket) {
+                    Some(handed) => {
+                        handed.set_nonblocking(true)?;
+                        TcpListener::from_std(handed)?
+                    }
+                    None => TcpListener::bind(socket).await?,
+                };
                 Ok(Self {
                     address: Address::Tcp(listener.local_addr()?),
                     socket: Socket::Tcp(listener),
                 })
             }
             Address::Unix(path) => {
-                remove_stale(path).await?;
-                let listener = UnixListener::bind(path)?;
-                let socket = Socket::Unix { listener, _file: SocketFile(path.clone()) };
+                let (listener, file) = match inherited.unix(path) {
+                    Some(handed) => {
+                        handed.set_nonblocking(true)?;
+                        (UnixListener::from_std(handed)?, None)
+                    }
+                    None => {
+                        remove_stale(path).await?;
+                        (UnixListener::bind(path)?, Some(SocketFile(path.clone())))
+                    }
+                };
+                let socket = Socket::Unix { listener, _file: file };
                 Ok(Self { address: address.clone(), socket })
             }
         }

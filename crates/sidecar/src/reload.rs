@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use policy_host::{Generation, PolicyRuntime};
+use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -18,7 +19,7 @@ use crate::config::{Config, Environment, Fixed, PolicyEntry, Snapshot};
 use crate::generations::Generations;
 use crate::in_force::{Prepared, Rules};
 use crate::modules::{Modules, Pulled};
-use crate::{policies, promotions, spans};
+use crate::{policies, promotions, service_manager, spans};
 
 pub(crate) use self::upkeep::Upkeep;
 
@@ -41,6 +42,8 @@ pub(crate) struct Reloader {
     pub(crate) seen: Snapshot,
     /// What registries have to be asked again.
     pub(crate) upkeep: Upkeep,
+    /// SIGHUP: look now.
+    pub(crate) hangup: Signal,
 }
 
 /// What reloads have come to; `/readyz` and `/policies` show it.
@@ -117,11 +120,11 @@ impl Reloader {
         tokio::select! {
             () = stop.cancelled() => {}
             () = promoting => {}
-            () = self.reload() => {}
+            () = self.watch() => {}
         }
     }
 
-    async fn reload(mut self) {
+    async fn watch(mut self) {
         let (noticed, mut notices) = mpsc::channel(1);
         let mut watch = Watch::new(noticed);
         loop {
@@ -133,19 +136,41 @@ impl Reloader {
                 Some(()) = notices.recv() => tokio::time::sleep(SETTLE).await,
                 () = tokio::time::sleep(self.poll) => {}
                 () = self.upkeep.due() => {}
+                Some(()) = self.hangup.recv() => {
+                    self.reload_as_asked().await;
+                    continue;
+                }
             }
             self.reload_if_changed().await;
         }
     }
 
-    async fn reload_if_changed(&mut self) {
+    /// Reads everything again, asks registries what their tags lead to, and tries what was refused once more.
+    async fn reload_as_asked(&mut self) {
+        service_manager::reloading();
+        self.upkeep.hasten();
+        if self.status.refused().is_some() {
+            self.reload().await;
+        } else if !self.reload_if_changed().await {
+            tracing::info!("asked to reload, and nothing has changed");
+        }
+        service_manager::ready();
+    }
+
+    /// Whether there was a change, and so an attempt.
+    async fn reload_if_changed(&mut self) -> bool {
         let paths: Vec<PathBuf> = self.seen.paths().cloned().collect();
         let Ok(now) = tokio::task::spawn_blocking(move || Snapshot::read(paths)).await else {
-            return;
+            return false;
         };
         if now == self.seen && !self.upkeep.wants_reload().await {
-            return;
+            return false;
         }
+        self.reload().await;
+        true
+    }
+
+    async fn reload(&mut self) {
         let span = spans::reload();
         let (outcome, seen, pulled) = self.bring_into_force().instrument(span.clone()).await;
         // Remembered even where it was refused, so that the same bytes are not tried over and over.

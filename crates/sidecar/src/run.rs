@@ -6,24 +6,24 @@ mod parts;
 mod start;
 
 use std::path::Path;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use store::{Store, StoreError};
 use telemetry::TelemetryOptions;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{self, Config, Environment, Fixed};
 use crate::decisions::DecisionLog;
 use crate::delivery::Delivery;
-use crate::{Failure, metrics};
+use crate::listen::{Inherited, Places};
+use crate::{Failure, metrics, service_manager};
 
-/// How long telemetry may take to hand over its last spans.
+/// Most of the time to the end that is kept for telemetry, decisions and last answers.
 const FLUSH: Duration = Duration::from_secs(3);
 /// How long the admin listener may take to end its last answers, and the store to count what is left.
 const LAST: Duration = Duration::from_secs(1);
@@ -34,12 +34,15 @@ struct Sidecar {
     running: JoinSet<()>,
     /// The admin listener, which is there for as long as there is something to be told.
     admin: JoinSet<()>,
+    /// Those of apps' connections.
+    places: Arc<Places>,
     stops: Stops,
     in_flight: TaskTracker,
     delivery: Arc<Delivery>,
     store: Store,
     /// Where decisions are written down, where they are.
     decisions: Option<Arc<DecisionLog>>,
+    linger: Duration,
     drain: Duration,
     /// What is left is lost with the process.
     ephemeral: bool,
@@ -48,6 +51,8 @@ struct Sidecar {
 /// What ends, in this order.
 #[derive(Clone, Debug, Default)]
 struct Stops {
+    /// Told as soon as the end has been asked for: whoever chooses among sidecars should choose another.
+    leaving: CancellationToken,
     /// Told from the first moment of the drain on; new sends are refused.
     draining: CancellationToken,
     /// Ends every task that only waits: listeners' accepting, reloads, messages not yet due.
@@ -56,12 +61,34 @@ struct Stops {
     drained: CancellationToken,
 }
 
+/// What the system gave the process.
+struct Given {
+    sockets: Inherited,
+    /// SIGHUP, which would end it otherwise.
+    hangup: Signal,
+}
+
+/// What asks it to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+/// When the end has to have come, and what has to have ended before.
+#[derive(Clone, Copy)]
+struct Deadline {
+    sends: Instant,
+    all: Instant,
+}
+
 /// Serves until SIGTERM or SIGINT, then drains.
 ///
 /// # Errors
 ///
 /// Whatever keeps it from starting; nothing after that.
 pub fn run(path: &Path, config: Config, environment: Environment) -> Result<(), Failure> {
+    // While there is no other thread.
+    let sockets = Inherited::take()?;
     let telemetry = telemetry::init(&telemetry_options(&config.fixed))?;
     for warning in &config.warnings {
         tracing::warn!(warning = %warning, "configuration");
@@ -69,42 +96,81 @@ pub fn run(path: &Path, config: Config, environment: Environment) -> Result<(), 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         // Before anything listens: whoever finds it ready may ask it to stop.
-        let mut stopped = pin!(stop_requested()?);
-        let mut sidecar = tokio::select! {
-            started = Sidecar::start(path, config, environment, &telemetry) => started?,
-            () = stopped.as_mut() => return Ok(()),
+        let mut signals = Signals::new()?;
+        let given = Given { sockets, hangup: signal(SignalKind::hangup())? };
+        let alive = CancellationToken::new();
+        let watched = tokio::spawn(service_manager::watchdog(alive.clone()));
+        let ended = async {
+            let sidecar = tokio::select! {
+                started = Sidecar::start(path, config, environment, &telemetry, given) => started?,
+                _ = signals.next() => return Ok(None),
+            };
+            service_manager::ready();
+            Ok(Some(sidecar.live(signals).await))
         };
-        sidecar.serve_until(stopped).await;
-        sidecar.drain().await;
-        Ok(())
+        let ended = ended.await;
+        alive.cancel();
+        drop(watched.await);
+        ended
     });
     runtime.shutdown_timeout(Duration::from_secs(1));
+    let left = match &served {
+        Ok(Some(deadline)) => deadline.all.saturating_duration_since(Instant::now()),
+        _ => FLUSH,
+    };
     // What does not get out is told in the log, which ends with telemetry.
-    drop(telemetry.shutdown(FLUSH));
-    served
+    drop(telemetry.shutdown(left.clamp(LAST, FLUSH)));
+    served.map(drop)
 }
 
 impl Sidecar {
-    /// Waits for `stopped`. A part that ends before is told, and the others go on.
-    async fn serve_until(&mut self, mut stopped: Pin<&mut impl Future<Output = ()>>) {
+    /// Serves until it is asked to end, and ends by the deadline that is returned.
+    async fn live(mut self, mut signals: Signals) -> Deadline {
+        let asked = self.serve_until(&mut signals).await;
+        let deadline = Deadline::begins(self.drain);
+        service_manager::stopping(self.drain);
+        self.stops.leaving.cancel();
+        if asked == SignalKind::terminate() {
+            self.linger(&mut signals, deadline).await;
+        }
+        self.drain(deadline).await;
+        deadline
+    }
+
+    /// Waits for a signal. A part that ends before is told, and the others go on.
+    async fn serve_until(&mut self, signals: &mut Signals) -> SignalKind {
         loop {
             tokio::select! {
-                () = stopped.as_mut() => return,
+                asked = signals.next() => return asked,
                 Some(ended) = self.running.join_next() => ended_early(&ended),
                 Some(ended) = self.admin.join_next() => ended_early(&ended),
             }
         }
     }
 
+    /// Serves on while apps are connected: those that end together with the sidecar may have something to send yet. Not
+    /// longer than it may, nor after another signal.
+    async fn linger(&mut self, signals: &mut Signals, deadline: Deadline) {
+        let until = deadline.sends.min(Instant::now() + self.linger);
+        tracing::info!(
+            most_s = self.linger.as_secs(),
+            "asked to end; apps that are connected may still send"
+        );
+        tokio::select! {
+            () = self.places.empty() => {}
+            () = sleep_until(until) => {}
+            _ = signals.next() => {}
+        }
+    }
+
     /// Takes no new send, lets those in flight end, and says what was left. Until then operators and probes are
     /// answered.
-    async fn drain(mut self) {
-        let deadline = Instant::now() + self.drain;
+    async fn drain(mut self, deadline: Deadline) {
         tracing::info!(deadline_s = self.drain.as_secs(), "draining");
         self.stops.draining.cancel();
         self.stops.stop.cancel();
         self.in_flight.close();
-        let ended = timeout_at(deadline, async {
+        let ended = timeout_at(deadline.sends, async {
             // In this order: a request that is still being read may yet become a message on its way.
             while self.running.join_next().await.is_some() {}
             self.in_flight.wait().await;
@@ -112,7 +178,8 @@ impl Sidecar {
         let in_time = ended.await.is_ok();
         if let Some(decisions) = self.decisions.take() {
             // No send is taken any more, so what is queued is all there will be.
-            drop(tokio::task::spawn_blocking(move || decisions.close(FLUSH)).await);
+            let most = deadline.all.saturating_duration_since(Instant::now()).min(FLUSH) / 2;
+            drop(tokio::task::spawn_blocking(move || decisions.close(most)).await);
         }
         self.tell_what_is_left(in_time).await;
         self.stops.drained.cancel();
@@ -164,16 +231,27 @@ fn ended_early(ended: &Result<(), JoinError>) {
     );
 }
 
-/// Ends with SIGTERM or SIGINT, from now on, whenever it is awaited.
-fn stop_requested() -> Result<impl Future<Output = ()>, Failure> {
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let (terminate, interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt })
+    }
+
+    /// The next one, from the moment on that they were made.
+    async fn next(&mut self) -> SignalKind {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => SignalKind::terminate(),
+            _ = self.interrupt.recv() => SignalKind::interrupt(),
         }
-    })
+    }
+}
+
+impl Deadline {
+    fn begins(most: Duration) -> Self {
+        let all = Instant::now() + most;
+        Self { sends: all - FLUSH.min(most / 4), all }
+    }
 }
 
 fn telemetry_options(fixed: &Fixed) -> TelemetryOptions {

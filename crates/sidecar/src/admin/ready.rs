@@ -65,7 +65,7 @@ impl Admin {
 
     fn causes(&self) -> Vec<Value> {
         let mut causes = Vec::new();
-        if self.draining.is_cancelled() {
+        if self.leaving.is_cancelled() {
             causes.push(json!({"cause": "draining", "detail": "the sidecar is shutting down"}));
         }
         let plivo = self.delivery.standing();
@@ -76,6 +76,13 @@ impl Admin {
             };
             let cause = plivo.reason.map_or("plivo", Reason::as_str);
             causes.push(json!({"cause": cause, "detail": detail}));
+        }
+        if let Some((has, most)) = self.memory.exceeded() {
+            let [has, most] = [has, most].map(|bytes| bytes >> 20);
+            let detail = format!(
+                "the sidecar has {has} MiB of memory and may have {most}; give it more, or raise [listen] max_memory_mb"
+            );
+            causes.push(json!({"cause": "memory", "detail": detail}));
         }
         if let Some(trouble) = self.store.trouble() {
             causes.push(json!({"cause": "store", "detail": trouble.to_string()}));

@@ -5,8 +5,9 @@ use http::Method;
 use super::Refusal;
 
 /// Every path, for whoever asks for another.
-pub(super) const PATHS: [&str; 15] = [
+pub(super) const PATHS: [&str; 16] = [
     "GET /livez",
+    "GET /startupz",
     "GET /readyz",
     "GET /metrics",
     "GET /policies",
@@ -27,6 +28,7 @@ pub(super) const PATHS: [&str; 15] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     Live,
+    Started,
     Ready,
     Metrics,
     Policies,
@@ -50,6 +52,7 @@ impl Route {
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         match parts[..] {
             ["livez"] => Self::Live,
+            ["startupz"] => Self::Started,
             ["readyz"] => Self::Ready,
             ["metrics"] => Self::Metrics,
             ["policies"] => Self::Policies,
@@ -70,7 +73,7 @@ impl Route {
 
     /// Whether it is asked by machines, which call the sidecar whatever they like.
     pub(super) fn is_probe(&self) -> bool {
-        matches!(self, Self::Live | Self::Ready | Self::Metrics)
+        matches!(self, Self::Live | Self::Started | Self::Ready | Self::Metrics)
     }
 
     /// Whether it changes anything, and so needs the operator's token.
@@ -109,6 +112,7 @@ mod tests {
         let id = || "01a2".to_owned();
         for (path, route) in [
             ("/livez", Route::Live),
+            ("/startupz", Route::Started),
             ("/messages", Route::Messages),
             ("/messages/01a2", Route::Message(id())),
             ("/messages/01a2/release", Route::Release(id())),

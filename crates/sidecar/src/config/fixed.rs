@@ -35,6 +35,8 @@ impl Fixed {
             idle_timeout,
             body_timeout,
             max_connections,
+            max_memory,
+            linger,
             drain,
         } = listen;
         let Telemetry { otlp, protocol, log, log_format } = telemetry;
@@ -54,6 +56,8 @@ impl Fixed {
             ("listen.idle_timeout_ms", *idle_timeout == theirs.idle_timeout),
             ("listen.body_timeout_ms", *body_timeout == theirs.body_timeout),
             ("listen.max_connections", *max_connections == theirs.max_connections),
+            ("listen.max_memory_mb", *max_memory == theirs.max_memory),
+            ("listen.linger_s", *linger == theirs.linger),
             ("listen.drain_s", *drain == theirs.drain),
         ];
         let theirs = &other.telemetry;

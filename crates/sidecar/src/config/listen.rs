@@ -35,7 +35,11 @@ pub struct Listen {
     /// Most connections at once over all listeners for apps; the admin listener has as many of its own. For one more,
     /// an idle one ends. Default 1,024.
     pub max_connections: usize,
-    /// How long requests in flight have to end after SIGTERM. Default 25 s.
+    /// Above so many resident bytes no send is taken. Default: nine tenths of what the container may have.
+    pub max_memory: Option<u64>,
+    /// How long apps that end together with the sidecar may still send after SIGTERM, while any is connected. Default 5 s.
+    pub linger: Duration,
+    /// How long everything may take from SIGTERM to the end of the process. Default 25 s.
     pub drain: Duration,
 }
 
@@ -81,7 +85,13 @@ impl Listen {
         let idle_timeout = section.millis("idle_timeout_ms", 120_000, 1..=3_600_000);
         let body_timeout = section.millis("body_timeout_ms", 10_000, 1..=600_000);
         let max_connections = section.size("max_connections", 1_024, 1..=65_536);
+        let max_memory = section.get("max_memory_mb").and_then(|item| item.number(1..=1 << 20));
         let drain = section.seconds("drain_s", 25, 1..=3_600);
+        let linger = section.seconds("linger_s", 5, 0..=3_600);
+        if linger > drain && section.has("linger_s") {
+            let detail = "is more than `drain_s`, which ends it";
+            section.reading().warn(&section.spot_of("linger_s"), detail);
+        }
         section.finish();
         Some(Self {
             apps,
@@ -94,6 +104,8 @@ impl Listen {
             idle_timeout,
             body_timeout,
             max_connections,
+            max_memory: max_memory.map(|mb| u64::from(mb) << 20),
+            linger,
             drain,
         })
     }

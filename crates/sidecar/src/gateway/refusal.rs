@@ -130,6 +130,7 @@ impl Refusal {
             | Self::Plain(
                 Plain::Full
                 | Plain::LowSpace
+                | Plain::LowMemory
                 | Plain::StoreAway
                 | Plain::KeysFull
                 | Plain::KeysAway

@@ -71,6 +71,9 @@ impl Gateway {
         if self.draining.is_cancelled() {
             return Err(Plain::Draining.into());
         }
+        if self.memory.exceeded().is_some() {
+            return Err(Plain::LowMemory.into());
+        }
         let asked = self.ask(door, &call, request).await?;
         let tracker = self.in_flight.clone();
         let decided = tracker.spawn(

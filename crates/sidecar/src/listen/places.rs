@@ -20,6 +20,8 @@ pub(crate) struct Places {
     order: AtomicU64,
     /// Told when a connection becomes idle.
     idle: Notify,
+    /// Told when a connection ends.
+    left: Notify,
     /// Who waits for a place does so alone, so that it gets the one that it made free.
     waiting: tokio::sync::Mutex<()>,
 }
@@ -40,6 +42,7 @@ impl Places {
             taken: Mutex::default(),
             order: AtomicU64::new(1),
             idle: Notify::new(),
+            left: Notify::new(),
             waiting: tokio::sync::Mutex::default(),
         })
     }
@@ -65,6 +68,13 @@ impl Places {
         requests.end(number);
         self.taken().insert(number, requests.clone());
         Place { places: Arc::clone(&self), number, requests, _permit: permit }
+    }
+
+    /// Returns when no connection is open. For one caller at a time.
+    pub(crate) async fn empty(&self) {
+        while !self.taken().is_empty() {
+            self.left.notified().await;
+        }
     }
 
     /// Ends the idle connection that is missed least; whether there was one.
@@ -104,6 +114,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.places.taken().remove(&self.number);
+        self.places.left.notify_one();
     }
 }
 

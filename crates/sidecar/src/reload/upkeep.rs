@@ -34,6 +34,11 @@ impl Upkeep {
         }
     }
 
+    /// Makes it time now.
+    pub(crate) fn hasten(&mut self) {
+        self.due = Some(Instant::now());
+    }
+
     /// Whether it is time, and modules are to be had that were not, or tags have moved.
     pub(crate) async fn wants_reload(&mut self) -> bool {
         if self.due.is_none_or(|due| due > Instant::now()) {

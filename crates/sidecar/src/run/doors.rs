@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Stops;
 use super::parts::Parts;
 use crate::config::{Address, Listen};
-use crate::listen::{Bound, ListenLimits, Places};
+use crate::listen::{Bound, Inherited, ListenLimits, Places};
 use crate::{Failure, admin, gateway, reports};
 
 /// Every socket, bound and not yet served.
@@ -23,29 +23,35 @@ pub(super) struct Doors {
 }
 
 impl Doors {
-    pub(super) async fn bind(listen: &Listen) -> Result<Self, Failure> {
+    /// Binds every address that was not `inherited`.
+    pub(super) async fn bind(listen: &Listen, mut inherited: Inherited) -> Result<Self, Failure> {
+        let inherited = &mut inherited;
         let mut apps = Vec::new();
         for address in &listen.apps {
-            apps.push(bind(address, "apps").await?);
+            apps.push(bind(address, "apps", inherited).await?);
         }
-        let admin = bind(&listen.admin, "admin").await?;
+        let admin = bind(&listen.admin, "admin", inherited).await?;
         let callbacks = match &listen.callbacks {
-            Some(callbacks) => Some(bind(&callbacks.address, "callbacks").await?),
+            Some(callbacks) => Some(bind(&callbacks.address, "callbacks", inherited).await?),
             None => None,
         };
+        for address in inherited.left() {
+            tracing::warn!(%address, "the service manager listens here, and no listener of [listen] has this address");
+        }
         Ok(Self { apps, admin, callbacks })
     }
 
     /// Serves each: those of apps and of callbacks until the drain begins, and apart from them the admin listener,
-    /// until the drain has ended.
+    /// until the drain has ended. The places are those of apps' connections.
     pub(super) fn serve(
         self,
         parts: &Parts,
         listen: &Listen,
         stops: &Stops,
-    ) -> (JoinSet<()>, JoinSet<()>) {
+    ) -> (JoinSet<()>, JoinSet<()>, Arc<Places>) {
         let (mut running, mut admins) = (JoinSet::new(), JoinSet::new());
         let apps = limits(listen);
+        let places = Arc::clone(&apps.places);
         for door in self.apps {
             let gateway = Arc::clone(&parts.gateway);
             let service = move |request, peer| Arc::clone(&gateway).handle(request, peer);
@@ -64,7 +70,7 @@ impl Doors {
             };
             running.spawn(door.serve(limits(listen), stops.stop.clone(), service));
         }
-        (running, admins)
+        (running, admins, places)
     }
 
     /// Tells everybody that nothing can be taken yet, and operators why, until `stop`.
@@ -104,9 +110,13 @@ async fn ready(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
     response
 }
 
-async fn bind(address: &Address, listener: &'static str) -> Result<Arc<Bound>, Failure> {
+async fn bind(
+    address: &Address,
+    listener: &'static str,
+    inherited: &mut Inherited,
+) -> Result<Arc<Bound>, Failure> {
     let bad = |source| Failure::Bind { address: address.clone(), source };
-    let bound = Bound::bind(address).await.map_err(bad)?;
+    let bound = Bound::bind(address, inherited).await.map_err(bad)?;
     tracing::info!(address = %bound.address(), listener, "listening");
     Ok(Arc::new(bound))
 }

@@ -1,5 +1,6 @@
 //! A start that waits, with its doors shut to sends, while the store cannot be used.
 
+use std::mem;
 use std::time::Duration;
 
 use store::{OpenError, StoreError};
@@ -9,9 +10,10 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::doors::Doors;
-use crate::Failure;
 use crate::config::Listen;
 use crate::failure::whole;
+use crate::listen::Inherited;
+use crate::{Failure, service_manager};
 
 /// Between two tries.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -19,6 +21,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Where the listeners are until they are served: bound at last, or as soon as somebody has to be told to wait.
 pub(super) struct Entrance<'a> {
     listen: &'a Listen,
+    inherited: Inherited,
     doors: Option<Doors>,
 }
 
@@ -31,8 +34,8 @@ pub(super) enum Obstacle {
 }
 
 impl<'a> Entrance<'a> {
-    pub(super) fn new(listen: &'a Listen) -> Self {
-        Self { listen, doors: None }
+    pub(super) fn new(listen: &'a Listen, inherited: Inherited) -> Self {
+        Self { listen, inherited, doors: None }
     }
 
     /// Does one step of the start, again and again for as long as what is in its way may pass. Meanwhile every door
@@ -58,6 +61,7 @@ impl<'a> Entrance<'a> {
                 Err(Obstacle::Lasting(failure)) => return Err(failure),
                 Err(Obstacle::Passing(why)) => why,
             };
+            service_manager::waits(&why);
             match &closed {
                 Some(closed) => drop(closed.why.send_replace(why)),
                 None => {
@@ -87,14 +91,14 @@ impl<'a> Entrance<'a> {
     pub(super) async fn open(mut self) -> Result<Doors, Failure> {
         match self.doors.take() {
             Some(doors) => Ok(doors),
-            None => Doors::bind(self.listen).await,
+            None => Doors::bind(self.listen, self.inherited).await,
         }
     }
 
     async fn doors(&mut self) -> Result<&Doors, Failure> {
         let doors = match self.doors.take() {
             Some(doors) => doors,
-            None => Doors::bind(self.listen).await?,
+            None => Doors::bind(self.listen, mem::take(&mut self.inherited)).await?,
         };
         Ok(self.doors.insert(doors))
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,6 +19,7 @@ use crate::delivery::{self, Delivery};
 use crate::gateway::{Bounds, Gateway};
 use crate::generations::Generations;
 use crate::in_force::InForce;
+use crate::memory::Memory;
 use crate::metrics::Subjects;
 use crate::modules::Pulled;
 use crate::relay::{Relay, Source};
@@ -44,6 +46,8 @@ pub(super) struct Origin {
     pub(super) poll: Duration,
     pub(super) seen: Snapshot,
     pub(super) pulled: Pulled,
+    /// Asks for a reload.
+    pub(super) hangup: Signal,
 }
 
 impl Parts {
@@ -93,6 +97,7 @@ impl Parts {
         let subscribers = relay::subscribers(&in_force);
         let relay = Relay::new(store.clone(), source, subscribers).map_err(io::Error::other)?;
 
+        let memory = Arc::new(Memory::new(fixed.listen.max_memory));
         let gateway = Arc::new(Gateway {
             in_force: Arc::clone(&in_force),
             store: store.clone(),
@@ -100,6 +105,7 @@ impl Parts {
             delivery: Arc::clone(&delivery),
             in_flight: in_flight.clone(),
             draining: stops.draining.clone(),
+            memory: Arc::clone(&memory),
             decisions: decisions.clone(),
             bounds: Bounds::of(fixed),
         });
@@ -120,7 +126,8 @@ impl Parts {
             generations: Arc::clone(&generations),
             reloads: Arc::clone(&reloads),
             delivery: Arc::clone(&delivery),
-            draining: stops.draining.clone(),
+            leaving: stops.leaving.clone(),
+            memory,
             hosts: fixed.listen.hosts.clone(),
             store: store.clone(),
             ephemeral,
@@ -134,7 +141,7 @@ impl Parts {
         let callbacks = place.zip(callbacks).map(|(place, own)| {
             Arc::new(ReportListener::new(place, reports, tokens, tally, own.v2_alone))
         });
-        let Origin { path, environment, poll, seen, pulled } = origin;
+        let Origin { path, environment, poll, seen, pulled, hangup } = origin;
         let reloader = Reloader {
             path,
             environment,
@@ -146,6 +153,7 @@ impl Parts {
             poll,
             seen,
             upkeep: Upkeep::new(pulled),
+            hangup,
         };
         Ok(Self { gateway, admin, callbacks, delivery, poller, relay, reloader })
     }

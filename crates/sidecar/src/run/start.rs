@@ -15,8 +15,8 @@ use tokio_util::task::TaskTracker;
 
 use super::entrance::{Entrance, Obstacle};
 use super::parts::{Origin, Parts};
-use super::{Sidecar, Stops};
-use crate::config::{Config, Environment, Fixed, PolicyEntry, Reloadable};
+use super::{Given, Sidecar, Stops};
+use crate::config::{Config, Environment, Fixed, Listen, PolicyEntry, Reloadable};
 use crate::decisions::DecisionLog;
 use crate::in_force::{InForce, Prepared, Rules};
 use crate::modules::{Modules, Pulled};
@@ -44,20 +44,22 @@ impl Sidecar {
         config: Config,
         environment: Environment,
         telemetry: &Telemetry,
+        given: Given,
     ) -> Result<Self, Failure> {
         let seen = config.snapshot().clone();
         let (fixed, settings) = (config.fixed, config.reloadable);
         let (stops, in_flight, ephemeral) =
             (Stops::default(), TaskTracker::new(), fixed.store.path.is_none());
-        let (drain, poll) = (fixed.listen.drain, settings.poll);
+        let poll = settings.poll;
 
-        let mut entrance = Entrance::new(&fixed.listen);
+        let mut entrance = Entrance::new(&fixed.listen, given.sockets);
         let store = entrance.pass(async || open(&fixed).await).await?;
         let ground = Ground::lay(&fixed, store, &settings.policies, telemetry)?;
         let (first, pulled) = first(path, settings, &ground.engine).await?;
         // The numbering data takes tens of milliseconds to unpack, which no request should pay for.
         message::facts::warm_up();
-        let origin = Origin { path: path.to_owned(), environment, poll, seen, pulled };
+        let origin =
+            Origin { path: path.to_owned(), environment, poll, seen, pulled, hangup: given.hangup };
         let parts = Parts::of(&ground, first, &fixed, origin, &stops, &in_flight)?;
 
         if let Some(shared) = &ground.shared {
@@ -72,9 +74,23 @@ impl Sidecar {
         if resumed > 0 {
             tracing::info!(messages = resumed, "messages that were left unfinished go on");
         }
-        let (mut running, admin) = entrance.open().await?.serve(&parts, &fixed.listen, &stops);
+        let (mut running, admin, places) =
+            entrance.open().await?.serve(&parts, &fixed.listen, &stops);
         parts.work(ground, &stops.stop, &mut running);
-        Ok(Self { running, admin, stops, in_flight, delivery, store, decisions, drain, ephemeral })
+        let Listen { linger, drain, .. } = fixed.listen;
+        Ok(Self {
+            running,
+            admin,
+            places,
+            stops,
+            in_flight,
+            delivery,
+            store,
+            decisions,
+            linger,
+            drain,
+            ephemeral,
+        })
     }
 }
 

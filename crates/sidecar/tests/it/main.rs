@@ -15,6 +15,7 @@ mod harness;
 mod idempotency;
 mod identity;
 mod labelled;
+mod life_cycle;
 mod metrics;
 mod operators;
 mod optouts;

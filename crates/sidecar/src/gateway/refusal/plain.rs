@@ -32,6 +32,7 @@ pub(crate) enum Plain {
     NoSuchMessage,
     Full,
     LowSpace,
+    LowMemory,
     StoreAway,
     Draining,
     Internal,
@@ -76,6 +77,7 @@ impl Plain {
             Self::NoSuchMessage => "message.not_found",
             Self::Full => "spool.full",
             Self::LowSpace => "spool.low_space",
+            Self::LowMemory => "spool.low_memory",
             Self::StoreAway => "spool.unavailable",
             Self::Draining => "spool.draining",
             Self::Internal => "internal",
@@ -145,6 +147,9 @@ impl Plain {
             }
             Self::NoSuchMessage => "this app has no message with this id".into(),
             Self::Full => "too many messages are waiting; nothing was accepted".into(),
+            Self::LowMemory => {
+                "the sidecar has as much memory as it may; nothing was accepted".into()
+            }
             Self::LowSpace => {
                 "the disk that messages are kept on is nearly full; nothing was accepted".into()
             }

@@ -81,6 +81,7 @@ async fn turns_everybody_away(sidecar: &Sidecar, plivo: &PlivoSim, why: &str) {
     assert_eq!(ready["causes"][0]["cause"], "store", "{ready}");
     assert!(ready["causes"][0]["detail"].as_str().unwrap().contains(why), "{ready}");
     assert_eq!(sidecar.admin("/livez").await.expect(200)["live"], true);
+    assert_eq!(sidecar.admin("/startupz").await.expect(503)["started"], false);
     let told = sidecar.admin("/messages").await.expect(503);
     assert_eq!(told["code"], "spool.unavailable", "{told}");
     assert!(plivo.requests().is_empty(), "{:?}", plivo.requests());
@@ -103,6 +104,7 @@ async fn a_start_behind_a_damaged_database_turns_everybody_away_until_it_is_mend
     fs::write(&file, good).unwrap();
 
     sidecar.wait_until_ready().await;
+    assert_eq!(sidecar.admin("/startupz").await.expect(200)["started"], true);
     sidecar.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
     assert_eq!(texts(&plivo), ["hi"]);
     sidecar.stop().await;

@@ -44,6 +44,8 @@ impl Setup {
         setup
             .set("listen.apps", "127.0.0.1:0")
             .set("listen.admin", "127.0.0.1:0")
+            // A client's pool keeps its connections.
+            .set("listen.linger_s", 0)
             .set("plivo.base_url", base_url)
             .set("plivo.auth_id", "MAXXXXXXXXXXXXXXXXXX")
             .set("plivo.auth_token", "TOKEN")

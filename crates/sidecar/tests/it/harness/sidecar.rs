@@ -1,6 +1,7 @@
 //! The process.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -15,6 +16,8 @@ use tokio::time::timeout;
 
 use super::log::field;
 use super::{Answer, Folder, Log, PATIENCE, Request, Setup, TOKEN, eventually};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_sendgate");
 
 /// A running `sendgate`. Killed when it is dropped; its log is printed when the test fails.
 #[must_use = "a sidecar is killed when it is dropped"]
@@ -71,6 +74,23 @@ impl Sidecar {
     ) -> Self {
         folder.write("sidecar.toml", toml);
         let (child, log) = spawn("run", flags, folder.path(), environment);
+        Self::listening(folder, child, log).await
+    }
+
+    /// One that is given `socket` to listen on, as systemd does it, and is ready.
+    pub(crate) async fn start_with_socket(setup: Setup, socket: OwnedFd) -> Self {
+        let folder = Arc::new(Folder::new());
+        folder.write("sidecar.toml", setup.to_toml());
+        let mut shell = Command::new("/bin/sh");
+        let script = "exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" \"$@\"";
+        shell.args(["-c", script, PROGRAM, "run", "--config", "sidecar.toml"]);
+        let (child, log) = launched(shell, socket.into(), folder.path(), &setup.environment);
+        let sidecar = Self::listening(folder, child, log).await;
+        sidecar.wait_until_ready().await;
+        sidecar
+    }
+
+    async fn listening(folder: Arc<Folder>, child: Child, log: Log) -> Self {
         let apps = listening(&log, "apps").await;
         let admin = listening(&log, "admin").await;
         Self { apps, admin, log, folder, client: client(), child }
@@ -139,11 +159,16 @@ impl Sidecar {
 
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// A signal, by its name without `SIG`.
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().expect("it runs");
         // The standard library knows no signals, and `unsafe` is forbidden.
         let killed =
-            std::process::Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status();
-        assert!(killed.is_ok_and(|status| status.success()), "SIGTERM could not be sent");
+            std::process::Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status();
+        assert!(killed.is_ok_and(|status| status.success()), "SIG{name} could not be sent");
     }
 
     /// SIGKILL. What it leaves behind is in the folder.
@@ -206,15 +231,24 @@ fn spawn(
     folder: &Path,
     environment: &[(String, String)],
 ) -> (Child, Log) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_sendgate"))
-        .args([command, "--config", "sidecar.toml"])
-        .args(flags)
+    let mut program = Command::new(PROGRAM);
+    program.args([command, "--config", "sidecar.toml"]).args(flags);
+    launched(program, Stdio::null(), folder, environment)
+}
+
+fn launched(
+    mut program: Command,
+    input: Stdio,
+    folder: &Path,
+    environment: &[(String, String)],
+) -> (Child, Log) {
+    let mut child = program
         .current_dir(folder)
         // What the machine has set for itself is no part of the test.
         .env_clear()
         .env("RUST_BACKTRACE", "1")
         .envs(environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null())
+        .stdin(input)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
