@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::handed::Handed;
 use crate::{
-    ClientConfig, ClientError, Credentials, Outcome, Outgoing, answer, failure, spans, tls,
+    ClientConfig, ClientError, Credentials, Outcome, Outgoing, answer, failure, hidden, spans, tls,
 };
 
 /// How long an idle connection is kept.
@@ -78,8 +78,9 @@ impl PlivoClient {
                     let (status, headers) =
                         (response.status().as_u16(), response.headers().clone());
                     let body = read(response).await;
-                    let to = &outgoing.message.to;
-                    (Some(status), answer::outcome(status, &headers, body.as_deref(), to))
+                    let (body, to) = (body.as_deref(), &outgoing.message.to);
+                    let shown = |words: &str| hidden::shown(words, credentials, &outgoing);
+                    (Some(status), answer::outcome(status, &headers, body, to, &shown))
                 }
                 Err(err) => (None, failure::outcome(err, &handed)),
             }

@@ -14,6 +14,7 @@ mod config;
 mod credentials;
 mod failure;
 mod handed;
+mod hidden;
 mod lookup;
 mod outcome;
 mod outgoing;
