@@ -13,7 +13,11 @@ async function main() {
   console.log('sms', sms.messageUuid[0]);
 
   const mms = await client.messages.create({
-    src: from, dst: '+14155550199', text: 'A picture', type: 'mms', media_urls: ['https://cdn.example.com/a.jpg'],
+    src: from,
+    dst: '+14155550199',
+    text: 'A picture from Node',
+    type: 'mms',
+    media_urls: ['https://cdn.example.com/a.jpg'],
   });
   console.log('mms', mms.messageUuid[0]);
 

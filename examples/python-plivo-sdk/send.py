@@ -22,7 +22,11 @@ def main():
     print("sms", sms.message_uuid[0])
 
     mms = client.messages.create(
-        src=FROM, dst="+14155550199", text="A picture", type_="mms", media_urls=["https://cdn.example.com/a.jpg"]
+        src=FROM,
+        dst="+14155550199",
+        text="A picture from Python",
+        type_="mms",
+        media_urls=["https://cdn.example.com/a.jpg"],
     )
     print("mms", mms.message_uuid[0])
 

@@ -61,6 +61,7 @@ pub use self::listen::{Callbacks, Listen};
 pub use self::media::Media;
 pub use self::plivo::{Plivo, SenderCapability};
 pub use self::policies::{CandidateEntry, ModuleSource, PolicyEntry};
+pub(crate) use self::reading::read_bounded;
 #[cfg(feature = "oci")]
 pub use self::registry::Registry;
 pub use self::relay::Relay;
@@ -101,6 +102,8 @@ pub struct Reloadable {
     pub media: Media,
     /// `[[policies]]`, in the order in which they are asked.
     pub policies: Vec<PolicyEntry>,
+    /// Whether the file says something of policies, be it `policies = []`.
+    pub names_policies: bool,
     /// `[registry]`.
     #[cfg(feature = "oci")]
     pub registry: Registry,
@@ -220,8 +223,7 @@ fn sections<'r>(
     let admin_token =
         listen.get("admin_token").and_then(|item| Some((Secret::read(&item)?, item.spot)));
     let listen = Listen::read(listen);
-    let sockets = listen.as_ref().is_none_or(Listen::has_socket);
-    let (apps, app_names) = App::read_all(&mut root, sockets, admin_token.as_ref());
+    let (apps, app_names) = App::read_all(&mut root, listen.as_ref(), admin_token.as_ref());
     let plivo = Plivo::read(root.section("plivo"));
     let delivery = DeliverySettings::read(root.section("delivery"));
     let media = Media::read(root.section("media"));
@@ -239,6 +241,7 @@ fn sections<'r>(
     #[cfg(not(feature = "oci"))]
     let tags = no_registry(&mut root);
     let policies = PolicyEntry::read_all(&mut root, &app_names, tags);
+    let (names_policies, policies) = (policies.is_some(), policies.unwrap_or_default());
     root.finish();
     let compile_cache = compile_cache.map(|path| reading.path(path));
     let admin_token = admin_token.map(|(token, _)| token);
@@ -252,6 +255,7 @@ fn sections<'r>(
         delivery,
         media,
         policies,
+        names_policies,
         #[cfg(feature = "oci")]
         registry,
         poll,

@@ -8,7 +8,7 @@ mod requests;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ enum Socket {
     /// Its file stays where the service manager has made it.
     Unix {
         listener: UnixListener,
-        _file: Option<SocketFile>,
+        file: Option<SocketFile>,
     },
 }
 
@@ -123,9 +123,23 @@ impl Bound {
                         (UnixListener::bind(path)?, Some(SocketFile(path.clone())))
                     }
                 };
-                let socket = Socket::Unix { listener, _file: file };
+                let socket = Socket::Unix { listener, file };
                 Ok(Self { address: address.clone(), socket })
             }
+        }
+    }
+
+    /// Gives the file of a Unix socket these permissions; nothing to any other, nor to what was inherited.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub(crate) fn set_mode(&self, mode: u32) -> io::Result<()> {
+        match &self.socket {
+            Socket::Unix { file: Some(SocketFile(path)), .. } => {
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::{ModuleSource, PolicyEntry, Reloadable};
+use crate::config::{ModuleSource, PolicyEntry, Reloadable, read_bounded};
 
 pub(crate) use self::pulled::Pulled;
 
@@ -62,7 +62,8 @@ fn read(source: &ModuleSource) -> Option<Result<Arc<[u8]>, String>> {
 }
 
 fn file(path: &Path) -> Result<Arc<[u8]>, String> {
-    std::fs::read(path)
+    // What is larger is no module, and would cost its size in memory before anybody said so.
+    read_bounded(path, policy_host::MODULE_BYTES as u64)
         .map(Arc::from)
         .map_err(|err| format!("{} cannot be read: {err}", path.display()))
 }

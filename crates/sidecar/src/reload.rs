@@ -249,6 +249,13 @@ impl Reloader {
             lines.push(format!("{place}: {key}: is fixed until a restart; restart to change it"));
         }
         let current = self.generations.in_force();
+        // A file that was cut off at the right place is a whole one, and would open the gate.
+        if !config.reloadable.names_policies && !current.entries.is_empty() {
+            lines.push(format!(
+                "{}: policies: are not named any more; write `policies = []` where every message is to be sent as it is",
+                self.path.display()
+            ));
+        }
         let poll = config.reloadable.poll;
         let settings = config.reloadable.clone();
         let prepared = Prepared::new(config.reloadable, Some(&current));

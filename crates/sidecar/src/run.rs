@@ -195,8 +195,9 @@ impl Sidecar {
                  could not be counted");
             }
         };
-        if in_time && waiting == 0 && in_doubt == 0 {
-            tracing::info!("drained; nothing was left");
+        if waiting == 0 && in_doubt == 0 && in_flight == 0 {
+            let late = if in_time { "" } else { "; connections that did not end were cut" };
+            tracing::info!(in_time, "drained; nothing was left{late}");
         } else {
             tracing::warn!(
                 in_time,

@@ -1,13 +1,14 @@
 //! `[[apps]]`: who may send.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 
 use message::Sender;
 
 use super::cursor::{Item, Section};
 use super::names::{intent, sender, word};
 use super::reading::Spot;
-use super::{Relay, Secret};
+use super::{Listen, Relay, Secret};
 
 /// Most apps.
 const MOST_APPS: usize = 1_024;
@@ -53,16 +54,19 @@ struct Claimed {
     tokens: Vec<(Secret, Spot)>,
     uids: BTreeMap<u32, Spot>,
     open: Option<Spot>,
+    /// Whether there is a Unix socket.
     sockets: bool,
+    /// Whether nothing is to be said of its permissions.
+    mode: bool,
 }
 
 impl App {
     /// Reads every app. The names come back even where an app is faulty, so that policies may name it.
     ///
-    /// `sockets` says whether apps may come over a Unix socket; `taken` is a token that no app may have.
+    /// `listen` says whether apps may come over a Unix socket; `taken` is a token that no app may have.
     pub(super) fn read_all(
         root: &mut Section<'_>,
-        sockets: bool,
+        listen: Option<&Listen>,
         taken: Option<&(Secret, Spot)>,
     ) -> (Vec<Self>, Vec<String>) {
         let advice = "write at least one [[apps]] with a name and a token";
@@ -74,7 +78,12 @@ impl App {
         }
         let sections = item.map(|item| item.tables(MOST_APPS)).unwrap_or_default();
         let tokens = taken.into_iter().cloned().collect();
-        let mut claimed = Claimed { sockets, tokens, ..Claimed::default() };
+        let mut claimed = Claimed {
+            sockets: listen.is_none_or(Listen::has_socket),
+            mode: listen.is_none_or(|listen| listen.socket_mode.is_some()),
+            tokens,
+            ..Claimed::default()
+        };
         let apps = sections.into_iter().filter_map(|app| Self::read(app, &mut claimed)).collect();
         (apps, claimed.names.into_keys().collect())
     }
@@ -148,6 +157,11 @@ impl Claimed {
         if !self.sockets {
             item.reading
                 .warn(&item.spot, "is of no use: no address of [listen] apps is a Unix socket");
+        } else if !self.mode && own_uid().is_some_and(|own| own != uid) {
+            let detail = "is not this program's user, who alone can connect under most umasks; set listen.socket_mode, \
+                          such as \"0666\": each request is told by its user";
+            item.reading.warn(&item.spot, detail);
+            self.mode = true;
         }
         self.uids.insert(uid, item.spot.clone());
         Some(uid)
@@ -164,6 +178,11 @@ impl Claimed {
         section.reading().warn(&spot, detail);
         self.open = Some(spot);
     }
+}
+
+/// The user of this process (proc(5)).
+fn own_uid() -> Option<u32> {
+    std::fs::metadata("/proc/self").ok().map(|process| process.uid())
 }
 
 fn senders(item: &Item<'_>) -> Option<Vec<Sender>> {

@@ -26,6 +26,7 @@ impl Fixed {
         let Self { listen, store, telemetry, decisions, compile_cache } = self;
         let Listen {
             apps,
+            socket_mode,
             admin,
             callbacks,
             hosts,
@@ -45,6 +46,7 @@ impl Fixed {
         let theirs = &other.listen;
         let listen_same = [
             ("listen.apps", *apps == theirs.apps),
+            ("listen.socket_mode", *socket_mode == theirs.socket_mode),
             ("listen.admin", *admin == theirs.admin),
             ("listen.callbacks_url", url(callbacks) == url(&theirs.callbacks)),
             ("listen.callbacks_v2", v2(callbacks) == v2(&theirs.callbacks)),

@@ -16,6 +16,8 @@ const MOST_ENTRIES: usize = 16;
 pub struct Listen {
     /// Where apps send their messages; at least one. Default `127.0.0.1:8787`.
     pub apps: Vec<Address>,
+    /// Permissions of the files of Unix sockets for apps. Default: what the umask leaves.
+    pub socket_mode: Option<u32>,
     /// Probes, metrics, status. Default `127.0.0.1:8788`.
     pub admin: Address,
     /// Where Plivo's delivery reports arrive, where they are wanted.
@@ -72,6 +74,7 @@ impl Listen {
         if !section.has("apps") {
             taken.extend(apps.iter().map(|apps| (section.spot_of("apps"), apps.clone())));
         }
+        let socket_mode = section.get("socket_mode").and_then(|item| mode(&item));
         let admin = match section.get("admin") {
             Some(item) => listener(&item, &mut taken),
             None => default_admin(&mut section, &mut taken),
@@ -95,6 +98,7 @@ impl Listen {
         section.finish();
         Some(Self {
             apps,
+            socket_mode,
             admin: admin?,
             callbacks,
             hosts,
@@ -180,6 +184,16 @@ fn callbacks(section: &mut Section<'_>, taken: &mut Vec<(Spot, Address)>) -> Opt
             Some(callbacks)
         }
     }
+}
+
+/// Permissions as `chmod` takes them, such as `"0660"`.
+fn mode(item: &Item<'_>) -> Option<u32> {
+    let text = item.text()?;
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+    if mode.is_none() {
+        item.fault(r#"is no mode of a file; write it as chmod takes it, such as "0660""#);
+    }
+    mode
 }
 
 fn host(item: &Item<'_>) -> Option<String> {

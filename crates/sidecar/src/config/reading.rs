@@ -158,7 +158,7 @@ impl<'a> Reading<'a> {
 /// # Errors
 ///
 /// The system's, or one that says that it is no regular file or too large.
-pub(super) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }

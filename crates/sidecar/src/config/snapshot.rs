@@ -62,10 +62,16 @@ impl Snapshot {
     }
 }
 
-/// The digest of a regular file; a pipe or a device would never end.
+/// The digest of a regular file; a pipe or a device would never end. One that is larger than anything that is read is
+/// told by its length and date, since it is looked at again and again.
 fn digest(path: &Path) -> io::Result<[u8; 32]> {
-    if !fs::metadata(path)?.is_file() {
+    let found = fs::metadata(path)?;
+    if !found.is_file() {
         return Err(io::Error::other("not a regular file"));
+    }
+    if found.len() > policy_host::MODULE_BYTES as u64 {
+        let told = format!("{} bytes of {:?}", found.len(), found.modified()?);
+        return Ok(Sha256::digest(told).into());
     }
     let (mut file, mut digest, mut chunk) = (File::open(path)?, Sha256::new(), vec![0; CHUNK]);
     loop {

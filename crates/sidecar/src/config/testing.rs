@@ -63,10 +63,11 @@ impl Folder {
         text.unwrap_or_default().lines().map(|line| self.plain(line)).collect()
     }
 
-    /// The warnings, each a line, with the folder taken out.
+    /// The warnings, each a line, with the folder taken out, but for that of a file without policies.
     pub(super) fn warnings(&self, toml: &str, environment: &Environment) -> Vec<String> {
         let config = self.config(toml, environment);
-        config.warnings.iter().map(|warning| self.plain(&warning.to_string())).collect()
+        let warnings = config.warnings.iter().filter(|warning| warning.key != "policies");
+        warnings.map(|warning| self.plain(&warning.to_string())).collect()
     }
 
     fn plain(&self, line: &str) -> String {

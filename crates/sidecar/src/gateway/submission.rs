@@ -46,6 +46,8 @@ pub(crate) struct Submission {
 /// Its `Debug` would show the number, so it has none.
 #[derive(Clone)]
 pub(crate) struct Recipient {
+    /// Where the app wrote it.
+    pub(crate) pointer: String,
     /// As the app wrote it.
     pub(crate) given: String,
     /// As it was understood, where it could be.
@@ -98,16 +100,20 @@ impl Submission {
             return Err(Fault::new("/from", "sender.missing", detail).into());
         };
         let drafts = order.to.iter().zip(recipients).map(|(at, recipient)| {
-            let given = at.given.clone();
+            let (pointer, given) = (at.pointer.clone(), at.given.clone());
             match recipient {
                 Ok((to, change)) => Draft {
-                    to: Recipient { given, number: Some(to.clone()) },
+                    to: Recipient { pointer, given, number: Some(to.clone()) },
                     message: Ok(shared.message(to, sender)),
                     changes: shared.changes.iter().cloned().chain(change).collect(),
                 },
                 Err(faults) => Draft {
                     // A number may be refused though it could be read.
-                    to: Recipient { given, number: number(at, app).map(|(number, _)| number).ok() },
+                    to: Recipient {
+                        pointer,
+                        given,
+                        number: number(at, app).map(|(number, _)| number).ok(),
+                    },
                     message: Err(faults),
                     changes: Vec::new(),
                 },

@@ -28,7 +28,12 @@ impl Doors {
         let inherited = &mut inherited;
         let mut apps = Vec::new();
         for address in &listen.apps {
-            apps.push(bind(address, "apps", inherited).await?);
+            let door = bind(address, "apps", inherited).await?;
+            if let Some(mode) = listen.socket_mode {
+                let bad = |source| Failure::Bind { address: address.clone(), source };
+                door.set_mode(mode).map_err(bad)?;
+            }
+            apps.push(door);
         }
         let admin = bind(&listen.admin, "admin", inherited).await?;
         let callbacks = match &listen.callbacks {

@@ -82,6 +82,9 @@ async fn several_recipients_get_a_message_and_a_verdict_each() {
         ["submitted", "country.hard_denied", "phone.not_e164", "submitted", "phone.repeated"];
     assert_eq!(verdicts, wanted, "{body:#}");
     assert_eq!(messages[0]["to"], "+14155550101");
+    let pointers = messages.iter().map(|entry| &entry["problem"]["errors"][0]["pointer"]);
+    let places: Vec<Option<&str>> = pointers.map(|pointer| pointer.as_str()).collect();
+    assert_eq!(places, [None, None, Some("/to/2"), None, Some("/to/4")], "{body:#}");
     let mut handsets: Vec<String> = plivo.sends().into_iter().map(|send| send.dst).collect();
     handsets.sort();
     assert_eq!(handsets, ["14155550101", "14155550102"]);
@@ -100,6 +103,25 @@ async fn where_every_recipient_is_refused_the_answer_is_the_first_refusal() {
 
     assert_eq!(body["messages"].as_array().map(Vec::len), Some(2), "{body}");
     assert_eq!(plivo.sends().len(), 0);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_policy_finds_of_one_in_a_list_points_at_that_one() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+
+    let to = json!(["+14155550123", "+14151110123", "+19005551212"]);
+    let body = sidecar.send(&json!({"to": to, "text": "hi"})).await.expect(202);
+
+    for (nth, code) in [(1, "phone.invalid"), (2, "phone.type_denied")] {
+        let error = &body["messages"][nth]["problem"]["errors"][0];
+        let place = format!("/to/{nth}");
+        assert_eq!(
+            (error["code"].as_str(), error["pointer"].as_str()),
+            (Some(code), Some(&*place))
+        );
+    }
     sidecar.stop().await;
 }
 

@@ -1,6 +1,6 @@
 //! Who may send, from where, and as whom.
 
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -213,8 +213,11 @@ async fn over_a_unix_socket_an_app_is_known_by_its_user() {
     let socket = folder.path().join("apps.sock");
     let setup = Setup::standard(&plivo)
         .set("listen.apps", json!(["127.0.0.1:0", "unix:apps.sock"]))
+        .set("listen.socket_mode", "0666")
         .app(App::new("mine", "token-of-mine").set("uid", user));
     let sidecar = Sidecar::start_in(folder, setup).await;
+    let mode = std::fs::metadata(&socket).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o666, "others could not connect");
 
     let mut stream = UnixStream::connect(&socket).await.unwrap();
     let request = "GET /v1/policies HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";

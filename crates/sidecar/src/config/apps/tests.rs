@@ -148,6 +148,20 @@ fn an_open_app_and_a_useless_user_id_are_warnings() {
 }
 
 #[test]
+fn another_user_who_may_not_reach_the_socket_is_a_warning_once() {
+    let toml = |more: &str| {
+        format!(
+            "[listen]\napps = \"unix:a.sock\"\n{more}[[apps]]\nname = \"a\"\nuid = [4294967294, 4294967293]\n"
+        )
+    };
+    let warnings = Folder::new().warnings(&toml(""), &account());
+    let [only] = &warnings[..] else { panic!("one warning: {warnings:#?}") };
+    assert!(only.contains("apps[0].uid[0]") && only.contains("listen.socket_mode"), "{only}");
+    let told = toml("socket_mode = \"0660\"\n");
+    assert_eq!(Folder::new().warnings(&told, &account()), Vec::<String>::new());
+}
+
+#[test]
 fn a_token_in_the_file_is_a_warning_unless_plivo_is_a_simulator_here() {
     let toml = "[[apps]]\nname = \"a\"\ntoken = \"t\"\n";
     let warnings = Folder::new().warnings(toml, &account());

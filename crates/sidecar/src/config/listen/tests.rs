@@ -125,6 +125,14 @@ fn limits_out_of_range_are_faults() {
             &["sidecar.toml:2:19: listen.max_connections: is 9999"],
         ),
         (
+            "[listen]\nsocket_mode = \"rw\"",
+            &["sidecar.toml:2:15: listen.socket_mode: is no mode of a file"],
+        ),
+        (
+            "[listen]\nsocket_mode = \"1777\"",
+            &["sidecar.toml:2:15: listen.socket_mode: is no mode of a file"],
+        ),
+        (
             "[listen]\ndrain_s = \"25\"",
             &["sidecar.toml:2:11: listen.drain_s: is a string; give a whole number"],
         ),

@@ -24,17 +24,22 @@ const MOST_MB: u32 = 512;
 
 impl PolicyEntry {
     /// Those whose modules are there, in the order of the file. Where other keys are at fault, such values stand for
-    /// them that module and settings can be looked at without saying anything that may not be so.
+    /// them that module and settings can be looked at without saying anything that may not be so. `None` where the file
+    /// says nothing of policies.
     pub(in crate::config) fn read_all(
         root: &mut Section<'_>,
         apps: &[String],
         tags: Tags,
-    ) -> Vec<Self> {
+    ) -> Option<Vec<Self>> {
         let mut names = BTreeMap::new();
         let apps: Arc<[Arc<str>]> = apps.iter().map(|app| Arc::from(app.as_str())).collect();
-        let sections = root.get("policies").map(|item| item.tables(MOST_POLICIES));
+        let Some(item) = root.get("policies") else {
+            let detail = "names none, so that every message is sent as it is; write `policies = []` where that is meant";
+            root.reading().warn(&root.spot_of("policies"), detail);
+            return None;
+        };
         let policy = |section| Self::read(section, &mut names, &apps, tags);
-        sections.into_iter().flatten().filter_map(policy).collect()
+        Some(item.tables(MOST_POLICIES).into_iter().filter_map(policy).collect())
     }
 
     fn read(

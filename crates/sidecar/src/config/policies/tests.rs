@@ -158,3 +158,14 @@ fn without_the_feature_registries_are_refused_by_name() {
     let starts = |(found, wanted): (&String, &str)| found.starts_with(wanted);
     assert!(found.len() == 2 && found.iter().zip(wanted).all(starts), "{found:#?}");
 }
+
+#[test]
+fn a_file_without_policies_is_a_warning_unless_it_says_that_there_are_none() {
+    let folder = folder();
+    let said = |toml: &str| {
+        let warnings = folder.config(&format!("{toml}{APP}"), &account()).warnings;
+        warnings.iter().any(|warning| warning.key == "policies")
+    };
+    assert!(said(""));
+    assert!(!said("policies = []\n"));
+}

@@ -167,7 +167,11 @@ impl Gateway {
                  not decide");
                 Refusal::PolicyFailed { policy, failure }
             }
-            NotClearedKind::Rejected(rejection) => {
+            NotClearedKind::Rejected(mut rejection) => {
+                // A policy sees one message, and knows of no list that its recipient is in.
+                for fault in rejection.faults.iter_mut().filter(|fault| fault.pointer == "/to") {
+                    fault.pointer.clone_from(&to.pointer);
+                }
                 if let Some(owned) = self.coalesced(call, &rejection, &message, &trail).await {
                     return Decided::Done(Verdict { to, outcome: Ok(owned) });
                 }

@@ -128,6 +128,10 @@ async fn line_ends_in_a_field_that_becomes_a_header_or_a_number_are_refused() {
         ("intent", json!("otp\r\nX-Evil: 1")),
         ("powerpack_uuid", json!("86bbb125-97bb-4d72-89fd-81d5c515b015\r\n")),
         ("media_urls", json!(["https://cdn.example.com/a.jpg\r\nX-Evil: 1"])),
+        ("callback_url", json!("https://app.example.com/\r\nX-Evil: 1")),
+        ("callback_url", json!("https://app.exam\tple.com/")),
+        ("callback_url", json!(" https://app.example.com/")),
+        ("callback_url", json!("https:\\\\app.example.com/")),
     ] {
         let mut request = json!({"to": TO, "text": "hi"});
         request[member] = value;

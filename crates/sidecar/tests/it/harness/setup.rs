@@ -109,7 +109,9 @@ impl Setup {
         let apps = self.apps.iter().map(|app| ("[[apps]]".to_owned(), &app.0));
         let policies = self.policies.iter().map(|policy| ("[[policies]]".to_owned(), &policy.0));
         let tables = sections.chain(apps).chain(policies);
-        tables.map(|(heading, table)| format!("{heading}\n{}\n", toml::lines(table))).collect()
+        let none = self.policies.is_empty().then(|| "policies = []\n".to_owned());
+        let tables = tables.map(|(heading, table)| format!("{heading}\n{}\n", toml::lines(table)));
+        none.into_iter().chain(tables).collect()
     }
 }
 

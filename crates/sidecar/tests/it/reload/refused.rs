@@ -153,6 +153,40 @@ async fn a_configuration_that_cannot_come_into_force_is_refused_line_by_line() {
 }
 
 #[tokio::test]
+async fn a_file_that_ends_before_its_policies_does_not_open_the_gate_unless_that_is_meant() {
+    let plivo = plivo().await;
+    let setup = chain(&plivo, quiet_guest());
+    let sidecar = Sidecar::start(setup.clone()).await;
+    let toml = setup.to_toml();
+    let cut = &toml[..toml.find("[[policies]]").unwrap()];
+    sidecar.folder.write("sidecar.toml", cut);
+
+    refusal(&sidecar, "policies: are not named any more").await;
+    assert_eq!(generation(&sidecar).await, 1);
+
+    sidecar.folder.write("sidecar.toml", format!("policies = []\n{cut}"));
+    assert_eq!(applied(&sidecar, 1).await, 2);
+    let listed = sidecar.admin("/policies").await.expect(200);
+    assert_eq!(listed["policies"], json!([]), "{listed}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_module_that_is_larger_than_any_is_refused_before_it_is_read() {
+    let plivo = plivo().await;
+    let folder = Folder::new();
+    let module = folder.write("guest.wasm", bytes_of("runaway"));
+    let setup = chain(&plivo, quiet_guest().set("module", "guest.wasm"));
+    let sidecar = start_in(folder, &setup).await;
+    let large = fs::File::options().write(true).open(&module).unwrap();
+    large.set_len(8 << 30).unwrap();
+
+    refusal(&sidecar, "guest.wasm cannot be read: it is larger than 67108864 bytes").await;
+    assert_eq!(generation(&sidecar).await, 1);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn every_fault_is_told_at_once_and_each_with_its_place() {
     let plivo = plivo().await;
     let good = chain(&plivo, quiet_guest());
