@@ -33,12 +33,12 @@ pub(crate) fn attempt(number: u32, started: Timestamp, account: &str) -> Attempt
     }
 }
 
-/// The call, with its outcome.
 /// Whether Plivo took the message of this call without saying under which id.
 pub(crate) fn is_taken(attempt: &Attempt) -> bool {
     attempt.code.as_deref() == Some("no_uuid")
 }
 
+/// The call, with its outcome.
 pub(crate) fn attempt_ended(call: Attempt, outcome: &Outcome, now: Timestamp) -> Attempt {
     let meant = match outcome {
         Outcome::Accepted(_) => AttemptOutcome::Accepted,

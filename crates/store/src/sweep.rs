@@ -59,8 +59,11 @@ impl Store {
                  WHERE ends <= ? LIMIT ?)", over),
                 ("DELETE FROM policy_state WHERE (owner, key) IN (SELECT owner, key FROM policy_state WHERE ends <= ? \
                  LIMIT ?)", over),
-                ("DELETE FROM idempotency_keys WHERE rowid IN (SELECT rowid FROM idempotency_keys WHERE ends <= ? \
-                 AND freed = 0 LIMIT ?)", over),
+                // Those below zero are still there for a report that proves us wrong.
+                ("DELETE FROM idempotency_keys WHERE rowid IN (SELECT rowid FROM idempotency_keys \
+                 WHERE ends BETWEEN 0 AND ?1 AND freed = 0 LIMIT ?2)", over),
+                ("DELETE FROM idempotency_keys WHERE rowid IN (SELECT rowid FROM idempotency_keys \
+                 WHERE ends BETWEEN -?1 AND -1 AND freed = 0 LIMIT ?2)", over),
                 ("DELETE FROM events WHERE number IN \
                  (SELECT number FROM events WHERE at <= ? AND relay IS NOT 'due' ORDER BY at LIMIT ?)", old),
             ] {

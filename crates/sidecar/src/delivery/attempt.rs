@@ -93,6 +93,14 @@ impl Journey {
             }
         }
         self.delivery.forget(&id);
+        // What a person said while its end was being written down.
+        while let Ok(word) = self.inbox.try_recv() {
+            if word == Word::Cancel
+                && let Err(err) = self.delivery.cancel(&id).await
+            {
+                tracing::error!(message.id = %id, error = %err, "a message could not be canceled as was promised");
+            }
+        }
     }
 
     /// Whether Plivo may have it without our knowing.
@@ -103,19 +111,20 @@ impl Journey {
     /// Tells everybody how it ended: the app, the store until it has heard, then the ledger and the policies.
     async fn arrive(&mut self, end: End) {
         let end = if self.may_be_sent { end.at_least_once() } else { end };
-        let End { status, told, news, settlement, code } = end;
+        let mut end = self.unless_reported(end);
         let id = self.accepted.message.id.clone();
-        let uuid = if let News::Submitted(uuid) = &news { Some(uuid.clone()) } else { None };
         let at = now();
         let account = self.delivery.account.borrow().clone();
+        let uuid = if let News::Submitted(uuid) = &end.news { Some(uuid.clone()) } else { None };
+        let is_held = end.status == Status::Held;
         let change = Change {
-            status: Some(status),
-            next_look: (status == Status::Submitted)
+            status: Some(end.status),
+            next_look: (end.status == Status::Submitted)
                 .then(|| self.delivery.first_look(&account, at)),
             message_uuid: uuid,
-            error_code: code.map(str::to_owned),
+            error_code: end.code.map(str::to_owned),
             // What is held stays open until somebody says what becomes of the message.
-            settle: if status == Status::Held { Settle::NotYet } else { Settle::As(settlement) },
+            settle: if is_held { Settle::NotYet } else { Settle::As(end.settlement) },
             ..Change::at(at)
         };
         store::fail::point("delivery.outcome");
@@ -123,15 +132,21 @@ impl Journey {
         let commit = self.delivery.store.change(&id, change.clone());
         // That nothing was sent is told when it is written: told before, it might be sent after a crash, beside the
         // app's own second try. Anything else may be told at once.
-        let later = matches!(news, News::Refused(_)).then(|| news.clone());
-        if later.is_none() {
-            self.tell.send_replace(news);
+        let later = matches!(end.news, News::Refused(_));
+        if !later {
+            self.tell.send_replace(end.news.clone());
         }
-        let is_written = self.written(commit, change).await;
+        let stands = self.written(commit, change).await;
         store::fail::point("delivery.written");
-        if let Some(news) = later {
+        if let Some(stands) = stands.filter(|stands| *stands != end.status) {
+            // A report that came in between has the last word.
+            end = End::reported(stands);
+        }
+        let End { status, told, news, settlement, code } = end;
+        if later {
             // Not written, the next process finds it in doubt, and may send it.
-            self.tell.send_replace(if is_written { news } else { News::Ended(Status::InDoubt) });
+            let news = if stands.is_some() { news } else { News::Ended(Status::InDoubt) };
+            self.tell.send_replace(news);
         }
         // Only now, so that nobody takes what Plivo has of this message for another's.
         if told == policy_host::Outcome::InDoubt {
@@ -151,6 +166,25 @@ impl Journey {
             let Accepted { app, door, .. } = &self.accepted;
             chain.tell_outcome(Afterwards { id: &id, app, door, now: now() }, told).await;
         }
+    }
+
+    /// What others have said while nobody listened: that Plivo has the message, whatever its way came to here; that it
+    /// is not to be sent any more, which is the end of one that would be held.
+    fn unless_reported(&mut self, end: End) -> End {
+        let mut is_canceled = false;
+        while let Ok(word) = self.inbox.try_recv() {
+            match word {
+                Word::Reported(uuid) if !matches!(end.news, News::Submitted(_)) => {
+                    return End::submitted(&uuid);
+                }
+                Word::Reported(_) => {}
+                Word::Cancel => is_canceled = true,
+            }
+        }
+        if is_canceled && end.status == Status::Held {
+            return End::unknown(Status::Canceled, "send.canceled_in_doubt");
+        }
+        end
     }
 
     async fn travel(&mut self) -> Stop {
@@ -306,21 +340,21 @@ impl Journey {
         }
     }
 
-    /// Writes what must not be forgotten, for as long as it takes; `false` where the process ends before.
-    pub(super) async fn write(&self, change: Change) -> bool {
+    /// Writes what must not be forgotten, for as long as it takes, unless the process ends before.
+    pub(super) async fn write(&self, change: Change) {
         let commit = self.delivery.store.change(&self.accepted.message.id, change.clone());
-        self.written(commit, change).await
+        self.written(commit, change).await;
     }
 
-    /// The same of what was asked for already.
-    async fn written(&self, mut commit: Commit<Status>, change: Change) -> bool {
+    /// The same of what was asked for already; where the message stands then, none where the process ends before.
+    async fn written(&self, mut commit: Commit<Status>, change: Change) -> Option<Status> {
         let id = &self.accepted.message.id;
         loop {
             match commit.await {
-                Ok(_) => return true,
+                Ok(stands) => return Some(stands),
                 Err(StoreError::NotFound) => {
                     tracing::error!(message.id = %id, "a message has no record any more");
-                    return true;
+                    return change.status;
                 }
                 Err(err) => {
                     tracing::error!(message.id = %id, error = %err, "what became of a message could not be written \
@@ -330,7 +364,7 @@ impl Journey {
             tokio::select! {
                 () = sleep(STORE) => {}
                 // Not written, it is in doubt at the next start.
-                () = self.delivery.stop.cancelled() => return false,
+                () = self.delivery.stop.cancelled() => return None,
             }
             commit = self.delivery.store.change(id, change.clone());
         }

@@ -61,6 +61,10 @@ impl Journey {
                 ControlFlow::Break(Stop::End(End::unknown(Status::Held, "send.unresolved")))
             }
             // It may be there: what it holds is not given back when there is no time left to send it again.
+            // Plivo took it, and did not say under which id: sent again it would certainly be there twice.
+            OnUnresolved::Resend if doubt.taken => {
+                ControlFlow::Break(Stop::End(End::unknown(Status::Failed, "send.unresolved")))
+            }
             OnUnresolved::Resend if self.left() < super::attempt::SHORTEST => {
                 ControlFlow::Break(Stop::End(End::unknown(Status::Failed, "send.unresolved")))
             }

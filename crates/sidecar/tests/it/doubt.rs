@@ -1,6 +1,7 @@
 //! Messages of which nobody knows whether Plivo took them: found out, never guessed, and never sent twice.
 
 mod elsewhere;
+mod reported;
 mod restart;
 mod unreachable;
 

@@ -126,7 +126,7 @@ CREATE TABLE idempotency_keys (
   status      INTEGER NOT NULL,
   headers     TEXT NOT NULL,    -- JSON array of pairs
   body        BLOB NOT NULL,
-  ends        INTEGER NOT NULL, -- 0: before its time, since none of its messages was sent
+  ends        INTEGER NOT NULL, -- below 0: it has ended, since none of its messages was sent; the time it would have ended at
   covers      INTEGER NOT NULL, -- how many messages the answer is about; 0 where it is about others' too
   shared      INTEGER NOT NULL, -- replicas were told of it
   freed       INTEGER NOT NULL DEFAULT 0, -- it has ended before its time, and replicas are still to be told

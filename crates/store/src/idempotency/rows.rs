@@ -243,24 +243,31 @@ pub(crate) fn came_to_something(
 ) -> rusqlite::Result<()> {
     let sql = "UPDATE messages SET unsent = 0 WHERE id = ?";
     connection.prepare_cached(sql)?.execute([&*id.0])?;
-    let sql = "UPDATE idempotency_keys SET ends = ?2, freed = 0 WHERE message = ?1 AND ends = 0";
-    connection.prepare_cached(sql)?.execute((&*id.0, to_db(ends)))?;
+    let sql = format!(
+        "UPDATE idempotency_keys SET ends = ?2, freed = 0 WHERE ends < 0 AND rowid IN ({KEYS_OF}) \
+         AND (SELECT number FROM messages WHERE id = ?1) >= (SELECT number FROM messages WHERE id = \
+         idempotency_keys.message)"
+    );
+    connection.prepare_cached(&sql)?.execute((&*id.0, to_db(ends)))?;
     Ok(())
 }
+
+/// The keys whose answers are about a message, or that it came under.
+const KEYS_OF: &str = "SELECT rowid FROM idempotency_keys WHERE message = ?1 UNION SELECT keys.rowid FROM messages AS own \
+                       JOIN idempotency_keys AS keys ON keys.app = own.app AND keys.key = own.idempotency_key \
+                       WHERE own.id = ?1";
 
 /// Ends the keys whose answers are about a message and no other that was sent or may yet be. Those that the message came
 /// under may have been used before, for others.
 fn free(connection: &Connection, id: &MessageId) -> rusqlite::Result<()> {
-    let mut update = connection.prepare_cached(
-        "UPDATE idempotency_keys SET ends = 0, freed = shared WHERE covers > 0 AND ends > 0 AND rowid IN \
-         (SELECT rowid FROM idempotency_keys WHERE message = ?1 UNION SELECT keys.rowid FROM messages AS own \
-         JOIN idempotency_keys AS keys ON keys.app = own.app AND keys.key = own.idempotency_key WHERE own.id = ?1) \
+    let sql = format!(
+        "UPDATE idempotency_keys SET ends = -ends, freed = shared WHERE covers > 0 AND ends > 0 AND rowid IN ({KEYS_OF}) \
          AND covers = (SELECT count(*) FROM messages AS each WHERE each.unsent = 1 AND \
          (each.id = idempotency_keys.message OR (each.app = idempotency_keys.app \
          AND each.idempotency_key = idempotency_keys.key \
-         AND each.number >= (SELECT number FROM messages WHERE id = idempotency_keys.message))))",
-    )?;
-    update.execute([&*id.0])?;
+         AND each.number >= (SELECT number FROM messages WHERE id = idempotency_keys.message))))"
+    );
+    connection.prepare_cached(&sql)?.execute([&*id.0])?;
     Ok(())
 }
 

@@ -437,23 +437,43 @@ async fn a_refusal_for_good_is_kept_under_its_key_all_the_same_and_an_older_answ
 }
 
 #[tokio::test]
-async fn a_key_is_in_force_again_once_a_report_proves_that_its_message_was_sent() {
+async fn a_key_is_in_force_again_once_a_report_proves_that_one_of_its_messages_was_sent() {
+    for proved in ["m1", "m2"] {
+        let store = open(&in_memory());
+        let guard = free_key(&store).await;
+        let row = store.key_row(&guard, answer("queued"), NOW, NOW).unwrap();
+        store.accept(under(true, &["m1", "m2"]), Some(row)).await.unwrap();
+        drop(guard);
+        for each in ["m1", "m2"] {
+            ends(&store, each, Status::Expired, "send.expired", Settlement::GiveBack).await;
+        }
+        assert!(!is_bound(&store).await);
+        // However late it comes.
+        let late = NOW.after(Duration::from_secs(3_600));
+        store.sweep(late).await.unwrap();
+        let report = Report {
+            status: Some(Status::Delivered),
+            facts: ReportFacts::default(),
+            sequence: 1,
+            error_code: None,
+            message_uuid: Some("u1".into()),
+        };
+        store.report(&id(proved), report, late).await.unwrap();
+        assert!(is_bound(&store).await, "asking again would send {proved} twice");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_was_freed_goes_when_it_would_have_ended_anyway() {
     let store = open(&in_memory());
     let guard = free_key(&store).await;
     let row = store.key_row(&guard, answer("queued"), NOW, NOW).unwrap();
+    let end = NOW.after(store.key_retention());
     store.accept(under(true, &["m1"]), Some(row)).await.unwrap();
     drop(guard);
     ends(&store, "m1", Status::Expired, "send.expired", Settlement::GiveBack).await;
-    assert!(!is_bound(&store).await);
-    let report = Report {
-        status: Some(Status::Delivered),
-        facts: ReportFacts::default(),
-        sequence: 1,
-        error_code: None,
-        message_uuid: Some("u1".into()),
-    };
-    store.report(&id("m1"), report, NOW).await.unwrap();
-    assert!(is_bound(&store).await, "asking again would send it twice");
+    assert_eq!(store.sweep(end).await, Ok(0));
+    assert_eq!(store.sweep(end.after(Duration::from_secs(120))).await, Ok(1), "the key's row");
 }
 
 #[tokio::test]
@@ -474,5 +494,4 @@ async fn a_freed_key_that_replicas_know_is_remembered_until_they_are_told_over_r
     assert!(!is_bound(&store).await);
     store.told_of_end(freed[0].clone()).await.unwrap();
     assert_eq!(store.freed_keys(10).await, Ok(vec![]));
-    assert_eq!(store.sweep(NOW).await, Ok(1), "the key's row");
 }

@@ -191,13 +191,18 @@ fn apply(
     if let Some(attempt) = &change.attempt {
         put_attempt(connection, &id.0, attempt)?;
     }
-    if let Settle::As(settlement) = change.settle {
+    // What a report has proved to be at Plivo is not given back.
+    let settle = match change.settle {
+        Settle::As(_) if overtaken => Settle::As(Settlement::Keep),
+        as_told => as_told,
+    };
+    if let Settle::As(settlement) = settle {
         holds::settle(connection, id, settlement)?;
     }
     moved(connection, id, (before.status, after), content)?;
     // What a person took back is not sent because its app asks again.
     let taken_back = code == Some("send.canceled");
-    if change.settle == Settle::As(Settlement::GiveBack) && after.is_final() && !taken_back {
+    if settle == Settle::As(Settlement::GiveBack) && after.is_final() && !taken_back {
         idempotency::came_to_nothing(connection, id)?;
     }
     if before.status != after && after.is_announced() {

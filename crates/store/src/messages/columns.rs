@@ -89,7 +89,7 @@ pub(super) fn attempts(connection: &Connection, id: &str) -> rusqlite::Result<Ve
 }
 
 /// Writes an attempt, or completes it. The first tells how it began and the latest how it stands; an outage makes
-/// thousands between, which are dropped.
+/// thousands between, which are dropped, but for those that may have sent it.
 pub(super) fn put_attempt(
     connection: &Connection,
     id: &str,
@@ -113,7 +113,7 @@ pub(super) fn put_attempt(
     ))?;
     if attempt.number > ATTEMPTS {
         let mut cut = connection.prepare_cached(
-            "DELETE FROM attempts WHERE message = ? AND number > 1 AND number <= ?",
+            "DELETE FROM attempts WHERE message = ? AND number > 1 AND number <= ? AND code IS NOT 'given_up'",
         )?;
         cut.execute((id, attempt.number - ATTEMPTS + 1))?;
     }

@@ -106,13 +106,13 @@ fn apply(
     Ok(Reported { before: before.status, after, again: false })
 }
 
-/// Whether a message ended without a word of Plivo's on it.
+/// Whether a message ended by what we came to, and not by a report: Plivo's codes are other words than ours.
 fn is_inferred(connection: &Connection, id: &MessageId, status: Status) -> rusqlite::Result<bool> {
     if !matches!(status, Status::Expired | Status::Failed | Status::Canceled) {
         return Ok(false);
     }
-    let sql = "SELECT error_code IN ('send.expired', 'send.unresolved', 'send.canceled_in_doubt') FROM messages \
-               WHERE id = ?";
+    let sql = "SELECT error_code GLOB 'send.*' OR error_code GLOB 'upstream.*' OR error_code GLOB 'idem.*' \
+               FROM messages WHERE id = ?";
     let ours: Option<bool> =
         connection.prepare_cached(sql)?.query_row([&*id.0], |row| row.get(0))?;
     Ok(ours == Some(true))

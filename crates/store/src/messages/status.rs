@@ -125,9 +125,11 @@ impl Status {
         if reported.rank() > self.rank() { reported } else { self }
     }
 
-    /// The status after our own doing makes it `next`. A report may have been faster than the call that it is about.
+    /// The status after our own doing makes it `next`. A report may have been faster than the call that it is about, or
+    /// than our giving up: once Plivo has the message, nothing that we come to moves it.
     pub fn after(self, next: Self) -> Self {
-        if next.rank() >= self.rank() && self.rank() < ENDED { next } else { self }
+        let is_ours = matches!(next, Self::Failed | Self::Expired | Self::Canceled);
+        if self.is_open() || (next.rank() > self.rank() && !is_ours) { next } else { self }
     }
 
     /// How far along a report can say that a message is; everything before Plivo's answer is behind all reports.
@@ -209,6 +211,10 @@ mod tests {
             (Delivered, Submitted, Delivered),
             (Delivered, Failed, Delivered),
             (Submitted, RetryWait, Submitted),
+            (Submitted, Expired, Submitted),
+            (Sent, Failed, Sent),
+            (Sent, Canceled, Sent),
+            (Failed, Submitted, Failed),
         ] {
             assert_eq!(now.after(next), after, "{now:?}, then {next:?}");
         }

@@ -1,7 +1,9 @@
 //! What Plivo says became of a message.
 
+use message::Settlement;
+
 use crate::fixtures::{NOW, accept, bring, id, in_memory, later, open, record};
-use crate::{Change, Report, ReportFacts, Reported, Status, Store, StoreError};
+use crate::{Change, Report, ReportFacts, Reported, Settle, Status, Store, StoreError};
 
 fn report(status: Status, sequence: u32) -> Report {
     let facts =
@@ -153,21 +155,23 @@ async fn the_reports_kept_of_one_message_are_bounded() {
 
 #[tokio::test]
 async fn proof_that_comes_after_we_gave_a_message_up_is_believed_told_and_takes_its_key_back() {
-    for (end, code, believed) in [
-        (Status::Expired, "send.expired", true),
-        (Status::Failed, "send.unresolved", true),
-        (Status::Canceled, "send.canceled_in_doubt", true),
-        (Status::Failed, "upstream.rejected", false),
-        (Status::Canceled, "send.canceled", false),
+    for (end, code) in [
+        (Status::Expired, "send.expired"),
+        (Status::Failed, "send.unresolved"),
+        (Status::Canceled, "send.canceled_in_doubt"),
+        // An earlier call may have sent it.
+        (Status::Failed, "upstream.rejected"),
+        (Status::Failed, "upstream.unavailable"),
+        (Status::Canceled, "send.canceled"),
     ] {
         let store = open(&in_memory());
         accept(&store, &["m1"]).await;
         let given_up = Change { error_code: Some(code.into()), ..Change::to(end, later(1)) };
         store.change(&id("m1"), given_up).await.unwrap();
         let told_of = tell(&store, report(Status::Delivered, 1)).await;
-        let after = if believed { Status::Delivered } else { end };
+        let after = Status::Delivered;
         assert_eq!((told_of.before, told_of.after), (end, after), "{code}");
-        // What Plivo itself ended stands, and so does what it said first.
+        // What Plivo said first stands.
         tell(&store, report(Status::Undelivered, 2)).await;
         assert_eq!(record(&store, "m1").await.status, after, "{code}");
         let states: Vec<Status> = told(&store).await.into_iter().map(|(state, ..)| state).collect();
@@ -209,4 +213,28 @@ async fn a_second_id_that_a_report_names_is_the_messages_too_and_no_other_messag
     let adopted = store.adopt(&id("m2"), "u2", later(6)).await;
     assert_eq!(adopted, Err(StoreError::Exists));
     assert_eq!(record(&store, "m1").await.message_uuid.as_deref(), Some("u1"));
+}
+
+#[tokio::test]
+async fn what_a_report_has_proved_is_not_given_up_any_more_and_keeps_its_key_and_holds() {
+    for (end, code) in [
+        (Status::Failed, "upstream.unavailable"),
+        (Status::Failed, "send.unresolved"),
+        (Status::Expired, "send.expired"),
+        (Status::Canceled, "send.canceled"),
+    ] {
+        let store = open(&in_memory());
+        accept(&store, &["m1"]).await;
+        tell(&store, report(Status::Sent, 1)).await;
+        let given_up = Change {
+            error_code: Some(code.into()),
+            settle: Settle::As(Settlement::GiveBack),
+            ..Change::to(end, later(6))
+        };
+        assert_eq!(store.change(&id("m1"), given_up).await, Ok(Status::Sent), "{code}");
+        let kept = record(&store, "m1").await;
+        assert_eq!((kept.status, kept.error_code), (Status::Sent, None), "{code}");
+        let delivered = tell(&store, report(Status::Delivered, 2)).await;
+        assert_eq!((delivered.before, delivered.after), (Status::Sent, Status::Delivered));
+    }
 }
