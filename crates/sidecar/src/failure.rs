@@ -5,7 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use policy_host::RuntimeError;
-use store::OpenError;
+use store::{OpenError, StoreError};
 use store_redis::OptionsError;
 
 use crate::config::{Address, ConfigFaults};
@@ -29,6 +29,9 @@ pub enum Failure {
     /// The store could not be opened.
     #[error("the store: {}", whole(.0))]
     Store(#[from] OpenError),
+    /// The store's file was replaced while a start waited for it to be mended; another start opens the new one.
+    #[error("the store: {0}")]
+    Replaced(StoreError),
     /// What replicas share could not be set up.
     #[error("[store] shared: {0}")]
     Shared(#[from] OptionsError),

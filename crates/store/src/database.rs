@@ -85,6 +85,11 @@ impl Database {
         let lock = lock(path)?;
         let bad = |source| OpenError::Database { path: path.clone(), source };
         let mut writer = Connection::open(path).map_err(bad)?;
+        if writer.is_readonly("main").map_err(bad)? {
+            // SQLite opens it all the same, and what is mended later would never be seen.
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
+            return Err(bad(rusqlite::Error::SqliteFailure(code, None)));
+        }
         prepare(&writer).map_err(bad)?;
         migrations::check(&writer, path)?;
         only_ours(path);
@@ -200,9 +205,14 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Two processes on one database would each send what is left in it.
+/// Two processes on one database would each send what is left in it, by whatever links they come to it.
 fn lock(path: &Path) -> Result<File, OpenError> {
-    let name = beside(path, ".lock");
+    if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) && !path.exists() {
+        let bad = |source| OpenError::File { path: path.to_owned(), source };
+        File::options().create(true).append(true).open(path).map_err(bad)?;
+    }
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let name = beside(&real, ".lock");
     let bad = |source| OpenError::File { path: name.clone(), source };
     let file = File::options().create(true).truncate(false).write(true).open(&name).map_err(bad)?;
     let patience = Instant::now() + LEAVING;

@@ -80,7 +80,8 @@ impl OpenError {
     pub fn may_be_mended(&self) -> bool {
         match self {
             Self::File { source, .. } => {
-                matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::ReadOnlyFilesystem)
+                use ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
+                matches!(source.kind(), StorageFull | ReadOnlyFilesystem | PermissionDenied)
             }
             Self::Database { source, .. } => {
                 source.sqlite_error_code() != Some(ErrorCode::NotADatabase)

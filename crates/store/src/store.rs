@@ -24,6 +24,7 @@ use crate::{
 /// share it.
 #[derive(Clone)]
 pub struct Store {
+    name: Arc<str>,
     pub(crate) database: Database,
     pub(crate) ledger: KeptLedger,
     pub(crate) claims: Arc<Mutex<Claims>>,
@@ -54,7 +55,9 @@ impl Store {
         let left = |connection: &Connection| {
             let last = holds::last_token(connection)?;
             let rows = rows_of(connection, "messages")?;
-            Ok((last, holds::all(connection, now)?, ledger::values(connection, now)?, rows))
+            let name: String =
+                connection.query_row("SELECT name FROM identity", [], |row| row.get(0))?;
+            Ok((last, holds::all(connection, now)?, ledger::values(connection, now)?, rows, name))
         };
         if let Place::File(path) = place
             && !path.exists()
@@ -63,7 +66,7 @@ impl Store {
             tracing::warn!(path = %path.display(), "there was a database here, whose key is left, and it is gone: what \
              it kept is not known any more; if it was only moved, stop, and put it back");
         }
-        let (database, (last_token, holds, values, rows)) =
+        let (database, (last_token, holds, values, rows, name)) =
             Database::open(place, *durability, options.min_free_percent, left)?;
         let secret = match (hash_key, place) {
             (Some(key), _) => key.clone(),
@@ -92,7 +95,8 @@ impl Store {
         // Of a full store nobody knows what made room in it lately.
         let gone = if rows >= options.most_messages { now.0 } else { 0 };
         let newest_gone = Arc::new(AtomicU64::new(gone));
-        Ok(Self { database, ledger, claims, content, bounds, log_emptied, newest_gone })
+        let name = name.into();
+        Ok(Self { name, database, ledger, claims, content, bounds, log_emptied, newest_gone })
     }
 
     /// What policies remember.
@@ -122,6 +126,11 @@ impl Store {
     /// more which of Plivo's ids was its own.
     pub fn made_room_since(&self, since: Timestamp) -> bool {
         self.newest_gone.load(Ordering::Acquire) >= since.0
+    }
+
+    /// What this database is called, and no other: 32 digits, for as long as it lives.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Key of every hash here, to derive others from.

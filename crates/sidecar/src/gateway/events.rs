@@ -10,7 +10,7 @@ use crate::relay::{Asked, Source};
 impl Gateway {
     /// The app's events after its cursor; waits for one where it is asked to.
     pub(super) async fn events(&self, call: &Call, query: &str) -> Result<Answer, Refusal> {
-        let source = Source::of(self.store.secret());
+        let source = Source::of(&self.store);
         let asked = Asked::read(query, &source)?;
         let told = asked.answer(&self.store, &call.app.name, &source, &self.draining).await;
         let body = told.map_err(|_| Plain::StoreAway)?;

@@ -91,7 +91,7 @@ mod tests {
     use crate::relay::testing::{event, record};
 
     fn source() -> Source {
-        Source::of(&Secret::from_words(b"words"))
+        Source::named(&Secret::from_words(b"words"), "a")
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use store::Secret;
+use store::{Secret, Store};
 
 /// One sidecar with one store, by a name that lives as long as the store does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,9 +23,13 @@ const INSTANCE: usize = 8;
 const NUMBER: usize = 8;
 
 impl Source {
-    /// The name that belongs to a store's `secret`; it tells nothing of it.
-    pub(crate) fn of(secret: &Secret) -> Self {
-        let hash = secret.derive("instance name").hash(&[b"instance"]);
+    /// The name that belongs to a store; it tells nothing of its secret, which other stores may have too.
+    pub(crate) fn of(store: &Store) -> Self {
+        Self::named(store.secret(), store.name())
+    }
+
+    pub(super) fn named(secret: &Secret, name: &str) -> Self {
+        let hash = secret.derive("instance name").hash(&[b"instance", name.as_bytes()]);
         let mut instance = [0; INSTANCE];
         instance.copy_from_slice(&hash[..INSTANCE]);
         Self { instance }
@@ -59,12 +63,15 @@ mod tests {
 
     #[test]
     fn a_cursor_leads_back_to_its_number_in_its_own_store_only() {
-        let own = Source::of(&Secret::from_words(b"one"));
-        let other = Source::of(&Secret::from_words(b"two"));
+        let one = Secret::from_words(b"one");
+        let own = Source::named(&one, "a");
         for number in [0, 1, u64::MAX] {
             let cursor = own.cursor(number);
             assert_eq!(own.read(&cursor), Some(Cursor::After(number)));
-            assert_eq!(other.read(&cursor), Some(Cursor::Elsewhere));
+            for other in [Source::named(&Secret::from_words(b"two"), "a"), Source::named(&one, "b")]
+            {
+                assert_eq!(other.read(&cursor), Some(Cursor::Elsewhere));
+            }
         }
         for text in ["", "1", "not base64!", &own.cursor(1)[1..], &format!("{}AA", own.cursor(1))] {
             assert_eq!(own.read(text), None, "{text}");
@@ -72,9 +79,9 @@ mod tests {
     }
 
     #[test]
-    fn the_name_stays_with_the_secret() {
-        let urn = Source::of(&Secret::from_words(b"one")).urn();
-        assert_eq!(urn, Source::of(&Secret::from_words(b"one")).urn());
+    fn the_name_stays_with_the_store() {
+        let urn = Source::named(&Secret::from_words(b"one"), "a").urn();
+        assert_eq!(urn, Source::named(&Secret::from_words(b"one"), "a").urn());
         assert_eq!(urn.len(), "urn:sendgate:".len() + 16, "{urn}");
     }
 }

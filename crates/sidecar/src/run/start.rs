@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use message::Ledger;
 use policy_host::{PolicyRuntime, RuntimeOptions};
-use store::Store;
+use store::{Store, StoreError};
 use telemetry::Telemetry;
 use telemetry::metrics::Metrics;
 use tokio::task::spawn_blocking;
@@ -18,6 +18,7 @@ use super::parts::{Origin, Parts};
 use super::{Given, Sidecar, Stops};
 use crate::config::{Config, Environment, Fixed, Listen, PolicyEntry, Reloadable};
 use crate::decisions::DecisionLog;
+use crate::delivery::Delivery;
 use crate::in_force::{InForce, Prepared, Rules};
 use crate::modules::{Modules, Pulled};
 use crate::shared::Shared;
@@ -69,8 +70,7 @@ impl Sidecar {
         let (store, delivery) = (ground.store.clone(), Arc::clone(&parts.delivery));
         let decisions = ground.decisions.clone();
         // Not before: a process that cannot listen ends at once, and would leave what it began in doubt.
-        let resumed =
-            entrance.pass(async || delivery.resume().await.map_err(Obstacle::from)).await?;
+        let resumed = entrance.pass(async || take_up(&delivery, &store).await).await?;
         if resumed > 0 {
             tracing::info!(messages = resumed, "messages that were left unfinished go on");
         }
@@ -136,6 +136,17 @@ async fn open(fixed: &Fixed) -> Result<Store, Obstacle> {
         );
     }
     Ok(store)
+}
+
+/// Takes up what was left. What is put in the place of a damaged file is seen by another start only.
+async fn take_up(delivery: &Arc<Delivery>, store: &Store) -> Result<usize, Obstacle> {
+    match (delivery.resume().await, store.trouble()) {
+        (Ok(resumed), _) => Ok(resumed),
+        (Err(_), Some(moved @ StoreError::Moved(_))) => {
+            Err(Obstacle::Lasting(Failure::Replaced(moved)))
+        }
+        (Err(err), _) => Err(err.into()),
+    }
 }
 
 /// The first generation: settings, account, and the chain with every policy loaded; and what registries gave for it.

@@ -228,8 +228,24 @@ fn a_second_process_is_refused_until_the_first_has_ended() {
     let second = Store::open(in_file(&folder), NOW).unwrap_err();
     assert!(matches!(second, OpenError::InUse(_)), "{second:?}");
     assert!(second.to_string().contains("sendgate.db is in use by another sendgate"), "{second}");
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink(path(&folder), &link).unwrap();
+    let linked = StoreOptions { place: Place::File(link), ..in_file(&folder) };
+    let third = Store::open(linked, NOW).unwrap_err();
+    assert!(matches!(third, OpenError::InUse(_)), "{third:?}");
     drop(first);
     open(&in_file(&folder));
+}
+
+#[test]
+fn a_link_that_leads_nowhere_yet_is_the_database_that_it_leads_to() {
+    let folder = folder();
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink(path(&folder), &link).unwrap();
+    let linked = StoreOptions { place: Place::File(link), ..in_file(&folder) };
+    let _first = open(&linked);
+    let second = Store::open(in_file(&folder), NOW).unwrap_err();
+    assert!(matches!(second, OpenError::InUse(_)), "{second:?}");
 }
 
 #[test]
@@ -251,7 +267,7 @@ fn files_that_are_no_store_are_refused_and_stay_as_they_are() {
     with(&foreign, "CREATE TABLE bookmarks (url)");
     for (folder, says) in [
         (&text, "sendgate.db is not a database that can be used"),
-        (&newer, "was written by a newer sendgate (schema 99, this one knows 1)"),
+        (&newer, "was written by a newer sendgate (schema 99, this one knows 2)"),
         (&foreign, "is the database of another program"),
     ] {
         let before = fs::read(path(folder)).unwrap();

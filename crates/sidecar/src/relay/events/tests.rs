@@ -9,7 +9,7 @@ fn read(query: &str, source: &Source) -> Result<Asked, Vec<String>> {
 }
 
 async fn ask(store: &Store, query: &str) -> Value {
-    let source = Source::of(store.secret());
+    let source = Source::of(&store);
     let asked = read(query, &source).unwrap_or_else(|faults| panic!("{query}: {faults:?}"));
     asked.answer(store, "demo", &source, &CancellationToken::new()).await.unwrap()
 }
@@ -43,7 +43,7 @@ async fn another_apps_events_are_not_told() {
     let store = store();
     accept(&store, "m1", None).await;
     become_(&store, "m1", Status::Submitted, NOW).await;
-    let source = Source::of(store.secret());
+    let source = Source::of(&store);
     let asked = read("", &source).unwrap();
     let answer = asked.answer(&store, "other", &source, &CancellationToken::new()).await.unwrap();
     assert_eq!(answer["events"], serde_json::json!([]));
@@ -64,7 +64,7 @@ async fn who_waits_is_told_as_soon_as_something_happens() {
 #[tokio::test]
 async fn the_end_of_the_process_ends_the_wait() {
     let store = store();
-    let (source, draining) = (Source::of(store.secret()), CancellationToken::new());
+    let (source, draining) = (Source::of(&store), CancellationToken::new());
     let asked = read("wait=30", &source).unwrap();
     draining.cancel();
     let within = Duration::from_secs(20);
@@ -78,14 +78,14 @@ async fn the_cursor_of_a_store_that_is_gone_begins_at_the_beginning_and_says_so(
     let (before, now) = (store(), store());
     accept(&now, "m1", None).await;
     become_(&now, "m1", Status::Submitted, NOW).await;
-    let cursor = Source::of(before.secret()).cursor(700);
+    let cursor = Source::of(&before).cursor(700);
     let answer = ask(&now, &format!("after={cursor}")).await;
     assert_eq!((subjects(&answer).len(), &answer["reset"]), (1, &Value::Bool(true)));
 }
 
 #[tokio::test]
 async fn every_fault_is_told_by_its_parameter() {
-    let source = Source::of(store().secret());
+    let source = Source::of(&store());
     assert_eq!(
         read("after=x&wait=31&limit=0&of=m1", &source),
         Err(["/after", "/wait", "/limit", "/of"].map(str::to_owned).to_vec())

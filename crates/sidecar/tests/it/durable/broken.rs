@@ -167,8 +167,7 @@ async fn while_the_file_is_not_where_it_was_nothing_is_accepted_or_sent() {
     let [file, away] = [file, away].map(|name| sidecar.folder.path().join(name));
     fs::rename(&file, &away).unwrap();
 
-    let told = async || (sidecar.ready().await.status == 503).then_some(());
-    eventually("it notices", told).await;
+    sidecar.send(&json!({"to": TO, "text": "hi"})).await.refused(503, "spool.unavailable");
     let ready = sidecar.ready().await.expect(503);
     assert!(ready["causes"][0]["detail"].as_str().unwrap().contains("was moved"), "{ready}");
     let keyed = sidecar.post("/v1/messages").key("k1").json(&json!({"to": TO, "text": "hi"}));
