@@ -73,7 +73,11 @@ pub(crate) fn whole(err: &dyn Error) -> String {
     let mut told = err.to_string();
     let mut source = err.source();
     while let Some(err) = source {
-        told.push_str(&format!(": {err}"));
+        let more = err.to_string();
+        // Some repeat their source.
+        if !told.contains(&more) {
+            told.push_str(&format!(": {more}"));
+        }
         source = err.source();
     }
     told
