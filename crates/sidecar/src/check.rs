@@ -11,14 +11,18 @@ use crate::config::{Config, ConfigFaults, Environment};
 use crate::modules::Modules;
 use crate::{Failure, policies};
 
-/// Reads the configuration, loads every policy under its real limits, and says what is in order.
+/// Reads the configuration, loads every policy under its real limits, and says what is in order; with `print`, what the
+/// configuration comes to as well.
 ///
 /// # Errors
 ///
 /// Every fault of the configuration or of the policies, each with its place.
-pub fn check(path: &Path, environment: &Environment) -> Result<(), Failure> {
+pub fn check(path: &Path, print: bool, environment: &Environment) -> Result<(), Failure> {
     let config = Config::load(path, environment).map_err(refused)?;
     let mut out = io::stdout().lock();
+    if print {
+        write!(out, "{}", config.effective)?;
+    }
     for warning in &config.warnings {
         writeln!(out, "warning: {warning}")?;
     }

@@ -36,6 +36,9 @@ pub enum Command {
         /// The configuration file.
         #[arg(long, value_name = "FILE", default_value = "sidecar.toml")]
         config: PathBuf,
+        /// Show every key that is written or has a default first; of secrets only where they come from.
+        #[arg(long)]
+        print: bool,
     },
     /// Look messages up in a running sidecar, and decide about those that wait for a person.
     Messages {

@@ -16,6 +16,7 @@ mod apps;
 mod cursor;
 mod decisions;
 mod delivery;
+mod effective;
 mod environment;
 mod faults;
 mod fixed;
@@ -54,6 +55,7 @@ pub use self::decisions::Decisions;
 pub use self::delivery::{
     BreakerSettings, DeliverySettings, Looks, OnUnresolved, OnUnresolvedTable, Treat503,
 };
+pub use self::effective::Effective;
 pub use self::environment::{Environment, Stage};
 pub use self::faults::{ConfigFaults, Finding, Location};
 pub use self::fixed::Fixed;
@@ -84,6 +86,8 @@ pub struct Config {
     pub reloadable: Reloadable,
     /// What is allowed but should be known, in the order of the file.
     pub warnings: Vec<Finding>,
+    /// All of it, key by key, for people.
+    pub effective: Effective,
     snapshot: Snapshot,
 }
 
@@ -153,8 +157,9 @@ impl Config {
             _ => return Err(ConfigFaults::new(faults, found.snapshot).with_policies(policies)),
         };
         let snapshot = std::mem::take(&mut found.snapshot);
+        let effective = std::mem::take(&mut found.effective);
         let warnings = warnings(found, &source, &reloadable, &environment);
-        Ok(Self { fixed, reloadable, warnings, snapshot })
+        Ok(Self { fixed, reloadable, warnings, effective, snapshot })
     }
 
     /// Every file whose change matters: the configuration itself, `.env` in development, secrets, modules. Absolute.

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
                 run::run(config, loaded, environment)
             })
         }
-        Command::Check { config } => check::check(config, &environment),
+        Command::Check { config, print } => check::check(config, *print, &environment),
         Command::Messages { command } => {
             return end(messages::messages(command, &environment), messages::Failure::exit_code);
         }

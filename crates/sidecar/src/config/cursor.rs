@@ -3,6 +3,7 @@
 //! A read that fails reports its fault and answers with the default or `None`, so that reading goes on and every fault
 //! is found in one run. The caller looks at the faults before it uses anything.
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -71,6 +72,13 @@ impl<'r> Section<'r> {
         Some(Item::new(self.reading, value, self.key_path(key)))
     }
 
+    /// Tells what stands where `key` is not written.
+    pub(super) fn or_default(&self, key: &str, value: impl Display) {
+        if !self.has(key) {
+            self.reading.effective.borrow_mut().default(&self.key_path(key), value);
+        }
+    }
+
     /// A key that must be there; `advice` says what to write.
     pub(super) fn need(&mut self, key: &'static str, advice: &str) -> Option<Item<'r>> {
         let item = self.get(key);
@@ -87,6 +95,7 @@ impl<'r> Section<'r> {
         default: u32,
         range: RangeInclusive<u32>,
     ) -> u32 {
+        self.or_default(key, default);
         self.get(key).and_then(|item| item.number(range)).unwrap_or(default)
     }
 
@@ -121,11 +130,13 @@ impl<'r> Section<'r> {
     }
 
     pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
+        self.or_default(key, default);
         self.get(key).and_then(|item| item.flag()).unwrap_or(default)
     }
 
     /// One of `words`; the first is the default.
     pub(super) fn word<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> T {
+        self.or_default(key, format_args!("{:?}", words[0].0));
         self.get(key).and_then(|item| item.word(words)).unwrap_or(words[0].1)
     }
 
@@ -166,6 +177,7 @@ impl<'r> Section<'r> {
 
 impl<'r> Item<'r> {
     fn new(reading: &'r Reading<'r>, value: &'r Spanned<DeValue<'r>>, key: String) -> Self {
+        reading.effective.borrow_mut().written(&key, value.get_ref());
         Self { reading, value: value.get_ref(), spot: Spot { offset: value.span().start, key } }
     }
 

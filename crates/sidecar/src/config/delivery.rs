@@ -72,6 +72,7 @@ pub enum Treat503 {
 
 impl DeliverySettings {
     pub(super) fn read(mut section: Section<'_>) -> Self {
+        section.or_default("ttl_s", "10800");
         let ttl = section.get("ttl_s").and_then(|item| item.number(EXPIRY_S));
         let delivery = Self {
             wait: section.millis("wait_ms", 10_000, 0..=MOST_WAIT_MS),

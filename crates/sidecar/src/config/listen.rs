@@ -64,6 +64,8 @@ impl Listen {
 
     pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
         let mut taken: Vec<(Spot, Address)> = Vec::new();
+        section.or_default("apps", "\"127.0.0.1:8787\"");
+        section.or_default("admin", "\"127.0.0.1:8788\"");
         let apps = match section.get("apps") {
             Some(item) => {
                 let items = item.one_or_list(MOST_ENTRIES).unwrap_or_default();

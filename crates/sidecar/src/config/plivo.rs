@@ -73,6 +73,7 @@ impl Plivo {
         let senders = section.get("senders").map(|item| register(&item)).unwrap_or_default();
         let (connect_timeout, call_timeout) = timeouts(&mut section);
         let max_connections = section.size("max_connections", 100, 1..=10_000);
+        section.or_default("attempts", "\"auto\"");
         let attempts = section.get("attempts").and_then(|item| match item.value {
             DeValue::String(_) => item.word(&[("auto", ())]).and(None),
             _ => item.number(1..=20),
@@ -101,6 +102,7 @@ impl Plivo {
 /// Credentials go in clear text over plain http, so a host elsewhere needs the operator's word.
 fn base_url(section: &mut Section<'_>) -> Option<HttpUrl> {
     let allowed = section.flag("allow_plain_http", false);
+    section.or_default("base_url", format_args!("{BASE_URL:?}"));
     let Some(item) = section.get("base_url") else { return HttpUrl::parse(BASE_URL).ok() };
     let url = HttpUrl::read(&item)?;
     let plain = !url.is_https() && !url.is_loopback();

@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Environment, Finding, Location, Snapshot};
+use super::{Effective, Environment, Finding, Location, Snapshot};
 
 /// A text file and its name, able to turn byte offsets into lines and columns.
 pub(super) struct Source {
@@ -25,6 +25,7 @@ pub(super) struct Reading<'a> {
     warnings: RefCell<Vec<Finding>>,
     literals: RefCell<Vec<Spot>>,
     snapshot: RefCell<Snapshot>,
+    pub(super) effective: RefCell<Effective>,
 }
 
 /// A value's place: its byte offset in the text and the path of its key.
@@ -41,6 +42,7 @@ pub(super) struct Findings {
     /// Secrets that stand in the file itself.
     pub(super) literals: Vec<Spot>,
     pub(super) snapshot: Snapshot,
+    pub(super) effective: Effective,
 }
 
 impl Spot {
@@ -98,6 +100,7 @@ impl<'a> Reading<'a> {
             warnings: RefCell::default(),
             literals: RefCell::default(),
             snapshot: RefCell::new(snapshot),
+            effective: RefCell::default(),
         }
     }
 
@@ -145,6 +148,7 @@ impl<'a> Reading<'a> {
             warnings: self.warnings.into_inner(),
             literals: self.literals.into_inner(),
             snapshot: self.snapshot.into_inner(),
+            effective: self.effective.into_inner(),
         }
     }
 

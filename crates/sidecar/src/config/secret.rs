@@ -146,7 +146,12 @@ impl Secret {
             _ if !value.bytes().all(|b| b.is_ascii_graphic()) => {
                 "holds a space, a line break or another character outside visible ASCII; take it out"
             }
-            _ => return Some(Self { value: value.into(), source }),
+            _ => {
+                let key = spot.key.strip_suffix(".env").or(spot.key.strip_suffix(".file"));
+                let key = key.unwrap_or(&spot.key);
+                reading.effective.borrow_mut().secret(key, &source);
+                return Some(Self { value: value.into(), source });
+            }
         };
         reading.fault(spot, format!("{source}: {wrong}"));
         None

@@ -37,6 +37,7 @@ impl Settings {
         }
         let mut walk = Walk { reading: item.reading, places: BTreeMap::new() };
         let value = walk.value(item.value, String::new(), &item.spot);
+        item.reading.effective.borrow_mut().told(&item.spot.key, &value);
         Self { value, places: walk.places }
     }
 

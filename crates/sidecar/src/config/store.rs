@@ -78,6 +78,7 @@ impl Store {
         let (retention, key_retention) = retentions(&mut section);
         let max_messages = section.number("max_messages", 1_000_000, 1..=MOST_ROWS).into();
         let max_keys = section.number("max_keys", 1_000_000, 1..=MOST_ROWS).into();
+        section.or_default("min_free_percent", 10);
         let min_free_percent = section.get("min_free_percent").and_then(|item| item.number(0..=90));
         let min_free_percent = min_free_percent.and_then(|percent| percent.try_into().ok());
         let shared = Shared::read(&mut section);

@@ -38,6 +38,7 @@ pub enum LogFormat {
 
 impl Telemetry {
     pub(super) fn read(mut section: Section<'_>) -> Self {
+        section.or_default("log", "\"info\"");
         let telemetry = Self {
             otlp: section.get("otlp").and_then(|item| HttpUrl::read(&item)),
             protocol: section

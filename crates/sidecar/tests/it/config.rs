@@ -213,3 +213,30 @@ async fn an_address_that_is_taken_is_named_and_the_exit_code_is_1() {
         "{lines:#?}"
     );
 }
+
+#[tokio::test]
+async fn check_prints_what_the_configuration_comes_to_without_its_secrets() {
+    let plivo = plivo().await;
+    let folder = Folder::new();
+    let setup = Setup::standard(&plivo).set("plivo.auth_token", "swordfish-token");
+    folder.write("sidecar.toml", setup.to_toml());
+
+    let checked = std::process::Command::new(env!("CARGO_BIN_EXE_sendgate"))
+        .args(["check", "--print", "--config", "sidecar.toml"])
+        .current_dir(folder.path())
+        .env("SENDGATE_ENV", "development")
+        .output()
+        .unwrap();
+
+    let told = String::from_utf8(checked.stdout).unwrap();
+    assert!(checked.status.success(), "{told}");
+    for line in [
+        "plivo.auth_token = (secret, the literal)\n",
+        "delivery.settle_s = [20, 60, 180]  # default\n",
+        "policies[1].name = \"country\"\n",
+        "sidecar.toml is in order: 1 apps, 2 policies\n",
+    ] {
+        assert!(told.contains(line), "{line} is not in\n{told}");
+    }
+    assert!(!told.contains("swordfish") && !told.contains(crate::harness::TOKEN), "{told}");
+}

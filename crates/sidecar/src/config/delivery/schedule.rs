@@ -14,6 +14,7 @@ pub(super) fn read(
     most: usize,
     range: RangeInclusive<u32>,
 ) -> Arc<[Duration]> {
+    section.or_default(key, format_args!("{default:?}"));
     let items = section
         .get(key)
         .and_then(|item| item.filled_list(most, "leave the key out to have the default"));

@@ -1,0 +1,105 @@
+//! What is in force, key by key.
+
+use std::fmt;
+
+use toml::de::DeValue;
+
+/// Every key that was written or has a default, in the order in which they were read, as faults name them. Of a secret
+/// only where it comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Effective(Vec<Entry>);
+
+#[derive(Clone, Debug)]
+struct Entry {
+    key: String,
+    value: String,
+    is_default: bool,
+}
+
+impl Effective {
+    /// A value as it is written; tables and lists are told by what is in them.
+    pub(super) fn written(&mut self, key: &str, value: &DeValue<'_>) {
+        let value = match value {
+            DeValue::String(text) => format!("{text:?}"),
+            DeValue::Integer(number) => number.as_str().to_owned(),
+            DeValue::Float(number) => number.as_str().to_owned(),
+            DeValue::Boolean(flag) => flag.to_string(),
+            DeValue::Datetime(instant) => instant.to_string(),
+            DeValue::Array(list) if list.is_empty() => "[]".to_owned(),
+            DeValue::Array(_) | DeValue::Table(_) => return,
+        };
+        self.put(key, value, false);
+    }
+
+    /// What stands where nothing is written.
+    pub(super) fn default(&mut self, key: &str, value: impl fmt::Display) {
+        self.put(key, value.to_string(), true);
+    }
+
+    /// A secret, by its source, in the place of all that was told of it.
+    pub(super) fn secret(&mut self, key: &str, source: impl fmt::Display) {
+        let below = |other: &str| other.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));
+        self.0.retain(|entry| entry.key != key && !below(&entry.key));
+        self.put(key, format!("(secret, {source})"), false);
+    }
+
+    /// Anything else that a key says.
+    pub(super) fn told(&mut self, key: &str, value: impl fmt::Display) {
+        self.put(key, value.to_string(), false);
+    }
+
+    fn put(&mut self, key: &str, value: String, is_default: bool) {
+        // Read twice, it is told once.
+        self.0.retain(|entry| entry.key != key);
+        self.0.push(Entry { key: key.to_owned(), value, is_default });
+    }
+}
+
+impl fmt::Display for Effective {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Entry { key, value, is_default } in &self.0 {
+            writeln!(f, "{key} = {value}{}", if *is_default { "  # default" } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Environment;
+    use crate::config::testing::Folder;
+
+    #[test]
+    fn every_key_is_told_with_its_default_and_of_a_secret_only_its_source() {
+        let folder = Folder::new();
+        folder.file("m.wasm", b"\0asm");
+        folder.file("token", "secret-in-a-file");
+        let toml = "policies = []\n[listen]\nadmin_token = \"secret-literal\"\ndrain_s = 7\n[[apps]]\nname = \"a\"\n\
+                    token = { file = \"token\" }\nrelay_url = \"https://a.example\"\n\
+                    relay_secret = [\"whsec_c2VjcmV0LWxpdGVyYWwtaW4tYS1saXN0\"]\n[plivo]\nsender = \"+14155551212\"\n\
+                    [store]\nhash_key = { env = \"KEY\" }\nshared = \"redis://:secret-word@cache:7000\"\n";
+        let environment = [
+            ("PLIVO_AUTH_ID", "MAXXXXXXXXXXXXXXXXXX"),
+            ("PLIVO_AUTH_TOKEN", "secret-in-a-variable"),
+            ("KEY", "secret-key-of-hashes-long-enough"),
+        ];
+        let environment = Environment::from_iter(environment);
+        let told = folder.config(toml, &environment).effective.to_string();
+        for line in [
+            "listen.drain_s = 7\n",
+            "listen.linger_s = 5  # default\n",
+            "listen.apps = \"127.0.0.1:8787\"  # default\n",
+            "listen.admin_token = (secret, the literal)\n",
+            "apps[0].name = \"a\"\n",
+            "apps[0].relay_secret[0] = (secret, the literal)\n",
+            "plivo.auth_token = (secret, the variable PLIVO_AUTH_TOKEN)\n",
+            "plivo.attempts = \"auto\"  # default\n",
+            "delivery.on_unresolved = \"fail\"  # default\n",
+            "store.hash_key = (secret, the variable KEY)\n",
+            "policies = []\n",
+        ] {
+            assert!(told.contains(line), "{line} is not in\n{told}");
+        }
+        assert!(!told.contains("secret-") && !told.contains("c2VjcmV0"), "{told}");
+    }
+}
