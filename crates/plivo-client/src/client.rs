@@ -1,13 +1,15 @@
 //! The client, and the one call that sends.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use message::Timestamp;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Body, Client, RequestBuilder, Response, redirect, retry};
 use tracing::Instrument;
 use url::Url;
 
+use crate::clock::Clock;
 use crate::handed::Handed;
 use crate::{
     ClientConfig, ClientError, Credentials, Outcome, Outgoing, answer, failure, hidden, spans, tls,
@@ -24,6 +26,7 @@ pub struct PlivoClient {
     http: Client,
     base: Url,
     call_timeout: Duration,
+    pub(crate) clock: Clock,
 }
 
 impl PlivoClient {
@@ -53,7 +56,7 @@ impl PlivoClient {
             .user_agent(USER_AGENT)
             .build()
             .map_err(ClientError::Http)?;
-        Ok(Self { http, base, call_timeout: config.call_timeout })
+        Ok(Self { http, base, call_timeout: config.call_timeout, clock: Clock::default() })
     }
 
     /// Sends one message once, within `timeout` or the client's own call timeout, whichever is shorter.
@@ -75,6 +78,7 @@ impl PlivoClient {
             let request = request.header(CONTENT_TYPE, JSON).body(Body::wrap(body));
             match request.send().await {
                 Ok(response) => {
+                    self.clock.hear(response.headers());
                     let (status, headers) =
                         (response.status().as_u16(), response.headers().clone());
                     let body = read(response).await;
@@ -88,6 +92,14 @@ impl PlivoClient {
         let (status, outcome) = call.instrument(span.clone()).await;
         spans::settle(&span, status, &outcome);
         outcome
+    }
+
+    /// What Plivo's clock showed at `at`, by the latest of its answers: never more, and a second or two less, whatever
+    /// this machine's wall clock says. None before the first answer.
+    ///
+    /// It rests on the monotonic clock. A machine that sleeps between `at` and that answer makes it more.
+    pub fn time_at(&self, at: Instant) -> Option<Timestamp> {
+        self.clock.at(at)
     }
 
     /// A GET of a resource of the account.

@@ -10,6 +10,7 @@
 
 mod answer;
 mod client;
+mod clock;
 mod config;
 mod credentials;
 mod failure;

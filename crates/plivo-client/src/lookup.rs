@@ -167,6 +167,7 @@ impl PlivoClient {
         timeout: Duration,
     ) -> Result<T, LookupError> {
         let response = self.get(credentials, url, timeout).send().await.map_err(no_answer)?;
+        self.clock.hear(response.headers());
         let status = response.status().as_u16();
         if status != 200 {
             let retry_after = answer::retry_after(response.headers());

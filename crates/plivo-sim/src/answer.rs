@@ -11,7 +11,6 @@ use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::Request;
 use hyper::body::{Body, Incoming};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -216,7 +215,7 @@ fn look_up(shared: &Shared, resource: &Resource, query: &str) -> Reply {
     let found = shared.look(|world| match resource {
         Resource::Account => Some(account(auth_id)),
         Resource::Messages => {
-            let (delay, now) = (world.list_delay, Timestamp::now());
+            let (delay, now) = (world.list_delay, world.messages.now());
             let listed = world.messages.iter().filter(|message| {
                 delay.is_zero() || now.duration_since(message.queued_at).unsigned_abs() >= delay
             });

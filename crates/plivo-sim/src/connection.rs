@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{DATE, Entry};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -16,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use crate::answer::answer;
+use crate::reply;
 use crate::shared::Shared;
 
 /// Longest time for the head of a request.
@@ -61,7 +63,14 @@ pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>, control: bool)
     let mut cut = shared.cut.subscribe();
     let service = service_fn(move |request: Request<Incoming>| {
         let (shared, peer) = (Arc::clone(&shared), peer.clone());
-        async move { Ok::<_, Infallible>(answer(&shared, &peer, request).await) }
+        async move {
+            let mut reply = answer(&shared, &peer, request).await;
+            // A step may have one of its own.
+            if let Entry::Vacant(date) = reply.headers_mut().entry(DATE) {
+                date.insert(reply::date(shared.look(|world| world.messages.now())));
+            }
+            Ok::<_, Infallible>(reply)
+        }
     });
     let mut http = http1::Builder::new()
         .timer(TokioTimer::new())

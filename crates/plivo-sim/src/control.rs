@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
+use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -18,6 +19,16 @@ use crate::{Outage, Seen, Step};
 
 /// Longest delay of the list.
 const LONGEST_DELAY_MS: u64 = 600_000;
+
+/// Furthest that Plivo's clock is from this machine's: ten years.
+const FURTHEST_MS: u64 = 10 * 366 * 86_400_000;
+
+/// What `PUT /_sim/clock` takes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Clock {
+    ahead_ms: i64,
+}
 
 /// What `PUT /_sim/list_delay` takes.
 #[derive(Deserialize)]
@@ -44,6 +55,7 @@ pub(crate) async fn answer(shared: &Arc<Shared>, peer: &Peer, route: &str, call:
             done()
         }
         (&Method::PUT, "list_delay") => list_delay(shared, &call.body),
+        (&Method::PUT, "clock") => clock(shared, &call.body),
         (&Method::PUT, "reports") => reports::set(shared, &call.body),
         (&Method::PUT, "state") => reports::change(shared, &call.query),
         (&Method::POST, "callback") => reports::send(shared, &call.query).await,
@@ -64,9 +76,8 @@ pub(crate) async fn answer(shared: &Arc<Shared>, peer: &Peer, route: &str, call:
         }
         _ => refused(
             StatusCode::NOT_FOUND,
-            "no such control; there are PUT script, outage, release, disconnect, list_delay, reports, state; POST \
-             callback; \
-             GET sends, sends/count, requests; DELETE outage, /_sim",
+            "no such control; there are PUT script, outage, release, disconnect, list_delay, clock, reports, \
+             state; POST callback; GET sends, sends/count, requests; DELETE outage, /_sim",
         ),
     }
 }
@@ -112,6 +123,20 @@ fn list_delay(shared: &Shared, body: &[u8]) -> Reply {
             refused(StatusCode::BAD_REQUEST, &error)
         }
         Err(err) => refused(StatusCode::BAD_REQUEST, &format!("not a delay: {err}")),
+    }
+}
+
+fn clock(shared: &Shared, body: &[u8]) -> Reply {
+    match serde_json::from_slice::<Clock>(body) {
+        Ok(Clock { ahead_ms }) if ahead_ms.unsigned_abs() <= FURTHEST_MS => {
+            shared.with(|world| world.messages.ahead = SignedDuration::from_millis(ahead_ms));
+            done()
+        }
+        Ok(_) => {
+            let error = format!("`ahead_ms` is further than {FURTHEST_MS} from zero");
+            refused(StatusCode::BAD_REQUEST, &error)
+        }
+        Err(err) => refused(StatusCode::BAD_REQUEST, &format!("not a clock: {err}")),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::send::Send;
@@ -18,6 +18,8 @@ pub(crate) struct Messages {
     by_uuid: HashMap<String, u64>,
     next: u64,
     forgotten: u64,
+    /// How far Plivo's clock is ahead of this machine's.
+    pub(crate) ahead: SignedDuration,
 }
 
 impl Messages {
@@ -33,7 +35,7 @@ impl Messages {
         let each = recipients.flat_map(|dst| std::iter::repeat_n(dst, ids_each));
         each.map(|dst| {
             let message_uuid = Uuid::new_v4().to_string();
-            let now = Timestamp::now();
+            let now = self.now();
             self.push(Queued {
                 message_uuid: message_uuid.clone(),
                 api_id: api_id.to_owned(),
@@ -71,13 +73,13 @@ impl Messages {
 
     /// Moves a message without a report; whether it is known.
     pub(crate) fn change(&mut self, uuid: &str, state: State, code: Option<&str>) -> bool {
-        let number = self.by_uuid.get(uuid);
+        let (number, now) = (self.by_uuid.get(uuid), self.now());
         let Some(message) = number.and_then(|number| self.kept.get_mut(number)) else {
             return false;
         };
         message.state = state;
         message.error_code = error_code(state, code);
-        message.moved_at = Timestamp::now();
+        message.moved_at = now;
         true
     }
 
@@ -90,14 +92,20 @@ impl Messages {
         code: Option<&str>,
         sequence: Option<u32>,
     ) -> Option<Queued> {
+        let moved_at = self.now();
         let message = self.kept.get_mut(self.by_uuid.get(uuid)?)?;
         let sequence = sequence.unwrap_or(message.sequence.saturating_add(1));
-        let (error_code, moved_at) = (error_code(state, code), Timestamp::now());
+        let error_code = error_code(state, code);
         let reported = Queued { state, error_code, sequence, moved_at, ..message.clone() };
         if sequence > message.sequence {
             message.clone_from(&reported);
         }
         Some(reported)
+    }
+
+    /// Plivo's time.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::now().saturating_add(self.ahead).unwrap_or(Timestamp::MAX)
     }
 
     /// Oldest first.

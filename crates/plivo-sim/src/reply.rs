@@ -5,6 +5,7 @@ use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
 use http_body_util::Full;
 use hyper::Response;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -62,6 +63,12 @@ pub(crate) fn method_not_allowed(methods: &[Method]) -> Reply {
         reply.headers_mut().insert(ALLOW, allow);
     }
     reply
+}
+
+/// An instant as `Date` has it (RFC 9110, 5.6.7).
+pub(crate) fn date(at: Timestamp) -> HeaderValue {
+    let text = at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// Any body of any type.

@@ -6,6 +6,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -169,6 +170,12 @@ impl PlivoSim {
     /// Keeps messages that were queued less than `delay` ago out of the list. Their details are there at once.
     pub fn set_list_delay(&self, delay: Duration) {
         self.shared.with(|world| world.list_delay = delay);
+    }
+
+    /// Sets Plivo's clock so far ahead of this machine's, or behind it: what it says in `Date`, and of messages that are
+    /// queued from now on.
+    pub fn set_clock(&self, ahead: SignedDuration) {
+        self.shared.with(|world| world.messages.ahead = ahead);
     }
 
     /// Takes other reports into force, for messages that are queued from now on.

@@ -21,7 +21,12 @@ pub(crate) fn accepted(
 }
 
 /// A call to Plivo that begins.
-pub(crate) fn attempt(number: u32, started: Timestamp, account: &str) -> Attempt {
+pub(crate) fn attempt(
+    number: u32,
+    started: Timestamp,
+    account: &str,
+    plivo_time: Option<Timestamp>,
+) -> Attempt {
     Attempt {
         number,
         started,
@@ -30,6 +35,7 @@ pub(crate) fn attempt(number: u32, started: Timestamp, account: &str) -> Attempt
         http_status: None,
         code: None,
         account: Some(account.to_owned()),
+        plivo_time,
     }
 }
 
@@ -76,6 +82,7 @@ pub(crate) fn given_up(number: u32, started: Timestamp, now: Timestamp) -> Attem
         code: Some(GIVEN_UP.into()),
         http_status: None,
         account: None,
+        plivo_time: None,
         number,
         started,
     }

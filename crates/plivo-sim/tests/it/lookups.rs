@@ -94,6 +94,30 @@ async fn the_list_can_lag_while_details_do_not() {
 }
 
 #[tokio::test]
+async fn plivos_clock_stamps_answers_and_messages_and_is_what_the_list_goes_by() {
+    let sim = PlivoSim::start(SimConfig::default()).await;
+    let clock = r#"{"ahead_ms":-864000000}"#;
+    assert_eq!(call(&sim, "PUT", "/_sim/clock", clock).await.status, 200);
+    let (day, now) = (jiff::SignedDuration::from_hours(24), jiff::Timestamp::now());
+    let date = |days: i32| (now - day * days).strftime("%a, %d %b %Y").to_string().to_lowercase();
+
+    let answer = send(&sim, SMS).await;
+
+    // Midnight may come between.
+    let head = &answer.head;
+    assert!([10, 9].iter().any(|days| head.contains(&format!("date: {}", date(*days)))), "{head}");
+    for (days, count) in [(11, 1), (9, 0)] {
+        let since = (now - day * days).strftime("%Y-%m-%d %H:%M:%S").to_string();
+        let query = format!("message_time__gte={}", since.replace(' ', "%20"));
+        assert_eq!(listed(&sim, &query).await["meta"]["total_count"], count, "{days} days");
+    }
+    for body in [r#"{"ahead_ms":9223372036854775807}"#, "{}", "5"] {
+        assert_eq!(call(&sim, "PUT", "/_sim/clock", body).await.status, 400, "{body}");
+    }
+    sim.stop().await;
+}
+
+#[tokio::test]
 async fn messages_that_are_alike_are_counted() {
     let sim = PlivoSim::start(SimConfig::default()).await;
     let sms = |dst: &str, text: &str| {

@@ -243,7 +243,9 @@ impl Journey {
     async fn attempt(&mut self, leave: Leave) -> ControlFlow<Stop, Next> {
         let Leave { account, _turn, pass } = leave;
         let (id, nth, began) = (self.accepted.message.id.clone(), self.attempts, now());
-        let written = record::attempt(nth, began, &account.mark);
+        let known = Instant::now();
+        let plivo_time = account.client.time_at(known.into_std());
+        let written = record::attempt(nth, began, &account.mark, plivo_time);
         let intent =
             Change { attempt: Some(written.clone()), ..Change::to(Status::Sending, began) };
         match self.delivery.store.change(&id, intent).await {
@@ -305,9 +307,17 @@ impl Journey {
         let change = Change { attempt: Some(ended), extra_uuids, ..Change::at(now()) };
         match &next {
             Next::Doubt => {
-                let account = Some(account.mark.to_string());
+                let mut change = change;
                 let taken = change.attempt.as_ref().is_some_and(record::is_taken);
-                self.doubt = Some(Doubt { began, account, taken });
+                let mark = Some(account.mark.to_string());
+                let mut doubt =
+                    Doubt { began, plivo_time, known, is_own: true, account: mark, taken };
+                // This answer may be the first to show Plivo's clock.
+                doubt.plivo_time = doubt.began_there(&account.client);
+                if let Some(attempt) = &mut change.attempt {
+                    attempt.plivo_time = doubt.plivo_time;
+                }
+                self.doubt = Some(doubt);
                 let code = Some("send.in_doubt".to_owned());
                 let change = Change { status: Some(Status::InDoubt), error_code: code, ..change };
                 store::fail::point("doubt.begin");

@@ -7,13 +7,15 @@
 use std::time::Duration;
 
 use message::{Message, Segments, Sender, Timestamp};
-use plivo_client::{Found, LookupError, MessageFilter};
+use plivo_client::{Found, LookupError, MessageFilter, PlivoClient};
+use tokio::time::Instant;
 
+use super::now;
 use crate::in_force::Account;
 
-/// Plivo's clock may be behind ours by this much where both are kept well.
+/// The clocks of Plivo's that stamp answers and messages may be so far apart.
 const CLOCKS: Duration = Duration::from_secs(2);
-/// The same where ours is not: what Plivo has from before may be ours, or somebody else's.
+/// The same at worst: what Plivo has from before may be ours, or somebody else's.
 const CLOCKS_APART: Duration = Duration::from_secs(60);
 /// Further lists after the last settle time, where those before did not answer.
 pub(super) const FURTHER: u32 = 3;
@@ -24,12 +26,31 @@ const PAGES: u32 = 5;
 /// A call of whose outcome nothing is known.
 #[derive(Clone, Debug)]
 pub(super) struct Doubt {
-    /// When it began.
+    /// When it began, by this machine's clock, which may be wrong and may have been set since.
     pub(super) began: Timestamp,
+    /// The same by Plivo's clock, or a little less; none where that was not known then.
+    pub(super) plivo_time: Option<Timestamp>,
+    /// Since when this process knows of it, by a clock that nobody sets.
+    pub(super) known: Instant,
+    /// It knows since the call began, which was its own.
+    pub(super) is_own: bool,
     /// A mark of the account that was called: another's list says nothing. None where that was not written down.
     pub(super) account: Option<String>,
     /// Plivo said yes, and not to what: that its list does not show it proves nothing (messaging.md 3.4).
     pub(super) taken: bool,
+}
+
+impl Doubt {
+    /// When the call began by Plivo's clock, or a little before; none where nobody can tell. This machine's wall clock
+    /// has no say in it, but where it makes it earlier.
+    pub(super) fn began_there(&self, plivo: &PlivoClient) -> Option<Timestamp> {
+        self.plivo_time.or_else(|| {
+            let known = self.is_own.then_some(self.known)?;
+            // While a machine sleeps only the wall clock goes on.
+            let asleep = now().since(self.began).saturating_sub(known.elapsed());
+            Some(plivo.time_at(known.into_std())?.before(asleep))
+        })
+    }
 }
 
 /// What a list says of one message.
@@ -55,19 +76,19 @@ pub(super) struct Listed {
     pub(super) cut: bool,
 }
 
-/// Every message at Plivo that may be this one, by what a list tells: sent at `since` or later, between these two
-/// numbers, of this type.
+/// Every message at Plivo that may be this one, by what a list tells: taken at `since` or later, by Plivo's clock,
+/// between these two numbers, of this type.
 pub(super) async fn candidates(
     account: &Account,
     message: &Message,
-    since: Timestamp,
+    since: Option<Timestamp>,
 ) -> Result<Listed, LookupError> {
     let segments = Segments::of(&message.text).count;
     let (from, pool) = match &message.sender {
         Sender::Pool(pool) => (None, Some(pool.as_str())),
         sender => (Some(sender.as_str()), None),
     };
-    let (to, since) = (Some(&message.to), Some(since));
+    let to = Some(&message.to);
     let mut seen = Listed { cut: true, ..Listed::default() };
     for page in 0..PAGES {
         let filter = MessageFilter { to, from, pool, since, offset: page * PAGE };
@@ -89,14 +110,25 @@ pub(super) async fn candidates(
     Ok(seen)
 }
 
-/// Where the list begins that is asked for a message whose call began at `began`.
+/// Where the list begins that is asked for a message whose call began at `began`, by Plivo's clock.
 pub(super) fn beginning(began: Timestamp) -> Timestamp {
     began.before(CLOCKS)
 }
 
-/// Where the list begins that shows it although our clock is ahead of Plivo's.
+/// Where the list begins that shows it although Plivo's own clocks are apart.
 pub(super) fn earlier(began: Timestamp) -> Timestamp {
     began.before(CLOCKS_APART)
+}
+
+/// Whether a list that begins at `one` may show what one that begins at `other` does not, or the other way round.
+pub(super) fn differ(one: Timestamp, other: Timestamp) -> bool {
+    one.since(other).max(other.since(one)) > CLOCKS
+}
+
+/// Whether this machine's clock is not Plivo's, as far as that is known.
+pub(super) fn is_apart(plivo: &PlivoClient) -> bool {
+    let (here, there) = (now(), plivo.time_at(Instant::now().into_std()));
+    there.is_none_or(|there| there.since(here).max(here.since(there)) > CLOCKS_APART)
 }
 
 /// What is to be made of the candidates that no other message owns, where `unsettled` messages to this number, this one

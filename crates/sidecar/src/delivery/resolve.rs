@@ -8,7 +8,9 @@ use store::{Change, Status, StoreError};
 use tokio::time::{Instant, sleep_until};
 
 use super::attempt::{Journey, Stop};
-use super::doubt::{Doubt, FURTHER, Listed, Sighting, beginning, candidates, earlier, sighting};
+use super::doubt::{
+    Doubt, FURTHER, Listed, Sighting, beginning, candidates, differ, earlier, is_apart, sighting,
+};
 use super::judge::End;
 use super::waits::obey;
 use super::{News, now};
@@ -33,13 +35,12 @@ impl Journey {
         self.tell.send_replace(News::Ended(Status::InDoubt));
         let settle = self.delivery.account.borrow().settle.clone();
         let mut seen = Seen::default();
-        // A step of the clock from here on neither hastens nor delays the lists.
-        let clock = Instant::now();
-        let gone = now().since(began);
+        // On a clock that nobody sets, and after a restart from there on: Plivo has had all of this time to show it.
+        let known = doubt.known;
         let last = settle.last().copied().unwrap_or(Duration::ZERO);
         let further = (1..=FURTHER).map(|nth| last * (nth + 1));
         for (nth, after) in settle.iter().copied().chain(further).enumerate() {
-            self.wait_in_doubt(clock + after.saturating_sub(gone)).await?;
+            self.wait_in_doubt(known + after).await?;
             self.look(&doubt, &mut seen).await?;
             // Two lists in a row, and the last one late enough for Plivo to show what it has.
             if seen.absent >= 2 && nth + 1 >= settle.len() && !doubt.taken {
@@ -84,8 +85,10 @@ impl Journey {
             return;
         };
         // What rests on Plivo's list rests on this: it shows what Plivo has by the last settle time.
-        let last = self.delivery.account.borrow().settle.last().copied().unwrap_or_default();
-        unsettled.give_up(doubt.began.after(last), now());
+        let account = self.delivery.account.borrow().clone();
+        let last = account.settle.last().copied().unwrap_or_default();
+        let began = doubt.began_there(&account.client).unwrap_or(doubt.began);
+        unsettled.give_up(began.after(last), now());
     }
 
     fn was_not_sent(&mut self) -> ControlFlow<Stop> {
@@ -99,19 +102,29 @@ impl Journey {
 
     /// Asks Plivo's list once.
     async fn look(&mut self, doubt: &Doubt, seen: &mut Seen) -> ControlFlow<Stop> {
-        let began = doubt.began;
-        let Some(free) = self.free(doubt, beginning(began)).await else {
+        let plivo = self.delivery.account.borrow().client.clone();
+        let began = || beginning(doubt.began_there(&plivo).unwrap_or(doubt.began));
+        let mut since = began();
+        let mut free = self.free(doubt, Some(since)).await;
+        // That answer may be the first to show Plivo's clock.
+        if free.is_some() && differ(began(), since) {
+            since = began();
+            free = self.free(doubt, Some(since)).await;
+        }
+        let Some(free) = free else {
             *seen = Seen::default();
             return ControlFlow::Continue(());
         };
         let message = &self.accepted.message;
         let mark = self.delivery.store.mark_of(&message.to);
-        let unsettled = self.delivery.unsettled.count(&mark, beginning(began));
+        let unsettled = self.delivery.unsettled.count(&mark, since);
         let mut sighting =
             if free.cut { Sighting::Unclear } else { sighting(&free.alike, unsettled) };
         if sighting == Sighting::Absent {
-            // Where our clock is ahead, Plivo's time of it is before ours; and Plivo may count its parts otherwise.
-            sighting = match self.free(doubt, earlier(began)).await {
+            // Plivo's clocks may be apart, and it may count its parts otherwise. Where nobody knows when it was called,
+            // only a list without a beginning proves that it is absent.
+            let since = doubt.began_there(&plivo).map(earlier);
+            sighting = match self.free(doubt, since).await {
                 Some(Listed { alike, otherwise, cut: false })
                     if alike.is_empty() && otherwise.is_empty() =>
                 {
@@ -128,7 +141,11 @@ impl Journey {
             Sighting::Absent => Seen { absent: seen.absent + 1, unclear: false },
             Sighting::Unclear => Seen { absent: 0, unclear: true },
             // What made room may have been this one's twin, and its own.
-            Sighting::Here(_) if self.delivery.store.made_room_since(beginning(began)) => {
+            Sighting::Here(_) if self.delivery.store.made_room_since(beginning(doubt.began)) => {
+                Seen { absent: 0, unclear: true }
+            }
+            // The list began where this machine's clock says, which is wrong, or was.
+            Sighting::Here(_) if doubt.began_there(&plivo).is_none() && is_apart(&plivo) => {
                 Seen { absent: 0, unclear: true }
             }
             // Another replica's message is not told from this one by anything that is listed.
@@ -149,8 +166,9 @@ impl Journey {
         ControlFlow::Continue(())
     }
 
-    /// What Plivo lists since `since` that may be this message and is no other's of ours; none where nobody can tell.
-    async fn free(&self, doubt: &Doubt, since: Timestamp) -> Option<Listed> {
+    /// What Plivo lists since `since`, by its own clock, that may be this message and is no other's of ours; none where
+    /// nobody can tell.
+    async fn free(&self, doubt: &Doubt, since: Option<Timestamp>) -> Option<Listed> {
         let account = self.delivery.account.borrow().clone();
         let message = &self.accepted.message;
         if doubt.account.as_deref().is_some_and(|called| *called != *account.mark) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use message::{MessageId, Settlement, Timestamp};
 use store::{Change, LONGEST_DOUBT, Settle, Status, StoreError, Unfinished};
+use tokio::time::Instant;
 
 use super::accepted::{Accepted, is_unknown, tried};
 use super::attempt::Journey;
@@ -36,7 +37,8 @@ impl Delivery {
         }
         for left in held {
             if let Some(last) = left.record.attempts.last() {
-                self.keep_apart(self.store.mark_of(&left.message.to), last.started);
+                let began = last.plivo_time.unwrap_or(last.started);
+                self.keep_apart(self.store.mark_of(&left.message.to), began);
             }
         }
         for (mark, began) in given_up {
@@ -85,10 +87,15 @@ impl Delivery {
         let record = &left.record;
         let (attempts, turned_away) = tried(record);
         // Without an attempt on record, its last change is the latest that a call can have begun.
-        let began = record.attempts.last().map_or(record.updated, |last| last.started);
-        let account = record.attempts.last().and_then(|last| last.account.clone());
-        let taken = record.attempts.last().is_some_and(record::is_taken);
-        let doubt = is_unknown(record).then_some(Doubt { began, account, taken });
+        let last = record.attempts.last();
+        let doubt = is_unknown(record).then(|| Doubt {
+            began: last.map_or(record.updated, |last| last.started),
+            plivo_time: last.and_then(|last| last.plivo_time),
+            known: Instant::now(),
+            is_own: false,
+            account: last.and_then(|last| last.account.clone()),
+            taken: last.is_some_and(record::is_taken),
+        });
         let trace = Trace::past(record.traceparent.clone());
         let may_be_sent = record::may_be_sent(record);
         let beginning = Beginning { attempts, turned_away, doubt, unconfirmed, may_be_sent };

@@ -1,5 +1,6 @@
 //! Messages of which nobody knows whether Plivo took them: found out, never guessed, and never sent twice.
 
+mod clocks;
 mod elsewhere;
 mod reported;
 mod restart;
@@ -91,7 +92,7 @@ async fn one_that_two_lists_do_not_show_is_sent_again_and_only_once() {
         let record = sidecar.in_status(body["id"].as_str().unwrap(), "submitted").await;
         assert_eq!(outcomes(&record), ["in-doubt", "accepted"], "{what}: {record}");
         let lists = plivo.requests().len() - posts(&plivo).len();
-        // Each look asks twice: from the call on, and from a minute before, in case our clock is ahead.
+        // Each look asks twice: from the call on, and from a minute before, in case Plivo's clocks are apart.
         assert_eq!((lists, posts(&plivo).len()), (4, 2), "lists and calls after {what}");
         assert_eq!(texts(&plivo), ["hi"], "{what}");
         sidecar.stop().await;
@@ -101,13 +102,13 @@ async fn one_that_two_lists_do_not_show_is_sent_again_and_only_once() {
 #[tokio::test]
 async fn what_plivo_lists_from_just_before_the_call_may_be_the_message_where_clocks_differ() {
     let plivo = plivo().await;
-    // Somebody else's, of the same form, three seconds before ours: as ours would be listed if our clock were ahead.
+    // Somebody else's, of the same form, some seconds before ours: as ours would be listed if Plivo's clocks were apart.
     let other = Sidecar::start(settling(&plivo, &[1])).await;
     other.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
     other.stop().await;
     plivo.script([Step::status(500)]).await;
     let sidecar = Sidecar::start(settling(&plivo, &[1, 2])).await;
-    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(3);
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(5);
     let body = json!({"to": TO, "text": "hi", "not_before": soon.to_string()});
 
     let id = sidecar.queue(&body).await;

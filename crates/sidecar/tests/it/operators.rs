@@ -76,6 +76,7 @@ async fn leave(folder: &Folder, all: &[Left]) {
             http_status: None,
             code: Some("timeout".into()),
             account: None,
+            plivo_time: None,
         };
         let attempt = (left.status == Status::InDoubt).then_some(attempt);
         let change = Change { attempt, ..Change::to(left.status, now) };

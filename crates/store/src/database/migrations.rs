@@ -7,7 +7,8 @@ use rusqlite::Connection;
 use crate::OpenError;
 
 /// From version `n` to `n + 1`.
-const STEPS: [&str; 2] = [include_str!("schema.sql"), include_str!("named.sql")];
+const STEPS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("named.sql"), include_str!("clocks.sql")];
 
 /// Whether this program may change the database.
 ///

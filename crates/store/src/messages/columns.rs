@@ -70,8 +70,8 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
 /// The attempts of a message, in order.
 pub(super) fn attempts(connection: &Connection, id: &str) -> rusqlite::Result<Vec<Attempt>> {
     let mut query = connection.prepare_cached(
-        "SELECT number, started, ended, outcome, http_status, code, account FROM attempts WHERE message = ? \
-         ORDER BY number",
+        "SELECT number, started, ended, outcome, http_status, code, account, plivo_time FROM attempts \
+         WHERE message = ? ORDER BY number",
     )?;
     let rows = query.query_map([id], |row| {
         let outcome: Option<String> = row.get(3)?;
@@ -83,6 +83,7 @@ pub(super) fn attempts(connection: &Connection, id: &str) -> rusqlite::Result<Ve
             http_status: row.get(4)?,
             code: row.get(5)?,
             account: row.get(6)?,
+            plivo_time: row.get::<_, Option<i64>>(7)?.map(from_db),
         })
     })?;
     rows.collect()
@@ -96,10 +97,11 @@ pub(super) fn put_attempt(
     attempt: &Attempt,
 ) -> rusqlite::Result<()> {
     let mut put = connection.prepare_cached(
-        "INSERT INTO attempts (message, number, started, ended, outcome, http_status, code, account) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
+        "INSERT INTO attempts (message, number, started, ended, outcome, http_status, code, account, plivo_time) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (message, number) DO UPDATE SET ended = excluded.ended, outcome = excluded.outcome, \
-         http_status = excluded.http_status, code = excluded.code",
+         http_status = excluded.http_status, code = excluded.code, \
+         plivo_time = coalesce(plivo_time, excluded.plivo_time)",
     )?;
     put.execute((
         id,
@@ -110,6 +112,7 @@ pub(super) fn put_attempt(
         attempt.http_status,
         attempt.code.as_deref(),
         attempt.account.as_deref(),
+        attempt.plivo_time.map(to_db),
     ))?;
     if attempt.number > ATTEMPTS {
         let mut cut = connection.prepare_cached(

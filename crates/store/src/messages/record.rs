@@ -116,6 +116,8 @@ pub struct Attempt {
     pub code: Option<String>,
     /// A mark of the account at Plivo that was called: only there can the message be.
     pub account: Option<String>,
+    /// What Plivo's own clock showed when it began, or a little less; none where that was not known.
+    pub plivo_time: Option<Timestamp>,
 }
 
 /// What one call to Plivo meant.

@@ -37,7 +37,7 @@ impl Store {
     }
 
     /// The numbers that messages went to which were given up in doubt since `since`, each as its
-    /// [mark](Store::mark_of), and when the last call for each began.
+    /// [mark](Store::mark_of), and when the last call for each began, by Plivo's clock where that is known.
     ///
     /// # Errors
     ///
@@ -50,7 +50,8 @@ impl Store {
         self.database
             .list(move |connection| {
                 let mut query = connection.prepare_cached(
-                    "SELECT recipient, recipient_hash, (SELECT max(started) FROM attempts WHERE message = messages.id) FROM messages \
+                    "SELECT recipient, recipient_hash, \
+                     (SELECT max(coalesce(plivo_time, started)) FROM attempts WHERE message = messages.id) FROM messages \
                      WHERE live = 0 AND updated >= ? AND status IN ('failed', 'canceled') \
                      AND error_code IN ('send.unresolved', 'send.canceled_in_doubt')",
                 )?;

@@ -17,6 +17,7 @@ fn attempt(number: u32, outcome: Option<AttemptOutcome>) -> Attempt {
         http_status: Some(202),
         code: None,
         account: None,
+        plivo_time: None,
     }
 }
 

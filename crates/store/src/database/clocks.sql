@@ -1,0 +1,2 @@
+-- The third version: what Plivo's clock showed when a call began, or a little less. All other times are this machine's.
+ALTER TABLE attempts ADD COLUMN plivo_time INTEGER;
