@@ -37,7 +37,7 @@ use tokio_util::task::TaskTracker;
 
 use self::accepted::Accepted;
 use self::attempt::Journey;
-use self::breaker::Breakers;
+use self::breaker::{Breakers, Heard, Probe};
 use self::budget::RetryBudget;
 use self::doubt::Doubt;
 use self::load::Load;
@@ -219,6 +219,22 @@ impl Delivery {
     /// Where the breaker of the account stands.
     pub(crate) fn standing(&self) -> Standing {
         self.breakers.standing()
+    }
+
+    /// Whether Plivo may be asked what it knows: it answers, as far as anybody knows. Where it did not, and it is time
+    /// to see whether it does again, this sees.
+    pub(crate) async fn may_ask(&self) -> bool {
+        if let Some(probe) = self.breakers.probe(Instant::now()) {
+            self.probe(probe).await;
+        }
+        // What holds back sends after an outage does not hold back what sends nothing.
+        matches!(self.standing().state, State::Closed | State::Ramping)
+    }
+
+    async fn probe(&self, probe: Probe) {
+        let account = self.account();
+        let probed = account.client.probe(&account.credentials, account.call_timeout).await;
+        probe.report(Heard::of_probe(&probed), Instant::now(), fastrand::f64());
     }
 
     /// Calls that sends have made in the time that [`ALLOWED`] is about.

@@ -138,6 +138,12 @@ impl Breakers {
         }
     }
 
+    /// The duty to probe the account's breaker, where it is time for that and nobody has it.
+    pub(crate) fn probe(&self, now: Instant) -> Option<Probe> {
+        let call = self.books().probe(now)?;
+        Some(Probe(Ticket { breakers: self.clone(), call: Some(call) }))
+    }
+
     /// How long no message from `sender` goes: zero where one may go, and where nobody knows.
     pub(crate) fn cool_down(&self, sender: &Sender, now: Instant) -> Duration {
         self.books().cool_down(sender, now)

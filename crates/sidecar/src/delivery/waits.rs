@@ -12,7 +12,7 @@ use store::{Change, Status};
 use tokio::time::Instant;
 
 use super::attempt::{Journey, SHORTEST, STORE, Stop};
-use super::breaker::{Admit, Heard, Pass};
+use super::breaker::{Admit, Pass};
 use super::judge::End;
 use super::turns::{Place, Turn};
 use super::{Delivery, News, Word, backoff, now, reach};
@@ -81,12 +81,7 @@ impl Journey {
                     let account = delivery.account.borrow().clone();
                     return ControlFlow::Continue(Leave { account, _turn: turn.used(), pass });
                 }
-                Admit::Probe(probe) => {
-                    let account = delivery.account.borrow().clone();
-                    let probed =
-                        account.client.probe(&account.credentials, account.call_timeout).await;
-                    probe.report(Heard::of_probe(&probed), Instant::now(), fastrand::f64());
-                }
+                Admit::Probe(probe) => delivery.probe(probe).await,
                 Admit::Wait(wait) => {
                     drop(turn);
                     self.trace.leave();

@@ -14,7 +14,7 @@ use tracing::{Instrument as _, field};
 
 use super::{AuthTokens, Reports, codes, form, spans, state};
 use crate::config::Looks;
-use crate::delivery::{ALLOWED, State};
+use crate::delivery::ALLOWED;
 
 /// Most questions at once.
 const AT_ONCE: usize = 32;
@@ -86,9 +86,6 @@ impl Poller {
         // A change of credentials is seen here even where no report comes for long.
         let account = self.reports.delivery.account();
         self.tokens.with(&account.credentials.auth_token, Instant::now());
-        if !self.may_ask() {
-            return IDLE;
-        }
         let most = PAGE + u32::try_from(self.busy.len()).unwrap_or(0);
         let mut due = match self.reports.store.due_looks(now(), most).await {
             Ok(due) => due,
@@ -103,7 +100,7 @@ impl Poller {
             if let Some(pause) = self.turn().await {
                 return pause;
             }
-            if !self.may_ask() {
+            if !self.reports.delivery.may_ask().await {
                 return IDLE;
             }
             self.busy.insert(record.id.clone());
@@ -165,11 +162,6 @@ impl Poller {
         };
         self.busy.remove(&record.id);
         pause
-    }
-
-    /// Sends first: where they are held back, questions are too.
-    fn may_ask(&self) -> bool {
-        self.reports.delivery.standing().state == State::Closed
     }
 
     /// Puts a message behind the others, for at least `pause`: it may be the only one that cannot be asked about. No

@@ -82,17 +82,23 @@ impl Books {
         self.senders.clear();
     }
 
+    /// A probe of the account's breaker, where it is time for one.
+    pub(super) fn probe(&mut self, now: Instant) -> Option<Call> {
+        if self.account.verdict(now) != Verdict::Probe {
+            return None;
+        }
+        self.account.probe();
+        Some(Call { epoch: self.epoch, account: Some(self.account.phase()), sender: None })
+    }
+
     /// The account's breaker is asked first, then the sender's.
     pub(super) fn admit(&mut self, sender: &Sender, now: Instant) -> Admitted {
         let epoch = self.epoch;
-        match self.account.verdict(now) {
-            Verdict::Go => {}
-            Verdict::Wait { until, reason } => return Admitted::Wait { until, reason },
-            Verdict::Probe => {
-                self.account.probe();
-                let account = Some(self.account.phase());
-                return Admitted::Probe(Call { epoch, account, sender: None });
-            }
+        if let Some(probe) = self.probe(now) {
+            return Admitted::Probe(probe);
+        }
+        if let Verdict::Wait { until, reason } = self.account.verdict(now) {
+            return Admitted::Wait { until, reason };
         }
         let mut phase = 0;
         if let Some(own) = self.senders.get_mut(sender) {

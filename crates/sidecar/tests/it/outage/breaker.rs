@@ -1,6 +1,6 @@
 //! The breaker: nothing goes to a Plivo that fails, and nobody's message finds out whether it is well again.
 
-use plivo_sim::{Outage, PlivoSim, Seen, Step};
+use plivo_sim::{Outage, PlivoSim, Seen, State, Step};
 use serde_json::{Value, json};
 
 use crate::harness::{Setup, Sidecar, TO, eventually, plivo, posts, texts};
@@ -172,5 +172,29 @@ async fn what_has_less_time_than_plivo_is_left_alone_is_refused_and_the_rest_is_
     sidecar.queue(&later).await;
     keyed().await.refused(503, "upstream.unavailable");
     assert!(posts(&plivo).is_empty(), "a call went to an open breaker");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn what_plivo_took_before_an_outage_is_asked_about_after_it_though_nothing_is_sent() {
+    let plivo = plivo().await;
+    let setup = failing(&plivo)
+        .set("delivery.breaker", json!({"failures": 1, "open_s": 1, "open_max_s": 1}))
+        .set("delivery.poll_s", json!([1]));
+    let sidecar = Sidecar::start(setup).await;
+    let id = sidecar.queue(&json!({"to": TO, "text": "hi"})).await;
+    sidecar.in_status(&id, "submitted").await;
+    plivo.fail(Outage::Refuse).await;
+    let opener = json!({"to": "+14155550124", "text": "hi", "ttl_s": 5});
+    let opener = sidecar.queue(&opener).await;
+    sidecar.in_status(&opener, "expired").await;
+    let told = breaker(&sidecar).await;
+    assert_ne!(told["breaker"], "closed", "{told}");
+
+    plivo.change(&plivo.sends()[0].message_uuid, State::Delivered, None);
+    plivo.restore().await;
+
+    sidecar.in_status(&id, "delivered").await;
+    assert_eq!(posts(&plivo).len(), 1, "something was sent");
     sidecar.stop().await;
 }
