@@ -120,7 +120,8 @@ impl Delivery {
         Recorded(accepted): Recorded,
         unconfirmed: Option<Unconfirmed>,
     ) -> Vec<Acceptance> {
-        let begin = |accepted| {
+        let begin = |accepted: Accepted| {
+            self.turns.learn(&accepted.paces);
             let beginning = Beginning { unconfirmed: unconfirmed.clone(), ..Beginning::default() };
             let (journey, acceptance) = self.journey(accepted, Trace::current(), beginning);
             self.in_flight.spawn(journey.run());

@@ -35,6 +35,9 @@ impl Delivery {
         if let Some(latest) = latest {
             self.turns.called_before(now().since(latest));
         }
+        for left in &left {
+            self.turns.learn(&left.record.paces);
+        }
         for left in held {
             if let Some(last) = left.record.attempts.last() {
                 let began = last.plivo_time.unwrap_or(last.started);

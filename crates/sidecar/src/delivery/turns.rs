@@ -101,6 +101,14 @@ impl Turns {
         self.queue().pacer.called_before(ago, Instant::now());
     }
 
+    /// A message was accepted under these limits, which hold from here on: for those too that were accepted under
+    /// others, whenever their time comes. Tell it of messages in the order of their acceptance.
+    pub(crate) fn learn(&self, paces: &[Pace]) {
+        if !paces.is_empty() {
+            self.queue().pacer.learn(paces, Instant::now());
+        }
+    }
+
     /// How long until a message of this class that came now would be let go by its paces.
     pub(crate) fn wait(&self, class: Class, paces: &[Pace]) -> Duration {
         match paces {

@@ -6,6 +6,7 @@ use plivo_sim::{Outage, PlivoSim, Queued};
 use serde_json::{Value, json};
 
 use crate::harness::{App, PATIENCE, Policy, Setup, Sidecar, TO, eventually, plivo, texts};
+use crate::reload::applied;
 
 /// Between two sends at [`four_a_second`].
 const SLOT: Duration = Duration::from_millis(250);
@@ -70,6 +71,31 @@ async fn after_an_outage_what_piled_up_leaves_as_its_limit_lets_it() {
     plivo.restore().await;
 
     left_evenly(&plivo, 7).await;
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_limit_that_a_reload_lowered_holds_for_what_was_put_off_before_it() {
+    let plivo = plivo().await;
+    let setup = |pace| Setup::new(&plivo).set("reload.poll_ms", 100).policy(pace);
+    let sidecar = Sidecar::start(setup(paced(100, 1))).await;
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(5);
+    let put_off = async |nth: u32, to: jiff::Timestamp| {
+        let number = format!("+1415555{nth:04}");
+        let not_before = to.to_string();
+        let body = json!({"to": number, "text": format!("n{nth}"), "not_before": not_before});
+        sidecar.queue(&body).await
+    };
+    for nth in 0..5 {
+        put_off(nth, soon).await;
+    }
+    sidecar.folder.write("sidecar.toml", setup(four_a_second()).to_toml());
+    applied(&sidecar, 1).await;
+
+    // Just before the others, which so come to the limit last.
+    put_off(5, soon - jiff::SignedDuration::from_millis(100)).await;
+
+    left_evenly(&plivo, 6).await;
     sidecar.stop().await;
 }
 

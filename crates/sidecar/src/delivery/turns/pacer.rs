@@ -40,7 +40,7 @@ pub(super) struct Pacer {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Name([String; 3]);
 
-/// One pace. A limit that changed holds for those too that wait already.
+/// One pace. A limit that changed holds for those too that were accepted before.
 #[derive(Debug)]
 struct Kept {
     gcra: Gcra,
@@ -73,12 +73,21 @@ impl Pacer {
         self.latest = Some((now, ago));
     }
 
-    /// A message that keeps these paces takes a place.
+    /// A message was accepted under these limits: they hold from here on, for all that wait or come later with others.
+    pub(super) fn learn(&mut self, paces: &[Pace], now: Instant) {
+        for pace in paces {
+            let id = self.id(pace, now);
+            if let Some(kept) = self.paces.get_mut(&id) {
+                kept.gcra = pace.gcra;
+            }
+        }
+    }
+
+    /// A message that keeps these paces takes a place, at the limits that were learned last.
     pub(super) fn enter(&mut self, paces: &[Pace], class: Class, now: Instant) -> Tolls {
         let toll = |pace: &Pace| {
             let id = self.id(pace, now);
             let kept = self.paces.get_mut(&id)?;
-            kept.gcra = pace.gcra;
             kept.ahead[class as usize] += u64::from(pace.cost);
             kept.places += 1;
             Some(Toll { pace: id, cost: pace.cost })

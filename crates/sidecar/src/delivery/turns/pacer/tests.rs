@@ -25,6 +25,12 @@ impl Bench {
     }
 
     fn ask(&mut self, name: &'static str, app: &str, class: Class, paces: &[Pace]) {
+        self.queue.pacer.learn(paces, self.now);
+        self.come(name, app, class, paces);
+    }
+
+    /// The same of one that was accepted before, and whose time has come.
+    fn come(&mut self, name: &'static str, app: &str, class: Class, paces: &[Pace]) {
         self.recipients += 1;
         let recipient = E164::parse(&format!("+1415{:07}", self.recipients), "").unwrap();
         let spot = self.queue.enter(Line { app: app.into(), class, recipient }, paces, self.now);
@@ -161,6 +167,20 @@ fn a_changed_limit_holds_for_those_that_wait() {
     bench.ask("3", "app", Other, &[pace("a", 4, 1, 1)]);
     bench.until(9_000);
     assert_eq!(bench.gone, [("1", 0), ("2", 1_000), ("3", 1_250)]);
+}
+
+#[test]
+fn the_latest_limit_holds_for_those_too_that_were_accepted_before_and_come_later() {
+    for (before, after, times) in [(4, 1, [0, 1_000, 2_000, 3_000]), (1, 4, [0, 250, 500, 750])] {
+        let mut bench = Bench::new();
+        bench.queue.pacer.learn(&[pace("a", before, 1, 1)], bench.now);
+        bench.ask("1", "app", Other, &[pace("a", after, 1, 1)]);
+        for name in ["2", "3", "4"] {
+            bench.come(name, "app", Other, &[pace("a", before, 1, 1)]);
+        }
+        bench.until(9_000);
+        assert_eq!(bench.gone.iter().map(|(_, at)| *at).collect::<Vec<_>>(), times, "{before}");
+    }
 }
 
 #[test]
