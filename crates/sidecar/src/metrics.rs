@@ -14,6 +14,7 @@ use crate::admin::Backlog;
 use crate::decisions::DecisionLog;
 use crate::delivery::{Delivery, State};
 use crate::in_force::InForce;
+use crate::listen::Places;
 use crate::relay::RelayTally;
 use crate::reports::Tally;
 
@@ -179,6 +180,17 @@ pub(crate) struct Subjects {
     pub(crate) reports: Arc<Tally>,
     pub(crate) relay: Arc<RelayTally>,
     pub(crate) decisions: Option<Arc<DecisionLog>>,
+}
+
+/// Has `metrics` look at the connections of each listener.
+pub(crate) fn observe_connections(metrics: &Metrics, listeners: Vec<(&'static str, Arc<Places>)>) {
+    let (name, unit) = ("sendgate.connections", "{connection}");
+    let what = Observed { name, unit, about: "Connections that are open, by listener." };
+    metrics.gauge(what, move |tell| {
+        for (listener, places) in &listeners {
+            tell(counted(places.open() as u64), &[("listener", listener)]);
+        }
+    });
 }
 
 /// Has `metrics` look at everything that is not a span.

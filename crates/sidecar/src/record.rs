@@ -1,9 +1,9 @@
 //! A message's record, from acceptance to outcome.
 
-use message::Timestamp;
+use message::{MessageId, Timestamp};
 use plivo_client::Outcome;
 use policy_host::{Cleared, Decision, Mode};
-use store::{Attempt, AttemptOutcome, Record};
+use store::{Attempt, AttemptOutcome, Change, Record, Status};
 
 /// The record of a message that is ours now.
 pub(crate) fn accepted(
@@ -17,6 +17,33 @@ pub(crate) fn accepted(
         decisions: cleared.decisions().iter().map(decision).collect(),
         paces: cleared.paces().cloned().collect(),
         ..Record::of(cleared.message(), cleared.facts().text.clone(), app, door, now, deadline)
+    }
+}
+
+/// Tells operators of a message's state as it is written down: ends and doubts as `info`, what is on its way as
+/// `debug`. `until` is when it goes on, where it waits for a time. The caller says it once for each change.
+pub(crate) fn tell(id: &MessageId, change: &Change, until: Option<Timestamp>) {
+    let Some(status) = change.status else { return };
+    let wait_ms = until.map(|until| until.0.saturating_sub(change.at.0));
+    let call = change.attempt.as_ref();
+    macro_rules! tell {
+        ($level:ident) => {
+            tracing::$level!(
+                message.id = %id,
+                status = status.as_str(),
+                code = change.error_code.as_deref(),
+                message_uuid = change.message_uuid.as_deref(),
+                attempt = call.map(|call| call.number),
+                why = call.and_then(|call| call.code.as_deref()),
+                http_status = call.and_then(|call| call.http_status),
+                wait_ms,
+                "a message changes its state"
+            )
+        };
+    }
+    match status {
+        Status::Accepted | Status::Waiting | Status::Sending | Status::RetryWait => tell!(debug),
+        _ => tell!(info),
     }
 }
 

@@ -13,6 +13,7 @@ use super::trace::Trace;
 use super::turns::Class;
 use super::{About, Acceptance, Beginning, Delivery, Ready, Seat, Side, attempt, lifetime_of, now};
 use crate::gateway::Refusal;
+use crate::record;
 use crate::shared::Unconfirmed;
 
 /// Messages that are on disk and not yet on their way.
@@ -109,6 +110,9 @@ impl Delivery {
             }
             return Err(err);
         }
+        for Accepted { message, start, .. } in &accepted {
+            record::tell(&message.id, &Change::to(Status::Accepted, now()), *start);
+        }
         store::fail::point("accept.done");
         Ok(Recorded(accepted))
     }
@@ -138,6 +142,7 @@ impl Delivery {
                 settle: Settle::As(Settlement::GiveBack),
                 ..Change::to(Status::Canceled, now())
             };
+            record::tell(&accepted.message.id, &change, None);
             // Not written, it would be sent at the next start.
             while let Err(err) = self.store.change(&accepted.message.id, change.clone()).await {
                 tracing::error!(message.id = %accepted.message.id, error = %err, "a message that another replica has \

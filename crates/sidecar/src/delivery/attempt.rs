@@ -121,7 +121,7 @@ impl Journey {
             status: Some(end.status),
             next_look: (end.status == Status::Submitted)
                 .then(|| self.delivery.first_look(&account, at)),
-            message_uuid: uuid,
+            message_uuid: uuid.clone(),
             error_code: end.code.map(str::to_owned),
             // What is held stays open until somebody says what becomes of the message.
             settle: if is_held { Settle::NotYet } else { Settle::As(end.settlement) },
@@ -153,8 +153,10 @@ impl Journey {
             self.give_up();
         }
         self.unsettled = None;
-        tracing::info!(message.id = %id, status = status.as_str(), code, attempts = self.attempts, "a message's way \
-         to Plivo has ended");
+        tracing::info!(
+            message.id = %id, status = status.as_str(), code, message_uuid = uuid, attempts = self.attempts,
+            "a message's way to Plivo has ended"
+        );
         if status == Status::Held {
             return;
         }
@@ -248,6 +250,7 @@ impl Journey {
         let written = record::attempt(nth, began, &account.mark, plivo_time);
         let intent =
             Change { attempt: Some(written.clone()), ..Change::to(Status::Sending, began) };
+        record::tell(&id, &intent, None);
         match self.delivery.store.change(&id, intent).await {
             Ok(Status::Sending) => {}
             // A report on an earlier call was faster: Plivo has it.
@@ -320,6 +323,7 @@ impl Journey {
                 self.doubt = Some(doubt);
                 let code = Some("send.in_doubt".to_owned());
                 let change = Change { status: Some(Status::InDoubt), error_code: code, ..change };
+                record::tell(&id, &change, None);
                 store::fail::point("doubt.begin");
                 self.write(change).await;
                 store::fail::point("doubt.written");
@@ -342,6 +346,9 @@ impl Journey {
             Outcome::Rejected(refused) => {
                 let detail = refused.detail();
                 tracing::warn!(message.id = %id, detail, "{refused}");
+            }
+            Outcome::NotSent(not_sent) => {
+                tracing::debug!(message.id = %id, why = not_sent.kind.as_str(), "{not_sent}");
             }
             Outcome::Accepted(receipt) if !receipt.extra_uuids.is_empty() => {
                 tracing::error!(message.id = %id, "Plivo split one recipient into several");

@@ -69,6 +69,7 @@ impl Delivery {
             let code = Some("send.in_doubt".to_owned());
             let attempt = left.record.attempts.last().map(|last| record::cut_off(last, now()));
             let change = Change { error_code: code, attempt, ..Change::to(Status::InDoubt, now()) };
+            record::tell(&left.record.id, &change, None);
             store::fail::point("resume.begin");
             self.store.change(&left.record.id, change).await?;
             store::fail::point("resume.written");
@@ -123,6 +124,7 @@ impl Delivery {
         let attempt = last.map(|last| record::given_up(last.number, last.started, now()));
         let may_be_sent = attempt.is_some();
         let change = Change { attempt, ..Change::to(Status::Waiting, now()) };
+        record::tell(id, &change, None);
         // A delivery report may have settled it meanwhile.
         if self.store.change(id, change).await? != Status::Waiting {
             return Ok(false);
@@ -184,6 +186,7 @@ impl Delivery {
             settle: Settle::As(Settlement::Keep),
             ..Change::to(end, now())
         };
+        record::tell(&left.record.id, &change, None);
         let is_ended = self.store.change(&left.record.id, change).await? == end;
         self.settle(left.holds, Settlement::Keep).await;
         Ok(is_ended)

@@ -17,6 +17,7 @@ use super::judge::End;
 use super::turns::{Place, Turn};
 use super::{Delivery, News, Word, backoff, now, reach};
 use crate::in_force::Account;
+use crate::record;
 use crate::shared::{Unconfirmed, Whose};
 
 /// Whether a retry counts against the budget.
@@ -85,7 +86,8 @@ impl Journey {
                 Admit::Wait(wait) => {
                     drop(turn);
                     self.trace.leave();
-                    let _counted = self.parked(Status::Waiting, Some(wait.reason.as_str())).await;
+                    let reason = Some(wait.reason.as_str());
+                    let _counted = self.parked(Status::Waiting, reason, None).await;
                     let deadline = self.accepted.deadline;
                     tokio::select! {
                         () = wait.over() => {}
@@ -108,7 +110,7 @@ impl Journey {
             turn = &mut turn => return ControlFlow::Continue(turn),
             () = ready(()) => {}
         }
-        let _counted = self.parked(Status::Waiting, None).await;
+        let _counted = self.parked(Status::Waiting, None, None).await;
         tokio::select! {
             turn = turn => ControlFlow::Continue(turn),
             () = reach(deadline) => self.expire(),
@@ -149,7 +151,7 @@ impl Journey {
 
     pub(super) async fn wait_until(&mut self, at: Timestamp, status: Status) -> ControlFlow<Stop> {
         self.trace.leave();
-        let _counted = self.parked(status, None).await;
+        let _counted = self.parked(status, None, Some(at)).await;
         let stop = self.delivery.stop.clone();
         tokio::select! {
             () = reach(at) => ControlFlow::Continue(()),
@@ -166,9 +168,15 @@ impl Journey {
         }
     }
 
-    /// Marks the message as waiting for as long as the returned count lives.
-    pub(super) async fn parked(&self, status: Status, why: Option<&'static str>) -> Parked {
+    /// Marks the message as waiting for as long as the returned count lives, `until` a time where that is known.
+    pub(super) async fn parked(
+        &self,
+        status: Status,
+        why: Option<&'static str>,
+        until: Option<Timestamp>,
+    ) -> Parked {
         let change = Change { error_code: why.map(str::to_owned), ..Change::to(status, now()) };
+        record::tell(&self.accepted.message.id, &change, until);
         drop(self.delivery.store.change(&self.accepted.message.id, change));
         self.tell.send_replace(News::Open(status));
         self.delivery.waiting.fetch_add(1, Ordering::AcqRel);

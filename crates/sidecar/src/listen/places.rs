@@ -70,6 +70,11 @@ impl Places {
         Place { places: Arc::clone(&self), number, requests, _permit: permit }
     }
 
+    /// Connections that are open.
+    pub(crate) fn open(&self) -> usize {
+        self.taken().len()
+    }
+
     /// Returns when no connection is open. For one caller at a time.
     pub(crate) async fn empty(&self) {
         while !self.taken().is_empty() {

@@ -13,7 +13,7 @@ use super::Stops;
 use super::parts::Parts;
 use crate::config::{Address, Listen};
 use crate::listen::{Bound, Inherited, ListenLimits, Places};
-use crate::{Failure, admin, gateway, reports};
+use crate::{Failure, admin, gateway, metrics, reports};
 
 /// Every socket, bound and not yet served.
 pub(super) struct Doors {
@@ -57,6 +57,7 @@ impl Doors {
         let (mut running, mut admins) = (JoinSet::new(), JoinSet::new());
         let apps = limits(listen);
         let places = Arc::clone(&apps.places);
+        let mut observed = vec![("apps", Arc::clone(&places))];
         for door in self.apps {
             let gateway = Arc::clone(&parts.gateway);
             let service = move |request, peer| Arc::clone(&gateway).handle(request, peer);
@@ -67,14 +68,22 @@ impl Doors {
             let admin = Arc::clone(&admin);
             async move { admin.answer(request).await }
         };
-        admins.spawn(self.admin.serve(limits(listen), stops.drained.clone(), service));
+        let limits_of = |listener, observed: &mut Vec<_>| {
+            let limits = limits(listen);
+            observed.push((listener, Arc::clone(&limits.places)));
+            limits
+        };
+        let of_admin = limits_of("admin", &mut observed);
+        admins.spawn(self.admin.serve(of_admin, stops.drained.clone(), service));
         if let Some((door, listener)) = self.callbacks.zip(parts.callbacks.clone()) {
             let service = move |request, _peer| {
                 let listener = Arc::clone(&listener);
                 async move { listener.answer(request).await }
             };
-            running.spawn(door.serve(limits(listen), stops.stop.clone(), service));
+            let of_callbacks = limits_of("callbacks", &mut observed);
+            running.spawn(door.serve(of_callbacks, stops.stop.clone(), service));
         }
+        metrics::observe_connections(&parts.admin.metrics, observed);
         (running, admins, places)
     }
 

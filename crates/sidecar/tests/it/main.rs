@@ -34,5 +34,6 @@ mod reload;
 mod replicas;
 mod reports;
 mod secrets;
+mod told_log;
 mod tools;
 mod trace;

@@ -90,12 +90,15 @@ async fn requests_verdicts_and_calls_are_counted_by_app_code_and_outcome() {
         "sendgate_queue_age_seconds{lane=\"other\"}",
         "sendgate_plivo_breaker{state=\"closed\"}",
         "sendgate_telemetry_spans_dropped_total",
+        "sendgate_connections{listener=\"apps\"}",
         "sendgate_relay_calls_total{outcome=\"taken\"}",
     ] {
         assert!(all.contains_key(series), "{series} is not in {:#?}", all.keys());
     }
     assert_eq!(all["sendgate_plivo_breaker{state=\"closed\"}"], 1.0);
     assert_eq!(all["sendgate_plivo_breaker{state=\"open\"}"], 0.0);
+    // The one that asks.
+    assert!(all["sendgate_connections{listener=\"admin\"}"] >= 1.0, "{all:#?}");
     assert!(all.keys().all(|series| !series.contains("4155550123")), "a number is in {all:#?}");
     sidecar.stop().await;
 }
