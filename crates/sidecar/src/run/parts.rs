@@ -93,7 +93,7 @@ impl Parts {
         });
         let (tokens, tally) = (Arc::default(), Arc::default());
         let poller = Poller::new(Arc::clone(&reports), Arc::clone(&tokens));
-        let source = Source::of(&store);
+        let source = Source::of(store);
         let subscribers = relay::subscribers(&in_force);
         let relay = Relay::new(store.clone(), source, subscribers).map_err(io::Error::other)?;
 

@@ -9,7 +9,7 @@ fn read(query: &str, source: &Source) -> Result<Asked, Vec<String>> {
 }
 
 async fn ask(store: &Store, query: &str) -> Value {
-    let source = Source::of(&store);
+    let source = Source::of(store);
     let asked = read(query, &source).unwrap_or_else(|faults| panic!("{query}: {faults:?}"));
     asked.answer(store, "demo", &source, &CancellationToken::new()).await.unwrap()
 }

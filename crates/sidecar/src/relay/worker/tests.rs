@@ -275,7 +275,7 @@ fn next_worker(store: &Store, app: &App) -> (CancellationToken, tokio::task::Joi
     let keys = vec![WebhookKey::read("words").unwrap()];
     let subscriber = Subscriber { allow: vec![origin], keys, ..Subscriber::default() };
     let subscribers = Arc::new(move |_: &str| Some(subscriber.clone()));
-    let next = Relay::new(store.clone(), Source::of(&store), subscribers).unwrap();
+    let next = Relay::new(store.clone(), Source::of(store), subscribers).unwrap();
     let stop = CancellationToken::new();
     (stop.clone(), tokio::spawn(next.run(stop)))
 }
