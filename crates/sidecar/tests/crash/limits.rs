@@ -47,6 +47,7 @@ async fn never_one_more_than_the_limit_is_sent_and_never_one_less_however_often_
     ]});
     let setup = Setup::with_base_url(&plivo.base_url())
         .set("store.ephemeral", Value::Null)
+        .set("store.min_free_percent", 0)
         .set("store.path", "sendgate.db")
         .set("delivery.settle_s", [1, 3].to_vec())
         .policy(Policy::new("throttle").settings(limits));

@@ -30,6 +30,7 @@ async fn what_was_acknowledged_at_500_requests_a_second_is_found_after_every_one
     let plivo = PlivoSim::start(SimConfig::default()).await;
     let setup = Setup::with_base_url(&plivo.base_url())
         .set("store.ephemeral", Value::Null)
+        .set("store.min_free_percent", 0)
         .set("store.path", "sendgate.db")
         .set("delivery.settle_s", [1, 3].to_vec());
     let (folder, mut told, mut rng) = (Folder::new(), Told::default(), Rng::with_seed(seed()));

@@ -111,6 +111,7 @@ impl Plan {
         let settle = if self.no_list { json!([1]) } else { json!([1, 3]) };
         let setup = Setup::with_base_url(&format!("http://{}", around.plivo))
             .set("store.ephemeral", Value::Null)
+            .set("store.min_free_percent", 0)
             .set("store.path", "sendgate.db")
             .set("store.durability", self.durability)
             .set("delivery.settle_s", settle)
