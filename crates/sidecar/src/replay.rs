@@ -21,7 +21,7 @@ use std::sync::Arc;
 use store::MemoryLedger;
 
 use self::pass::Pass;
-use self::policies::Policies;
+use self::policies::{Asked, Policies};
 use self::report::Report;
 use crate::cli::By;
 use crate::config::Environment;
@@ -63,8 +63,9 @@ pub fn replay(
     environment: &Environment,
 ) -> Result<Found, Failure> {
     message::facts::warm_up();
+    let asked = Asked::read(by, environment)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let report = runtime.block_on(replayed(logs, by, wanted, environment))?;
+    let report = runtime.block_on(replayed(logs, asked, by.policy.as_deref(), wanted))?;
     let mut out = io::stdout().lock();
     match wanted.json {
         true => writeln!(out, "{}", report::escaped(&report.shown()))?,
@@ -78,11 +79,11 @@ pub fn replay(
 
 async fn replayed(
     logs: &[PathBuf],
-    by: &By,
+    asked: Asked,
+    policy: Option<&str>,
     wanted: Wanted,
-    environment: &Environment,
 ) -> Result<Report, Failure> {
-    let mut policies = Policies::open(by, environment).await?;
+    let mut policies = Policies::open(asked, policy).await?;
     let first = Pass::open(logs, wanted, None)?.run(&mut policies).await?;
     let mut report = match first {
         Some(report) => report,

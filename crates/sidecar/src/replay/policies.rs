@@ -43,25 +43,40 @@ enum Source {
     Config { path: PathBuf, config: Box<Config>, made: Option<Made> },
 }
 
+/// What is asked to decide, read as far as it can be without an engine.
+pub(super) enum Asked {
+    Candidate(PathBuf),
+    Config(PathBuf, Box<Config>),
+}
+
 /// A configuration's chain, and its policies as a log would tell them.
 type Made = (Arc<PolicyChain>, Vec<Policy>);
 
+impl Asked {
+    /// Reads the configuration, where it is one. Not within a runtime: faults are looked for in one of their own.
+    pub(super) fn read(by: &By, environment: &Environment) -> Result<Self, Failure> {
+        if let Some(path) = &by.candidate {
+            return Ok(Self::Candidate(path.clone()));
+        }
+        let path = by.config.clone().unwrap_or_else(|| "sidecar.toml".into());
+        let config = Config::load(&path, environment).map_err(check::refused)?;
+        Ok(Self::Config(path, Box::new(config)))
+    }
+}
+
 impl Policies {
-    /// Reads the module or the configuration.
-    pub(super) async fn open(by: &By, environment: &Environment) -> Result<Self, Failure> {
+    /// Takes the configuration, or reads the module, to stand for `policy`.
+    pub(super) async fn open(asked: Asked, policy: Option<&str>) -> Result<Self, Failure> {
         let mut options = RuntimeOptions::new(Arc::new(ReplayLedger));
-        let (runtime, by) = match (&by.candidate, &by.config) {
-            (Some(path), _) => {
+        let (runtime, by) = match asked {
+            Asked::Candidate(path) => {
                 let runtime = PolicyRuntime::new(options)?;
-                let by = candidate(&runtime, path, by.policy.as_deref()).await?;
+                let by = candidate(&runtime, &path, policy).await?;
                 (runtime, by)
             }
-            (None, config) => {
-                let path = config.clone().unwrap_or_else(|| "sidecar.toml".into());
-                let config = Config::load(&path, environment).map_err(check::refused)?;
+            Asked::Config(path, config) => {
                 options.compile_cache = config.fixed.compile_cache.clone();
-                let by = Source::Config { path, config: Box::new(config), made: None };
-                (PolicyRuntime::new(options)?, by)
+                (PolicyRuntime::new(options)?, Source::Config { path, config, made: None })
             }
         };
         let (judges, now, seen, remarks) = (Vec::new(), HashMap::new(), Vec::new(), Vec::new());

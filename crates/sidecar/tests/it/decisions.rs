@@ -262,6 +262,22 @@ async fn a_replay_that_cannot_be_says_why_and_ends_with_two() {
     for words in [&["replay", "d.jsonl"][..], &["replay", "--candidate", "x.wasm"]] {
         sendgate(folder.path(), words).await.ended(2);
     }
+
+    // A whole configuration with faults: what `check` says of it.
+    let plivo = plivo().await;
+    let faulty = Setup::standard(&plivo)
+        .set("store.colour", "red")
+        .policy(Policy::new("country").set("module", "none.wasm"))
+        .policy(Policy::new("trial").settings(json!({"verified": ["?"]})));
+    folder.write("sidecar.toml", faulty.to_toml());
+    let words = ["replay", "d.jsonl", "--config", "sidecar.toml"];
+    let refused = sendgate(folder.path(), &words).await;
+    refused.ended(2);
+    let checked = sendgate(folder.path(), &["check", "--config", "sidecar.toml"]).await;
+    assert_eq!(refused.err, checked.err);
+    for part in ["sidecar.toml:", "store.colour", "there is no module at", "settings.verified.0"] {
+        assert!(refused.err.contains(part), "no `{part}` in {}", refused.err);
+    }
 }
 
 #[tokio::test]
