@@ -12,6 +12,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may fail where it stands"))]
 
 mod address;
+mod admin;
 mod apps;
 mod cursor;
 mod decisions;
@@ -50,6 +51,7 @@ use self::cursor::Section;
 use self::reading::{Findings, Reading, Source};
 
 pub use self::address::{Address, HttpUrl};
+pub use self::admin::Admin;
 pub use self::apps::{App, PhoneForm};
 pub use self::decisions::Decisions;
 pub use self::delivery::{

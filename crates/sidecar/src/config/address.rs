@@ -27,6 +27,11 @@ pub enum Address {
 pub struct HttpUrl(Box<str>);
 
 impl Address {
+    /// Where the admin listener is unless the file says otherwise.
+    pub(super) fn default_admin() -> Self {
+        Self::Tcp(([127, 0, 0, 1], 8788).into())
+    }
+
     /// Whether only this machine can reach it.
     pub fn is_local(&self) -> bool {
         match self {

@@ -148,7 +148,7 @@ fn listener(item: &Item<'_>, taken: &mut Vec<(Spot, Address)>) -> Option<Address
 
 /// The address where the file names none, unless a listener in the file has it.
 fn default_admin(section: &mut Section<'_>, taken: &mut Vec<(Spot, Address)>) -> Option<Address> {
-    let own = Address::Tcp(([127, 0, 0, 1], 8788).into());
+    let own = Address::default_admin();
     if let Some((other, _)) = taken.iter().find(|(_, other)| other.overlaps(&own)) {
         let detail = format!("takes in {own}, where listen.admin is by default; set that too");
         section.reading().fault(other, detail);

@@ -9,7 +9,7 @@ use http::{HeaderValue, Uri};
 
 use super::Failure;
 use crate::cli::Reach;
-use crate::config::{Address, Config, Environment};
+use crate::config::{Address, Admin, Environment};
 
 /// The variable with the admin token.
 const VARIABLE: &str = "SENDGATE_ADMIN_TOKEN";
@@ -40,6 +40,7 @@ impl Target {
     pub(super) fn of(reach: &Reach, environment: &Environment) -> Result<Self, Failure> {
         // A listener at an address of this machine takes any of its names.
         let local = HeaderValue::from_static("localhost");
+        let told = environment.get(VARIABLE).filter(|token| !token.is_empty());
         let (place, host, configured) = match &reach.admin {
             Some(url) => {
                 let place = Place::parse(url).map_err(Failure::Admin)?;
@@ -51,16 +52,17 @@ impl Target {
                 (place, host, None)
             }
             None => {
-                let config = Config::load(&reach.config, environment).map_err(Failure::Config)?;
-                let place = Place::of(&config.fixed.listen.admin).ok_or(Failure::NoPort)?;
-                let token = config.reloadable.admin_token;
-                (place, local, token.map(|token| token.expose().to_owned()))
+                let needs_token = reach.token_file.is_none() && told.is_none();
+                let admin = Admin::load(&reach.config, needs_token, environment);
+                let admin = admin.map_err(Failure::Config)?;
+                let place = Place::of(&admin.address).ok_or(Failure::NoPort)?;
+                (place, local, admin.token.map(|token| token.expose().to_owned()))
             }
         };
-        let token = match (&reach.token_file, environment.get(VARIABLE)) {
+        let token = match (&reach.token_file, told) {
             (Some(path), _) => Some(read_token(path)?),
-            (None, Some(token)) if !token.is_empty() => Some(token.to_owned()),
-            _ => configured,
+            (None, Some(token)) => Some(token.to_owned()),
+            (None, None) => configured,
         };
         let authorization = token.map(|token| bearer(&token)).transpose()?;
         Ok(Self { place, host, authorization })

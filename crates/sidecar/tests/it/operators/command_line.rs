@@ -269,6 +269,20 @@ async fn the_configuration_tells_where_and_as_whom() {
     assert!(table.contains("held"), "{table}");
     let canceled = sendgate(&folder, &["messages", "cancel", "held"], None).await.well();
     assert_eq!(canceled, "held: canceled\n");
+
+    // In the moment of breakage: whatever else is wrong with the file, the sidecar is reached.
+    let broken = durable(&plivo)
+        .set("listen.admin", "unix:admin.sock")
+        .set("listen.colour", "red")
+        .set("plivo.auth_token", json!({"env": "NOT_SET"}))
+        .policy(Policy::new("country").set("module", "deleted.wasm").set("mode", "shade"));
+    folder.write("sidecar.toml", broken.to_toml());
+    let refused = sendgate(&folder, &["check"], None).await;
+    assert_eq!(refused.code, Some(2), "{refused:#?}");
+    let line = sendgate(&folder, &["rollback"], None).await.ill(1);
+    assert!(line.contains("there is nothing to return to"), "{line}");
+    let listed = sendgate(&folder, &["messages", "list"], None).await.well();
+    assert!(listed.contains("canceled"), "{listed}");
 }
 
 #[tokio::test]
@@ -282,4 +296,11 @@ async fn a_configuration_that_cannot_be_read_is_told_with_another_way() {
     folder.write("sidecar.toml", setup.to_toml());
     let printed = sendgate(&folder, &["messages", "list"], None).await;
     assert!(printed.err.contains("listen.admin_token"), "{printed:#?}");
+
+    folder.write("sidecar.toml", "[listen\nadmin = 1\n");
+    let printed = sendgate(&folder, &["rollback"], None).await;
+    assert_eq!(printed.code, Some(2), "{printed:#?}");
+    for part in ["sidecar.toml:1:8: is not TOML", "--admin http://HOST:PORT"] {
+        assert!(printed.err.contains(part), "no `{part}` in {printed:#?}");
+    }
 }
