@@ -1,10 +1,11 @@
 //! Why a policy could not decide, told apart by type.
 
-use std::error::Error;
+mod trapped;
 
 use thiserror::Error;
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
+pub use self::trapped::Trapped;
 use crate::memory::Refused;
 use crate::visit::Visit;
 
@@ -24,8 +25,8 @@ pub enum PolicyFailure {
     #[error("the policy overflowed its stack")]
     StackOverflow,
     /// It trapped; a panic of the guest ends so.
-    #[error("the policy trapped")]
-    Trap(#[source] Box<dyn Error + Send + Sync>),
+    #[error("the policy trapped: {0}")]
+    Trap(Box<Trapped>),
     /// It said itself that it could not decide.
     #[error("the policy could not decide: {kind}: {detail}")]
     Undecided {
@@ -91,7 +92,8 @@ pub(crate) fn classify(error: wasmtime::Error, visit: &Visit) -> PolicyFailure {
         (Some(Trap::Interrupt), _) => PolicyFailure::Deadline,
         (Some(Trap::StackOverflow), _) => PolicyFailure::StackOverflow,
         (_, Some(refused)) => PolicyFailure::Memory(refused),
-        (_, None) => PolicyFailure::Trap(error.into()),
+        (_, None) if trapped::overflowed(&error) => PolicyFailure::StackOverflow,
+        (_, None) => PolicyFailure::Trap(Box::new(Trapped::of(&error, visit.last_words()))),
     }
 }
 
@@ -112,7 +114,7 @@ mod tests {
         let (name, limits) = (PolicyName::new("p"), VisitLimits::default());
         let ledger = Arc::new(MemoryLedger::default());
         let grants = Grants::default();
-        Visit::new(name, limits, grants, Default::default(), ledger, Arc::default())
+        Visit::new(name, limits, grants, Default::default(), ledger, Arc::default(), None)
     }
 
     #[test]

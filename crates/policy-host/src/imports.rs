@@ -67,7 +67,23 @@ impl Visit {
     /// Writes a line to the host's log, as far as the allowance goes.
     fn say(&mut self, level: log::Level, message: &str) {
         if self.take_log(message.len()) {
-            let (policy, line) = (&self.policy, redacted(message, message.len()));
+            let line = redacted(message, message.len());
+            let (word, warns) = match level {
+                log::Level::Debug => ("debug", false),
+                log::Level::Info => ("info", false),
+                log::Level::Warn => ("warn", true),
+                log::Level::Error => ("error", true),
+            };
+            if warns {
+                self.warned(&line);
+            }
+            if let Some(heard) = &self.heard {
+                heard.push(word, &line);
+            }
+            if !self.grants.contains(Grant::Log) {
+                return;
+            }
+            let policy = &self.policy;
             match level {
                 log::Level::Debug => tracing::debug!(policy.name = %policy, "{line}"),
                 log::Level::Info => tracing::info!(policy.name = %policy, "{line}"),

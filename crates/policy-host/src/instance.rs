@@ -122,7 +122,7 @@ impl Prepared {
         let (ledger, counters) = (Arc::clone(&shared.ledger), Arc::clone(&shared.counters));
         let (name, limits, grants) = (self.name.clone(), self.limits, self.grants);
         let times = (shared.tick, shared.state_wait);
-        let visit = Visit::new(name, limits, grants, times, ledger, counters);
+        let visit = Visit::new(name, limits, grants, times, ledger, counters, shared.heard.clone());
         let mut store = Store::new(&shared.engine, visit);
         store.limiter(|visit| &mut visit.meter);
         store.set_hostcall_fuel(HANDOVER_BYTES);
@@ -139,7 +139,10 @@ impl Prepared {
         };
         match made {
             Ok((raw, guest)) => Ok(Instance { store, raw, guest, visits: 0 }),
-            Err(error) => Err(classify(error, store.data())),
+            Err(error) => {
+                store.data_mut().end_lines();
+                Err(classify(error, store.data()))
+            }
         }
     }
 
@@ -248,6 +251,8 @@ impl Instance {
     }
 
     fn end<T>(&mut self, returned: wasmtime::Result<T>) -> (Result<T, PolicyFailure>, Spent) {
+        // The last of what it printed may say why it failed.
+        self.store.data_mut().end_lines();
         let returned = returned.map_err(|error| classify(error, self.store.data()));
         (returned, self.store.data_mut().end())
     }

@@ -14,8 +14,8 @@ use crate::revision::Revision;
 use crate::runtime::{PolicyRuntime, Shared};
 use crate::settings::Known;
 use crate::{
-    Digest, Generation, Grant, Grants, Isolation, Manifest, Mode, OnFailure, Policy, PolicyChain,
-    PolicyName, PolicySource, VisitLimits,
+    Digest, Generation, Grant, Grants, Heard, Isolation, Manifest, Mode, OnFailure, Policy,
+    PolicyChain, PolicyName, PolicySource, VisitLimits,
 };
 
 /// A module that speaks the contract: compiled and described, not configured.
@@ -115,7 +115,7 @@ impl Module {
     }
 
     /// A chain of this module alone, which remembers in `ledger` and fails closed. Compiles nothing, and shares the
-    /// runtime's bounds; what it counts and keeps is nobody else's.
+    /// runtime's bounds; what it counts and keeps is nobody else's. What it writes goes to `heard`.
     ///
     /// # Errors
     ///
@@ -125,6 +125,7 @@ impl Module {
         settings: &Value,
         grants: Grants,
         ledger: Arc<dyn Ledger>,
+        heard: Arc<Heard>,
     ) -> Result<PolicyChain, LoadFault> {
         let own = &self.revision.prepared;
         let missing = own.shape.needs.iter().filter(|grant| !grants.contains(*grant));
@@ -133,7 +134,7 @@ impl Module {
         if !missing.is_empty() {
             return Err(LoadFault::MissingGrants(missing));
         }
-        let prepared = own.beside(settings, grants, Arc::clone(&ledger));
+        let prepared = own.beside(settings, grants, Arc::clone(&ledger), heard);
         look_at_settings(settings, self.manifest(), &Known { apps: None, grants })?;
         let first = try_settings(&prepared).await?;
         let revision =
@@ -159,7 +160,13 @@ fn import(prepared: &Prepared, grant: Grant) -> String {
 
 impl Prepared {
     /// The same module under other settings and grants, with one warm instance at most.
-    fn beside(&self, settings: &Value, grants: Grants, ledger: Arc<dyn Ledger>) -> Self {
+    fn beside(
+        &self,
+        settings: &Value,
+        grants: Grants,
+        ledger: Arc<dyn Ledger>,
+        heard: Arc<Heard>,
+    ) -> Self {
         let shared = Shared {
             engine: self.shared.engine.clone(),
             ledger,
@@ -167,6 +174,7 @@ impl Prepared {
             tick: self.shared.tick,
             state_wait: self.shared.state_wait,
             record: self.shared.record,
+            heard: Some(heard),
             memory: self.shared.memory,
             visits: Arc::clone(&self.shared.visits),
             idle: Arc::clone(&self.shared.idle),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::bindings::types;
 use crate::budget::Failures;
+use crate::complaints::Complaints;
 use crate::convert::Lowered;
 use crate::instance::{Instance, Permit, Prepared, Report, Unready};
 use crate::visit::{Asking, Spent};
@@ -24,6 +25,7 @@ pub(crate) struct Revision {
     failing: AtomicBool,
     /// What it has spent of its error budget, in force.
     pub(crate) failures: Failures,
+    complaints: Complaints,
 }
 
 /// How a visit went.
@@ -58,6 +60,7 @@ impl Revision {
             retired: AtomicBool::new(false),
             failing: AtomicBool::new(false),
             failures: Failures::default(),
+            complaints: Complaints::default(),
         };
         // An instance of a large runtime takes its time, which the first message should not.
         if let Some(first) = first {
@@ -94,6 +97,19 @@ impl Revision {
     /// Remembers how it was to ask it in earnest.
     pub(crate) fn set_failing(&self, failing: bool) {
         self.failing.store(failing, Ordering::Relaxed);
+    }
+
+    /// Says in the log why it failed, and `what` follows, where nobody else says so. A flood of such lines is cut short.
+    pub(crate) fn complain(&self, failure: &PolicyFailure, what: &str) {
+        if let Some(unsaid) = self.complaints.admit(Instant::now()) {
+            tracing::warn!(
+                policy.name = %self.prepared.name,
+                error.type = failure.as_str(),
+                failure = %failure,
+                unsaid,
+                "{what}"
+            );
+        }
     }
 
     /// Asks about one message.

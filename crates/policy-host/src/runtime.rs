@@ -16,6 +16,7 @@ use wasmtime::{
 
 use crate::Counter;
 use crate::counters::Counters;
+use crate::heard::Heard;
 use crate::memory::TABLE_ELEMENTS;
 
 /// Bytes of each linear memory that stay resident between instances. Source: the measurements behind this design, where
@@ -93,6 +94,8 @@ pub(crate) struct Shared {
     pub(crate) visits_per_policy: usize,
     pub(crate) state_wait: Duration,
     pub(crate) record: bool,
+    /// Where what guests write goes too, in rehearsal.
+    pub(crate) heard: Option<Arc<Heard>>,
     /// The generation of the next chain.
     pub(crate) next_generation: AtomicU64,
     /// Told when a candidate has earned that it comes into force.
@@ -140,6 +143,7 @@ impl PolicyRuntime {
             visits_per_policy: options.visits_per_policy.max(1),
             state_wait: options.state_wait,
             record: options.record,
+            heard: None,
             next_generation: AtomicU64::new(1),
             passed: Notify::new(),
         };

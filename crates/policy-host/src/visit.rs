@@ -11,13 +11,19 @@ use message::{
 use crate::basis::{StateAnswer, StateCall, StateQuestion};
 use crate::counters::Counters;
 use crate::failure::Cut;
+use crate::heard::Heard;
 use crate::holds::Holds;
 use crate::imports::Ambient;
 use crate::memory::MemoryMeter;
+use crate::redact::cut;
 use crate::{Grants, LimitReport, PolicyName, VisitLimits};
 
 /// Fewest bytes that a log line takes of the allowance, whatever it says: the host writes more than the guest's words.
 const LOG_LINE_BYTES: usize = 64;
+
+/// Most bytes of a guest's last words: of the first lines that warned, and of the latest where these are not all.
+const FIRST_BYTES: usize = 448;
+const LATEST_BYTES: usize = 256;
 
 /// The circumstances of one question to a policy.
 #[derive(Clone, Debug)]
@@ -60,6 +66,8 @@ pub(crate) struct Visit {
     pub(crate) ambient: Ambient,
     pub(crate) grants: Grants,
     pub(crate) limits: VisitLimits,
+    /// Where what it writes goes too, in rehearsal.
+    pub(crate) heard: Option<Arc<Heard>>,
     state_wait: Duration,
     tick: Duration,
     /// When the visit began.
@@ -77,6 +85,11 @@ pub(crate) struct Spent {
     pub(crate) log_bytes: usize,
     /// Log lines that did not fit.
     pub(crate) log_dropped: u32,
+    /// The first lines that warned, and the latest where it is not among them: should this be all that is left of it.
+    first_words: String,
+    latest_words: String,
+    /// It printed, and has not the grant `log`.
+    pub(crate) unheard: bool,
     /// Time waited for the ledger.
     pub(crate) waited: Duration,
     /// Time in the guest and its imports, without what it waited for the ledger or for its thread.
@@ -95,6 +108,7 @@ impl Visit {
         (tick, state_wait): (Duration, Duration),
         ledger: Arc<dyn Ledger>,
         counters: Arc<Counters>,
+        heard: Option<Arc<Heard>>,
     ) -> Self {
         let meter = MemoryMeter::new(limits.memory);
         let spent = Spent::nothing(&ledger);
@@ -110,6 +124,7 @@ impl Visit {
             ambient: Ambient::default(),
             grants,
             limits,
+            heard,
             state_wait,
             tick,
             began: Instant::now(),
@@ -131,7 +146,6 @@ impl Visit {
 
     /// Ends the visit and says what it used.
     pub(crate) fn end(&mut self) -> Spent {
-        self.end_lines();
         self.asking = None;
         // The system may have taken the thread away: then fewer ticks than time were run through.
         let ticks = u32::try_from(self.spent.ticks).unwrap_or(u32::MAX);
@@ -174,6 +188,30 @@ impl Visit {
             false => self.spent.log_dropped = self.spent.log_dropped.saturating_add(1),
         }
         fits
+    }
+
+    /// Remembers a line that warned.
+    pub(crate) fn warned(&mut self, line: &str) {
+        let (first, line) = (&mut self.spent.first_words, line.trim());
+        if self.spent.latest_words.is_empty() && first.len() + line.len() < FIRST_BYTES {
+            if !first.is_empty() {
+                first.push(' ');
+            }
+            first.push_str(line);
+        } else {
+            self.spent.latest_words = cut(line, LATEST_BYTES).to_owned();
+        }
+    }
+
+    /// What is left of a guest that trapped, in one line; empty where it said nothing.
+    pub(crate) fn last_words(&self) -> String {
+        let Spent { first_words, latest_words, unheard, .. } = &self.spent;
+        match (&**first_words, &**latest_words) {
+            ("", "") if *unheard => "what is heard only with the grant \"log\"".to_owned(),
+            (first, "") => first.to_owned(),
+            ("", latest) => latest.to_owned(),
+            (first, latest) => format!("{first} … {latest}"),
+        }
     }
 
     /// Remembers a call of `state`, where that is wanted.
@@ -230,6 +268,9 @@ impl Spent {
             host_calls: 0,
             log_bytes: 0,
             log_dropped: 0,
+            first_words: String::new(),
+            latest_words: String::new(),
+            unheard: false,
             waited: Duration::ZERO,
             guest: Duration::ZERO,
             memory: 0,
@@ -263,7 +304,7 @@ mod tests {
         let limits = VisitLimits { log_bytes: 4_096, ..VisitLimits::default() };
         let (times, ledger) = (Default::default(), Arc::new(MemoryLedger::default()));
         let (name, grants) = (PolicyName::new("p"), Grants::default());
-        let mut visit = Visit::new(name, limits, grants, times, ledger, Arc::default());
+        let mut visit = Visit::new(name, limits, grants, times, ledger, Arc::default(), None);
         let written = (0..1_000).filter(|_| visit.take_log(bytes)).count();
         (written, visit.spent.log_dropped)
     }

@@ -112,7 +112,9 @@ fn not_configured() -> PolicyError {
     PolicyError::new("not-configured", "configure has to be called first")
 }
 
-/// Writes the text of a panic to the log before the instance traps.
+/// Writes the text of a panic to the log, as one line, before the instance traps.
 pub fn log_panics() {
-    std::panic::set_hook(Box::new(|panic| crate::log::error(&panic.to_string())));
+    std::panic::set_hook(Box::new(|panic| {
+        crate::log::error(&panic.to_string().replace('\n', " "));
+    }));
 }

@@ -190,8 +190,7 @@ async fn tell_one(
     let name = &revision.prepared.name;
     let made = visited.returned.and_then(|made| answer::read_made(name, made));
     if let Err(failure) = &made {
-        let kind = failure.as_str();
-        tracing::warn!(policy.name = %name, error.type = kind, "a policy failed to take a report");
+        revision.complain(failure, "a policy failed to take a report");
     }
     let Some(spent) = visited.spent else { return made };
     // No request is left that they could belong to.

@@ -97,6 +97,9 @@ impl Passage {
         // What is not heeded remembers apart, and its holds end like all others.
         self.holds.take_over(&mut holds);
         if policy.mode == Mode::Shadow {
+            if let Err(failure) = &said {
+                policy.revision.complain(failure, "a policy in shadow mode failed");
+            }
             self.decisions.extend(decisions);
             return Step::On;
         }
@@ -111,7 +114,7 @@ impl Passage {
                 Step::Amended
             }
             Weight::Skipped(failure) => {
-                self.skipped(policy, failure.as_str());
+                self.skipped(policy, &failure);
                 Step::On
             }
             Weight::Ends(kind) => Step::Ended(Stop { policy: policy.name().clone(), kind }),
@@ -123,7 +126,7 @@ impl Passage {
         match weigh(opinion.said, policy.on_failure) {
             Weight::Accepted | Weight::Amended(_) => None,
             Weight::Skipped(failure) => {
-                warn_of_skip(policy, failure.as_str());
+                warn_of_skip(policy, &failure);
                 None
             }
             Weight::Ends(kind) => {
@@ -156,9 +159,9 @@ impl Passage {
         self.decisions.extend(decisions);
     }
 
-    fn skipped(&mut self, policy: &Policy, kind: &str) {
-        warn_of_skip(policy, kind);
-        let name = policy.name().as_str();
+    fn skipped(&mut self, policy: &Policy, failure: &PolicyFailure) {
+        warn_of_skip(policy, failure);
+        let (name, kind) = (policy.name().as_str(), failure.as_str());
         let note = Note {
             policy: name.to_owned(),
             key: "policy.skipped".to_owned(),
@@ -195,8 +198,8 @@ fn weigh(said: Result<Said, PolicyFailure>, on_failure: OnFailure) -> Weight {
     }
 }
 
-fn warn_of_skip(policy: &Policy, kind: &str) {
-    tracing::warn!(policy.name = %policy.name(), error.type = kind, "a policy failed and was skipped");
+fn warn_of_skip(policy: &Policy, failure: &PolicyFailure) {
+    policy.revision.complain(failure, "a policy failed and was skipped");
 }
 
 #[cfg(test)]

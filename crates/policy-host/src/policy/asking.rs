@@ -83,7 +83,8 @@ impl Policy {
         let opinion = self.ask_revision(&self.revision, self.mode, admission, question).await;
         self.hear(admission, &opinion, question);
         match (&opinion.said, self.on_failure, &self.last_good) {
-            (Err(_), OnFailure::LastGood, Some(last_good)) => {
+            (Err(failure), OnFailure::LastGood, Some(last_good)) => {
+                self.revision.complain(failure, "a policy failed and its last good one is asked");
                 let asked = Admission::Asked;
                 let mut second = self.ask_revision(last_good, self.mode, asked, question).await;
                 second.decisions.splice(0..0, opinion.decisions);
@@ -113,6 +114,12 @@ impl Policy {
         let (failed, now) = (opinion.said.is_err(), Instant::now());
         let (name, window_s) = (self.name(), budget.window.as_secs());
         match self.revision.failures.heard(budget, admission, failed, now) {
+            Some(Turn::Tripped) if self.mode == Mode::Shadow => tracing::error!(
+                policy.name = %name,
+                failures = budget.failures,
+                window_s,
+                "a policy in shadow mode failed too often and is not asked for now"
+            ),
             Some(Turn::Tripped) => tracing::error!(
                 policy.name = %name,
                 failures = budget.failures,

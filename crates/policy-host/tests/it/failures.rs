@@ -3,17 +3,17 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use policy_host::{OnFailure, PolicySource};
+use policy_host::{NotClearedKind, OnFailure, PolicySource, Verdict};
 
 use crate::host::{Host, ending, runaway, sms};
 
 /// Every way to misbehave, and what it is called. A guest of Rust runs out of its own stack, which lies at the bottom
-/// of its memory, before it runs out of the engine's: its overflow is an access out of bounds.
+/// of its memory, before it runs out of the engine's.
 const WAYS: [(&str, &str); 6] = [
     ("spin", "deadline"),
     ("hoard", "memory"),
     ("panic", "trap"),
-    ("overflow", "trap"),
+    ("overflow", "stack_overflow"),
     ("greedy", "host_calls"),
     ("undecided", "undecided"),
 ];
@@ -35,6 +35,24 @@ async fn each_failure_is_told_apart_and_the_next_message_is_cleared() {
         assert_eq!(ending(&chain.clear(sms(text)).await), format!("failed: {kind}"), "{text}");
         assert_eq!(ending(&chain.clear(sms("hello")).await), "cleared", "after {text}");
     }
+}
+
+#[tokio::test]
+async fn a_trap_is_told_in_one_line_with_what_the_guest_said() {
+    let host = Host::new();
+    let chain = host.chain(&[runaway()]).await;
+    let not = chain.clear(sms("panic")).await.unwrap_err();
+    let NotClearedKind::Failed(failure) = &not.kind else { panic!("{:?}", not.kind) };
+    let told = failure.to_string();
+    let (start, end) = (
+        "the policy trapped: wasm trap: wasm `unreachable` instruction executed, as a panic ends",
+        ": as the message asks",
+    );
+    assert!(told.starts_with(start) && told.ends_with(end), "{told}");
+    assert!(told.contains("runaway/src/lib.rs:"), "{told}");
+    assert!(!told.contains('\n') && !told.contains("backtrace"), "{told}");
+    let Verdict::Failed { detail, .. } = &not.trail.decisions[0].verdict else { panic!("{not:?}") };
+    assert_eq!(*detail, told);
 }
 
 #[tokio::test]

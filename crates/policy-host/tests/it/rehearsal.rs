@@ -38,7 +38,10 @@ async fn a_rehearsal_has_settings_and_a_memory_of_its_own() {
     let chain = host.chain(&[dedup()]).await;
     let module = chain.policies()[0].module();
     let grants = module.needs();
-    let rehearsed = module.rehearse(&json!({ "window_s": 60 }), grants, ledger()).await.unwrap();
+    let rehearsed = module
+        .rehearse(&json!({ "window_s": 60 }), grants, ledger(), Arc::default())
+        .await
+        .unwrap();
     let first = rehearsed.clear(sms("hi")).await.unwrap();
     first.settle(Settlement::Keep).await.unwrap();
 
@@ -48,12 +51,18 @@ async fn a_rehearsal_has_settings_and_a_memory_of_its_own() {
         "cleared",
         "the chain in force never heard of it"
     );
-    let fault = module.rehearse(&json!({ "window_s": "x" }), grants, ledger()).await.unwrap_err();
+    let fault = module
+        .rehearse(&json!({ "window_s": "x" }), grants, ledger(), Arc::default())
+        .await
+        .unwrap_err();
     assert!(
         matches!(&fault, LoadFault::Settings(problems) if problems[0].pointer == "/window_s"),
         "{fault:?}"
     );
-    let fault = module.rehearse(&Value::Null, Grants::default(), ledger()).await.unwrap_err();
+    let fault = module
+        .rehearse(&Value::Null, Grants::default(), ledger(), Arc::default())
+        .await
+        .unwrap_err();
     let said = fault.to_string();
     assert!(said.contains("`sendgate:policy/state@0.1.0`; add \"state\" to `grants`"), "{said}");
 }
@@ -68,7 +77,8 @@ async fn idle_instances_of_a_rehearsal_go_with_it() {
     let module = chain.policies()[0].module();
     let settings = json!({ "allow": ["FR"] });
     for _ in 0..20 {
-        let rehearsed = module.rehearse(&settings, Grants::default(), ledger()).await.unwrap();
+        let rehearsed =
+            module.rehearse(&settings, Grants::default(), ledger(), Arc::default()).await.unwrap();
         let to_france = rehearsed.clear(sms_to("+33612345678", "hi")).await;
         assert_eq!(ending(&to_france), "cleared");
     }

@@ -10,8 +10,8 @@ use policy_cases::{
     Act, Case, Difference, Expect, Kept, Said, State, Step, differences, note_differences,
 };
 use policy_host::{
-    Afterwards, Candidate, Decision, Grant, Grants, Inbound, LoadFault, Module, NotClearedKind,
-    Outcome, PolicyChain, Receipt,
+    Afterwards, Candidate, Decision, Grant, Grants, Heard, Inbound, Line, LoadFault, Module,
+    NotClearedKind, Outcome, PolicyChain, Receipt,
 };
 use store::MemoryLedger;
 use tokio::time::timeout;
@@ -35,6 +35,8 @@ pub(crate) struct Ran {
     pub(crate) differing: Vec<(Option<usize>, Difference)>,
     /// Most that one decision cost.
     pub(crate) cost: Cost,
+    /// What the policy logged or printed.
+    pub(crate) heard: Vec<Line>,
 }
 
 /// What a decision cost, of what it may.
@@ -51,6 +53,7 @@ struct Run<'a> {
     case: &'a Case,
     ledger: Arc<MemoryLedger>,
     grants: Grants,
+    heard: Arc<Heard>,
     ran: Ran,
 }
 
@@ -92,9 +95,11 @@ pub(crate) async fn run(module: &Module, case: &Case) -> Ran {
         Err(word) => return Ran::cut("grants", "words of grants", format!("`{word}`")),
     };
     let ledger = Arc::new(MemoryLedger::new(MOST_KEYS));
-    let mut run = Run { module, case, ledger, grants, ran: Ran::default() };
+    let (heard, ran) = (Arc::default(), Ran::default());
+    let mut run = Run { module, case, ledger, grants, heard, ran };
     // Neither traced nor counted: a verdict here is nobody's.
     run.play_out().with_subscriber(NoSubscriber::default()).await;
+    run.ran.heard = run.heard.take();
     run.ran
 }
 
@@ -161,7 +166,9 @@ impl Run<'_> {
         wanted: Option<&[String]>,
     ) -> Option<PolicyChain> {
         let ledger = Arc::clone(&self.ledger);
-        let found = match (self.module.rehearse(settings, self.grants, ledger).await, wanted) {
+        let heard = Arc::clone(&self.heard);
+        let rehearsed = self.module.rehearse(settings, self.grants, ledger, heard).await;
+        let found = match (rehearsed, wanted) {
             (Ok(chain), None) => return Some(chain),
             (Ok(_fits), Some(_)) => Vec::new(),
             (Err(LoadFault::Settings(problems)), _) => problems,

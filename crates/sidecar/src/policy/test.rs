@@ -73,6 +73,10 @@ fn print(
         for each in &ran.differing {
             writeln!(out, "           line {}: {}", case.line, place(each))?;
         }
+        for line in &ran.heard {
+            let text = line.text.trim_end().replace('\n', "\n                  ");
+            writeln!(out, "           {}: {text}", line.level)?;
+        }
         most.guest = most.guest.max(ran.cost.guest);
         most.memory = most.memory.max(ran.cost.memory);
         most.host_calls = most.host_calls.max(ran.cost.host_calls);
@@ -94,6 +98,7 @@ fn shown(module: &Module, ran: &[(&Case, Ran)]) -> Value {
             "name": case.name,
             "line": case.line,
             "holds": ran.differing.is_empty(),
+            "logged": ran.heard.iter().map(|line| json!({ "level": line.level, "text": line.text })).collect::<Vec<_>>(),
             "differences": ran.differing.iter().map(difference).collect::<Vec<_>>(),
             "guest_us": micros(ran.cost.guest),
             "memory_bytes": ran.cost.memory,

@@ -10,13 +10,16 @@ const MISDEEDS: [(&str, &str, &str); 8] = [
     ("spin", "policy.fuel_exhausted", "deadline"),
     ("hoard", "policy.module_failed", "memory"),
     ("panic", "policy.module_failed", "trap"),
-    // Its stack lies at the bottom of its memory, and is overrun there before the engine's own ends.
-    ("overflow", "policy.module_failed", "trap"),
+    ("overflow", "policy.module_failed", "stack_overflow"),
     ("chatty", "policy.fuel_exhausted", "deadline"),
     ("greedy", "policy.module_failed", "host_calls"),
     ("undecided", "policy.module_failed", "undecided"),
     ("redirect +33612345678", "policy.illegal_transform", "illegal_amend"),
 ];
+
+/// What the log says of some of them, so that an operator knows what to raise or to mend.
+const REASONS: [&str; 4] =
+    ["raise `host_calls`", "raise `memory_mb`", "overflowed its stack", "panicked at "];
 
 fn guest(on_failure: &str) -> Policy {
     let grants = json!(["state", "log", "amend"]);
@@ -108,6 +111,27 @@ async fn a_policy_that_may_fail_is_skipped_and_the_record_and_the_log_say_so() {
     assert_eq!(texts, MISDEEDS.map(|(misdeed, ..)| misdeed));
     let log = sidecar.stop().await.text();
     assert_eq!(log.matches("a policy failed and was skipped").count(), MISDEEDS.len(), "{log}");
+    for reason in REASONS {
+        assert!(log.contains(reason), "`{reason}` is not in the log:\n{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_policy_that_fails_in_the_shadow_is_told_with_its_reason_and_decides_nothing() {
+    let plivo = plivo().await;
+    let shadow = guest("reject").set("mode", "shadow");
+    let shadow = shadow.set("error_budget", json!({"failures": 3, "window_s": 60}));
+    let sidecar = Sidecar::start(Setup::standard(&plivo).policy(shadow)).await;
+    for misdeed in ["greedy", "panic", "undecided"] {
+        sidecar.send(&says(misdeed)).await.expect(202);
+    }
+    let log = sidecar.stop().await.text();
+    assert_eq!(log.matches("a policy in shadow mode failed\"").count(), 3, "{log}");
+    for reason in ["raise `host_calls`", "panicked at ", "undecided: as the message asks"] {
+        assert!(log.contains(reason), "`{reason}` is not in the log:\n{log}");
+    }
+    assert!(log.contains("a policy in shadow mode failed too often"), "{log}");
+    assert!(!log.contains("on_failure"), "it decides nothing, whatever that says:\n{log}");
 }
 
 #[tokio::test]

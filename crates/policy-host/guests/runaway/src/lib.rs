@@ -73,7 +73,7 @@ impl Policy for Runaway {
     }
 }
 
-export!(Runaway);
+export!(Runaway, log_panics);
 
 #[cfg(test)]
 mod tests {

@@ -76,7 +76,8 @@ impl Visit {
 
     /// Takes what the guest writes, and logs each whole line where it may log.
     pub(super) fn write(&mut self, to: Output, bytes: &[u8]) {
-        if !self.grants.contains(Grant::Log) {
+        if !self.grants.contains(Grant::Log) && self.heard.is_none() {
+            self.spent.unheard = true;
             return;
         }
         // A line with one byte too much is dropped and counted like any that does not fit.
@@ -137,7 +138,7 @@ mod tests {
         let limits = VisitLimits { log_bytes: 128, ..VisitLimits::default() };
         let grants = grants.iter().copied().collect::<Grants>();
         let mut visit =
-            Visit::new(PolicyName::new("p"), limits, grants, times, ledger, Arc::default());
+            Visit::new(PolicyName::new("p"), limits, grants, times, ledger, Arc::default(), None);
         let by = MessageId(id.into());
         let (now, probes) = (Timestamp(1_800_000_000_001), Vec::new());
         visit.begin(Some(Asking {
@@ -197,6 +198,7 @@ mod tests {
         visit.write(Output::Stdout, b"wo");
         visit.write(Output::Stderr, &[b'x'; 4_096]);
         assert_eq!(visit.ambient.stderr.len(), 129, "more is kept than the bound");
+        visit.end_lines();
         let spent = visit.end();
         assert_eq!((spent.log_bytes, spent.log_dropped), (128, 1));
     }

@@ -39,7 +39,7 @@ async fn refusals(name: &str, settings: &Value, sent: &[Sent]) -> Vec<Option<Str
     let limits = VisitLimits { time: std::time::Duration::from_secs(1), ..VisitLimits::default() };
     let module: Module = engine.module(PolicyName::new(name), bytes.into(), limits).await.unwrap();
     let ledger = Arc::new(MemoryLedger::default());
-    let chain = module.rehearse(settings, Grants::default(), ledger).await.unwrap();
+    let chain = module.rehearse(settings, Grants::default(), ledger, Arc::default()).await.unwrap();
     let mut found = Vec::new();
     for each in sent {
         let candidate: Candidate = each.candidate.clone();
@@ -185,7 +185,7 @@ fn a_log_whose_hashes_have_another_key_says_so() {
 #[test]
 fn a_module_is_asked_again_about_what_later_policies_made_of_a_message() {
     let words = "[[policies]]\nname = \"first\"\nmodule = \"MODULES/words.wasm\"\n\
-                 settings = { words = [\"lottery\"] }\n";
+                 grants = [\"log\"]\nsettings = { words = [\"lottery\"] }\n";
     let guest = "[[policies]]\nname = \"guest\"\nmodule = \"MODULES/runaway.wasm\"\n\
                  grants = [\"state\", \"log\", \"amend\"]\n";
     let stage = Stage::new(&format!("{words}{guest}"), true);

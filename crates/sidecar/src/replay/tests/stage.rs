@@ -10,6 +10,7 @@ use policy_host::{PolicyRuntime, RuntimeOptions};
 use store::{MemoryLedger, Secret};
 use tokio::runtime::Runtime;
 
+use super::super::policies::Asked;
 use super::super::report::Report;
 use super::super::{Failure, Wanted, replayed};
 use super::traffic::Sent;
@@ -151,7 +152,8 @@ impl Stage {
             },
         };
         let logs = [self.log()];
-        self.runtime.block_on(replayed(&logs, &by, wanted, &environment()))
+        let asked = Asked::read(&by, &environment())?;
+        self.runtime.block_on(replayed(&logs, asked, by.policy.as_deref(), wanted))
     }
 }
 

@@ -185,7 +185,7 @@ impl Sidecar {
         let log = self.log.clone();
         assert_eq!(status.code(), Some(0), "the exit code");
         let panics: Vec<String> =
-            log.lines().into_iter().filter(|line| line.contains("panicked")).collect();
+            log.lines().into_iter().filter(|line| is_own_panic(line)).collect();
         assert!(panics.is_empty(), "{panics:#?}");
         log
     }
@@ -265,6 +265,11 @@ async fn wait(child: &mut Child, log: &Log) -> ExitStatus {
     };
     log.end().await;
     ended.unwrap_or_else(|err| panic!("the process's end is unknown: {err}"))
+}
+
+/// Whether the program itself panicked; what a policy says of its own panics is in the log as its words.
+fn is_own_panic(line: &str) -> bool {
+    line.starts_with("thread '") && line.contains("panicked")
 }
 
 /// The address that the listener called `name` was bound to, from the log.

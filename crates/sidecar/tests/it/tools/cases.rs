@@ -157,6 +157,54 @@ async fn every_difference_is_told_with_case_line_and_step() {
 }
 
 #[tokio::test]
+async fn what_a_policy_logs_in_a_case_and_why_it_traps_is_shown() {
+    const CASES: &str = r#"
+[[case]]
+name = "it chats"
+message.text = "chatty 2"
+expect = { verdict = "accept" }
+
+[[case]]
+name = "it panics where it should not"
+message.text = "panic"
+expect = { verdict = "accept" }
+
+[[case]]
+name = "it is not ready"
+settings.panic_on_configure = true
+expect = { verdict = "accept" }
+
+[[case]]
+name = "it calls itself without end"
+message.text = "overflow"
+expect = { verdict = "failure", code = "stack_overflow", detail = "the policy overflowed its stack" }
+"#;
+    let folder = Folder::new();
+    folder.write("cases.toml", CASES);
+    let file = module("runaway");
+    let file = file.to_string_lossy();
+    let words = ["policy", "test", &*file, "--cases", "cases.toml", "--time-ms", "2000"];
+    let said = sendgate(folder.path(), &words).await;
+    let out = said.ended(1);
+    for part in [
+        "           info: line 1 of somebody who cannot stop talking\n",
+        "found failure (trap: the policy trapped: wasm trap: wasm `unreachable`",
+        "           error: panicked at ",
+        ": as the message asks\n",
+        "found it failed in `configure`: the policy trapped: ",
+        ": as the settings ask\n",
+        "  holds    it calls itself without end",
+    ] {
+        assert!(out.contains(part), "{part:?} is not in\n{out}");
+    }
+    assert!(!out.contains("backtrace"), "{out}");
+    let shown = sendgate(folder.path(), &[&words[..], &["--json"]].concat()).await.json(1);
+    let logged = |case: usize| shown["cases"][case]["logged"].as_array().expect("lines").len();
+    assert_eq!([logged(0), logged(1), logged(2), logged(3)], [2, 1, 1, 0], "{shown:#}");
+    assert_eq!(shown["cases"][1]["logged"][0]["level"], "error");
+}
+
+#[tokio::test]
 async fn cases_that_cannot_be_read_are_told_with_their_line() {
     let folder = Folder::new();
     let file = module("trial").to_string_lossy().into_owned();

@@ -49,6 +49,17 @@ async fn an_import_without_its_grant_is_told_with_the_word_to_add() {
 }
 
 #[tokio::test]
+async fn a_panic_in_configure_is_told_by_its_own_words() {
+    let settings = json!({"panic_on_configure": true});
+    let runaway = Policy::new("runaway").set("grants", json!(["state", "log"])).settings(settings);
+    let (_, said) = checked(runaway, bytes_of("runaway")).await;
+    let wanted = "policies.runaway: it failed in `configure`: the policy trapped: wasm trap: wasm `unreachable` \
+                  instruction executed, as a panic ends; it said: panicked at ";
+    assert!(said.contains(wanted) && said.ends_with(": as the settings ask\n"), "{said}");
+    assert!(!said.contains("backtrace"), "{said}");
+}
+
+#[tokio::test]
 async fn each_setting_that_does_not_fit_is_told_by_its_place_in_the_file() {
     let settings: Value = json!({
         "window_s": "thirty", "mode": "drop", "by_intent": { "otp": { "wndow_s": 10 } }, "salt": 7,

@@ -28,4 +28,4 @@ impl Policy for Words {
     }
 }
 
-export!(Words, cases = "../cases.toml");
+export!(Words, cases = "../cases.toml", log_panics);
