@@ -56,6 +56,8 @@ known! {
     Region = "region";
     /// A time zone that [`Calendar`](crate::state::Calendar) limits take, such as `America/Los_Angeles`.
     Zone = "iana-zone";
+    /// A sender as in [`Sender::value`](crate::Sender::value): a number in E.164, a short code, a name, a pool's UUID.
+    Sender = "sender";
     /// An intent that a message may have; none (`""`) is one too.
     Intent = "intent";
 }

@@ -15,8 +15,10 @@ pub struct Settings {
     /// The budgets. All that a message is under are charged together, or none.
     budgets: Vec<BudgetSetting>,
     /// Price of a segment in US dollars by ISO 3166 region, such as `{ US = 0.0055 }`.
+    #[schemars(extend("propertyNames" = {"format": "region"}))]
     prices: BTreeMap<String, f64>,
     /// Price of an MMS, likewise.
+    #[schemars(extend("propertyNames" = {"format": "region"}))]
     mms_prices: BTreeMap<String, f64>,
     /// Price of a segment to any other region; needed where a budget is in money.
     default_price: Option<f64>,

@@ -16,6 +16,7 @@ const LONGEST_CONFIRMATION_S: u32 = 86_400;
 pub struct Settings {
     /// Senders that an opt-out covers together, by the campaign's name: numbers in E.164, short codes, names, UUIDs of
     /// pools.
+    #[schemars(with = "BTreeMap<String, Vec<known::Sender>>")]
     campaigns: BTreeMap<String, Vec<String>>,
     /// Whole texts that mean no more messages, in any case.
     stop_words: Vec<String>,

@@ -4,7 +4,7 @@
 
 use policy_sdk::media::{self, Probe};
 use policy_sdk::{
-    Context, Decision, Facts, Fault, Message, Policy, PolicyError, Problem, export, reject,
+    Context, Decision, Facts, Fault, Message, Policy, PolicyError, Problem, export, problem, reject,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -56,7 +56,20 @@ impl Policy for Media {
         "Refuses media that Plivo could not fetch or carriers would not take";
 
     fn configure(settings: Settings) -> Result<Self, Vec<Problem>> {
-        Ok(Self(settings))
+        let mut problems = Vec::new();
+        if settings.types.is_empty() {
+            problems.push(problem("/types", "is empty, and so no medium could be sent"));
+        }
+        for (nth, _) in settings.types.iter().enumerate().filter(|(_, word)| !is_type(word)) {
+            let detail = "is no content type; write it in small letters, such as image/jpeg";
+            problems.push(problem(format!("/types/{nth}"), detail));
+        }
+        let sizes =
+            [("/max_bytes", settings.max_bytes), ("/max_total_bytes", settings.max_total_bytes)];
+        for (pointer, _) in sizes.into_iter().filter(|(_, most)| *most == 0) {
+            problems.push(problem(pointer, "is 0, and so no medium could be sent"));
+        }
+        if problems.is_empty() { Ok(Self(settings)) } else { Err(problems) }
     }
 
     fn check(&self, message: &Message, _: &Facts, _: &Context) -> Result<Decision, PolicyError> {
@@ -149,6 +162,17 @@ impl Media {
             _ => None,
         }
     }
+}
+
+/// Whether `text` is what the host tells of a Content-Type: type and subtype, in small letters, without parameters.
+fn is_type(text: &str) -> bool {
+    let is_word = |word: &str| {
+        let inner = |byte: u8| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$&^_.+-".contains(&byte)
+        };
+        !word.is_empty() && word.bytes().all(inner)
+    };
+    text.split_once('/').is_some_and(|(kind, subtype)| is_word(kind) && is_word(subtype))
 }
 
 /// Whether it may be this host's trouble alone.

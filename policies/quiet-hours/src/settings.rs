@@ -127,6 +127,9 @@ impl RuleSetting {
         };
         let since = dated("since", self.since.as_ref(), i64::MIN);
         let until = dated("until", self.until.as_ref(), i64::MAX);
+        if since > until {
+            wrong("since", "is after `until`, and so no day is left");
+        }
         let (Some(days), Some(hours)) = (days, hours) else { return None };
         let rule = Rule { name: self.name, prefixes: self.prefixes, days, hours, since, until };
         (problems.len() == before).then_some(rule)
@@ -144,7 +147,8 @@ mod tests {
         let problems = Case::<QuietHours>::problems(
             r#"{"hours": "closed", "rules": [
                 {"name": "a", "prefixes": ["+33"], "days": "always", "hours": "8-20", "since": "1.1.2026"},
-                {"name": "b", "prefixes": [], "hours": "closed", "until": "2026-02-40"}]}"#,
+                {"name": "b", "prefixes": [], "hours": "closed", "until": "2026-02-40"},
+                {"name": "c", "prefixes": ["33"], "hours": "closed", "since": "2026-02-02", "until": "2026-02-01"}]}"#,
         );
         let pointers: Vec<&str> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
         assert_eq!(
@@ -156,7 +160,8 @@ mod tests {
                 "/rules/0/hours",
                 "/rules/0/since",
                 "/rules/1/prefixes",
-                "/rules/1/until"
+                "/rules/1/until",
+                "/rules/2/since"
             ]
         );
     }

@@ -58,6 +58,15 @@ fn names_that_the_host_knows_are_looked_up() {
         ("iana-zone", "America/Los_Angeles", "America/Los_Angles", "is not an IANA time zone"),
         ("iana-zone", "UTC", "", "is not an IANA time zone"),
         ("intent", "otp_2-x", "otp.login", "is no intent"),
+        ("sender", "+14155551212", "+1415x", "is no sender"),
+        (
+            "sender",
+            "5b40a428-bfc7-4daf-9d06-726c558bf3b8",
+            "5b40a428-bfc7-4daf-9d06",
+            "is no sender",
+        ),
+        ("sender", "Acme", "", "is no sender"),
+        ("sender", "12345", "+1 415 555 1212", "is no sender"),
         ("intent", "", "two words", "is no intent"),
     ] {
         let schema = json!({ "items": { "type": "string", "format": format } });

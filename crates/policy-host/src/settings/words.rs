@@ -5,6 +5,7 @@
 //! | `"format": "app"` | the name of a configured app |
 //! | `"format": "region"` | a region that a number's facts may name |
 //! | `"format": "iana-zone"` | a time zone that limits may count by |
+//! | `"format": "sender"` | what a message may come from: a number in E.164, a short code, a name, or a pool's UUID |
 //! | `"format": "intent"` | an intent that a message may have; none (`""`) is one too |
 //! | `"x-needs-grant": {"amend": ["strip"]}` | these values need that grant; others, and none at all, need nothing |
 //! | `"x-needs-grant": {"amend": true}` | whatever the value, it needs that grant |
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use jsonschema::{Keyword, ValidationError, ValidationOptions};
 use message::facts::is_region;
-use message::is_intent;
+use message::{Sender, is_intent};
 use serde_json::Value;
 
 use crate::{Grant, Grants};
@@ -46,6 +47,7 @@ impl Known {
             .with_format("app", is_app)
             .with_format("region", is_region)
             .with_format("iana-zone", |name: &str| TimeZone::get(name).is_ok())
+            .with_format("sender", is_sender)
             .with_format("intent", is_intent)
             .with_keyword(NEEDS_GRANT, move |_, value, _| {
                 let needs = NeedsGrant::read(value, grants).ok_or_else(|| {
@@ -68,11 +70,25 @@ pub(super) fn detail(format: &str) -> Option<&'static str> {
         "iana-zone" => {
             "is not an IANA time zone; write it as that database does, such as America/Los_Angeles"
         }
+        "sender" => {
+            "is no sender; give a number in E.164, such as +14155551212, a short code, a name, or the UUID of a pool"
+        }
         "intent" => {
             "is no intent that a message can have; use at most 64 letters, digits, `_` and `-`"
         }
         _ => return None,
     })
+}
+
+/// Whether a message's sender may be written so.
+fn is_sender(text: &str) -> bool {
+    let mut groups = text.split('-');
+    let is_group = |length: usize, group: Option<&str>| {
+        group.is_some_and(|g| g.len() == length && g.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    let is_pool = [8, 4, 4, 4, 12].into_iter().all(|length| is_group(length, groups.next()));
+    (is_pool && groups.next().is_none())
+        || Sender::parse(text, "").is_ok_and(|sender| sender.as_str() == text)
 }
 
 impl NeedsGrant {

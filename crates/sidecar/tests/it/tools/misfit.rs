@@ -49,6 +49,43 @@ async fn an_import_without_its_grant_is_told_with_the_word_to_add() {
 }
 
 #[tokio::test]
+async fn a_setting_that_names_nothing_is_refused_where_it_stands() {
+    for (name, settings, places) in [
+        (
+            "budget",
+            json!({"prices": {"US": 0.1, "UX": 0.0055}, "mms_prices": {"XX": 1}}),
+            &["prices.UX: is no region", "mms_prices.XX: is no region"][..],
+        ),
+        (
+            "consent",
+            json!({"campaigns": {"promo": ["+14155551212", "+1415x"], "other": [""]}}),
+            &["campaigns.promo.1: is no sender", "campaigns.other.0: is no sender"],
+        ),
+        ("media", json!({"types": ["jpeg"]}), &["types.0: is no content type"]),
+        ("media", json!({"types": [], "max_bytes": 0}), &["types: is empty", "max_bytes: is 0"]),
+        (
+            "quiet-hours",
+            json!({"rules": [{"name": "a", "prefixes": ["33"], "hours": "closed", "since": "2026-02-02",
+                              "until": "2026-02-01"}]}),
+            &["rules.0.since: is after `until`"],
+        ),
+    ] {
+        let mut policy = Policy::new(name).settings(settings);
+        if name == "media" {
+            policy = policy.set("grants", json!(["media"]));
+        }
+        let (setup, said) = checked(policy, bytes_of(name)).await;
+        let start = format!("sidecar.toml:{}:", line(&setup, "settings"));
+        assert_eq!(said.lines().count(), places.len(), "{said}");
+        for place in places {
+            let place = format!(": policies.{name}.settings.{place}");
+            let told = said.lines().any(|line| line.starts_with(&start) && line.contains(&place));
+            assert!(told, "no `{place}` in\n{said}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_panic_in_configure_is_told_by_its_own_words() {
     let settings = json!({"panic_on_configure": true});
     let runaway = Policy::new("runaway").set("grants", json!(["state", "log"])).settings(settings);
