@@ -58,6 +58,17 @@ pub(crate) fn compile(engine: &Engine, module: &[u8]) -> Result<Component, LoadF
     Component::new(engine, component).map_err(|error| LoadFault::Compile(error.into()))
 }
 
+/// `module` with `cases` for those that it brings along.
+///
+/// # Errors
+///
+/// [`LoadFault::Cases`] where they are too large; what is wrong with bytes that are no module.
+pub fn with_cases(module: &[u8], cases: &[u8]) -> Result<Vec<u8>, LoadFault> {
+    is_module(module)?;
+    let module = sections::with_custom(module, CASES_SECTION, cases);
+    own_cases(&module).map(|_fit| module)
+}
+
 /// The cases that `module` brings along.
 ///
 /// # Errors
@@ -96,9 +107,11 @@ pub(crate) fn check_contract(
             (*name).to_owned()
         }
         None => {
+            let imports = shape.imports(engine).map(|(name, _)| name.to_owned());
             return Err(LoadFault::NotAPolicy {
                 expected: format!("{PACKAGE}/guest@{}", policy_wit::VERSION),
                 found: exports.iter().map(|name| (*name).to_owned()).collect(),
+                imports: imports.collect(),
             });
         }
     };
@@ -118,13 +131,22 @@ pub(crate) fn check_contract(
 }
 
 fn as_component(module: &[u8]) -> Result<Cow<'_, [u8]>, LoadFault> {
+    is_module(module)?;
+    match module[MAGIC.len()..].starts_with(COMPONENT_LAYER) {
+        true => Ok(Cow::Borrowed(module)),
+        false => encode(module).map(Cow::Owned),
+    }
+}
+
+/// Whether `module` is a component or a core module, whole.
+fn is_module(module: &[u8]) -> Result<(), LoadFault> {
     if module.len() > MODULE_BYTES {
         return Err(LoadFault::TooLarge { bytes: module.len(), most: MODULE_BYTES });
     }
+    let layers = [COMPONENT_LAYER, CORE_LAYER];
     match module.strip_prefix(MAGIC) {
         Some(_) if !sections::are_whole(module) => Err(LoadFault::Truncated),
-        Some(rest) if rest.starts_with(COMPONENT_LAYER) => Ok(Cow::Borrowed(module)),
-        Some(rest) if rest.starts_with(CORE_LAYER) => encode(module).map(Cow::Owned),
+        Some(rest) if layers.iter().any(|layer| rest.starts_with(layer)) => Ok(()),
         _ => Err(LoadFault::NotWasm { seems: seems(module) }),
     }
 }
@@ -133,7 +155,7 @@ fn encode(module: &[u8]) -> Result<Vec<u8>, LoadFault> {
     let decoded = wit_component::metadata::decode(module);
     let (carries_types, _) = decoded.map_err(|error| LoadFault::Encode(error.into()))?;
     if carries_types.is_none() {
-        return Err(LoadFault::NoComponentType);
+        return Err(LoadFault::NoComponentType(sections::imported(module)));
     }
     let mut encoder = ComponentEncoder::default();
     let encoded = encoder.module(module).and_then(ComponentEncoder::encode);
@@ -180,6 +202,7 @@ fn check_imports<'a>(
                     }
                     Some(grant) => missing.push(MissingGrant { import: import.to_owned(), grant }),
                     None if name.interface == "types" => {}
+                    None if is_newer(name.version) => return Err(other_version(import)),
                     None => unknown.push(import.to_owned()),
                 }
             }
@@ -202,11 +225,18 @@ fn speaks_our_version(interface: &str) -> Result<(), LoadFault> {
     let found = InterfaceName::of(interface).and_then(|name| line(name.version));
     match found.is_some() && found == line(policy_wit::VERSION) {
         true => Ok(()),
-        false => Err(LoadFault::ContractVersion {
-            found: interface.to_owned(),
-            supported: policy_wit::VERSION,
-        }),
+        false => Err(other_version(interface)),
     }
+}
+
+fn other_version(interface: &str) -> LoadFault {
+    LoadFault::ContractVersion { found: interface.to_owned(), supported: policy_wit::VERSION }
+}
+
+/// Whether a version of our line has more than the one spoken here.
+fn is_newer(version: &str) -> bool {
+    let patch = |version: &str| version.rsplit_once('.').and_then(|(_, patch)| patch.parse().ok());
+    patch(version) > patch(policy_wit::VERSION).unwrap_or(0_u32).into()
 }
 
 impl<'a> InterfaceName<'a> {
@@ -257,7 +287,12 @@ mod tests {
     #[test]
     fn a_core_module_of_another_making_is_told_how_to_be_built() {
         let empty = b"\0asm\x01\0\0\0";
-        assert!(matches!(as_component(empty), Err(LoadFault::NoComponentType)));
+        assert!(matches!(as_component(empty), Err(LoadFault::NoComponentType(_))));
+        // A function of type 0 of another WASI.
+        let import = b"\x01\x16wasi_snapshot_preview1\x08fd_write\x00\x00";
+        let wasi = [&empty[..], &[2, u8::try_from(import.len()).unwrap()], import].concat();
+        let said = as_component(&wasi).unwrap_err().to_string();
+        assert!(said.contains("imports `wasi_snapshot_preview1`"), "{said}");
     }
 
     #[test]
@@ -265,7 +300,7 @@ mod tests {
         // A custom section of 130 bytes, its size in two bytes.
         let mut module = b"\0asm\x01\0\0\0\x00\x82\x01\x04name".to_vec();
         module.resize(8 + 3 + 130, 0);
-        assert!(matches!(as_component(&module), Err(LoadFault::NoComponentType)));
+        assert!(matches!(as_component(&module), Err(LoadFault::NoComponentType(_))));
         for end in 9..module.len() {
             let cut = as_component(&module[..end]);
             assert!(matches!(cut, Err(LoadFault::Truncated)), "cut at {end}: {cut:?}");
@@ -301,6 +336,10 @@ mod tests {
             .unwrap_err();
         let said = fault.to_string();
         assert!(said.contains("types@0.2.0") && said.contains("sendgate:policy@0.1.0"), "{said}");
+        // What a later version of the line has added.
+        let newer = ["sendgate:policy/clock@0.1.7"].into_iter();
+        let said = check_imports(newer, Grants::default()).unwrap_err().to_string();
+        assert!(said.contains("clock@0.1.7") && said.contains("sendgate:policy@0.1.0"), "{said}");
     }
 
     #[test]

@@ -52,10 +52,11 @@ pub enum LoadFault {
     Truncated,
     /// A core module that was not built against the contract.
     #[error(
-        "the core module carries no component type information; build it with `policy-sdk`, or with wit-bindgen \
-         against `sendgate:policy`"
+        "the core module carries no component type information{}; build it with `policy-sdk`, or with wit-bindgen \
+         against `sendgate:policy`",
+        and_imports(.0)
     )]
-    NoComponentType,
+    NoComponentType(Vec<String>),
     /// A core module that cannot become a component.
     #[error(
         "the core module cannot be made a component; build it for wasm32-unknown-unknown, with no imports but those of \
@@ -86,12 +87,18 @@ pub enum LoadFault {
     #[error("the module imports {}, which Sendgate does not offer", quoted(.0))]
     UnknownImports(Vec<String>),
     /// It does not export the contract's `guest`.
-    #[error("the module is no policy: it does not export `{expected}`, but {}", quoted(found))]
+    #[error(
+        "the module is no policy: it does not export `{expected}`, but {}{}",
+        quoted(found),
+        and_imports(imports)
+    )]
     NotAPolicy {
         /// The interface that a policy exports.
         expected: String,
         /// What it exports.
         found: Vec<String>,
+        /// What it imports.
+        imports: Vec<String>,
     },
     /// Its interfaces have the contract's names but not its types.
     #[error("the module does not fit the contract")]
@@ -170,6 +177,17 @@ fn quoted(names: &[String]) -> String {
         return "nothing".to_owned();
     }
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// What else tells what a file is that is no policy: the first of its imports.
+fn and_imports(names: &[String]) -> String {
+    const NAMED: usize = 4;
+    let more = names.len().saturating_sub(NAMED);
+    match more {
+        _ if names.is_empty() => String::new(),
+        0 => format!(", and imports {}", quoted(names)),
+        more => format!(", and imports {} and {more} more", quoted(&names[..NAMED])),
+    }
 }
 
 fn listed(problems: &[Problem]) -> String {

@@ -48,7 +48,7 @@ pub use basis::{Basis, StateAnswer, StateCall, StateQuestion};
 pub use budget::{BudgetReport, ErrorBudget};
 pub use chain::{Afterwards, Candidate, Inbound, NotPromoted, Outcome, PolicyChain, Receipt};
 pub use cleared::{Cleared, Explanation, NotCleared, NotClearedKind, Trail};
-pub use component::{CASES_BYTES, MODULE_BYTES};
+pub use component::{CASES_BYTES, MODULE_BYTES, with_cases};
 pub use counters::Counter;
 pub use decision::{Decision, Generation, LimitReport, Verdict};
 pub use digest::Digest;

@@ -4,8 +4,11 @@
 const HEADER_BYTES: usize = 8;
 /// Ids of sections. Sources: WebAssembly core 2.0, 5.5.2; the component model's binary format, "Component Definitions".
 const CUSTOM: u8 = 0;
+const IMPORTS: u8 = 2;
 const NESTED: [u8; 2] = [1, 4];
 const COMPONENT_LAYER: u8 = 1;
+/// What is imported.
+const FUNCTION: u8 = 0;
 
 /// Reads section after section. Ends at the first that is not there to its end.
 struct Sections<'a>(&'a [u8]);
@@ -45,6 +48,65 @@ pub(crate) fn custom<'a>(module: &'a [u8], name: &str) -> Option<&'a [u8]> {
     })
 }
 
+/// `module`, which is whole, with a custom section called `name` that holds `content`, in the place of any of its own.
+/// It stands first, and so before one in what a component is made of.
+pub(crate) fn with_custom(module: &[u8], name: &str, content: &[u8]) -> Vec<u8> {
+    let (header, rest) = module.split_at(HEADER_BYTES.min(module.len()));
+    let mut named = Vec::new();
+    put_leb128(&mut named, name.len());
+    named.extend_from_slice(name.as_bytes());
+    let mut out = Vec::with_capacity(module.len() + content.len() + name.len() + 16);
+    out.extend_from_slice(header);
+    let own = [&named, content].concat();
+    let others = Sections(rest).filter(|(id, held)| *id != CUSTOM || !held.starts_with(&named));
+    for (id, held) in std::iter::once((CUSTOM, &own[..])).chain(others) {
+        out.push(id);
+        put_leb128(&mut out, held.len());
+        out.extend_from_slice(held);
+    }
+    out
+}
+
+/// The modules that the core module `module` imports from, each once; as far as they can be read.
+pub(crate) fn imported(module: &[u8]) -> Vec<String> {
+    let mut sections = Sections(module.get(HEADER_BYTES..).unwrap_or_default());
+    let imports = sections.find(|(id, _)| *id == IMPORTS).map(|(_, held)| held);
+    let mut names: Vec<String> = Vec::new();
+    let Some((count, mut rest)) = imports.and_then(leb128) else { return names };
+    for _ in 0..count {
+        let Some((from, after)) = import(rest) else { break };
+        if !names.iter().any(|name| name == from) {
+            names.push(from.to_owned());
+        }
+        rest = after;
+    }
+    names
+}
+
+/// The module that the first of `imports` is from, where it is of a function, and what follows. Source: WebAssembly core
+/// 2.0, 5.5.5.
+fn import(imports: &[u8]) -> Option<(&str, &[u8])> {
+    let text = |bytes| {
+        let (length, rest) = leb128(bytes)?;
+        rest.split_at_checked(length)
+    };
+    let (from, rest) = text(imports)?;
+    let (_item, rest) = text(rest)?;
+    let from = std::str::from_utf8(from).ok()?;
+    // Of what is no function it is enough to know where it is from.
+    let after = rest.strip_prefix(&[FUNCTION]).and_then(leb128).map(|(_type, after)| after);
+    Some((from, after.unwrap_or_default()))
+}
+
+/// Source: the WebAssembly binary format, "Integers".
+fn put_leb128(out: &mut Vec<u8>, mut number: usize) {
+    while number >= 0x80 {
+        out.push(u8::try_from(number & 0x7f).unwrap_or(0) | 0x80);
+        number >>= 7;
+    }
+    out.push(u8::try_from(number).unwrap_or(0));
+}
+
 /// An unsigned number of at most 32 bits, and what follows it. Source: the WebAssembly binary format, "Integers".
 fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let mut number = 0_u64;
@@ -59,7 +121,7 @@ fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use super::{are_whole, custom};
+    use super::{are_whole, custom, with_custom};
 
     const CORE: &[u8] = b"\0asm\x01\0\0\0";
     const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -80,6 +142,21 @@ mod tests {
         assert_eq!(custom(&inside, "cases"), Some(&b"abc"[..]));
         // In a core module, section 1 holds types.
         assert_eq!(custom(&[CORE, &section(1, &core)].concat(), "cases"), None);
+    }
+
+    #[test]
+    fn a_section_is_put_in_before_all_others_and_in_the_place_of_an_earlier_one() {
+        let (other, named) = (section(0, b"\x04nameabc"), section(0, b"\x05casesabc"));
+        let inside = section(1, &[CORE, &named].concat());
+        for (header, rest) in [(CORE, &other), (COMPONENT, &inside)] {
+            let module = [header, rest, &named].concat();
+            let content = "x".repeat(300);
+            let long = with_custom(&module, "cases", content.as_bytes());
+            assert!(are_whole(&long));
+            assert_eq!(custom(&long, "cases"), Some(content.as_bytes()));
+            let again = with_custom(&long, "cases", b"abc");
+            assert_eq!(again, [header, &named, rest].concat());
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `sendgate policy`: tools for whoever writes policies.
 
+mod embed;
 mod failure;
 mod inspect;
 mod new;
@@ -39,6 +40,7 @@ pub fn policy(command: &PolicyCommand, environment: &Environment) -> Result<(), 
             let module = read(module, access, environment)?;
             test::test(&module, cases.as_deref(), limits, *json)
         }
+        PolicyCommand::Embed { module, cases, out } => embed::embed(module, cases, out.as_deref()),
         #[cfg(feature = "oci")]
         PolicyCommand::Push { module, reference, sign_key, access } => {
             let registry = push::registry(reference, access, environment)?;

@@ -52,6 +52,19 @@ pub enum PolicyCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Put cases into a built module, so that every sidecar runs them before it comes into force. What is built with
+    /// `policy-sdk` has them already.
+    Embed {
+        /// The module's file.
+        #[arg(value_name = "FILE")]
+        module: PathBuf,
+        /// The cases, as TOML or JSON Lines.
+        #[arg(long, value_name = "FILE")]
+        cases: PathBuf,
+        /// Where to write the module; in its own place where absent.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Push a module to a registry, and print the reference that goes into the configuration.
     #[cfg(feature = "oci")]
     Push {

@@ -21,7 +21,7 @@ pub enum Failure {
     Cases(PathBuf, CaseError),
     /// A module without cases, and none given.
     #[error(
-        "{} brings no cases along; name a file with --cases, or build it with export!(…, cases = \"FILE\")",
+        "{} brings no cases along; name a file with --cases, or put it in with `sendgate policy embed`",
         .0.display()
     )]
     NoCases(PathBuf),

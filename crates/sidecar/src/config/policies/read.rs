@@ -49,7 +49,7 @@ impl PolicyEntry {
         tags: Tags,
     ) -> Option<Self> {
         let name = section
-            .need("name", r#"write name = "country""#)
+            .need("name", r#"write name = "NAME", by which logs and /policies call it"#)
             .and_then(|item| own_name(&item, names));
         let module = section
             .need("module", r#"write module = "PATH.wasm""#)
@@ -138,7 +138,11 @@ pub(super) fn module(item: &Item<'_>, tags: Tags) -> Option<ModuleSource> {
     if path.is_file() {
         return Some(ModuleSource::File(path));
     }
-    let path = path.display();
+    let (is_folder, path) = (path.is_dir(), path.display());
+    if is_folder {
+        item.fault(format!("{path} is a folder; name the module's file in it"));
+        return None;
+    }
     item.fault(format!("there is no module at {path}; build it, or correct the path"));
     None
 }

@@ -58,7 +58,7 @@ fn each_fault_of_a_policy_is_named_at_its_place() {
             "name = \"a\"\nmodule = \"gone.wasm\"",
             &["6:10: policies[0].module: there is no module at gone.wasm; build it"],
         ),
-        ("name = \"a\"\nmodule = \".\"", &["6:10: policies[0].module: there is no module at"]),
+        ("name = \"a\"\nmodule = \".\"", &["6:10: policies[0].module: . is a folder; name the"]),
         (
             "{own}on_failure = \"last_good\"",
             &[

@@ -12,6 +12,7 @@ use super::install::{installed, source};
 use super::program::Program;
 use super::{at_home, plivo};
 use crate::harness::{Folder, PATIENCE, Sidecar, TO, module};
+use crate::tools::sendgate;
 
 const OTHER: &str = "+14155550199";
 const JAVASCRIPT: [&str; 8] = [
@@ -118,10 +119,27 @@ async fn introduces(example: &str, module: &Path, cache: &Path) {
     sidecar.stop().await;
 }
 
+/// The component in `folder` does not load with a case that it fails.
+async fn is_refused_by_its_cases(folder: &Path) {
+    let own = Folder::new();
+    own.write("cases.toml", "[[case]]\nname = \"wrong\"\nsettings = { brand = \"Acme\" }\nmessage.intent = \"marketing\"\n\
+                             expect = { verdict = \"accept\" }\n");
+    let module = folder.join("introduction.wasm");
+    let words = ["policy", "embed", &*module.to_string_lossy(), "--cases", "cases.toml"];
+    let words = [&words[..], &["--out", "introduction.wasm"]].concat();
+    sendgate(own.path(), &words).await.ended(0);
+    own.write("sidecar.toml", source("examples/javascript-policy/sidecar.toml"));
+    let said = sendgate(own.path(), &["check"]).await;
+    said.ended(2);
+    let wanted = "the module fails its own case `wrong`: verdict: expected accept, found reject";
+    assert!(said.err.contains(wanted), "{}", said.err);
+}
+
 #[tokio::test]
 async fn the_javascript_policy_decides_as_its_readme_says() {
     let folder = built("javascript-policy", &JAVASCRIPT).await;
     check(&folder).await;
+    is_refused_by_its_cases(&folder).await;
     introduces("javascript-policy", &folder.join("introduction.wasm"), &folder.join("compiled"))
         .await;
 }

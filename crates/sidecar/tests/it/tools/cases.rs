@@ -238,6 +238,33 @@ async fn cases_that_cannot_be_read_are_told_with_their_line() {
 }
 
 #[tokio::test]
+async fn cases_are_put_into_a_module_and_stand_for_those_that_it_had() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    folder.write("guest.wasm", guest(WRONG));
+    folder.write("cases.toml", GUEST);
+    let embed = ["policy", "embed", "guest.wasm", "--cases", "cases.toml"];
+    let said = sendgate(folder.path(), &[&embed[..], &["--out", "other.wasm"]].concat()).await;
+    assert_eq!(said.ended(0), "other.wasm brings 6 cases along\n");
+    let kept = std::fs::read(folder.path().join("guest.wasm")).expect("the guest");
+    assert!(kept == guest(WRONG), "--out leaves the module as it is");
+    let said = sendgate(folder.path(), &embed).await;
+    assert_eq!(said.ended(0), "guest.wasm brings 6 cases along\n");
+    let shown = sendgate(folder.path(), &["policy", "inspect", "guest.wasm", "--json"]).await;
+    assert_eq!(shown.json(0)["cases"], 6);
+    folder.write("sidecar.toml", guarded(&plivo).to_toml());
+    sendgate(folder.path(), &["check"]).await.ended(0);
+
+    // What is no module, and what are no cases, is left alone.
+    folder.write("cases.toml", "[[case]]\n");
+    sendgate(folder.path(), &embed).await.ended(2);
+    folder.write("cases.toml", GUEST);
+    folder.write("guest.wasm", &kept[..kept.len() / 2]);
+    let said = sendgate(folder.path(), &embed).await;
+    said.ended(2);
+    assert!(said.err.contains("ends in the middle of a section"), "{}", said.err);
+}
+
+#[tokio::test]
 async fn a_module_that_fails_its_own_cases_is_refused_before_anything_starts() {
     let plivo = plivo().await;
     let folder = Folder::new();

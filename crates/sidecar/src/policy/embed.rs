@@ -1,0 +1,26 @@
+//! `sendgate policy embed`: cases into a module, as the SDK puts them into those of Rust.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use policy_host::with_cases;
+
+use super::Failure;
+
+/// Writes `module` with the cases in `cases`, in the place of any that it has, to `out` or in its own place.
+pub(super) fn embed(module: &Path, cases: &Path, out: Option<&Path>) -> Result<(), Failure> {
+    let bytes = fs::read(module).map_err(|err| Failure::Unread(module.into(), err))?;
+    let text = fs::read_to_string(cases).map_err(|err| Failure::Unread(cases.into(), err))?;
+    let count = policy_cases::parse(&text).map_err(|err| Failure::Cases(cases.into(), err))?.len();
+    let bytes = with_cases(&bytes, text.as_bytes())
+        .map_err(|fault| Failure::Module(module.into(), fault))?;
+    let out = out.unwrap_or(module);
+    let unwritten = |err| Failure::Unwritten(out.into(), err);
+    // Beside it and then renamed: a sidecar may be reading it.
+    let mut beside = out.as_os_str().to_owned();
+    beside.push(".new");
+    fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, out)).map_err(unwritten)?;
+    writeln!(io::stdout().lock(), "{} brings {count} cases along", out.display())?;
+    Ok(())
+}
