@@ -14,6 +14,7 @@ mod sender;
 mod text;
 mod timestamp;
 
+pub mod answer;
 pub mod facts;
 pub mod limits;
 

@@ -173,7 +173,7 @@ pub struct Said {
 impl Case {
     /// Whether some step expects what only the host can find: that the policy ran out of a limit, or trapped.
     pub fn needs_host(&self) -> bool {
-        const NATIVE: [&str; 2] = ["undecided", "illegal_amend"];
+        const NATIVE: [&str; 3] = ["undecided", "bad_answer", "illegal_amend"];
         self.steps.iter().any(|step| match &step.act {
             Act::Ask { expect, .. } => {
                 let code = expect.code.as_deref().unwrap_or_default();

@@ -43,6 +43,7 @@
 //! `expect` has `verdict` (`accept`, `amend`, `reject` or `failure`) and anything of `code`, `detail`,
 //! `retry_after_ms`, `earlier`, `faults` (`pointer`, `code`), `changes` (codes), `message` (members, as it goes on),
 //! `notes` and `warnings` (remarks that the app does not see, and those it sees). What is not given may be anything.
+//! Remarks are compared as the policy wrote them, before the host masks numbers in them for people.
 //!
 //! In TOML, what stands under `[default]` holds for every case that does not say otherwise.
 

@@ -1,29 +1,10 @@
-//! Applies a policy's changes, as far as the operator lets it, and looks at the message again.
+//! A policy's changes applied, as far as the operator lets it.
 
-use std::time::Duration;
+use message::answer::{Amendment, Terms, amended};
+use message::facts::Facts;
+use message::{Change, Message, Timestamp};
 
-use message::facts::{self, Facts, HostClass};
-use message::{Change, E164, Fault, MediaUrl, Message, Sender, Timestamp};
-
-use crate::answer::sentence;
-use crate::bindings::types as wit;
-use crate::{Grant, Grants, PolicyFailure, PolicyName};
-
-/// Most tags of a message, and most bytes of a tag's key and value.
-const TAGS: usize = 32;
-const TAG_KEY_BYTES: usize = 64;
-const TAG_VALUE_BYTES: usize = 256;
-
-/// Furthest that a policy may put a message off, from the decision: as long as anything that policies ask for lasts.
-const FURTHEST: Duration = Duration::from_secs(31 * 86_400);
-
-/// Who changes a message, what it may change, and the instant of the decision.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Amending<'a> {
-    pub(crate) policy: &'a PolicyName,
-    pub(crate) grants: Grants,
-    pub(crate) now: Timestamp,
-}
+use crate::{Grant, Grants, PolicyFailure};
 
 /// A message as a policy changed it, its facts found out anew.
 #[derive(Debug)]
@@ -33,169 +14,20 @@ pub(crate) struct Amended {
     pub(crate) changes: Vec<Change>,
 }
 
-/// Applies `changes` to a copy of `message`.
+/// Applies `changes` to a copy of `message`, at the instant of the decision.
 ///
 /// # Errors
 ///
 /// [`PolicyFailure::IllegalAmend`] without the grant, and where the message would not be fit to send afterwards.
 pub(crate) fn apply(
-    amending: &Amending<'_>,
+    (grants, now): (Grants, Timestamp),
     message: &Message,
     facts: &Facts,
-    changes: Vec<wit::Change>,
+    changes: Vec<Amendment>,
 ) -> Result<Amended, PolicyFailure> {
-    if !amending.grants.contains(Grant::Amend) {
-        return Err(illegal("it was not granted \"amend\""));
-    }
-    let mut amended = message.clone();
-    let mut told = Vec::with_capacity(changes.len());
-    for change in changes {
-        for edit in change.edits {
-            apply_one(&mut amended, amending, edit)?;
-        }
-        told.push(Change {
-            policy: amending.policy.as_str().to_owned(),
-            code: change.code,
-            detail: sentence(&change.detail),
-        });
-    }
-    let mut looked = facts::survey(&amended, facts.unknown_fields.clone())
-        .map_err(|faults| illegal_by(faults.first()))?;
-    keep_probes(message, facts, &amended, &mut looked);
-    let facts = looked;
-    match first_fault(message, &amended, &facts) {
-        Some(fault) => Err(illegal_by(Some(&fault))),
-        None => Ok(Amended { message: amended, facts, changes: told }),
-    }
+    let (amend, recipient) = (Grant::Amend, Grant::AmendRecipient);
+    let terms = Terms { amend: grants.contains(amend), recipient: grants.contains(recipient), now };
+    let (message, facts) = amended(message, facts, &changes, terms)?;
+    let changes = changes.into_iter().map(|amendment| amendment.change).collect();
+    Ok(Amended { message, facts, changes })
 }
-
-/// What was found at a URL is known still, wherever it stands now; of one that a policy put in nothing is.
-fn keep_probes(before: &Message, known: &Facts, after: &Message, looked: &mut Facts) {
-    for (url, media) in after.media_urls.iter().zip(&mut looked.media) {
-        let place = before.media_urls.iter().position(|each| each == url);
-        media.probe = place.and_then(|place| known.media.get(place)?.probe.clone());
-    }
-}
-
-fn apply_one(
-    message: &mut Message,
-    amending: &Amending<'_>,
-    edit: wit::Edit,
-) -> Result<(), PolicyFailure> {
-    let unfit = |fault: Fault| illegal_by(Some(&fault));
-    match edit {
-        wit::Edit::SetText(text) => message.text = text,
-        wit::Edit::SetRecipient(_) if !amending.grants.contains(Grant::AmendRecipient) => {
-            return Err(illegal("it was not granted \"amend-recipient\""));
-        }
-        wit::Edit::SetRecipient(to) => message.to = E164::parse(&to, "/to").map_err(unfit)?,
-        wit::Edit::SetSender(sender) => message.sender = read_sender(sender)?,
-        wit::Edit::SetMediaUrls(urls) => {
-            let urls = urls.iter().enumerate().map(|(index, url)| {
-                let (url, facts) = MediaUrl::parse(url, &format!("/media_urls/{index}"))?;
-                not_private(facts.host_class, index)?;
-                Ok(url)
-            });
-            message.media_urls = urls.collect::<Result<_, Fault>>().map_err(unfit)?;
-            // The contract: an empty list takes the media away, and the message is an SMS then.
-            if message.media_urls.is_empty() {
-                message.media_ids.clear();
-            }
-        }
-        wit::Edit::SetNotBeforeMs(ms) => {
-            let at = Timestamp(ms);
-            if message.not_before.is_some_and(|asked| at < asked) {
-                return Err(illegal("it would send earlier than the app asked"));
-            }
-            if at > amending.now.after(FURTHEST) {
-                return Err(illegal("it would send more than 31 days from now"));
-            }
-            message.not_before = Some(at);
-        }
-        wit::Edit::SetTag((key, value)) => set_tag(message, key, value)?,
-    }
-    Ok(())
-}
-
-fn read_sender(sender: wit::SenderResult) -> Result<Sender, PolicyFailure> {
-    let wit::SenderResult { kind, value } = sender;
-    if kind == "pool" {
-        let is_uuid = value.len() == 36
-            && value.bytes().enumerate().all(|(at, byte)| match at {
-                8 | 13 | 18 | 23 => byte == b'-',
-                _ => byte.is_ascii_hexdigit(),
-            });
-        return match is_uuid {
-            true => Ok(Sender::Pool(value)),
-            false => Err(illegal("/sender: a pool is named by its UUID")),
-        };
-    }
-    let sender = Sender::parse(&value, "/sender").map_err(|fault| illegal_by(Some(&fault)))?;
-    match sender.kind() == kind {
-        true => Ok(sender),
-        false => {
-            Err(illegal(&format!("/sender: it is a {}, not what its kind says", sender.kind())))
-        }
-    }
-}
-
-fn set_tag(message: &mut Message, key: String, value: String) -> Result<(), PolicyFailure> {
-    if key.is_empty() || key.len() > TAG_KEY_BYTES || value.len() > TAG_VALUE_BYTES {
-        return Err(illegal("/tags: a tag has a key of 1 to 64 bytes and a value of at most 256"));
-    }
-    if let Some((_, old)) = message.tags.iter_mut().find(|(known, _)| *known == key) {
-        *old = value;
-        return Ok(());
-    }
-    if message.tags.len() >= TAGS {
-        return Err(illegal("/tags: a message has at most 32 tags"));
-    }
-    message.tags.push((key, value));
-    Ok(())
-}
-
-/// What was changed must be as fit to send as if the app had sent it so; the rest is not the policy's doing.
-fn first_fault(before: &Message, after: &Message, facts: &Facts) -> Option<Fault> {
-    let media = (&after.media_urls, &after.media_ids);
-    let media_changed = media != (&before.media_urls, &before.media_ids);
-    let text = || facts::text_fault(&after.text, after.kind(), &facts.text, "/text");
-    let count = || facts::media_count_fault(after.media_urls.len(), after.media_ids.len());
-    let recipient = || facts::number_faults(&facts.number, "/to");
-    let looped = || facts::same_as_sender_fault(after, "/to");
-
-    let mut fault = None;
-    if media_changed || after.text != before.text {
-        fault = fault.or_else(text).or_else(count);
-    }
-    if after.to != before.to {
-        fault = fault.or_else(recipient);
-    }
-    if after.to != before.to || after.sender != before.sender {
-        fault = fault.or_else(looped);
-    }
-    fault
-}
-
-/// Whatever the operator allows apps: no policy sends Plivo's fetcher to a private host.
-fn not_private(class: HostClass, index: usize) -> Result<(), Fault> {
-    match class {
-        HostClass::Public | HostClass::PublicAddress => Ok(()),
-        HostClass::PrivateName | HostClass::PrivateAddress => {
-            let pointer = format!("/media_urls/{index}");
-            Err(Fault::new(pointer, "url.host_private", "names a private host"))
-        }
-    }
-}
-
-fn illegal(what: &str) -> PolicyFailure {
-    PolicyFailure::IllegalAmend(what.to_owned())
-}
-
-fn illegal_by(fault: Option<&Fault>) -> PolicyFailure {
-    let said = fault.map(|fault| format!("{} ({}) {}", fault.pointer, fault.code, fault.detail));
-    PolicyFailure::IllegalAmend(said.unwrap_or_default())
-}
-
-#[cfg(test)]
-#[path = "amend_tests.rs"]
-mod tests;

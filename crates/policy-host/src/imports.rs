@@ -67,7 +67,7 @@ impl Visit {
     /// Writes a line to the host's log, as far as the allowance goes.
     fn say(&mut self, level: log::Level, message: &str) {
         if self.take_log(message.len()) {
-            let line = redacted(message, message.len());
+            let line = redacted(message);
             let (word, warns) = match level {
                 log::Level::Debug => ("debug", false),
                 log::Level::Info => ("info", false),

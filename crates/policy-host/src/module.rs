@@ -115,7 +115,8 @@ impl Module {
     }
 
     /// A chain of this module alone, which remembers in `ledger` and fails closed. Compiles nothing, and shares the
-    /// runtime's bounds; what it counts and keeps is nobody else's. What it writes goes to `heard`.
+    /// runtime's bounds; what it counts and keeps is nobody else's. What it writes goes to `heard`, and numbers in its
+    /// remarks are not masked.
     ///
     /// # Errors
     ///
@@ -175,6 +176,7 @@ impl Prepared {
             state_wait: self.shared.state_wait,
             record: self.shared.record,
             heard: Some(heard),
+            verbatim: true,
             memory: self.shared.memory,
             visits: Arc::clone(&self.shared.visits),
             idle: Arc::clone(&self.shared.idle),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::answer::Speaker;
 use crate::bindings::types;
 use crate::budget::Failures;
 use crate::complaints::Complaints;
@@ -87,6 +88,11 @@ impl Revision {
             (name.clone(), *digest, *grants, *limits, revision.isolation)
         };
         made_of(self) == made_of(other) && self.prepared.settings == other.prepared.settings
+    }
+
+    /// It, as one who answers.
+    pub(crate) fn speaker(&self) -> Speaker<'_> {
+        Speaker { policy: &self.prepared.name, masked: !self.prepared.shared.verbatim }
     }
 
     /// Whether it could not decide when it was last asked.

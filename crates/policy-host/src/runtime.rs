@@ -96,6 +96,8 @@ pub(crate) struct Shared {
     pub(crate) record: bool,
     /// Where what guests write goes too, in rehearsal.
     pub(crate) heard: Option<Arc<Heard>>,
+    /// Whether numbers in what policies say are left as they are: in a rehearsal, where no number is anybody's.
+    pub(crate) verbatim: bool,
     /// The generation of the next chain.
     pub(crate) next_generation: AtomicU64,
     /// Told when a candidate has earned that it comes into force.
@@ -144,6 +146,7 @@ impl PolicyRuntime {
             state_wait: options.state_wait,
             record: options.record,
             heard: None,
+            verbatim: false,
             next_generation: AtomicU64::new(1),
             passed: Notify::new(),
         };

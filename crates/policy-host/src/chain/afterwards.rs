@@ -10,7 +10,7 @@ use crate::bindings::types;
 use crate::instance::{Report, WitInbound, WitReceipt};
 use crate::revision::Revision;
 use crate::visit::Asking;
-use crate::{PolicyFailure, PolicyName, answer, spans};
+use crate::{PolicyFailure, PolicyName, spans};
 
 /// A message that went its way, as policies are told of it.
 #[derive(Clone, Copy, Debug)]
@@ -188,7 +188,7 @@ async fn tell_one(
     let context = types::Context { app, door, now_ms, dry_run: false };
     let visited = revision.tell(report, context, asking).await;
     let name = &revision.prepared.name;
-    let made = visited.returned.and_then(|made| answer::read_made(name, made));
+    let made = visited.returned.and_then(|made| revision.speaker().made(made));
     if let Err(failure) = &made {
         revision.complain(failure, "a policy failed to take a report");
     }

@@ -4,13 +4,14 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use message::answer::Answered;
 use message::facts::Facts;
 use message::{Message, Note, Rejection, Timestamp};
 use tracing::Instrument;
 
 use super::Policy;
-use crate::amend::{self, Amended, Amending};
-use crate::answer::{self, AnswerVerdict, sentence};
+use crate::amend::{self, Amended};
+use crate::answer::sentence;
 use crate::bindings::types;
 use crate::budget::{Admission, Turn};
 use crate::convert::Lowered;
@@ -164,7 +165,8 @@ impl Policy {
         };
 
         let name = &revision.prepared.name;
-        let answered = visited.returned.and_then(|returned| answer::read(name, returned));
+        let speaker = revision.speaker();
+        let answered = visited.returned.and_then(|returned| speaker.decision(returned));
         let (said, notes) = match answered {
             Ok(answer) => (self.said(revision, question, answer.verdict), answer.notes),
             Err(failure) => (Err(failure), Vec::new()),
@@ -216,17 +218,15 @@ impl Policy {
         &self,
         revision: &Revision,
         question: &Question<'_>,
-        verdict: AnswerVerdict,
+        verdict: Answered,
     ) -> Result<Said, PolicyFailure> {
         Ok(match verdict {
-            AnswerVerdict::Accept => Said::Accept,
-            AnswerVerdict::Reject(rejection) => Said::Reject(rejection),
-            AnswerVerdict::Amend(_ignored) if question.again => Said::Accept,
-            AnswerVerdict::Amend(changes) => {
-                let (own, message) = (&revision.prepared, question.message);
-                let amending =
-                    Amending { policy: &own.name, grants: own.grants, now: question.now };
-                let amended = amend::apply(&amending, message, question.facts, changes)?;
+            Answered::Accept => Said::Accept,
+            Answered::Reject(rejection) => Said::Reject(rejection),
+            Answered::Amend(_ignored) if question.again => Said::Accept,
+            Answered::Amend(changes) => {
+                let terms = (revision.prepared.grants, question.now);
+                let amended = amend::apply(terms, question.message, question.facts, changes)?;
                 Said::Amend(Box::new(amended))
             }
         })
@@ -285,5 +285,5 @@ fn with_sources(failure: &PolicyFailure) -> String {
         said = format!("{said}: {cause}");
         source = cause.source();
     }
-    sentence(&said)
+    sentence(said)
 }

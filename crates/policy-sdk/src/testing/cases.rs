@@ -36,7 +36,8 @@ impl<P> Default for Hooks<P> {
 /// Runs every case in `text`, a file of cases (the crate `policy-cases` has the format), on the policy `P`.
 ///
 /// `export!(MyPolicy, cases = "../cases.toml")` makes a test that does so, and puts the cases into the module. Cases
-/// that expect what only the host finds (a deadline, a trap) are left to the module.
+/// that expect what only the host finds (a deadline, a trap) are left to the module. Answers are held to the contract's
+/// bounds by the host's own rules.
 ///
 /// # Panics
 ///
@@ -123,8 +124,9 @@ fn take<P: Policy>(
             context.dry_run = *dry_run;
             fakes::begin(&message.id.0, step.now.0);
             fakes::probed(facts.media.iter().map(convert::probe).collect());
-            let (own, facts) = (convert::message(message), convert::facts((**facts).clone()));
-            let said = convert::said(policy.check(&own, &facts, &context), message, grants);
+            let (own, told) = (convert::message(message), convert::facts((**facts).clone()));
+            let decided = policy.check(&own, &told, &context);
+            let said = convert::said(decided, (message, facts, step.now), grants);
             let passed = matches!(
                 said.verdict,
                 policy_cases::Verdict::Accept | policy_cases::Verdict::Amend
@@ -158,13 +160,12 @@ fn take<P: Policy>(
         Act::Inbound(inbound) => {
             let message = convert::inbound(inbound);
             fakes::begin(&message.id, step.now.0);
-            match hooks.inbound.map(|tell| tell(policy, &message, &context)) {
+            match hooks.inbound.map(|tell| convert::noted(tell(policy, &message, &context))) {
                 Some(Ok(notes)) => {
-                    let notes: Vec<_> = notes.into_iter().map(convert::note).collect();
                     let differing = note_differences(&inbound.expect, &notes);
                     differing.iter().map(ToString::to_string).collect()
                 }
-                Some(Err(error)) => vec![format!("told: {}: {}", error.kind, error.detail)],
+                Some(Err(error)) => vec![format!("told: {error}")],
                 None => untold("inbound"),
             }
         }

@@ -1,7 +1,12 @@
-//! The vocabulary in the contract's form, and a decision applied to it, as the host does both.
+//! The vocabulary in the contract's form, and a decision in the vocabulary's, as the host has both.
 
+use std::time::Duration;
+
+use message::answer::{
+    self, Amendment, Answer, Answered, Breach, Terms, amended, bounded_notes, cut, kind,
+};
 use message::facts::{self, Probed};
-use message::{E164, MediaUrl, Note, Sender, Timestamp};
+use message::{Change, MessageId, Note, Rejection, Timestamp};
 use policy_cases::{Said, Verdict as Word};
 
 use crate::media::Probe;
@@ -9,9 +14,6 @@ use crate::{
     Decision, Edit, Encoding, Facts, InboundMessage, Kind, MediaFacts, Message, NumberFacts,
     NumberType, PolicyError, Receipt, TextFacts, Verdict,
 };
-
-/// Why the host would not apply an edit.
-type Illegal = String;
 
 pub(super) fn message(message: &message::Message) -> Message {
     Message {
@@ -118,14 +120,17 @@ pub(super) fn inbound(inbound: &policy_cases::Inbound) -> InboundMessage {
     }
 }
 
-pub(super) fn note(note: crate::Note) -> Note {
-    Note { policy: String::new(), key: note.key, value: note.value, shown: note.shown }
+/// A handset's message as the policy took it, with the remarks that the host would keep of it.
+pub(super) fn noted(made: Result<Vec<crate::Note>, PolicyError>) -> Result<Vec<Note>, String> {
+    let notes = made.map_err(|error| format!("{}: {}", error.kind, error.detail))?;
+    bounded_notes(notes.into_iter().map(note).collect()).map_err(|breach| failure(breach).1)
 }
 
-/// What the policy said of `asked`, with its changes applied where `grants` (all where absent) allow them.
+/// What the policy said of `asked`, held to the contract's bounds, with its changes applied where `grants` (all where
+/// absent) allow them.
 pub(super) fn said(
     decided: Result<Decision, PolicyError>,
-    asked: &message::Message,
+    (asked, facts, now): (&message::Message, &facts::Facts, Timestamp),
     grants: Option<&[String]>,
 ) -> Said {
     let mut said = Said {
@@ -139,89 +144,90 @@ pub(super) fn said(
         message: asked.clone(),
         notes: Vec::new(),
     };
-    let decision = match decided {
-        Ok(decision) => decision,
-        Err(error) => {
-            said.verdict = Word::Failure;
-            said.code = Some("undecided".into());
-            said.detail = Some(format!("{}: {}", error.kind, error.detail));
+    let granted = |word: &str| grants.is_none_or(|all| all.iter().any(|own| own == word));
+    let terms = Terms { amend: granted("amend"), recipient: granted("amend-recipient"), now };
+    let held = match decided {
+        Ok(decision) => answer(decision).bounded().and_then(|answer| match &answer.verdict {
+            Answered::Amend(changes) => {
+                let (message, _) = amended(asked, facts, changes, terms)?;
+                Ok((answer, message))
+            }
+            Answered::Accept | Answered::Reject(_) => Ok((answer, asked.clone())),
+        }),
+        Err(PolicyError { kind: word, mut detail }) => {
+            cut(&mut detail);
+            (said.verdict, said.code) = (Word::Failure, Some("undecided".into()));
+            said.detail = Some(format!("{}: {detail}", kind(&word)));
             return said;
         }
     };
-    said.notes = decision.notes.into_iter().map(note).collect();
-    match decision.verdict {
-        Verdict::Accept => {}
-        Verdict::Reject(rejection) => {
-            said.verdict = Word::Reject;
-            said.code = Some(rejection.code);
-            said.detail = Some(rejection.detail);
-            said.retry_after_ms = rejection.retry_after_ms;
-            said.earlier = rejection.earlier;
-            let fault =
-                |fault: crate::Fault| message::Fault::new(fault.pointer, fault.code, fault.detail);
-            said.faults = rejection.faults.into_iter().map(fault).collect();
+    let (answer, message) = match held {
+        Ok(held) => held,
+        Err(breach) => {
+            let (code, what) = failure(breach);
+            (said.verdict, said.code, said.detail) = (Word::Failure, Some(code.into()), Some(what));
+            return said;
         }
-        Verdict::Amend(changes) => {
+    };
+    (said.notes, said.message) = (answer.notes, message);
+    match answer.verdict {
+        Answered::Accept => {}
+        Answered::Amend(changes) => {
             said.verdict = Word::Amend;
-            let granted = |word: &str| grants.is_none_or(|all| all.iter().any(|own| own == word));
-            let edits = changes.iter().flat_map(|change| &change.edits);
-            let applied =
-                edits.cloned().try_for_each(|edit| apply(&mut said.message, edit, &granted));
-            said.changes = changes.into_iter().map(|change| change.code).collect();
-            if let Err(illegal) = applied {
-                said = Said {
-                    verdict: Word::Failure,
-                    code: Some("illegal_amend".into()),
-                    detail: Some(illegal),
-                    changes: Vec::new(),
-                    message: asked.clone(),
-                    notes: Vec::new(),
-                    ..said
-                };
-            }
+            said.changes = changes.into_iter().map(|each| each.change.code).collect();
+        }
+        Answered::Reject(no) => {
+            said.verdict = Word::Reject;
+            (said.code, said.detail, said.faults) = (Some(no.code), Some(no.detail), no.faults);
+            let ms = |wait: Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            said.retry_after_ms = no.retry_after.map(ms);
+            said.earlier = no.earlier.map(|id| id.0.into());
         }
     }
     said
 }
 
-/// The host looks at more (hosts of media, tags, how far off): what it would refuse too is found against the module.
-fn apply(
-    message: &mut message::Message,
-    edit: Edit,
-    granted: &impl Fn(&str) -> bool,
-) -> Result<(), Illegal> {
-    let unfit = |fault: message::Fault| format!("{}: {}", fault.pointer, fault.detail);
-    if !granted("amend") {
-        return Err("it was not granted \"amend\"".into());
+/// A failure's kind and what it says.
+fn failure(breach: Breach) -> (&'static str, String) {
+    match breach {
+        Breach::BadAnswer(what) => ("bad_answer", what),
+        Breach::IllegalAmend(what) => ("illegal_amend", what),
     }
-    match edit {
-        Edit::SetText(text) => message.text = text,
-        Edit::SetRecipient(_) if !granted("amend-recipient") => {
-            return Err("it was not granted \"amend-recipient\"".into());
-        }
-        Edit::SetRecipient(to) => message.to = E164::parse(&to, "/to").map_err(unfit)?,
-        Edit::SetSender(sender) if sender.kind == "pool" => {
-            message.sender = Sender::Pool(sender.value)
-        }
-        Edit::SetSender(sender) => {
-            message.sender = Sender::parse(&sender.value, "/sender").map_err(unfit)?;
-        }
-        Edit::SetMediaUrls(urls) => {
-            let parsed =
-                urls.iter().map(|url| MediaUrl::parse(url, "/media_urls").map(|(url, _)| url));
-            message.media_urls = parsed.collect::<Result<_, _>>().map_err(unfit)?;
-            if message.media_urls.is_empty() {
-                message.media_ids.clear();
-            }
-        }
-        Edit::SetNotBeforeMs(ms) if message.not_before.is_some_and(|asked| ms < asked.0) => {
-            return Err("it would send earlier than the app asked".into());
-        }
-        Edit::SetNotBeforeMs(ms) => message.not_before = Some(Timestamp(ms)),
-        Edit::SetTag((key, value)) => {
-            message.tags.retain(|(known, _)| *known != key);
-            message.tags.push((key, value));
-        }
-    }
-    Ok(())
+}
+
+fn answer(decision: Decision) -> Answer {
+    let verdict = match decision.verdict {
+        Verdict::Accept => Answered::Accept,
+        Verdict::Amend(changes) => Answered::Amend(changes.into_iter().map(amendment).collect()),
+        Verdict::Reject(no) => Answered::Reject(Rejection {
+            code: no.code,
+            detail: no.detail,
+            faults: no.faults.into_iter().map(fault).collect(),
+            retry_after: no.retry_after_ms.map(Duration::from_millis),
+            earlier: no.earlier.map(|id| MessageId(id.into())),
+        }),
+    };
+    Answer { verdict, notes: decision.notes.into_iter().map(note).collect() }
+}
+
+fn note(note: crate::Note) -> Note {
+    Note { policy: String::new(), key: note.key, value: note.value, shown: note.shown }
+}
+
+fn fault(fault: crate::Fault) -> message::Fault {
+    message::Fault::new(fault.pointer, fault.code, fault.detail)
+}
+
+fn amendment(change: crate::Change) -> Amendment {
+    let edits = change.edits.into_iter().map(|edit| match edit {
+        Edit::SetText(text) => answer::Edit::SetText(text),
+        Edit::SetRecipient(to) => answer::Edit::SetRecipient(to),
+        Edit::SetSender(crate::Sender { kind, value }) => answer::Edit::SetSender { kind, value },
+        Edit::SetMediaUrls(urls) => answer::Edit::SetMediaUrls(urls),
+        Edit::SetNotBeforeMs(ms) => answer::Edit::SetNotBeforeMs(ms),
+        Edit::SetTag((key, value)) => answer::Edit::SetTag(key, value),
+    });
+    let edits = edits.collect();
+    let change = Change { policy: String::new(), code: change.code, detail: change.detail };
+    Amendment { change, edits }
 }

@@ -64,8 +64,9 @@ impl Policy for Runaway {
             "overflow" => misdeeds::overflow(),
             "chatty" => misdeeds::chatty(argument),
             "greedy" => misdeeds::greedy(argument),
-            "undecided" => return Err(PolicyError::new("undecided", "as the message asks")),
+            "undecided" => return Err(misdeeds::undecided(argument)),
             "refuse" => return Ok(reject(argument, "as the message asks").into()),
+            "note" => return Ok(misdeeds::note(argument)),
             "notes" => return Ok(misdeeds::notes(argument)),
             _ => return Ok(amends::amend(word, argument, context)),
         }
@@ -84,6 +85,11 @@ mod tests {
 
     fn ask(text: &str) -> Decision {
         Case::<Runaway>::new("{}").check(&Message { text: text.into(), ..sms() })
+    }
+
+    #[test]
+    fn its_cases_hold_without_a_host() {
+        policy_sdk::testing::cases::<Runaway>(include_str!("../cases.toml"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use std::hint::black_box;
 
-use policy_sdk::{Decision, log, state};
+use policy_sdk::{Decision, PolicyError, log, state};
 
 /// Bytes of each allocation of [`hoard`].
 const CHUNK: usize = 1 << 20;
@@ -42,6 +42,21 @@ pub(crate) fn notes(count: &str) -> Decision {
     (0..count).fold(Decision::accept(), |decision, turn| {
         decision.warn(format!("test.note_{turn}"), "as the message asks")
     })
+}
+
+/// Accepts with one note: its key, then what it says.
+pub(crate) fn note(said: &str) -> Decision {
+    let (key, value) = said.split_once(' ').unwrap_or((said, ""));
+    Decision::accept().note(key, value)
+}
+
+/// Cannot decide, and says `what` beside.
+pub(crate) fn undecided(what: &str) -> PolicyError {
+    let mut detail = "as the message asks".to_owned();
+    if !what.is_empty() {
+        detail = format!("{detail}: {what}");
+    }
+    PolicyError::new("undecided", detail)
 }
 
 fn repeat(times: &str, mut act: impl FnMut(u64)) {

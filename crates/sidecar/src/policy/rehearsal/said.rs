@@ -40,7 +40,9 @@ pub(super) fn of(decision: &Decision, stopped: Option<&NotClearedKind>, message:
                 Some(NotClearedKind::Failed(PolicyFailure::Undecided { kind, detail })) => {
                     format!("{kind}: {detail}")
                 }
-                Some(NotClearedKind::Failed(PolicyFailure::IllegalAmend(what))) => what.clone(),
+                Some(NotClearedKind::Failed(
+                    PolicyFailure::BadAnswer(what) | PolicyFailure::IllegalAmend(what),
+                )) => what.clone(),
                 _ => detail.clone(),
             });
         }

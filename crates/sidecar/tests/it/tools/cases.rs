@@ -18,39 +18,8 @@ const POLICIES: [&str; 9] = [
     "words",
 ];
 
-/// What the guest `runaway` does is what the text tells it.
-const GUEST: &str = r#"
-[[case]]
-name = "it refuses where it is told to"
-message.text = "refuse test.asked"
-expect = { verdict = "reject", code = "test.asked" }
-
-[[case]]
-name = "it changes the text where it is told to"
-message.text = "amend another text"
-expect = { verdict = "amend", changes = ["test.amend"], message = { text = "another text" } }
-
-[[case]]
-name = "it spins where it is told to"
-message.text = "spin"
-expect = { verdict = "failure", code = "deadline" }
-
-[[case]]
-name = "it hoards where it is told to"
-message.text = "hoard"
-expect = { verdict = "failure", code = "memory" }
-
-[[case]]
-name = "it calls the host too often where it is told to"
-message.text = "greedy"
-expect = { verdict = "failure", code = "host_calls" }
-
-[[case]]
-name = "it may change no recipient without the grant"
-grants = ["state", "log", "amend"]
-message.text = "redirect +14155550199"
-expect = { verdict = "failure", code = "illegal_amend", detail = "it was not granted \"amend-recipient\"" }
-"#;
+/// What the guest `runaway` does is what the text tells it. The crate's own tests run the same natively.
+const GUEST: &str = include_str!("../../../../policy-host/guests/runaway/cases.toml");
 
 /// One case that holds for the guest, and two that do not.
 const WRONG: &str = r#"
@@ -120,7 +89,7 @@ async fn what_only_the_host_can_find_is_a_case_too() {
     let words =
         ["policy", "test", &*file.to_string_lossy(), "--cases", "cases.toml", "--time-ms", "250"];
     let said = sendgate(folder.path(), &words).await;
-    assert_eq!(said.ended(0).matches("  holds  ").count(), 6, "{}", said.out);
+    assert_eq!(said.ended(0).matches("  holds  ").count(), 14, "{}", said.out);
     // The limits are those that are given: the call above the fifth ends it.
     let narrow = [&words[..], &["--host-calls", "5", "--json"]].concat();
     let shown = sendgate(folder.path(), &narrow).await.json(0);
