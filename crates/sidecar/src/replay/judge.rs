@@ -1,5 +1,7 @@
 //! One record decided again, and what is otherwise by that.
 
+mod otherwise;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -9,10 +11,13 @@ use policy_host::{
 };
 use store::MemoryLedger;
 
-use super::report::{Transition, Verdicts};
 use super::tape::Tape;
 use crate::decisions::form::{self, Record};
 use crate::decisions::{read, written};
+
+use otherwise::{Verdicts, chain_transition, policy_transition, verdicts_of};
+
+pub(super) use otherwise::Transition;
 
 /// Doors that a message can have come through.
 const DOORS: [&str; 3] = ["messages", "mms-send", "plivo"];
@@ -263,76 +268,6 @@ impl<'a> Now<'a> {
     fn is_out_of_time(&self) -> bool {
         let is_late = |decision: &Decision| matches!(decision.verdict, Verdict::Failed { kind, .. } if kind == OUT_OF_TIME);
         self.decisions.iter().any(is_late)
-    }
-}
-
-/// What is otherwise by one policy's word.
-fn policy_transition(
-    record: &Record,
-    name: &str,
-    now: &Now<'_>,
-    with_notes: bool,
-) -> Option<Transition> {
-    let visit = record.visits.iter().find(|visit| is_first(visit, name))?;
-    let mut then = Verdicts::of_visit(visit);
-    let mut word = verdicts_of(now.decisions, name, with_notes);
-    if !with_notes {
-        then.notes.clear();
-    }
-    if visit.amended.is_some() && then == word && record.not_whole.is_empty() {
-        let amended = visit.amended.as_ref().map(|(message, _)| message);
-        word.otherwise = amended.is_some_and(|amended| !is(record, amended, now.message));
-    }
-    (then != word).then(|| Transition::of_policy(name, &then, &word))
-}
-
-/// What is otherwise in the end, or else by the first policy that says something else.
-fn chain_transition(record: &Record, now: &Now<'_>, with_notes: bool) -> Option<Transition> {
-    let codes = |visits: &mut dyn Iterator<Item = (&str, &[String])>| -> Vec<String> {
-        let amends = visits.filter(|(verdict, _)| *verdict == "amend");
-        amends.flat_map(|(_, codes)| codes.to_vec()).collect()
-    };
-    let enforced = |mode: &str| mode == Mode::Enforce.as_str();
-    let mut visits = record.visits.iter().filter(|visit| enforced(&visit.mode));
-    let then = codes(&mut visits.by_ref().map(|v| (v.verdict.as_str(), v.codes.as_slice())));
-    let decisions: Vec<_> = now.decisions.iter().filter(|d| d.mode == Mode::Enforce).collect();
-    let words: Vec<_> = decisions.iter().map(|d| (d.verdict.as_str(), d.verdict.codes())).collect();
-    let new = codes(&mut words.iter().map(|(verdict, codes)| (*verdict, codes.as_slice())));
-    if record.end != now.end || then != new {
-        return Some(Transition::of_ends((&record.end, &then), (&now.end, &new)));
-    }
-    if now.end.policy.is_none() && record.not_whole.is_empty() {
-        let last = record.visits.iter().rev().filter(|visit| enforced(&visit.mode) && !visit.again);
-        let sent = last.filter_map(|visit| visit.amended.as_ref()).next();
-        let sent = sent.map_or(&record.message, |(message, _)| message);
-        if !is(record, sent, now.message) {
-            return Some(Transition::of_changes(&new));
-        }
-    }
-    for visit in in_force(record).filter(|visit| !visit.again) {
-        let was_asked = now.decisions.iter().any(|d| d.policy.as_str() == visit.policy);
-        let mut then = Verdicts::of_visit(visit);
-        if !with_notes {
-            then.notes.clear();
-        }
-        let word = verdicts_of(now.decisions, &visit.policy, with_notes);
-        if was_asked && word != then {
-            return Some(Transition::of_policy(&visit.policy, &then, &word));
-        }
-    }
-    None
-}
-
-/// The policy's first word among `decisions`.
-fn verdicts_of(decisions: &[Decision], name: &str, with_notes: bool) -> Verdicts {
-    let own = |decision: &&Decision| decision.policy.as_str() == name;
-    let Some(decision) = decisions.iter().find(own) else { return Verdicts::default() };
-    let notes = decision.notes.iter().filter(|_| with_notes);
-    Verdicts {
-        verdict: decision.verdict.as_str().to_owned(),
-        codes: decision.verdict.codes(),
-        notes: notes.map(|note| (note.key.clone(), note.value.clone())).collect(),
-        otherwise: false,
     }
 }
 

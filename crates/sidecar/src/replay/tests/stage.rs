@@ -6,14 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use policy_host::{PolicyRuntime, RuntimeOptions};
+use message::Timestamp;
+use policy_host::{
+    Afterwards, Candidate, Inbound, PolicyChain, PolicyRuntime, Receipt, RuntimeOptions,
+};
 use store::{MemoryLedger, Secret};
 use tokio::runtime::Runtime;
 
 use super::super::policies::Asked;
 use super::super::report::Report;
 use super::super::{Failure, Wanted, replayed};
-use super::traffic::Sent;
+use super::traffic::{Between, Sent};
 use crate::cli;
 use crate::config::{Config, Environment};
 use crate::decisions::DecisionLog;
@@ -84,15 +87,31 @@ impl Stage {
 
     /// Has the policies decide on all of `sent`, one after the other, and returns the log.
     pub(super) fn play(&self, sent: &[Sent]) -> String {
-        self.play_with(sent, &self.config.fixed.store.options().secret().unwrap())
+        self.play_between(sent, &[])
+    }
+
+    /// The same, with something that happens before each.
+    pub(super) fn play_between(&self, sent: &[Sent], before: &[Between]) -> String {
+        self.played(sent, before, &self.config.fixed.store.options().secret().unwrap())
     }
 
     /// The same with another key than the configuration's.
     pub(super) fn play_with(&self, sent: &[Sent], key: &Secret) -> String {
+        self.played(sent, &[], key)
+    }
+
+    fn played(&self, sent: &[Sent], before: &[Between], key: &Secret) -> String {
         self.runtime.block_on(async {
-            let in_force = self.in_force().await;
+            let (engine, mut in_force) = self.in_force().await;
             let log = DecisionLog::start(&self.config.fixed.decisions, key, None).unwrap().unwrap();
-            for each in sent {
+            for (nth, each) in sent.iter().enumerate() {
+                let happens = before.get(nth).copied().unwrap_or(Between::Nothing);
+                if let Between::Reload = happens {
+                    let rules = in_force.rules().renewed(engine.next_generation());
+                    in_force = Arc::new(in_force.under(rules));
+                } else if let Some(last) = nth.checked_sub(1).map(|nth| &sent[nth].candidate) {
+                    happen(&in_force.chain, happens, last, each.candidate.now).await;
+                }
                 let candidate = log.begin(&each.candidate).unwrap();
                 let cleared = in_force.chain.clear(each.candidate.clone()).await;
                 log.end(candidate, &cleared, &in_force);
@@ -106,7 +125,7 @@ impl Stage {
         fs::read_to_string(self.log()).unwrap()
     }
 
-    async fn in_force(&self) -> Arc<InForce> {
+    async fn in_force(&self) -> (PolicyRuntime, Arc<InForce>) {
         let mut options = RuntimeOptions::new(Arc::new(MemoryLedger::default()));
         (options.record, options.compile_cache) = (true, Some(compiled()));
         let engine = PolicyRuntime::new(options).unwrap();
@@ -115,7 +134,7 @@ impl Stage {
         let chain = policies::build(&engine, None, prepared.entries(), &modules).await;
         let chain = chain.unwrap_or_else(|lines| panic!("{}", lines.join("\n")));
         let rules = Rules::new(prepared.entries().to_vec(), chain);
-        Arc::new(prepared.with(rules))
+        (engine, Arc::new(prepared.with(rules)))
     }
 
     pub(super) fn log(&self) -> PathBuf {
@@ -160,6 +179,27 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         drop(fs::remove_dir_all(&self.folder));
+    }
+}
+
+/// Tells the policies of `chain` what happens after the message `last`.
+async fn happen(chain: &PolicyChain, what: Between, last: &Candidate, now: Timestamp) {
+    let Candidate { message, app, door, .. } = last;
+    let about = Afterwards { id: &message.id, app, door, now };
+    match what {
+        Between::Nothing | Between::Reload => {}
+        Between::Receipt(state, error_code) => {
+            let (units, total_rate) = (Some(1), "0.00500");
+            let (kind, to, sender) = (message.kind(), Some(&message.to), &message.sender);
+            let intent = &message.intent;
+            let receipt =
+                Receipt { kind, to, sender, intent, state, error_code, units, total_rate };
+            chain.tell_receipt(about, receipt).await;
+        }
+        Between::Says(text) => {
+            let heard = Inbound { sender: &message.to, to: message.sender.as_str(), text };
+            chain.tell_inbound(about, heard).await.unwrap();
+        }
     }
 }
 

@@ -17,6 +17,18 @@ pub(crate) struct Sent {
     pub(crate) settlement: Settlement,
 }
 
+/// What happens between two messages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Between {
+    Nothing,
+    /// Policies are told what became of the message before: Plivo's word and its code.
+    Receipt(&'static str, &'static str),
+    /// Its handset says this.
+    Says(&'static str),
+    /// The same policies are a generation of their own.
+    Reload,
+}
+
 impl Sent {
     /// What its text says first.
     pub(crate) fn reads(&self) -> &str {
@@ -35,6 +47,8 @@ const NUMBERS: [&str; 8] = [
     "+14155550124",
     "+13055550199",
 ];
+
+const DOORS: [&str; 3] = ["messages", "mms-send", "plivo"];
 
 const SENDERS: [&str; 4] = ["+14155551212", "MyBrand", "123456", "+14155550123"];
 
@@ -69,11 +83,12 @@ const BEGINNING: u64 = 1_795_571_400_000;
 
 /// Up to `most` messages, one after the other.
 pub(crate) fn traffic(most: usize) -> impl Strategy<Value = Vec<Sent>> {
-    let one = (message(), 0_u64..90, any::<bool>(), 0..10_usize, any::<bool>());
+    let from = (0..10_usize, prop::sample::select(&DOORS[..]));
+    let one = (message(), 0_u64..90, any::<bool>(), from, any::<bool>());
     prop::collection::vec(one, 1..most).prop_map(|all| {
         let mut now = Timestamp(BEGINNING);
-        let sent =
-            all.into_iter().enumerate().map(|(nth, (message, after, kept, app, unknown))| {
+        let sent = all.into_iter().enumerate().map(
+            |(nth, (message, after, kept, (app, door), unknown))| {
                 now = now.after(Duration::from_secs(after));
                 let (mut message, probes) = message;
                 message.id = id(nth);
@@ -84,19 +99,31 @@ pub(crate) fn traffic(most: usize) -> impl Strategy<Value = Vec<Sent>> {
                 }
                 let app: Arc<str> = if app == 0 { "trial".into() } else { "demo".into() };
                 let settlement = if kept { Settlement::Keep } else { Settlement::GiveBack };
-                Sent {
-                    candidate: Candidate { message, facts, app, door: "messages", now },
-                    settlement,
-                }
-            });
+                Sent { candidate: Candidate { message, facts, app, door, now }, settlement }
+            },
+        );
         sent.collect()
     })
+}
+
+/// What happens before each of `most` messages.
+pub(crate) fn between(most: usize) -> impl Strategy<Value = Vec<Between>> {
+    let one = prop_oneof![
+        6 => Just(Between::Nothing),
+        1 => Just(Between::Receipt("delivered", "")),
+        1 => Just(Between::Receipt("undelivered", "30007")),
+        1 => Just(Between::Receipt("converted", "")),
+        1 => Just(Between::Says("STOP")),
+        1 => Just(Between::Says("START")),
+        1 => Just(Between::Reload),
+    ];
+    prop::collection::vec(one, most)
 }
 
 /// The same many messages each time, and one that spins.
 pub(crate) fn much() -> Vec<Sent> {
     let mut runner = TestRunner::deterministic();
-    let all = prop::collection::vec(traffic(100), 4).new_tree(&mut runner).expect("a value");
+    let all = prop::collection::vec(traffic(100), 8).new_tree(&mut runner).expect("a value");
     let mut sent: Vec<Sent> = all.current().into_iter().flatten().collect();
     sent.sort_by_key(|each| each.candidate.now);
     for (nth, each) in sent.iter_mut().enumerate() {

@@ -1,0 +1,175 @@
+//! What is otherwise between a record and how it came out this time.
+
+use policy_host::{Decision, Mode};
+
+use super::{Now, in_force, is, is_first};
+use crate::decisions::form::{End, Record, Visit};
+
+const FAILURE: &str = "failure";
+
+/// One policy's word.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::replay) struct Verdicts {
+    pub(in crate::replay) verdict: String,
+    pub(in crate::replay) codes: Vec<String>,
+    pub(in crate::replay) notes: Vec<(String, String)>,
+    /// The same codes, and another message.
+    pub(in crate::replay) otherwise: bool,
+}
+
+/// From what to what.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::replay) struct Transition {
+    /// The policy whose word it is; absent for the end of the message's way.
+    pub(in crate::replay) policy: Option<String>,
+    pub(in crate::replay) from: String,
+    pub(in crate::replay) to: String,
+}
+
+impl Verdicts {
+    pub(in crate::replay) fn passed() -> Self {
+        Self { verdict: "accept".to_owned(), ..Self::default() }
+    }
+
+    /// Without notes where it failed: they are the host's, and of the operator's rule for failures.
+    pub(in crate::replay) fn of_visit(visit: &Visit) -> Self {
+        let (verdict, codes) = (visit.verdict.clone(), visit.codes.clone());
+        let notes = if verdict == FAILURE { Vec::new() } else { visit.notes.clone() };
+        Self { verdict, codes, notes, otherwise: false }
+    }
+
+    /// Whether it ends a message's way.
+    pub(in crate::replay) fn ends(&self) -> bool {
+        self.verdict == "reject" || self.verdict == FAILURE
+    }
+
+    fn said(&self) -> String {
+        let codes = self.codes.join(" + ");
+        match (self.verdict.as_str(), self.codes.is_empty()) {
+            ("", _) => "not asked".to_owned(),
+            ("reject", false) => codes,
+            (verdict, true) => verdict.to_owned(),
+            (verdict, false) => format!("{verdict} {codes}"),
+        }
+    }
+}
+
+impl Transition {
+    pub(in crate::replay) fn of_policy(policy: &str, then: &Verdicts, now: &Verdicts) -> Self {
+        let (from, mut to) = (then.said(), now.said());
+        if now.otherwise {
+            to.push_str(", with another message");
+        } else if from == to {
+            to.push_str(", with other notes");
+        }
+        Self { policy: Some(policy.to_owned()), from, to }
+    }
+
+    pub(in crate::replay) fn of_ends(then: (&End, &[String]), now: (&End, &[String])) -> Self {
+        let (mut from, mut to) = (end(then.0, then.1), end(now.0, now.1));
+        if from == to {
+            // The same code, of another policy.
+            let policy = |end: &End| end.policy.clone().unwrap_or_default();
+            from = format!("{from} by {}", policy(then.0));
+            to = format!("{to} by {}", policy(now.0));
+        }
+        Self { policy: None, from, to }
+    }
+
+    pub(in crate::replay) fn of_changes(codes: &[String]) -> Self {
+        let from = accepted(codes);
+        let to = format!("{from}, with another message");
+        Self { policy: None, from, to }
+    }
+}
+
+/// What is otherwise by one policy's word.
+pub(super) fn policy_transition(
+    record: &Record,
+    name: &str,
+    now: &Now<'_>,
+    with_notes: bool,
+) -> Option<Transition> {
+    let visit = record.visits.iter().find(|visit| is_first(visit, name))?;
+    let mut then = Verdicts::of_visit(visit);
+    let mut word = verdicts_of(now.decisions, name, with_notes);
+    if !with_notes {
+        then.notes.clear();
+    }
+    if visit.amended.is_some() && then == word && record.not_whole.is_empty() {
+        let amended = visit.amended.as_ref().map(|(message, _)| message);
+        word.otherwise = amended.is_some_and(|amended| !is(record, amended, now.message));
+    }
+    (then != word).then(|| Transition::of_policy(name, &then, &word))
+}
+
+/// What is otherwise in the end, or else by the first policy that says something else.
+pub(super) fn chain_transition(
+    record: &Record,
+    now: &Now<'_>,
+    with_notes: bool,
+) -> Option<Transition> {
+    let codes = |visits: &mut dyn Iterator<Item = (&str, &[String])>| -> Vec<String> {
+        let amends = visits.filter(|(verdict, _)| *verdict == "amend");
+        amends.flat_map(|(_, codes)| codes.to_vec()).collect()
+    };
+    let enforced = |mode: &str| mode == Mode::Enforce.as_str();
+    let mut visits = record.visits.iter().filter(|visit| enforced(&visit.mode));
+    let then = codes(&mut visits.by_ref().map(|v| (v.verdict.as_str(), v.codes.as_slice())));
+    let decisions: Vec<_> = now.decisions.iter().filter(|d| d.mode == Mode::Enforce).collect();
+    let words: Vec<_> = decisions.iter().map(|d| (d.verdict.as_str(), d.verdict.codes())).collect();
+    let new = codes(&mut words.iter().map(|(verdict, codes)| (*verdict, codes.as_slice())));
+    if record.end != now.end || then != new {
+        return Some(Transition::of_ends((&record.end, &then), (&now.end, &new)));
+    }
+    if now.end.policy.is_none() && record.not_whole.is_empty() {
+        let last = record.visits.iter().rev().filter(|visit| enforced(&visit.mode) && !visit.again);
+        let sent = last.filter_map(|visit| visit.amended.as_ref()).next();
+        let sent = sent.map_or(&record.message, |(message, _)| message);
+        if !is(record, sent, now.message) {
+            return Some(Transition::of_changes(&new));
+        }
+    }
+    for visit in in_force(record).filter(|visit| !visit.again) {
+        let was_asked = now.decisions.iter().any(|d| d.policy.as_str() == visit.policy);
+        let mut then = Verdicts::of_visit(visit);
+        if !with_notes {
+            then.notes.clear();
+        }
+        let word = verdicts_of(now.decisions, &visit.policy, with_notes);
+        if was_asked && word != then {
+            return Some(Transition::of_policy(&visit.policy, &then, &word));
+        }
+    }
+    None
+}
+
+/// The policy's first word among `decisions`.
+pub(super) fn verdicts_of(decisions: &[Decision], name: &str, with_notes: bool) -> Verdicts {
+    let own = |decision: &&Decision| decision.policy.as_str() == name;
+    let Some(decision) = decisions.iter().find(own) else { return Verdicts::default() };
+    let failed = decision.verdict.as_str() == FAILURE;
+    let notes = decision.notes.iter().filter(|_| with_notes && !failed);
+    Verdicts {
+        verdict: decision.verdict.as_str().to_owned(),
+        codes: decision.verdict.codes(),
+        notes: notes.map(|note| (note.key.clone(), note.value.clone())).collect(),
+        otherwise: false,
+    }
+}
+
+fn end(end: &End, changes: &[String]) -> String {
+    let code = end.code.clone().unwrap_or_default();
+    match end.verdict.as_str() {
+        "accept" => accepted(changes),
+        "reject" => code,
+        verdict => format!("{verdict} {code}"),
+    }
+}
+
+fn accepted(changes: &[String]) -> String {
+    match changes.is_empty() {
+        true => "accept".to_owned(),
+        false => format!("amend {}", changes.join(" + ")),
+    }
+}
