@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Bytes that are gathered before they are written.
@@ -15,7 +15,15 @@ pub(super) struct LogFile {
     max_bytes: u64,
     /// How many files there are at most, the one that is written among them.
     keep: u32,
-    open: Option<(BufWriter<File>, u64)>,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    writer: BufWriter<File>,
+    size: u64,
+    /// Device and number.
+    file: (u64, u64),
 }
 
 impl LogFile {
@@ -27,58 +35,83 @@ impl LogFile {
         &self.path
     }
 
-    /// Opens it, or makes it for this user alone, and begins a line of its own; whether it was not open yet.
+    /// Opens it, or makes it for this user alone, and begins a line of its own; whether it was not open yet. Where
+    /// nothing is gathered and the path has another file than the one that is open, or none, that one is left.
     pub(super) fn open(&mut self) -> io::Result<bool> {
-        if self.open.is_some() {
+        if self.open.as_ref().is_some_and(|open| !open.writer.buffer().is_empty()) {
             return Ok(false);
         }
+        if self.is_in_place() {
+            return Ok(false);
+        }
+        self.open = None;
         let file =
             OpenOptions::new().append(true).read(true).create(true).mode(0o600).open(&self.path)?;
-        let size = file.metadata()?.len();
+        let found = file.metadata()?;
+        let (size, identity) = (found.len(), (found.dev(), found.ino()));
         let mut writer = BufWriter::with_capacity(BUFFER, file);
         if size > 0 && !self.ends_its_line()? {
             // A process that was killed has left half a line.
             writer.write_all(b"\n")?;
         }
-        self.open = Some((writer, size));
+        self.open = Some(Open { writer, size, file: identity });
         Ok(true)
     }
 
     /// Whether it has something, and `bytes` more are too many.
     pub(super) fn is_full(&self, bytes: usize) -> bool {
-        let size = self.open.as_ref().map_or(0, |(_, size)| *size);
+        let size = self.open.as_ref().map_or(0, |open| open.size);
         size > 0 && size.saturating_add(bytes as u64) > self.max_bytes
     }
 
     /// Whether `bytes` more can wait with what is gathered.
     pub(super) fn gathers(&self, bytes: usize) -> bool {
-        self.open.as_ref().is_none_or(|(writer, _)| writer.buffer().len() + bytes <= BUFFER)
+        self.open.as_ref().is_none_or(|open| open.writer.buffer().len() + bytes <= BUFFER)
     }
 
     /// Begins a new file; what was gathered was flushed.
     pub(super) fn begin_anew(&mut self) -> io::Result<()> {
+        let is_in_place = self.is_in_place();
         self.open = None;
-        self.rotate()?;
+        if is_in_place {
+            self.rotate()?;
+        }
         self.open()?;
         Ok(())
     }
 
     pub(super) fn write(&mut self, line: &[u8]) -> io::Result<()> {
-        self.open()?;
-        let Some((writer, size)) = &mut self.open else { return Ok(()) };
+        let Some(Open { writer, size, .. }) = &mut self.open else { return Ok(()) };
         *size += line.len() as u64;
         writer.write_all(line)
     }
 
+    /// Writes what is gathered. A file that has no name any more has not taken it.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        self.open.as_mut().map_or(Ok(()), |(writer, _)| writer.flush())
+        let Some(Open { writer, .. }) = &mut self.open else { return Ok(()) };
+        if writer.buffer().is_empty() {
+            return Ok(());
+        }
+        writer.flush()?;
+        match writer.get_ref().metadata()?.nlink() {
+            0 => Err(io::Error::new(io::ErrorKind::NotFound, "the file was removed")),
+            _ => Ok(()),
+        }
     }
 
     /// Closes the file without a last attempt to write what it did not take.
     pub(super) fn give_up(&mut self) {
-        if let Some((writer, _)) = self.open.take() {
+        if let Some(Open { writer, .. }) = self.open.take() {
             drop(writer.into_parts());
         }
+    }
+
+    /// Whether the path has the file that is open; where the file system does not say, it has.
+    fn is_in_place(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| match fs::metadata(&self.path) {
+            Ok(now) => (now.dev(), now.ino()) == open.file,
+            Err(err) => err.kind() != io::ErrorKind::NotFound,
+        })
     }
 
     fn ends_its_line(&self) -> io::Result<bool> {

@@ -183,6 +183,63 @@ async fn a_log_that_cannot_be_written_is_told_and_harms_no_message() {
     assert!(!records(folder.path()).is_empty());
 }
 
+/// How many records the file at `path` has, behind the line that tells the policies.
+fn records_of(path: &Path) -> usize {
+    let text = fs::read_to_string(path).unwrap();
+    let (head, records) = text.split_once('\n').unwrap();
+    assert!(head.starts_with(r#"{"generation":"#), "{head}");
+    records.lines().filter(|line| line.starts_with(r#"{"decision":"#)).count()
+}
+
+#[tokio::test]
+async fn a_log_that_was_moved_or_removed_is_made_anew_and_nothing_counts_that_no_file_has() {
+    let plivo = plivo().await;
+    let folder = Folder::new();
+    let logs = folder.path().join("logs");
+    fs::create_dir(&logs).unwrap();
+    let setup = setup(&plivo, &["US"]).set("decisions.path", "logs/d.jsonl");
+    let sidecar = Sidecar::start_in(folder, setup).await;
+    let (log, moved) = (logs.join("d.jsonl"), logs.join("moved"));
+    let send = async |text: &str| {
+        sidecar.send(&json!({"to": TO, "text": text})).await.expect(202);
+    };
+    let counted = async |member: &str, count: u64| {
+        let probe = async || Some(shown(&sidecar).await).filter(|shown| shown[member] == count);
+        eventually(&format!("{count} are {member}"), probe).await
+    };
+    send("one").await;
+    counted("written", 1).await;
+
+    fs::rename(&log, &moved).unwrap();
+    send("two").await;
+    counted("written", 2).await;
+    assert_eq!((records_of(&moved), records_of(&log)), (1, 1));
+
+    fs::remove_file(&log).unwrap();
+    send("three").await;
+    counted("written", 3).await;
+    assert_eq!(records_of(&log), 1);
+
+    fs::remove_dir_all(&logs).unwrap();
+    send("four").await;
+    let said = counted("failed", 1).await;
+    let trouble = said["trouble"].as_str().unwrap();
+    assert!(trouble.contains("d.jsonl: No such file or directory"), "{said}");
+    assert_eq!(said["written"], 3, "{said}");
+
+    fs::create_dir(&logs).unwrap();
+    let mut nth = 0;
+    let probe = async || {
+        nth += 1;
+        send(&format!("five {nth}")).await;
+        Some(shown(&sidecar).await).filter(|shown| shown["written"].as_u64() > Some(3))
+    };
+    let said = eventually("the log is written again", probe).await;
+    assert_eq!(said["trouble"], Value::Null, "{said}");
+    assert!(records_of(&log) > 0);
+    sidecar.stop().await;
+}
+
 #[tokio::test]
 async fn what_a_full_disk_throws_away_counts_as_failed_and_is_told_once() {
     let plivo = plivo().await;
