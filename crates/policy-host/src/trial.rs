@@ -73,8 +73,9 @@ impl Trial {
         let mut tally = self.tally();
         match tally.standing {
             TrialStanding::Dropped(failure) => Err(NotPromoted::Dropped(failure)),
-            TrialStanding::OnTrial | TrialStanding::Promoted => {
-                tally.standing = TrialStanding::Promoted;
+            TrialStanding::OnTrial | TrialStanding::RolledBack => {
+                // Whoever still has this trial after that was in force before, and is again.
+                tally.standing = TrialStanding::RolledBack;
                 Ok(())
             }
         }

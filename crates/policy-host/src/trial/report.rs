@@ -64,8 +64,8 @@ pub enum TrialStanding {
     OnTrial,
     /// It failed too often; the kind of the last failure, as [`PolicyFailure::as_str`](crate::PolicyFailure::as_str).
     Dropped(&'static str),
-    /// It came into force, and what is in force by now was brought back.
-    Promoted,
+    /// It came into force and was rolled back from; it is tried no more until its file or settings change.
+    RolledBack,
 }
 
 /// How a trial stands.
@@ -113,12 +113,12 @@ impl Default for TrialRules {
 }
 
 impl TrialStanding {
-    /// A stable word: `on_trial`, `dropped` or `promoted`.
+    /// A stable word: `on_trial`, `dropped` or `rolled_back`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::OnTrial => "on_trial",
             Self::Dropped(_) => "dropped",
-            Self::Promoted => "promoted",
+            Self::RolledBack => "rolled_back",
         }
     }
 }

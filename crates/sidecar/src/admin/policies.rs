@@ -151,7 +151,7 @@ fn on_trial(trial: &TrialReport) -> Value {
         "standing": trial.standing.as_str(),
         "failure": match trial.standing {
             TrialStanding::Dropped(failure) => Some(failure),
-            TrialStanding::OnTrial | TrialStanding::Promoted => None,
+            TrialStanding::OnTrial | TrialStanding::RolledBack => None,
         },
         "compared": trial.compared,
         "alike": trial.alike,

@@ -112,10 +112,15 @@ pub(super) fn revived(body: &Value) -> String {
 /// A candidate's differences, after what it has come to.
 pub(super) fn differences(body: &Value) -> String {
     let candidate = &body["candidate"];
+    let state = match candidate["standing"].as_str() {
+        Some("rolled_back") => {
+            "was rolled back and is tried no more until its file or settings change".to_owned()
+        }
+        _ => format!("is {}", cell(&candidate["standing"])),
+    };
     let standing = format!(
-        "{}: the candidate is {}; {} messages compared, the last {} alike\n",
+        "{}: the candidate {state}; {} messages compared, the last {} alike\n",
         cell(&body["name"]),
-        cell(&candidate["standing"]),
         cell(&candidate["compared"]),
         cell(&candidate["alike"]),
     );

@@ -9,6 +9,7 @@ use super::{
     marked, start_in,
 };
 use crate::harness::{Folder, Policy, Setup, Sidecar, TO, eventually, plivo};
+use crate::tools::sendgate;
 
 const OPERATOR: &str = "token-of-the-operator";
 
@@ -134,12 +135,48 @@ async fn a_rollback_takes_a_promotion_back_and_it_does_not_come_again_by_itself(
     assert_eq!(applied(&sidecar, 3).await, 4);
     says(&sidecar, "hello", 202).await;
     let shown = policy(&sidecar).await;
-    assert_eq!(shown["candidate"]["standing"], "promoted", "{shown}");
+    assert_eq!(shown["candidate"]["standing"], "rolled_back", "{shown}");
     assert_eq!(shown["candidate"]["compared"], 1, "it is not asked any more: {shown}");
     is_in_force(&sidecar, "validation").await;
 
     promote(&sidecar).await;
     says(&sidecar, REFUSED_BY_THE_GUEST, 422).await;
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_candidate_that_was_rolled_back_is_told_so_until_its_settings_or_its_file_change() {
+    let plivo = plivo().await;
+    let before = setup(&plivo, tried());
+    let sidecar = start(&before).await;
+    let standing = async || policy(&sidecar).await["candidate"]["standing"].clone();
+    promote(&sidecar).await;
+    sidecar.operate("/rollback", OPERATOR).await.expect(200);
+
+    assert_eq!(standing().await, "rolled_back");
+    let admin = format!("http://{}", sidecar.admin);
+    let words = ["differences", "gate", "--admin", &admin];
+    let said = sendgate(sidecar.folder.path(), &words).await;
+    let told = "gate: the candidate was rolled back and is tried no more until its file or settings change; 0 messages";
+    assert!(said.ended(0).starts_with(told), "{}", said.out);
+
+    configure(&sidecar, &setup(&plivo, tried().set("promote_after", 1)));
+    assert_eq!(applied(&sidecar, 3).await, 4);
+    says(&sidecar, REFUSED_BY_THE_GUEST, 202).await;
+    assert_eq!(standing().await, "rolled_back", "other rules try nothing again");
+
+    let other = json!({"on_text": {"x": "refuse test.asked"}});
+    configure(&sidecar, &setup(&plivo, tried().set("candidate_settings", other)));
+    assert_eq!(applied(&sidecar, 4).await, 5);
+    assert_eq!(standing().await, "on_trial");
+
+    promote(&sidecar).await;
+    sidecar.operate("/rollback", OPERATOR).await.expect(200);
+    assert_eq!(standing().await, "rolled_back");
+    // The same in another file.
+    sidecar.folder.write("next.wasm", marked("runaway", 1));
+    assert_eq!(applied(&sidecar, 7).await, 8);
+    assert_eq!(standing().await, "on_trial");
     sidecar.stop().await;
 }
 
