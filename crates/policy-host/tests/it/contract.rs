@@ -1,13 +1,14 @@
 //! Modules of every released version of the contract: as they were built then, loaded and asked by today's host.
 //!
 //! `tests/contract/VERSION` holds the guest `probe`, which makes every call and exports every interface, and the contract
-//! itself. A release adds a folder; nothing in one ever changes.
+//! itself. A release adds a folder; nothing in one ever changes. Of the kinds of limit the probe of 0.1.0 can be asked for
+//! a window and GCRA; a module of that version with one by the calendar is not kept.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use message::{MessageId, Settlement};
-use policy_host::{Afterwards, Outcome, PolicyChain, PolicySource};
+use message::{E164, Kind, MessageId, Sender, Settlement};
+use policy_host::{Afterwards, Inbound, Outcome, PolicyChain, PolicySource, Receipt};
 
 use crate::host::{Host, policy, sms};
 
@@ -22,6 +23,10 @@ fn released() -> BTreeMap<String, PathBuf> {
 fn bare(wit: &str) -> Vec<&str> {
     let lines = wit.lines().map(str::trim);
     lines.filter(|line| !line.is_empty() && !line.starts_with("//")).collect()
+}
+
+fn number(number: &str) -> E164 {
+    E164::parse(number, "/to").unwrap()
 }
 
 async fn heard(chain: &PolicyChain, call: &str) -> String {
@@ -58,6 +63,7 @@ async fn a_module_of_every_released_version_loads_hears_and_decides() {
             ("increment n 2 60000", "2"),
             ("reserve r 60000", "reserved"),
             ("window w 5 60000 2", "w left 3 reset 60000 delay 0"),
+            ("pace p 1 60000 1 1", "p left 0 reset 60000 delay 0"),
             ("classify +33612345678", "FR NumberType::Mobile"),
             ("offsets Europe/Paris 0 60000", "3600 after 0 h"),
             ("count seen 1", "counted"),
@@ -72,5 +78,28 @@ async fn a_module_of_every_released_version_loads_hears_and_decides() {
         assert_eq!(heard(&chain, "told m7").await, "in-doubt", "{version}");
         chain.tell_delivery_report(about, "undelivered", "200").await;
         assert_eq!(heard(&chain, "told m7").await, "undelivered 200", "{version}");
+
+        let (to, sender) = (number("+33612345678"), Sender::Number(number("+14155551212")));
+        let receipt = Receipt {
+            kind: Kind::Sms,
+            to: Some(&to),
+            sender: &sender,
+            intent: "otp",
+            state: "undelivered",
+            error_code: "200",
+            units: Some(2),
+            total_rate: "0.00500",
+        };
+        chain.tell_receipt(about, receipt).await;
+        let said = "+336• +141• FR otp undelivered 200 Some(2) 0.00500";
+        assert_eq!(heard(&chain, "told receipt-m7").await, said, "{version}");
+
+        let says = |text| Inbound { sender: &to, to: "12345", text };
+        let made = chain.tell_inbound(about, says("put k2 w 60000")).await.unwrap();
+        let made = (made[0].key.as_str(), made[0].value.as_str(), made[0].shown);
+        assert_eq!(made, ("probe.heard", "true; to 12345; by \"billing\"", true), "{version}");
+        assert_eq!(heard(&chain, "get k2").await, "w", "{version}");
+        let (_, failure) = chain.tell_inbound(about, says("fail")).await.unwrap_err();
+        assert_eq!(failure.as_str(), "undecided", "{version}");
     }
 }
