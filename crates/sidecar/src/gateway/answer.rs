@@ -142,9 +142,22 @@ impl Answer {
         Self { status, headers: vec![content_type], body: body.to_string().into() }
     }
 
+    /// The native door's answer to a request that was refused whole, with when it could go.
+    pub(crate) fn refused_until(refusal: &Refusal, when: Value) -> Self {
+        let mut body = problem::document(refusal);
+        body["when"] = when;
+        let mut answer = Self::of_problem(refusal, &body);
+        answer.describe(refusal);
+        answer
+    }
+
     /// A problem of RFC 9457.
     fn problem(refusal: &Refusal) -> Self {
-        let mut answer = Self::json(refusal.status(), &problem::document(refusal));
+        Self::of_problem(refusal, &problem::document(refusal))
+    }
+
+    fn of_problem(refusal: &Refusal, document: &Value) -> Self {
+        let mut answer = Self::json(refusal.status(), document);
         answer.set(header::CONTENT_TYPE, "application/problem+json");
         answer
     }

@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
+use message::Message;
 use message::facts::Facts;
 use policy_host::{Decision, LimitReport, Verdict};
 use serde_json::{Value, json};
+use tracing::Span;
 
 use super::answer::{Answer, Door, change_json, problem, segments_json, warning_json};
 use super::asking::Asking;
+use super::order::Order;
 use super::refusal::{Plain, Refusal};
 use super::submission::{Draft, Submission};
 use super::{Call, Gateway, now, send};
@@ -28,8 +31,20 @@ impl Gateway {
         request: Request<Incoming>,
     ) -> Result<Answer, Refusal> {
         let bytes = self.body(request).await?;
-        let order = Door::Native.read(&bytes)?;
-        let submission = Submission::of(order, &call.app, &call.in_force.plivo, call.now)?;
+        let order = match Door::Native.read(&bytes) {
+            Ok(order) => order,
+            Err(faults) => return Ok(refused_whole(&faults.into(), json!([]))),
+        };
+        // Kept, since another text may be tried in it.
+        let judged = Submission::of(order.clone(), &call.app, &call.in_force.plivo, call.now);
+        let submission = match judged {
+            Ok(submission) => submission,
+            Err(faults) => {
+                let refusal = faults.into();
+                let when = self.shorter(&call, order, &refusal).await;
+                return Ok(refused_whole(&refusal, when));
+            }
+        };
         let many = submission.many;
         let probes = send::probed(&call, &submission.drafts).await;
         let (mut asking, mut runs) = (Asking::begin(), Runs::new());
@@ -51,6 +66,30 @@ impl Gateway {
             }
         };
         Ok(Answer::json(StatusCode::OK, &body))
+    }
+
+    /// The ways of a request at which nothing is wrong but that its text is too long: in a list, of the first recipient
+    /// that has any.
+    async fn shorter(&self, call: &Call, mut order: Order, refusal: &Refusal) -> Value {
+        if refusal.code() != "text.too_long" {
+            return json!([]);
+        }
+        // Any text that is none too long.
+        let text = std::mem::replace(&mut order.text.value, "x".to_owned());
+        let judged = Submission::of(order, &call.app, &call.in_force.plivo, call.now);
+        let Ok(submission) = judged else { return json!([]) };
+        let probes = send::probed(call, &submission.drafts).await;
+        let found = Found { unknown_fields: &submission.unknown_fields, probes: &probes };
+        let (now, mut runs) = (now(), Runs::new());
+        for message in submission.drafts.into_iter().filter_map(|draft| draft.message.ok()) {
+            let message = &Message { text: text.clone(), ..message };
+            let mut search = Search { gateway: self, call, found, message, now, runs: &mut runs };
+            match search.ways(refusal).await {
+                Some(ways) if ways.is_empty() => {}
+                ways => return ways_json(ways.as_deref(), message),
+            }
+        }
+        json!([])
     }
 
     async fn explain_one(
@@ -79,8 +118,7 @@ impl Gateway {
                 search.ways(refusal).await
             }
         };
-        let when =
-            ways.map(|ways| ways.iter().map(|way| way.to_json(&message)).collect::<Vec<_>>());
+        let when = ways_json(ways.as_deref(), &message);
         let Foreseen { message, facts, trail, warning, sent } = foreseen;
         let changes = draft.changes.iter().chain(&trail.changes);
         let warnings = trail.warnings.iter().chain(&warning).map(warning_json);
@@ -101,6 +139,17 @@ impl Gateway {
         }
         body
     }
+}
+
+/// Null where looking was given up.
+fn ways_json(ways: Option<&[Way]>, message: &Message) -> Value {
+    ways.map_or(Value::Null, |ways| ways.iter().map(|way| way.to_json(message)).collect())
+}
+
+/// The answer to a request that can never be right as written.
+fn refused_whole(refusal: &Refusal, when: Value) -> Answer {
+    Span::current().record("sendgate.code", refusal.code());
+    Answer::refused_until(refusal, when)
 }
 
 /// What no policy was asked about.

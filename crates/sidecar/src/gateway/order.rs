@@ -29,7 +29,7 @@ pub(crate) struct To {
 /// One request's members, as far as their types are right.
 ///
 /// Its `Debug` would show numbers and text, so it has none.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Order {
     pub(crate) to: Vec<To>,
     /// Asked for as a list: the answer is a list too.

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use message::facts::{Facts, Probed};
-use message::{Message, Note, Timestamp};
+use message::facts::{self, Facts, Probed};
+use message::{Message, Note, Segments, Timestamp};
 use policy_host::{Explanation, NotClearedKind, Trail};
 
 use super::super::answer::Door;
+use super::super::faults::Faults;
 use super::super::refusal::{Refusal, Refuser};
 use super::super::{Call, Gateway, send};
 
@@ -47,6 +48,11 @@ impl Gateway {
         found: Found<'_>,
         (now, ahead): (Timestamp, Duration),
     ) -> Result<Foreseen, Refusal> {
+        // A change that is tried may leave what could never be sent.
+        let segments = Segments::of(&message.text);
+        if let Some(fault) = facts::text_fault(&message.text, message.kind(), &segments, "/text") {
+            return Err(Faults::from(fault).into());
+        }
         let asked_start = message.not_before;
         let found = (found.unknown_fields, found.probes);
         let (mut candidate, told) = send::candidate(call, Door::Native, message, found, None)?;

@@ -101,6 +101,38 @@ async fn a_text_that_is_too_long_is_told_how_many_characters_pass_and_one_more_d
 }
 
 #[tokio::test]
+async fn what_is_refused_before_any_policy_is_told_the_text_that_would_pass_or_that_there_is_none()
+{
+    let plivo = plivo().await;
+    let two = Policy::new("validation").settings(json!({"max_segments": 2}));
+    let sidecar = Sidecar::start(Setup::new(&plivo).policy(two)).await;
+    let ill = async |body: Value| {
+        let answer = sidecar.post("/v1/explain").json(&body).answer().await.expect(400);
+        (answer["code"].as_str().unwrap().to_owned(), answer["when"].clone(), changes(&answer))
+    };
+    let long = "n".repeat(1_700);
+    let shorter = [("/text".to_owned(), json!({"max_chars": 306}))];
+
+    for to in [json!(TO), json!([TO, "+14155550199"])] {
+        let (code, _, changes) = ill(json!({"to": to, "text": long})).await;
+        assert_eq!((code.as_str(), &changes[..]), ("text.too_long", &shorter[..]), "{to}");
+    }
+    // Where something else is wrong too, no text helps.
+    for (body, wanted) in [
+        (json!({"to": "nobody", "text": long}), "phone.not_e164"),
+        (json!({"to": TO, "text": long, "intent": "no word"}), "text.too_long"),
+        (json!({"to": TO, "text": ""}), "text.empty"),
+        (json!(["no object"]), "body.wrong_type"),
+    ] {
+        let (code, when, _) = ill(body.clone()).await;
+        assert_eq!((code.as_str(), when), (wanted, json!([])), "{body}");
+    }
+    let list = explain(&sidecar, &json!({"to": [TO, "nobody"], "text": "hi"})).await;
+    assert_eq!(list["messages"][1]["when"], json!([]), "{list:#}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn typography_that_makes_a_text_too_long_is_named_before_it_is_cut() {
     let plivo = plivo().await;
     let one = Policy::new("validation").settings(json!({"max_segments": 1}));
