@@ -25,6 +25,11 @@ pub(crate) fn redacted(text: &str) -> String {
     out
 }
 
+/// The longest part of `text` that has at most `most` bytes and ends on a character.
+pub(crate) fn cut(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::redacted;

@@ -187,7 +187,6 @@ async fn tell_one(
     let (app, door, now_ms) = (about.app, about.door, about.now.0);
     let context = types::Context { app, door, now_ms, dry_run: false };
     let visited = revision.tell(report, context, asking).await;
-    let name = &revision.prepared.name;
     let made = visited.returned.and_then(|made| revision.speaker().made(made));
     if let Err(failure) = &made {
         revision.complain(failure, "a policy failed to take a report");
