@@ -23,7 +23,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -35,7 +35,8 @@ pub(crate) use self::inherited::Inherited;
 pub(crate) use self::places::Places;
 pub(crate) use self::requests::Requests;
 
-/// How long a connection that ends for another may take to hand its last answer over.
+/// How long a connection that ends for another may take to hand its last answer over, and a new one to bring its first
+/// request where the listener ends.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Where a request comes from.
@@ -256,12 +257,19 @@ async fn connection<S, F>(
             Ok::<_, Infallible>(response)
         }
     });
+    let begun = Instant::now();
     let mut served = pin!(http.serve_connection(TokioIo::new(stream), respond));
     let ended = tokio::select! {
         ended = served.as_mut() => ended,
         () = stop.cancelled() => {
-            served.as_mut().graceful_shutdown();
-            served.await
+            // Its request may be on its way, and a connection of which nothing was read yet would be cut.
+            match timeout_at(begun + GRACE, served.as_mut()).await {
+                Ok(ended) => ended,
+                Err(_still_open) => {
+                    served.as_mut().graceful_shutdown();
+                    served.await
+                }
+            }
         }
         () = requests.wanted_out() => {
             tracing::debug!(known = requests.is_known(), "an idle connection ends for a new one");

@@ -1,5 +1,6 @@
 //! What the service manager is told (sd_notify(3)); nothing where there is none.
 
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -42,8 +43,15 @@ pub(crate) async fn watchdog(stop: CancellationToken) {
     }
 }
 
+/// Never waits: a service manager that does not listen must not hold up who sends.
 fn tell(states: &[NotifyState<'_>]) {
-    if let Err(err) = sd_notify::notify(states) {
+    let Some(place) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let text: String = states.iter().map(|state| format!("{state}\n")).collect();
+    let told = UnixDatagram::unbound().and_then(|socket| {
+        socket.set_nonblocking(true)?;
+        socket.send_to(text.as_bytes(), &place)
+    });
+    if let Err(err) = told {
         tracing::warn!(error = %err, "the service manager could not be told");
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderValue, Response, header};
 use http_body_util::Full;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -120,7 +120,9 @@ fn limits(listen: &Listen) -> ListenLimits {
     }
 }
 
-async fn ready(response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+/// Ends the connection, so that none is kept into the moment at which the doors are opened.
+async fn ready(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

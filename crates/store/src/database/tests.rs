@@ -267,7 +267,7 @@ fn files_that_are_no_store_are_refused_and_stay_as_they_are() {
     with(&foreign, "CREATE TABLE bookmarks (url)");
     for (folder, says) in [
         (&text, "sendgate.db is not a database that can be used"),
-        (&newer, "was written by a newer sendgate (schema 99, this one knows 2)"),
+        (&newer, "was written by a newer sendgate (schema 99, this one knows 3)"),
         (&foreign, "is the database of another program"),
     ] {
         let before = fs::read(path(folder)).unwrap();
@@ -289,6 +289,28 @@ fn places_that_cannot_have_a_database_are_refused() {
     let place = Place::File(folder.path().join("no/such/folder/sendgate.db"));
     let missing = Store::open(StoreOptions { place, ..in_memory() }, NOW).unwrap_err();
     assert!(matches!(missing, OpenError::File { .. }), "{missing:?}");
+}
+
+#[tokio::test]
+async fn what_the_first_version_kept_is_there_after_every_step() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    accept(&store, &["m1", "m2"]).await;
+    bring(&store, "m1", Status::Submitted).await;
+    let before = store.list(&crate::Filter::default()).await.unwrap().records;
+    drop(store);
+    // As a sendgate of that version leaves it.
+    let old = Connection::open(path(&folder)).unwrap();
+    old.execute_batch(
+        "DROP TABLE identity; ALTER TABLE attempts DROP COLUMN plivo_time; PRAGMA user_version = 1",
+    )
+    .unwrap();
+    drop(old);
+
+    let store = open(&in_file(&folder));
+    let after = store.list(&crate::Filter::default()).await.unwrap().records;
+    assert_eq!(format!("{after:?}"), format!("{before:?}"));
+    assert_eq!(store.name().len(), 32, "{}", store.name());
 }
 
 #[tokio::test]

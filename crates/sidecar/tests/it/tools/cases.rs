@@ -213,13 +213,13 @@ async fn cases_are_put_into_a_module_and_stand_for_those_that_it_had() {
     folder.write("cases.toml", GUEST);
     let embed = ["policy", "embed", "guest.wasm", "--cases", "cases.toml"];
     let said = sendgate(folder.path(), &[&embed[..], &["--out", "other.wasm"]].concat()).await;
-    assert_eq!(said.ended(0), "other.wasm brings 6 cases along\n");
+    assert_eq!(said.ended(0), "other.wasm brings 14 cases along\n");
     let kept = std::fs::read(folder.path().join("guest.wasm")).expect("the guest");
     assert!(kept == guest(WRONG), "--out leaves the module as it is");
     let said = sendgate(folder.path(), &embed).await;
-    assert_eq!(said.ended(0), "guest.wasm brings 6 cases along\n");
+    assert_eq!(said.ended(0), "guest.wasm brings 14 cases along\n");
     let shown = sendgate(folder.path(), &["policy", "inspect", "guest.wasm", "--json"]).await;
-    assert_eq!(shown.json(0)["cases"], 6);
+    assert_eq!(shown.json(0)["cases"], 14);
     folder.write("sidecar.toml", guarded(&plivo).to_toml());
     sendgate(folder.path(), &["check"]).await.ended(0);
 
