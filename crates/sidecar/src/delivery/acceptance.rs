@@ -39,7 +39,8 @@ impl Delivery {
     /// # Errors
     ///
     /// `send.would_expire` and `throttle.would_expire` where the policies or their limits put it off beyond the time
-    /// that it has, `upstream.unavailable` where Plivo is left alone for longer than that, `spool.full` where too many wait for a time of their own; what they held is given back.
+    /// that it has, `upstream.unavailable` where Plivo is left alone for longer than that, `spool.full` where too many
+    /// wait for a time of their own; what they held is given back.
     pub(crate) async fn ready(
         &self,
         cleared: Cleared,

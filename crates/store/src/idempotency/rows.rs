@@ -89,8 +89,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Full`] where every key is in force; [`StoreError::LowSpace`], [`StoreError::Moved`], [`StoreError::Unavailable`]. The key
-    /// is not bound then.
+    /// [`StoreError::Full`] where every key is in force; [`StoreError::LowSpace`], [`StoreError::Moved`],
+    /// [`StoreError::Unavailable`]. The key is not bound then.
     pub fn bind(&self, key: KeyRow, now: Timestamp) -> Commit<()> {
         if let Some(trouble) = self.database.disk_trouble() {
             return Commit::refused(trouble);

@@ -49,8 +49,8 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Full`] where every record kept is of a message that Plivo may not have, or every key is in force;
-    /// [`StoreError::Exists`] where an id is taken, [`StoreError::LowSpace`], [`StoreError::Moved`], [`StoreError::Unavailable`]. Nothing is
-    /// recorded then.
+    /// [`StoreError::Exists`] where an id is taken, [`StoreError::LowSpace`], [`StoreError::Moved`],
+    /// [`StoreError::Unavailable`]. Nothing is recorded then.
     pub fn accept(&self, messages: Vec<NewMessage>, key: Option<KeyRow>) -> Commit<()> {
         if let Some(trouble) = self.database.disk_trouble() {
             return Commit::refused(trouble);
