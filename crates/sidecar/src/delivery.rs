@@ -5,26 +5,30 @@
 
 mod acceptance;
 mod accepted;
+mod arrival;
 mod attempt;
 pub(crate) mod backoff;
 mod breaker;
 mod budget;
 mod doubt;
+mod journey;
 mod judge;
 mod load;
 mod resolve;
 mod rolling;
 mod room;
 mod take_up;
+mod times;
 mod trace;
 mod turns;
+mod under_way;
 mod unsettled;
 mod waits;
 mod window;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use message::{Hold, Ledger, MessageId, Sender, Settlement, Timestamp};
@@ -35,20 +39,16 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::accepted::Accepted;
-use self::attempt::Journey;
 use self::breaker::{Breakers, Heard, Probe};
 use self::budget::RetryBudget;
-use self::doubt::Doubt;
 use self::load::Load;
 use self::room::Room;
-use self::trace::Trace;
-use self::turns::{Class, Place, Turns};
+use self::turns::Turns;
 use self::unsettled::Unsettled;
 use self::window::Window;
 use crate::in_force::{Account, InForce};
 use crate::reports::CallbackPlace;
-use crate::shared::{Shared, Unconfirmed};
+use crate::shared::Shared;
 
 pub(crate) use self::accepted::{About, Acceptance, Ready};
 pub(crate) use self::attempt::SHORTEST;
@@ -257,52 +257,6 @@ impl Delivery {
         self.waiting.load(Ordering::Acquire)
     }
 
-    fn journey(
-        self: &Arc<Self>,
-        accepted: Accepted,
-        trace: Trace,
-        beginning: Beginning,
-    ) -> (Journey, Acceptance) {
-        let (tell, progress) = watch::channel(News::Open(Status::Accepted));
-        let (sender, inbox) = mpsc::unbounded_channel();
-        self.journeys().insert(accepted.message.id.clone(), sender);
-        let Beginning { attempts, turned_away, doubt, unconfirmed, may_be_sent } = beginning;
-        let unsettled =
-            doubt.as_ref().map(|_| self.unsettled.enter(self.store.mark_of(&accepted.message.to)));
-        let wait = self.turns.wait(Class::of(&accepted.message.intent), &accepted.paces);
-        let turn = (!wait.is_zero()).then(|| now().after(wait));
-        let start = accepted.start.max(turn);
-        // Taken here and not in the message's own task, since tasks begin in no order.
-        let may_go = accepted.start.is_none_or(|start| start <= now());
-        let place = (doubt.is_none() && may_go).then(|| self.enter(&accepted));
-        let journey = Journey {
-            delivery: Arc::clone(self),
-            accepted,
-            tell,
-            inbox,
-            attempts,
-            turned_away,
-            trace,
-            doubt,
-            may_be_sent,
-            unsettled,
-            place,
-            unconfirmed,
-        };
-        (journey, Acceptance { progress, start })
-    }
-
-    /// A place behind those that were accepted before.
-    fn enter(&self, accepted: &Accepted) -> Place {
-        let Accepted { message, app, paces, .. } = accepted;
-        self.turns.enter(app, Class::of(&message.intent), &message.to, paces)
-    }
-
-    /// Says something to a message on its way; `false` where it is on none.
-    pub(crate) fn say(&self, id: &MessageId, word: Word) -> bool {
-        self.journeys().get(id).is_some_and(|journey| journey.send(word).is_ok())
-    }
-
     /// What messages are sent with now.
     pub(crate) fn account(&self) -> Account {
         self.account.borrow().clone()
@@ -320,16 +274,6 @@ impl Delivery {
         at.after(wait)
     }
 
-    fn forget(&self, id: &MessageId) {
-        self.journeys().remove(id);
-    }
-
-    fn journeys(
-        &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<MessageId, mpsc::UnboundedSender<Word>>> {
-        self.journeys.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     async fn give_back(&self, holds: Vec<Hold>) {
         self.settle(holds, Settlement::GiveBack).await;
     }
@@ -339,16 +283,6 @@ impl Delivery {
             tracing::warn!(error = %err, "what policies held could not be settled; it expires by itself");
         }
     }
-}
-
-/// Where a journey begins.
-#[derive(Default)]
-struct Beginning {
-    attempts: u32,
-    turned_away: u32,
-    doubt: Option<Doubt>,
-    unconfirmed: Option<Unconfirmed>,
-    may_be_sent: bool,
 }
 
 /// How long a message of this intent is worth sending that does not say so itself.

@@ -8,10 +8,12 @@ use policy_host::{Cleared, LimitReport};
 use store::{Change, KeyRow, Settle, Status, StoreError};
 use tokio::time::Instant;
 
-use super::accepted::{Accepted, Pacing, Times};
+use super::accepted::Accepted;
+use super::times::{Pacing, Times};
 use super::trace::Trace;
 use super::turns::Class;
-use super::{About, Acceptance, Beginning, Delivery, Ready, Seat, Side, attempt, lifetime_of, now};
+use super::under_way::Beginning;
+use super::{About, Acceptance, Delivery, Ready, Seat, Side, journey, lifetime_of, now};
 use crate::gateway::Refusal;
 use crate::record;
 use crate::shared::Unconfirmed;
@@ -74,7 +76,7 @@ impl Delivery {
         let pacing = self.pacing(message, standings, ahead);
         let lifetime = lifetime_of(&message.intent, &self.account());
         let times = Times::of(message, asked, &pacing, lifetime, at)?;
-        Ok(times.start().unwrap_or(at.after(pacing.wait)))
+        Ok(times.start.unwrap_or(at.after(pacing.wait)))
     }
 
     /// What limits that are kept at sending, and Plivo's breaker, mean for a message that comes so far `ahead` of now.
@@ -149,7 +151,7 @@ impl Delivery {
                 tracing::error!(message.id = %accepted.message.id, error = %err, "a message that another replica has \
                  could not be taken back yet");
                 tokio::select! {
-                    () = tokio::time::sleep(attempt::STORE) => {}
+                    () = tokio::time::sleep(journey::STORE) => {}
                     () = self.stop.cancelled() => return,
                 }
             }

@@ -1,248 +1,30 @@
-//! One message's way through its attempts.
+//! One call of Plivo's, from the note of what is about to be done to the note of what came of it.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use message::limits;
 use plivo_client::{Outcome, Outgoing};
-use policy_host::Afterwards;
-use store::{AttemptOutcome, Change, Commit, Settle, Status, StoreError};
-use tokio::sync::{mpsc, watch};
+use store::{AttemptOutcome, Change, Status};
 use tokio::time::{Instant, sleep};
 use tracing::Instrument as _;
 
-use super::accepted::Accepted;
 use super::breaker::Heard;
 use super::doubt::Doubt;
+use super::journey::{Journey, STORE, Stop};
 use super::judge::{End, Next, judge};
-use super::trace::Trace;
-use super::turns::Place;
-use super::unsettled::OneUnsettled;
-use super::waits::{Leave, Metered};
-use super::{Delivery, News, Side, Word, now};
+use super::now;
+use super::waits::Leave;
 use crate::record;
-use crate::shared::Unconfirmed;
 
 /// Shorter than this Plivo takes no `message_expiry`, so a message with less left to live expires here.
 pub(crate) const SHORTEST: Duration = Duration::from_secs(5);
 /// Longer than this it takes none either; its own default then ends a moment after our deadline.
 const LONGEST: Duration = Duration::from_secs(*limits::EXPIRY_S.end() as u64);
-/// Between two tries to write to a store that cannot be written.
-pub(super) const STORE: Duration = Duration::from_secs(1);
-
-/// A message between acceptance and outcome.
-pub(super) struct Journey {
-    pub(super) delivery: Arc<Delivery>,
-    pub(super) accepted: Accepted,
-    pub(super) tell: watch::Sender<News>,
-    /// What others have to say to it.
-    pub(super) inbox: mpsc::UnboundedReceiver<Word>,
-    /// Calls made so far.
-    pub(super) attempts: u32,
-    /// Of these, the ones that Plivo turned away for now.
-    pub(super) turned_away: u32,
-    pub(super) trace: Trace,
-    /// The call of which nothing is known, where there is one.
-    pub(super) doubt: Option<Doubt>,
-    /// An earlier call may have sent it: whatever the later ones come to, nobody may say that it was not sent.
-    pub(super) may_be_sent: bool,
-    /// Lives while Plivo may have a message of which we do not know it: this one.
-    pub(super) unsettled: Option<OneUnsettled>,
-    /// Its place behind those that were accepted before it, until it makes use of it; none where it may not go yet.
-    pub(super) place: Option<Place>,
-    /// The key that is to be confirmed first, where there is one.
-    pub(super) unconfirmed: Option<Unconfirmed>,
-}
-
-/// Why a message does not go on.
-pub(super) enum Stop {
-    /// Its way has ended.
-    End(End),
-    /// Another replica answers for its key, so it is not sent here.
-    Elsewhere(Unconfirmed),
-    /// The process ends; the message stays where the store has it.
-    Process,
-}
 
 impl Journey {
-    pub(super) async fn run(mut self) {
-        let id = self.accepted.message.id.clone();
-        match self.travel().await {
-            Stop::End(end) => self.arrive(end).await,
-            Stop::Elsewhere(key) => {
-                self.arrive(End::not_sent(Status::Canceled, "idem.elsewhere")).await;
-                // Only now: without its key it would be sent at the next start.
-                if let Err(err) = key.let_go(&self.delivery.store).await {
-                    tracing::warn!(message.id = %id, error = %err, "a key that another replica answers for is still \
-                     bound here");
-                }
-            }
-            Stop::Process if self.delivery.ephemeral && self.is_unknown() => {
-                tracing::warn!(message.id = %id, "a message is left in doubt; Plivo may have it");
-                self.delivery.leave_in_doubt();
-                self.tell.send_replace(News::Ended(Status::InDoubt));
-            }
-            Stop::Process if self.delivery.ephemeral => {
-                // With the process goes the memory that the message is in.
-                tracing::warn!(message.id = %id, "a message is left unsent");
-                self.tell.send_replace(News::Refused("spool.draining"));
-            }
-            Stop::Process => {
-                tracing::info!(message.id = %id, "a message is left for the next start");
-            }
-        }
-        self.delivery.forget(&id);
-        // What a person said while its end was being written down.
-        while let Ok(word) = self.inbox.try_recv() {
-            if word == Word::Cancel
-                && let Err(err) = self.delivery.cancel(&id).await
-            {
-                tracing::error!(message.id = %id, error = %err, "a message could not be canceled as was promised");
-            }
-        }
-    }
-
-    /// Whether Plivo may have it without our knowing.
-    fn is_unknown(&self) -> bool {
-        self.may_be_sent || self.doubt.is_some()
-    }
-
-    /// Tells everybody how it ended: the app, the store until it has heard, then the ledger and the policies.
-    async fn arrive(&mut self, end: End) {
-        let end = if self.may_be_sent { end.at_least_once() } else { end };
-        let mut end = self.unless_reported(end);
-        let id = self.accepted.message.id.clone();
-        let at = now();
-        let account = self.delivery.account.borrow().clone();
-        let uuid = if let News::Submitted(uuid) = &end.news { Some(uuid.clone()) } else { None };
-        let is_held = end.status == Status::Held;
-        let change = Change {
-            status: Some(end.status),
-            next_look: (end.status == Status::Submitted)
-                .then(|| self.delivery.first_look(&account, at)),
-            message_uuid: uuid.clone(),
-            error_code: end.code.map(str::to_owned),
-            // What is held stays open until somebody says what becomes of the message.
-            settle: if is_held { Settle::NotYet } else { Settle::As(end.settlement) },
-            ..Change::at(at)
-        };
-        store::fail::point("delivery.outcome");
-        // Asked for before anybody is told, so that whoever was told and looks finds it (`Store::caught_up`).
-        let commit = self.delivery.store.change(&id, change.clone());
-        // That nothing was sent is told when it is written: told before, it might be sent after a crash, beside the
-        // app's own second try. Anything else may be told at once.
-        let later = matches!(end.news, News::Refused(_));
-        if !later {
-            self.tell.send_replace(end.news.clone());
-        }
-        let stands = self.written(commit, change).await;
-        store::fail::point("delivery.written");
-        if let Some(stands) = stands.filter(|stands| *stands != end.status) {
-            // A report that came in between has the last word.
-            end = End::reported(stands);
-        }
-        let End { status, told, news, settlement, code } = end;
-        if later {
-            // Not written, the next process finds it in doubt, and may send it.
-            let news = if stands.is_some() { news } else { News::Ended(Status::InDoubt) };
-            self.tell.send_replace(news);
-        }
-        // Only now, so that nobody takes what Plivo has of this message for another's.
-        if told == policy_host::Outcome::InDoubt {
-            self.give_up();
-        }
-        self.unsettled = None;
-        tracing::info!(
-            message.id = %id, status = status.as_str(), code, message_uuid = uuid, attempts = self.attempts,
-            "a message's way to Plivo has ended"
-        );
-        if status == Status::Held {
-            return;
-        }
-        let holds = std::mem::take(&mut self.accepted.holds);
-        if let Err(err) = self.delivery.ledger.settle(holds, settlement).await {
-            tracing::warn!(error = %err, message.id = %id, "what the policies held could not be settled");
-        }
-        if let Some(chain) = account.chain.upgrade() {
-            let Accepted { app, door, .. } = &self.accepted;
-            chain.tell_outcome(Afterwards { id: &id, app, door, now: now() }, told).await;
-        }
-    }
-
-    /// What others have said while nobody listened: that Plivo has the message, whatever its way came to here; that it
-    /// is not to be sent any more, which is the end of one that would be held.
-    fn unless_reported(&mut self, end: End) -> End {
-        let mut is_canceled = false;
-        while let Ok(word) = self.inbox.try_recv() {
-            match word {
-                Word::Reported(uuid) if !matches!(end.news, News::Submitted(_)) => {
-                    return End::submitted(&uuid);
-                }
-                Word::Reported(_) => {}
-                Word::Cancel => is_canceled = true,
-            }
-        }
-        if is_canceled && end.status == Status::Held {
-            return End::unknown(Status::Canceled, "send.canceled_in_doubt");
-        }
-        end
-    }
-
-    async fn travel(&mut self) -> Stop {
-        match self.go().await {
-            ControlFlow::Break(stop) => stop,
-            ControlFlow::Continue(()) => Stop::Process,
-        }
-    }
-
-    async fn go(&mut self) -> ControlFlow<Stop> {
-        if let Some(unconfirmed) = self.unconfirmed.take() {
-            self.confirm(&unconfirmed).await?;
-        }
-        // One that was called for has had its start; waiting for it again would hide that it is in doubt.
-        if let Some(start) = self.accepted.start.filter(|_| self.doubt.is_none()) {
-            // A slot that replicas share may turn out to lie after its time.
-            self.wait_until(start.min(self.accepted.deadline), Status::Waiting).await?;
-        }
-        self.accepted.seat.move_to(Side::UnderWay, None);
-        if let Some(doubt) = self.doubt.clone() {
-            self.resolve(doubt).await?;
-        }
-        let mut place = self.place.take().unwrap_or_else(|| self.enter());
-        loop {
-            self.heed()?;
-            let leave = self.leave(&mut place).await?;
-            self.attempts += 1;
-            match self.attempt(leave).await? {
-                Next::End(end) => return ControlFlow::Break(Stop::End(end)),
-                Next::Account => {}
-                // Nothing got there, so it was no load on Plivo, and the breaker keeps watch.
-                Next::Later { least } => self.back_off(least, Metered::No).await?,
-                Next::TurnedAway { least } => {
-                    self.turned_away += 1;
-                    let most = self.delivery.account.borrow().attempts;
-                    if most.is_some_and(|most| self.turned_away >= most) {
-                        return ControlFlow::Break(Stop::End(End::failed("upstream.unavailable")));
-                    }
-                    self.back_off(least, Metered::Yes).await?;
-                }
-                Next::Doubt => {
-                    // Others to the same number need not wait for what may never be known.
-                    drop(place);
-                    if let Some(doubt) = self.doubt.clone() {
-                        self.resolve(doubt).await?;
-                    }
-                    place = self.enter();
-                    // It is known that this one has not been sent, whatever becomes of others.
-                    self.back_off(None, Metered::No).await?;
-                }
-            }
-        }
-    }
-
     /// One call: written down before its first byte, and judged after.
-    async fn attempt(&mut self, leave: Leave) -> ControlFlow<Stop, Next> {
+    pub(super) async fn attempt(&mut self, leave: Leave) -> ControlFlow<Stop, Next> {
         let Leave { account, _turn, pass } = leave;
         let (id, nth, began) = (self.accepted.message.id.clone(), self.attempts, now());
         let known = Instant::now();
@@ -354,36 +136,6 @@ impl Journey {
                 tracing::error!(message.id = %id, "Plivo split one recipient into several");
             }
             _ => {}
-        }
-    }
-
-    /// Writes what must not be forgotten, for as long as it takes, unless the process ends before.
-    pub(super) async fn write(&self, change: Change) {
-        let commit = self.delivery.store.change(&self.accepted.message.id, change.clone());
-        self.written(commit, change).await;
-    }
-
-    /// The same of what was asked for already; where the message stands then, none where the process ends before.
-    async fn written(&self, mut commit: Commit<Status>, change: Change) -> Option<Status> {
-        let id = &self.accepted.message.id;
-        loop {
-            match commit.await {
-                Ok(stands) => return Some(stands),
-                Err(StoreError::NotFound) => {
-                    tracing::error!(message.id = %id, "a message has no record any more");
-                    return change.status;
-                }
-                Err(err) => {
-                    tracing::error!(message.id = %id, error = %err, "what became of a message could not be written \
-                     down yet");
-                }
-            }
-            tokio::select! {
-                () = sleep(STORE) => {}
-                // Not written, it is in doubt at the next start.
-                () = self.delivery.stop.cancelled() => return None,
-            }
-            commit = self.delivery.store.change(id, change.clone());
         }
     }
 }

@@ -7,10 +7,10 @@ use message::Timestamp;
 use store::{Change, Status, StoreError};
 use tokio::time::{Instant, sleep_until};
 
-use super::attempt::{Journey, Stop};
 use super::doubt::{
     Doubt, FURTHER, Listed, Sighting, beginning, candidates, differ, earlier, is_apart, sighting,
 };
+use super::journey::{Journey, Stop};
 use super::judge::End;
 use super::waits::obey;
 use super::{News, now};

@@ -7,10 +7,11 @@ use store::{Change, LONGEST_DOUBT, Settle, Status, StoreError, Unfinished};
 use tokio::time::Instant;
 
 use super::accepted::{Accepted, is_unknown, tried};
-use super::attempt::Journey;
 use super::doubt::Doubt;
+use super::journey::Journey;
 use super::trace::Trace;
-use super::{Beginning, Delivery, Word, now};
+use super::under_way::Beginning;
+use super::{Delivery, Word, now};
 use crate::record;
 use crate::shared::Unconfirmed;
 

@@ -11,8 +11,9 @@ use message::Timestamp;
 use store::{Change, Status};
 use tokio::time::Instant;
 
-use super::attempt::{Journey, SHORTEST, STORE, Stop};
+use super::attempt::SHORTEST;
 use super::breaker::{Admit, Pass};
+use super::journey::{Journey, STORE, Stop};
 use super::judge::End;
 use super::turns::{Place, Turn};
 use super::{Delivery, News, Word, backoff, now, reach};

@@ -1,0 +1,92 @@
+//! How a message's way ends, and who hears of it.
+
+use policy_host::Afterwards;
+use store::{Change, Settle, Status};
+
+use super::accepted::Accepted;
+use super::journey::Journey;
+use super::judge::End;
+use super::{News, Word, now};
+
+impl Journey {
+    /// Tells everybody how it ended: the app, the store until it has heard, then the ledger and the policies.
+    pub(super) async fn arrive(&mut self, end: End) {
+        let end = if self.may_be_sent { end.at_least_once() } else { end };
+        let mut end = self.unless_reported(end);
+        let id = self.accepted.message.id.clone();
+        let at = now();
+        let account = self.delivery.account.borrow().clone();
+        let uuid = if let News::Submitted(uuid) = &end.news { Some(uuid.clone()) } else { None };
+        let is_held = end.status == Status::Held;
+        let change = Change {
+            status: Some(end.status),
+            next_look: (end.status == Status::Submitted)
+                .then(|| self.delivery.first_look(&account, at)),
+            message_uuid: uuid.clone(),
+            error_code: end.code.map(str::to_owned),
+            // What is held stays open until somebody says what becomes of the message.
+            settle: if is_held { Settle::NotYet } else { Settle::As(end.settlement) },
+            ..Change::at(at)
+        };
+        store::fail::point("delivery.outcome");
+        // Asked for before anybody is told, so that whoever was told and looks finds it (`Store::caught_up`).
+        let commit = self.delivery.store.change(&id, change.clone());
+        // That nothing was sent is told when it is written: told before, it might be sent after a crash, beside the
+        // app's own second try. Anything else may be told at once.
+        let later = matches!(end.news, News::Refused(_));
+        if !later {
+            self.tell.send_replace(end.news.clone());
+        }
+        let stands = self.written(commit, change).await;
+        store::fail::point("delivery.written");
+        if let Some(stands) = stands.filter(|stands| *stands != end.status) {
+            // A report that came in between has the last word.
+            end = End::reported(stands);
+        }
+        let End { status, told, news, settlement, code } = end;
+        if later {
+            // Not written, the next process finds it in doubt, and may send it.
+            let news = if stands.is_some() { news } else { News::Ended(Status::InDoubt) };
+            self.tell.send_replace(news);
+        }
+        // Only now, so that nobody takes what Plivo has of this message for another's.
+        if told == policy_host::Outcome::InDoubt {
+            self.give_up();
+        }
+        self.unsettled = None;
+        tracing::info!(
+            message.id = %id, status = status.as_str(), code, message_uuid = uuid, attempts = self.attempts,
+            "a message's way to Plivo has ended"
+        );
+        if status == Status::Held {
+            return;
+        }
+        let holds = std::mem::take(&mut self.accepted.holds);
+        if let Err(err) = self.delivery.ledger.settle(holds, settlement).await {
+            tracing::warn!(error = %err, message.id = %id, "what the policies held could not be settled");
+        }
+        if let Some(chain) = account.chain.upgrade() {
+            let Accepted { app, door, .. } = &self.accepted;
+            chain.tell_outcome(Afterwards { id: &id, app, door, now: now() }, told).await;
+        }
+    }
+
+    /// What others have said while nobody listened: that Plivo has the message, whatever its way came to here; that it
+    /// is not to be sent any more, which is the end of one that would be held.
+    fn unless_reported(&mut self, end: End) -> End {
+        let mut is_canceled = false;
+        while let Ok(word) = self.inbox.try_recv() {
+            match word {
+                Word::Reported(uuid) if !matches!(end.news, News::Submitted(_)) => {
+                    return End::submitted(&uuid);
+                }
+                Word::Reported(_) => {}
+                Word::Cancel => is_canceled = true,
+            }
+        }
+        if is_canceled && end.status == Status::Held {
+            return End::unknown(Status::Canceled, "send.canceled_in_doubt");
+        }
+        end
+    }
+}
