@@ -9,7 +9,7 @@ use wasmtime::component::{ComponentType, Instance as RawInstance, InstancePre, L
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::bindings::{Guest, GuestIndices, types};
-use crate::component::{Hooks, Shape};
+use crate::contract::{Hooks, Shape};
 use crate::convert::Lowered;
 use crate::error::Problem;
 use crate::failure::classify;

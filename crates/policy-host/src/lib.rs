@@ -20,6 +20,7 @@ mod chain;
 mod cleared;
 mod complaints;
 mod component;
+mod contract;
 mod convert;
 mod counters;
 mod decision;

@@ -11,7 +11,8 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
 use crate::bindings::{GuestIndices, types};
-use crate::component::{self, check_contract};
+use crate::component;
+use crate::contract::check_contract;
 use crate::error::{LoadError, LoadFault, Problem};
 use crate::instance::{Instance, Prepared, Unready};
 use crate::policy::Manifest;

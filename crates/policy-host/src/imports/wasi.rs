@@ -17,7 +17,7 @@ use wasmtime::{Engine, StoreContextMut};
 pub(crate) use ambient::Ambient;
 
 use self::ambient::Output;
-use crate::component::InterfaceName;
+use crate::contract::InterfaceName;
 use crate::visit::Visit;
 
 /// Most bytes of one write or skip; a guest is told so before it writes.
