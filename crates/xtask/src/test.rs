@@ -1,6 +1,8 @@
 //! `cargo xtask test`: everything that CI runs but formatting, lints and rules.
 
+use std::num::NonZero;
 use std::process::Command;
+use std::thread;
 
 use anyhow::{Result, bail, ensure};
 
@@ -51,7 +53,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut closing = Vec::new();
     if process::works(cargo().args(["nextest", "--version"])) {
         let mut tests = in_workspace(workspace);
-        tests.args(["nextest", "run", "--workspace"]);
+        tests.args(["nextest", "run", "--workspace", "--test-threads", &test_threads()]);
         closing = process::run_keeping(&mut tests, |line| line.contains("Summary ["))?;
     } else {
         println!("cargo-nextest is not here; running the tests with `cargo test`");
@@ -90,6 +92,11 @@ fn find(what: &str, commands: &[&str], package: &str) -> Result<()> {
     bail!(
         "{what} need what `{commands}` runs, which is not here; run `sudo apt-get install {package}`"
     )
+}
+
+/// Tests at once: most of their time whole-process tests wait for clocks and for each other's sockets.
+fn test_threads() -> String {
+    (thread::available_parallelism().map_or(2, NonZero::get) * 2).to_string()
 }
 
 /// A cargo command that tells tests where the policies and the programs are.
