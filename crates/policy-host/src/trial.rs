@@ -91,6 +91,9 @@ impl Trial {
         if in_force.was_not_asked() || candidate.was_not_asked() {
             return;
         }
+        if let Err(failure) = &candidate.said {
+            self.candidate.complain(failure, "a candidate failed");
+        }
         let kinds = differences(in_force, candidate);
         let mut tally = self.tally();
         if tally.standing != TrialStanding::OnTrial {

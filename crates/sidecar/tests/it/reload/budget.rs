@@ -134,4 +134,7 @@ async fn a_candidate_that_fails_too_often_is_dropped_and_another_one_is_tried() 
     assert_eq!((&anew["standing"], &anew["compared"]), (&json!("on_trial"), &json!(1)), "{anew}");
     let log = sidecar.stop().await.text();
     assert_eq!(log.matches("a candidate failed too often and is dropped").count(), 1, "{log}");
+    let why: Vec<&str> = log.lines().filter(|line| line.contains("a candidate failed\"")).collect();
+    let told = why.first().is_some_and(|line| line.contains("time"));
+    assert!(told, "why it failed is not told: {why:?} in\n{log}");
 }
