@@ -20,7 +20,7 @@ pub(crate) fn shown(text: &str, credentials: &Credentials, outgoing: &Outgoing<'
     let basic = BASE64_STANDARD.encode(format!("{id}:{token}"));
     let message = outgoing.message;
     let media = message.media_urls.iter().map(MediaUrl::as_str);
-    let said = [token, &basic, &message.text].into_iter();
+    let said = [id, token, &basic, &message.text].into_iter();
     let said = said.chain(media).chain(message.media_ids.iter().map(|id| &**id));
     without(text, said.chain(outgoing.callback_url))
 }

@@ -7,6 +7,7 @@ use crate::harness::{App, Connection, Policy, Setup, Sidecar};
 
 const APP_TOKEN: &str = "app-token-zebra-zebra-zebra-zebra";
 const PLIVO_TOKEN: &str = "plivo-token-giraffe-giraffe-giraffe";
+const AUTH_ID: &str = "MAXXXXXXXXXXXXXXXXXX";
 const WORDS: [&str; 3] = ["swordfish", "marmalade", "telescope"];
 /// Without their plus signs, since Plivo writes them so.
 const NUMBERS: [&str; 5] =
@@ -37,7 +38,7 @@ async fn busy(sidecar: &Sidecar, plivo: &PlivoSim) -> Vec<String> {
         }
     }
     let echoes = format!(
-        "Authorization: Basic {}; token {PLIVO_TOKEN}; 'swordfish and marmalade' to (415) 555-0123",
+        "{AUTH_ID}; Authorization: Basic {}; token {PLIVO_TOKEN}; 'swordfish and marmalade' to (415) 555-0123",
         basic()
     );
     plivo.script([Step::status(400).with_body(echoes)]).await;
@@ -67,8 +68,8 @@ async fn busy(sidecar: &Sidecar, plivo: &PlivoSim) -> Vec<String> {
         );
     }
     let plivo_body = json!({"src": sender, "dst": format!("{good}<{other}"), "text": "swordfish"});
-    let path = "/v1/Account/MAXXXXXXXXXXXXXXXXXX/Message/";
-    answers.push(sidecar.post(path).bearer(APP_TOKEN).json(&plivo_body).answer().await.text);
+    let path = format!("/v1/Account/{AUTH_ID}/Message/");
+    answers.push(sidecar.post(&path).bearer(APP_TOKEN).json(&plivo_body).answer().await.text);
     let seed =
         json!({"recipient": format!("+{good}"), "message": "swordfish", "mediaUrls": [media]});
     answers.push(sidecar.post("/mms/send").bearer(APP_TOKEN).json(&seed).answer().await.text);
@@ -131,6 +132,7 @@ async fn a_busy_run_leaves_nothing_private_in_its_log_and_no_credential_in_its_a
         told_nowhere(secret, &log.lines(), "the log");
         told_nowhere(secret, &answers, "the answers");
     }
+    told_nowhere(AUTH_ID, &log.lines(), "the log");
     for private in WORDS.iter().chain(&NUMBERS).chain(&["555-0123"]) {
         told_nowhere(private, &log.lines(), "the log");
     }
@@ -138,7 +140,7 @@ async fn a_busy_run_leaves_nothing_private_in_its_log_and_no_credential_in_its_a
 
 /// What Plivo is sent as credentials.
 fn basic() -> String {
-    let pair = format!("MAXXXXXXXXXXXXXXXXXX:{PLIVO_TOKEN}");
+    let pair = format!("{AUTH_ID}:{PLIVO_TOKEN}");
     base64::Engine::encode(&base64::prelude::BASE64_STANDARD, pair)
 }
 
