@@ -2,6 +2,7 @@
 
 mod chain;
 
+use std::mem;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -18,7 +19,7 @@ use crate::instance::{Instance, Prepared, Unready};
 use crate::policy::Manifest;
 use crate::revision::Revision;
 use crate::runtime::PolicyRuntime;
-use crate::settings::Known;
+use crate::settings::{Known, Sound};
 use crate::visit::Visit;
 use crate::{Digest, Grants, Policy, PolicyFailure, PolicySource, imports, settings, spans};
 
@@ -90,13 +91,11 @@ impl PolicyRuntime {
             return Err(LoadFault::MemoryLimit { limit: source.limits.memory, most }.into());
         }
         let known = Known { apps: source.known_apps.clone(), grants: source.grants };
-        let (prepared, mut withheld) = self.prepare(source, digest).await?;
+        let (mut prepared, mut withheld) = self.prepare(source, digest).await?;
         if !withheld.is_empty() {
             if let Ok(manifest) = describe(&prepared).await {
-                let of_settings = match look_at_settings(&source.settings, &manifest, &known) {
-                    Ok(()) => try_settings(&prepared).await.err(),
-                    Err(fault) => Some(fault),
-                };
+                let trying = try_settings(&mut prepared, &source.settings, &manifest, &known);
+                let of_settings = trying.await.err();
                 // That it fails without its imports is no news.
                 let is_trial = |fault: &LoadFault| matches!(fault, LoadFault::Trial { .. });
                 withheld.extend(of_settings.filter(|fault| !is_trial(fault)));
@@ -104,8 +103,7 @@ impl PolicyRuntime {
             return Err(Faults(withheld));
         }
         let manifest = describe(&prepared).await?;
-        look_at_settings(&source.settings, &manifest, &known)?;
-        let first = try_settings(&prepared).await?;
+        let first = try_settings(&mut prepared, &source.settings, &manifest, &known).await?;
         Ok(Revision::new(prepared, manifest, source.isolation, Some(first)))
     }
 
@@ -170,7 +168,7 @@ pub(crate) async fn describe(prepared: &Prepared) -> Result<Manifest, LoadFault>
 }
 
 /// Holds the settings against the policy's schema.
-pub(crate) fn look_at_settings(
+fn look_at_settings(
     settings: &serde_json::Value,
     manifest: &Manifest,
     known: &Known,
@@ -183,8 +181,31 @@ pub(crate) fn look_at_settings(
     if problems.is_empty() { Ok(()) } else { Err(LoadFault::Settings(problems)) }
 }
 
-/// Tries the settings on the policy's first instance, under the same limits as any visit.
-pub(crate) async fn try_settings(prepared: &Prepared) -> Result<Instance, LoadFault> {
+/// Holds the settings against the policy's schema, then tries them on its first instance; of settings that do not fit
+/// the schema what is sound, so that everything that is wrong is told at once.
+pub(crate) async fn try_settings(
+    prepared: &mut Prepared,
+    settings: &serde_json::Value,
+    manifest: &Manifest,
+    known: &Known,
+) -> Result<Instance, LoadFault> {
+    let mut problems = match look_at_settings(settings, manifest, known) {
+        Ok(()) => return configured(prepared).await,
+        Err(LoadFault::Settings(problems)) => problems,
+        Err(fault) => return Err(fault),
+    };
+    if let Some(sound) = Sound::of(settings, &problems) {
+        let whole = mem::replace(&mut prepared.settings, sound.settings.to_string().into());
+        if let Err(LoadFault::Settings(more)) = configured(prepared).await {
+            problems.extend(sound.in_the_whole(more));
+        }
+        prepared.settings = whole;
+    }
+    Err(LoadFault::Settings(problems))
+}
+
+/// The policy's first instance, under the same limits as any visit.
+async fn configured(prepared: &Prepared) -> Result<Instance, LoadFault> {
     let failed = |failure: PolicyFailure| LoadFault::Trial { step: "configure", failure };
     let _permit = prepared.permit().await.map_err(failed)?;
     match prepared.configured().await {

@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 
 use crate::error::{LoadFault, MissingGrant};
 use crate::instance::Prepared;
-use crate::load::{Faults, describe, look_at_settings, settings_text, try_settings};
+use crate::load::{Faults, describe, settings_text, try_settings};
 use crate::revision::Revision;
 use crate::runtime::{PolicyRuntime, Shared};
 use crate::settings::Known;
@@ -135,9 +135,9 @@ impl Module {
         if !missing.is_empty() {
             return Err(LoadFault::MissingGrants(missing));
         }
-        let prepared = own.beside(settings, grants, Arc::clone(&ledger), heard);
-        look_at_settings(settings, self.manifest(), &Known { apps: None, grants })?;
-        let first = try_settings(&prepared).await?;
+        let mut prepared = own.beside(settings, grants, Arc::clone(&ledger), heard);
+        let known = Known { apps: None, grants };
+        let first = try_settings(&mut prepared, settings, self.manifest(), &known).await?;
         let revision =
             Revision::new(prepared, self.manifest().clone(), Isolation::Warm, Some(first));
         let policy = Policy {

@@ -1,5 +1,6 @@
 //! Settings held against the schema that a policy publishes, before the policy sees them.
 
+mod sound;
 mod words;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
@@ -8,6 +9,7 @@ use serde_json::Value;
 
 use crate::error::{LoadFault, Problem};
 
+pub(crate) use sound::Sound;
 pub(crate) use words::Known;
 
 /// Most problems told at once.
@@ -27,8 +29,9 @@ pub(crate) fn problems(
     if schema.is_empty() {
         return Ok(Vec::new());
     }
-    let schema: Value =
+    let mut schema: Value =
         serde_json::from_str(schema).map_err(|error| LoadFault::Schema(error.into()))?;
+    words::bound_integers(&mut schema);
     let options = jsonschema::options()
         .with_draft(Draft::Draft202012)
         // Linear in the input, whatever the pattern.

@@ -36,6 +36,22 @@ fn every_problem_is_found_with_its_pointer_and_without_its_value() {
 }
 
 #[test]
+fn a_number_that_its_type_cannot_hold_is_told_the_most_that_it_can() {
+    let schema = json!({"properties": {
+        "per_s": {"type": ["integer", "null"], "format": "uint32", "minimum": 0},
+        "ports": {"items": {"type": "integer", "format": "uint16"}},
+        "own": {"type": "integer", "format": "uint8", "maximum": 7},
+    }});
+    let settings = json!({"per_s": 99_999_999_999_u64, "ports": [443, 65_536], "own": 9});
+    let found = wrong(&schema, &settings, Grants::default());
+    let told = |pointer: &str, most: &str| {
+        found.iter().any(|(at, detail)| at == pointer && detail.contains(most))
+    };
+    let places = [("/per_s", "4294967295"), ("/ports/1", "65535"), ("/own", "7")];
+    assert!(found.len() == 3 && places.iter().all(|(at, most)| told(at, most)), "{found:?}");
+}
+
+#[test]
 fn fitting_settings_and_a_policy_without_a_schema_have_no_problems() {
     assert_eq!(problems(SCHEMA, &json!({ "allow": [] })).unwrap(), []);
     assert_eq!(problems("", &json!({ "anything": true })).unwrap(), []);

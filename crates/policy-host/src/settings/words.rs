@@ -7,6 +7,7 @@
 //! | `"format": "iana-zone"` | a time zone that limits may count by |
 //! | `"format": "sender"` | what a message may come from: a number in E.164, a short code, a name, or a pool's UUID |
 //! | `"format": "intent"` | an intent that a message may have; none (`""`) is one too |
+//! | `"format": "uint32"`, and other widths up to 32 bits | what fits into it |
 //! | `"x-needs-grant": {"amend": ["strip"]}` | these values need that grant; others, and none at all, need nothing |
 //! | `"x-needs-grant": {"amend": true}` | whatever the value, it needs that grant |
 
@@ -56,6 +57,28 @@ impl Known {
                 })?;
                 Ok(Box::new(needs))
             })
+    }
+}
+
+/// Has the bounds of integers, which schemas made of Rust types give as a format, hold like any others.
+pub(super) fn bound_integers(schema: &mut Value) {
+    match schema {
+        Value::Array(list) => list.iter_mut().for_each(bound_integers),
+        Value::Object(table) => {
+            let format = table.get("format").and_then(Value::as_str);
+            let most = match format {
+                Some("uint8") => Some(u32::from(u8::MAX)),
+                Some("uint16") => Some(u32::from(u16::MAX)),
+                Some("uint32") => Some(u32::MAX),
+                Some("int32") => Some(i32::MAX.unsigned_abs()),
+                _ => None,
+            };
+            if let Some(most) = most {
+                table.entry("maximum").or_insert_with(|| most.into());
+            }
+            table.values_mut().for_each(bound_integers);
+        }
+        _ => {}
     }
 }
 

@@ -118,6 +118,31 @@ async fn settings_that_fit_the_schema_but_not_the_policy_are_refused_by_it() {
 }
 
 #[tokio::test]
+async fn what_only_the_policy_sees_is_told_beside_what_its_schema_sees() {
+    let host = Host::new();
+    let mut source = policy("throttle");
+    source.settings = json!({ "salt": 1, "limits": [
+        { "name": "a", "scope": "planet", "quota": 1, "per_s": 1 },
+        { "name": "b", "scope": "app", "quota": 0, "per_s": 99_999_999_999_u64 },
+        { "name": "c", "scope": "app", "quota": 0, "per_s": 0 },
+        { "name": "c", "scope": "app", "quota": 1, "per_s": 1, "burst": 2 },
+    ] });
+    let LoadFault::Settings(problems) = fault(&host, &source).await else { panic!("loaded") };
+    let mut pointers: Vec<_> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
+    pointers.sort_unstable();
+    let wanted = [
+        "/limits/0/scope",
+        "/limits/1/per_s",
+        "/limits/2/per_s",
+        "/limits/2/quota",
+        "/limits/3/burst",
+        "/limits/3/name",
+        "/salt",
+    ];
+    assert_eq!(pointers, wanted, "{problems:?}");
+}
+
+#[tokio::test]
 async fn a_policy_that_does_not_come_back_from_configure_is_not_loaded() {
     let host = Host::new();
     let mut source = runaway();
