@@ -12,6 +12,8 @@ use super::refusal::Plain;
 
 /// How much of a body that is too large is read and thrown away, so that the client gets to read the answer.
 const DISCARDED: usize = 16 << 20;
+/// How long a body that is too large already may pause before it is answered.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Bounds of one body.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +57,14 @@ async fn collect(mut body: Incoming, most: usize, size: &mut u64) -> Result<Byte
     }
     let mut bytes = BytesMut::new();
     let mut seen = 0;
-    while let Some(frame) = body.frame().await {
+    loop {
+        let next = body.frame();
+        // Who has sent too much and pauses waits for the answer.
+        let next = match seen > most {
+            true => timeout(PAUSE, next).await.unwrap_or(None),
+            false => next.await,
+        };
+        let Some(frame) = next else { break };
         let Ok(data) = frame.map_err(|_| Plain::Incomplete)?.into_data() else { continue };
         seen += data.len();
         *size = (*size).max(seen as u64);
