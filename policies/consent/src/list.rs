@@ -50,29 +50,27 @@ impl Place {
 }
 
 impl Entry {
+    /// One word and an instant: more words a redacted decision log would hide, and a replay could not read them.
     fn text(self) -> String {
-        let word = if self.out { "out" } else { "in" };
-        let source = match self.source {
-            Source::Handset => "handset",
-            Source::Report => "report",
+        let word = match (self.out, self.source) {
+            (true, Source::Handset) => "out",
+            (true, Source::Report) => "reported",
+            (false, Source::Handset) => "in",
+            (false, Source::Report) => "cleared",
         };
-        format!("{word} {source} {}", self.at_ms)
+        format!("{word} {}", self.at_ms)
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(bytes).ok()?;
-        let mut words = text.split(' ');
-        let out = match words.next()? {
-            "out" => true,
-            "in" => false,
+        let (word, at_ms) = std::str::from_utf8(bytes).ok()?.split_once(' ')?;
+        let (out, source) = match word {
+            "out" => (true, Source::Handset),
+            "reported" => (true, Source::Report),
+            "in" => (false, Source::Handset),
+            "cleared" => (false, Source::Report),
             _ => return None,
         };
-        let source = match words.next()? {
-            "handset" => Source::Handset,
-            "report" => Source::Report,
-            _ => return None,
-        };
-        Some(Self { out, source, at_ms: words.next()?.parse().ok()? })
+        Some(Self { out, source, at_ms: at_ms.parse().ok()? })
     }
 }
 
@@ -82,11 +80,13 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_again() {
-        for (out, source) in
-            [(true, Source::Handset), (true, Source::Report), (false, Source::Handset)]
-        {
-            let entry = Entry { out, source, at_ms: 1_767_614_400_000 };
-            assert_eq!(Entry::parse(entry.text().as_bytes()), Some(entry));
+        for out in [true, false] {
+            for source in [Source::Handset, Source::Report] {
+                let entry = Entry { out, source, at_ms: 1_767_614_400_000 };
+                let text = entry.text();
+                assert_eq!(Entry::parse(text.as_bytes()), Some(entry));
+                assert_eq!(text.split(' ').count(), 2, "{text}");
+            }
         }
         assert_eq!(Entry::parse(b"out by 5"), None);
     }
