@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use policy_host::PolicyRuntime;
+use policy_host::{DifferenceKind, Policy, PolicyRuntime};
 use store::Store;
 use telemetry::metrics::{Instrument, Metrics, Observed, SpanMetric};
 
@@ -198,6 +198,7 @@ pub(crate) fn observe(metrics: &Metrics, subjects: Subjects) {
     let Subjects { in_force, policies, delivery, store, backlog, reports, relay, decisions } =
         subjects;
     let what = |name, unit, about| Observed { name, unit, about };
+    observe_candidates(metrics, &in_force);
     metrics.gauge(
         what(
             "sendgate.generation",
@@ -286,6 +287,46 @@ pub(crate) fn observe(metrics: &Metrics, subjects: Subjects) {
             move |tell| log.tell(|word, count| tell(count, &[("outcome", word)])),
         );
     }
+}
+
+/// Has `metrics` look at the candidates beside the policies in force. A new one begins to count anew.
+fn observe_candidates(metrics: &Metrics, in_force: &Arc<ArcSwap<InForce>>) {
+    let trials = |in_force: &Arc<ArcSwap<InForce>>| {
+        let chain = Arc::clone(&in_force.load().chain);
+        let trial = |policy: &Arc<Policy>| Some((policy.name().clone(), policy.trial()?));
+        chain.policies().iter().filter_map(trial).collect::<Vec<_>>()
+    };
+    let what = |name, unit, about| Observed { name, unit, about };
+    let of = Arc::clone(in_force);
+    metrics.gauge(
+        what("sendgate.candidate.standing", "{candidate}", "1 for where a candidate stands."),
+        move |tell| {
+            for (policy, trial) in trials(&of) {
+                let standing = ("standing", trial.standing.as_str());
+                tell(1.0, &[("policy.name", policy.as_str()), standing]);
+            }
+        },
+    );
+    let of = Arc::clone(in_force);
+    metrics.total(
+        what("sendgate.candidate.compared", "{message}", "Messages that both decided about."),
+        move |tell| {
+            for (policy, trial) in trials(&of) {
+                tell(trial.compared, &[("policy.name", policy.as_str())]);
+            }
+        },
+    );
+    let of = Arc::clone(in_force);
+    metrics.total(
+        what("sendgate.candidate.differences", "{message}", "Those decided otherwise, by kind."),
+        move |tell| {
+            for (policy, trial) in trials(&of) {
+                for (kind, count) in DifferenceKind::ALL.iter().zip(trial.differed) {
+                    tell(count, &[("policy.name", policy.as_str()), ("kind", kind.as_str())]);
+                }
+            }
+        },
+    );
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]

@@ -98,6 +98,17 @@ mod tests {
     }
 
     #[test]
+    fn each_stands_in_the_readme() {
+        let readme = include_str!("../../../../README.md");
+        for ErrorCode { plivo, meaning, code, may_resend } in CODES {
+            let code = format!("`{code}`");
+            let again = if may_resend { "; may arrive if sent again later" } else { "" };
+            let row = format!("| {plivo:>4} | {code:<30} | {meaning}{again} |");
+            assert!(readme.lines().any(|line| line == row), "README has no row\n{row}");
+        }
+    }
+
+    #[test]
     fn only_what_may_pass_by_itself_may_be_sent_again() {
         let again: Vec<&str> =
             CODES.iter().filter(|each| each.may_resend).map(|each| each.plivo).collect();

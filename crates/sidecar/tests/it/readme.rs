@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{Folder, Setup, Sidecar, TO, eventually, module, plivo};
+use crate::tools::sendgate;
 
 const README: &str = include_str!("../../../../README.md");
 
@@ -12,6 +13,27 @@ fn block(part: &str) -> String {
     let block = blocks.find(|block| block.contains(part));
     let block = block.unwrap_or_else(|| panic!("README has no block with {part}"));
     block.lines().map(|line| line.trim_start_matches("    ").to_owned() + "\n").collect()
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_grant_that_was_taken_away_is_what_is_shown() {
+    let toml = include_str!("../../../../sidecar.toml");
+    let (before, after) = toml.split_once("name = \"dedup\"").expect("the repository's own policy");
+    let taken = after.replacen("grants = [\"state\"]", "grants = []", 1);
+    let toml = format!("{before}name = \"dedup\"{taken}");
+    let folder = Folder::new();
+    let modules = module("dedup");
+    let modules = modules.parent().expect("a folder").to_string_lossy();
+    folder.write("sidecar.toml", toml.replace("target/policies", &modules));
+
+    let said = sendgate(folder.path(), &["check"]).await;
+
+    let shown = block("reload_refused");
+    let shown: Value = serde_json::from_str(&format!("{{{}}}", shown.trim().trim_end_matches(',')))
+        .expect("a member of a JSON object");
+    let line = shown["reload_refused"][0].as_str().expect("a fault");
+    let told = said.err.lines().any(|told| told.ends_with(line));
+    assert!(said.code == Some(2) && told, "{line}\nis not in\n{}", said.err);
 }
 
 /// README's entry for its policy, with the module where it was built.

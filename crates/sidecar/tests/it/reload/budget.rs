@@ -117,6 +117,15 @@ async fn a_candidate_that_fails_too_often_is_dropped_and_another_one_is_tried() 
         (&dropped["standing"], &dropped["failure"]),
         (&json!("dropped"), &json!("deadline"))
     );
+    let metrics = sidecar.admin("/metrics").await.text;
+    for series in [
+        r#"sendgate_candidate_standing{policy_name="gate",standing="dropped"} 1"#,
+        r#"sendgate_candidate_compared_total{policy_name="gate"} 3"#,
+        r#"sendgate_candidate_differences_total{kind="verdict",policy_name="gate"} 3"#,
+        r#"sendgate_candidate_differences_total{kind="notes",policy_name="gate"} 0"#,
+    ] {
+        assert!(metrics.lines().any(|line| line == series), "{series} is not in\n{metrics}");
+    }
     let refused = sidecar.operate("/policies/gate/promote", OPERATOR).await;
     let refused = refused.refused(409, "policy.candidate_dropped");
     assert!(refused["error"].as_str().is_some_and(|said| said.contains("deadline")), "{refused}");
