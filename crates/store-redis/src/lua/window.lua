@@ -1,5 +1,5 @@
 -- The exact window. The set has a token for each charge, by the instant it was made; the hash has each token's cost,
--- negative once it cannot be given back, `u` the cost of all, `x` when the newest leaves, and `s`: how far the clock was
+-- negative once it cannot be given back, `u` the cost of all, `x` until when both are kept, and `s`: how far the clock was
 -- set back in all, so that instants in the set, and `x`, stay as they were written.
 local window = {}
 
@@ -15,6 +15,13 @@ local function leave(c, usage)
     if not usage.fresh then redis.call('DEL', c.h, c.z) end
     usage.fresh, usage.u, usage.s, usage.at = true, 0, 0, usage.t
     return
+  end
+  if newest + c.per > usage.x then
+    -- The period was made longer since: what it still counts is kept for longer.
+    usage.x = newest + c.per
+    redis.call('HSET', c.h, 'x', int(usage.x))
+    expire(c.h, usage.x - usage.at)
+    expire(c.z, usage.x - usage.at)
   end
   local bound = int(usage.at - c.per)
   repeat

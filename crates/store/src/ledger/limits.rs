@@ -146,7 +146,10 @@ impl Limits {
                 return Err(invalid(charge, "is charged twice for one key"));
             }
             let same_kind = |usage: &mut Usage| usage.advance(charge, now);
-            let fresh = match self.0.change_only(&name, same_kind).transpose()? {
+            let end = self.0.get(&name).map_or(now, |(_, end)| end);
+            // A period that was made longer since keeps for longer what it still counts.
+            let later = |usage: &Usage| end.max(usage.end(charge));
+            let fresh = match self.0.change(&name, same_kind, later).transpose()? {
                 Some(true) => None,
                 Some(false) | None => Some(Usage::none(charge, now)?),
             };

@@ -26,6 +26,19 @@ async fn a_window_is_half_open_and_slides() {
 }
 
 #[tokio::test]
+async fn a_period_that_was_made_longer_counts_what_the_shorter_one_still_counted() {
+    for ledger in Bench::new().both().await {
+        let of = |seconds| [charge("app", "k", window(3, seconds), 1)];
+        for _ in 0..3 {
+            ledger.serves(&of(5.0), at(0.0)).await;
+        }
+        assert_eq!(ledger.refuses(&of(3_600.0), at(2.0)).await, [refusal("app", 3_598.0)]);
+        assert_eq!(ledger.refuses(&of(3_600.0), at(3_599.0)).await, [refusal("app", 1.0)]);
+        ledger.serves(&of(3_600.0), at(3_600.0)).await;
+    }
+}
+
+#[tokio::test]
 async fn gcra_paces_after_its_burst_and_queues_where_it_may() {
     for ledger in Bench::new().both().await {
         let paced = |cost| [charge("app", "billing", gcra(10, 60.0, 10), cost)];

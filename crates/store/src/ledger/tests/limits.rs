@@ -194,6 +194,18 @@ fn usage_survives_a_change_of_the_quota() {
 }
 
 #[test]
+fn usage_survives_a_period_that_was_made_longer() {
+    let ledger = MemoryLedger::default();
+    let of = |seconds| [charge("app", "k", window(3, seconds), 1)];
+    for _ in 0..3 {
+        take(&ledger, &of(5.0), at(0.0));
+    }
+    assert_eq!(refused(&ledger, &of(3_600.0), at(2.0)), [refusal("app", 3_598.0)]);
+    assert_eq!(refused(&ledger, &of(3_600.0), at(3_599.0)), [refusal("app", 1.0)]);
+    take(&ledger, &of(3_600.0), at(3_600.0));
+}
+
+#[test]
 fn a_limit_of_another_kind_starts_afresh() {
     let ledger = MemoryLedger::default();
     take(&ledger, &[charge("app", "k", window(1, 60.0), 1)], at(0.0));
