@@ -278,9 +278,15 @@ impl Delivery {
         self.settle(holds, Settlement::GiveBack).await;
     }
 
+    /// Ends what a recorded message held, as its record says by now.
     async fn settle(&self, holds: Vec<Hold>, settlement: Settlement) {
-        if let Err(err) = self.ledger.settle(holds, settlement).await {
-            tracing::warn!(error = %err, "what policies held could not be settled; it expires by itself");
+        match self.ledger.settle(holds.clone(), settlement).await {
+            Ok(()) if self.is_shared() => drop(self.store.told_of_holds(holds)),
+            Ok(()) => {}
+            // The sweep tells it as soon as it can be told.
+            Err(err) => {
+                tracing::warn!(error = %err, "what policies held is not settled yet; it is tried again");
+            }
         }
     }
 }

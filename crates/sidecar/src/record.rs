@@ -120,6 +120,16 @@ pub(crate) fn may_be_sent(record: &Record) -> bool {
     record.attempts.iter().any(|attempt| attempt.code.as_deref() == Some(GIVEN_UP))
 }
 
+/// Whether Plivo has, had or may yet get the message: all but what ended and certainly was not sent.
+pub(crate) fn may_have_gone(record: &Record) -> bool {
+    let is_unknown = matches!(
+        record.error_code.as_deref(),
+        Some("send.unresolved" | "send.unclear" | "send.canceled_in_doubt")
+    );
+    let is_off = matches!(record.status, Status::Failed | Status::Expired | Status::Canceled);
+    !is_off || is_unknown || record.message_uuid.is_some()
+}
+
 /// A call that the end of the process cut off: whether Plivo heard it is not known.
 pub(crate) fn cut_off(attempt: &Attempt, now: Timestamp) -> Attempt {
     Attempt {

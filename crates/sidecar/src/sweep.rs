@@ -1,8 +1,9 @@
-//! Has the store let go of what is over, and replicas of keys under which nothing was sent.
+//! Has the store let go of what is over, and what replicas share of keys and holds whose messages have ended.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use message::{Hold, Ledger, Settlement};
 use store::Store;
 use store_redis::SharedKeys;
 use tokio::time::sleep;
@@ -17,8 +18,9 @@ const PAUSE: Duration = Duration::from_secs(10);
 const TROUBLED: Duration = Duration::from_secs(1);
 /// So many rows gone mean that there is more.
 const MUCH: usize = 1_000;
-/// Most keys that replicas are told of at once.
+/// Most keys, and most holds, that replicas are told of at once.
 const KEYS: u32 = 256;
+const HOLDS: u32 = 256;
 
 /// Sweeps until `stop`.
 pub(crate) async fn run(
@@ -28,8 +30,11 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) {
     loop {
-        if let Some(keys) = shared.as_ref().and_then(|shared| shared.keys()) {
-            stop.run_until_cancelled(free_elsewhere(&store, keys)).await;
+        if let Some(shared) = &shared {
+            if let Some(keys) = shared.keys() {
+                stop.run_until_cancelled(free_elsewhere(&store, keys)).await;
+            }
+            stop.run_until_cancelled(settle_elsewhere(&store, &*shared.ledger())).await;
         }
         let pause = match store.sweep(SystemTime::now().into()).await {
             Ok(gone) if gone >= MUCH => Duration::ZERO,
@@ -42,6 +47,36 @@ pub(crate) async fn run(
         }
         if let Err(err) = delivery.end_overdue().await {
             tracing::warn!(error = %err, "messages that were held too long could not be ended yet");
+        }
+    }
+}
+
+/// Settles what replicas share of the holds of ended messages, where a process could not, or died before. What cannot
+/// be told now is told later.
+async fn settle_elsewhere(store: &Store, ledger: &dyn Ledger) {
+    loop {
+        let untold = match store.untold_holds(HOLDS).await {
+            Ok(untold) if untold.is_empty() => return,
+            Ok(untold) => untold,
+            Err(err) => {
+                tracing::warn!(error = %err, "what policies held could not be read");
+                return;
+            }
+        };
+        for settlement in [Settlement::Keep, Settlement::GiveBack] {
+            let same = untold.iter().filter(|(_, other)| *other == settlement);
+            let holds: Vec<Hold> = same.map(|(hold, _)| hold.clone()).collect();
+            if holds.is_empty() {
+                continue;
+            }
+            // Those that were told already stay as they were settled.
+            if let Err(err) = ledger.settle(holds.clone(), settlement).await {
+                tracing::warn!(holds = holds.len(), error = %err, "what policies held is not settled yet");
+                return;
+            }
+            if store.told_of_holds(holds).await.is_err() {
+                return;
+            }
         }
     }
 }

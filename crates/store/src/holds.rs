@@ -4,6 +4,7 @@ use message::{Hold, MessageId, Settlement, Timestamp};
 use rusqlite::{Connection, Row};
 
 use crate::messages::{from_db, to_db};
+use crate::{Commit, Store, StoreError};
 
 /// The least token of another ledger's holds, such as one on a server that replicas share.
 const OTHERS: i64 = 1 << 62;
@@ -79,7 +80,7 @@ pub(crate) fn insert(connection: &Connection, holds: &[SavedHold]) -> rusqlite::
     Ok(())
 }
 
-/// Ends a message's holds. Of what is given back nothing stays but, for later charges on the same pace, how much they
+/// Ends a message's holds. What another ledger keeps stays until that one is known to have heard. Of what is given back nothing stays but, for later charges on the same pace, how much they
 /// were put off by it. Of what is kept by the calendar a sum stays, since a period may be a month.
 pub(crate) fn settle(
     connection: &Connection,
@@ -87,17 +88,18 @@ pub(crate) fn settle(
     settlement: Settlement,
 ) -> rusqlite::Result<()> {
     let statements: &[&str] = match settlement {
-        // Another ledger keeps what it was told to keep.
         Settlement::Keep => &[
+            "UPDATE holds SET kind = 'elsewhere-kept' WHERE message = ? AND kind = 'elsewhere'",
             "INSERT INTO spent (owner, name, kind, at, ends, amount, token) \
              SELECT owner, name, kind, at, ends, amount, token FROM holds WHERE message = ? AND kind LIKE 'calendar %' \
              ON CONFLICT (owner, name, kind, at) DO UPDATE SET amount = amount + excluded.amount, \
              ends = max(ends, excluded.ends), token = max(token, excluded.token)",
-            "DELETE FROM holds WHERE message = ? AND (kind = 'elsewhere' OR kind LIKE 'calendar %')",
+            "DELETE FROM holds WHERE message = ? AND kind LIKE 'calendar %'",
         ],
         Settlement::GiveBack => &[
-            "UPDATE holds SET kind = 'gcra-given-back' WHERE message = ? AND kind = 'gcra'",
-            "DELETE FROM holds WHERE message = ? AND kind != 'gcra-given-back'",
+            "UPDATE holds SET kind = kind || '-given-back' WHERE message = ? AND kind IN ('gcra', 'elsewhere')",
+            "DELETE FROM holds WHERE message = ? AND kind NOT IN ('gcra-given-back', 'elsewhere-given-back', \
+             'elsewhere-kept')",
         ],
     };
     for sql in statements {
@@ -109,9 +111,54 @@ pub(crate) fn settle(
 /// What is held for a message.
 pub(crate) fn of(connection: &Connection, id: &MessageId) -> rusqlite::Result<Vec<Hold>> {
     let mut query = connection.prepare_cached(
-        "SELECT token, owner, name FROM holds WHERE message = ? AND kind != 'gcra-given-back' ORDER BY token",
+        "SELECT token, owner, name FROM holds WHERE message = ? \
+         AND kind NOT IN ('gcra-given-back', 'elsewhere-given-back', 'elsewhere-kept') ORDER BY token",
     )?;
     query.query_map([&*id.0], |row| hold(row, 0))?.collect()
+}
+
+/// At most `most` holds of ended messages that another ledger keeps and may not have heard of.
+fn untold(connection: &Connection, most: u32) -> rusqlite::Result<Vec<(Hold, Settlement)>> {
+    let mut query = connection.prepare_cached(
+        "SELECT token, owner, name, kind FROM holds WHERE kind IN ('elsewhere-kept', 'elsewhere-given-back') LIMIT ?",
+    )?;
+    let each = |row: &Row<'_>| {
+        let kept = row.get::<_, String>(3)? == "elsewhere-kept";
+        Ok((hold(row, 0)?, if kept { Settlement::Keep } else { Settlement::GiveBack }))
+    };
+    query.query_map([most], each)?.collect()
+}
+
+impl Store {
+    /// At most `most` holds of another ledger whose messages have ended, and how: that it has heard of them is not known.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn untold_holds(&self, most: u32) -> Result<Vec<(Hold, Settlement)>, StoreError> {
+        self.database.list(move |connection| Ok(untold(connection, most)?)).await
+    }
+
+    /// Another ledger has heard of these, whose messages have ended. Those of this store's own are not touched.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub fn told_of_holds(&self, holds: Vec<Hold>) -> Commit<()> {
+        self.database.write(move |connection| {
+            let sql = "DELETE FROM holds WHERE token = ? AND kind IN ('elsewhere-kept', 'elsewhere-given-back')";
+            let mut delete = connection.prepare_cached(sql)?;
+            for hold in holds.iter().filter(|hold| is_anothers(hold)) {
+                delete.execute([i64::from_ne_bytes(hold.token.to_ne_bytes())])?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Whether `hold` was made by another ledger than the store's own.
+pub(crate) fn is_anothers(hold: &Hold) -> bool {
+    hold.token >= OTHERS.unsigned_abs()
 }
 
 /// The latest token that was written down of the policies' own ledger, whatever is known of its hold; another's are its
@@ -133,7 +180,7 @@ pub(crate) fn all(connection: &Connection, now: Timestamp) -> rusqlite::Result<V
          OVER (PARTITION BY owner, name ORDER BY token) AS given_back FROM \
          (SELECT token, message, owner, kind, name, at, ends, amount, level FROM holds UNION ALL \
          SELECT token, '', owner, kind, name, at, ends, amount, 0 FROM spent) WHERE ends > ?) AS counting \
-         WHERE kind NOT IN ('elsewhere', 'gcra-given-back') ORDER BY token",
+         WHERE kind NOT LIKE 'elsewhere%' AND kind != 'gcra-given-back' ORDER BY token",
     )?;
     let rows = query.query_map([to_db(now)], |row| {
         let saved = SavedHold {

@@ -61,10 +61,7 @@ impl Journey {
         if status == Status::Held {
             return;
         }
-        let holds = std::mem::take(&mut self.accepted.holds);
-        if let Err(err) = self.delivery.ledger.settle(holds, settlement).await {
-            tracing::warn!(error = %err, message.id = %id, "what the policies held could not be settled");
-        }
+        self.delivery.settle(std::mem::take(&mut self.accepted.holds), settlement).await;
         if let Some(chain) = account.chain.upgrade() {
             let Accepted { app, door, .. } = &self.accepted;
             chain.tell_outcome(Afterwards { id: &id, app, door, now: now() }, told).await;

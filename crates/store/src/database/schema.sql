@@ -83,7 +83,8 @@ CREATE TABLE holds (
   token   INTEGER NOT NULL,     -- the order in which they were made
   message TEXT NOT NULL,
   owner   TEXT NOT NULL,        -- the policy
-  kind    TEXT NOT NULL,        -- reservation, window, gcra, gcra-given-back, calendar ZONE PERIOD, elsewhere
+  kind    TEXT NOT NULL,        -- reservation, window, gcra, gcra-given-back, calendar ZONE PERIOD,
+                                -- elsewhere, elsewhere-kept, elsewhere-given-back (Redis has it, and may not have heard)
   name    TEXT NOT NULL,        -- the key reserved, or limit and key as LENGTH:limitLENGTH:key
   at      INTEGER NOT NULL,     -- when it was made; for calendar, when its period began
   ends    INTEGER NOT NULL,     -- when it counts no more

@@ -19,6 +19,7 @@ use super::super::{Call, Gateway, now};
 use super::once::Held;
 use super::relay::Told;
 use crate::delivery::{About, Ready};
+use crate::record;
 
 /// What all messages of a request have in common besides their parts.
 pub(super) struct Wishes {
@@ -207,7 +208,8 @@ impl Gateway {
         trail: &Trail,
     ) -> Option<Owned> {
         let earlier = no.earlier.as_ref().filter(|_| no.code == "dup.coalesced")?;
-        let record = self.record_of(call, earlier).await?;
+        // One that was never sent stands for nothing; its reservation is about to be given back.
+        let record = self.record_of(call, earlier).await.filter(record::may_have_gone)?;
         let mut changes = trail.changes.clone();
         changes.push(change(
             "dup.coalesced",

@@ -48,6 +48,31 @@ async fn reservations_are_held_over_a_restart_as_long_as_they_were() {
 }
 
 #[tokio::test]
+async fn that_another_ledger_is_to_hear_of_an_end_is_known_until_it_has_heard() {
+    let folder = folder();
+    let store = Store::open(in_file(&folder), NOW).unwrap();
+    let other =
+        |token: u64| Hold { owner: "p".into(), key: "r:k".into(), token: (1 << 62) + token };
+    for (token, which) in [(1, "kept"), (2, "given back"), (3, "open")] {
+        let mut new = new(which);
+        new.holds = vec![other(token)];
+        store.accept(vec![new], None).await.unwrap();
+    }
+    for (which, settlement) in [("kept", Settlement::Keep), ("given back", Settlement::GiveBack)] {
+        let settle = Change { settle: Settle::As(settlement), ..Change::at(NOW) };
+        store.change(&id(which), settle).await.unwrap();
+    }
+    let (_left, after) = reopened(&folder, later(20));
+    let mut untold = after.untold_holds(9).await.unwrap();
+    untold.sort_by_key(|(hold, _)| hold.token);
+    assert_eq!(untold, [(other(1), Settlement::Keep), (other(2), Settlement::GiveBack)]);
+    assert_eq!(after.unfinished_one(&id("open")).await.unwrap().unwrap().holds, [other(3)]);
+    after.told_of_holds(vec![other(1), other(2), other(3)]).await.unwrap();
+    assert_eq!(after.untold_holds(9).await, Ok(vec![]));
+    assert_eq!(after.unfinished_one(&id("open")).await.unwrap().unwrap().holds, [other(3)]);
+}
+
+#[tokio::test]
 async fn values_and_counters_are_there_after_a_restart_until_they_end() {
     let folder = folder();
     let store = Store::open(in_file(&folder), NOW).unwrap();
