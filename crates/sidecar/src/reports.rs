@@ -4,6 +4,7 @@
 //! only once it is on disk: everything else makes Plivo send it again (messaging.md 3.10).
 
 pub(crate) mod codes;
+pub(crate) mod elsewhere;
 mod form;
 mod listener;
 mod nonces;
@@ -17,6 +18,7 @@ mod testing;
 mod tokens;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use message::{E164, Timestamp};
 use policy_host::{Afterwards, Receipt};
@@ -101,6 +103,11 @@ impl Reports {
             chain.tell_receipt(about, receipt).await;
         });
     }
+}
+
+/// The wall clock.
+fn now() -> Timestamp {
+    SystemTime::now().into()
 }
 
 /// Whether a task of ours may still be finding out if Plivo has the message.

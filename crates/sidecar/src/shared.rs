@@ -9,8 +9,8 @@ use std::time::Duration;
 use message::Ledger;
 use policy_host::PolicyName;
 use store_redis::{
-    Connection, LocalLimits, OptionsError, RedisLedger, SharedKeys, SharedOptions, Status,
-    WithFallback,
+    Connection, LocalLimits, OptionsError, RedisLedger, SharedKeys, SharedOptions, SharedReports,
+    Status, WithFallback,
 };
 use tokio::time::timeout;
 
@@ -69,6 +69,11 @@ impl Shared {
     /// Idempotency keys, where they are shared too.
     pub(crate) fn keys(&self) -> Option<&SharedKeys> {
         self.keys.as_ref()
+    }
+
+    /// Delivery reports that came to another replica than their message's.
+    pub(crate) fn reports(&self) -> SharedReports {
+        SharedReports::new(self.connection.clone())
     }
 
     /// Takes what a reload's policies say may go on without the server.

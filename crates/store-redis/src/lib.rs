@@ -16,6 +16,7 @@ mod fault;
 mod keys;
 mod ledger;
 mod options;
+mod reports;
 #[cfg(test)]
 mod testing;
 
@@ -24,3 +25,4 @@ pub use fallback::{LocalLimits, WithFallback};
 pub use keys::{Bound, Lease, SharedClaim, SharedError, SharedKeys};
 pub use ledger::RedisLedger;
 pub use options::{OptionsError, ServerUrl, SharedOptions};
+pub use reports::{HandedOn, SharedReports};

@@ -69,6 +69,11 @@ impl Form {
         &self.params
     }
 
+    /// The same again, to be read by [`Form::read`].
+    pub(super) fn encoded(&self) -> String {
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.params).finish()
+    }
+
     /// The report that it is.
     ///
     /// # Errors

@@ -1,22 +1,23 @@
 //! The callback listener: from a request to the answer that Plivo needs, which is a status and nothing else.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Body;
-use message::{E164, Timestamp};
+use message::E164;
 use plivo_client::signature::{self, Callback, Signed};
+use store_redis::SharedReports;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span};
 
 use super::form::{self, Form};
 use super::nonces::{self, Nonces};
 use super::tally::Came;
-use super::{AuthTokens, CallbackPlace, Reports, Tally, spans};
+use super::{AuthTokens, CallbackPlace, Reports, Tally, elsewhere, now, spans};
 use crate::listen::Requests;
 
 /// Longest time for an answer; Plivo gives up after 8 s (support: "callback retries").
@@ -33,6 +34,8 @@ pub(crate) struct ReportListener {
     accept_v2: bool,
     tally: Arc<Tally>,
     nonces: Nonces,
+    /// Where reports go whose message another replica has.
+    shared: Option<SharedReports>,
 }
 
 /// Why a report is not taken.
@@ -53,8 +56,9 @@ impl ReportListener {
         tokens: Arc<AuthTokens>,
         tally: Arc<Tally>,
         accept_v2: bool,
+        shared: Option<SharedReports>,
     ) -> Self {
-        Self { place, reports, tokens, accept_v2, tally, nonces: Nonces::default() }
+        Self { place, reports, tokens, accept_v2, tally, nonces: Nonces::default(), shared }
     }
 
     /// Answers one request, always in less time than Plivo waits.
@@ -105,9 +109,17 @@ impl ReportListener {
         let store = &self.reports.store;
         let found = store.get(None, &called.message).await.map_err(|_| Refused::Unwritten)?;
         let Some(record) = found else {
-            // Older than what is kept. Plivo would only send it again.
+            let came = match &self.shared {
+                Some(shared) => {
+                    let handed_on = elsewhere::hand_on(shared, &called.message, &form).await;
+                    handed_on.map_err(|_| Refused::Unwritten)?;
+                    Came::HandedOn
+                }
+                // Older than what is kept. Plivo would only send it again.
+                None => Came::Forgotten,
+            };
             self.nonces.put(nonce, Instant::now());
-            return Ok(Came::Forgotten);
+            return Ok(came);
         };
         spans::belongs_to(&Span::current(), &record);
         if record.to.as_ref().map(E164::digits).is_some_and(|digits| !form.is_to(digits)) {
@@ -270,10 +282,6 @@ fn respond(taken: Result<Came, Refused>) -> Response<Full<Bytes>> {
         }
     }
     response
-}
-
-fn now() -> Timestamp {
-    SystemTime::now().into()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use store_redis::SharedReports;
 use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +26,7 @@ use crate::modules::Pulled;
 use crate::relay::{Relay, Source};
 use crate::reload::{ReloadStatus, Reloader, Upkeep};
 use crate::reports::{CallbackPlace, Poller, ReportListener, Reports};
-use crate::{Failure, metrics, relay, sweep};
+use crate::{Failure, metrics, relay, reports, sweep};
 
 /// Who answers at the doors, and who works behind them.
 pub(super) struct Parts {
@@ -35,6 +36,8 @@ pub(super) struct Parts {
     pub(super) callbacks: Option<Arc<ReportListener>>,
     pub(super) delivery: Arc<Delivery>,
     poller: Poller,
+    /// Takes the reports that came to other replicas, where there are any.
+    elsewhere: Option<(Arc<Reports>, SharedReports)>,
     relay: Relay,
     reloader: Reloader,
 }
@@ -86,6 +89,7 @@ impl Parts {
         ));
         let reloads = Arc::new(ReloadStatus::default());
 
+        let elsewhere = shared.as_ref().filter(|_| place.is_some()).map(|shared| shared.reports());
         let reports = Arc::new(Reports {
             store: store.clone(),
             delivery: Arc::clone(&delivery),
@@ -139,7 +143,9 @@ impl Parts {
             callbacks: place.clone(),
         });
         let callbacks = place.zip(callbacks).map(|(place, own)| {
-            Arc::new(ReportListener::new(place, reports, tokens, tally, own.v2_alone))
+            let shared = elsewhere.clone();
+            let reports = Arc::clone(&reports);
+            Arc::new(ReportListener::new(place, reports, tokens, tally, own.v2_alone, shared))
         });
         let Origin { path, environment, poll, seen, pulled, hangup } = origin;
         let reloader = Reloader {
@@ -155,12 +161,16 @@ impl Parts {
             upkeep: Upkeep::new(pulled),
             hangup,
         };
-        Ok(Self { gateway, admin, callbacks, delivery, poller, relay, reloader })
+        let elsewhere = elsewhere.map(|shared| (reports, shared));
+        Ok(Self { gateway, admin, callbacks, delivery, poller, elsewhere, relay, reloader })
     }
 
     /// Sets those to work that nobody asks, until `stop`.
     pub(super) fn work(self, ground: Ground, stop: &CancellationToken, running: &mut JoinSet<()>) {
         running.spawn(self.poller.run(stop.clone()));
+        if let Some((reports, shared)) = self.elsewhere {
+            running.spawn(reports::elsewhere::run(reports, shared, stop.clone()));
+        }
         running.spawn(self.relay.run(stop.clone()));
         running.spawn(self.reloader.run(stop.clone()));
         running.spawn(sweep::run(ground.store, self.delivery, ground.shared, stop.clone()));

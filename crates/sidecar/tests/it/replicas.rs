@@ -7,6 +7,7 @@ mod gate;
 mod keys;
 mod limits;
 mod reach;
+mod reports;
 
 use plivo_sim::PlivoSim;
 use serde_json::{Value, json};

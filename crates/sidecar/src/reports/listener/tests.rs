@@ -36,7 +36,7 @@ impl Desk {
         let place = CallbackPlace::new(BASE, store.secret());
         let reports = reports(store.clone(), "http://127.0.0.1:9");
         let listener =
-            ReportListener::new(place, reports, Arc::default(), Arc::default(), accept_v2);
+            ReportListener::new(place, reports, Arc::default(), Arc::default(), accept_v2, None);
         Self { listener, store }
     }
 
@@ -268,7 +268,7 @@ async fn a_body_that_never_ends_is_answered_in_time() {
     let place = CallbackPlace::new(BASE, store().secret());
     let reports = reports(store(), "http://127.0.0.1:9");
     let url = place.url(&MessageId("m1".into()), 1);
-    let listener = ReportListener::new(place, reports, Arc::default(), Arc::default(), false);
+    let listener = ReportListener::new(place, reports, Arc::default(), Arc::default(), false, None);
     let path = url.strip_prefix("https://sms.example.com").unwrap();
     let begun = Instant::now();
     let answer = listener.answer(Request::post(path).body(Stalled).unwrap()).await;

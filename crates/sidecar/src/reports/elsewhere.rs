@@ -1,0 +1,76 @@
+//! Reports that came to another replica than the one that has their message: handed on by what replicas share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use message::{E164, MessageId};
+use store_redis::{HandedOn, SharedError, SharedReports};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use super::form::Form;
+use super::{Reports, now, spans};
+
+/// Between two looks at what was handed on.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Hands a report on to whoever has its message; when this returns, it is where all replicas look.
+///
+/// # Errors
+///
+/// It may not be there.
+pub(super) async fn hand_on(
+    shared: &SharedReports,
+    message: &MessageId,
+    form: &Form,
+) -> Result<(), SharedError> {
+    shared.hand_on(message, form.encoded().as_bytes()).await
+}
+
+/// Takes what other replicas hand on, until `stop`.
+pub(crate) async fn run(reports: Arc<Reports>, shared: SharedReports, stop: CancellationToken) {
+    // From the oldest that is kept: what came while no process of this replica was there is among them.
+    let mut place = None;
+    while stop.run_until_cancelled(sleep(PAUSE)).await.is_some() {
+        if stop.run_until_cancelled(take_all(&reports, &shared, &mut place)).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Takes what there is after `place`; what cannot be read or written down now is taken later.
+async fn take_all(reports: &Reports, shared: &SharedReports, place: &mut Option<String>) {
+    loop {
+        // Whoever looks after the connection says that it is away.
+        let Ok(handed_on) = shared.after(place.as_deref()).await else { return };
+        if handed_on.is_empty() {
+            return;
+        }
+        for each in handed_on {
+            if !take(reports, &each).await {
+                return;
+            }
+            *place = Some(each.place);
+        }
+    }
+}
+
+/// Takes a report that is about a message of ours; `false` where it could not be written down.
+async fn take(reports: &Reports, handed_on: &HandedOn) -> bool {
+    let Ok(found) = reports.store.get(None, &handed_on.message).await else { return false };
+    let Some(record) = found else { return true };
+    let form = Form::read(&handed_on.form).ok();
+    let Some((form, report)) = form.and_then(|form| form.report().ok().map(|it| (form, it))) else {
+        return true;
+    };
+    let span = spans::report();
+    spans::says(&span, &report, &form.besides());
+    spans::belongs_to(&span, &record);
+    let to: Option<E164> = form.to();
+    let taken = reports.take(&record, to, report, now()).instrument(span).await;
+    if let Err(err) = &taken {
+        tracing::error!(message.id = %record.id, error = %err, "a report could not be written down yet");
+    }
+    taken.is_ok()
+}
