@@ -2,12 +2,16 @@
 //!
 //! The trait stands here, between the host that asks and the store that keeps, so that neither knows the other.
 
+mod foreseen;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
 use crate::{MessageId, Timestamp};
+
+pub use foreseen::{Foreseen, Foretold, StateAnswer, StateQuestion};
 
 /// What a [`Ledger`] answers with: memory is ready at once, a shared store is not.
 pub type LedgerFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, LedgerError>> + Send + 'a>>;
@@ -81,6 +85,25 @@ pub trait Ledger: Send + Sync + fmt::Debug {
 
     /// Ends what one request holds: kept, or given back. A hold settled twice stays as first settled.
     fn settle<'a>(&'a self, holds: Vec<Hold>, settlement: Settlement) -> LedgerFuture<'a, ()>;
+
+    /// Whether a call is a trip that is worth saving, by [`Ledger::foretell`], and is not in vain at this moment.
+    fn is_far(&self) -> bool {
+        false
+    }
+
+    /// Asks what the policies of the message `by` are likely to ask, in its order and in one trip, as far as answers
+    /// are those [hoped for](StateQuestion::hoped_for) and with the first that is not; behind it nothing is asked, and
+    /// so nothing taken. Fewer may be answered.
+    ///
+    /// A ledger that is not [far](Ledger::is_far) need not: it answers none.
+    fn foretell<'a>(
+        &'a self,
+        _foreseen: Vec<Foreseen>,
+        _by: &'a MessageId,
+        _now: Timestamp,
+    ) -> LedgerFuture<'a, Vec<Foretold>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
 }
 
 /// Something taken for a request and not yet settled. Opaque to everybody but the ledger that made it.

@@ -20,8 +20,9 @@ pub mod limits;
 
 pub use fault::Fault;
 pub use ledger::{
-    Calendar, Charge, Gcra, Hold, Holder, Ledger, LedgerError, LedgerFuture, LimitKind,
-    LimitRefusal, Pace, Period, Reserved, Settlement, Standing, Taken, Window,
+    Calendar, Charge, Foreseen, Foretold, Gcra, Hold, Holder, Ledger, LedgerError, LedgerFuture,
+    LimitKind, LimitRefusal, Pace, Period, Reserved, Settlement, Standing, StateAnswer,
+    StateQuestion, Taken, Window,
 };
 pub use media::MediaUrl;
 pub use message::{Dedup, Kind, Message, MessageId, is_intent};

@@ -1,9 +1,9 @@
 //! What a decision rests on besides its message and its module, for a record by which it can be taken again.
 
-use std::time::Duration;
-
+use message::Message;
 use message::facts::Facts;
-use message::{Charge, Holder, LedgerError, LimitRefusal, Message, Standing};
+
+pub use message::{StateAnswer, StateQuestion};
 
 /// What one decision rests on, and what it made of the message; there where the runtime records it, see
 /// [`RuntimeOptions::record`](crate::RuntimeOptions::record).
@@ -27,29 +27,4 @@ pub struct StateCall {
     pub asked: StateQuestion,
     /// What it answered.
     pub answer: StateAnswer,
-}
-
-/// What a ledger is asked for a policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the ledger's own words")]
-pub enum StateQuestion {
-    Get { key: String },
-    Put { key: String, value: Vec<u8>, ttl: Duration, if_absent: bool },
-    Increment { key: String, delta: i64, ttl: Duration },
-    Reserve { key: String, ttl: Duration },
-    Take { charges: Vec<Charge> },
-}
-
-/// What a ledger answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the ledger's own words")]
-pub enum StateAnswer {
-    Value(Option<Vec<u8>>),
-    Put(bool),
-    Sum(i64),
-    /// Reserved, or who holds the key.
-    Reserved(Option<Holder>),
-    Taken(Vec<Standing>),
-    Refused(Vec<LimitRefusal>),
-    Failed(LedgerError),
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use message::{
-    Charge, Hold, Holder, Ledger, LedgerError, LedgerFuture, MessageId, Reserved, Settlement,
-    Taken, Timestamp,
+    Charge, Foreseen, Foretold, Hold, Holder, Ledger, LedgerError, LedgerFuture, MessageId,
+    Reserved, Settlement, Taken, Timestamp,
 };
 
 use crate::RedisLedger;
@@ -152,6 +152,20 @@ impl Ledger for WithFallback {
             }
             self.shared.settle(shared, settlement).await
         })
+    }
+
+    fn is_far(&self) -> bool {
+        self.shared.is_far()
+    }
+
+    /// By the server alone: where it does not answer, each question is asked for itself and goes the way above.
+    fn foretell<'a>(
+        &'a self,
+        foreseen: Vec<Foreseen>,
+        by: &'a MessageId,
+        now: Timestamp,
+    ) -> LedgerFuture<'a, Vec<Foretold>> {
+        self.shared.foretell(foreseen, by, now)
     }
 }
 

@@ -7,11 +7,12 @@ mod scripts;
 
 use std::time::Duration;
 
-use message::MessageId;
+use message::{Foreseen, Foretold, MessageId, Timestamp};
 use redis::Value;
 use store::{Fingerprint, StoredAnswer};
 
-use crate::Connection;
+use crate::ledger::Words;
+use crate::{Connection, RedisLedger};
 use answer::Fields;
 
 pub use error::SharedError;
@@ -81,30 +82,36 @@ impl SharedKeys {
         lease: Duration,
     ) -> Result<SharedClaim, SharedError> {
         let mut claimed = self.lease(app, key, fingerprint)?;
-        let mut call = scripts::CLAIM.prepare_invoke();
-        call.key(&claimed.key).arg(claimed.token).arg(&claimed.fingerprint).arg(millis(lease)?);
-        let answer: Vec<Value> = claimed.asked(self.connection.call(&call).await)?;
-        let unreadable = || SharedError::Unavailable("its answer cannot be read".into());
-        let (word, rest) = answer.split_first().ok_or_else(unreadable)?;
-        let word = text(word);
-        if word.as_deref() == Some("new") {
-            return Ok(SharedClaim::New(claimed));
-        }
-        claimed.is_not_open();
-        match (word.as_deref(), rest) {
-            (Some("other"), [theirs]) => {
-                let theirs = text(theirs).and_then(|text| Fingerprint::from_json(&text));
-                let fields = fingerprint.differences(&theirs.ok_or_else(unreadable)?);
-                Ok(SharedClaim::Mismatch { fields })
+        let call = to_claim(&claimed, lease)?.call(&scripts::CLAIM);
+        let answer = claimed.asked(self.connection.call(&call).await)?;
+        answer::of_claim(claimed, fingerprint, answer)
+    }
+
+    /// Claims `key` as [`SharedKeys::claim`] does and, where it is new, asks in the same trip what the policies of the
+    /// message `by` are likely to ask; see [`Ledger::foretell`](message::Ledger::foretell).
+    ///
+    /// # Errors
+    ///
+    /// As [`SharedKeys::claim`]; and then what may have been taken is given back in the background, too.
+    pub async fn claim_and_foretell(
+        &self,
+        (app, key): (&str, &str),
+        fingerprint: &Fingerprint,
+        lease: Duration,
+        foreseen: Vec<Foreseen>,
+        (by, now): (&MessageId, Timestamp),
+    ) -> Result<(SharedClaim, Vec<Foretold>), SharedError> {
+        let ledger = RedisLedger::new(self.connection.clone());
+        let mut claimed = self.lease(app, key, fingerprint)?;
+        let words = to_claim(&claimed, lease)?;
+        let asked = ledger.ask_ahead(Some(&words), foreseen, by, now).await;
+        let (answer, foretold) = claimed.asked(asked)?;
+        match answer::of_claim(claimed, fingerprint, answer.unwrap_or(Value::Nil)) {
+            Ok(claim) => Ok((claim, foretold)),
+            Err(error) => {
+                ledger.give_back(foretold);
+                Err(error)
             }
-            (Some("flight"), [Value::Int(left)]) => {
-                let left = Duration::from_millis(u64::try_from(*left).unwrap_or(0));
-                Ok(SharedClaim::InFlight { left })
-            }
-            (Some("done"), fields) => {
-                answer::read(fields).map(SharedClaim::Replay).ok_or_else(unreadable)
-            }
-            _ => Err(unreadable()),
         }
     }
 
@@ -230,12 +237,14 @@ impl SharedKeys {
     }
 }
 
-fn bound(mine: bool) -> Bound {
-    if mine { Bound::Mine } else { Bound::Others }
+fn to_claim(claimed: &Lease, lease: Duration) -> Result<Words, SharedError> {
+    let mut words = Words::default();
+    words.key(&*claimed.key).arg(claimed.token).arg(&claimed.fingerprint).arg(millis(lease)?);
+    Ok(words)
 }
 
-fn text(value: &Value) -> Option<String> {
-    redis::from_redis_value_ref(value).ok()
+fn bound(mine: bool) -> Bound {
+    if mine { Bound::Mine } else { Bound::Others }
 }
 
 fn millis(time: Duration) -> Result<u64, SharedError> {

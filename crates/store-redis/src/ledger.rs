@@ -2,23 +2,26 @@
 
 mod bounds;
 mod charges;
+mod foretell;
 mod periods;
 mod scripts;
 mod unheard;
+mod words;
 
 use std::fmt;
 use std::time::Duration;
 
 use message::{
-    Charge, Hold, Holder, Ledger, LedgerError, LedgerFuture, MessageId, Reserved, Settlement,
-    Taken, Timestamp,
+    Charge, Foreseen, Foretold, Hold, Holder, Ledger, LedgerError, LedgerFuture, MessageId,
+    Reserved, Settlement, Taken, Timestamp,
 };
-use redis::{Script, ScriptInvocation};
 
-use crate::Connection;
 use crate::fault::Fault;
-use bounds::{check_key, check_ttl, check_value};
+use crate::{Connection, Status};
+use bounds::check_key;
 use unheard::Unheard;
+
+pub(crate) use words::Words;
 
 /// The least token of this ledger's holds. Other ledgers count theirs from one, so a token tells whose it is.
 const LEAST_TOKEN: u64 = 1 << 62;
@@ -68,13 +71,6 @@ impl RedisLedger {
         self.connection.key(&[&owner.len().to_string(), ":", owner, kind, name])
     }
 
-    /// A call that decides by the clock.
-    fn asking<'a>(&self, script: &'a Script, now: Timestamp) -> ScriptInvocation<'a> {
-        let mut call = script.prepare_invoke();
-        call.arg((self.clock)(now));
-        call
-    }
-
     async fn taken(
         &self,
         owner: &str,
@@ -82,19 +78,12 @@ impl RedisLedger {
         now: Timestamp,
         charging: bool,
     ) -> Result<Taken, LedgerError> {
-        let holds = charges::holds(owner, charges)?;
+        let (words, holds) = self.to_take(owner, charges, now, charging)?;
         if charges.is_empty() {
             return Ok(Taken::Ok { standings: Vec::new(), holds });
         }
-        let mut call = self.asking(&scripts::TAKE, now);
-        call.arg(u8::from(charging));
-        for (charge, hold) in charges.iter().zip(&holds) {
-            let [hash, set] = self.limit_keys(hold);
-            call.key(hash).key(set);
-            charges::write(charge, hold.token, now, &mut call)?;
-        }
         let mut unheard = Unheard::of(self, if charging { holds } else { Vec::new() });
-        let answer: Vec<u64> = unheard.call(&call).await?;
+        let answer: Vec<u64> = unheard.call(&words.call(&scripts::TAKE)).await?;
         charges::read(&answer, charges, || unheard.heard())
     }
 
@@ -126,9 +115,7 @@ impl Ledger for RedisLedger {
         now: Timestamp,
     ) -> LedgerFuture<'a, Option<Vec<u8>>> {
         Box::pin(async move {
-            check_key(key)?;
-            let mut call = self.asking(&scripts::GET, now);
-            call.key(self.key(owner, VALUE, key));
+            let call = self.to_get(owner, key, now)?.call(&scripts::GET);
             Ok(self.connection.call(&call).await?)
         })
     }
@@ -143,13 +130,8 @@ impl Ledger for RedisLedger {
         now: Timestamp,
     ) -> LedgerFuture<'a, bool> {
         Box::pin(async move {
-            check_key(key)?;
-            check_ttl(ttl)?;
-            check_value(&value)?;
-            let mut call = self.asking(&scripts::PUT, now);
-            call.key(self.key(owner, VALUE, key));
-            call.arg(value).arg(micros(ttl)).arg(u8::from(if_absent));
-            Ok(self.connection.call(&call).await?)
+            let words = self.to_put((owner, key), &value, ttl, if_absent, now)?;
+            Ok(self.connection.call(&words.call(&scripts::PUT)).await?)
         })
     }
 
@@ -162,11 +144,8 @@ impl Ledger for RedisLedger {
         now: Timestamp,
     ) -> LedgerFuture<'a, i64> {
         Box::pin(async move {
-            check_key(key)?;
-            check_ttl(ttl)?;
-            let mut call = self.asking(&scripts::INCREMENT, now);
-            call.key(self.key(owner, VALUE, key)).arg(delta).arg(micros(ttl));
-            let sum: Option<i64> = self.connection.call(&call).await?;
+            let words = self.to_increment((owner, key), delta, ttl, now)?;
+            let sum: Option<i64> = self.connection.call(&words.call(&scripts::INCREMENT)).await?;
             sum.ok_or_else(|| {
                 LedgerError::Invalid("the value under this key is not a counter".into())
             })
@@ -182,18 +161,9 @@ impl Ledger for RedisLedger {
         now: Timestamp,
     ) -> LedgerFuture<'a, Reserved> {
         Box::pin(async move {
-            check_key(key)?;
-            check_ttl(ttl)?;
-            let hold = Hold {
-                owner: owner.into(),
-                key: [RESERVATION, key].concat(),
-                token: charges::token(),
-            };
-            let mut call = self.asking(&scripts::RESERVE, now);
-            call.key(self.key(owner, RESERVATION, key));
-            call.arg(&*by.0).arg(hold.token).arg(micros(ttl));
+            let (words, hold) = self.to_reserve((owner, key), ttl, by, now)?;
             let mut unheard = Unheard::of(self, vec![hold.clone()]);
-            let held: Option<(String, u64)> = unheard.call(&call).await?;
+            let held: Option<(String, u64)> = unheard.call(&words.call(&scripts::RESERVE)).await?;
             unheard.heard();
             Ok(held.map(holder).map_or(Reserved::Yes(hold), Reserved::Held))
         })
@@ -216,8 +186,8 @@ impl Ledger for RedisLedger {
     ) -> LedgerFuture<'a, Option<Holder>> {
         Box::pin(async move {
             check_key(key)?;
-            let mut call = self.asking(&scripts::HOLDER, now);
-            call.key(self.key(owner, RESERVATION, key));
+            let mut call = scripts::HOLDER.prepare_invoke();
+            call.arg((self.clock)(now)).key(self.key(owner, RESERVATION, key));
             let held: Option<(String, u64)> = self.connection.call(&call).await?;
             Ok(held.map(holder))
         })
@@ -239,6 +209,19 @@ impl Ledger for RedisLedger {
             }
             Ok(self.settled(&holds, settlement).await?)
         })
+    }
+
+    fn is_far(&self) -> bool {
+        self.connection.status() == Status::Up
+    }
+
+    fn foretell<'a>(
+        &'a self,
+        foreseen: Vec<Foreseen>,
+        by: &'a MessageId,
+        now: Timestamp,
+    ) -> LedgerFuture<'a, Vec<Foretold>> {
+        Box::pin(async move { Ok(self.ask_ahead(None, foreseen, by, now).await?.1) })
     }
 }
 

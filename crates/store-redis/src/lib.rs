@@ -4,8 +4,10 @@
 //! server, [`WithFallback`].
 //!
 //! Needs Redis 7 or Valkey, one server or one with replicas that take over; no modules. Redis Cluster is out of scope:
-//! one call charges limits whose keys lie in different slots. Every call is one round trip, a script by its hash. Every
-//! key ends by itself. The server should have `maxmemory-policy noeviction`, since a limit that it drops begins afresh.
+//! one call charges limits whose keys lie in different slots. Every call is one round trip, a script by its hash;
+//! [`Ledger::foretell`](message::Ledger::foretell) and [`SharedKeys::claim_and_foretell`] ask several things in one.
+//! Every key ends by itself. The server should have `maxmemory-policy noeviction`, since a limit that it drops begins
+//! afresh.
 //!
 //! Time is the server's: replicas' clocks may differ, so no decision takes theirs, and the instant that
 //! [`Ledger`](message::Ledger)'s calls carry is used for one thing, to work out which days, weeks and months lie near.

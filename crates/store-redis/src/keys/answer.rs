@@ -1,11 +1,13 @@
-//! Answers as the server keeps them.
+//! Answers as the server keeps and gives them.
+
+use std::time::Duration;
 
 use message::MessageId;
 use redis::Value;
 use serde_json::json;
-use store::StoredAnswer;
+use store::{Fingerprint, StoredAnswer};
 
-use super::SharedError;
+use super::{Lease, SharedClaim, SharedError};
 
 /// Most bytes of one answer, headers and body together; the store's own number.
 const ANSWER_BYTES: usize = 16 << 20;
@@ -34,7 +36,6 @@ impl<'a> Fields<'a> {
 /// The answer of `status`, `headers`, `body` and `message`.
 pub(super) fn read(fields: &[Value]) -> Option<StoredAnswer> {
     let [status, headers, body, message] = fields else { return None };
-    let text = |value: &Value| redis::from_redis_value_ref::<String>(value).ok();
     let message = text(message)?;
     Some(StoredAnswer {
         status: redis::from_redis_value_ref(status).ok()?,
@@ -42,4 +43,37 @@ pub(super) fn read(fields: &[Value]) -> Option<StoredAnswer> {
         body: redis::from_redis_value_ref(body).ok()?,
         message: (!message.is_empty()).then(|| MessageId(message.into())),
     })
+}
+
+/// What the answer to a claim means.
+pub(super) fn of_claim(
+    mut claimed: Lease,
+    fingerprint: &Fingerprint,
+    answer: Value,
+) -> Result<SharedClaim, SharedError> {
+    let unreadable = || SharedError::Unavailable("its answer cannot be read".into());
+    let answer: Vec<Value> = redis::from_redis_value(answer).map_err(|_| unreadable())?;
+    let (word, rest) = answer.split_first().ok_or_else(unreadable)?;
+    let word = text(word);
+    if word.as_deref() == Some("new") {
+        return Ok(SharedClaim::New(claimed));
+    }
+    claimed.is_not_open();
+    match (word.as_deref(), rest) {
+        (Some("other"), [theirs]) => {
+            let theirs = text(theirs).and_then(|text| Fingerprint::from_json(&text));
+            let fields = fingerprint.differences(&theirs.ok_or_else(unreadable)?);
+            Ok(SharedClaim::Mismatch { fields })
+        }
+        (Some("flight"), [Value::Int(left)]) => {
+            let left = Duration::from_millis(u64::try_from(*left).unwrap_or(0));
+            Ok(SharedClaim::InFlight { left })
+        }
+        (Some("done"), fields) => read(fields).map(SharedClaim::Replay).ok_or_else(unreadable),
+        _ => Err(unreadable()),
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    redis::from_redis_value_ref(value).ok()
 }

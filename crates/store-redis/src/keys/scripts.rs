@@ -10,7 +10,9 @@ macro_rules! script {
     };
 }
 
-pub(super) static CLAIM: LazyLock<Script> = script!("claim");
+/// Part of a larger script, too, in which only the first line may be a shebang.
+pub(super) static CLAIM: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!("#!lua\n", include_str!("../lua/claim.lua"))));
 pub(super) static RENEW: LazyLock<Script> = script!("renew");
 pub(super) static BOUND: LazyLock<Script> = script!("bound");
 pub(super) static BIND: LazyLock<Script> = script!("bind");

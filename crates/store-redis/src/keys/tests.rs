@@ -1,4 +1,4 @@
-use message::MessageId;
+use message::{Ledger as _, MessageId, StateQuestion};
 use store::Secret;
 use tokio::task::JoinSet;
 
@@ -274,4 +274,38 @@ async fn without_the_server_every_call_says_so_and_no_key_is_shown() {
         let Err(SharedError::Unavailable(why)) = error else { panic!("{error:?}") };
         assert!(!why.contains("k1") && !why.contains("billing"), "{why}");
     }
+}
+
+#[tokio::test]
+async fn what_is_asked_with_a_claim_is_asked_only_where_the_key_is_new() {
+    let two = Two::start().await;
+    let now = Timestamp(1_780_000_000_000);
+    let (key, ttl) = ("text".to_owned(), KEEP);
+    let asked = StateQuestion::Reserve { key, ttl };
+    let foreseen = vec![Foreseen { owner: "dedup".into(), asked }];
+    let claim = async |print: &Fingerprint, by: &str| {
+        let (about, asked) = (MessageId(by.into()), foreseen.clone());
+        let keys = ("billing", "k1");
+        two.there.claim_and_foretell(keys, print, LEASE, asked, (&about, now)).await.unwrap()
+    };
+    let ledger = RedisLedger::new(two.server.connection().await);
+    let holder = async || ledger.holder("dedup", "text", now).await.unwrap().map(|held| held.by);
+
+    let mut held = two.claimed_here(LEASE).await;
+    let (claimed, told) = claim(&two.print, "m1").await;
+    assert!(matches!(claimed, SharedClaim::InFlight { .. }), "{claimed:?}");
+    assert_eq!((told.len(), holder().await), (0, None));
+    two.here.bind(&mut held, &answer(202, "m0"), KEEP).await.unwrap();
+    let (claimed, told) = claim(&two.print, "m2").await;
+    assert!(matches!(claimed, SharedClaim::Replay(_)), "{claimed:?}");
+    assert_eq!((told.len(), holder().await), (0, None));
+    let (claimed, told) = claim(&two.other, "m3").await;
+    assert!(matches!(claimed, SharedClaim::Mismatch { .. }), "{claimed:?}");
+    assert_eq!((told.len(), holder().await), (0, None));
+
+    two.here.give_up(&held).await.unwrap();
+    let (claimed, told) = claim(&two.print, "m4").await;
+    assert!(matches!(claimed, SharedClaim::New(_)), "{claimed:?}");
+    assert_eq!(holder().await, Some(MessageId("m4".into())));
+    assert_eq!((told.len(), told[0].holds.len()), (1, 1), "{told:?}");
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use message::{
     Charge, Hold, LedgerError, LimitKind, LimitRefusal, Period, Standing, Taken, Timestamp,
 };
-use redis::ScriptInvocation;
 
 use super::bounds::check_charges;
+use super::words::Words;
 use super::{LEAST_TOKEN, LIMIT, micros, periods};
 use crate::fault::Fault;
 
@@ -32,7 +32,7 @@ pub(super) fn write(
     charge: &Charge,
     token: u64,
     now: Timestamp,
-    call: &mut ScriptInvocation<'_>,
+    words: &mut Words,
 ) -> Result<(), LedgerError> {
     let (mut per, mut burst, mut span, mut bounds) = (Duration::ZERO, 0, 0, [0; 4]);
     let (kind, quota) = match &charge.kind {
@@ -56,8 +56,8 @@ pub(super) fn write(
             (format!("c {period} {}", calendar.zone), calendar.quota)
         }
     };
-    call.arg(kind).arg(charge.cost).arg(quota).arg(token).arg(u8::from(charge.queue));
-    call.arg(micros(per)).arg(burst).arg(span.to_string()).arg(&bounds);
+    words.arg(kind).arg(charge.cost).arg(quota).arg(token).arg(u8::from(charge.queue));
+    words.arg(micros(per)).arg(burst).arg(span.to_string()).arg(&bounds);
     Ok(())
 }
 

@@ -18,4 +18,28 @@ pub(super) static RESERVE: LazyLock<Script> = script!("clock", "entry", "reserve
 pub(super) static HOLDER: LazyLock<Script> = script!("clock", "entry", "holder");
 pub(super) static TAKE: LazyLock<Script> =
     script!("clock", "open", "window", "gcra", "calendar", "take");
+/// Every question of a decision, and the claim of a key, in one.
+pub(super) static AHEAD: LazyLock<Script> = LazyLock::new(|| {
+    macro_rules! part {
+        ($name:literal) => {
+            include_str!(concat!("../lua/", $name, ".lua"))
+        };
+    }
+    // A script as a function: its parameters stand before the keys and arguments of the whole.
+    macro_rules! functions {
+        ($($name:literal),+) => {
+            concat!($("local function ", $name, "(KEYS, ARGV)\n", part!($name), "end\n"),+)
+        };
+    }
+    let shared = [
+        part!("clock"),
+        part!("entry"),
+        part!("open"),
+        part!("window"),
+        part!("gcra"),
+        part!("calendar"),
+    ];
+    let functions = functions!("claim", "get", "put", "increment", "reserve", "take");
+    Script::new(&[&shared.concat(), functions, part!("ahead")].concat())
+});
 pub(super) static SETTLE: LazyLock<Script> = script!("settle");

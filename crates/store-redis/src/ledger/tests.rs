@@ -1,3 +1,4 @@
+mod ahead;
 mod behaviour;
 mod clock;
 mod limits;

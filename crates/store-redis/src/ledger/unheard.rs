@@ -1,6 +1,7 @@
 //! Calls that were given up on.
 
 use std::mem;
+use std::task::{Context, Waker};
 
 use message::{Hold, Settlement};
 use redis::{FromRedisValue, ScriptInvocation};
@@ -45,11 +46,15 @@ impl Drop for Unheard<'_> {
             return;
         }
         let (ledger, holds) = (self.ledger.clone(), mem::take(&mut self.holds));
-        self.ledger.connection.runtime().spawn(async move {
+        let mut giving_back = Box::pin(async move {
             if let Err(fault) = ledger.settled(&holds, Settlement::GiveBack).await {
                 tracing::warn!(holds = holds.len(), error = %fault, "what a call may have taken could not be given \
                  back; it will expire");
             }
         });
+        // It is on its way at once, so that it comes before what its caller asks next.
+        if giving_back.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            self.ledger.connection.runtime().spawn(giving_back);
+        }
     }
 }

@@ -1,4 +1,3 @@
-#!lua
 -- KEYS: the idempotency key's. ARGV: lease token, fingerprint, milliseconds of the lease.
 -- Returns 'new'; 'other' and the fingerprint there; 'flight' and the milliseconds left; or 'done' and the answer.
 local got = redis.call('HMGET', KEYS[1], 'print', 'status')

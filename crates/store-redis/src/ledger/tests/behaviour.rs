@@ -11,7 +11,7 @@ use super::*;
 
 /// One thing that is asked of both.
 #[derive(Clone, Debug)]
-enum Ask {
+pub(super) enum Ask {
     Take { which: Vec<(usize, u32, bool)>, peek: bool },
     Settle { which: usize, settlement: Settlement },
     Reserve { key: u8, by: u8, ttl_ms: u64 },
@@ -36,7 +36,7 @@ fn kinds() -> Vec<(&'static str, LimitKind)> {
     ]
 }
 
-fn ask() -> impl Strategy<Value = Ask> {
+pub(super) fn ask() -> impl Strategy<Value = Ask> {
     let one = (0..kinds().len(), 0_u32..5, any::<bool>());
     let settlement = prop_oneof![Just(Settlement::Keep), Just(Settlement::GiveBack)];
     let delta = prop_oneof![-9..9_i64, Just(i64::MAX), Just(i64::MIN)];
@@ -58,13 +58,18 @@ fn ask() -> impl Strategy<Value = Ask> {
 }
 
 /// Time between two things asked: mostly short, at times over a window's end or a midnight.
-fn pause() -> impl Strategy<Value = u64> {
+pub(super) fn pause() -> impl Strategy<Value = u64> {
     let long = 3_600_000_u64..100_000_000;
     prop_oneof![5 => Just(0_u64), 10 => 1_u64..400, 3 => 900_u64..2_100, 1 => long]
 }
 
 /// The answer without tokens, which differ; what is held is put into `held`.
-async fn answer(asked: &Asked, ask: &Ask, held: &mut Vec<Vec<Hold>>, now: Timestamp) -> String {
+pub(super) async fn answer(
+    asked: &Asked,
+    ask: &Ask,
+    held: &mut Vec<Vec<Hold>>,
+    now: Timestamp,
+) -> String {
     let ms = Duration::from_millis;
     match ask {
         Ask::Take { which, peek } => {
@@ -113,7 +118,7 @@ async fn answer(asked: &Asked, ask: &Ask, held: &mut Vec<Vec<Hold>>, now: Timest
 }
 
 /// Each limit once: else they would be invalid, which is looked at elsewhere.
-fn charges(which: &[(usize, u32, bool)]) -> Vec<Charge> {
+pub(super) fn charges(which: &[(usize, u32, bool)]) -> Vec<Charge> {
     let mut charges: Vec<Charge> = Vec::new();
     for (index, cost, queue) in which {
         let (name, kind) = kinds().swap_remove(*index);
