@@ -1,6 +1,7 @@
 //! The policies in force, in order, and the way of one message through them.
 
 mod afterwards;
+mod ahead;
 mod passage;
 mod succession;
 
@@ -72,20 +73,41 @@ impl PolicyChain {
     /// What the policies reserved and charged belongs to what is returned: [`Cleared::settle`] ends it, and it has been
     /// given back where the message is not cleared. Cut off, it is given back as well.
     ///
+    /// Where the ledger is far, what they will ask it is found out and asked before, in one trip.
+    ///
     /// # Errors
     ///
     /// A policy in force refused, or failed while its operator wants that to refuse.
     pub async fn clear(&self, candidate: Candidate) -> Result<Cleared, Box<NotCleared>> {
-        let app = Arc::clone(&candidate.app);
-        let mut passage = Passage::new(self, candidate, None);
-        for (asked, policy) in self.policies_for(&app).enumerate() {
+        match self.ledger.is_far() {
+            // On the heap, so that the way of a message whose ledger is near has no room for it.
+            true => {
+                let foresight = self.foresight(Vec::new());
+                Box::pin(self.clear_foreseen(candidate, foresight)).await
+            }
+            false => self.decide(Passage::new(self, candidate, None)).await,
+        }
+    }
+
+    async fn decide(&self, mut passage: Passage) -> Result<Cleared, Box<NotCleared>> {
+        match self.walk(&mut passage, usize::MAX).await {
+            Some(stop) => Err(Box::new(passage.stopped(stop).await)),
+            None => Ok(passage.cleared()),
+        }
+    }
+
+    /// Asks the first `most` policies, until one ends the way.
+    async fn walk(&self, passage: &mut Passage, most: usize) -> Option<Stop> {
+        let app = passage.app();
+        for (asked, policy) in self.policies_for(&app).take(most).enumerate() {
             let opinion = policy.ask(&passage.question()).await;
             let step = passage.take_in(policy, opinion);
-            if let Some(stop) = self.end_of(step, &mut passage, asked).await {
-                return Err(Box::new(passage.stopped(stop).await));
+            let stop = self.end_of(step, passage, asked).await;
+            if stop.is_some() {
+                return stop;
             }
         }
-        Ok(passage.cleared())
+        None
     }
 
     /// Asks every policy that applies to the app, whatever the others say, and changes nothing.

@@ -84,7 +84,9 @@ impl fmt::Debug for Holds {
 }
 
 /// Settles at once where the ledger answers at once, else in the background of the runtime, where there is one.
-fn settle_detached(settling: impl Future<Output = Result<(), LedgerError>> + Send + 'static) {
+pub(crate) fn settle_detached(
+    settling: impl Future<Output = Result<(), LedgerError>> + Send + 'static,
+) {
     let mut settling = Box::pin(settling);
     let first = pin!(&mut settling).poll(&mut Context::from_waker(Waker::noop()));
     match (first, Handle::try_current()) {

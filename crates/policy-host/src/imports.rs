@@ -16,7 +16,7 @@ pub(crate) use wasi::Ambient;
 use crate::bindings::{log, media, metrics, telecom, types, zones};
 use crate::convert::number_facts;
 use crate::redact::redacted;
-use crate::visit::Visit;
+use crate::visit::{Asking, Visit};
 use crate::{Grant, Grants};
 
 /// Most zones in one look, and how far it goes; the contract's numbers.
@@ -80,7 +80,8 @@ impl Visit {
             if let Some(heard) = &self.heard {
                 heard.push(word, &line);
             }
-            if !self.grants.contains(Grant::Log) {
+            let guesses = self.asking.as_ref().is_some_and(Asking::guesses);
+            if guesses || !self.grants.contains(Grant::Log) {
                 return;
             }
             let policy = &self.policy;
@@ -96,7 +97,10 @@ impl Visit {
 
 impl metrics::Host for Visit {
     fn add(&mut self, name: String, value: u64) -> wasmtime::Result<()> {
-        let counts = self.asking.as_ref().is_some_and(|asking| !asking.dry_run && asking.heeded);
+        let counts = self
+            .asking
+            .as_ref()
+            .is_some_and(|asking| !asking.dry_run && asking.heeded && !asking.guesses());
         if counts && !self.counters.add(&self.policy, &name, value) {
             tracing::debug!(policy.name = %self.policy, "a counter was dropped: its name is not one, or one too many");
         }

@@ -88,6 +88,11 @@ impl Policy {
         self.mode == Mode::Enforce && !self.grants().contains(Grant::State)
     }
 
+    /// Whether it may ask the ledger.
+    pub(crate) fn remembers(&self) -> bool {
+        self.revisions().any(|revision| revision.prepared.grants.contains(Grant::State))
+    }
+
     /// How the trial of its candidate stands, where it has one.
     pub fn trial(&self) -> Option<TrialReport> {
         self.trial.as_ref().map(Trial::report)

@@ -11,6 +11,7 @@ use message::{
 use crate::basis::{StateAnswer, StateCall, StateQuestion};
 use crate::counters::Counters;
 use crate::failure::Cut;
+use crate::foresight::Foresight;
 use crate::heard::Heard;
 use crate::holds::Holds;
 use crate::imports::Ambient;
@@ -43,12 +44,19 @@ pub(crate) struct Asking {
     pub(crate) record: bool,
     /// Whether the answer is heeded; what it remembers for it is kept apart where it is not.
     pub(crate) heeded: bool,
+    /// What was foretold of the ledger's answers, or a guess at its questions.
+    pub(crate) foresight: Option<Arc<Foresight>>,
 }
 
 impl Asking {
     /// The instant to ask the ledger at: its clock never runs ahead.
     pub(crate) fn clock(&self) -> Timestamp {
         self.now.before(self.ahead)
+    }
+
+    /// Whether this only finds out what it will ask: nothing of it may be seen, heard or kept.
+    pub(crate) fn guesses(&self) -> bool {
+        self.foresight.as_ref().is_some_and(|foresight| foresight.guesses())
     }
 }
 
@@ -57,7 +65,7 @@ impl Asking {
 pub(crate) struct Visit {
     pub(crate) policy: PolicyName,
     shadow: PolicyName,
-    pub(crate) ledger: Arc<dyn Ledger>,
+    ledger: Arc<dyn Ledger>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) meter: MemoryMeter,
     /// Absent while no message is at hand: in `describe` and `configure`.
@@ -131,9 +139,14 @@ impl Visit {
         }
     }
 
-    /// Who owns what is remembered for `asking`.
-    pub(crate) fn owner(&self, asking: &Asking) -> PolicyName {
-        if asking.heeded { self.policy.clone() } else { self.shadow.clone() }
+    /// Whom to ask for `asking`, and who owns what is remembered for it.
+    pub(crate) fn ledger(&self, asking: &Asking) -> (Arc<dyn Ledger>, PolicyName) {
+        let ledger = match &asking.foresight {
+            Some(foresight) => Arc::clone(foresight) as Arc<dyn Ledger>,
+            None => Arc::clone(&self.ledger),
+        };
+        let owner = if asking.heeded { &self.policy } else { &self.shadow };
+        (ledger, owner.clone())
     }
 
     /// Begins the next visit with everything unspent.

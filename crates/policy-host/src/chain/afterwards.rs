@@ -182,6 +182,7 @@ async fn tell_one(
         ahead: Duration::ZERO,
         record: false,
         heeded,
+        foresight: None,
         probes: Vec::new(),
     };
     let (app, door, now_ms) = (about.app, about.door, about.now.0);

@@ -10,6 +10,7 @@ use super::{Candidate, PolicyChain};
 use crate::amend::Amended;
 use crate::cleared::{Cleared, Explanation, NotCleared, NotClearedKind, Trail};
 use crate::decision::{Decision, LimitReport};
+use crate::foresight::Foresight;
 use crate::holds::Holds;
 use crate::policy::{Opinion, Question, Said};
 use crate::{Generation, Mode, OnFailure, Policy, PolicyFailure, PolicyName};
@@ -20,6 +21,8 @@ pub(super) struct Passage {
     generation: Generation,
     /// A dry run, and how far ahead of the clock.
     rehearsal: Option<Duration>,
+    /// What was foretold of a far ledger's answers, or a guess at the questions to it.
+    foresight: Option<Arc<Foresight>>,
     holds: Holds,
     decisions: Vec<Decision>,
     changes: Vec<Change>,
@@ -59,12 +62,17 @@ impl Passage {
             candidate,
             generation: chain.generation,
             rehearsal,
+            foresight: None,
             holds: Holds::none(&chain.ledger),
             decisions: Vec::with_capacity(chain.policies.len()),
             changes: Vec::new(),
             warnings: Vec::new(),
             standings: Vec::new(),
         }
+    }
+
+    pub(super) fn with(self, foresight: Arc<Foresight>) -> Self {
+        Self { foresight: Some(foresight), ..self }
     }
 
     pub(super) fn question(&self) -> Question<'_> {
@@ -79,6 +87,7 @@ impl Passage {
             dry_run: self.rehearsal.is_some(),
             ahead: self.rehearsal.unwrap_or_default(),
             again: false,
+            foresight: self.foresight.as_ref(),
         }
     }
 
@@ -94,6 +103,14 @@ impl Passage {
     /// Takes in what `policy` said; a policy in the shadow says nothing that counts.
     pub(super) fn take_in(&mut self, policy: &Policy, opinion: Opinion) -> Step {
         let Opinion { said, decisions, mut holds, reports } = opinion;
+        let said = match said {
+            // Beyond a failure nothing is guessed.
+            Err(failure) if self.guesses() => {
+                let kind = NotClearedKind::Failed(failure);
+                return Step::Ended(Stop { policy: policy.name().clone(), kind });
+            }
+            said => said,
+        };
         // What is not heeded remembers apart, and its holds end like all others.
         self.holds.take_over(&mut holds);
         if policy.mode == Mode::Shadow {
@@ -126,7 +143,9 @@ impl Passage {
         match weigh(opinion.said, policy.on_failure) {
             Weight::Accepted | Weight::Amended(_) => None,
             Weight::Skipped(failure) => {
-                warn_of_skip(policy, &failure);
+                if !self.guesses() {
+                    warn_of_skip(policy, &failure);
+                }
                 None
             }
             Weight::Ends(kind) => {
@@ -150,6 +169,10 @@ impl Passage {
     pub(super) fn explained(self, stop: Option<Stop>) -> Explanation {
         let (message, facts, _no_holds, trail) = self.apart();
         Explanation { stopped: stop.map(|stop| (stop.policy, stop.kind)), message, facts, trail }
+    }
+
+    fn guesses(&self) -> bool {
+        self.foresight.as_ref().is_some_and(|foresight| foresight.guesses())
     }
 
     fn write_down(&mut self, decisions: Vec<Decision>) {

@@ -1,7 +1,6 @@
 //! The import `state`: the ledger behind one policy's name, with every number of the guest's bounded at the door.
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -30,7 +29,7 @@ impl Host for Visit {
             Ok(asking) => asking,
             Err(error) => return Ok(Err(error)),
         };
-        let (ledger, owner) = (Arc::clone(&self.ledger), self.owner(&asking));
+        let (ledger, owner) = self.ledger(&asking);
         let found = self.wait(ledger.get(owner.as_str(), &key, asking.clock())).await?;
         self.asked(|| (StateQuestion::Get { key }, answered(&found, StateAnswer::Value)));
         Ok(found.map_err(refused))
@@ -50,7 +49,7 @@ impl Host for Visit {
         if value.len() > VALUE_BYTES {
             return Ok(Err(invalid(format!("a value has at most {VALUE_BYTES} bytes"))));
         }
-        let (ledger, owner) = (Arc::clone(&self.ledger), self.owner(&asking));
+        let (ledger, owner) = self.ledger(&asking);
         if asking.dry_run {
             let found = self.wait(ledger.get(owner.as_str(), &key, asking.clock())).await?;
             return Ok(found.map(|found| !(if_absent && found.is_some())).map_err(refused));
@@ -72,7 +71,7 @@ impl Host for Visit {
             Ok(asking) => asking,
             Err(error) => return Ok(Err(error)),
         };
-        let (ledger, owner) = (Arc::clone(&self.ledger), self.owner(&asking));
+        let (ledger, owner) = self.ledger(&asking);
         if asking.dry_run {
             let found = self.wait(ledger.get(owner.as_str(), &key, asking.clock())).await?;
             let sum = found.map_err(refused).and_then(counted);
@@ -92,7 +91,7 @@ impl Host for Visit {
             Ok(asking) => asking,
             Err(error) => return Ok(Err(error)),
         };
-        let (ledger, owner) = (Arc::clone(&self.ledger), self.owner(&asking));
+        let (ledger, owner) = self.ledger(&asking);
         let owner = owner.as_str();
         let held = if asking.dry_run {
             let held = self.wait(ledger.holder(owner, &key, asking.clock())).await?;
@@ -102,7 +101,9 @@ impl Host for Visit {
             let asked = ledger.reserve(owner, &key, ttl, &asking.by, asking.now);
             let held = self.wait(asked).await?.map(|reserved| match reserved {
                 Reserved::Yes(hold) => {
-                    self.spent.holds.push(hold);
+                    if !asking.guesses() {
+                        self.spent.holds.push(hold);
+                    }
                     None
                 }
                 Reserved::Held(holder) => Some(holder),
@@ -125,7 +126,7 @@ impl Host for Visit {
             Ok(charges) => charges,
             Err(what) => return Ok(Err(invalid(what))),
         };
-        let (ledger, owner) = (Arc::clone(&self.ledger), self.owner(&asking));
+        let (ledger, owner) = self.ledger(&asking);
         let taking = match asking.dry_run {
             true => ledger.peek(owner.as_str(), &charges, asking.clock()),
             false => ledger.take(owner.as_str(), &charges, asking.now),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use message::answer::Answered;
 use message::facts::Facts;
 use message::{Message, Note, Rejection, Timestamp};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::Policy;
 use crate::amend::{self, Amended};
@@ -16,6 +16,7 @@ use crate::bindings::types;
 use crate::budget::{Admission, Turn};
 use crate::convert::Lowered;
 use crate::decision::{Decision, LimitReport, Verdict};
+use crate::foresight::Foresight;
 use crate::holds::Holds;
 use crate::revision::{Revision, Visited};
 use crate::trial::{Trial, Word};
@@ -35,6 +36,8 @@ pub(crate) struct Question<'a> {
     pub(crate) ahead: Duration,
     /// Whether a later policy has amended what it was asked about before; its own changes are ignored then.
     pub(crate) again: bool,
+    /// What was foretold of the ledger's answers, or a guess at its questions.
+    pub(crate) foresight: Option<&'a Arc<Foresight>>,
 }
 
 /// What a policy made of a question.
@@ -70,7 +73,7 @@ impl Policy {
         let asked = Admission::Asked;
         let candidate = self.ask_revision(&trial.candidate, Mode::Candidate, asked, question);
         let (mut opinion, mut candidate) = tokio::join!(self.ask_in_force(question), candidate);
-        if !question.dry_run {
+        if question.counts() {
             trial.compare(question, &opinion, &candidate);
         }
         opinion.holds.take_over(&mut candidate.holds);
@@ -84,7 +87,7 @@ impl Policy {
         let opinion = self.ask_revision(&self.revision, self.mode, admission, question).await;
         self.hear(admission, &opinion, question);
         match (&opinion.said, self.on_failure, &self.last_good) {
-            (Err(failure), OnFailure::LastGood, Some(last_good)) => {
+            (Err(failure), OnFailure::LastGood, Some(last_good)) if !question.guesses() => {
                 self.revision.complain(failure, "a policy failed and its last good one is asked");
                 let asked = Admission::Asked;
                 let mut second = self.ask_revision(last_good, self.mode, asked, question).await;
@@ -95,20 +98,20 @@ impl Policy {
         }
     }
 
-    /// Whether its error budget lets it be asked. A rehearsal finds out what would be, and spends nothing.
+    /// Whether its error budget lets it be asked. A rehearsal or guess finds out what would be, and spends nothing.
     fn admission(&self, question: &Question<'_>) -> Admission {
         let (failures, now) = (&self.revision.failures, Instant::now());
         match self.budget {
             None => Admission::Asked,
-            Some(_) if question.dry_run && failures.is_spent(now) => Admission::Spared,
-            Some(_) if question.dry_run => Admission::Asked,
+            Some(_) if !question.counts() && failures.is_spent(now) => Admission::Spared,
+            Some(_) if !question.counts() => Admission::Asked,
             Some(budget) => failures.admit(budget, now),
         }
     }
 
     /// Counts how it went against the error budget.
     fn hear(&self, admission: Admission, opinion: &Opinion, question: &Question<'_>) {
-        let Some(budget) = self.budget.filter(|_| !question.dry_run) else { return };
+        let Some(budget) = self.budget.filter(|_| question.counts()) else { return };
         if opinion.was_not_asked() {
             return;
         }
@@ -142,7 +145,10 @@ impl Policy {
         admission: Admission,
         question: &Question<'_>,
     ) -> Opinion {
-        let span = spans::check(revision, question.generation, mode);
+        let span = match question.guesses() {
+            true => Span::none(),
+            false => spans::check(revision, question.generation, mode),
+        };
         if question.again {
             span.record("policy.again", true);
         }
@@ -153,9 +159,10 @@ impl Policy {
         let probes = question.facts.media.iter().map(|media| media.probe.clone()).collect();
         let (by, now) = (question.message.id.clone(), question.now);
         // A rehearsal is no decision, but what is asked again may end the way.
-        let record = revision.prepared.shared.record && (!dry_run || question.again);
+        let record = revision.prepared.shared.record && (question.counts() || question.again);
+        let foresight = question.foresight.cloned();
         let ahead = question.ahead;
-        let asking = Asking { by, now, dry_run, ahead, record, heeded, probes };
+        let asking = Asking { by, now, dry_run, ahead, record, heeded, foresight, probes };
         let context = question.context();
         let visited = if admission == Admission::Spared {
             Visited::spared()
@@ -172,7 +179,7 @@ impl Policy {
             Err(failure) => (Err(failure), Vec::new()),
         };
         // Neither a full house nor a rehearsal tells whether the revision can decide.
-        if heeded && !dry_run && !was_not_asked(&said) {
+        if heeded && question.counts() && !was_not_asked(&said) {
             revision.set_failing(said.is_err());
         }
 
@@ -234,6 +241,16 @@ impl Policy {
 }
 
 impl Question<'_> {
+    /// Whether this only finds out what the policy will ask the ledger.
+    fn guesses(&self) -> bool {
+        self.foresight.is_some_and(|foresight| foresight.guesses())
+    }
+
+    /// Whether something follows from the answer.
+    fn counts(&self) -> bool {
+        !self.dry_run && !self.guesses()
+    }
+
     fn context(&self) -> types::Context<'_> {
         let Self { app, door, now, dry_run, .. } = *self;
         types::Context { app, door, now_ms: now.0, dry_run }

@@ -10,6 +10,7 @@ mod budget;
 mod chains;
 mod contract;
 mod failures;
+mod foreseen;
 mod holds;
 mod imports;
 mod instances;

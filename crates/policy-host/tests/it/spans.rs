@@ -17,7 +17,7 @@ type Fields = BTreeMap<String, String>;
 
 /// Spans and events as they end up, by name.
 #[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<(String, Fields)>>>);
+pub(crate) struct Written(Arc<Mutex<Vec<(String, Fields)>>>);
 
 struct Own(usize);
 
@@ -27,6 +27,10 @@ impl Written {
     fn named(&self, name: &str) -> Vec<Fields> {
         let all = self.0.lock().unwrap();
         all.iter().filter(|(of, _)| of == name).map(|(_, fields)| fields.clone()).collect()
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.0.lock().unwrap().iter().map(|(name, _)| name.clone()).collect()
     }
 
     fn all(&self) -> String {
@@ -66,7 +70,7 @@ impl Visit for Writing<'_> {
     }
 }
 
-fn written() -> (Written, tracing::subscriber::DefaultGuard) {
+pub(crate) fn written() -> (Written, tracing::subscriber::DefaultGuard) {
     let written = Written::default();
     let subscriber = tracing_subscriber::registry().with(written.clone());
     (written, tracing::subscriber::set_default(subscriber))

@@ -1,10 +1,12 @@
 //! A ledger in memory that tells what was asked of it, and can be made to keep everybody waiting.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use message::{
-    Charge, Hold, Holder, Ledger, LedgerFuture, MessageId, Reserved, Settlement, Taken, Timestamp,
+    Charge, Foreseen, Foretold, Hold, Holder, Ledger, LedgerError, LedgerFuture, MessageId,
+    Reserved, Settlement, StateAnswer, StateQuestion, Taken, Timestamp,
 };
 use store::MemoryLedger;
 use tokio::sync::watch;
@@ -15,6 +17,8 @@ pub(crate) struct WatchedLedger {
     asked: Mutex<Vec<&'static str>>,
     settled: Mutex<Vec<(usize, Settlement)>>,
     stuck: watch::Sender<bool>,
+    far: AtomicBool,
+    silent: AtomicBool,
 }
 
 impl WatchedLedger {
@@ -28,6 +32,16 @@ impl WatchedLedger {
         self.settled.lock().unwrap().clone()
     }
 
+    /// From now on it is to be asked ahead.
+    pub(crate) fn is_far_away(&self) {
+        self.far.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on what is asked ahead fails.
+    pub(crate) fn foretells_nothing(&self) {
+        self.silent.store(true, Ordering::Relaxed);
+    }
+
     /// From now on nothing is answered.
     pub(crate) fn get_stuck(&self) {
         self.stuck.send_replace(true);
@@ -36,6 +50,36 @@ impl WatchedLedger {
     /// Answers everything again, and whoever waits.
     pub(crate) fn get_going(&self) {
         self.stuck.send_replace(false);
+    }
+
+    async fn one(
+        &self,
+        Foreseen { owner, asked }: &Foreseen,
+        by: &MessageId,
+        now: Timestamp,
+    ) -> Result<(StateAnswer, Vec<Hold>), LedgerError> {
+        let (inner, none) = (&self.inner, Vec::new());
+        Ok(match asked.clone() {
+            StateQuestion::Get { key } => {
+                (StateAnswer::Value(inner.get(owner, &key, now).await?), none)
+            }
+            StateQuestion::Put { key, value, ttl, if_absent } => {
+                (StateAnswer::Put(inner.put(owner, &key, value, ttl, if_absent, now).await?), none)
+            }
+            StateQuestion::Increment { key, delta, ttl } => {
+                (StateAnswer::Sum(inner.increment(owner, &key, delta, ttl, now).await?), none)
+            }
+            StateQuestion::Reserve { key, ttl } => {
+                match inner.reserve(owner, &key, ttl, by, now).await? {
+                    Reserved::Yes(hold) => (StateAnswer::Reserved(None), vec![hold]),
+                    Reserved::Held(holder) => (StateAnswer::Reserved(Some(holder)), none),
+                }
+            }
+            StateQuestion::Take { charges } => match inner.take(owner, &charges, now).await? {
+                Taken::Ok { standings, holds } => (StateAnswer::Taken(standings), holds),
+                Taken::Refused(refusals) => (StateAnswer::Refused(refusals), none),
+            },
+        })
     }
 
     fn answer<'a, T: Send + 'a>(
@@ -129,5 +173,32 @@ impl Ledger for WatchedLedger {
     fn settle<'a>(&'a self, holds: Vec<Hold>, settlement: Settlement) -> LedgerFuture<'a, ()> {
         self.settled.lock().unwrap().push((holds.len(), settlement));
         self.inner.settle(holds, settlement)
+    }
+
+    fn is_far(&self) -> bool {
+        self.far.load(Ordering::Relaxed)
+    }
+
+    fn foretell<'a>(
+        &'a self,
+        foreseen: Vec<Foreseen>,
+        by: &'a MessageId,
+        now: Timestamp,
+    ) -> LedgerFuture<'a, Vec<Foretold>> {
+        let foretold = async move {
+            if self.silent.load(Ordering::Relaxed) {
+                return Err(LedgerError::Unavailable("as the test wants it".to_owned()));
+            }
+            let mut foretold: Vec<Foretold> = Vec::new();
+            let goes_on = |last: &Foretold| last.foreseen.asked.is_hoped(&last.answer);
+            for foreseen in foreseen {
+                if foretold.last().is_none_or(goes_on) {
+                    let (answer, holds) = self.one(&foreseen, by, now).await?;
+                    foretold.push(Foretold { foreseen, answer, holds });
+                }
+            }
+            Ok(foretold)
+        };
+        self.answer("foretell", Box::pin(foretold))
     }
 }

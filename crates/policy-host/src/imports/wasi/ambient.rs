@@ -148,6 +148,7 @@ mod tests {
             ahead: Duration::ZERO,
             record: false,
             heeded: true,
+            foresight: None,
             probes,
         }));
         visit
