@@ -4,6 +4,7 @@ mod clear;
 mod once;
 mod relay;
 mod sending;
+mod sole;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use tracing::Instrument as _;
 use self::clear::Wishes;
 use self::once::{Claimed, Confirmed, Held, Once};
 use self::sending::{Sending, Span};
+use self::sole::Sole;
 use super::answer::{Answer, Door};
 use super::order::Order;
 use super::prefer::patience;
@@ -110,14 +112,16 @@ impl Gateway {
     async fn decide(&self, call: Call, asked: Asked) -> Result<Answer, Refusal> {
         let Asked { door, order, once, wait } = asked;
         let deadline = Instant::now() + wait;
-        let key = match self.claim(&call, once, door, deadline).await? {
+        let submission = Submission::of(order, &call.app, &call.in_force.plivo, call.now);
+        let sole = submission.as_ref().ok().and_then(|order| Sole::of(&call, order, door));
+        let (key, seated) = match self.claim(&call, once, door, deadline, sole).await? {
             Claimed::Replay(answer) => return Ok(answer),
-            Claimed::New(key) => key,
+            Claimed::New(key, seated) => (key, seated.map(|seated| *seated)),
         };
-        let submission = Submission::of(order, &call.app, &call.in_force.plivo, call.now)?;
+        let submission = submission?;
         let many = submission.many;
         let (drafts, wishes) = Wishes::of(&call, submission, door, key.as_ref()).await;
-        let decided = self.clear_all(&call, drafts, &wishes).await;
+        let decided = self.clear_all(&call, drafts, seated, &wishes).await;
         let mut sending = Sending::of(decided, door, many);
         let bound = self.accept_all(&call, &mut sending, key.as_ref()).await;
         sending.hear(deadline).await;

@@ -8,6 +8,7 @@ mod keys;
 mod limits;
 mod reach;
 mod reports;
+mod trips;
 
 use plivo_sim::PlivoSim;
 use serde_json::{Value, json};

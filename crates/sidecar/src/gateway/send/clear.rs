@@ -5,7 +5,7 @@ use std::time::Duration;
 use message::facts::Probed;
 use message::{Message, MessageId, Rejection, Settlement, facts};
 use plivo_client::{Dlt, Log};
-use policy_host::{Candidate, NotCleared, NotClearedKind, Trail};
+use policy_host::{Candidate, Foresight, NotCleared, NotClearedKind, Trail};
 use store::{Record, Status};
 use tokio::time::{Instant, sleep};
 use tracing::Span;
@@ -18,7 +18,7 @@ use super::super::submission::{Draft, Recipient, Submission, change, unfit};
 use super::super::{Call, Gateway, now};
 use super::once::Held;
 use super::relay::Told;
-use crate::delivery::{About, Ready};
+use crate::delivery::{About, Ready, Seat};
 use crate::record;
 
 /// What all messages of a request have in common besides their parts.
@@ -32,6 +32,15 @@ pub(super) struct Wishes {
     dlt: Option<Dlt>,
     callback_method: Option<String>,
     idempotency_key: Option<String>,
+}
+
+/// A message of which the policies may be asked: it has its seat.
+pub(super) struct Seated {
+    seat: Seat,
+    candidate: Candidate,
+    told: Told,
+    /// What its policies will hear of what replicas share, where that was asked with the key.
+    foresight: Option<Foresight>,
 }
 
 /// One recipient's message after its policies.
@@ -68,18 +77,43 @@ impl Wishes {
     }
 }
 
+impl Seated {
+    pub(super) fn candidate(&self) -> &Candidate {
+        &self.candidate
+    }
+
+    pub(super) fn with(self, foresight: Foresight) -> Self {
+        Self { foresight: Some(foresight), ..self }
+    }
+}
+
 impl Gateway {
-    /// What the policies say of each recipient's message.
+    /// Has a seat taken before the message's policies are asked.
+    pub(super) fn seated(
+        &self,
+        call: &Call,
+        door: Door,
+        message: Message,
+        found: (&[String], &[Probed]),
+        callback_method: Option<&str>,
+    ) -> Result<Seated, Refusal> {
+        let seat = self.delivery.seat(&call.app.name, message.not_before)?;
+        let (candidate, told) = candidate(call, door, message, found, callback_method)?;
+        Ok(Seated { seat, candidate, told, foresight: None })
+    }
+
+    /// What the policies say of each recipient's message, the first of which may have its seat.
     pub(super) async fn clear_all(
         &self,
         call: &Call,
         drafts: Vec<Draft>,
+        mut seated: Option<Seated>,
         wishes: &Wishes,
     ) -> Vec<Decided> {
         let (mut decided, mut asking) = (Vec::with_capacity(drafts.len()), Asking::begin());
         for draft in drafts {
             let next = if asking.may_go_on() {
-                self.clear(call, draft, wishes).await
+                self.clear(call, draft, seated.take(), wishes).await
             } else {
                 Decided::refused(draft.to, Plain::NotAsked.into())
             };
@@ -90,7 +124,13 @@ impl Gateway {
     }
 
     /// The policies' verdict on one message.
-    async fn clear(&self, call: &Call, draft: Draft, wishes: &Wishes) -> Decided {
+    async fn clear(
+        &self,
+        call: &Call,
+        draft: Draft,
+        seated: Option<Seated>,
+        wishes: &Wishes,
+    ) -> Decided {
         let door = wishes.door;
         let Draft { to, message, mut changes } = draft;
         let message = match message {
@@ -99,18 +139,20 @@ impl Gateway {
         };
         Span::current().record("sendgate.message.id", &*message.id.0);
         let asked_start = message.not_before;
-        let seat = match self.delivery.seat(&call.app.name, asked_start) {
-            Ok(seat) => seat,
-            Err(refusal) => return Decided::refused(to, refusal),
-        };
         let method = wishes.callback_method.as_deref();
         let found = (wishes.unknown_fields.as_slice(), wishes.probes.as_slice());
-        let (candidate, told) = match candidate(call, door, message, found, method) {
-            Ok(both) => both,
+        let seated = seated.map_or_else(|| self.seated(call, door, message, found, method), Ok);
+        let Seated { seat, candidate, told, foresight } = match seated {
+            Ok(seated) => seated,
             Err(refusal) => return Decided::refused(to, refusal),
         };
         let record = self.decisions.as_ref().and_then(|log| Some((log, log.begin(&candidate)?)));
-        let cleared = call.in_force.chain.clear(candidate).await;
+        let chain = &call.in_force.chain;
+        let cleared = match foresight {
+            // On the heap, so that the way of all others has no room for it.
+            Some(foresight) => Box::pin(chain.clear_foreseen(candidate, foresight)).await,
+            None => chain.clear(candidate).await,
+        };
         if let Some((log, candidate)) = record {
             log.end(candidate, &cleared, &call.in_force);
         }

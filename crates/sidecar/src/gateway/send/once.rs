@@ -19,6 +19,8 @@ use super::super::answer::{Answer, Door};
 use super::super::order::Order;
 use super::super::refusal::{Plain, Refusal};
 use super::super::{Call, Gateway, now};
+use super::clear::Seated;
+use super::sole::Sole;
 use crate::config::PhoneForm;
 use crate::shared::{KeyLease, Unconfirmed};
 
@@ -39,8 +41,8 @@ pub(super) struct Once {
 
 /// A key that is this request's now, or the answer that it had before.
 pub(super) enum Claimed {
-    /// None for a request without one.
-    New(Option<Held>),
+    /// None for a request without one; with its message where that has a seat by then.
+    New(Option<Held>, Option<Box<Seated>>),
     Replay(Answer),
 }
 
@@ -62,7 +64,7 @@ pub(super) enum Confirmed {
 /// Whose a key is among replicas.
 enum Among {
     /// This request's; or nobody asked the others.
-    Ours(Option<KeyLease>),
+    Ours(Option<KeyLease>, Option<Box<Seated>>),
     /// Somebody asked before.
     Answered(Answer),
     /// Somebody asks at this moment.
@@ -105,7 +107,8 @@ impl Held {
 }
 
 impl Gateway {
-    /// Claims the request's key, where it has one; waits a while for an equal request in flight.
+    /// Claims the request's key, where it has one; waits a while for an equal request in flight. What the policies of a
+    /// `sole` message will ask is asked with the first claim.
     ///
     /// # Errors
     ///
@@ -117,8 +120,9 @@ impl Gateway {
         once: Option<Once>,
         door: Door,
         deadline: Instant,
+        mut sole: Option<Sole<'_>>,
     ) -> Result<Claimed, Refusal> {
-        let Some(once) = once else { return Ok(Claimed::New(None)) };
+        let Some(once) = once else { return Ok(Claimed::New(None, None)) };
         // Plivo's SDKs have no patience for a 409 in between: there the first request's whole time is waited.
         let most = match door {
             Door::Plivo => deadline,
@@ -129,16 +133,18 @@ impl Gateway {
                 self.store.claim(&call.app.name, &once.key, once.fingerprint.clone(), now()).await;
             let claim = match claim {
                 // A resend that cannot be told is no reason to refuse everybody's sends.
-                Err(StoreError::Full) if !once.is_asked_for() => return Ok(Claimed::New(None)),
+                Err(StoreError::Full) if !once.is_asked_for() => {
+                    return Ok(Claimed::New(None, None));
+                }
                 Err(StoreError::Full) => return Err(Plain::KeysFull.into()),
                 Err(_) => return Err(Plain::StoreAway.into()),
                 Ok(claim) => claim,
             };
             match claim {
-                Claim::New(guard) => match self.among_replicas(call, &once).await? {
-                    Among::Ours(lease) => {
+                Claim::New(guard) => match self.among_replicas(call, &once, sole.take()).await? {
+                    Among::Ours(lease, seated) => {
                         let lease = lease.map(Arc::new);
-                        return Ok(Claimed::New(Some(Held { guard, lease, once })));
+                        return Ok(Claimed::New(Some(Held { guard, lease, once }), seated));
                     }
                     Among::Answered(answer) => return Ok(Claimed::Replay(answer)),
                     Among::InFlight { left } => {
@@ -164,20 +170,46 @@ impl Gateway {
     }
 
     /// Claims the key among replicas, where they share keys.
-    async fn among_replicas(&self, call: &Call, once: &Once) -> Result<Among, Refusal> {
+    async fn among_replicas(
+        &self,
+        call: &Call,
+        once: &Once,
+        sole: Option<Sole<'_>>,
+    ) -> Result<Among, Refusal> {
         let Some(keys) = self.shared.as_ref().and_then(|shared| shared.keys()) else {
-            return Ok(Among::Ours(None));
+            return Ok(Among::Ours(None, None));
         };
-        let claim = keys.claim(&call.app.name, &once.key, &once.fingerprint, KeyLease::TIME).await;
-        match claim {
-            Ok(SharedClaim::New(lease)) => {
-                Ok(Among::Ours(Some(KeyLease::keep(keys.clone(), lease))))
+        let (app, key, print) = (&call.app.name, &once.key, &once.fingerprint);
+        let foreseen = match sole {
+            // On the heap, so that the way of all others has no room for it.
+            Some(sole) => Box::pin(self.foreseen(call, sole)).await,
+            None => None,
+        };
+        let claim = match foreseen {
+            Some((seated, foreseen)) if !foreseen.is_empty() => {
+                let about = (&seated.candidate().message.id, seated.candidate().now);
+                let both = (app.as_str(), key.as_str());
+                let told =
+                    keys.claim_and_foretell(both, print, KeyLease::TIME, foreseen, about).await;
+                told.map(|(claim, foretold)| {
+                    let foresight = call.in_force.chain.foresight(foretold);
+                    (claim, Some(Box::new(seated.with(foresight))))
+                })
             }
-            Ok(SharedClaim::Replay(stored)) => Ok(Among::Answered(replay(stored))),
-            Ok(SharedClaim::Mismatch { fields }) => Err(Plain::KeyMismatch(fields).into()),
-            Ok(SharedClaim::InFlight { left }) => Ok(Among::InFlight { left }),
+            foreseen => {
+                let claim = keys.claim(app, key, print, KeyLease::TIME).await;
+                claim.map(|claim| (claim, foreseen.map(|(seated, _nothing)| Box::new(seated))))
+            }
+        };
+        match claim {
+            Ok((SharedClaim::New(lease), seated)) => {
+                Ok(Among::Ours(Some(KeyLease::keep(keys.clone(), lease)), seated))
+            }
+            Ok((SharedClaim::Replay(stored), _)) => Ok(Among::Answered(replay(stored))),
+            Ok((SharedClaim::Mismatch { fields }, _)) => Err(Plain::KeyMismatch(fields).into()),
+            Ok((SharedClaim::InFlight { left }, _)) => Ok(Among::InFlight { left }),
             // A resend that cannot be told is no reason to refuse everybody's sends.
-            Err(_) if !once.is_asked_for() => Ok(Among::Ours(None)),
+            Err(_) if !once.is_asked_for() => Ok(Among::Ours(None, None)),
             Err(err) => {
                 tracing::error!(error = %err, "a key could not be claimed among replicas, so nothing was accepted");
                 Err(Plain::KeysAway.into())
