@@ -86,6 +86,10 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// Ends what one request holds: kept, or given back. A hold settled twice stays as first settled.
     fn settle<'a>(&'a self, holds: Vec<Hold>, settlement: Settlement) -> LedgerFuture<'a, ()>;
 
+    /// The messages that these were taken for are accepted. Until it hears so, a ledger that outlives the process may hold
+    /// a reservation for a short while only, in case that process ends. Does not wait.
+    fn own(&self, _holds: &[Hold]) {}
+
     /// Whether a call is a trip that is worth saving, by [`Ledger::foretell`], and is not in vain at this moment.
     fn is_far(&self) -> bool {
         false

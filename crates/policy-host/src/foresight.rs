@@ -213,6 +213,10 @@ impl Ledger for Foresight {
     fn settle<'a>(&'a self, holds: Vec<Hold>, settlement: Settlement) -> LedgerFuture<'a, ()> {
         self.ledger.settle(holds, settlement)
     }
+
+    fn own(&self, holds: &[Hold]) {
+        self.ledger.own(holds);
+    }
 }
 
 impl fmt::Debug for Foresight {

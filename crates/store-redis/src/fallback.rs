@@ -154,6 +154,10 @@ impl Ledger for WithFallback {
         })
     }
 
+    fn own(&self, holds: &[Hold]) {
+        self.shared.own(holds);
+    }
+
     fn is_far(&self) -> bool {
         self.shared.is_far()
     }

@@ -6,6 +6,7 @@ mod foretell;
 mod periods;
 mod scripts;
 mod unheard;
+mod untold;
 mod words;
 
 use std::fmt;
@@ -20,11 +21,14 @@ use crate::fault::Fault;
 use crate::{Connection, Status};
 use bounds::check_key;
 use unheard::Unheard;
+use untold::{Untold, Word};
 
 pub(crate) use words::Words;
 
 /// The least token of this ledger's holds. Other ledgers count theirs from one, so a token tells whose it is.
 const LEAST_TOKEN: u64 = 1 << 62;
+/// How long a reservation is held before its message is accepted: so long a replica that dies keeps equal messages away.
+const LEASE: Duration = Duration::from_secs(30);
 /// Kinds of keys; a hold's key begins with its own.
 const VALUE: &str = "v:";
 const RESERVATION: &str = "r:";
@@ -35,14 +39,16 @@ const OF_LIMIT: &str = "z:";
 /// A [`Ledger`] on a server that replicas share; it answers exactly as `store::MemoryLedger` does.
 ///
 /// It goes by the server's clock, never by the caller's, and never back in time for a key. A call that was given up on,
-/// by its timeout or because its future was dropped, gives back in the background what it may have taken. A hold that
-/// is never settled counts as kept, and ends by itself.
+/// by its timeout or because its future was dropped, gives back in the background what it may have taken, also once the
+/// server is back. A reservation ends after thirty seconds unless its message is accepted or settled by then. A charge
+/// that is never settled counts as kept, and ends by itself.
 ///
 /// A limit's memory on the server is bounded by its quota for windows, by 1,024 open charges for the others.
 #[derive(Clone)]
 pub struct RedisLedger {
     connection: Connection,
     clock: Clock,
+    untold: Untold,
 }
 
 /// The scripts' first argument, of the caller's instant.
@@ -52,13 +58,14 @@ impl RedisLedger {
     /// A ledger on `connection`.
     pub fn new(connection: Connection) -> Self {
         // Nothing: the server's own.
-        Self { connection, clock: |_| String::new() }
+        Self { connection, clock: |_| String::new(), untold: Untold::default() }
     }
 
     /// Tests run through days.
     #[cfg(test)]
     pub(crate) fn by_the_callers_clock(connection: Connection) -> Self {
-        Self { connection, clock: |now| (now.0 * 1_000).to_string() }
+        let clock = |now: Timestamp| (now.0 * 1_000).to_string();
+        Self { connection, clock, untold: Untold::default() }
     }
 
     /// Whether `hold` was made by a ledger of this kind.
@@ -92,9 +99,13 @@ impl RedisLedger {
         [LIMIT, OF_LIMIT].map(|kind| self.key(&hold.owner, kind, name))
     }
 
-    async fn settled(&self, holds: &[Hold], settlement: Settlement) -> Result<(), Fault> {
+    async fn told(&self, holds: &[Hold], word: Word) -> Result<(), Fault> {
         let mut call = scripts::SETTLE.prepare_invoke();
-        call.arg(u8::from(settlement == Settlement::GiveBack));
+        call.arg(match word {
+            Word::Settled(Settlement::Keep) => "keep",
+            Word::Settled(Settlement::GiveBack) => "back",
+            Word::Owned => "own",
+        });
         // What another ledger made has no name here.
         for hold in holds.iter().filter(|hold| Self::made(hold)) {
             let [hash, set] = match hold.key.strip_prefix(RESERVATION) {
@@ -207,8 +218,18 @@ impl Ledger for RedisLedger {
             if !holds.iter().any(Self::made) {
                 return Ok(());
             }
-            Ok(self.settled(&holds, settlement).await?)
+            self.untold.forget(&holds);
+            let word = Word::Settled(settlement);
+            let told = self.told(&holds, word).await;
+            if told.is_err() {
+                self.untold.tell(self, holds, word);
+            }
+            Ok(told?)
         })
+    }
+
+    fn own(&self, holds: &[Hold]) {
+        self.untold.accept(self, holds);
     }
 
     fn is_far(&self) -> bool {

@@ -35,6 +35,7 @@ impl Delivery {
     ) -> (Journey, Acceptance) {
         let (tell, progress) = watch::channel(News::Open(Status::Accepted));
         let (sender, inbox) = mpsc::unbounded_channel();
+        self.ledger.own(&accepted.holds);
         self.journeys().insert(accepted.message.id.clone(), sender);
         let Beginning { attempts, turned_away, doubt, unconfirmed, may_be_sent } = beginning;
         let unsettled =

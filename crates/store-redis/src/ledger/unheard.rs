@@ -7,6 +7,7 @@ use message::{Hold, Settlement};
 use redis::{FromRedisValue, ScriptInvocation};
 
 use super::RedisLedger;
+use super::untold::Word;
 use crate::fault::Fault;
 
 /// What a call may take. Dropped before its answer was heard, it is given back in the background: the server answers
@@ -47,9 +48,9 @@ impl Drop for Unheard<'_> {
         }
         let (ledger, holds) = (self.ledger.clone(), mem::take(&mut self.holds));
         let mut giving_back = Box::pin(async move {
-            if let Err(fault) = ledger.settled(&holds, Settlement::GiveBack).await {
-                tracing::warn!(holds = holds.len(), error = %fault, "what a call may have taken could not be given \
-                 back; it will expire");
+            let word = Word::Settled(Settlement::GiveBack);
+            if ledger.told(&holds, word).await.is_err() {
+                ledger.untold.tell(&ledger, holds, word);
             }
         });
         // It is on its way at once, so that it comes before what its caller asks next.

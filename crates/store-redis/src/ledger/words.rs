@@ -6,7 +6,7 @@ use message::{Charge, Hold, LedgerError, MessageId, Timestamp};
 use redis::{Script, ScriptInvocation, ToRedisArgs};
 
 use super::bounds::{check_key, check_ttl, check_value};
-use super::{RESERVATION, RedisLedger, VALUE, charges, micros};
+use super::{LEASE, RESERVATION, RedisLedger, VALUE, charges, micros};
 
 /// Keys and arguments of one question.
 #[derive(Default)]
@@ -105,7 +105,7 @@ impl RedisLedger {
             Hold { owner: owner.into(), key: [RESERVATION, key].concat(), token: charges::token() };
         let mut words = self.words(now);
         words.key(self.key(owner, RESERVATION, key));
-        words.arg(&*by.0).arg(hold.token).arg(micros(ttl));
+        words.arg(&*by.0).arg(hold.token).arg(micros(ttl)).arg(micros(LEASE));
         Ok((words, hold))
     }
 

@@ -1,11 +1,13 @@
--- KEYS: the reservation's. ARGV: clock, message, token, microseconds to live. Returns nothing where it is the message's
+-- KEYS: the reservation's. ARGV: clock, message, token, microseconds to live, and of these how many before the message
+-- is accepted; the rest is `more`. Returns nothing where it is the message's
 -- now, else who holds it and until when.
 local key, by = KEYS[1], ARGV[2]
 local ends, at = live(key, clock())
 if ends then
   local holder = redis.call('HGET', key, 'by')
-  if holder ~= by then return { holder, ms(ends) } end
+  if holder ~= by then return { holder, ms(ends + (redis.call('HGET', key, 'more') or 0)) } end
 end
-redis.call('HSET', key, 'by', by, 'open', ARGV[3])
-lasts(key, at, tonumber(ARGV[4]))
+local ttl, lease = tonumber(ARGV[4]), tonumber(ARGV[5])
+redis.call('HSET', key, 'by', by, 'open', ARGV[3], 'more', int(math.max(0, ttl - lease)))
+lasts(key, at, math.min(ttl, lease))
 return false

@@ -1,12 +1,23 @@
 #!lua flags=allow-oom
--- Ends holds: kept, or given back. One that is not open any more stays as it was settled.
+-- Ends holds: kept, or given back. One that is not open any more stays as it was settled. Or has them owned: their message
+-- is accepted, so that a reservation lasts for its whole time.
 --
--- KEYS: a hash and a set for each limit's, the reservation twice for a reservation's. ARGV: 1 to give back or 0 to keep,
+-- KEYS: a hash and a set for each limit's, the reservation twice for a reservation's. ARGV: keep, back or own,
 -- then each hold's token.
-local back = ARGV[1] == '1'
+local back, own = ARGV[1] == 'back', ARGV[1] == 'own'
 
 local function reservation(key)
-  if back then redis.call('DEL', key) else redis.call('HDEL', key, 'open') end
+  if back then
+    redis.call('DEL', key)
+    return
+  end
+  local got = redis.call('HMGET', key, 'more', 'e')
+  local more = tonumber(got[1] or 0)
+  if more > 0 then
+    redis.call('HSET', key, 'more', 0, 'e', string.format('%.0f', got[2] + more))
+    redis.call('PEXPIRE', key, redis.call('PTTL', key) + math.ceil(more / 1000))
+  end
+  if not own then redis.call('HDEL', key, 'open') end
 end
 
 -- Adds to a field that may be missing.
@@ -36,7 +47,7 @@ for i = 1, #KEYS / 2 do
   local h, z, token = KEYS[2 * i - 1], KEYS[2 * i], ARGV[i + 1]
   if h == z then
     if redis.call('HGET', h, 'open') == token then reservation(h) end
-  else
+  elseif not own then
     local amount = tonumber(redis.call('HGET', h, token))
     local kind = string.sub(redis.call('HGET', h, 'k') or ' ', 1, 1)
     if amount and kind == 'w' then window(h, z, token, amount) end

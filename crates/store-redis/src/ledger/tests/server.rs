@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use super::*;
-use crate::Status;
+use crate::{SharedOptions, Status};
 
 fn now() -> Timestamp {
     SystemTime::now().into()
@@ -14,9 +14,13 @@ fn one() -> [Charge; 1] {
     [charge("l", "k", window(1, 3_600.0), 1)]
 }
 
-/// Waits until `wanted` is so: each look is a round trip to the server.
+/// Waits until `wanted` is so: each look is a round trip to the server, or nothing while that is away.
 async fn until(wanted: impl AsyncFn() -> bool) {
-    let looking = async { while !wanted().await {} };
+    let looking = async {
+        while !wanted().await {
+            tokio::task::yield_now().await;
+        }
+    };
     tokio::time::timeout(Duration::from_secs(60), looking).await.expect("it is so in a minute");
 }
 
@@ -184,4 +188,29 @@ async fn a_key_of_another_program_under_the_same_name_is_no_usage() {
     let taken = ledger.take("p", &one(), now()).await;
     let Err(LedgerError::Unavailable(why)) = taken else { panic!("{taken:?}") };
     assert!(!why.contains("foreign") && !why.contains("1:lk"), "{why}");
+}
+
+#[tokio::test]
+async fn what_a_call_may_have_taken_is_given_back_once_the_server_can_be_reached_again() {
+    let mut server = Server::start_with(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let quick = |options: &mut SharedOptions| options.timeout = Duration::from_millis(50);
+    let connection = server.connection_with(quick).await;
+    let ledger = RedisLedger::new(connection.clone());
+    let reserve = async |by: &str| ledger.reserve("p", "k", secs(3_600.0), &id(by), now()).await;
+    // The server does it, after nobody waits for the answer any more, and then nobody can reach it.
+    let () = server.ask(&["CLIENT", "PAUSE", "60000", "WRITE"]).await;
+    let unheard = reserve("m1").await;
+    assert!(matches!(unheard, Err(LedgerError::Unavailable(_))), "{unheard:?}");
+    connection.until(|status| *status != Status::Up).await;
+    let () = server.ask(&["CLIENT", "UNPAUSE"]).await;
+    connection.up().await;
+    until(async || matches!(reserve("m2").await, Ok(Reserved::Yes(_)))).await;
+
+    // What is settled while it is away is settled later.
+    let Ok(Reserved::Yes(hold)) = reserve("m2").await else { panic!("it is its own") };
+    server.kill();
+    connection.until(|status| *status != Status::Up).await;
+    assert!(ledger.settle(vec![hold], Settlement::GiveBack).await.is_err());
+    server.start_again();
+    until(async || matches!(reserve("m3").await, Ok(Reserved::Yes(_)))).await;
 }

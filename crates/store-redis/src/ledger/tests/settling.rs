@@ -88,6 +88,35 @@ async fn a_reservation_is_its_first_messages_until_it_ends_or_is_given_back() {
 }
 
 #[tokio::test]
+async fn a_reservation_of_a_message_that_was_never_accepted_ends_after_half_a_minute() {
+    let server = Server::start();
+    let ledger = RedisLedger::by_the_callers_clock(server.connection().await);
+    let reserve = async |key: &str, by: &str, now: f64| {
+        ledger.reserve("dedup", key, secs(60.0), &id(by), at(now)).await.unwrap()
+    };
+    let held = |until: f64| Some(Holder { by: id("m1"), until: at(until) });
+    for (key, word) in [
+        ("lost", None),
+        ("accepted", Some(Word::Owned)),
+        ("sent", Some(Word::Settled(Settlement::Keep))),
+    ] {
+        let Reserved::Yes(hold) = reserve(key, "m1", 0.0).await else { panic!("{key} is free") };
+        assert_eq!(ledger.holder("dedup", key, at(1.0)).await, Ok(held(60.0)), "{key}");
+        if let Some(word) = word {
+            // Twice is no longer than once.
+            for _ in 0..2 {
+                ledger.told(std::slice::from_ref(&hold), word).await.unwrap();
+            }
+        }
+        assert_eq!(ledger.holder("dedup", key, at(29.9)).await, Ok(held(60.0)), "{key}");
+        let later = if word.is_some() { held(60.0) } else { None };
+        assert_eq!(ledger.holder("dedup", key, at(30.0)).await, Ok(later.clone()), "{key}");
+        assert_eq!(ledger.holder("dedup", key, at(59.9)).await, Ok(later), "{key}");
+        assert!(matches!(reserve(key, "m2", 60.0).await, Reserved::Yes(_)), "{key}");
+    }
+}
+
+#[tokio::test]
 async fn a_hold_stays_as_first_settled() {
     for ledger in Bench::new().both().await {
         for kind in [window(2, 60.0), gcra(2, 60.0, 2), calendar(2, Period::Day, "UTC")] {
