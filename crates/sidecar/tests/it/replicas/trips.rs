@@ -1,59 +1,93 @@
 //! How many trips to the Redis a request makes before Plivo is called, or before it is refused.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
+use std::sync::mpsc;
 
 use plivo_sim::{PlivoSim, Step};
 use serde_json::json;
 
 use super::{connected, id, is_replay, keyed, replica, text, throttle};
-use crate::harness::{Answer, App, Policy, Redis, Request, Sidecar, eventually, plivo};
+use crate::harness::{Answer, App, PATIENCE, Policy, Redis, Request, Sidecar, eventually, plivo};
 
-/// What the server says to one command.
-fn said(redis: &Redis, command: &str) -> String {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, redis.port)).expect("it is up");
-    write!(stream, "{command}\r\nQUIT\r\n").expect("it reads");
-    let mut said = String::new();
-    stream.read_to_string(&mut said).expect("it answers, and closes");
-    said
+/// What the server is asked, as it shows it itself.
+struct Monitor {
+    port: u16,
+    shown: mpsc::Receiver<String>,
+    calls: usize,
 }
 
-/// How many scripts were called since the last count from nothing.
-fn calls(redis: &Redis) -> u64 {
-    let stats = said(redis, "INFO commandstats");
-    let calls = stats.lines().filter_map(|line| line.strip_prefix("cmdstat_eval"));
-    let calls = calls.filter_map(|line| line.split_once("calls=")?.1.split(',').next());
-    calls.map(|calls| calls.parse::<u64>().expect("a number")).sum()
+impl Monitor {
+    fn of(redis: &Redis) -> Self {
+        let (shows, shown) = mpsc::channel();
+        let lines = BufReader::new(asked(redis.port, "MONITOR")).lines();
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).try_for_each(|line| shows.send(line))
+        });
+        assert_eq!(shown.recv_timeout(PATIENCE).as_deref(), Ok("+OK"));
+        Self { port: redis.port, shown, calls: 0 }
+    }
+
+    /// Scripts called up to now that a request waits for.
+    fn calls(&mut self) -> usize {
+        let mark = "all before this";
+        drop(asked(self.port, &format!("ECHO \"{mark}\"")));
+        loop {
+            let line = self.shown.recv_timeout(PATIENCE).expect("it shows the mark");
+            if line.contains(mark) {
+                return self.calls;
+            }
+            self.calls += usize::from(is_waited_for(&line));
+        }
+    }
+
+    fn from_nothing(&mut self) {
+        self.calls();
+        self.calls = 0;
+    }
 }
 
-fn from_nothing(redis: &Redis) {
-    said(redis, "CONFIG RESETSTAT");
+fn asked(port: u16, command: &str) -> TcpStream {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("it is up");
+    write!(stream, "{command}\r\n").expect("it reads");
+    stream
+}
+
+/// Whether a line shows the call of a script: but for the looks at what other replicas hand on, and for the keeping of
+/// what was taken, which comes when the message's way has ended.
+fn is_waited_for(line: &str) -> bool {
+    let Some((_, call)) = line.split_once("] \"EVALSHA\" \"") else { return false };
+    let words: Vec<&str> = call.trim_end_matches('"').split("\" \"").collect();
+    let keys: usize = words[1].parse().expect("the number of keys");
+    let arguments = &words[2 + keys..];
+    let keeps = keys % 2 == 0 && arguments[0] == "0" && arguments.len() == 1 + keys / 2;
+    !keeps && !words[2].ends_with(":reports")
 }
 
 /// The calls before Plivo answers any of so many `messages`, and the answer to the request; returns once there were
-/// `all`, settling and keeping included.
+/// `all`, that by which the key keeps it included.
 async fn sent(
-    redis: &Redis,
+    monitor: &mut Monitor,
     plivo: &PlivoSim,
     request: Request,
-    (messages, all): (usize, u64),
-) -> (u64, Answer) {
-    from_nothing(redis);
+    (messages, all): (usize, usize),
+) -> (usize, Answer) {
+    monitor.from_nothing();
     let called = plivo.requests().len() + messages;
     plivo.script(vec![Step::hold(); messages]).await;
     let answer = tokio::spawn(request.answer());
     eventually("Plivo is called", async || (plivo.requests().len() == called).then_some(())).await;
-    let trips = calls(redis);
+    let trips = monitor.calls();
     plivo.release();
     let answer = answer.await.expect("it is answered");
-    eventually("all is settled", async || (calls(redis) >= all).then_some(())).await;
+    eventually("the key keeps it", async || (monitor.calls() >= all).then_some(())).await;
     (trips, answer)
 }
 
-async fn refused(redis: &Redis, request: Request) -> (u64, Answer) {
-    from_nothing(redis);
+async fn refused(monitor: &mut Monitor, request: Request) -> (usize, Answer) {
+    monitor.from_nothing();
     let answer = request.answer().await;
-    (calls(redis), answer)
+    (monitor.calls(), answer)
 }
 
 #[tokio::test]
@@ -77,50 +111,51 @@ async fn a_request_makes_one_trip_and_one_more_to_confirm_its_key() {
     keyed(&first, "list", &list("first")).await.expect(202);
     first.stop().await;
     let (one, two) = (start().await, start().await);
+    let mut monitor = Monitor::of(&redis);
     let post = |body: &str| one.post("/v1/messages").json(&text(body));
 
-    let (trips, answer) = sent(&redis, &plivo, post("no key"), (1, 2)).await;
+    let (trips, answer) = sent(&mut monitor, &plivo, post("no key"), (1, 1)).await;
     answer.expect(202);
     assert_eq!(trips, 1, "without a key, for dedup and throttle");
 
-    let (trips, answer) = sent(&redis, &plivo, post("key").key("order-17"), (1, 4)).await;
+    let (trips, answer) = sent(&mut monitor, &plivo, post("key").key("order-17"), (1, 3)).await;
     let message = id(&answer);
     assert_eq!(trips, 2, "with a key");
 
     let again = two.post("/v1/messages").key("order-17").json(&text("key"));
-    let (trips, answer) = refused(&redis, again).await;
+    let (trips, answer) = refused(&mut monitor, again).await;
     assert_eq!((id(&answer), is_replay(&answer), trips), (message, true, 1), "a replay elsewhere");
 
     let other = two.post("/v1/messages").key("order-17").json(&text("another"));
-    let (trips, answer) = refused(&redis, other).await;
+    let (trips, answer) = refused(&mut monitor, other).await;
     answer.refused(422, "idem.mismatch");
     assert_eq!(trips, 1, "another request under the key");
 
-    let (trips, answer) = refused(&redis, post("no key")).await;
+    let (trips, answer) = refused(&mut monitor, post("no key")).await;
     answer.refused(409, "dup.content");
     assert_eq!(trips, 1, "refused by the first policy that asks");
 
     let list = one.post("/v1/messages").key("list-18").json(&list("list"));
-    let (trips, answer) = sent(&redis, &plivo, list, (2, 7)).await;
+    let (trips, answer) = sent(&mut monitor, &plivo, list, (2, 5)).await;
     answer.expect(202);
     assert_eq!(trips, 4, "one for the key of a list, one for each message, and one to confirm");
 
-    let (trips, answer) = sent(&redis, &plivo, post("the last"), (1, 2)).await;
+    let (trips, answer) = sent(&mut monitor, &plivo, post("the last"), (1, 1)).await;
     answer.expect(202);
     assert_eq!(trips, 1, "what was refused was charged nothing: this is the eighth of eight");
 
-    let (trips, answer) = refused(&redis, post("one too many")).await;
+    let (trips, answer) = refused(&mut monitor, post("one too many")).await;
     answer.refused(429, "throttle.app");
     assert_eq!(trips, 2, "refused by the second, and the first one's reservation is given back");
 
-    let (trips, answer) = refused(&redis, post("one too many")).await;
+    let (trips, answer) = refused(&mut monitor, post("one too many")).await;
     answer.refused(429, "throttle.app");
     assert_eq!(trips, 2, "its reservation does not stand against it");
 
     let theirs = one.post("/v1/messages").bearer("token-of-the-others").json(&text("no policy"));
-    let (trips, answer) = sent(&redis, &plivo, theirs, (1, 0)).await;
+    let (trips, answer) = sent(&mut monitor, &plivo, theirs, (1, 0)).await;
     answer.expect(202);
-    assert_eq!((trips, calls(&redis)), (0, 0), "of an app whose policies ask nothing");
+    assert_eq!((trips, monitor.calls()), (0, 0), "of an app whose policies ask nothing");
 
     for replica in [one, two] {
         replica.stop().await;
