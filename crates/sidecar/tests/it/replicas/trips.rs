@@ -41,7 +41,7 @@ impl Monitor {
         }
     }
 
-    fn from_nothing(&mut self) {
+    fn begin(&mut self) {
         self.calls();
         self.calls = 0;
     }
@@ -60,7 +60,7 @@ fn is_waited_for(line: &str) -> bool {
     let words: Vec<&str> = call.trim_end_matches('"').split("\" \"").collect();
     let keys: usize = words[1].parse().expect("the number of keys");
     let arguments = &words[2 + keys..];
-    let keeps = keys % 2 == 0 && arguments[0] == "0" && arguments.len() == 1 + keys / 2;
+    let keeps = keys.is_multiple_of(2) && arguments[0] == "0" && arguments.len() == 1 + keys / 2;
     !keeps && !words[2].ends_with(":reports")
 }
 
@@ -72,7 +72,7 @@ async fn sent(
     request: Request,
     (messages, all): (usize, usize),
 ) -> (usize, Answer) {
-    monitor.from_nothing();
+    monitor.begin();
     let called = plivo.requests().len() + messages;
     plivo.script(vec![Step::hold(); messages]).await;
     let answer = tokio::spawn(request.answer());
@@ -85,7 +85,7 @@ async fn sent(
 }
 
 async fn refused(monitor: &mut Monitor, request: Request) -> (usize, Answer) {
-    monitor.from_nothing();
+    monitor.begin();
     let answer = request.answer().await;
     (monitor.calls(), answer)
 }
