@@ -33,6 +33,7 @@ use crate::gateway;
 use crate::generations::Generations;
 use crate::in_force::InForce;
 use crate::memory::Memory;
+use crate::openapi;
 use crate::relay::RelayTally;
 use crate::reload::ReloadStatus;
 use crate::reports::{CallbackPlace, Tally};
@@ -71,6 +72,7 @@ impl Admin {
         let asked = Asked::of(request);
         let told = match self.admit(&asked) {
             Ok(Route::Metrics) => return self.metrics(&asked),
+            Ok(Route::OpenApi) => return answer(StatusCode::OK, openapi::ADMIN.into()),
             Ok(route) => self.tell(route, &asked).await,
             Err(refusal) => Err(refusal),
         };
@@ -130,7 +132,7 @@ impl Admin {
             Route::Revive => self.revive(asked).await,
             Route::Inbound => self.inbound(asked).await,
             Route::InboundUrl => self.inbound_url(),
-            Route::Metrics | Route::Unknown => Err(Refusal::NoSuchPath),
+            Route::Metrics | Route::OpenApi | Route::Unknown => Err(Refusal::NoSuchPath),
         }
     }
 }
@@ -154,7 +156,11 @@ pub(crate) fn closed(request: &Request<Incoming>, why: &str) -> Response<Full<By
 }
 
 fn respond(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(format!("{body:#}\n"))));
+    answer(status, Bytes::from(format!("{body:#}\n")))
+}
+
+fn answer(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));

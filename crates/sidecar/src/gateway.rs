@@ -12,6 +12,7 @@ mod json;
 mod lookup;
 mod order;
 mod prefer;
+mod problems;
 mod refusal;
 mod route;
 mod send;
@@ -44,7 +45,7 @@ use crate::in_force::InForce;
 use crate::listen::{Peer, Requests};
 use crate::memory::Memory;
 use crate::shared::Shared;
-use crate::spans;
+use crate::{openapi, spans};
 
 pub(crate) use self::identity::same_place;
 pub(crate) use self::refusal::Refusal;
@@ -127,6 +128,12 @@ impl Gateway {
     ) -> Result<Answer, Refusal> {
         identity::same_place(request.uri(), request.headers(), &self.bounds.hosts)?;
         route.takes(request.method())?;
+        // What is no secret of any app.
+        match &route {
+            Route::OpenApi => return Ok(Answer::document(openapi::APPS)),
+            Route::Problem(code) => return problems::told(code),
+            _ => {}
+        }
         let in_force = self.in_force.load_full();
         let app = Arc::clone(identity::app(&in_force.apps, request.headers(), &peer)?);
         if let Some(requests) = request.extensions().get::<Requests>() {
@@ -159,7 +166,7 @@ impl Gateway {
                 self.plivo_list(&call, &account, request.uri().query().unwrap_or_default()).await
             }
             Route::PlivoMessage(account, id) => self.plivo_message(&call, &account, &id).await,
-            Route::Unknown => Err(Plain::NotFound.into()),
+            Route::OpenApi | Route::Problem(_) | Route::Unknown => Err(Plain::NotFound.into()),
         }
     }
 

@@ -23,6 +23,7 @@ mod listen;
 mod memory;
 mod metrics;
 mod modules;
+mod openapi;
 mod policies;
 mod promotions;
 mod record;

@@ -5,7 +5,7 @@ use http::Method;
 use super::Refusal;
 
 /// Every path, for whoever asks for another.
-pub(super) const PATHS: [&str; 16] = [
+pub(super) const PATHS: [&str; 17] = [
     "GET /livez",
     "GET /startupz",
     "GET /readyz",
@@ -22,6 +22,7 @@ pub(super) const PATHS: [&str; 16] = [
     "POST /events/revive?app=",
     "GET /inbound",
     "POST /inbound?from=&to=&text=",
+    "GET /openapi.json",
 ];
 
 /// What is asked for.
@@ -44,6 +45,7 @@ pub(super) enum Route {
     Inbound,
     /// Where Plivo brings what handsets say.
     InboundUrl,
+    OpenApi,
     Unknown,
 }
 
@@ -67,6 +69,7 @@ impl Route {
             ["events", "revive"] => Self::Revive,
             ["inbound"] if method == Method::POST => Self::Inbound,
             ["inbound"] => Self::InboundUrl,
+            ["openapi.json"] => Self::OpenApi,
             _ => Self::Unknown,
         }
     }
@@ -105,7 +108,18 @@ impl Route {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::openapi::{self, testing::operations};
+
+    #[test]
+    fn the_document_has_every_path_and_besides_only_what_plivo_calls() {
+        let served = PATHS.iter().filter_map(|path| path.split('?').next()).map(str::to_owned);
+        let plivos = ["inbound/{token}", "{message}/{attempt}/{token}"];
+        let plivos = plivos.map(|path| format!("POST /callbacks/plivo/{path}"));
+        assert_eq!(operations(openapi::ADMIN), served.chain(plivos).collect::<BTreeSet<_>>());
+    }
 
     #[test]
     fn a_path_leads_to_one_route_and_a_near_miss_to_none() {

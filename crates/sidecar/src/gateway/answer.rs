@@ -19,13 +19,13 @@ use uuid::Uuid;
 
 use self::words::Words;
 use super::faults::Faults;
-use super::json;
 use super::order::Order;
 use super::refusal::{Plain, Refusal};
 use super::submission::Recipient;
+use super::{json, problems};
 
 pub(crate) use self::native::{change_json, segments_json, warning_json};
-pub(crate) use self::problem::document as problem;
+pub(crate) use self::problem::{document as problem, problem_type};
 
 /// Which form a request came in, and so which form its answer has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +142,13 @@ impl Answer {
         Self { status, headers: vec![content_type], body: body.to_string().into() }
     }
 
+    /// A document of JSON that never changes.
+    pub(crate) fn document(text: &'static str) -> Self {
+        let mut answer = Self::json(StatusCode::OK, &Value::Null);
+        answer.body = Bytes::from_static(text.as_bytes());
+        answer
+    }
+
     /// The native door's answer to a request that was refused whole, with when it could go.
     pub(crate) fn refused_until(refusal: &Refusal, when: Value) -> Self {
         let mut body = problem::document(refusal);
@@ -159,6 +166,9 @@ impl Answer {
     fn of_problem(refusal: &Refusal, document: &Value) -> Self {
         let mut answer = Self::json(refusal.status(), document);
         answer.set(header::CONTENT_TYPE, "application/problem+json");
+        if problems::is_told(refusal.code()) {
+            answer.set(header::LINK, format!("</problems/{}>; rel=\"help\"", refusal.code()));
+        }
         answer
     }
 

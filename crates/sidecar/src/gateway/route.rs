@@ -19,6 +19,8 @@ pub(crate) enum Route {
     Events,
     PlivoMessages(String),
     PlivoMessage(String, String),
+    OpenApi,
+    Problem(String),
     Unknown,
 }
 
@@ -33,7 +35,11 @@ impl Route {
             "/v1/events" => return Self::Events,
             "/v1/inbound" => return Self::Inbound,
             "/mms/send" => return Self::Send(Door::Seed),
+            "/openapi.json" => return Self::OpenApi,
             _ => {}
+        }
+        if let Some(code) = path.strip_prefix("/problems/").filter(|code| !code.is_empty()) {
+            return Self::Problem(code.to_owned());
         }
         let of_message = path.strip_prefix("/v1/messages/").unwrap_or_default();
         match of_message.split_once('/') {
@@ -65,6 +71,8 @@ impl Route {
             Self::Events => "/v1/events",
             Self::PlivoMessages(_) => "/v1/Account/{auth_id}/Message/",
             Self::PlivoMessage(..) => "/v1/Account/{auth_id}/Message/{uuid}/",
+            Self::OpenApi => "/openapi.json",
+            Self::Problem(_) => "/problems/{code}",
             Self::Unknown => return None,
         })
     }
@@ -101,7 +109,9 @@ impl Route {
             | Self::Policies
             | Self::Limits
             | Self::Events
-            | Self::PlivoMessage(..) => (&[Method::GET, Method::HEAD], "GET, HEAD"),
+            | Self::PlivoMessage(..)
+            | Self::OpenApi
+            | Self::Problem(_) => (&[Method::GET, Method::HEAD], "GET, HEAD"),
             Self::Unknown => return Ok(()),
         };
         if allowed.contains(method) { Ok(()) } else { Err(Plain::MethodNotAllowed(names)) }
@@ -110,7 +120,45 @@ impl Route {
 
 #[cfg(test)]
 mod tests {
-    use super::Route;
+    use std::collections::BTreeSet;
+    use std::iter::successors;
+
+    use http::Method;
+
+    use super::{Door, Route};
+    use crate::openapi::{self, testing::operations};
+
+    /// One of each. A route that is new does not compile before it is here.
+    fn each() -> impl Iterator<Item = Route> {
+        let text = String::new;
+        successors(Some(Route::Send(Door::Seed)), move |route| match route {
+            Route::Send(_) => Some(Route::Explain),
+            Route::Explain => Some(Route::Messages),
+            Route::Messages => Some(Route::Message(text())),
+            Route::Message(_) => Some(Route::Converted(text())),
+            Route::Converted(_) => Some(Route::Inbound),
+            Route::Inbound => Some(Route::Policies),
+            Route::Policies => Some(Route::Limits),
+            Route::Limits => Some(Route::Events),
+            Route::Events => Some(Route::PlivoMessages(text())),
+            Route::PlivoMessages(_) => Some(Route::PlivoMessage(text(), text())),
+            Route::PlivoMessage(..) => Some(Route::OpenApi),
+            Route::OpenApi => Some(Route::Problem(text())),
+            Route::Problem(_) | Route::Unknown => None,
+        })
+    }
+
+    #[test]
+    fn the_document_has_every_route_with_its_methods_and_no_other() {
+        let mut routed = BTreeSet::new();
+        for route in each() {
+            let path = route.pattern().expect("it leads somewhere");
+            assert_eq!(Route::of(path).pattern(), Some(path), "{path}");
+            let taken = [Method::GET, Method::POST].into_iter().filter(|m| route.takes(m).is_ok());
+            routed.extend(taken.map(|method| format!("{method} {path}")));
+        }
+        assert_eq!(operations(openapi::APPS), routed);
+    }
 
     #[test]
     fn plivos_paths_are_known_with_slashes_too_few_and_too_many() {

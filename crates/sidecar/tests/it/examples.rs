@@ -4,6 +4,7 @@ pub(crate) mod install;
 mod languages;
 mod observability;
 pub(crate) mod program;
+mod requests;
 
 use plivo_sim::{PlivoSim, Queued, SimConfig};
 use serde_json::json;

@@ -17,6 +17,7 @@ mod identity;
 mod labelled;
 mod life_cycle;
 mod metrics;
+mod openapi;
 mod operators;
 mod optouts;
 mod order;

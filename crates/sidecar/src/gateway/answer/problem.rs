@@ -76,7 +76,7 @@ fn errors(faults: &[Fault]) -> Value {
         .collect()
 }
 
-fn problem_type(code: &str, status: StatusCode) -> String {
+pub(crate) fn problem_type(code: &str, status: StatusCode) -> String {
     match status {
         StatusCode::TOO_MANY_REQUESTS
             if code.starts_with("throttle.") || code.starts_with("budget.") =>

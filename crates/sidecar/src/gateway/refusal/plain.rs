@@ -92,8 +92,7 @@ impl Plain {
             }
             Self::BadOrigin => "requests from web pages of another origin are not served".into(),
             Self::NotFound => {
-                "there is nothing at this path; see GET /v1/policies and the README for the routes"
-                    .into()
+                "there is nothing at this path; GET /openapi.json has the paths that there are".into()
             }
             Self::MethodNotAllowed(allow) => format!("this path takes {allow} only"),
             Self::AuthMissing => {

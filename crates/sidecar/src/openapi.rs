@@ -1,0 +1,40 @@
+//! What the doors say of themselves: a document of OpenAPI 3.1 for each listener, written by hand, and served as it is.
+
+/// The apps' doors.
+pub(crate) const APPS: &str = include_str!("openapi/apps.json");
+/// The admin listener's paths, and Plivo's on the callback listener.
+pub(crate) const ADMIN: &str = include_str!("openapi/admin.json");
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    /// Each `METHOD PATH` of a document's paths.
+    pub(crate) fn operations(document: &str) -> BTreeSet<String> {
+        let document: Value = serde_json::from_str(document).expect("JSON");
+        let mut operations = BTreeSet::new();
+        for (path, item) in document["paths"].as_object().expect("paths") {
+            let methods = item.as_object().expect("operations").keys();
+            let methods = methods.filter(|method| ["get", "post"].contains(&method.as_str()));
+            operations.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
+        }
+        operations
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::{ADMIN, APPS};
+
+    #[test]
+    fn both_documents_have_the_version_of_the_program() {
+        for document in [APPS, ADMIN] {
+            let document: Value = serde_json::from_str(document).expect("JSON");
+            assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+        }
+    }
+}
