@@ -15,7 +15,7 @@ use self::paging::Paging;
 use super::answer::{Answer, api_id};
 use super::refusal::{Plain, Refusal};
 use super::submission::{HORIZON_S, RECIPIENTS};
-use super::{Call, Gateway, shown};
+use super::{Call, Gateway, json, shown};
 use crate::policies;
 
 /// Most records of one page.
@@ -52,8 +52,10 @@ impl Gateway {
                     Ok(limit @ 1..=PAGE) => filter.limit = limit,
                     _ => faults.push(fault("/limit", "is not a number between 1 and 100")),
                 },
-                _ => faults
-                    .push(fault(&format!("/{name}"), "is no filter; use status, to, after, limit")),
+                _ => faults.push(fault(
+                    &format!("/{}", json::escape(&name)),
+                    "is no filter; use status, to, after, limit",
+                )),
             }
         }
         if !faults.is_empty() {

@@ -40,6 +40,8 @@ impl Asked {
         let mut asked = Self { after: 0, reset: false, wait: Duration::ZERO, limit: MOST };
         let mut faults = Vec::new();
         let mut fault = |name: &str, detail: &str| {
+            // A JSON pointer (RFC 6901 section 3), whatever the parameter is called.
+            let name = name.replace('~', "~0").replace('/', "~1");
             faults.push(Fault::new(format!("/{name}"), "body.bad_filter", detail));
         };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {

@@ -87,8 +87,8 @@ async fn the_cursor_of_a_store_that_is_gone_begins_at_the_beginning_and_says_so(
 async fn every_fault_is_told_by_its_parameter() {
     let source = Source::of(&store());
     assert_eq!(
-        read("after=x&wait=31&limit=0&of=m1", &source),
-        Err(["/after", "/wait", "/limit", "/of"].map(str::to_owned).to_vec())
+        read("after=x&wait=31&limit=0&of=m1&a/~=", &source),
+        Err(["/after", "/wait", "/limit", "/of", "/a~1~0"].map(str::to_owned).to_vec())
     );
     for query in ["wait=-1", "wait=soon", "limit=101"] {
         assert_eq!(read(query, &source).map_err(|faults| faults.len()), Err(1), "{query}");
