@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use policy_host::{PolicyRuntime, RuntimeOptions};
+use policy_host::{PolicyChain, PolicyRuntime, RuntimeOptions};
 use store::MemoryLedger;
 
 use crate::config::{Config, ConfigFaults, Environment};
@@ -27,17 +27,7 @@ pub fn check(path: &Path, print: bool, environment: &Environment) -> Result<(), 
         writeln!(out, "warning: {warning}")?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let (chain, tags) = runtime.block_on(async {
-        let options = RuntimeOptions {
-            compile_cache: config.fixed.compile_cache.clone(),
-            ..RuntimeOptions::new(Arc::new(MemoryLedger::default()))
-        };
-        let engine = PolicyRuntime::new(options)?;
-        let modules = Modules::read(&config.reloadable).await;
-        let chain = policies::build(&engine, None, &config.reloadable.policies, &modules).await;
-        let chain = chain.map_err(|lines| Failure::of_policies(lines, &modules))?;
-        Ok::<_, Failure>((chain, modules.pulled.tags()))
-    })?;
+    let (chain, tags) = runtime.block_on(load(&config))?;
     for tag in tags {
         writeln!(out, "pinned as it is now: {tag}")?;
     }
@@ -69,6 +59,23 @@ pub fn check(path: &Path, print: bool, environment: &Environment) -> Result<(), 
         chain.policies().len()
     )?;
     Ok(())
+}
+
+/// Loads every policy under its real limits; and of those that a registry gave by tag alone, what they are now.
+///
+/// # Errors
+///
+/// Every policy that does not load.
+pub(crate) async fn load(config: &Config) -> Result<(PolicyChain, Vec<String>), Failure> {
+    let options = RuntimeOptions {
+        compile_cache: config.fixed.compile_cache.clone(),
+        ..RuntimeOptions::new(Arc::new(MemoryLedger::default()))
+    };
+    let engine = PolicyRuntime::new(options)?;
+    let modules = Modules::read(&config.reloadable).await;
+    let chain = policies::build(&engine, None, &config.reloadable.policies, &modules).await;
+    let chain = chain.map_err(|lines| Failure::of_policies(lines, &modules))?;
+    Ok((chain, modules.pulled.tags()))
 }
 
 /// Everything that is wrong: a configuration's faults, and those of its policies' modules and settings.

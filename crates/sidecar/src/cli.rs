@@ -40,6 +40,18 @@ pub enum Command {
         #[arg(long)]
         print: bool,
     },
+    /// Check what a sidecar needs (Plivo and the credentials, clock, disk, store, ports, Redis, collector and more), and
+    /// say what to do. Sends nothing, and is harmless beside a running sidecar.
+    ///
+    /// Ends with 0 where nothing failed, with 1 where something did, with 2 where the configuration is wrong.
+    Doctor {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE", default_value = "sidecar.toml")]
+        config: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Look messages up in a running sidecar, and decide about those that wait for a person.
     Messages {
         /// What to do with them.

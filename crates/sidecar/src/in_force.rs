@@ -220,7 +220,7 @@ fn connection(plivo: &Plivo) -> (&str, Duration, Duration, usize) {
     (plivo.base_url.as_str(), plivo.connect_timeout, plivo.call_timeout, plivo.max_connections)
 }
 
-fn client_config(plivo: &Plivo) -> ClientConfig {
+pub(crate) fn client_config(plivo: &Plivo) -> ClientConfig {
     ClientConfig {
         base_url: plivo.base_url.as_str().to_owned(),
         connect_timeout: plivo.connect_timeout,
@@ -236,7 +236,7 @@ fn mark(plivo: &Plivo) -> Arc<str> {
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }
 
-fn credentials(plivo: &Plivo) -> Result<Credentials, String> {
+pub(crate) fn credentials(plivo: &Plivo) -> Result<Credentials, String> {
     let auth_id =
         AuthId::parse(plivo.auth_id.expose()).map_err(|err| format!("plivo.auth_id: {err}"))?;
     let auth_token = AuthToken::parse(plivo.auth_token.expose())

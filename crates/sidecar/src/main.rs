@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use sidecar::cli::{Cli, Command};
 use sidecar::config::{Config, Environment};
-use sidecar::{Failure, check, messages, policy, replay, run};
+use sidecar::{Failure, check, doctor, messages, policy, replay, run};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -20,6 +20,12 @@ fn main() -> ExitCode {
             })
         }
         Command::Check { config, print } => check::check(config, *print, &environment),
+        Command::Doctor { config, json } => {
+            return match doctor::doctor(config, *json, &environment) {
+                Ok(health) => health.exit_code(),
+                Err(failure) => end(Err(failure), Failure::exit_code),
+            };
+        }
         Command::Messages { command } => {
             return end(messages::messages(command, &environment), messages::Failure::exit_code);
         }

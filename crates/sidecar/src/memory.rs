@@ -22,12 +22,8 @@ pub(crate) struct Memory {
 impl Memory {
     /// Bounded by so many bytes; without a number, by nine tenths of what this container may have.
     pub(crate) fn new(most: Option<u64>) -> Self {
-        let of_container = || {
-            let bounds = BOUNDS.iter().filter_map(|path| fs::read_to_string(path).ok());
-            let mut bounds = bounds.filter_map(|text| text.trim().parse::<u64>().ok());
-            bounds.find(|bound| *bound < NO_BOUND).map(|bound| bound / 10 * 9)
-        };
-        Self { most: most.or_else(of_container), seen: Mutex::default() }
+        let most = most.or_else(|| of_container().map(|bound| bound / 10 * 9));
+        Self { most, seen: Mutex::default() }
     }
 
     /// The bytes that it has and those that it may have, where these are fewer.
@@ -44,6 +40,13 @@ impl Memory {
         };
         (has > most).then_some((has, most))
     }
+}
+
+/// The bytes that this container may have, where that is bounded.
+pub(crate) fn of_container() -> Option<u64> {
+    let bounds = BOUNDS.iter().filter_map(|path| fs::read_to_string(path).ok());
+    let mut bounds = bounds.filter_map(|text| text.trim().parse::<u64>().ok());
+    bounds.find(|bound| *bound < NO_BOUND)
 }
 
 /// Resident bytes of this process (proc_pid_status(5)).

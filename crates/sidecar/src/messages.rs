@@ -18,7 +18,7 @@ use url::form_urlencoded;
 
 use self::target::Target;
 use crate::cli::{EventsCommand, Form, MessagesCommand, Reach, Which};
-use crate::config::Environment;
+use crate::config::{Address, Environment};
 
 pub use self::failure::Failure;
 pub use self::optouts::optouts;
@@ -159,6 +159,12 @@ fn show(body: &Value, json: bool, print: impl Fn(&Value) -> String) -> Result<()
         Err(err) if err.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(Failure::System),
     }
+}
+
+/// Whether a sidecar answers at this admin listener.
+pub(crate) async fn is_alive(admin: &Address) -> bool {
+    let Some(target) = Target::local(admin) else { return false };
+    call::ask(&target, Method::GET, "/livez").await.is_ok_and(|told| told["live"] == true)
 }
 
 #[cfg(test)]

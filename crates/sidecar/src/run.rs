@@ -255,7 +255,7 @@ impl Deadline {
     }
 }
 
-fn telemetry_options(fixed: &Fixed) -> TelemetryOptions {
+pub(crate) fn telemetry_options(fixed: &Fixed) -> TelemetryOptions {
     let telemetry = &fixed.telemetry;
     TelemetryOptions {
         otlp: telemetry.otlp.as_ref().map(|url| url.as_str().to_owned()),

@@ -26,6 +26,17 @@ pub(crate) struct Shared {
     keys: Option<SharedKeys>,
 }
 
+/// How the server is reached.
+///
+/// # Errors
+///
+/// An address that cannot be used.
+pub(crate) fn options(shared: &config::Shared) -> Result<SharedOptions, OptionsError> {
+    let url = shared.url.expose().parse()?;
+    let (prefix, timeout) = (shared.prefix.clone(), shared.timeout);
+    Ok(SharedOptions { prefix, timeout, ..SharedOptions::new(url) })
+}
+
 impl Shared {
     /// Connects in the background; `local` decides what may go on without the server.
     ///
@@ -37,13 +48,7 @@ impl Shared {
         local: Arc<dyn Ledger>,
         entries: &[PolicyEntry],
     ) -> Result<Self, OptionsError> {
-        let url = shared.url.expose().parse()?;
-        let options = SharedOptions {
-            prefix: shared.prefix.clone(),
-            timeout: shared.timeout,
-            ..SharedOptions::new(url)
-        };
-        let connection = Connection::open(options)?;
+        let connection = Connection::open(options(shared)?)?;
         let ledger = RedisLedger::new(connection.clone());
         let ledger = Arc::new(WithFallback::new(ledger, local, local_limits(entries)));
         let keys = shared.keys.then(|| SharedKeys::new(connection.clone()));

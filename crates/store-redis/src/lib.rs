@@ -13,6 +13,7 @@
 //! [`Ledger`](message::Ledger)'s calls carry is used for one thing, to work out which days, weeks and months lie near.
 
 mod connection;
+mod examine;
 mod fallback;
 mod fault;
 mod keys;
@@ -23,6 +24,7 @@ mod reports;
 mod testing;
 
 pub use connection::{Connection, Status};
+pub use examine::{Examined, examine};
 pub use fallback::{LocalLimits, WithFallback};
 pub use keys::{Bound, Lease, SharedClaim, SharedError, SharedKeys};
 pub use ledger::RedisLedger;

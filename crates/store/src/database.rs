@@ -21,6 +21,7 @@ use self::health::Health;
 use self::queue::Queue;
 use crate::{Durability, OpenError, Place, StoreError};
 
+pub(crate) use self::migrations::check as check_schema;
 pub use self::queue::Commit;
 pub(crate) use self::queue::Fault;
 

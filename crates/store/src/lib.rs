@@ -13,6 +13,7 @@ pub mod fail;
 mod fixtures;
 mod holds;
 mod idempotency;
+mod inspect;
 mod ledger;
 mod messages;
 mod options;
@@ -27,6 +28,7 @@ pub use idempotency::{
     Claim, ClaimGuard, DEFAULT_RETENTION, Fingerprint, FreedKey, InFlight, KeptAnswer, KeyRow,
     RETENTIONS, StoredAnswer,
 };
+pub use inspect::{Inspection, inspect};
 pub use ledger::MemoryLedger;
 pub use messages::{
     Attempt, AttemptOutcome, Backlog, Change, Decision, Filter, LONGEST_DOUBT, NewMessage, Page,

@@ -34,6 +34,12 @@ pub(super) enum Place {
 }
 
 impl Target {
+    /// The listener at an address of this machine, without a token; none where the system chooses its port.
+    pub(super) fn local(admin: &Address) -> Option<Self> {
+        let host = HeaderValue::from_static("localhost");
+        Some(Self { place: Place::of(admin)?, host, authorization: None })
+    }
+
     /// # Errors
     ///
     /// What was typed, or the configuration, does not say where and as whom.

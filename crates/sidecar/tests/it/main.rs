@@ -6,6 +6,7 @@ mod bad_input;
 mod config;
 mod corpus;
 mod decisions;
+mod doctor;
 mod doubt;
 mod drain;
 mod durable;

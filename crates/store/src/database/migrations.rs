@@ -15,7 +15,7 @@ const STEPS: [&str; 3] =
 /// # Errors
 ///
 /// [`OpenError::Newer`], [`OpenError::Foreign`], [`OpenError::Database`]; nothing is changed.
-pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+pub(crate) fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let bad = |source| OpenError::Database { path: path.to_owned(), source };
     let (found, known) = (version(connection).map_err(bad)?, known());
     if found > known {

@@ -25,27 +25,28 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`].
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
-        self.database
-            .list(|connection| {
-                let mut query = connection.prepare_cached(
-                    "SELECT count(*) FILTER (WHERE status = 'in_doubt'), count(*) FILTER (WHERE status = 'held'), \
-                     count(*) FILTER (WHERE status NOT IN ('in_doubt', 'held')), \
-                     min(created) FILTER (WHERE status NOT IN ('in_doubt', 'held')) FROM messages \
-                     WHERE status IN ('accepted', 'waiting', 'sending', 'retry_wait', 'in_doubt', 'held')",
-                )?;
-                let count = |row: &rusqlite::Row<'_>, at| {
-                    row.get::<_, i64>(at).map(|count| u64::try_from(count).unwrap_or(0))
-                };
-                let backlog = query.query_row([], |row| {
-                    Ok(Backlog {
-                        in_doubt: count(row, 0)?,
-                        held: count(row, 1)?,
-                        waiting: count(row, 2)?,
-                        oldest_waiting: row.get::<_, Option<i64>>(3)?.map(from_db),
-                    })
-                })?;
-                Ok(backlog)
+        self.database.list(|connection| Ok(Backlog::count(connection)?)).await
+    }
+}
+
+impl Backlog {
+    pub(crate) fn count(connection: &rusqlite::Connection) -> rusqlite::Result<Self> {
+        let mut query = connection.prepare_cached(
+            "SELECT count(*) FILTER (WHERE status = 'in_doubt'), count(*) FILTER (WHERE status = 'held'), \
+             count(*) FILTER (WHERE status NOT IN ('in_doubt', 'held')), \
+             min(created) FILTER (WHERE status NOT IN ('in_doubt', 'held')) FROM messages \
+             WHERE status IN ('accepted', 'waiting', 'sending', 'retry_wait', 'in_doubt', 'held')",
+        )?;
+        let count = |row: &rusqlite::Row<'_>, at| {
+            row.get::<_, i64>(at).map(|count| u64::try_from(count).unwrap_or(0))
+        };
+        query.query_row([], |row| {
+            Ok(Backlog {
+                in_doubt: count(row, 0)?,
+                held: count(row, 1)?,
+                waiting: count(row, 2)?,
+                oldest_waiting: row.get::<_, Option<i64>>(3)?.map(from_db),
             })
-            .await
+        })
     }
 }

@@ -1,0 +1,74 @@
+//! What stands beside the sidecar: the Redis that replicas share, and the collector.
+
+use std::time::Duration;
+
+use store_redis::{Examined, examine};
+use tokio::time::timeout;
+
+use super::{Finding, PATIENCE};
+use crate::config::{Fixed, Shared};
+use crate::failure::whole;
+use crate::run::telemetry_options;
+use crate::shared;
+
+/// A server's clock that is further off is warned about.
+const CLOCK: Duration = Duration::from_secs(60);
+
+pub(super) async fn redis(settings: Option<&Shared>) -> Vec<Finding> {
+    let Some(settings) = settings else {
+        return vec![Finding::skipped("redis", "replicas share nothing ([store] shared)")];
+    };
+    let options = match shared::options(settings) {
+        Ok(options) => options,
+        Err(err) => return vec![Finding::fail("redis", err.to_string(), "mend [store] shared")],
+    };
+    let server = options.url.to_string();
+    let slow = || Err(format!("no answer within {} s", PATIENCE.as_secs()));
+    match timeout(PATIENCE, examine(&options)).await.unwrap_or_else(|_| slow()) {
+        Err(why) => {
+            let to_do = "start it, or mend [store] shared; sends with a key are refused until then";
+            vec![Finding::fail("redis", format!("{server}: {why}"), to_do)]
+        }
+        Ok(seen) => of_redis(&server, &seen),
+    }
+}
+
+fn of_redis(server: &str, seen: &Examined) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if !seen.is_new_enough {
+        let said = format!("{server} is version {}", seen.version);
+        findings.push(Finding::fail("redis", said, "use Redis 7, or Valkey, or later"));
+    }
+    if seen.eviction != "noeviction" {
+        let said = format!("{server} evicts keys by `{}`", seen.eviction);
+        let to_do = "set `maxmemory-policy noeviction`: what is evicted is forgotten, so limits begin afresh and \
+                     repeated requests are sent again";
+        let tell = if seen.is_bounded { Finding::fail } else { Finding::warn };
+        findings.push(tell("redis", said.as_str(), to_do));
+    }
+    if !seen.is_durable {
+        let to_do = "set `appendonly yes`: one that comes back empty knows no keys";
+        findings.push(Finding::warn("redis", format!("{server} keeps nothing on disk"), to_do));
+    }
+    if seen.clock_off > CLOCK {
+        let said = format!("{server}'s clock is {} s off this machine's", seen.clock_off.as_secs());
+        findings.push(Finding::warn("redis", said, "set both by NTP"));
+    }
+    if findings.is_empty() {
+        let said = format!("{server}, version {}, takes writes and scripts", seen.version);
+        findings.push(Finding::ok("redis", said));
+    }
+    findings
+}
+
+pub(super) fn collector(fixed: &Fixed) -> Vec<Finding> {
+    vec![match telemetry::reach(&telemetry_options(fixed), PATIENCE) {
+        None => Finding::skipped("collector", "traces and metrics go nowhere ([telemetry] otlp)"),
+        Some((url, Ok(()))) => Finding::ok("collector", format!("{url} answers")),
+        Some((url, Err(why))) => Finding::warn(
+            "collector",
+            format!("{url}: {}", whole(&*why)),
+            "start it, or mend [telemetry] otlp; messages go on, and traces and metrics are lost",
+        ),
+    }]
+}

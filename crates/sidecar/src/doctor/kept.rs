@@ -1,0 +1,119 @@
+//! The disk and the database on it.
+
+use std::path::Path;
+
+use rustix::fs::{Access, access, statfs, statvfs};
+use store::{Inspection, OpenError, inspect};
+
+use super::{Finding, PATIENCE};
+use crate::config::Store;
+use crate::failure::whole;
+
+/// File systems that a database should not be on, by what statfs(2) calls them.
+const DOUBTFUL: [(u32, &str); 7] = [
+    (0x0102_1994, "tmpfs: it is in memory, and gone with the machine"),
+    (
+        0x794c_7630,
+        "overlayfs: where that is a container's own layer, it is gone with the container",
+    ),
+    (0x6969, "NFS, on whose locks SQLite cannot rely"),
+    (0xff53_4d42, "CIFS, on whose locks SQLite cannot rely"),
+    (0xfe53_4d42, "SMB, on whose locks SQLite cannot rely"),
+    (0x6573_5546, "FUSE, which may not keep what was synced"),
+    (0x0102_1997, "9p, on whose locks SQLite cannot rely"),
+];
+
+pub(super) fn look(store: &Store) -> Vec<Finding> {
+    let Some(path) = &store.path else {
+        let seen = "messages are kept in memory: nothing survives a restart";
+        let to_do = "set [store] path, unless this is for trying out";
+        return vec![
+            Finding::skipped("disk", "nothing is kept on one"),
+            Finding::warn("store", seen, to_do),
+        ];
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    vec![disk(folder.unwrap_or(Path::new(".")), store.min_free_percent), database(path)]
+}
+
+fn disk(folder: &Path, least: u8) -> Finding {
+    let at = folder.display();
+    if let Err(err) = access(folder, Access::WRITE_OK | Access::EXEC_OK) {
+        let to_do = "make the folder, and let the sidecar's user write to it";
+        return Finding::fail("disk", format!("{at} cannot be written to: {err}"), to_do);
+    }
+    let Ok(told) = statvfs(folder) else {
+        return Finding::skipped("disk", format!("{at} does not say how much is free"));
+    };
+    let free = (u128::from(told.f_bavail) * 100).checked_div(u128::from(told.f_blocks));
+    let free = free.unwrap_or(100);
+    if free < u128::from(least) {
+        let seen = format!("{free} % of {at} are free, and {least} % should be: no send is taken");
+        let to_do = "free some of it, or lower [store] min_free_percent";
+        return Finding::fail("disk", seen, to_do);
+    }
+    // The type has another width on each system.
+    let kind = statfs(folder).ok().and_then(|told| u32::try_from(told.f_type).ok());
+    match DOUBTFUL.iter().find(|(number, _)| Some(*number) == kind) {
+        Some((_, name)) => {
+            let to_do = "put [store] path on a local disk, or on a volume that stays";
+            Finding::warn("disk", format!("{at} is on {name}"), to_do)
+        }
+        None => Finding::ok("disk", format!("{free} % of {at} are free")),
+    }
+}
+
+fn database(path: &Path) -> Finding {
+    let at = path.display();
+    match inspect(path, PATIENCE / 2) {
+        Ok(None) => {
+            Finding::ok("store", format!("{at} is not there yet; the first start makes it"))
+        }
+        Ok(Some(seen)) => told(&at.to_string(), &seen),
+        Err(err) => {
+            let to_do = match &err {
+                OpenError::File { .. } => "let the sidecar's user read and write it",
+                OpenError::Database { .. } => {
+                    "end what has it locked, or put a copy of before in its place; a sidecar refuses sends until then"
+                }
+                _ => "the configuration names the wrong file; mend [store] path",
+            };
+            Finding::fail("store", whole(&err), to_do)
+        }
+    }
+}
+
+fn told(at: &str, seen: &Inspection) -> Finding {
+    if let Some(damage) = &seen.damage {
+        let to_do = "stop the sidecar, keep the file, and put a copy of before in its place";
+        return Finding::fail("store", format!("{at} is damaged: {damage}"), to_do);
+    }
+    let by = match seen.in_use {
+        Some(Some(pid)) => format!(", in use by process {pid}"),
+        Some(None) => ", in use".to_owned(),
+        None => String::new(),
+    };
+    let sound = if seen.is_whole { "sound" } else { "readable (too large to look through)" };
+    let counts = seen.backlog.unwrap_or_default();
+    let (waiting, in_doubt, held) = (counts.waiting, counts.in_doubt, counts.held);
+    let seen = format!("{at} is {sound}{by}: {waiting} waiting, {in_doubt} in doubt, {held} held");
+    if held > 0 {
+        let to_do = "decide about those held: `sendgate messages list --status held`";
+        return Finding::warn("store", seen, to_do);
+    }
+    Finding::ok("store", seen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_without_room_and_a_folder_that_is_not_there_fail() {
+        let here = std::env::temp_dir();
+        let low = disk(&here, 100).to_string();
+        assert!(low.starts_with("fail") && low.contains("100 % should be"), "{low}");
+        let gone = disk(&here.join("no such folder"), 0).to_string();
+        assert!(gone.starts_with("fail") && gone.contains("cannot be written to"), "{gone}");
+    }
+}

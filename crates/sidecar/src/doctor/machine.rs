@@ -1,0 +1,107 @@
+//! What this machine gives and shows.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use rustix::process::{Resource, getrlimit};
+
+use super::Finding;
+use crate::config::{Config, Environment, Listen, Plivo, SecretSource};
+use crate::memory;
+
+/// Files that are open besides connections: the store's, logs, watches, telemetry's.
+const OTHER_FILES: usize = 64;
+
+/// That there is every secret, the configuration would not have been taken otherwise; who may read their files is told.
+pub(super) fn secrets(config: &Config) -> Vec<Finding> {
+    let (fixed, settings) = (&config.fixed, &config.reloadable);
+    let tokens = settings.apps.iter().filter_map(|app| app.token.as_ref());
+    let others = [&settings.admin_token, &fixed.store.hash_key].into_iter().flatten();
+    let plivo = [&settings.plivo.auth_id, &settings.plivo.auth_token];
+    let shared = fixed.store.shared.as_ref().map(|shared| &shared.url);
+    let all = tokens.chain(others).chain(plivo).chain(shared);
+    let files: BTreeSet<&Path> = all
+        .filter_map(|secret| match secret.source() {
+            SecretSource::File(path) => Some(path.as_path()),
+            SecretSource::Literal | SecretSource::Environment(_) => None,
+        })
+        .collect();
+    let is_open = |path: &&&Path| {
+        fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o004 != 0)
+    };
+    let mut findings: Vec<_> = files
+        .iter()
+        .filter(is_open)
+        .map(|path| {
+            let seen = format!("every user of this machine may read {}", path.display());
+            Finding::warn(
+                "secrets",
+                seen,
+                "take that away (chmod o-r), unless nobody else is there",
+            )
+        })
+        .collect();
+    if findings.is_empty() {
+        let seen = format!("all are there, {} of them in files", files.len());
+        findings.push(Finding::ok("secrets", seen));
+    }
+    findings
+}
+
+pub(super) fn look(listen: &Listen, plivo: &Plivo, environment: &Environment) -> Vec<Finding> {
+    vec![files(listen, plivo), room(listen), manager(environment)]
+}
+
+/// Connections are files, too.
+fn files(listen: &Listen, plivo: &Plivo) -> Finding {
+    let listeners = 2 + usize::from(listen.callbacks.is_some());
+    let needed = listeners * listen.max_connections + plivo.max_connections + OTHER_FILES;
+    match getrlimit(Resource::Nofile).current {
+        Some(may) if may < needed as u64 => Finding::warn(
+            "files",
+            format!("{may} may be open at once, and connections alone may need {needed}"),
+            "raise it (ulimit -n, LimitNOFILE=), or lower [listen] max_connections",
+        ),
+        _ => Finding::ok("files", format!("as many may be open as are needed, {needed}")),
+    }
+}
+
+fn room(listen: &Listen) -> Finding {
+    let mib = |bytes: u64| bytes >> 20;
+    match (listen.max_memory, memory::of_container()) {
+        (Some(most), Some(may)) if most > may => Finding::fail(
+            "memory",
+            format!(
+                "the container may have {} MiB, and sends are taken up to {}",
+                mib(may),
+                mib(most)
+            ),
+            "lower [listen] max_memory_mb below it: the process is killed before it refuses a send",
+        ),
+        (_, Some(may)) => Finding::ok("memory", format!("the container may have {} MiB", mib(may))),
+        (Some(most), None) => {
+            Finding::ok("memory", format!("sends are taken up to {} MiB", mib(most)))
+        }
+        (None, None) => {
+            Finding::ok("memory", "neither a container nor [listen] max_memory_mb bounds it")
+        }
+    }
+}
+
+fn manager(environment: &Environment) -> Finding {
+    let check = "service manager";
+    match environment.get("NOTIFY_SOCKET") {
+        None => Finding::skipped(check, "none is told of the sidecar (NOTIFY_SOCKET)"),
+        // An abstract socket has no file.
+        Some(socket) if socket.starts_with('@') || Path::new(socket).exists() => {
+            Finding::ok(check, format!("{socket} is there"))
+        }
+        Some(socket) => Finding::warn(
+            check,
+            format!("NOTIFY_SOCKET names {socket}, and there is no such file"),
+            "let systemd start the sidecar, with Type=notify-reload",
+        ),
+    }
+}

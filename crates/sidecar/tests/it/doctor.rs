@@ -1,0 +1,133 @@
+//! `sendgate doctor`: what it sees, what it advises, and that it harms nothing.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use plivo_sim::{PlivoSim, SimConfig};
+use serde_json::json;
+use telemetry::collector::Collector;
+
+use crate::harness::{Ended, Folder, Redis, Setup, Sidecar, TO, TOKEN, plivo, run_to_end};
+
+/// The line about `check` that begins with `verdict`, and the one after it.
+fn told(ended: &Ended, verdict: &str, check: &str) -> String {
+    let lines = ended.log.lines();
+    let fits = |line: &String| line.starts_with(&format!("{verdict:<8} {check:<16} "));
+    let at = lines.iter().position(fits);
+    let at = at.unwrap_or_else(|| panic!("no {verdict} of {check} in\n{}", ended.log.text()));
+    lines[at..].iter().take(2).map(String::as_str).collect::<Vec<_>>().join("\n")
+}
+
+async fn examined(setup: &Setup, folder: &Folder) -> Ended {
+    folder.write("sidecar.toml", setup.to_toml());
+    run_to_end("doctor", folder, &setup.environment).await
+}
+
+fn free_port() -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("its address").to_string()
+}
+
+#[tokio::test]
+async fn a_running_sidecar_is_well_and_goes_on_as_before() {
+    let (plivo, redis, collector) =
+        (plivo().await, Redis::start_with(&["--appendonly", "yes"]), Collector::start_http());
+    let setup = Setup::standard(&plivo)
+        .durable()
+        .set("listen.admin", free_port())
+        // The sidecar itself asks Plivo of nothing meanwhile.
+        .set("delivery.poll_s", json!([3600]))
+        .set("telemetry.otlp", collector.endpoint())
+        .set("store.hash_key", "a-key-that-is-long-enough-for-hashes")
+        .set("store.shared", redis.url());
+    let sidecar = Sidecar::start(setup.clone()).await;
+    sidecar.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
+
+    let ended = run_to_end("doctor", &sidecar.folder, &setup.environment).await;
+
+    let text = ended.log.text();
+    assert_eq!(ended.status.code(), Some(0), "{text}");
+    for check in [
+        "configuration",
+        "secrets",
+        "policies",
+        "plivo",
+        "credentials",
+        "clock",
+        "redis",
+        "collector",
+    ] {
+        told(&ended, "ok", check);
+    }
+    for (check, part) in
+        [("store", "in use by process"), ("store", "0 in doubt"), ("listeners", "a sidecar runs")]
+    {
+        assert!(told(&ended, "ok", check).contains(part), "no {part} in\n{text}");
+    }
+    assert!(!text.contains(TOKEN) && !text.contains("long-enough"), "{text}");
+    let gets = plivo.requests().into_iter().filter(|seen| seen.method == "GET").count();
+    assert_eq!((plivo.sends().len(), gets), (1, 1), "Plivo was asked once, and nothing was sent");
+    sidecar.send(&json!({"to": TO, "text": "still here"})).await.expect(202);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn each_trouble_is_told_with_what_to_do_about_it_and_without_secrets() {
+    let plivo =
+        PlivoSim::start(SimConfig { auth_token: "another".into(), ..SimConfig::default() }).await;
+    let redis = Redis::start_with(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
+    let (held, gone) = (TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(), free_port());
+    let held_at = held.local_addr().unwrap().to_string();
+    let ill = Setup::new(&plivo)
+        .durable()
+        .set("plivo.auth_token", "hidden-of-plivos")
+        .set("listen.apps", held_at.as_str())
+        .set("telemetry.otlp", format!("http://{gone}"))
+        .set("store.hash_key", "hidden-key-that-is-long-enough-for-hashes")
+        .set("store.shared", redis.url());
+    let folder = Folder::new();
+    folder.write("sendgate.db", "this is no database, whatever its name says");
+    let ended = examined(&ill, &folder).await;
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.log.text());
+    for (verdict, check, seen, to_do) in [
+        ("warn", "policies", "every message is sent", "[[policies]]"),
+        ("fail", "credentials", "(401)", "PLIVO_AUTH_TOKEN"),
+        ("ok", "clock", "within a minute", ""),
+        ("fail", "store", "sendgate.db is not a database", "put a copy"),
+        ("fail", "listeners", held_at.as_str(), "choose another"),
+        ("fail", "redis", "`allkeys-lru`", "noeviction"),
+        ("warn", "collector", "Connection refused", "messages go on"),
+    ] {
+        let told = told(&ended, verdict, check);
+        assert!(told.contains(seen) && told.contains(to_do), "{seen}, {to_do} not in\n{told}");
+    }
+    assert!(!ended.log.text().contains("hidden-"), "{}", ended.log.text());
+
+    let away = Setup::with_base_url(&format!("http://{gone}"))
+        .durable()
+        .set("store.hash_key", "a-key-that-is-long-enough-for-hashes")
+        .set("store.shared", format!("redis://:hidden-word@{gone}"));
+    let folder = Folder::new();
+    let other = rusqlite::Connection::open(folder.path().join("sendgate.db")).unwrap();
+    other
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE",
+        )
+        .unwrap();
+    let ended = examined(&away, &folder).await;
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.log.text());
+    for (verdict, check, seen, to_do) in [
+        ("fail", "plivo", "connection_refused", "base_url"),
+        ("skipped", "credentials", "could not be asked", ""),
+        ("fail", "store", "locked", "what has it locked"),
+        ("ok", "listeners", "free", ""),
+        ("fail", "redis", "refused", "start it"),
+    ] {
+        let told = told(&ended, verdict, check);
+        assert!(told.contains(seen) && told.contains(to_do), "{seen}, {to_do} not in\n{told}");
+    }
+    assert!(!ended.log.text().contains("hidden-word"), "{}", ended.log.text());
+
+    let ended = examined(&away.set("plivo.attempts", "many"), &folder).await;
+    let text = ended.log.text();
+    assert!(ended.status.code() == Some(2) && text.contains("plivo.attempts"), "{text}");
+}
