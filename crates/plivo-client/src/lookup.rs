@@ -160,6 +160,24 @@ impl PlivoClient {
         self.ask::<serde::de::IgnoredAny>(credentials, url, timeout).await.map(|_| ())
     }
 
+    /// Whether the account has this number, rented or brought along (Plivo, "Account phone number"); changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// If Plivo could not be asked.
+    pub async fn has_number(
+        &self,
+        credentials: &Credentials,
+        number: &E164,
+        timeout: Duration,
+    ) -> Result<bool, LookupError> {
+        let url = self.url(credentials, &["Number", number.digits(), ""]);
+        match self.ask::<serde::de::IgnoredAny>(credentials, url, timeout).await {
+            Err(LookupError::Status { status: 404, .. }) => Ok(false),
+            found => found.map(|_| true),
+        }
+    }
+
     async fn ask<T: DeserializeOwned>(
         &self,
         credentials: &Credentials,

@@ -11,6 +11,7 @@ pub(crate) enum Resource {
     MediaOfMessage(String),
     Uploads,
     Upload(String),
+    Number(String),
     Control(String),
 }
 
@@ -30,6 +31,7 @@ pub(crate) fn resource(path: &str) -> Option<(String, Resource)> {
         ["Message", uuid, "Media"] => Resource::MediaOfMessage((*uuid).to_owned()),
         ["Media"] => Resource::Uploads,
         ["Media", id] => Resource::Upload((*id).to_owned()),
+        ["Number", number] => Resource::Number((*number).to_owned()),
         _ => return None,
     };
     Some(((*account).to_owned(), resource))
@@ -60,6 +62,7 @@ mod tests {
             ("/v1/Account/MA/Message/u1/", Some(Resource::Message("u1".to_owned()))),
             ("/v1/Account/MA/Message/u1/Media//", Some(Resource::MediaOfMessage("u1".to_owned()))),
             ("/v1/Account/MA/Media/m1", Some(Resource::Upload("m1".to_owned()))),
+            ("/v1/Account/MA/Number/1415/", Some(Resource::Number("1415".to_owned()))),
             ("/v1/Account/", None),
             ("/v2/Account/MA/Message/", None),
             ("/v1/Account/MA/Call/", None),

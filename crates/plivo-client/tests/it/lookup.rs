@@ -65,6 +65,11 @@ async fn messages_are_listed_by_what_is_known_of_them() {
 async fn a_probe_changes_nothing_and_says_what_is_wrong() {
     let (sim, good) = plivo().await;
     good.probe(&credentials(), PATIENCE).await.unwrap();
+    for (number, is_ours) in [("+14155551212", true), ("+14155551404", false)] {
+        let number = message::E164::parse(number, "").unwrap();
+        let has = good.has_number(&credentials(), &number, PATIENCE).await.unwrap();
+        assert_eq!(has, is_ours, "{number:?}");
+    }
     let wrong = good.probe(&credentials_with("old"), PATIENCE).await;
     assert!(matches!(wrong, Err(LookupError::Status { status: 401, .. })), "{wrong:?}");
     assert!(sim.requests().iter().all(|seen| seen.method == "GET"));

@@ -1,10 +1,10 @@
 //! Plivo: one harmless GET of the account tells whether it can be reached, knows the credentials, and what its clock
-//! shows.
+//! shows; another, whether the sender is the account's.
 
 use std::time::{Instant, SystemTime};
 
-use message::Timestamp;
-use plivo_client::{LookupError, NotSentKind, PlivoClient};
+use message::{Sender, Timestamp};
+use plivo_client::{Credentials, LookupError, NotSentKind, PlivoClient};
 
 use super::{Finding, PATIENCE};
 use crate::config::Plivo;
@@ -59,7 +59,28 @@ pub(super) async fn look(plivo: &Plivo) -> Vec<Finding> {
         ),
         Err(_) => Finding::skipped("credentials", "Plivo could not be asked"),
     };
-    vec![reached, known, clock(client.time_at(Instant::now()), SystemTime::now().into())]
+    let sender = match &asked {
+        Ok(()) => sender(&client, &credentials, &plivo.sender).await,
+        Err(_) => Finding::skipped("sender", "Plivo could not be asked"),
+    };
+    vec![reached, known, sender, clock(client.time_at(Instant::now()), SystemTime::now().into())]
+}
+
+/// Whether the default sender is a number of the account, where it is one.
+async fn sender(client: &PlivoClient, credentials: &Credentials, sender: &Sender) -> Finding {
+    let Sender::Number(number) = sender else {
+        return Finding::skipped("sender", "it is no number, and Plivo tells of numbers alone");
+    };
+    let masked = number.masked();
+    match client.has_number(credentials, number, PATIENCE).await {
+        Ok(true) => Finding::ok("sender", format!("the account has {masked}")),
+        Ok(false) => Finding::warn(
+            "sender",
+            format!("the account has no number {masked}"),
+            "mend [plivo] sender or PLIVO_SENDER_NUMBER, unless the number is hosted for you",
+        ),
+        Err(err) => Finding::skipped("sender", whole(&err)),
+    }
 }
 
 /// What is told of Plivo's clock is a second or two old.
