@@ -16,7 +16,7 @@ const NEEDED: [(&str, &str); 2] = [
 ];
 
 /// Programs that tests use: what for, commands of which one is enough that it runs, and Debian's package of it.
-const USED: [(&str, &[&str], &str); 4] = [
+const USED: [(&str, &[&str], &str); 6] = [
     (
         "the shared store's tests",
         &["redis-server --version", "valkey-server --version"],
@@ -25,6 +25,8 @@ const USED: [(&str, &[&str], &str); 4] = [
     ("the tests of modules in registries", &["docker-registry --version"], "docker-registry"),
     ("the tests of signatures", &["openssl version"], "openssl"),
     ("the example of watching sidecars", &["prometheus --version"], "prometheus"),
+    ("the examples of Kubernetes", &["kubectl kustomize --help"], "kubernetes-client"),
+    ("the example of systemd", &["systemd-analyze --version"], "systemd"),
 ];
 
 /// Builds the policies and the programs, then runs all tests, those in the documentation and some of the crash suite

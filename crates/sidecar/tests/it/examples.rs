@@ -2,6 +2,7 @@
 
 pub(crate) mod install;
 mod languages;
+mod mesh;
 mod observability;
 pub(crate) mod program;
 mod requests;
@@ -73,11 +74,12 @@ async fn the_curl_example_sends_one_message_and_shows_every_fault_of_another() {
 
 #[tokio::test]
 async fn the_node_sdk_sends_through_the_sidecar_and_reads_its_refusal() {
-    let folder = installed("node-plivo-sdk", &["package.json", "send.js"], async |folder| {
-        let npm = Program::new("npm", "Node.js 18 or newer with npm").within(folder);
-        npm.args(&["install", "--no-package-lock", "--no-audit", "--no-fund"]).run().await;
-    })
-    .await;
+    let folder =
+        installed("examples/node-plivo-sdk", &["package.json", "send.js"], async |folder| {
+            let npm = Program::new("npm", "Node.js 18 or newer with npm").within(folder);
+            npm.args(&["install", "--no-package-lock", "--no-audit", "--no-fund"]).run().await;
+        })
+        .await;
     let plivo = plivo().await;
     let sidecar = started(&source("sidecar.toml"), &plivo).await;
 
@@ -90,14 +92,9 @@ async fn the_node_sdk_sends_through_the_sidecar_and_reads_its_refusal() {
 
 #[tokio::test]
 async fn the_python_sdk_sends_through_the_sidecar_and_reads_its_refusal() {
-    let folder = installed("python-plivo-sdk", &["requirements.txt", "send.py"], async |folder| {
-        let python = Program::new("python3", "Python 3.9 or newer with its venv module");
-        python.within(folder).args(&["-m", "venv", ".venv"]).run().await;
-        let python = Program::at(&folder.join(".venv/bin/python"), "Python's venv module");
-        let pip = python.within(folder).args(&["-m", "pip", "install", "-q"]);
-        pip.args(&["--disable-pip-version-check", "-r", "requirements.txt"]).run().await;
-    })
-    .await;
+    let folder =
+        installed("examples/python-plivo-sdk", &["requirements.txt", "send.py"], install::python);
+    let folder = folder.await;
     let plivo = plivo().await;
     let sidecar = started(&source("sidecar.toml"), &plivo).await;
 

@@ -1,10 +1,12 @@
 //! Copies of examples with what they need installed, kept from one run of the tests to the next.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
+
+use super::program::Program;
 
 /// A file of the repository.
 pub(crate) fn path(file: &str) -> PathBuf {
@@ -17,21 +19,25 @@ pub(crate) fn source(file: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|err| panic!("{}: {err}", path.display()))
 }
 
-/// A folder under `target/examples` with the `files` of the example `name` and what `install` puts beside them.
+/// A folder under `target/examples` with the `files` of the folder `from` and what `install` puts beside them.
 ///
 /// Named by what is in the files, so that it is made anew when they change, and made aside, so that one that is half
 /// made is never used.
 pub(crate) async fn installed(
-    name: &str,
+    from: &str,
     files: &[&str],
     install: impl AsyncFnOnce(&Path),
 ) -> PathBuf {
-    let texts: Vec<String> =
-        files.iter().map(|file| source(&format!("examples/{name}/{file}"))).collect();
+    let texts: Vec<String> = files.iter().map(|file| source(&format!("{from}/{file}"))).collect();
+    let name = from.rsplit('/').next().expect("a name");
     let digest: String =
         Sha256::digest(texts.concat()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let examples = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("examples");
     let folder = examples.join(format!("{name}-{digest}"));
+    // One test installs what several need; the others wait for it.
+    fs::create_dir_all(&examples).expect("a folder");
+    let lock = File::create(examples.join(format!("{name}.lock"))).expect("a file");
+    lock.lock().expect("a lock, which its end takes away");
     if folder.is_dir() {
         return folder;
     }
@@ -42,9 +48,15 @@ pub(crate) async fn installed(
         fs::write(path, text).expect("a file");
     }
     install(&draft).await;
-    // Where another run was first, its folder is as good.
-    if fs::rename(&draft, &folder).is_err() {
-        drop(fs::remove_dir_all(&draft));
-    }
+    fs::rename(&draft, &folder).expect("nobody else makes it");
     folder
+}
+
+/// Python in `folder/.venv`, with what `requirements.txt` names.
+pub(crate) async fn python(folder: &Path) {
+    let python = Program::new("python3", "Python 3.10 or newer with its venv module");
+    python.within(folder).args(&["-m", "venv", ".venv"]).run().await;
+    let python = Program::at(&folder.join(".venv/bin/python"), "Python's venv module");
+    let pip = python.within(folder).args(&["-m", "pip", "install", "-q"]);
+    pip.args(&["--disable-pip-version-check", "-r", "requirements.txt"]).run().await;
 }

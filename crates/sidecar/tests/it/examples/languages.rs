@@ -38,7 +38,7 @@ const PYTHON: [&str; 7] = [
 /// A folder with the example `name`, built there by the commands that its README begins with.
 async fn built(name: &str, files: &[&str]) -> PathBuf {
     let build = async |folder: &Path| build(folder, "introduction.wasm").await;
-    installed(name, files, build).await
+    installed(&format!("examples/{name}"), files, build).await
 }
 
 async fn build(folder: &Path, module: &str) {

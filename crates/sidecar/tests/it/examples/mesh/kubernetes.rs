@@ -1,0 +1,188 @@
+//! The manifests for Kubernetes, Istio and Linkerd, and the pod that they describe.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use plivo_sim::PlivoSim;
+use serde_json::{Value, json};
+
+use super::kubelet::{Files, Mount, object, projected};
+use super::{apps_send, at_home, plivo, schemas, started, write_secrets};
+use crate::examples::install::{self, source};
+use crate::examples::program::Program;
+use crate::harness::{Folder, Redis, Sidecar, TO, module};
+use crate::reload::{applied, refusal};
+
+/// The oldest release that has sidecars of its own unless told otherwise, and the newest that there are schemas of.
+const RELEASES: [&str; 2] = ["1.29", "1.37"];
+const POLICIES: [&str; 4] = ["validation", "country", "dedup", "throttle"];
+
+/// The examples, with the modules where their page tells to put them.
+fn examples() -> Folder {
+    let folder = Folder::new();
+    for name in ["kubernetes", "istio", "linkerd"] {
+        let copied = std::process::Command::new("cp")
+            .args(["-r"])
+            .arg(install::path(&format!("examples/{name}")))
+            .arg(folder.path())
+            .status();
+        assert!(copied.is_ok_and(|status| status.success()), "examples/{name} is not copied");
+    }
+    let modules = folder.path().join("kubernetes/base/policies");
+    fs::create_dir_all(&modules).expect("a folder");
+    for name in POLICIES {
+        fs::copy(module(name), modules.join(format!("{name}.wasm"))).expect("a module");
+    }
+    folder
+}
+
+/// The objects of a kustomization, which every schema of theirs takes as they are.
+async fn built(examples: &Folder, kustomization: &str) -> Vec<Value> {
+    let kubectl = Program::new("kubectl", "kubectl 1.21 or newer (Debian: kubernetes-client)");
+    let folder = examples.path().join(kustomization).display().to_string();
+    let text = kubectl.args(&["kustomize", &folder]).run().await;
+    valid(&examples.write("built.yaml", text)).await
+}
+
+async fn valid(manifests: &Path) -> Vec<Value> {
+    let schemas = schemas().await.args(&["kubernetes", &manifests.display().to_string()]);
+    serde_json::from_str(&schemas.args(&RELEASES).run().await).expect("JSON")
+}
+
+/// The pod of the app, and Sendgate's container in it.
+fn pod(objects: &[Value]) -> (&Value, &Value) {
+    let pod = &object(objects, "StatefulSet", "orders")["spec"]["template"]["spec"];
+    (pod, &pod["initContainers"][0])
+}
+
+fn volume<'a>(pod: &'a Value, name: &str) -> &'a Value {
+    let volumes = pod["volumes"].as_array().expect("volumes");
+    volumes.iter().find(|volume| volume["name"] == name).expect("a volume")
+}
+
+#[tokio::test]
+async fn every_manifest_fits_its_schema_and_names_only_what_is_there() {
+    let examples = examples();
+    let secrets = valid(&examples.path().join("kubernetes/secret.yaml")).await;
+    let keys = |name: &str| -> BTreeSet<String> {
+        let keys = object(&secrets, "Secret", name)["stringData"].as_object().expect("keys");
+        keys.keys().cloned().collect()
+    };
+    assert_eq!(keys("redis"), BTreeSet::from(["redis.conf".to_owned()]));
+    let toml = source("examples/kubernetes/base/sidecar.toml");
+    for key in keys("sendgate") {
+        assert!(toml.contains(&format!("\"/run/secrets/sendgate/{key}\"")), "{key} is not used");
+    }
+
+    let istio = [("ServiceEntry", "plivo"), ("Sidecar", "orders"), ("Telemetry", "orders")];
+    let linkerd = [("EgressNetwork", "outside"), ("TLSRoute", "plivo")];
+    for (kustomization, own) in [
+        ("kubernetes/base", &[][..]),
+        ("kubernetes/overlays/production", &[("PodDisruptionBudget", "orders")]),
+        ("istio", &istio),
+        ("linkerd", &linkerd),
+    ] {
+        let objects = built(&examples, kustomization).await;
+        for (kind, name) in own {
+            object(&objects, kind, name);
+        }
+        a_pod_that_works(&objects, &toml);
+    }
+    let egress = source("examples/istio/egress.yaml") + &source("examples/linkerd/egress.yaml");
+    assert!(toml.contains("\"https://api.plivo.com\""));
+    assert_eq!(egress.matches("[api.plivo.com]").count(), 2, "both meshes let out to Plivo alone");
+}
+
+/// What no schema knows: that parts which name each other fit.
+fn a_pod_that_works(objects: &[Value], toml: &str) {
+    let (pod, sendgate) = pod(objects);
+    assert_eq!(sendgate["restartPolicy"], "Always", "it is a sidecar of Kubernetes' own");
+    let files = projected(volume(pod, "config"), objects);
+    assert_eq!(files["sidecar.toml"], toml.as_bytes());
+
+    let listens = |port: &str| toml.contains(&format!(":{port}\""));
+    let ports = sendgate["ports"].as_array().expect("ports");
+    for port in ports {
+        assert!(listens(&port["containerPort"].to_string()), "{port} is no listener's");
+    }
+    for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
+        assert_eq!(sendgate[probe]["httpGet"]["port"], ports[0]["name"], "{probe}");
+    }
+    let grace = pod["terminationGracePeriodSeconds"].as_u64().expect("a number");
+    let drain = toml.lines().find_map(|line| line.strip_prefix("drain_s = ")).expect("a drain");
+    assert!(grace >= 30 + drain.parse::<u64>().expect("a number") + 5, "{grace} s for both ends");
+
+    let mounts = sendgate["volumeMounts"].as_array().expect("mounts");
+    assert!(mounts.iter().all(|mount| mount["subPath"].is_null()), "such a mount never changes");
+    let claims = &object(objects, "StatefulSet", "orders")["spec"]["volumeClaimTemplates"];
+    assert_eq!(claims[0]["metadata"]["name"], mounts[2]["name"], "the spool outlives the pod");
+    let config = object(objects, "ConfigMap", "sendgate");
+    assert!(config["immutable"].is_null(), "it changes while the pod runs");
+}
+
+/// The sidecar of the pod, with the pod's volumes in its folder.
+async fn in_its_pod(plivo: &PlivoSim, redis: &Redis) -> (Sidecar, Mount, Files) {
+    let (examples, folder) = (examples(), Folder::new());
+    let objects = built(&examples, "kubernetes/base").await;
+    let mut files = projected(volume(pod(&objects).0, "config"), &objects);
+    let (secrets, spool) = (folder.path().join("secrets"), folder.path().join("spool"));
+    fs::create_dir(&spool).expect("a folder");
+    let keys = valid(&examples.path().join("kubernetes/secret.yaml")).await;
+    let keys = object(&keys, "Secret", "sendgate")["stringData"].clone();
+    let keys = keys.as_object().expect("keys");
+    write_secrets(&secrets, keys.keys().map(String::as_str), &redis.url());
+
+    let toml = String::from_utf8(files["sidecar.toml"].clone()).expect("text");
+    let places =
+        [("/run/secrets/sendgate", secrets.as_path()), ("/var/lib/sendgate", spool.as_path())];
+    let toml = at_home(&toml, plivo, "0.0.0.0:8788", &places);
+    files.insert("sidecar.toml".to_owned(), toml.clone().into_bytes());
+    let mount = Mount::new(folder.path(), &files);
+    let sidecar = started(folder, &toml).await;
+    // The harness has written a file in the link's place.
+    mount.link(&files);
+    (sidecar, mount, files)
+}
+
+#[tokio::test]
+async fn in_its_pod_apps_send_unchanged_and_a_changed_config_map_comes_into_force() {
+    let (plivo, redis) = (plivo().await, Redis::start());
+    let (sidecar, mut mount, mut files) = in_its_pod(&plivo, &redis).await;
+    apps_send(&sidecar, &plivo).await;
+    let explain = async |to: &str| {
+        let message = json!({"to": to, "text": "Hello"});
+        let asked = sidecar.post("/v1/explain").bearer(super::TOKEN).json(&message);
+        asked.answer().await.expect(200)["verdict"].clone()
+    };
+    assert_eq!(explain("+447400123456").await, "accept");
+
+    // A setting, and a module that another took the place of, in a folder of the volume.
+    let toml = String::from_utf8(files["sidecar.toml"].clone()).expect("text");
+    let denied = toml.replace(r#"{ allow = ["*"],"#, r#"{ allow = ["*"], deny = ["GB"],"#);
+    assert_ne!(toml, denied);
+    let marked = crate::reload::marked("validation", 1);
+    files.insert("sidecar.toml".to_owned(), denied.clone().into_bytes());
+    files.insert("policies/validation.wasm".to_owned(), marked.clone());
+    mount.write(&files);
+    mount.swap();
+    let second = applied(&sidecar, 1).await;
+    let listed = sidecar.admin("/policies").await.expect(200);
+    assert_eq!(listed["policies"][0]["digest"], crate::reload::digest(&marked), "{listed}");
+    assert_eq!(explain("+447400123456").await, "reject");
+
+    // One module more, at the volume's top: the kubelet swaps first, and makes the link to what is new after that.
+    let words = "[[policies]]\nname = \"words\"\nmodule = \"words.wasm\"\ngrants = [\"log\"]\n\
+                 settings = { words = [\"lottery\"] }\n";
+    files.insert("sidecar.toml".to_owned(), format!("{denied}\n{words}").into_bytes());
+    files.insert("words.wasm".to_owned(), crate::reload::bytes_of("words"));
+    mount.write(&files);
+    mount.swap();
+    refusal(&sidecar, "words.wasm").await;
+    assert_eq!(explain(TO).await, "accept", "the generation before serves");
+    mount.link(&files);
+    applied(&sidecar, second).await;
+    let listed = sidecar.admin("/policies").await.expect(200);
+    assert_eq!(listed["policies"][4]["name"], "words", "{listed}");
+    sidecar.stop().await;
+}
