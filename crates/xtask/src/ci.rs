@@ -6,13 +6,14 @@ use anyhow::{Context as _, Result};
 
 use crate::process;
 use crate::workspace::{Workspace, cargo};
-use crate::{test, tidy};
+use crate::{deny, test, tidy};
 
 type Step = (&'static str, fn(&Workspace) -> Result<()>);
 
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 6] = [
     ("format", format),
     ("tidy", tidy::run),
+    ("deny", deny::run),
     ("lints", lints),
     ("documentation", documentation),
     ("tests", test::run),

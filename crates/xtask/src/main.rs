@@ -8,6 +8,9 @@ mod ci;
 mod contract;
 mod crash;
 mod demo;
+mod deny;
+mod dist;
+mod packages;
 mod policies;
 mod process;
 mod test;
@@ -28,7 +31,9 @@ usage: cargo xtask COMMAND
   contract           write crates/policy-wit/CONTRACT.md from the policy contract
   test               policies, then unit, whole-process, example and documentation tests
   tidy               the rules that the compiler cannot check
-  ci                 format, tidy, lints, documentation, test
+  deny               licences, bans and sources of all crates, as .cargo/deny.toml says
+  ci                 format, tidy, deny, lints, documentation, test
+  dist               a tarball to give away: program, policies, licences, SBOM, Dockerfile
   demo               policies, simulator and sidecar at work, with a live reload and a trace
   crash [--runs N] [--seed S] [--run R]
                      the sidecar killed at every durable write and every socket step; 2000 runs, a table, under ten minutes
@@ -52,6 +57,8 @@ fn command(words: &[&str]) -> anyhow::Result<ExitCode> {
         ["policies", names @ ..] => policies::run(&Workspace::read()?, names)?,
         ["contract"] => contract::run(&Workspace::read()?)?,
         ["test"] => test::run(&Workspace::read()?)?,
+        ["deny"] => deny::run(&Workspace::read()?)?,
+        ["dist"] => dist::run(&Workspace::read()?)?,
         ["tidy"] => tidy::run(&Workspace::read()?)?,
         ["ci"] => ci::run(&Workspace::read()?)?,
         ["crash", words @ ..] => crash::run(&Workspace::read()?, words)?,
