@@ -25,7 +25,12 @@ const USED: [(&str, &[&str], &str); 6] = [
     ("the tests of modules in registries", &["docker-registry --version"], "docker-registry"),
     ("the tests of signatures", &["openssl version"], "openssl"),
     ("the example of watching sidecars", &["prometheus --version"], "prometheus"),
-    ("the examples of Kubernetes", &["kubectl kustomize --help"], "kubernetes-client"),
+    // With the flag only a kubectl of 1.21 or later, whose kustomize knows what is used.
+    (
+        "the examples of Kubernetes",
+        &["kubectl kustomize --enable-helm --help"],
+        "kubernetes-client",
+    ),
     ("the example of systemd", &["systemd-analyze --version"], "systemd"),
 ];
 

@@ -171,7 +171,8 @@ async fn in_its_pod_apps_send_unchanged_and_a_changed_config_map_comes_into_forc
     assert_eq!(listed["policies"][0]["digest"], crate::reload::digest(&marked), "{listed}");
     assert_eq!(explain("+447400123456").await, "reject");
 
-    // One module more, at the volume's top: the kubelet swaps first, and makes the link to what is new after that.
+    // One module more, at the volume's top. By its release the kubelet makes the link to what is new before the swap,
+    // where nobody asks for it yet, or after it, where the configuration is there before its module.
     let words = "[[policies]]\nname = \"words\"\nmodule = \"words.wasm\"\ngrants = [\"log\"]\n\
                  settings = { words = [\"lottery\"] }\n";
     files.insert("sidecar.toml".to_owned(), format!("{denied}\n{words}").into_bytes());
