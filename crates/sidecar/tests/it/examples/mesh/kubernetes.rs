@@ -75,11 +75,17 @@ async fn every_manifest_fits_its_schema_and_names_only_what_is_there() {
         assert!(toml.contains(&format!("\"/run/secrets/sendgate/{key}\"")), "{key} is not used");
     }
 
+    let component = "resources: [../base]\ncomponents: [../callbacks]\nnamespace: orders\n";
+    let overlay = examples.path().join("kubernetes/with-callbacks");
+    fs::create_dir(&overlay).expect("a folder");
+    fs::write(overlay.join("kustomization.yaml"), component).expect("a file");
+
     let istio = [("ServiceEntry", "plivo"), ("Sidecar", "orders"), ("Telemetry", "orders")];
     let linkerd = [("EgressNetwork", "outside"), ("TLSRoute", "plivo")];
     for (kustomization, own) in [
         ("kubernetes/base", &[][..]),
         ("kubernetes/overlays/production", &[("PodDisruptionBudget", "orders")]),
+        ("kubernetes/with-callbacks", &[("Ingress", "orders-callbacks")]),
         ("istio", &istio),
         ("linkerd", &linkerd),
     ] {
