@@ -2,7 +2,9 @@
 
 use message::Timestamp;
 
+use super::Status;
 use super::columns::from_db;
+use super::list::OPEN;
 use crate::{Store, StoreError};
 
 /// How much has not ended.
@@ -27,16 +29,40 @@ impl Store {
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
         self.database.list(|connection| Ok(Backlog::count(connection)?)).await
     }
+
+    /// How many of the `newest` messages are in each state, in the order of the way; states without any are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn states(&self, newest: u32) -> Result<Vec<(Status, u64)>, StoreError> {
+        self.database
+            .list(move |connection| {
+                let mut query = connection.prepare_cached(
+                    "SELECT status, count(*) FROM (SELECT status FROM messages ORDER BY number DESC LIMIT ?) \
+                     GROUP BY status",
+                )?;
+                let rows = query.query_map([newest], |row| {
+                    Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
+                })?;
+                let counted = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+                let count = |status: Status| {
+                    let found = counted.iter().find(|(word, _)| word == status.as_str())?;
+                    Some((status, u64::try_from(found.1).unwrap_or(0)))
+                };
+                Ok(Status::ALL.into_iter().filter_map(count).collect())
+            })
+            .await
+    }
 }
 
 impl Backlog {
     pub(crate) fn count(connection: &rusqlite::Connection) -> rusqlite::Result<Self> {
-        let mut query = connection.prepare_cached(
+        let mut query = connection.prepare_cached(&format!(
             "SELECT count(*) FILTER (WHERE status = 'in_doubt'), count(*) FILTER (WHERE status = 'held'), \
              count(*) FILTER (WHERE status NOT IN ('in_doubt', 'held')), \
-             min(created) FILTER (WHERE status NOT IN ('in_doubt', 'held')) FROM messages \
-             WHERE status IN ('accepted', 'waiting', 'sending', 'retry_wait', 'in_doubt', 'held')",
-        )?;
+             min(created) FILTER (WHERE status NOT IN ('in_doubt', 'held')) FROM messages WHERE {OPEN}"
+        ))?;
         let count = |row: &rusqlite::Row<'_>, at| {
             row.get::<_, i64>(at).map(|count| u64::try_from(count).unwrap_or(0))
         };

@@ -104,3 +104,18 @@ async fn a_page_has_the_attempts_of_its_messages() {
     let alone = record(&store, "m1").await.attempts;
     assert_eq!((listed, alone), (vec![attempt.clone()], vec![attempt]));
 }
+
+#[tokio::test]
+async fn the_newest_are_counted_by_their_state_in_the_order_of_the_way() {
+    let store = open(&in_memory());
+    assert_eq!(store.states(10).await, Ok(vec![]));
+    accept(&store, &["m1", "m2", "m3", "m4", "m5"]).await;
+    bring(&store, "m1", Status::Failed).await;
+    bring(&store, "m2", Status::Delivered).await;
+    bring(&store, "m3", Status::InDoubt).await;
+    let all =
+        [(Status::Accepted, 2), (Status::InDoubt, 1), (Status::Delivered, 1), (Status::Failed, 1)];
+    assert_eq!(store.states(10).await, Ok(all.to_vec()));
+    let newest = [(Status::Accepted, 2), (Status::InDoubt, 1)];
+    assert_eq!(store.states(3).await, Ok(newest.to_vec()));
+}
