@@ -135,7 +135,7 @@ impl Policy {
     }
 
     /// Whether it decides as `other` does: of the same module and settings, under the same rules.
-    pub(crate) fn decides_like(&self, other: &Self) -> bool {
+    pub fn decides_like(&self, other: &Self) -> bool {
         let trials_alike = match (&self.trial, &other.trial) {
             (Some(own), Some(other)) => own.is_like(other),
             (own, other) => own.is_none() && other.is_none(),

@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use policy_host::{Generation, NotPromoted, Policy, PolicyChain, PolicyRuntime};
 
 use crate::delivery::Delivery;
+use crate::history::{self, History, How};
 use crate::in_force::{InForce, Prepared, Rules};
 use crate::promotions::Promotion;
 
@@ -23,6 +24,7 @@ pub(crate) struct Generations {
     in_force: Arc<ArcSwap<InForce>>,
     delivery: Arc<Delivery>,
     past: Mutex<Past>,
+    history: History,
 }
 
 /// Policies that are no longer in force.
@@ -81,9 +83,16 @@ impl Generations {
         in_force: Arc<ArcSwap<InForce>>,
         delivery: Arc<Delivery>,
     ) -> Self {
-        let filed = Some(Arc::clone(&in_force.load().chain));
-        let past = Mutex::new(Past { filed, ..Past::default() });
-        Self { runtime, in_force, delivery, past }
+        let first = Arc::clone(&in_force.load().chain);
+        let history = History::default();
+        history.note(How::Started, first.generation(), &[]);
+        let past = Mutex::new(Past { filed: Some(first), ..Past::default() });
+        Self { runtime, in_force, delivery, past, history }
+    }
+
+    /// What came into force, and what was refused.
+    pub(crate) fn history(&self) -> &History {
+        &self.history
     }
 
     /// What is in force.
@@ -119,7 +128,8 @@ impl Generations {
             rules
         };
         let next = prepared.with(rules);
-        Ok(self.put(&mut past, &last, next))
+        let news = history::differences(&last.chain, &next.chain);
+        Ok(self.put(&mut past, &last, next, How::Reloaded, &news))
     }
 
     /// Returns to the policies of the generation `to`; to those before the ones in force where none is named.
@@ -146,7 +156,8 @@ impl Generations {
         // Whoever takes a rollback back may take that back too.
         past.keep(last.rules(), !target.rolled_back);
         let stands = past.rollback.is_some();
-        let generation = self.put(&mut past, &last, last.under(rules));
+        let news = [format!("from generation {from} to the policies of generation {to}")];
+        let generation = self.put(&mut past, &last, last.under(rules), How::RolledBack, &news);
         Ok(RolledBack { generation, from, to, stands })
     }
 
@@ -184,7 +195,8 @@ impl Generations {
             entry.promote();
         }
         past.keep(last.rules(), false);
-        let generation = self.put(past, &last, last.under(rules));
+        let news = history::differences(&last.chain, &rules.chain);
+        let generation = self.put(past, &last, last.under(rules), How::Promoted, &news);
         tracing::warn!(
             policy.name = name,
             generation = generation.0,
@@ -202,12 +214,20 @@ impl Generations {
     }
 
     /// Requests in flight end on the generation that they took.
-    fn put(&self, past: &mut Past, last: &InForce, next: InForce) -> Generation {
+    fn put(
+        &self,
+        past: &mut Past,
+        last: &InForce,
+        next: InForce,
+        how: How,
+        news: &[String],
+    ) -> Generation {
         let chain = Arc::clone(&next.chain);
         self.delivery.use_generation(&next);
         self.in_force.store(Arc::new(next));
         chain.take_place_of(&last.chain);
         past.prune();
+        self.history.note(how, chain.generation(), news);
         chain.generation()
     }
 

@@ -18,6 +18,7 @@ mod delivery;
 mod failure;
 mod gateway;
 mod generations;
+mod history;
 mod in_force;
 mod inbound;
 mod listen;

@@ -17,6 +17,7 @@ use tracing::Instrument as _;
 use self::watch::Watch;
 use crate::config::{Config, Environment, Fixed, PolicyEntry, Snapshot};
 use crate::generations::Generations;
+use crate::history::How;
 use crate::in_force::{Prepared, Rules};
 use crate::modules::{Modules, Pulled};
 use crate::{policies, promotions, service_manager, spans};
@@ -199,6 +200,7 @@ impl Reloader {
                         "reload refused; the last good generation serves"
                     );
                 }
+                self.generations.history().note(How::Refused, generation, &faults);
                 self.status.refuse(faults);
             }
         }

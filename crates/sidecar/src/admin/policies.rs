@@ -34,6 +34,7 @@ impl Admin {
                     "times": refused.times,
                     "faults": refused.faults,
                 })),
+                "history": self.generations.history().shown(),
             },
             "rollback": rollback.as_ref().map(standing),
             "kept": kept.iter().rev().map(returnable).collect::<Vec<_>>(),
