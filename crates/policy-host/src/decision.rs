@@ -67,6 +67,8 @@ pub struct LimitReport {
     pub policy: PolicyName,
     /// The limit's name.
     pub limit: String,
+    /// Whose usage, as the policy names it: it may hold a number.
+    pub key: String,
     /// How it counts, with its quota and period.
     pub kind: LimitKind,
     /// Cost that could still be charged now.

@@ -247,6 +247,7 @@ impl Visit {
             self.spent.reports.push(LimitReport {
                 policy: self.policy.clone(),
                 limit: standing.limit.clone(),
+                key: charge.key.clone(),
                 kind: charge.kind.clone(),
                 remaining: standing.remaining,
                 reset: standing.reset,
@@ -258,11 +259,12 @@ impl Visit {
     }
 
     /// Remembers a limit that refused.
-    pub(crate) fn refused(&mut self, kind: LimitKind, refusal: &LimitRefusal) {
+    pub(crate) fn refused(&mut self, charge: &Charge, refusal: &LimitRefusal) {
         self.spent.reports.push(LimitReport {
             policy: self.policy.clone(),
             limit: refusal.limit.clone(),
-            kind,
+            key: charge.key.clone(),
+            kind: charge.kind.clone(),
             remaining: 0,
             reset: refusal.wait,
             delay: Duration::ZERO,

@@ -2,6 +2,8 @@
 
 mod asked;
 mod backlog;
+#[cfg_attr(not(feature = "dashboard"), path = "admin/no_dashboard.rs")]
+mod dashboard;
 mod decide;
 mod filter;
 mod inbound;
@@ -17,7 +19,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 use store::{Store, StoreError};
@@ -39,6 +41,10 @@ use crate::reload::ReloadStatus;
 use crate::reports::{CallbackPlace, Tally};
 
 pub(crate) use self::backlog::Backlog;
+pub(crate) use self::dashboard::{Dashboard, Feed};
+
+/// An answer: whole, or written as it is read.
+pub(crate) type Body = Either<Full<Bytes>, dashboard::Events>;
 
 /// What an operator may ask, and do.
 pub(crate) struct Admin {
@@ -62,39 +68,47 @@ pub(crate) struct Admin {
     pub(crate) metrics: Metrics,
     /// Where Plivo calls, where it does.
     pub(crate) callbacks: Option<CallbackPlace>,
+    pub(crate) dashboard: Dashboard,
 }
 
 /// What was found or done, and how it is told.
 type Told = Result<(StatusCode, Value), Refusal>;
 
 impl Admin {
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
         let asked = Asked::of(request);
         let told = match self.admit(&asked) {
-            Ok(Route::Metrics) => return self.metrics(&asked),
-            Ok(Route::OpenApi) => return answer(StatusCode::OK, openapi::ADMIN.into()),
+            Ok(Route::Metrics) => return self.metrics(&asked).map(Either::Left),
+            Ok(Route::OpenApi) => {
+                return answer(StatusCode::OK, openapi::ADMIN.into()).map(Either::Left);
+            }
+            Ok(Route::Dashboard(part)) => return self.show(part, &asked).await,
             Ok(route) => self.tell(route, &asked).await,
             Err(refusal) => Err(refusal),
         };
-        match told {
+        let response = match told {
             Ok((status, body)) => respond(status, &body),
             Err(refusal) => {
                 let mut response = respond(refusal.status(), &refusal.body());
                 refusal.describe(response.headers_mut());
                 response
             }
-        }
+        };
+        response.map(Either::Left)
     }
 
     /// Where the request leads, where it may go there.
     fn admit(&self, asked: &Asked) -> Result<Route, Refusal> {
         let route = Route::of(&asked.method, asked.uri.path());
-        // Probes come with whatever Host the prober likes; everything else is also out of a web page's reach.
-        if !route.is_probe() {
-            gateway::same_place(&asked.uri, &asked.headers, &self.hosts).map_err(|why| {
-                Refusal::OtherPlace(gateway::Refusal::from(why).code().to_owned())
-            })?;
-        }
+        // Probes come with whatever Host the prober likes; everything else is also out of a web page's reach, but for a
+        // link to the dashboard.
+        let (uri, headers, hosts) = (&asked.uri, &asked.headers, &self.hosts);
+        let place = match &route {
+            route if route.is_probe() => Ok(()),
+            Route::Dashboard(part) if part.is_public() => gateway::own_host(uri, headers, hosts),
+            _ => gateway::same_place(uri, headers, hosts),
+        };
+        place.map_err(|why| Refusal::OtherPlace(gateway::Refusal::from(why).code().to_owned()))?;
         route.takes(&asked.method)?;
         if route.changes() {
             asked.has_no_form()?;
@@ -132,7 +146,9 @@ impl Admin {
             Route::Revive => self.revive(asked).await,
             Route::Inbound => self.inbound(asked).await,
             Route::InboundUrl => self.inbound_url(),
-            Route::Metrics | Route::OpenApi | Route::Unknown => Err(Refusal::NoSuchPath),
+            Route::Metrics | Route::OpenApi | Route::Dashboard(_) | Route::Unknown => {
+                Err(Refusal::NoSuchPath)
+            }
         }
     }
 }

@@ -38,6 +38,7 @@ use self::answer::{Answer, Door};
 use self::body::BodyLimits;
 use self::refusal::Plain;
 use self::route::Route;
+use crate::admin::Feed;
 use crate::config::{Address, App, Fixed};
 use crate::decisions::DecisionLog;
 use crate::delivery::Delivery;
@@ -47,7 +48,7 @@ use crate::memory::Memory;
 use crate::shared::Shared;
 use crate::{openapi, spans};
 
-pub(crate) use self::identity::same_place;
+pub(crate) use self::identity::{own_host, same_place};
 pub(crate) use self::refusal::Refusal;
 
 /// Everything that a request may touch.
@@ -63,6 +64,8 @@ pub(crate) struct Gateway {
     pub(crate) memory: Arc<Memory>,
     /// Where decisions are written down, where they are.
     pub(crate) decisions: Option<Arc<DecisionLog>>,
+    /// What was decided, for who watches.
+    pub(crate) feed: Arc<Feed>,
     pub(crate) bounds: Bounds,
 }
 

@@ -6,6 +6,7 @@ mod places;
 mod requests;
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
@@ -16,8 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -153,14 +153,15 @@ impl Bound {
     /// have. Each request has its connection's [`Requests`] among its extensions.
     ///
     /// The socket is closed by then, unless somebody else has it too.
-    pub(crate) async fn serve<S, F>(
+    pub(crate) async fn serve<S, F, B>(
         self: Arc<Self>,
         limits: ListenLimits,
         stop: CancellationToken,
         service: S,
     ) where
         S: Fn(Request<Incoming>, Peer) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
     {
         let connections = TaskTracker::new();
         let mut http = http1::Builder::new();
@@ -232,14 +233,15 @@ struct Served<S> {
     service: S,
 }
 
-async fn connection<S, F>(
+async fn connection<S, F, B>(
     stream: Paced<Box<dyn Stream>>,
     http: http1::Builder,
     served: Served<S>,
     stop: CancellationToken,
 ) where
     S: Fn(Request<Incoming>, Peer) -> F + Send + Sync + 'static,
-    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
     let Served { peer, place, service } = served;
     let place = Arc::new(place);

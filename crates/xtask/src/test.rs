@@ -16,7 +16,7 @@ const NEEDED: [(&str, &str); 2] = [
 ];
 
 /// Programs that tests use: what for, commands of which one is enough that it runs, and Debian's package of it.
-const USED: [(&str, &[&str], &str); 6] = [
+const USED: [(&str, &[&str], &str); 7] = [
     (
         "the shared store's tests",
         &["redis-server --version", "valkey-server --version"],
@@ -32,6 +32,7 @@ const USED: [(&str, &[&str], &str); 6] = [
         "kubernetes-client",
     ),
     ("the example of systemd", &["systemd-analyze --version"], "systemd"),
+    ("the dashboard's test", &["chromium --version"], "chromium"),
 ];
 
 /// Builds the policies and the programs, then runs all tests, those in the documentation and some of the crash suite

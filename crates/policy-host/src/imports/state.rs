@@ -152,7 +152,7 @@ impl Host for Visit {
                 for refusal in &refusals {
                     let of = charges.iter().find(|charge| charge.limit == refusal.limit);
                     if let Some(charge) = of {
-                        self.refused(charge.kind.clone(), refusal);
+                        self.refused(charge, refusal);
                     }
                 }
                 WitTaken::Refused(refusals.into_iter().map(charges::refusal).collect())

@@ -5,6 +5,7 @@ use policy_host::NotPromoted;
 use serde_json::{Value, json};
 use store::{Status, StoreError};
 
+use super::dashboard::Part;
 use super::route::PATHS;
 
 /// Why the admin listener says no.
@@ -42,6 +43,9 @@ pub(super) enum Refusal {
     PolicyFailed(String),
     /// Plivo calls nowhere.
     NoCallbacks,
+    /// So many watch the dashboard already.
+    #[cfg_attr(not(feature = "dashboard"), expect(dead_code, reason = "nobody can watch"))]
+    Watched(usize),
 }
 
 impl Refusal {
@@ -63,14 +67,18 @@ impl Refusal {
             | Self::TooLate
             | Self::UnderWay
             | Self::Gone(_) => StatusCode::CONFLICT,
-            Self::Store(_) | Self::PolicyFailed(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) | Self::PolicyFailed(_) | Self::Watched(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
     pub(super) fn body(&self) -> Value {
         let mut body = json!({"code": self.code(), "error": self.sentence()});
         match self {
-            Self::NoSuchPath => body["paths"] = json!(PATHS),
+            Self::NoSuchPath => {
+                body["paths"] = PATHS.iter().chain(Part::PATHS).copied().collect();
+            }
             Self::NotKept(kept) => body["kept"] = json!(kept),
             Self::NotHeld(status) | Self::Gone(status) => {
                 body["message_status"] = status.as_str().into();
@@ -115,6 +123,7 @@ impl Refusal {
             Self::Store(_) => "spool.unavailable",
             Self::PolicyFailed(_) => "policy.module_failed",
             Self::NoCallbacks => "callbacks.not_configured",
+            Self::Watched(_) => "dashboard.full",
         }
     }
 
@@ -178,6 +187,9 @@ impl Refusal {
             Self::Store(err) => err.to_string(),
             Self::PolicyFailed(policy) => {
                 format!("the policy `{policy}` could not take it; the sidecar's log has the reason")
+            }
+            Self::Watched(most) => {
+                format!("{most} watch the dashboard already, which is the most; close one")
             }
             Self::NoCallbacks => {
                 "Plivo cannot call this sidecar; set [listen] callbacks and callbacks_url".into()

@@ -3,9 +3,10 @@
 use http::Method;
 
 use super::Refusal;
+use super::dashboard::Part;
 
 /// Every path, for whoever asks for another.
-pub(super) const PATHS: [&str; 17] = [
+pub(super) const PATHS: &[&str] = &[
     "GET /livez",
     "GET /startupz",
     "GET /readyz",
@@ -46,6 +47,7 @@ pub(super) enum Route {
     /// Where Plivo brings what handsets say.
     InboundUrl,
     OpenApi,
+    Dashboard(Part),
     Unknown,
 }
 
@@ -70,7 +72,7 @@ impl Route {
             ["inbound"] if method == Method::POST => Self::Inbound,
             ["inbound"] => Self::InboundUrl,
             ["openapi.json"] => Self::OpenApi,
-            _ => Self::Unknown,
+            _ => Part::of(&parts).map_or(Self::Unknown, Self::Dashboard),
         }
     }
 
@@ -137,7 +139,8 @@ mod tests {
             ("/messages/01a2/release/", Route::Unknown),
             ("/messages/01a2/send", Route::Unknown),
             ("//livez", Route::Unknown),
-            ("/", Route::Unknown),
+            ("/dashboard/", Route::Unknown),
+            ("/dashboard/page.html", Route::Unknown),
         ] {
             assert_eq!(Route::of(&Method::GET, path), route, "{path}");
         }
@@ -145,7 +148,7 @@ mod tests {
 
     #[test]
     fn what_changes_something_is_a_post_and_nothing_else_is() {
-        for path in PATHS {
+        for path in PATHS.iter().chain(Part::PATHS) {
             let (method, path) = path.split_once(' ').unwrap();
             let own: Method = method.parse().unwrap();
             let route = Route::of(&own, path.split('?').next().unwrap());

@@ -20,6 +20,24 @@ use crate::listen::Peer;
 /// `http.bad_host` where the Host header is missing, or names neither loopback nor one of `hosts`; `http.bad_origin`
 /// where a browser says that a page of another origin asks.
 pub(crate) fn same_place(uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Result<(), Plain> {
+    own_host(uri, headers, hosts)?;
+    let own = headers.get(header::HOST).map(|host| [b"http://", host.as_bytes()].concat());
+    let foreign = |origin: &http::HeaderValue| {
+        !own.as_ref().is_some_and(|own| origin.as_bytes().eq_ignore_ascii_case(own))
+    };
+    let cross_site = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+    if cross_site || headers.get_all(header::ORIGIN).iter().any(foreign) {
+        return Err(Plain::BadOrigin);
+    }
+    Ok(())
+}
+
+/// Host alone, for what is the same for everybody and may be linked to.
+///
+/// # Errors
+///
+/// `http.bad_host`.
+pub(crate) fn own_host(uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Result<(), Plain> {
     let host =
         headers.get(header::HOST).and_then(|host| host.to_str().ok()).ok_or(Plain::BadHost)?;
     let authority: Authority = host.parse().map_err(|_| Plain::BadHost)?;
@@ -30,13 +48,6 @@ pub(crate) fn same_place(uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Re
     }
     if headers.get_all(header::HOST).iter().count() > 1 {
         return Err(Plain::BadHost);
-    }
-    let own = format!("http://{host}");
-    let foreign =
-        |origin: &http::HeaderValue| !origin.as_bytes().eq_ignore_ascii_case(own.as_bytes());
-    let cross_site = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
-    if cross_site || headers.get_all(header::ORIGIN).iter().any(foreign) {
-        return Err(Plain::BadOrigin);
     }
     Ok(())
 }

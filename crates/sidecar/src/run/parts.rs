@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Stops;
 use super::start::Ground;
-use crate::admin::Admin;
+use crate::admin::{Admin, Dashboard, Feed};
 use crate::config::{Environment, Fixed, Snapshot};
 use crate::delivery::{self, Delivery};
 use crate::gateway::{Bounds, Gateway};
@@ -101,6 +101,7 @@ impl Parts {
         let subscribers = relay::subscribers(&in_force);
         let relay = Relay::new(store.clone(), source, subscribers).map_err(io::Error::other)?;
 
+        let feed = Arc::<Feed>::default();
         let memory = Arc::new(Memory::new(fixed.listen.max_memory));
         let gateway = Arc::new(Gateway {
             in_force: Arc::clone(&in_force),
@@ -111,6 +112,7 @@ impl Parts {
             draining: stops.draining.clone(),
             memory: Arc::clone(&memory),
             decisions: decisions.clone(),
+            feed: Arc::clone(&feed),
             bounds: Bounds::of(fixed),
         });
         let backlog = Arc::default();
@@ -141,6 +143,7 @@ impl Parts {
             reports: Arc::clone(&tally),
             relay: relay.tally(),
             callbacks: place.clone(),
+            dashboard: Dashboard::new(feed, Arc::clone(ledger), stops.drained.clone()),
         });
         let callbacks = place.zip(callbacks).map(|(place, own)| {
             let shared = elsewhere.clone();

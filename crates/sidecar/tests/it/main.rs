@@ -5,6 +5,8 @@ mod accept;
 mod bad_input;
 mod config;
 mod corpus;
+#[cfg(feature = "dashboard")]
+mod dashboard;
 mod decisions;
 mod doctor;
 mod doubt;

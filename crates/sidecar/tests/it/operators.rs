@@ -19,12 +19,12 @@ use tokio::net::TcpSocket;
 
 use crate::harness::{Folder, SENDER, Setup, Sidecar, TO, eventually, exchange};
 
-const OPERATOR: &str = "token-of-the-operator";
+pub(crate) const OPERATOR: &str = "token-of-the-operator";
 const BEARER: (&str, &str) = ("authorization", "Bearer token-of-the-operator");
 const HOST: (&str, &str) = ("host", "127.0.0.1");
 
 /// A sidecar that keeps its messages in a file, and has an operator.
-fn durable(plivo: &PlivoSim) -> Setup {
+pub(crate) fn durable(plivo: &PlivoSim) -> Setup {
     ephemeral(plivo)
         .set("store.ephemeral", Value::Null)
         .set("store.path", "sendgate.db")
@@ -37,7 +37,7 @@ fn ephemeral(plivo: &PlivoSim) -> Setup {
 }
 
 /// A message that an earlier process has left in the store.
-struct Left {
+pub(crate) struct Left {
     id: &'static str,
     app: &'static str,
     status: Status,
@@ -46,14 +46,14 @@ struct Left {
 }
 
 impl Left {
-    fn new(id: &'static str, status: Status) -> Self {
+    pub(crate) fn new(id: &'static str, status: Status) -> Self {
         Self { id, app: "demo", status, lives: Duration::from_secs(3_600), relay: None }
     }
 }
 
 /// Puts them into the store of a sidecar that is yet to start in `folder`; the events of those with a relay were given
 /// up.
-async fn leave(folder: &Folder, all: &[Left]) {
+pub(crate) async fn leave(folder: &Folder, all: &[Left]) {
     let now: Timestamp = SystemTime::now().into();
     let place = Place::File(folder.path().join("sendgate.db"));
     let options = StoreOptions { place, min_free_percent: 0, ..StoreOptions::default() };

@@ -156,6 +156,7 @@ impl Gateway {
         if let Some((log, candidate)) = record {
             log.end(candidate, &cleared, &call.in_force);
         }
+        self.feed.saw(&call.app.name, door.as_str(), &cleared);
         let cleared = match cleared {
             Ok(cleared) => cleared,
             Err(stopped) => return self.stopped(call, to, *stopped).await,
