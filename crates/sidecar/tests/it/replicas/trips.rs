@@ -53,15 +53,14 @@ fn asked(port: u16, command: &str) -> TcpStream {
     stream
 }
 
-/// Whether a line shows the call of a script: but for the looks at what other replicas hand on, and for the keeping of
-/// what was taken, which comes when the message's way has ended.
+/// Whether a line shows the call of a script: but for the looks at what other replicas hand on, and for what is told of
+/// holds once their message is accepted, or its way has ended.
 fn is_waited_for(line: &str) -> bool {
     let Some((_, call)) = line.split_once("] \"EVALSHA\" \"") else { return false };
     let words: Vec<&str> = call.trim_end_matches('"').split("\" \"").collect();
     let keys: usize = words[1].parse().expect("the number of keys");
-    let arguments = &words[2 + keys..];
-    let keeps = keys.is_multiple_of(2) && arguments[0] == "0" && arguments.len() == 1 + keys / 2;
-    !keeps && !words[2].ends_with(":reports")
+    let word = words[2 + keys];
+    !["keep", "own"].contains(&word) && !words[2].ends_with(":reports")
 }
 
 /// The calls before Plivo answers any of so many `messages`, and the answer to the request; returns once there were
