@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::examples::install::installed;
+use crate::examples::install::{self, installed};
 use crate::examples::program::Program;
 use crate::harness::{Policy, Setup, Sidecar, TO, TOKEN, eventually, plivo};
 
@@ -15,13 +15,8 @@ const OPEN: [&str; 3] = ["Message", "PlivoMessage", "Brief"];
 
 /// The example's folder, with what it needs from Python's package index.
 async fn tools() -> std::path::PathBuf {
-    installed("openapi", &["requirements.txt", "schemathesis.toml"], async |folder| {
-        let python = Program::new("python3", "Python 3.10 or newer with its venv module");
-        python.within(folder).args(&["-m", "venv", ".venv"]).run().await;
-        let pip = python_of(folder).args(&["-m", "pip", "install", "-q"]);
-        pip.args(&["--disable-pip-version-check", "-r", "requirements.txt"]).run().await;
-    })
-    .await
+    let files = ["requirements.txt", "schemathesis.toml"];
+    installed("examples/openapi", &files, install::python).await
 }
 
 fn python_of(folder: &Path) -> Program {

@@ -16,7 +16,7 @@ const FILES: [&str; 3] = ["package.json", "browser.js", "check.js"];
 
 #[tokio::test]
 async fn an_operator_without_a_mouse_does_in_chromium_what_the_dashboard_is_for() {
-    let folder = installed("dashboard", &FILES, async |folder| {
+    let folder = installed("examples/dashboard", &FILES, async |folder| {
         let npm = Program::new("npm", "Node.js 20 or newer with npm").within(folder);
         npm.args(&["install", "--no-package-lock", "--no-audit", "--no-fund"]).run().await;
     })
