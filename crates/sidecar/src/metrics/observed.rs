@@ -1,0 +1,180 @@
+//! What is no span: looked at when somebody asks.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use policy_host::{DifferenceKind, Policy, PolicyRuntime};
+use store::Store;
+use telemetry::metrics::{Metrics, Observed};
+
+use crate::admin::Backlog;
+use crate::decisions::DecisionLog;
+use crate::delivery::{Delivery, State};
+use crate::in_force::InForce;
+use crate::listen::Places;
+use crate::relay::RelayTally;
+use crate::reports::Tally;
+
+/// What is looked at.
+pub(crate) struct Subjects {
+    pub(crate) in_force: Arc<ArcSwap<InForce>>,
+    pub(crate) policies: Arc<PolicyRuntime>,
+    pub(crate) delivery: Arc<Delivery>,
+    pub(crate) store: Store,
+    pub(crate) backlog: Arc<Backlog>,
+    pub(crate) reports: Arc<Tally>,
+    pub(crate) relay: Arc<RelayTally>,
+    pub(crate) decisions: Option<Arc<DecisionLog>>,
+}
+
+/// Has `metrics` look at the connections of each listener.
+pub(crate) fn observe_connections(metrics: &Metrics, listeners: Vec<(&'static str, Arc<Places>)>) {
+    let (name, unit) = ("sendgate.connections", "{connection}");
+    let what = Observed { name, unit, about: "Connections that are open, by listener." };
+    metrics.gauge(what, move |tell| {
+        for (listener, places) in &listeners {
+            tell(counted(places.open() as u64), &[("listener", listener)]);
+        }
+    });
+}
+
+/// Has `metrics` look at everything that is not a span.
+pub(crate) fn observe(metrics: &Metrics, subjects: Subjects) {
+    let Subjects { in_force, policies, delivery, store, backlog, reports, relay, decisions } =
+        subjects;
+    let what = |name, unit, about| Observed { name, unit, about };
+    observe_candidates(metrics, &in_force);
+    metrics.gauge(
+        what(
+            "sendgate.generation",
+            "{generation}",
+            "The policies in force, counted since the start.",
+        ),
+        move |tell| tell(counted(in_force.load().chain.generation().0), &[]),
+    );
+    metrics.total(
+        what("sendgate.policy.counted", "{count}", "What policies count themselves."),
+        move |tell| {
+            for counter in policies.counters() {
+                let labels = [("policy.name", counter.policy.as_str()), ("counter", &counter.name)];
+                tell(counter.value, &labels);
+            }
+        },
+    );
+    let of_lanes = Arc::clone(&delivery);
+    metrics.gauge(
+        what("sendgate.queue.messages", "{message}", "Messages that wait for their call, by lane."),
+        move |tell| {
+            for lane in of_lanes.lanes() {
+                tell(counted(lane.messages), &[("lane", lane.class.as_str())]);
+            }
+        },
+    );
+    let of_lanes = Arc::clone(&delivery);
+    metrics.gauge(
+        what("sendgate.queue.age", "s", "How long the oldest of them has waited for its call."),
+        move |tell| {
+            for lane in of_lanes.lanes() {
+                tell(lane.oldest.as_secs_f64(), &[("lane", lane.class.as_str())]);
+            }
+        },
+    );
+    let breaker = Arc::clone(&delivery);
+    metrics.gauge(
+        what("sendgate.plivo.breaker", "{state}", "1 for the state of the breaker before Plivo."),
+        move |tell| {
+            let now = breaker.standing().state;
+            for state in State::ALL {
+                tell(f64::from(u8::from(state == now)), &[("state", state.as_str())]);
+            }
+        },
+    );
+    metrics.gauge(
+        what("sendgate.plivo.senders.held", "{sender}", "Senders that Plivo is held back for."),
+        move |tell| tell(counted(delivery.troubled_senders().len() as u64), &[]),
+    );
+    metrics.gauge(
+        what(
+            "sendgate.messages.open",
+            "{message}",
+            "Messages that have not ended, as last counted.",
+        ),
+        move |tell| {
+            let Some(counted) = Arc::clone(&backlog).latest(&store) else { return };
+            for (state, count) in [
+                ("in_doubt", counted.in_doubt),
+                ("held", counted.held),
+                ("waiting", counted.waiting),
+            ] {
+                tell(self::counted(count), &[("state", state)]);
+            }
+        },
+    );
+    metrics.total(
+        what(
+            "sendgate.reports",
+            "{report}",
+            "Calls of the callback listener, by what they came to.",
+        ),
+        move |tell| reports.tell(|word, count| tell(count, &[("outcome", word)])),
+    );
+    metrics.total(
+        what("sendgate.relay.calls", "{call}", "Calls to apps, by what they came to."),
+        move |tell| relay.tell(|word, count| tell(count, &[("outcome", word)])),
+    );
+    if let Some(log) = decisions {
+        metrics.total(
+            what(
+                "sendgate.decisions",
+                "{record}",
+                "Records of the decision log, by what became of them.",
+            ),
+            move |tell| log.tell(|word, count| tell(count, &[("outcome", word)])),
+        );
+    }
+}
+
+/// Has `metrics` look at the candidates beside the policies in force. A new one begins to count anew.
+fn observe_candidates(metrics: &Metrics, in_force: &Arc<ArcSwap<InForce>>) {
+    let trials = |in_force: &Arc<ArcSwap<InForce>>| {
+        let chain = Arc::clone(&in_force.load().chain);
+        let trial = |policy: &Arc<Policy>| Some((policy.name().clone(), policy.trial()?));
+        chain.policies().iter().filter_map(trial).collect::<Vec<_>>()
+    };
+    let what = |name, unit, about| Observed { name, unit, about };
+    let of = Arc::clone(in_force);
+    metrics.gauge(
+        what("sendgate.candidate.standing", "{candidate}", "1 for where a candidate stands."),
+        move |tell| {
+            for (policy, trial) in trials(&of) {
+                let standing = ("standing", trial.standing.as_str());
+                tell(1.0, &[("policy.name", policy.as_str()), standing]);
+            }
+        },
+    );
+    let of = Arc::clone(in_force);
+    metrics.total(
+        what("sendgate.candidate.compared", "{message}", "Messages that both decided about."),
+        move |tell| {
+            for (policy, trial) in trials(&of) {
+                tell(trial.compared, &[("policy.name", policy.as_str())]);
+            }
+        },
+    );
+    let of = Arc::clone(in_force);
+    metrics.total(
+        what("sendgate.candidate.differences", "{message}", "Those decided otherwise, by kind."),
+        move |tell| {
+            for (policy, trial) in trials(&of) {
+                for (kind, count) in DifferenceKind::ALL.iter().zip(trial.differed) {
+                    tell(count, &[("policy.name", policy.as_str()), ("kind", kind.as_str())]);
+                }
+            }
+        },
+    );
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+fn counted(count: u64) -> f64 {
+    count as f64
+}
