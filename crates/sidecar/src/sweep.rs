@@ -34,7 +34,9 @@ pub(crate) async fn run(
             if let Some(keys) = shared.keys() {
                 stop.run_until_cancelled(free_elsewhere(&store, keys)).await;
             }
-            stop.run_until_cancelled(settle_elsewhere(&store, &*shared.ledger())).await;
+            if shared.trouble().is_none() {
+                stop.run_until_cancelled(settle_elsewhere(&store, &*shared.ledger())).await;
+            }
         }
         let pause = match store.sweep(SystemTime::now().into()).await {
             Ok(gone) if gone >= MUCH => Duration::ZERO,

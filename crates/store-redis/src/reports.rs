@@ -34,10 +34,8 @@ pub struct SharedReports {
 pub struct HandedOn {
     /// Where it stands; what comes after it is asked for by this.
     pub place: String,
-    /// The message that it is about.
-    pub message: MessageId,
-    /// The report, as whoever handed it on wrote it.
-    pub form: Vec<u8>,
+    /// The message that it is about, and the report as whoever handed it on wrote it; none where it cannot be read.
+    pub report: Option<(MessageId, Vec<u8>)>,
 }
 
 impl SharedReports {
@@ -78,9 +76,10 @@ impl SharedReports {
 
 fn read(entry: Value) -> Option<HandedOn> {
     let (place, fields): (String, Vec<Vec<u8>>) = redis::from_redis_value(entry).ok()?;
-    let [_, message, _, form] = <[Vec<u8>; 4]>::try_from(fields).ok()?;
-    let message = MessageId(String::from_utf8(message).ok()?.into());
-    Some(HandedOn { place, message, form })
+    let report = <[Vec<u8>; 4]>::try_from(fields).ok().and_then(|[_, message, _, form]| {
+        Some((MessageId(String::from_utf8(message).ok()?.into()), form))
+    });
+    Some(HandedOn { place, report })
 }
 
 #[cfg(test)]
@@ -97,7 +96,9 @@ mod tests {
             reports.hand_on(&MessageId(id.into()), form.as_bytes()).await.unwrap();
         }
         let all = reports.after(None).await.unwrap();
-        let read: Vec<_> = all.iter().map(|each| (&*each.message.0, &each.form[..])).collect();
+        let report = |each: &HandedOn| each.report.clone().expect("it can be read");
+        let read: Vec<_> = all.iter().map(report).collect();
+        let read: Vec<_> = read.iter().map(|(id, form)| (&*id.0, &form[..])).collect();
         assert_eq!(
             read,
             [
@@ -108,6 +109,10 @@ mod tests {
         );
         assert_eq!(reports.after(Some(&all[0].place)).await.unwrap(), all[1..]);
         assert_eq!(reports.after(Some(&all[2].place)).await, Ok(vec![]));
+        // What another program put there is passed over, and has its place.
+        let _: String = server.ask(&["XADD", "sendgate:reports", "*", "other", "x"]).await;
+        let others = reports.after(Some(&all[2].place)).await.unwrap();
+        assert!(others.len() == 1 && others[0].report.is_none(), "{others:?}");
         let left: i64 = server.ask(&["PTTL", "sendgate:reports"]).await;
         assert!(left > 0, "they are kept for ever: {left}");
     }

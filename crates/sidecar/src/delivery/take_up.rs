@@ -40,6 +40,7 @@ impl Delivery {
             self.turns.learn(&left.record.paces);
         }
         for left in held {
+            self.ledger.own(&left.holds);
             if let Some(last) = left.record.attempts.last() {
                 let began = last.plivo_time.unwrap_or(last.started);
                 self.keep_apart(self.store.mark_of(&left.message.to), began);

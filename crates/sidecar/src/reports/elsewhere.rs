@@ -15,7 +15,8 @@ use super::{Reports, now, spans};
 /// Between two looks at what was handed on.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Hands a report on to whoever has its message; when this returns, it is where all replicas look.
+/// Hands a report on to whoever has its message, with the recipient's number where that is kept; when this returns, it is
+/// where all replicas look.
 ///
 /// # Errors
 ///
@@ -24,8 +25,9 @@ pub(super) async fn hand_on(
     shared: &SharedReports,
     message: &MessageId,
     form: &Form,
+    names_numbers: bool,
 ) -> Result<(), SharedError> {
-    shared.hand_on(message, form.encoded().as_bytes()).await
+    shared.hand_on(message, form.encoded(names_numbers).as_bytes()).await
 }
 
 /// Takes what other replicas hand on, until `stop`.
@@ -33,14 +35,19 @@ pub(crate) async fn run(reports: Arc<Reports>, shared: SharedReports, stop: Canc
     // From the oldest that is kept: what came while no process of this replica was there is among them.
     let mut place = None;
     while stop.run_until_cancelled(sleep(PAUSE)).await.is_some() {
-        if stop.run_until_cancelled(take_all(&reports, &shared, &mut place)).await.is_none() {
-            return;
-        }
+        take_all(&reports, &shared, &mut place, &stop).await;
     }
 }
 
 /// Takes what there is after `place`; what cannot be read or written down now is taken later.
-async fn take_all(reports: &Reports, shared: &SharedReports, place: &mut Option<String>) {
+///
+/// One that is begun is taken to its end: whoever is to hear of it hears of it once, and the record is first.
+async fn take_all(
+    reports: &Reports,
+    shared: &SharedReports,
+    place: &mut Option<String>,
+    stop: &CancellationToken,
+) {
     loop {
         // Whoever looks after the connection says that it is away.
         let Ok(handed_on) = shared.after(place.as_deref()).await else { return };
@@ -48,7 +55,7 @@ async fn take_all(reports: &Reports, shared: &SharedReports, place: &mut Option<
             return;
         }
         for each in handed_on {
-            if !take(reports, &each).await {
+            if stop.is_cancelled() || !take(reports, &each).await {
                 return;
             }
             *place = Some(each.place);
@@ -58,9 +65,10 @@ async fn take_all(reports: &Reports, shared: &SharedReports, place: &mut Option<
 
 /// Takes a report that is about a message of ours; `false` where it could not be written down.
 async fn take(reports: &Reports, handed_on: &HandedOn) -> bool {
-    let Ok(found) = reports.store.get(None, &handed_on.message).await else { return false };
+    let Some((message, form)) = &handed_on.report else { return true };
+    let Ok(found) = reports.store.get(None, message).await else { return false };
     let Some(record) = found else { return true };
-    let form = Form::read(&handed_on.form).ok();
+    let form = Form::read(form).ok();
     let Some((form, report)) = form.and_then(|form| form.report().ok().map(|it| (form, it))) else {
         return true;
     };

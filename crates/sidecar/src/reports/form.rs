@@ -19,6 +19,23 @@ const MOST_WORD: usize = 32;
 /// Longest UUID of Plivo's that is kept, in characters.
 const MOST_UUID: usize = 64;
 
+/// The parameters that are read of a report, besides the recipient.
+const TOLD: [&str; 13] = [
+    "Status",
+    "Sequence",
+    "ErrorCode",
+    "MessageUUID",
+    "ParentMessageUUID",
+    "Units",
+    "TotalRate",
+    "TotalAmount",
+    "MCC",
+    "MNC",
+    "SentTime",
+    "DeliveryReportTime",
+    "PartInfo",
+];
+
 /// The parameters as they came, decoded: what the signature covers.
 #[derive(Debug)]
 pub(super) struct Form {
@@ -69,9 +86,14 @@ impl Form {
         &self.params
     }
 
-    /// The same again, to be read by [`Form::read`].
-    pub(super) fn encoded(&self) -> String {
-        form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.params).finish()
+    /// What is read of a report, again in its form; with the recipient only where it `names_numbers`.
+    pub(super) fn encoded(&self, names_numbers: bool) -> String {
+        let is_told = |name: &str| {
+            let is = |other: &&str| other.eq_ignore_ascii_case(name);
+            TOLD.iter().any(is) || (names_numbers && is(&"To"))
+        };
+        let told = self.params.iter().filter(|(name, _)| is_told(name));
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(told).finish()
     }
 
     /// The report that it is.

@@ -111,7 +111,9 @@ impl ReportListener {
         let Some(record) = found else {
             let came = match &self.shared {
                 Some(shared) => {
-                    let handed_on = elsewhere::hand_on(shared, &called.message, &form).await;
+                    let handed_on =
+                        elsewhere::hand_on(shared, &called.message, &form, store.keeps_numbers())
+                            .await;
                     handed_on.map_err(|_| Refused::Unwritten)?;
                     Came::HandedOn
                 }

@@ -1,7 +1,6 @@
 //! Several questions in one trip.
 
-use message::{Foreseen, Foretold, Hold, LedgerError, MessageId, StateAnswer, StateQuestion};
-use message::{Taken, Timestamp};
+use message::{Foreseen, Foretold, Hold, MessageId, StateAnswer, StateQuestion, Taken, Timestamp};
 use redis::{FromRedisValue, Value};
 
 use super::unheard::Unheard;
@@ -26,8 +25,7 @@ impl RedisLedger {
         }
         let mut asked = Vec::with_capacity(foreseen.len());
         for foreseen in foreseen {
-            // Whoever asks it hears why.
-            let Ok((kind, words, holds)) = self.to_ask(&foreseen, by, now) else { break };
+            let Some((kind, words, holds)) = self.to_ask(&foreseen, by, now) else { break };
             words.join(kind, &mut call);
             asked.push((foreseen, holds));
         }
@@ -52,26 +50,23 @@ impl RedisLedger {
         drop(Unheard::of(self, foretold.into_iter().flat_map(|each| each.holds).collect()));
     }
 
+    /// None where it is out of bounds: whoever asks it hears why. Nor where it could not be given back, should the trip
+    /// come to nothing, or the policy ask for something else: then only the policy itself asks it.
     fn to_ask(
         &self,
         Foreseen { owner, asked }: &Foreseen,
         by: &MessageId,
         now: Timestamp,
-    ) -> Result<(&'static str, Words, Vec<Hold>), LedgerError> {
-        Ok(match asked {
-            StateQuestion::Get { key } => ("get", self.to_get(owner, key, now)?, Vec::new()),
-            StateQuestion::Put { key, value, ttl, if_absent } => {
-                ("put", self.to_put((owner, key), value, *ttl, *if_absent, now)?, Vec::new())
-            }
-            StateQuestion::Increment { key, delta, ttl } => {
-                ("increment", self.to_increment((owner, key), *delta, *ttl, now)?, Vec::new())
-            }
+    ) -> Option<(&'static str, Words, Vec<Hold>)> {
+        Some(match asked {
+            StateQuestion::Get { key } => ("get", self.to_get(owner, key, now).ok()?, Vec::new()),
+            StateQuestion::Put { .. } | StateQuestion::Increment { .. } => return None,
             StateQuestion::Reserve { key, ttl } => {
-                let (words, hold) = self.to_reserve((owner, key), *ttl, by, now)?;
+                let (words, hold) = self.to_reserve((owner, key), *ttl, by, now).ok()?;
                 ("reserve", words, vec![hold])
             }
             StateQuestion::Take { charges } => {
-                let (words, holds) = self.to_take(owner, charges, now, true)?;
+                let (words, holds) = self.to_take(owner, charges, now, true).ok()?;
                 ("take", words, holds)
             }
         })
@@ -88,8 +83,7 @@ impl RedisLedger {
         let holds = Unheard::of(self, holds);
         let answer = match asked {
             StateQuestion::Get { .. } => StateAnswer::Value(heard(answer)?),
-            StateQuestion::Put { .. } => StateAnswer::Put(heard(answer)?),
-            StateQuestion::Increment { .. } => StateAnswer::Sum(heard::<Option<i64>>(answer)??),
+            StateQuestion::Put { .. } | StateQuestion::Increment { .. } => return None,
             StateQuestion::Reserve { .. } => {
                 let held: Option<(String, u64)> = heard(answer)?;
                 StateAnswer::Reserved(held.map(holder))

@@ -39,7 +39,7 @@ pub(super) static AHEAD: LazyLock<Script> = LazyLock::new(|| {
         part!("gcra"),
         part!("calendar"),
     ];
-    let functions = functions!("claim", "get", "put", "increment", "reserve", "take");
+    let functions = functions!("claim", "get", "reserve", "take");
     Script::new(&[&shared.concat(), functions, part!("ahead")].concat())
 });
 pub(super) static SETTLE: LazyLock<Script> = script!("settle");

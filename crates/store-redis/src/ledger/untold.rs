@@ -7,12 +7,15 @@ use std::time::Duration;
 use message::{Hold, Settlement};
 use tokio::time::{Instant, sleep};
 
-use super::{LEASE, RESERVATION, RedisLedger};
+use super::{RESERVATION, RedisLedger};
 
 /// Most holds that wait, of each kind; of more the server never hears, and they end by themselves.
 const MOST: usize = 100_000;
 /// Most told in one call.
 const BATCH: usize = 256;
+/// How long after its acceptance a message that is not settled by then is told of. Most are settled so soon that their
+/// reservations need no trip of their own.
+const SOON: Duration = Duration::from_secs(1);
 /// After a call that failed while the server is said to be up.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -33,8 +36,7 @@ struct Waiting {
     words: VecDeque<(Hold, Word)>,
     /// Whether somebody tells them.
     is_told: bool,
-    /// Reservations of accepted messages, by token, with the instant of their acceptance. Most are settled so soon that
-    /// they need not be told of.
+    /// Reservations of accepted messages, by token, with the instant of their acceptance.
     accepted: HashMap<u64, (Hold, Instant)>,
     /// Whether somebody looks after these.
     is_watched: bool,
@@ -91,14 +93,14 @@ impl Untold {
         Some((waiting.words.drain(..same).map(|(hold, _)| hold).collect(), word))
     }
 
-    /// Those whose lease would end; none, and nobody looks any more, where no message is waited for.
+    /// Those that were not settled soon; none, and nobody looks any more, where no message is waited for.
     fn due(&self) -> Option<Vec<Hold>> {
         let mut waiting = self.waiting();
         if waiting.accepted.is_empty() {
             waiting.is_watched = false;
             return None;
         }
-        let is_due = |_: &u64, (_, since): &mut (Hold, Instant)| since.elapsed() >= LEASE / 3;
+        let is_due = |_: &u64, (_, since): &mut (Hold, Instant)| since.elapsed() >= SOON;
         Some(waiting.accepted.extract_if(is_due).map(|(_, (hold, _))| hold).collect())
     }
 
@@ -125,6 +127,6 @@ async fn tell_all(untold: Untold, ledger: RedisLedger) {
 async fn watch(untold: Untold, ledger: RedisLedger) {
     while let Some(due) = untold.due() {
         untold.tell(&ledger, due, Word::Owned);
-        sleep(LEASE / 6).await;
+        sleep(SOON / 2).await;
     }
 }

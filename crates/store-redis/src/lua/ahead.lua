@@ -7,8 +7,6 @@ local function nothing(answer) return not answer end
 local kinds = {
   claim = { ask = claim, is_hoped = function(answer) return answer[1] == 'new' end },
   get = { ask = get, is_hoped = nothing },
-  put = { ask = put, is_hoped = function(answer) return answer == 1 end },
-  increment = { ask = increment, is_hoped = function(sum, words) return sum == words[2] end },
   reserve = { ask = reserve, is_hoped = nothing },
   take = { ask = take, is_hoped = function(answer) return answer[1] == 1 end },
 }

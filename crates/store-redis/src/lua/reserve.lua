@@ -5,7 +5,7 @@ local key, by = KEYS[1], ARGV[2]
 local ends, at = live(key, clock())
 if ends then
   local holder = redis.call('HGET', key, 'by')
-  if holder ~= by then return { holder, ms(ends + (redis.call('HGET', key, 'more') or 0)) } end
+  if holder ~= by then return { holder, ms(ends) } end
 end
 local ttl, lease = tonumber(ARGV[4]), tonumber(ARGV[5])
 redis.call('HSET', key, 'by', by, 'open', ARGV[3], 'more', int(math.max(0, ttl - lease)))

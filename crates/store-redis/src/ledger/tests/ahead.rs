@@ -69,7 +69,10 @@ async fn one_by_one(
     now: Timestamp,
 ) -> Vec<(StateAnswer, Vec<Hold>)> {
     let mut answers = Vec::new();
-    for Foreseen { asked, .. } in all {
+    let can_be_given_back = |each: &&Foreseen| {
+        !matches!(each.asked, StateQuestion::Put { .. } | StateQuestion::Increment { .. })
+    };
+    for Foreseen { asked, .. } in all.iter().take_while(can_be_given_back) {
         let Some((answer, holds)) = by_itself(ledger, asked, now).await else { break };
         let goes_on = asked.is_hoped(&answer);
         answers.push((answer, holds));
