@@ -50,7 +50,8 @@ impl Place {
 }
 
 impl Entry {
-    /// One word and an instant: more words a redacted decision log would hide, and a replay could not read them.
+    /// One word, and an instant in threes: more words, or more digits in a row that a text may have too, a redacted
+    /// decision log would hide, and a replay could not read them.
     fn text(self) -> String {
         let word = match (self.out, self.source) {
             (true, Source::Handset) => "out",
@@ -58,7 +59,14 @@ impl Entry {
             (false, Source::Handset) => "in",
             (false, Source::Report) => "cleared",
         };
-        format!("{word} {}", self.at_ms)
+        let digits = self.at_ms.to_string();
+        let threes: Vec<&str> = digits
+            .as_bytes()
+            .rchunks(3)
+            .rev()
+            .filter_map(|three| std::str::from_utf8(three).ok())
+            .collect();
+        format!("{word} {}", threes.join("_"))
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {
@@ -70,7 +78,7 @@ impl Entry {
             "cleared" => (false, Source::Report),
             _ => return None,
         };
-        Some(Self { out, source, at_ms: at_ms.parse().ok()? })
+        Some(Self { out, source, at_ms: at_ms.replace('_', "").parse().ok()? })
     }
 }
 
@@ -85,7 +93,8 @@ mod tests {
                 let entry = Entry { out, source, at_ms: 1_767_614_400_000 };
                 let text = entry.text();
                 assert_eq!(Entry::parse(text.as_bytes()), Some(entry));
-                assert_eq!(text.split(' ').count(), 2, "{text}");
+                let (_word, instant) = text.split_once(' ').expect("two parts");
+                assert_eq!(instant, "1_767_614_400_000", "{text}");
             }
         }
         assert_eq!(Entry::parse(b"out by 5"), None);

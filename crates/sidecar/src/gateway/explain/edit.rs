@@ -1,7 +1,9 @@
 //! The changes of a message that an app could make, each small enough to be told in a line.
 
-use message::{Dedup, Kind, Message, Sender, limits, smart_encoding};
+use message::{Dedup, Kind, Message, Sender, smart_encoding};
 use serde_json::{Value, json};
+
+use super::super::submission::HORIZON_S;
 
 /// Most other senders that are tried.
 const SENDERS: usize = 4;
@@ -145,7 +147,8 @@ impl Size {
                 (chars > 1).then_some((1, chars))
             }
             Self::Ttl => {
-                let (own, most) = (message.ttl_s.unwrap_or(0), *limits::EXPIRY_S.end());
+                let most = u32::try_from(HORIZON_S).unwrap_or(u32::MAX);
+                let own = message.ttl_s.unwrap_or(0);
                 (own < most).then_some((most, own))
             }
         }

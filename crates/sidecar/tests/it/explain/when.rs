@@ -265,3 +265,24 @@ async fn a_time_to_live_that_ends_too_soon_is_told_how_long_it_must_be() {
     assert_eq!(explain(&sidecar, &longer).await["verdict"], "accept");
     sidecar.stop().await;
 }
+
+#[tokio::test]
+async fn a_time_to_live_may_have_to_be_longer_than_plivo_takes_at_once() {
+    let plivo = plivo().await;
+    let guest = Policy::new("runaway").set("grants", json!(["state", "log", "amend"]));
+    let sidecar = Sidecar::start(Setup::new(&plivo).policy(guest)).await;
+    for hours in [4, 100] {
+        let text = format!("later {}", hours * 3_600_000);
+        let request = json!({"to": TO, "text": text, "ttl_s": 60});
+
+        let explained = explain(&sidecar, &request).await;
+
+        assert_eq!(explained["problem"]["code"], "send.would_expire", "{explained:#}");
+        let told = changes(&explained);
+        let [(pointer, seconds)] = told.as_slice() else { panic!("{explained:#}") };
+        let least = hours * 3_600;
+        let near = (least..=least + 60).contains(&seconds.as_u64().unwrap());
+        assert!(pointer == "/ttl_s" && near, "{explained:#}");
+    }
+    sidecar.stop().await;
+}
