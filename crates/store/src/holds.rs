@@ -3,6 +3,7 @@
 use message::{Hold, MessageId, Settlement, Timestamp};
 use rusqlite::{Connection, Row};
 
+use crate::ledger::Prolonged;
 use crate::messages::{from_db, to_db};
 use crate::{Commit, Store, StoreError};
 
@@ -104,6 +105,16 @@ pub(crate) fn settle(
     };
     for sql in statements {
         connection.prepare_cached(sql)?.execute([&*id.0])?;
+    }
+    Ok(())
+}
+
+/// Keeps the charges of windows that were made longer for as long as they count by now.
+pub(crate) fn prolong(connection: &Connection, prolonged: &[Prolonged]) -> rusqlite::Result<()> {
+    let sql = "UPDATE holds SET ends = ?3 WHERE owner = ?1 AND name = ?2 AND kind = 'window' AND ends < ?3";
+    let mut update = connection.prepare_cached(sql)?;
+    for Prolonged { owner, key, ends } in prolonged {
+        update.execute((owner, key, to_db(*ends)))?;
     }
     Ok(())
 }

@@ -20,6 +20,7 @@ use crate::expiring::Full;
 use crate::holds::{HoldKind, RestoredHold, SavedHold};
 use crate::{DEFAULT_KEYS, DEFAULT_VALUES};
 use limits::Limits;
+pub(crate) use limits::Prolonged;
 use reservations::Reservations;
 use values::Values;
 
@@ -63,6 +64,11 @@ impl MemoryLedger {
         };
         let (kind, at, ends) = found.unwrap_or((HoldKind::Elsewhere, now, now.after(LONGEST)));
         SavedHold { hold: hold.clone(), message: of.clone(), kind, at, ends }
+    }
+
+    /// What counts for longer than was written down; it is told once.
+    pub(crate) fn prolonged(&self) -> Vec<Prolonged> {
+        locked(&self.limits).prolonged()
     }
 
     /// Takes up what was written down: holds in the order they were made, and values. Tokens after `last` are new.

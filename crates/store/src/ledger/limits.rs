@@ -6,6 +6,8 @@ mod open;
 mod usage;
 mod window;
 
+use std::mem;
+
 use message::{
     Charge, Hold, LedgerError, LimitKind, LimitRefusal, Settlement, Standing, Taken, Timestamp,
 };
@@ -22,9 +24,25 @@ const LIMIT_BYTES: usize = 128;
 /// Most log entries and open holds of all limits together: some 100 MB.
 const ENTRIES: usize = 1_000_000;
 
+/// Most prolonged usages that wait to be written down; of more, a restart forgets what the shorter period forgot.
+const PROLONGED: usize = 10_000;
+
 /// Usage by owner, limit and key.
 #[derive(Debug)]
-pub(super) struct Limits(Expiring<Usage>);
+pub(super) struct Limits {
+    used: Expiring<Usage>,
+    /// Usages of windows that were made longer, to be written down.
+    prolonged: Vec<Prolonged>,
+}
+
+/// A usage that counts for longer than was written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Prolonged {
+    pub(crate) owner: String,
+    /// The hold's key: the limit's and the key's name.
+    pub(crate) key: String,
+    pub(crate) ends: Timestamp,
+}
 
 /// One charge after the look at its limit.
 struct Judged<'a> {
@@ -37,7 +55,7 @@ struct Judged<'a> {
 
 impl Limits {
     pub(super) fn new(most_keys: usize) -> Self {
-        Self(Expiring::new(most_keys, ENTRIES))
+        Self { used: Expiring::new(most_keys, ENTRIES), prolonged: Vec::new() }
     }
 
     pub(super) fn take(
@@ -47,14 +65,14 @@ impl Limits {
         mut token: impl FnMut() -> u64,
         now: Timestamp,
     ) -> Result<Taken, LedgerError> {
-        let now = self.0.tell(now);
+        let now = self.used.tell(now);
         let mut judged = self.judge(owner, charges, now)?;
         if let Some(refused) = refused(&mut judged) {
             return Ok(refused);
         }
         // A charge adds at most itself, and where it is the first, the usage it begins.
         let fresh = judged.iter().filter(|each| each.fresh.is_some()).count();
-        self.0.room(fresh, judged.len() + fresh)?;
+        self.used.room(fresh, judged.len() + fresh)?;
         let (mut standings, mut holds) = (Vec::new(), Vec::new());
         for Judged { charge, name, fresh, .. } in judged {
             let token = token();
@@ -74,13 +92,13 @@ impl Limits {
         charges: &[Charge],
         now: Timestamp,
     ) -> Result<Taken, LedgerError> {
-        let now = self.0.tell(now);
+        let now = self.used.tell(now);
         let mut judged = self.judge(owner, charges, now)?;
         if let Some(refused) = refused(&mut judged) {
             return Ok(refused);
         }
         let standing = |Judged { charge, name, fresh, .. }: Judged<'_>| {
-            let usage = fresh.or_else(|| self.0.get(&name).map(|(usage, _)| usage.clone()));
+            let usage = fresh.or_else(|| self.used.get(&name).map(|(usage, _)| usage.clone()));
             usage.map(|mut usage| usage.charge(charge, 0, now))
         };
         Ok(Taken::Ok {
@@ -92,38 +110,43 @@ impl Limits {
     pub(super) fn settle(&mut self, hold: &Hold, settlement: Settlement) {
         // The hold's key is the limit's and the key's name; joined to the owner it is the name of the usage.
         let name = name_of([&hold.owner]) + &hold.key;
-        self.0.change_only(&name, |usage| usage.settle(hold.token, settlement));
+        self.used.change_only(&name, |usage| usage.settle(hold.token, settlement));
+    }
+
+    /// What is to be written down of windows that were made longer; it is told once.
+    pub(super) fn prolonged(&mut self) -> Vec<Prolonged> {
+        mem::take(&mut self.prolonged)
     }
 
     pub(super) fn tell(&mut self, now: Timestamp) {
-        self.0.tell(now);
+        self.used.tell(now);
     }
 
     /// What is to be written down of `hold`, if it is a charge: what it is of, when it was made, and when it counts no
     /// more.
     pub(super) fn saved(&mut self, hold: &Hold) -> Option<(HoldKind, Timestamp, Timestamp)> {
         let name = name_of([&hold.owner]) + &hold.key;
-        let (_, end) = self.0.get(&name)?;
-        let (kind, at) = self.0.change_only(&name, |usage| usage.saved(hold.token))??;
+        let (_, end) = self.used.get(&name)?;
+        let (kind, at) = self.used.change_only(&name, |usage| usage.saved(hold.token))??;
         Some((kind, at, end))
     }
 
     /// Takes up what was written down, each usage's charges in the order they were made. Where the limit became one of
     /// another kind, the latest kind counts, as it did then.
     pub(super) fn restore(&mut self, restored: RestoredHold, now: Timestamp) {
-        self.0.tell(now);
+        self.used.tell(now);
         let name = name_of([&restored.saved.hold.owner]) + &restored.saved.hold.key;
         let end = restored.saved.ends;
-        let of_kind = self.0.get(&name).filter(|(usage, _)| usage.is_of_kind_of(&restored));
+        let of_kind = self.used.get(&name).filter(|(usage, _)| usage.is_of_kind_of(&restored));
         let end = match of_kind {
             Some((_, before)) => before.max(end),
             None => {
                 let Some(usage) = Usage::of(&restored) else { return };
-                let _full = self.0.put(&name, usage, end);
+                let _full = self.used.put(&name, usage, end);
                 end
             }
         };
-        self.0.change(&name, |usage| usage.restore(&restored), |_| end);
+        self.used.change(&name, |usage| usage.restore(&restored), |_| end);
     }
 
     fn judge<'a>(
@@ -146,14 +169,19 @@ impl Limits {
                 return Err(invalid(charge, "is charged twice for one key"));
             }
             let same_kind = |usage: &mut Usage| usage.advance(charge, now);
-            let end = self.0.get(&name).map_or(now, |(_, end)| end);
+            let end = self.used.get(&name).map_or(now, |(_, end)| end);
             // A period that was made longer since keeps for longer what it still counts.
             let later = |usage: &Usage| end.max(usage.end(charge));
-            let fresh = match self.0.change(&name, same_kind, later).transpose()? {
+            let fresh = match self.used.change(&name, same_kind, later).transpose()? {
                 Some(true) => None,
                 Some(false) | None => Some(Usage::none(charge, now)?),
             };
-            let usage = fresh.as_ref().or_else(|| self.0.get(&name).map(|(usage, _)| usage));
+            let ends = self.used.get(&name).map_or(end, |(_, end)| end);
+            if ends > end && self.prolonged.len() < PROLONGED {
+                let key = name_of([&charge.limit, &charge.key]);
+                self.prolonged.push(Prolonged { owner: owner.to_owned(), key, ends });
+            }
+            let usage = fresh.as_ref().or_else(|| self.used.get(&name).map(|(usage, _)| usage));
             let refusal = usage.and_then(|usage| usage.refusal(charge, now));
             judged.push(Judged { charge, name, fresh, refusal });
         }
@@ -171,10 +199,10 @@ impl Limits {
         if let Some(mut usage) = fresh {
             let standing = usage.charge(charge, token, now);
             let end = usage.end(charge);
-            self.0.put(name, usage, end)?;
+            self.used.put(name, usage, end)?;
             return Ok(standing);
         }
-        let made = self.0.change(
+        let made = self.used.change(
             name,
             |usage| usage.charge(charge, token, now),
             |usage| usage.end(charge),
@@ -236,7 +264,7 @@ mod tests {
     #[test]
     fn log_entries_are_bounded_and_a_full_ledger_charges_nothing() {
         // Each usage weighs one and each of its entries another.
-        let mut limits = Limits(Expiring::new(10, 5));
+        let mut limits = Limits { used: Expiring::new(10, 5), prolonged: Vec::new() };
         let mut token = 0;
         let mut take = |charges: &[Charge], now| {
             let next = || {

@@ -273,6 +273,28 @@ async fn what_is_accepted_counts_after_a_restart_however_much_was_charged_since(
 }
 
 #[tokio::test]
+async fn a_window_that_was_made_longer_counts_over_a_restart_what_it_counted_before() {
+    for swept in [true, false] {
+        let folder = folder();
+        let store = Store::open(in_file(&folder), NOW).unwrap();
+        for which in ["m1", "m2", "m3"] {
+            spend(&store, which, window(3, 5.0), NOW).await.unwrap();
+        }
+        let refused = spend(&store, "m4", window(3, 60.0), later(2)).await;
+        assert_eq!(refused, Err(secs(58.0)));
+        // With what is written next, whatever that is.
+        if swept {
+            store.sweep(later(3)).await.unwrap();
+        } else {
+            store.accept(vec![new("m5")], None).await.unwrap();
+        }
+        let (_left, after) = reopened(&folder, later(10));
+        assert_eq!(spend(&after, "m6", window(3, 60.0), later(10)).await, Err(secs(50.0)));
+        spend(&after, "m7", window(3, 60.0), later(60)).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_token_whose_hold_counts_no_more_when_it_is_accepted_is_not_given_out_again() {
     let folder = folder();
     let store = Store::open(in_file(&folder), NOW).unwrap();
