@@ -207,6 +207,6 @@ mod tests {
         assert_eq!(Edit::Plain.of(&message("it’s")).text, "it's");
         assert_eq!(Size::Chars.same(&message("abx")).unwrap().text, "aby");
         assert_eq!(Size::Chars.bounds(&message("a")), None);
-        assert_eq!(Size::Ttl.bounds(&message("a")), Some((10_799, 0)));
+        assert_eq!(Size::Ttl.bounds(&message("a")), Some((604_800, 0)));
     }
 }

@@ -33,9 +33,9 @@ async fn an_operator_without_a_mouse_does_in_chromium_what_the_dashboard_is_for(
         .env("SENDGATE_ADMIN_TOKEN", OPERATOR);
     node.run().await;
 
-    let held = sidecar.admin("/messages/held-01").await.expect(200);
+    let held = sidecar.admin("/messages/01a20a3f-1841-70a0-98c5-f262ce166f01").await.expect(200);
     assert_ne!(held["status"], "held", "{held}");
-    let doubt = sidecar.admin("/messages/doubt-01").await.expect(200);
+    let doubt = sidecar.admin("/messages/01a20a3f-1841-70a0-98c5-f262ce166f02").await.expect(200);
     assert_eq!(doubt["status"], "canceled", "{doubt}");
     let shown = sidecar.admin("/policies").await.expect(200);
     assert_eq!(
@@ -49,8 +49,14 @@ async fn an_operator_without_a_mouse_does_in_chromium_what_the_dashboard_is_for(
 /// A sidecar with something to see in every part of the page.
 async fn busy(plivo: &PlivoSim) -> Sidecar {
     let folder = Folder::new();
-    leave(&folder, &[Left::new("held-01", Status::Held), Left::new("doubt-01", Status::InDoubt)])
-        .await;
+    leave(
+        &folder,
+        &[
+            Left::new("01a20a3f-1841-70a0-98c5-f262ce166f01", Status::Held),
+            Left::new("01a20a3f-1841-70a0-98c5-f262ce166f02", Status::InDoubt),
+        ],
+    )
+    .await;
     let sidecar = Sidecar::start_in(folder, setup(plivo, 90)).await;
     sidecar.folder.write("sidecar.toml", setup(plivo, 60).to_toml());
     applied(&sidecar, 1).await;
