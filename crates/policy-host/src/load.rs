@@ -2,6 +2,7 @@
 
 mod chain;
 
+use std::borrow::Cow;
 use std::mem;
 use std::sync::Arc;
 
@@ -173,35 +174,61 @@ fn look_at_settings(
     manifest: &Manifest,
     known: &Known,
 ) -> Result<(), LoadFault> {
-    let settings = match settings {
-        serde_json::Value::Null => &serde_json::Value::Object(serde_json::Map::new()),
-        given => given,
-    };
-    let problems = settings::problems(&manifest.settings_schema, settings, known)?;
+    let found = settings::problems(&manifest.settings_schema, &given(settings), known)?;
+    let problems: Vec<Problem> = found.into_iter().map(|each| each.problem).collect();
     if problems.is_empty() { Ok(()) } else { Err(LoadFault::Settings(problems)) }
 }
 
-/// Holds the settings against the policy's schema, then tries them on its first instance; of settings that do not fit
-/// the schema what is sound, so that everything that is wrong is told at once.
+/// Holds the settings against the policy's schema, then tries them on its first instance. Of settings that do not fit the
+/// schema it tries what is sound, and what they might have been, so that everything that is wrong is told at once.
 pub(crate) async fn try_settings(
     prepared: &mut Prepared,
     settings: &serde_json::Value,
     manifest: &Manifest,
     known: &Known,
 ) -> Result<Instance, LoadFault> {
-    let mut problems = match look_at_settings(settings, manifest, known) {
-        Ok(()) => return configured(prepared).await,
-        Err(LoadFault::Settings(problems)) => problems,
-        Err(fault) => return Err(fault),
-    };
+    let schema = &manifest.settings_schema;
+    let found = settings::problems(schema, &given(settings), known)?;
+    if found.is_empty() {
+        return configured(prepared).await;
+    }
+    let mut problems: Vec<Problem> = found.iter().map(|each| each.problem.clone()).collect();
+    let mut more = Vec::new();
     if let Some(sound) = Sound::of(settings, &problems) {
-        let whole = mem::replace(&mut prepared.settings, sound.settings.to_string().into());
-        if let Err(LoadFault::Settings(more)) = configured(prepared).await {
-            problems.extend(sound.in_the_whole(more));
+        more.extend(sound.in_the_whole(refused(prepared, &sound.settings).await));
+    }
+    let mut mended = Vec::new();
+    for settings in settings::mended(settings, &found) {
+        if settings::problems(schema, &settings, known)?.is_empty() {
+            mended.push(refused(prepared, &settings).await);
         }
-        prepared.settings = whole;
+    }
+    more.extend(settings::common(mended, &found));
+    for problem in more {
+        if !problems.iter().any(|told| told.pointer == problem.pointer) {
+            problems.push(problem);
+        }
     }
     Err(LoadFault::Settings(problems))
+}
+
+/// What the policy itself has against `settings` that fit its schema.
+async fn refused(prepared: &mut Prepared, settings: &serde_json::Value) -> Vec<Problem> {
+    let whole = mem::replace(&mut prepared.settings, settings_text(settings).into());
+    let configured = configured(prepared).await;
+    prepared.settings = whole;
+    match configured {
+        Err(LoadFault::Settings(problems)) => problems,
+        Ok(_) | Err(_) => Vec::new(),
+    }
+}
+
+/// The settings as they are held against a schema: none are empty ones.
+fn given(settings: &serde_json::Value) -> Cow<'_, serde_json::Value> {
+    match settings {
+        serde_json::Value::Null => Cow::Owned(serde_json::Value::Object(serde_json::Map::new())),
+        given => Cow::Borrowed(given),
+    }
 }
 
 /// The policy's first instance, under the same limits as any visit.

@@ -9,11 +9,18 @@ use serde_json::Value;
 
 use crate::error::{LoadFault, Problem};
 
-pub(crate) use sound::Sound;
+pub(crate) use sound::{Sound, common, mended};
 pub(crate) use words::Known;
 
 /// Most problems told at once.
 const PROBLEMS: usize = 64;
+
+/// What is wrong with settings by their schema.
+pub(crate) struct Found {
+    pub(crate) problem: Problem,
+    /// Values that would fit in its place, as far as the schema names some: all of a choice, or one.
+    pub(crate) instead: Vec<Value>,
+}
 
 /// Every problem that `schema` (JSON Schema 2020-12; empty where the policy has none) has with `settings`. What the
 /// schema leaves to the host, it is `known` that answers: see `words.rs`.
@@ -25,7 +32,7 @@ pub(crate) fn problems(
     schema: &str,
     settings: &Value,
     known: &Known,
-) -> Result<Vec<Problem>, LoadFault> {
+) -> Result<Vec<Found>, LoadFault> {
     if schema.is_empty() {
         return Ok(Vec::new());
     }
@@ -49,19 +56,19 @@ pub(crate) fn problems(
 }
 
 /// Puts what a person can act on into `found`: the member that is too much, and of a choice the words to choose from.
-fn tell(error: &ValidationError<'_>, found: &mut Vec<Problem>) {
+fn tell(error: &ValidationError<'_>, found: &mut Vec<Found>) {
     let pointer = error.instance_path().to_string();
+    let plain = |pointer, detail| Found { problem: Problem { pointer, detail }, instead: vec![] };
     match error.kind() {
         // The key of a table: what is wrong with it is told at its own place.
         Kind::PropertyNames { error } => {
             let name = error.instance().as_str().unwrap_or_default();
-            found.push(Problem { pointer: below(&pointer, name), detail: detail(error) });
+            found.push(plain(below(&pointer, name), detail(error)));
         }
         Kind::AdditionalProperties { unexpected } => {
-            found.extend(unexpected.iter().map(|name| Problem {
-                pointer: below(&pointer, name),
-                detail: "there is no such setting".to_owned(),
-            }));
+            let unknown =
+                |name: &String| plain(below(&pointer, name), "there is no such setting".to_owned());
+            found.extend(unexpected.iter().map(unknown));
         }
         Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
             // "Or nothing at all" helps nobody who wrote something.
@@ -69,13 +76,37 @@ fn tell(error: &ValidationError<'_>, found: &mut Vec<Problem>) {
             let mut choices = context.iter().filter(|choice| !is_null(choice));
             match (choices.next(), choices.next()) {
                 (Some(only), None) => only.iter().for_each(|error| tell(error, found)),
-                _ => found.push(Problem {
-                    pointer,
-                    detail: choice(context).unwrap_or_else(|| detail(error)),
-                }),
+                _ => {
+                    let instead = choice(context).unwrap_or_default();
+                    let detail = match instead.is_empty() {
+                        true => detail(error),
+                        false => choice_of(instead.iter()),
+                    };
+                    found.push(Found { problem: Problem { pointer, detail }, instead });
+                }
             }
         }
-        _ => found.push(Problem { pointer, detail: detail(error) }),
+        kind => {
+            let instead = fitting(kind);
+            found.push(Found { problem: Problem { pointer, detail: detail(error) }, instead });
+        }
+    }
+}
+
+/// Values that would not have this fault.
+fn fitting(kind: &Kind) -> Vec<Value> {
+    match kind {
+        Kind::Enum { options } => options.as_array().cloned().unwrap_or_default(),
+        Kind::Minimum { limit } | Kind::Maximum { limit } => vec![limit.clone()],
+        Kind::Type { kind: TypeKind::Single(wanted) } => match wanted {
+            JsonType::Integer | JsonType::Number => vec![1.into()],
+            JsonType::String => vec!["x".into()],
+            JsonType::Boolean => vec![false.into(), true.into()],
+            JsonType::Array => vec![Value::Array(Vec::new())],
+            JsonType::Object => vec![Value::Object(serde_json::Map::new())],
+            JsonType::Null => Vec::new(),
+        },
+        _ => Vec::new(),
     }
 }
 
@@ -98,7 +129,7 @@ fn is_null(error: &ValidationError<'_>) -> bool {
 }
 
 /// The values to choose from, where the schema lists nothing else.
-fn choice(context: &[Vec<ValidationError<'static>>]) -> Option<String> {
+fn choice(context: &[Vec<ValidationError<'static>>]) -> Option<Vec<Value>> {
     let mut values = Vec::new();
     for error in context.iter().flatten() {
         match error.kind() {
@@ -110,7 +141,7 @@ fn choice(context: &[Vec<ValidationError<'static>>]) -> Option<String> {
             _ => return None,
         }
     }
-    (!values.is_empty()).then(|| choice_of(values.iter()))
+    (!values.is_empty()).then_some(values)
 }
 
 fn choice_of<'a>(values: impl Iterator<Item = &'a Value>) -> String {

@@ -1,8 +1,56 @@
-//! What is sound of settings that do not fit their schema: with it the policy can be asked what else is wrong.
+//! What is sound of settings that do not fit their schema, and what they might have been: with these the policy can be
+//! asked what else is wrong.
 
 use serde_json::Value;
 
+use super::Found;
 use crate::error::Problem;
+
+/// Most values that are tried in the place of a faulty one.
+const TRIED: usize = 8;
+
+/// `settings` with values that fit in the place of those that do not, and without members that are too many; several,
+/// where there is a choice. None where it is not known what would fit.
+pub(crate) fn mended(settings: &Value, found: &[Found]) -> Vec<Value> {
+    let most = found.iter().map(|each| each.instead.len()).max().unwrap_or(0).clamp(1, TRIED);
+    let one = |nth: usize| {
+        let mut mended = settings.clone();
+        for Found { problem, instead } in found {
+            let place = segments(&problem.pointer);
+            let (last, above) = place.split_last()?;
+            match (mended.pointer_mut(&pointer(above))?, instead.get(nth % instead.len().max(1))) {
+                (Value::Object(table), Some(value)) => {
+                    drop(table.insert(last.clone(), value.clone()))
+                }
+                (Value::Object(table), None) => drop(table.remove(last)),
+                (Value::Array(list), Some(value)) => {
+                    *list.get_mut(last.parse::<usize>().ok()?)? = value.clone();
+                }
+                _ => return None,
+            }
+        }
+        Some(mended)
+    };
+    (0..most).filter_map(one).collect()
+}
+
+/// Those of `problems` that every one of several mended settings has and that are no consequence of the mending.
+pub(crate) fn common(problems: Vec<Vec<Problem>>, found: &[Found]) -> Vec<Problem> {
+    let mut all = problems.into_iter();
+    let Some(mut common) = all.next() else { return Vec::new() };
+    for other in all {
+        common.retain(|each| other.iter().any(|other| other.pointer == each.pointer));
+    }
+    let follows = |problem: &Problem| {
+        let place = segments(&problem.pointer);
+        found.iter().any(|each| {
+            let faulty = segments(&each.problem.pointer);
+            faulty.starts_with(&place) || place.starts_with(&faulty)
+        })
+    };
+    common.retain(|problem| !follows(problem));
+    common
+}
 
 /// Settings without what is wrong with them.
 pub(crate) struct Sound {

@@ -15,14 +15,15 @@ const SCHEMA: &str = r#"{
 }"#;
 
 fn problems(schema: &str, settings: &Value) -> Result<Vec<Problem>, LoadFault> {
-    super::problems(schema, settings, &Known { apps: None, grants: Grants::default() })
+    let found = super::problems(schema, settings, &Known { apps: None, grants: Grants::default() });
+    Ok(found?.into_iter().map(|found| found.problem).collect())
 }
 
 /// Pointers and details of what is wrong where `billing` is the only app.
 fn wrong(schema: &Value, settings: &Value, grants: Grants) -> Vec<(String, String)> {
     let known = Known { apps: Some(["billing".into()].into()), grants };
     let found = super::problems(&schema.to_string(), settings, &known).unwrap();
-    found.into_iter().map(|problem| (problem.pointer, problem.detail)).collect()
+    found.into_iter().map(|found| (found.problem.pointer, found.problem.detail)).collect()
 }
 
 #[test]

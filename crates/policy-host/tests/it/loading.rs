@@ -122,7 +122,7 @@ async fn what_only_the_policy_sees_is_told_beside_what_its_schema_sees() {
     let host = Host::new();
     let mut source = policy("throttle");
     source.settings = json!({ "salt": 1, "limits": [
-        { "name": "a", "scope": "planet", "quota": 1, "per_s": 1 },
+        { "name": "c", "scope": "planet", "quota": 0, "per_s": 0, "burst": 1 },
         { "name": "b", "scope": "app", "quota": 0, "per_s": 99_999_999_999_u64 },
         { "name": "c", "scope": "app", "quota": 0, "per_s": 0 },
         { "name": "c", "scope": "app", "quota": 1, "per_s": 1, "burst": 2 },
@@ -131,8 +131,13 @@ async fn what_only_the_policy_sees_is_told_beside_what_its_schema_sees() {
     let mut pointers: Vec<_> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
     pointers.sort_unstable();
     let wanted = [
+        "/limits/0/burst",
+        "/limits/0/per_s",
+        "/limits/0/quota",
         "/limits/0/scope",
         "/limits/1/per_s",
+        "/limits/1/quota",
+        "/limits/2/name",
         "/limits/2/per_s",
         "/limits/2/quota",
         "/limits/3/burst",
