@@ -59,8 +59,8 @@ async fn collect(mut body: Incoming, most: usize, size: &mut u64) -> Result<Byte
     let mut seen = 0;
     loop {
         let next = body.frame();
-        // Who has sent too much and pauses waits for the answer.
-        let next = match seen > most {
+        // Who has sent or announced too much and pauses waits for the answer.
+        let next = match is_above(*size, most) {
             true => timeout(PAUSE, next).await.unwrap_or(None),
             false => next.await,
         };
