@@ -16,7 +16,7 @@ const NEEDED: [(&str, &str); 2] = [
 ];
 
 /// Programs that tests use: what for, commands of which one is enough that it runs, and Debian's package of it.
-const USED: [(&str, &[&str], &str); 7] = [
+const USED: [(&str, &[&str], &str); 8] = [
     (
         "the shared store's tests",
         &["redis-server --version", "valkey-server --version"],
@@ -32,6 +32,7 @@ const USED: [(&str, &[&str], &str); 7] = [
         "kubernetes-client",
     ),
     ("the example of systemd", &["systemd-analyze --version"], "systemd"),
+    ("the replicas in networks of their own", &["ip -Version"], "iproute2"),
     ("the dashboard's test", &["chromium --version"], "chromium"),
 ];
 

@@ -1,6 +1,6 @@
 //! The process.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
@@ -26,7 +26,8 @@ pub(crate) struct Sidecar {
     pub(crate) admin: SocketAddr,
     pub(crate) log: Log,
     pub(crate) folder: Arc<Folder>,
-    client: reqwest::Client,
+    to_apps: reqwest::Client,
+    to_admin: reqwest::Client,
     child: Child,
 }
 
@@ -90,10 +91,25 @@ impl Sidecar {
         sidecar
     }
 
+    /// One that `program` starts, given its command line, as another network's `nsenter` does it; it is ready.
+    pub(crate) async fn start_by(
+        mut program: Command,
+        folder: impl Into<Arc<Folder>>,
+        setup: &Setup,
+    ) -> Self {
+        let folder = folder.into();
+        folder.write("sidecar.toml", setup.to_toml());
+        program.args([PROGRAM, "run", "--config", "sidecar.toml"]);
+        let (child, log) = launched(program, Stdio::null(), folder.path(), &setup.environment);
+        let sidecar = Self::listening(folder, child, log).await;
+        sidecar.wait_until_ready().await;
+        sidecar
+    }
+
     async fn listening(folder: Arc<Folder>, child: Child, log: Log) -> Self {
-        let apps = listening(&log, "apps").await;
-        let admin = listening(&log, "admin").await;
-        Self { apps, admin, log, folder, client: client(), child }
+        let (apps, to_apps) = listening(&log, "apps", &folder).await;
+        let (admin, to_admin) = listening(&log, "admin", &folder).await;
+        Self { apps, admin, log, folder, to_apps, to_admin, child }
     }
 
     pub(crate) async fn wait_until_ready(&self) {
@@ -108,17 +124,17 @@ impl Sidecar {
 
     /// `GET` of the admin listener.
     pub(crate) async fn admin(&self, path: &str) -> Answer {
-        self.ask(self.admin, "GET", path).answer().await
+        self.ask_admin("GET", path).answer().await
     }
 
     /// `POST` of the admin listener by the operator whose token this is.
     pub(crate) async fn operate(&self, path: &str, token: &str) -> Answer {
-        self.ask(self.admin, "POST", path).bearer(token).answer().await
+        self.ask_admin("POST", path).bearer(token).answer().await
     }
 
     /// A request to the apps' door, as the app `demo`.
     pub(crate) fn request(&self, method: &str, path: &str) -> Request {
-        self.ask(self.apps, method, path)
+        ask(&self.to_apps, self.apps, method, path)
     }
 
     pub(crate) fn post(&self, path: &str) -> Request {
@@ -196,11 +212,15 @@ impl Sidecar {
         self.ended_well().await
     }
 
-    fn ask(&self, address: SocketAddr, method: &str, path: &str) -> Request {
-        let verb: Method = method.parse().expect("a method");
-        let builder = self.client.request(verb, format!("http://{address}{path}"));
-        Request::new(builder, format!("{method} {path}"), TOKEN)
+    fn ask_admin(&self, method: &str, path: &str) -> Request {
+        ask(&self.to_admin, self.admin, method, path)
     }
+}
+
+fn ask(client: &reqwest::Client, address: SocketAddr, method: &str, path: &str) -> Request {
+    let verb: Method = method.parse().expect("a method");
+    let builder = client.request(verb, format!("http://{address}{path}"));
+    Request::new(builder, format!("{method} {path}"), TOKEN)
 }
 
 impl Drop for Sidecar {
@@ -272,28 +292,38 @@ fn is_own_panic(line: &str) -> bool {
     line.starts_with("thread '") && line.contains("panicked")
 }
 
-/// The address that the listener called `name` was bound to, from the log.
-async fn listening(log: &Log, name: &str) -> SocketAddr {
+/// The first address that the listener called `name` was bound to, from the log, and a client that speaks to it. In URLs
+/// a Unix socket is this machine.
+async fn listening(log: &Log, name: &str, folder: &Folder) -> (SocketAddr, reqwest::Client) {
     let find = |events: &[Value]| {
         let mut events = events.iter();
         let event = events.find(|event| field(event, "listener") == Some(name))?;
-        field(event, "address")?.parse().ok()
+        field(event, "address").map(str::to_owned)
     };
     let Some(address) = log.wait_for(&format!("the listener `{name}`"), find).await else {
         panic!("the sidecar ended before it listened; its log:\n{}", log.text());
     };
-    address
+    match address.strip_prefix("unix:") {
+        Some(path) => {
+            let client = settings().unix_socket(folder.path().join(path)).build();
+            ((Ipv4Addr::LOCALHOST, 80).into(), client.expect("a client"))
+        }
+        None => (address.parse().expect("an address"), client()),
+    }
 }
 
 /// A client that keeps to HTTP/1.1 and follows nothing.
 pub(crate) fn client() -> reqwest::Client {
+    settings().build().expect("a client")
+}
+
+fn settings() -> reqwest::ClientBuilder {
     static PROVIDER: Once = Once::new();
     // Nothing here speaks TLS, but the client is not built without a provider of it.
     PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-    let client = reqwest::Client::builder()
+    reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
-        .timeout(Duration::from_secs(90));
-    client.build().expect("a client")
+        .timeout(Duration::from_secs(90))
 }
