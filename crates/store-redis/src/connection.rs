@@ -112,8 +112,8 @@ impl Connection {
         &self,
         call: &ScriptInvocation<'_>,
     ) -> Result<T, Fault> {
-        let link = self.0.link.borrow().clone();
-        let mut connection = match link {
+        let mut link = self.0.link.clone();
+        let mut connection = match link.borrow_and_update().clone() {
             Link::Up(connection) => connection,
             Link::Down { reason, .. } => return Err(Fault::Away(reason)),
         };
@@ -123,7 +123,13 @@ impl Connection {
             let _inside = self.0.runtime.enter();
             tokio::time::timeout(self.0.timeout, call.invoke_async(&mut connection))
         };
-        let fault = match answered.await {
+        // A connection closes with its last call: none is waited for that is asked on one which was given up.
+        let answered = tokio::select! {
+            biased;
+            answered = answered => answered,
+            _ = link.changed() => return Err(Fault::Failed("its connection was given up".into())),
+        };
+        let fault = match answered {
             Ok(Ok(answer)) => {
                 mem::forget(doubt);
                 return Ok(answer);

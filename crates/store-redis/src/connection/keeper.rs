@@ -38,8 +38,11 @@ impl Keeper {
         let info = options.url.info().clone();
         // Only by this protocol does the client tell that a connection has ended which nobody is using.
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        let client =
-            Client::open(info.set_redis_settings(settings)).map_err(|_| OptionsError::Url)?;
+        // A connection that is given up is reset: else the system goes on sending what it had not delivered, and a claim
+        // or a charge would arrive after it was given back on the next connection.
+        let tcp = info.tcp_settings().clone().set_linger_time(Duration::ZERO);
+        let info = info.set_redis_settings(settings).set_tcp_settings(tcp);
+        let client = Client::open(info).map_err(|_| OptionsError::Url)?;
         Ok(Self { client, options, link, doubt })
     }
 

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
 use super::*;
@@ -115,6 +116,20 @@ async fn a_replica_takes_no_writes_and_is_not_up() {
     assert_eq!(reason_of(&connection), "it answered READONLY");
     let () = server.ask(&["REPLICAOF", "NO", "ONE"]).await;
     connection.up().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_is_given_up_is_reset_so_that_nothing_arrives_late() {
+    let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("redis://{}", silent.local_addr().unwrap());
+    let connect_timeout = Duration::from_millis(50);
+    let options = SharedOptions { connect_timeout, ..SharedOptions::new(url.parse().unwrap()) };
+    let _connection = Connection::open(options).unwrap();
+
+    let (mut given_up, _) = silent.accept().await.unwrap();
+
+    let ended = given_up.read_to_end(&mut Vec::new()).await.unwrap_err();
+    assert_eq!(ended.kind(), std::io::ErrorKind::ConnectionReset);
 }
 
 #[tokio::test]

@@ -100,6 +100,8 @@ fn a_replica_whose_way_to_the_redis_is_cut_refuses_keys_and_what_the_others_send
             }
         }
 
+        mesh.nothing_is_on_its_way(0).await;
+
         let elsewhere = async {
             for nth in &again {
                 settled(&replicas[1], &key_of(*nth), &order(*nth)).await.expect(202);

@@ -9,7 +9,7 @@ use plivo_sim::{PlivoSim, SimConfig};
 use serde_json::json;
 
 use super::super::{connected, replica};
-use crate::harness::{Folder, Redis, Setup, Sidecar};
+use crate::harness::{Folder, Redis, Setup, Sidecar, eventually};
 
 /// Where each sidecar reaches the Redis and Plivo: by a link of its own to each.
 const REDIS: &str = "10.78.0.1";
@@ -89,6 +89,17 @@ impl Mesh {
         self.networks[nth].link_to_redis("down");
     }
 
+    /// Waits until nothing that the replica in network `nth` gave up on can reach the Redis any more, however long after
+    /// the link is mended: a system goes on sending what a closed connection had not delivered.
+    pub(super) async fn nothing_is_on_its_way(&self, nth: usize) {
+        let sockets = ["ss", "-Htn", "exclude", "syn-sent", "dst", REDIS];
+        eventually("nothing is on its way to the Redis", async || {
+            let said = run(self.networks[nth].enter().args(sockets));
+            said.is_empty().then_some(())
+        })
+        .await;
+    }
+
     pub(super) fn mend(&self, nth: usize) {
         self.networks[nth].link_to_redis("up");
     }
@@ -126,7 +137,9 @@ impl Drop for Network {
     }
 }
 
-fn run(command: &mut Command) {
+/// What a command says.
+fn run(command: &mut Command) -> String {
     let ended = command.output().expect("a program that runs");
     assert!(ended.status.success(), "{command:?}:\n{}", String::from_utf8_lossy(&ended.stderr));
+    String::from_utf8(ended.stdout).expect("text")
 }
