@@ -55,7 +55,7 @@ impl Mesh {
         }
     }
 
-    /// All listen on the same address, each in its own network. The test speaks to their Unix sockets, which are in none.
+    /// All listen on the same address, each in its own network. The test speaks to Unix sockets, which are in none.
     pub(super) fn setup(&self) -> Setup {
         let plivo = format!("http://{PLIVO}:{}", self.plivo.address().port());
         replica(&self.plivo, &format!("redis://{REDIS}:{}", self.redis.port))
@@ -89,8 +89,8 @@ impl Mesh {
         self.networks[nth].link_to_redis("down");
     }
 
-    /// Waits until nothing that the replica in network `nth` gave up on can reach the Redis any more, however long after
-    /// the link is mended: a system goes on sending what a closed connection had not delivered.
+    /// Waits until nothing that the replica in network `nth` gave up on can reach the Redis any more, once the link is
+    /// mended: a system goes on sending what a closed connection had not delivered.
     pub(super) async fn nothing_is_on_its_way(&self, nth: usize) {
         let sockets = ["ss", "-Htn", "exclude", "syn-sent", "dst", REDIS];
         eventually("nothing is on its way to the Redis", async || {
