@@ -75,7 +75,7 @@ async fn collect(mut body: Incoming, most: usize, size: &mut u64) -> Result<Byte
             bytes.extend_from_slice(&data);
         }
     }
-    if seen > most { Err(Plain::TooLarge(most)) } else { Ok(bytes.freeze()) }
+    if is_above(*size, most) { Err(Plain::TooLarge(most)) } else { Ok(bytes.freeze()) }
 }
 
 fn is_above(size: u64, most: usize) -> bool {
