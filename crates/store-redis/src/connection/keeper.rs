@@ -41,6 +41,8 @@ impl Keeper {
         // A connection that is given up is reset: else the system goes on sending what it had not delivered, and a claim
         // or a charge would arrive after it was given back on the next connection.
         let tcp = info.tcp_settings().clone().set_linger_time(Duration::ZERO);
+        // A question is small, and somebody waits for its answer.
+        let tcp = tcp.set_nodelay(true);
         let info = info.set_redis_settings(settings).set_tcp_settings(tcp);
         let client = Client::open(info).map_err(|_| OptionsError::Url)?;
         Ok(Self { client, options, link, doubt })
