@@ -1,5 +1,5 @@
-//! `cargo xtask dist`: what is given to people, as a tarball that is the same bytes wherever it is made of the same
-//! sources by the same compilers.
+//! `cargo xtask dist`: what is given to people, as a tarball that is the same bytes wherever it is packed of the same
+//! files.
 
 mod licences;
 mod pack;
