@@ -51,13 +51,12 @@ async fn own_cases(
     let mut known: Vec<_> = before.map(|module| what(&module)).collect();
     let mut lines = Vec::new();
     for (policy, entry) in chain.policies().iter().zip(entries) {
-        let candidate = policy.candidate().map(|module| (".candidate", module));
-        for (key, module) in iter::once(("", policy.module())).chain(candidate) {
+        let candidate = policy.candidate().map(|module| ("candidate", module));
+        for (key, module) in iter::once(("module", policy.module())).chain(candidate) {
             if !known.contains(&what(&module)) {
                 known.push(what(&module));
-                let place = format!("{}: {}{key}", entry.locate(""), entry.key);
                 let differing = rehearsal::own(&module).await;
-                lines.extend(differing.into_iter().map(|what| format!("{place}: {what}")));
+                lines.extend(differing.into_iter().map(|what| entry.fault(key, what)));
             }
         }
     }
@@ -141,11 +140,12 @@ fn out_of_order(entries: &[PolicyEntry]) -> Vec<String> {
     let numbered = entries.iter().enumerate().filter(|(_, entry)| redirects(entry));
     let faults = numbered.filter_map(|(nth, entry)| {
         let before = entries[..nth].iter().filter(counts).find(|other| share_an_app(other, entry))?;
-        Some(format!(
-            "{}: {}: has \"amend-recipient\" and stands after {}, which has \"state\" and is not asked about the \
-             recipient that it would put in; put {} before it",
-            entry.locate(""), entry.key, before.key, entry.name
-        ))
+        let detail = format_args!(
+            "has \"amend-recipient\" and stands after {}, which has \"state\" and is not asked about the recipient that \
+             it would put in; put {} before it",
+            before.key, entry.name
+        );
+        Some(entry.fault("grants", detail))
     });
     faults.collect()
 }
@@ -161,8 +161,7 @@ fn share_an_app(one: &PolicyEntry, other: &PolicyEntry) -> bool {
 /// `None` where nobody looked for a module of it.
 fn source(entry: &PolicyEntry, modules: &Modules) -> Option<Result<PolicySource, String>> {
     let read = |key: &str, source: &ModuleSource| {
-        let line = |why| format!("{}: {}.{key}: {why}", entry.locate(""), entry.key);
-        Some(modules.get(source)?.map_err(line))
+        Some(modules.get(source)?.map_err(|why| entry.fault(key, why)))
     };
     let module = match read("module", &entry.module)? {
         Ok(module) => module,
@@ -216,8 +215,14 @@ fn said(err: &LoadError, entries: &[PolicyEntry]) -> Vec<String> {
         let news = problems.iter().filter(|problem| !is_told(&problem.pointer));
         return news.map(|problem| line(&problem.pointer, &problem.detail)).collect();
     }
-    let key = if err.candidate { ".candidate" } else { "" };
-    vec![format!("{}: {}{key}: {}", entry.locate(""), entry.key, chain(&err.fault))]
+    let key = match &err.fault {
+        _ if err.candidate => "candidate",
+        LoadFault::MissingGrants(_) => "grants",
+        LoadFault::MemoryLimit { .. } => "memory_mb",
+        LoadFault::Trial { step: "configure", .. } => "settings",
+        _ => "module",
+    };
+    vec![entry.fault(key, chain(&err.fault))]
 }
 
 /// An error and what is behind it, each level in its own words.

@@ -3,6 +3,7 @@
 mod candidate;
 mod read;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,6 +67,17 @@ pub struct PolicyEntry {
     /// What is on trial beside it.
     pub candidate: Option<CandidateEntry>,
     settings: Settings,
+    places: Places,
+}
+
+/// Keys of a policy of which something may be wrong that only its module shows.
+const PLACED: [&str; 5] = ["module", "settings", "grants", "memory_mb", "candidate"];
+
+/// Where a policy's table begins, and where each of [`PLACED`] stands that is written.
+#[derive(Clone, Debug)]
+struct Places {
+    table: Location,
+    keys: BTreeMap<&'static str, Location>,
 }
 
 impl fmt::Display for ModuleSource {
@@ -96,6 +108,14 @@ impl PolicyEntry {
     /// Where the value at `pointer` (RFC 6901, into the settings) stands in the file, or the nearest thing around it.
     pub fn locate(&self, pointer: &str) -> &Location {
         self.settings.locate(pointer)
+    }
+
+    /// What is wrong with `key`: a line with its place, or the policy's own where it is not written.
+    pub fn fault(&self, key: &str, detail: impl fmt::Display) -> String {
+        match self.places.keys.get(key) {
+            Some(at) => format!("{at}: {}.{key}: {detail}", self.key),
+            None => format!("{}: {}: {detail}", self.places.table, self.key),
+        }
     }
 
     /// The settings of the candidate, where there is one.

@@ -129,8 +129,8 @@ async fn a_module_that_is_none_and_a_grant_that_is_missing_are_told() {
         lines.iter().any(|line| line.starts_with("sidecar.toml:") && line.contains(key))
     };
     assert_eq!(code, Some(2), "{lines:#?}");
-    assert!(told("policies.text: "), "{lines:#?}");
-    assert!(told("policies.dedup: ") && lines.join("\n").contains("state"), "{lines:#?}");
+    assert!(told("policies.text.module: "), "{lines:#?}");
+    assert!(told("policies.dedup.grants: ") && lines.join("\n").contains("state"), "{lines:#?}");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use super::super::reading::Spot;
 use super::super::settings::Settings;
 use super::super::suggest;
 use super::candidate::{self, CandidateEntry};
-use super::{ModuleSource, PolicyEntry, Tags};
+use super::{ModuleSource, PLACED, Places, PolicyEntry, Tags};
 
 /// Most policies in the chain.
 const MOST_POLICIES: usize = 64;
@@ -75,6 +75,7 @@ impl PolicyEntry {
         let candidate =
             CandidateEntry::read(&mut section, mode.unwrap_or(Mode::Enforce), budget, tags);
         let place = section.spot().key.clone();
+        let places = Places::of(&section);
         section.finish();
         let key = name.as_ref().map_or_else(|| place.clone(), |name| format!("policies.{name}"));
         Some(Self {
@@ -92,7 +93,17 @@ impl PolicyEntry {
             budget,
             candidate,
             settings,
+            places,
         })
+    }
+}
+
+impl Places {
+    fn of(section: &Section<'_>) -> Self {
+        let at = |spot: &Spot| section.reading().locate(spot.offset);
+        let written = PLACED.into_iter().filter(|key| section.has(key));
+        let keys = written.map(|key| (key, at(&section.spot_of(key)))).collect();
+        Self { table: at(section.spot()), keys }
     }
 }
 

@@ -35,14 +35,15 @@ async fn a_wrong_key_hides_nothing_that_is_wrong_with_policies() {
         .policy(Policy::new("dedup").set("name", "again"))
         .policy(redirect.set("grants", json!(["amend", "amend-recipient"])));
 
-    let order = "policies.redirect: has \"amend-recipient\" and stands after policies.again, ";
+    let order =
+        "policies.redirect.grants: has \"amend-recipient\" and stands after policies.again, ";
     told(
         &setup,
         &[
             "delivery.colour: is not a known key",
             "policies[2].mode: is none of ",
             "policies.country.settings.allow: ",
-            "policies.throttle: the module imports ",
+            "policies.throttle.grants: the module imports ",
             order,
         ],
     )
@@ -79,14 +80,14 @@ async fn whatever_is_wrong_with_a_policy_its_module_and_settings_are_looked_at()
         "policies[5].name: is policies[0].name too",
         "policies[6].name: is not a name",
         "policies.country.settings.allow: ",
-        "policies.ungranted: the module imports `sendgate:policy/state@",
+        "policies.ungranted.grants: the module imports `sendgate:policy/state@",
         "policies.ungranted.settings.windows: there is no such setting",
         "policies.ungranted.settings.mode: ",
         "policies.slow.settings.windows: there is no such setting",
         "policies.slow.settings.mode: ",
         "policies.misspelt.settings.windows: there is no such setting",
         "policies.misspelt.settings.mode: ",
-        "policies.text: the module is a text",
+        "policies.text.module: the module is a text",
         "policies[5].settings.allow: ",
         "policies[6].settings.verify: there is no such setting",
     ];

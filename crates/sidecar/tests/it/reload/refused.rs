@@ -56,7 +56,7 @@ async fn a_broken_module_is_refused_with_its_reason_and_the_mended_one_taken() {
     let good = bytes_of("validation");
     folder.write("gate.wasm", &good);
     let setup = Setup::new(&plivo).set("reload.poll_ms", NEVER_POLLS).policy(gate("gate.wasm"));
-    let at = format!("{}: policies.gate: ", place(&setup.to_toml(), "[[policies]]"));
+    let at = format!("{}: policies.gate.module: ", place(&setup.to_toml(), "\"gate.wasm\""));
     let sidecar = start_in(folder, &setup).await;
     let mut damaged = good.clone();
     // In the types that it carries, which are read before anything is compiled.
@@ -97,7 +97,7 @@ async fn a_module_that_is_written_in_place_is_taken_when_it_is_whole() {
 
     let mut file = fs::File::create(&path).expect("the module's file");
     file.write_all(&guest[..guest.len() / 2]).expect("a half");
-    is_told(&sidecar, 1, "policies.gate: the module ends in the middle of a section").await;
+    is_told(&sidecar, 1, "policies.gate.module: the module ends in the middle of a section").await;
     file.write_all(&guest[guest.len() / 2..]).expect("the other half");
     drop(file);
     applied(&sidecar, 1).await;
@@ -124,14 +124,17 @@ async fn a_configuration_that_cannot_come_into_force_is_refused_line_by_line() {
     };
     let toml = good.to_toml();
     let admin = toml.replace(r#""admin" = "127.0.0.1:0""#, r#""admin" = "127.0.0.1:1""#);
-    let second = "[[policies]]\n\"apps\"";
     let cases = [
         (format!("{toml}\n[deliver\n"), "[deliver", "is not TOML"),
         (format!("{toml}\n[deliverie]\n"), "[deliverie]", "did you mean `delivery`?"),
         (guest(json!({"spin": true})), "\"spin\"", "settings.spin: there is no such setting"),
         (guest(json!({"problem": "as asked"})), "\"as asked\"", "settings.problem: as asked"),
         (guest(json!({"panic_on_configure": true})), "\"panic_on", "it failed in `configure`"),
-        (toml.replace(r#"["state", "log"]"#, r#"["log"]"#), second, "add \"state\" to `grants`"),
+        (
+            toml.replace(r#"["state", "log"]"#, r#"["log"]"#),
+            "[\"log\"]",
+            "add \"state\" to `grants`",
+        ),
         (admin, "\"127.0.0.1:1\"", "listen.admin: is fixed until a restart"),
         (good.clone().set("store.ephemeral", false).to_toml(), "false", "store.ephemeral: "),
     ];
@@ -252,11 +255,12 @@ async fn a_policy_that_redirects_is_refused_after_one_that_keeps_account_of_hand
 
     let after = setup([of_demo.clone(), redirect(Value::Null)]);
     configure(&sidecar, &after);
-    let wanted = "policies.redirect: has \"amend-recipient\" and stands after policies.dedup, ";
+    let wanted =
+        "policies.redirect.grants: has \"amend-recipient\" and stands after policies.dedup, ";
     let faults = refusal(&sidecar, wanted).await;
 
     let toml = after.to_toml();
-    let entry = toml.rfind("[[policies]]").map(|at| toml[..at].matches('\n').count() + 1);
+    let entry = toml.rfind("\"grants\" = ").map(|at| toml[..at].matches('\n').count() + 1);
     let at = format!("sidecar.toml:{}:", entry.expect("the second policy"));
     assert!(faults.len() == 1 && faults[0].starts_with(&at), "{at} in {faults:#?}");
     assert!(faults[0].ends_with("put redirect before it"), "{faults:#?}");

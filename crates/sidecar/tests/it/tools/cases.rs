@@ -245,9 +245,9 @@ async fn a_module_that_fails_its_own_cases_is_refused_before_anything_starts() {
         let lines: Vec<&str> = said.err.lines().collect();
         assert_eq!(lines.len(), 2, "{}", said.err);
         for (line, wanted) in lines.iter().zip([
-            "policies.runaway: the module fails its own case `it refuses by another code`: code: expected test.other, \
+            "policies.runaway.module: the module fails its own case `it refuses by another code`: code: expected test.other, \
              found test.asked",
-            "policies.runaway: the module fails its own case `it refuses at its second step`: step 2: verdict: \
+            "policies.runaway.module: the module fails its own case `it refuses at its second step`: step 2: verdict: \
              expected reject, found accept",
         ]) {
             assert!(line.starts_with("sidecar.toml:") && line.ends_with(wanted), "{line}");

@@ -28,9 +28,10 @@ fn line(setup: &Setup, text: &str) -> usize {
 async fn a_module_of_another_contract_is_told_with_both_versions() {
     let (setup, said) =
         checked(Policy::new("trial"), of_version(&bytes_of("trial"), "0.2.0")).await;
-    let at = line(&setup, "[[policies]]");
-    let start =
-        format!("sidecar.toml:{at}:1: policies.trial: the module is built for `sendgate:policy/");
+    let at = line(&setup, "\"module\" = ");
+    let start = format!(
+        "sidecar.toml:{at}:12: policies.trial.module: the module is built for `sendgate:policy/"
+    );
     assert!(said.starts_with(&start), "{said}");
     for part in [
         "@0.2.0`",
@@ -43,9 +44,17 @@ async fn a_module_of_another_contract_is_told_with_both_versions() {
 
 #[tokio::test]
 async fn an_import_without_its_grant_is_told_with_the_word_to_add() {
-    let (_, said) = checked(Policy::new("dedup").set("grants", json!([])), bytes_of("dedup")).await;
     let wanted = "the module imports `sendgate:policy/state@0.1.0`; add \"state\" to `grants`\n";
-    assert!(said.ends_with(wanted), "{said}");
+    let none = Policy::new("dedup").set("grants", json!([]));
+    let (setup, said) = checked(none, bytes_of("dedup")).await;
+    let at = line(&setup, "\"grants\" = ");
+    assert_eq!(said, format!("sidecar.toml:{at}:12: policies.dedup.grants: {wanted}"));
+
+    // Nothing is written that could be at fault, so the policy is.
+    let unsaid = Policy::new("dedup").set("grants", Value::Null);
+    let (setup, said) = checked(unsaid, bytes_of("dedup")).await;
+    let at = line(&setup, "[[policies]]");
+    assert_eq!(said, format!("sidecar.toml:{at}:1: policies.dedup: {wanted}"));
 }
 
 #[tokio::test]
@@ -90,7 +99,7 @@ async fn a_panic_in_configure_is_told_by_its_own_words() {
     let settings = json!({"panic_on_configure": true});
     let runaway = Policy::new("runaway").set("grants", json!(["state", "log"])).settings(settings);
     let (_, said) = checked(runaway, bytes_of("runaway")).await;
-    let wanted = "policies.runaway: it failed in `configure`: the policy trapped: wasm trap: wasm `unreachable` \
+    let wanted = "policies.runaway.settings: it failed in `configure`: the policy trapped: wasm trap: wasm `unreachable` \
                   instruction executed, as a panic ends; it said: panicked at ";
     assert!(said.contains(wanted) && said.ends_with(": as the settings ask\n"), "{said}");
     assert!(!said.contains("backtrace"), "{said}");

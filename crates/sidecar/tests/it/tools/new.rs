@@ -245,7 +245,7 @@ async fn the_commands_of_the_page_lead_from_nothing_into_production_and_a_broken
     fs::write(begun.at.join(SHIPPED), &whole[..whole.len() / 2]).expect("a file");
     let told = async || {
         let ready = begun.running().1.ready().await.expect(200);
-        let wanted = "policies.acme-words: the module ends in the middle of a section";
+        let wanted = "policies.acme-words.module: the module ends in the middle of a section";
         ready["reload_refused"].to_string().contains(wanted).then_some(())
     };
     eventually("the broken module is refused", told).await;
