@@ -28,6 +28,7 @@ mod modules;
 mod openapi;
 mod policies;
 mod promotions;
+mod query;
 mod record;
 mod relay;
 mod reload;

@@ -4,6 +4,7 @@ use message::{E164, MessageId};
 use store::{Filter, Status};
 
 use super::Refusal;
+use crate::query::repeated_of;
 
 /// Most messages of one page.
 const PAGE: usize = 100;
@@ -31,7 +32,7 @@ impl Wanted {
     /// Every fault of the query at once.
     pub(super) fn read(query: &[(String, String)]) -> Result<Self, Refusal> {
         let filter = Filter { limit: PAGE, ..Filter::default() };
-        let (mut wanted, mut faults) = (Self { filter, full: false }, Vec::new());
+        let (mut wanted, mut faults) = (Self { filter, full: false }, twice(query));
         for (name, value) in query {
             match name.as_str() {
                 "app" => wanted.filter.app = Some(value.clone()),
@@ -62,7 +63,7 @@ impl Wanted {
     ///
     /// Every fault of the query at once.
     pub(super) fn read_full(query: &[(String, String)]) -> Result<bool, Refusal> {
-        let (mut full, mut faults) = (false, Vec::new());
+        let (mut full, mut faults) = (false, twice(query));
         for (name, value) in query {
             match name.as_str() {
                 "numbers" => numbers(value, &mut full, &mut faults),
@@ -78,7 +79,7 @@ impl WantedEvents {
     ///
     /// Every fault of the query at once.
     pub(super) fn read(query: &[(String, String)]) -> Result<Self, Refusal> {
-        let (mut wanted, mut faults) = (Self { app: None, limit: EVENTS }, Vec::new());
+        let (mut wanted, mut faults) = (Self { app: None, limit: EVENTS }, twice(query));
         for (name, value) in query {
             match name.as_str() {
                 "app" => wanted.app = Some(value.clone()),
@@ -99,7 +100,7 @@ impl WantedEvents {
 ///
 /// Every fault of the query at once.
 pub(super) fn wanted_generation(query: &[(String, String)]) -> Result<Option<u64>, Refusal> {
-    let (mut wanted, mut faults) = (None, Vec::new());
+    let (mut wanted, mut faults) = (None, twice(query));
     for (name, value) in query {
         match (name.as_str(), value.parse()) {
             ("to", Ok(generation)) => wanted = Some(generation),
@@ -123,10 +124,19 @@ fn no_status() -> String {
     format!("`status` is none of {}", words.join(", "))
 }
 
+/// A fault for each parameter that stands more than once.
+pub(super) fn twice(query: &[(String, String)]) -> Vec<String> {
+    let again = repeated_of(query.iter().map(|(name, _)| name));
+    again.iter().map(|name| format!("`{}` stands more than once", letters(name))).collect()
+}
+
 /// A name that was made up may hold anything, so it is not repeated beyond its letters.
 fn strange(name: &str, known: &str) -> String {
-    let name: String = name.chars().filter(char::is_ascii_alphabetic).take(32).collect();
-    format!("`{name}` means nothing here; use {known}")
+    format!("`{}` means nothing here; use {known}", letters(name))
+}
+
+fn letters(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphabetic).take(32).collect()
 }
 
 #[cfg(test)]
@@ -167,11 +177,12 @@ mod tests {
             ("to", "4155550199"),
             ("limit", "0"),
             ("numbers", "all"),
+            ("limit", "1"),
             ("too", "+14155550199"),
             ("+14155550199", ""),
         ]);
         let Err(Refusal::Query(faults)) = refused else { panic!("{refused:?}") };
-        assert_eq!(faults.len(), 6, "{faults:#?}");
+        assert_eq!(faults.len(), 7, "{faults:#?}");
         assert!(!faults.concat().contains("4155550199"), "{faults:#?}");
     }
 }

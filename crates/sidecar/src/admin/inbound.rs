@@ -6,13 +6,15 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::asked::Asked;
+use super::filter::twice;
 use super::{Admin, Refusal, Told};
 use crate::inbound::{Inbound, NotTaken, remarks};
 
 impl Admin {
     /// `POST /inbound?from=&to=&text=`: policies hear it as if the handset had sent it; without `to`, to every sender.
     pub(super) async fn inbound(&self, asked: &Asked) -> Told {
-        let (mut sender, mut to, mut text, mut faults) = (None, None, None, Vec::new());
+        let (mut sender, mut to, mut text) = (None, None, None);
+        let mut faults = twice(&asked.query());
         for (name, value) in asked.query() {
             match name.as_str() {
                 "from" => sender = Some(value),
@@ -21,16 +23,18 @@ impl Admin {
                 _ => faults.push(format!("`{name}` means nothing here; give from, to and text")),
             }
         }
-        let (Some(sender), Some(text), true) = (sender, text, faults.is_empty()) else {
+        if sender.is_none() || text.is_none() {
             faults.push("`from` and `text` are needed".into());
+        }
+        let (Some(sender), Some(text)) = (sender, text) else { return Err(Refusal::Query(faults)) };
+        let inbound = Inbound::read(&sender, to.as_deref(), text).map_err(|wrong| {
+            faults.extend(wrong.iter().map(|fault| {
+                format!("`{}` {}", fault.pointer.trim_start_matches('/'), fault.detail)
+            }));
+        });
+        let Some(inbound) = inbound.ok().filter(|_| faults.is_empty()) else {
             return Err(Refusal::Query(faults));
         };
-        let inbound = Inbound::read(&sender, to.as_deref(), text).map_err(|faults| {
-            let said = faults.iter().map(|fault| {
-                format!("`{}` {}", fault.pointer.trim_start_matches('/'), fault.detail)
-            });
-            Refusal::Query(said.collect())
-        })?;
         let chain = Arc::clone(&self.in_force.load().chain);
         let told = inbound.tell(&chain, &self.store, "", "operator").await;
         let made = told.map_err(|not| match not {

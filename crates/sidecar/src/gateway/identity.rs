@@ -42,6 +42,10 @@ pub(crate) fn own_host(uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Resu
         headers.get(header::HOST).and_then(|host| host.to_str().ok()).ok_or(Plain::BadHost)?;
     let authority: Authority = host.parse().map_err(|_| Plain::BadHost)?;
     // A target in absolute form wins over the Host header (RFC 9112 section 3.2.2), so it must be ours too.
+    // RFC 9110 section 7.2: a host and perhaps a port; a user before it is nobody that is meant.
+    if host.contains('@') {
+        return Err(Plain::BadHost);
+    }
     if ![Some(&authority), uri.authority()].into_iter().flatten().all(|named| is_ours(named, hosts))
     {
         return Err(Plain::BadHost);
@@ -176,6 +180,7 @@ mod tests {
             "127.0.0.1.evil.example",
             "2130706433",
             "10.0.0.1",
+            "user@localhost",
             "",
         ] {
             assert_eq!(

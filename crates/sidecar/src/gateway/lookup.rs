@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use http::StatusCode;
-use message::{MessageId, limits as provider};
+use message::{Fault, MessageId, limits as provider};
 use serde_json::{Value, json};
 use store::{Filter, Record, Status, Store, StoreError};
 use url::form_urlencoded;
@@ -17,6 +17,7 @@ use super::refusal::{Plain, Refusal};
 use super::submission::{HORIZON_S, RECIPIENTS};
 use super::{Call, Gateway, json, shown};
 use crate::policies;
+use crate::query::repeated;
 
 /// Most records of one page.
 const PAGE: usize = 100;
@@ -36,7 +37,9 @@ impl Gateway {
     pub(super) async fn list(&self, call: &Call, query: &str) -> Result<Answer, Refusal> {
         let mut filter =
             Filter { app: Some(call.app.name.clone()), limit: PAGE, ..Filter::default() };
-        let mut faults = Vec::new();
+        let twice =
+            |name: &String| fault(&format!("/{}", json::escape(name)), "stands more than once");
+        let mut faults: Vec<Fault> = repeated(query).iter().map(twice).collect();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 "status" => match Status::from_word(&value) {
@@ -58,14 +61,19 @@ impl Gateway {
                 )),
             }
         }
+        self.store.caught_up(CATCH_UP).await;
+        if let Some(after) = &filter.after {
+            let found = self.store.get(Some(&call.app.name), after).await;
+            if found.map_err(|_| Plain::StoreAway)?.is_none() {
+                faults.push(not_after());
+            }
+        }
         if !faults.is_empty() {
             return Err(faults.into());
         }
-        self.store.caught_up(CATCH_UP).await;
         let page = self.store.list(&filter).await.map_err(|err| match err {
-            StoreError::NotFound => {
-                Refusal::from(vec![fault("/after", "is no message of this app")])
-            }
+            // It has made room for another one since.
+            StoreError::NotFound => Refusal::from(vec![not_after()]),
             _ => Plain::StoreAway.into(),
         })?;
         let messages: Vec<Value> = page.records.iter().map(shown::native).collect();
@@ -196,8 +204,12 @@ pub(super) fn limits(call: &Call, key_retention: Duration) -> Answer {
     Answer::json(StatusCode::OK, &body)
 }
 
-fn fault(pointer: &str, detail: &str) -> message::Fault {
-    message::Fault::new(pointer, "body.bad_filter", detail)
+fn not_after() -> Fault {
+    fault("/after", "is no message of this app")
+}
+
+fn fault(pointer: &str, detail: &str) -> Fault {
+    Fault::new(pointer, "body.bad_filter", detail)
 }
 
 /// The limits among a policy's settings, by the members that `throttle` gives a limit. Nothing else of the settings is

@@ -11,6 +11,7 @@ use url::form_urlencoded;
 
 use super::source::Cursor;
 use super::{Source, event};
+use crate::query::repeated;
 
 /// Longest that an app may wait for an event, in seconds.
 const MOST_WAIT_S: u64 = 30;
@@ -44,6 +45,9 @@ impl Asked {
             let name = name.replace('~', "~0").replace('/', "~1");
             faults.push(Fault::new(format!("/{name}"), "body.bad_filter", detail));
         };
+        for name in repeated(query) {
+            fault(&name, "stands more than once");
+        }
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 "after" => match source.read(&value) {

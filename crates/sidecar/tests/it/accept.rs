@@ -388,14 +388,16 @@ async fn messages_are_listed_newest_first_filtered_and_in_pages() {
     let one = sidecar.get("/v1/messages?to=%2B14155550104&status=submitted").await.expect(200);
     assert_eq!(listed(&one), ids[1..2]);
     assert_eq!(listed(&sidecar.get("/v1/messages?status=failed").await.expect(200)), [""; 0]);
-    let filters = sidecar.get("/v1/messages?status=lost&limit=0&colour=red&a/~=").await;
+    let filters = sidecar
+        .get("/v1/messages?status=lost&limit=0&colour=red&a/~=&after=none&to=%2B14155550104&to=1")
+        .await;
     let pointers: Vec<String> = filters.refused(400, "body.bad_filter")["errors"]
         .as_array()
         .unwrap()
         .iter()
         .map(|e| text(e, "pointer"))
         .collect();
-    assert_eq!(pointers, ["/status", "/limit", "/colour", "/a~1~0"]);
+    assert_eq!(pointers, ["/to", "/status", "/limit", "/colour", "/a~1~0", "/to", "/after"]);
     let other = sidecar.request("GET", "/v1/messages").bearer("token-of-other").answer().await;
     assert_eq!(listed(&other.expect(200)), [""; 0], "another app's messages are nobody's business");
     sidecar.stop().await;

@@ -6,6 +6,8 @@ use message::Fault;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
+use crate::query::repeated;
+
 /// Most, and usual, records of one page (Plivo, "Messages": list all messages).
 const PAGE: usize = 20;
 
@@ -25,7 +27,8 @@ impl Paging {
     /// Every fault of the query, with the parameter's name in its detail.
     pub(super) fn read(query: &str) -> Result<Self, Vec<Fault>> {
         let mut paging = Self { limit: PAGE, offset: 0 };
-        let mut faults = Vec::new();
+        let twice = |name: String| fault(format!("`{name}` stands more than once"));
+        let mut faults: Vec<Fault> = repeated(query).into_iter().map(twice).collect();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 "limit" => match value.parse() {
@@ -119,6 +122,7 @@ mod tests {
             ("limit=21", vec!["`limit`"]),
             ("limit=", vec!["`limit`"]),
             ("offset=-1", vec!["`offset`"]),
+            ("limit=2&offset=0&limit=2", vec!["`limit`"]),
             ("offset=18446744073709551616", vec!["`offset`"]),
             (
                 "message_state=sent&limit=x&to=14155550123",

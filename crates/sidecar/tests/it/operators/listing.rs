@@ -46,7 +46,14 @@ async fn messages_of_all_apps_are_filtered_and_paged() {
     }
     let page = look(&sidecar, "/messages?limit=2").await.expect(200);
     assert_eq!(page["next"], refused);
-    for query in ["?status=lost", "?limit=101", "?after=nothing", "?to=4155550123", "?fast=yes"] {
+    for query in [
+        "?status=lost",
+        "?limit=101",
+        "?after=nothing",
+        "?to=4155550123",
+        "?fast=yes",
+        "?limit=1&limit=1",
+    ] {
         look(&sidecar, &format!("/messages{query}")).await.refused(400, "query.invalid");
     }
 }

@@ -46,6 +46,7 @@ async fn what_a_list_does_not_serve_is_refused_by_name() {
     for (query, name) in [
         ("limit=21", "`limit`"),
         ("limit=2&offset=x", "`offset`"),
+        ("limit=2&limit=2", "`limit`"),
         ("message_state=sent", "`message_state`"),
         ("to=14150000002", "`to`"),
     ] {
