@@ -4,23 +4,28 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use policy_host::with_cases;
+use policy_host::{VisitLimits, with_cases};
 
-use super::Failure;
+use super::source::Named;
+use super::{Failure, rehearsal};
 
-/// Writes `module` with the cases in `cases`, in the place of any that it has, to `out` or in its own place.
+/// Writes `module` with the cases in `cases`, in the place of any that it has, to `out` or in its own place; warns of
+/// those that differ. What no Sendgate would load is not written.
 pub(super) fn embed(module: &Path, cases: &Path, out: Option<&Path>) -> Result<(), Failure> {
     let bytes = fs::read(module).map_err(|err| Failure::Unread(module.into(), err))?;
     let text = fs::read_to_string(cases).map_err(|err| Failure::Unread(cases.into(), err))?;
     let count = policy_cases::parse(&text).map_err(|err| Failure::Cases(cases.into(), err))?.len();
     let bytes = with_cases(&bytes, text.as_bytes())
         .map_err(|fault| Failure::Module(module.into(), fault))?;
+    let named = Named { name: module.into(), bytes: bytes.into() };
+    named
+        .with(VisitLimits::default(), async |policy| Ok(rehearsal::warn(module, &policy).await?))?;
     let out = out.unwrap_or(module);
     let unwritten = |err| Failure::Unwritten(out.into(), err);
     // Beside it and then renamed: a sidecar may be reading it.
     let mut beside = out.as_os_str().to_owned();
     beside.push(".new");
-    fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, out)).map_err(unwritten)?;
+    fs::write(&beside, &named.bytes).and_then(|()| fs::rename(&beside, out)).map_err(unwritten)?;
     writeln!(io::stdout().lock(), "{} brings {count} cases along", out.display())?;
     Ok(())
 }

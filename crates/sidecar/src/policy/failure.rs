@@ -36,6 +36,12 @@ pub enum Failure {
         "there is no crates/policy-sdk around; say with --sdk where it is: a folder, or a repository's URL"
     )]
     NoSdk,
+    /// A folder that is said to be the SDK, and is not.
+    #[error(
+        "{sdk} is not the SDK: it has no Cargo.toml; --sdk takes the folder crates/policy-sdk, or a repository's URL",
+        sdk = .0.display()
+    )]
+    NotTheSdk(PathBuf),
     /// A file that is not to be written.
     #[error("{file} cannot be written: {1}", file = .0.display())]
     Unwritten(PathBuf, io::Error),
@@ -75,7 +81,7 @@ impl Failure {
             Self::Key(..) | Self::NoPassword => ExitCode::from(2),
             #[cfg(feature = "oci")]
             Self::Registry(..) => ExitCode::FAILURE,
-            Self::Name(_) | Self::Exists(_) | Self::NoSdk => ExitCode::from(2),
+            Self::Name(_) | Self::Exists(_) | Self::NoSdk | Self::NotTheSdk(_) => ExitCode::from(2),
             Self::Differ(..) | Self::Unwritten(..) | Self::Engine(_) | Self::System(_) => {
                 ExitCode::FAILURE
             }

@@ -60,7 +60,10 @@ pub(super) fn new(path: &Path, lang: Lang, sdk: Option<&str>) -> Result<(), Fail
     let name = name.filter(|name| is_name(name)).ok_or_else(|| Failure::Name(path.into()))?;
     let (template, words) = match lang {
         Lang::Rust => {
-            let sdk = sdk.map(dependency).or_else(found).ok_or(Failure::NoSdk)?;
+            let sdk = match sdk {
+                Some(place) => dependency(place)?,
+                None => found().ok_or(Failure::NoSdk)?,
+            };
             let file = name.replace('-', "_");
             (RUST, vec![("{{name}}", name), ("{{file}}", file), ("{{sdk}}", sdk)])
         }
@@ -104,17 +107,18 @@ fn found() -> Option<String> {
         let sdk = folder.join("crates/policy-sdk");
         sdk.join("Cargo.toml").is_file().then_some(sdk)
     })?;
-    Some(dependency(&sdk.to_string_lossy()))
+    dependency(&sdk.to_string_lossy()).ok()
 }
 
 /// A folder, or a repository where it is written as a URL.
-fn dependency(place: &str) -> String {
-    match place.contains("://") {
-        true => format!("{{ git = {} }}", quoted(place)),
-        false => {
-            let path = fs::canonicalize(place).unwrap_or_else(|_| place.into());
-            format!("{{ path = {} }}", quoted(&path.to_string_lossy()))
-        }
+fn dependency(place: &str) -> Result<String, Failure> {
+    if place.contains("://") {
+        return Ok(format!("{{ git = {} }}", quoted(place)));
+    }
+    let manifest = fs::canonicalize(place).ok().map(|folder| folder.join("Cargo.toml"));
+    match manifest.filter(|manifest| manifest.is_file()).as_deref().and_then(Path::parent) {
+        Some(folder) => Ok(format!("{{ path = {} }}", quoted(&folder.to_string_lossy()))),
+        None => Err(Failure::NotTheSdk(place.into())),
     }
 }
 
@@ -153,10 +157,15 @@ mod tests {
     #[test]
     fn the_sdk_is_a_folder_or_a_repository() {
         assert_eq!(
-            dependency("https://example.com/sendgate.git"),
+            dependency("https://example.com/sendgate.git").unwrap(),
             r#"{ git = "https://example.com/sendgate.git" }"#
         );
-        assert_eq!(dependency("no/such/folder"), r#"{ path = "no/such/folder" }"#);
+        let here = env!("CARGO_MANIFEST_DIR");
+        assert_eq!(dependency(here).unwrap(), format!("{{ path = {here:?} }}"));
+        for wrong in ["no/such/folder", &format!("{here}/src")] {
+            let refused = dependency(wrong).unwrap_err().to_string();
+            assert!(refused.starts_with(&format!("{wrong} is not the SDK")), "{refused}");
+        }
     }
 
     /// The README shows the policy that `policy new` makes, and not one like it.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use policy_host::VisitLimits;
 use registry::{About, Options, Reference, Registry, SigningKey};
 
-use super::Failure;
 use super::source::Named;
+use super::{Failure, rehearsal};
 use crate::cli::Access;
 use crate::config::Environment;
 
@@ -17,7 +17,8 @@ const PASSWORD: &str = "SENDGATE_REGISTRY_PASSWORD";
 /// Longest that pulling or pushing one module may take.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Pushes the module in the file `path` to `reference`, and prints the reference with its digest.
+/// Pushes the module in the file `path` to `reference`, and prints the reference with its digest;
+/// warns of cases of its own that differ.
 pub(super) fn push(
     path: &Path,
     reference: &Reference,
@@ -27,6 +28,7 @@ pub(super) fn push(
     let key = key.map(signing_key).transpose()?;
     let named = Named::file(path)?;
     let digest = named.with(VisitLimits::default(), async |module| {
+        rehearsal::warn(path, &module).await?;
         let manifest = module.manifest();
         // Interfaces of one package have one version.
         let exported = |name: &str| module.contract().replacen("guest", name, 1);

@@ -2,6 +2,8 @@
 
 mod said;
 
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +57,19 @@ struct Run<'a> {
     grants: Grants,
     heard: Arc<Heard>,
     ran: Ran,
+}
+
+/// Warns on standard error of the cases that `module`, in the file `path`, brings along and does not hold: a sidecar
+/// would not load it.
+///
+/// # Errors
+///
+/// Standard error's.
+pub(super) async fn warn(path: &Path, module: &Module) -> io::Result<()> {
+    for line in own(module).await {
+        writeln!(io::stderr(), "warning: {}: {line}; no sidecar loads it so", path.display())?;
+    }
+    Ok(())
 }
 
 /// What is wrong with `module` by the cases that it brings along: a sentence each; none where all hold.

@@ -231,6 +231,20 @@ async fn cases_are_put_into_a_module_and_stand_for_those_that_it_had() {
     let said = sendgate(folder.path(), &embed).await;
     said.ended(2);
     assert!(said.err.contains("ends in the middle of a section"), "{}", said.err);
+    folder.write("guest.wasm", b"\0asm\x01\0\0\0");
+    let said = sendgate(folder.path(), &embed).await;
+    said.ended(2);
+    assert!(said.err.contains("carries no component type information"), "{}", said.err);
+    let left = std::fs::read(folder.path().join("guest.wasm")).expect("what is no policy");
+    assert_eq!(left, b"\0asm\x01\0\0\0");
+
+    // Cases that no sidecar would load it with are put in, and told.
+    folder.write("guest.wasm", &kept);
+    folder.write("cases.toml", WRONG);
+    let said = sendgate(folder.path(), &embed).await;
+    said.ended(0);
+    let fails = "warning: guest.wasm: the module fails its own case `it refuses by another code`: ";
+    assert!(said.err.starts_with(fails), "{}", said.err);
 }
 
 #[tokio::test]
