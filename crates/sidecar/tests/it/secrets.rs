@@ -1,12 +1,21 @@
-//! After a busy run at debug level no log line and no answer holds a credential, a number or a text.
+//! After a busy run nothing that it wrote holds a credential, a number or a text: no log line at any level, no span, no
+//! metric, no page of the operator's, no decision that was logged, no tool's output; and no answer a credential.
 
-use plivo_sim::{PlivoSim, SimConfig, Step};
+use std::fs;
+use std::sync::Arc;
+
+use plivo_sim::{Callbacks, PlivoSim, SimConfig, Step};
 use serde_json::{Value, json};
+use telemetry::collector::Collector;
 
-use crate::harness::{App, Connection, Policy, Setup, Sidecar};
+use crate::harness::{App, Connection, Policy, Setup, Sidecar, eventually, run_to_end};
+use crate::reports::Ingress;
+use crate::tools::sendgate;
 
 const APP_TOKEN: &str = "app-token-zebra-zebra-zebra-zebra";
 const PLIVO_TOKEN: &str = "plivo-token-giraffe-giraffe-giraffe";
+const OPERATOR: &str = "operator-token-zebra-zebra-zebra-zebra";
+const HASH_KEY: &str = "hash-key-giraffe-giraffe-giraffe-giraffe";
 const AUTH_ID: &str = "MAXXXXXXXXXXXXXXXXXX";
 const WORDS: [&str; 3] = ["swordfish", "marmalade", "telescope"];
 /// Without their plus signs, since Plivo writes them so.
@@ -28,7 +37,7 @@ async fn busy(sidecar: &Sidecar, plivo: &PlivoSim) -> Vec<String> {
         json!({"to": format!("+{good}"), "from": format!("+{sender}"), "text": "telescope"}),
         json!({"to": format!("+{good}"), "text": "look", "media_urls": [media]}),
         json!({"to": format!("+{denied}"), "text": "look", "media_urls": [media]}),
-        json!({"to": format!("+{good}"), "text": "panic", "tags": {"swordfish": "marmalade"}}),
+        json!({"to": format!("+{good}"), "text": "panic", "tags": {"campaign": "marmalade"}}),
         json!({"to": format!("+{good}"), "text": 5, "marmalade": "telescope"}),
         json!({"to": format!("+{good}"), "text": "chatty 50"}),
     ];
@@ -100,42 +109,127 @@ async fn busy(sidecar: &Sidecar, plivo: &PlivoSim) -> Vec<String> {
     ))
     .await;
     answers.push(torn.rest().await);
-    for path in ["/readyz", "/policies"] {
-        answers.push(sidecar.admin(path).await.text);
-    }
+    let heard =
+        json!({"from": format!("+{good}"), "to": format!("+{sender}"), "text": "swordfish"});
+    answers.push(sidecar.post("/v1/inbound").bearer(APP_TOKEN).json(&heard).answer().await.text);
     answers
 }
 
+/// Every page that an operator may open without being asked who that is, and what one who watches is told.
+async fn pages(sidecar: &Sidecar, mut watcher: Connection) -> Vec<String> {
+    let listed = sidecar.admin("/messages").await.expect(200);
+    let id = listed["messages"][0]["id"].as_str().expect("a message").to_owned();
+    let (one, refused) = (format!("/messages/{id}"), format!("/messages?to=%2B{}", NUMBERS[0]));
+    let mut pages = vec![watcher.until("event: decisions").await, watcher.until("\n\n").await];
+    for path in [
+        "/livez",
+        "/startupz",
+        "/readyz",
+        "/policies",
+        "/policies/trial/differences",
+        "/policies/14155550123/differences",
+        "/messages",
+        &one,
+        "/messages/14155550123",
+        &refused,
+        "/messages?status=swordfish&limit=14155550123&14155550123=",
+        "/events/dead",
+        "/openapi.json",
+        "/dashboard",
+        "/dashboard/state",
+        "/14155550123/swordfish",
+        "/metrics",
+    ] {
+        let page = sidecar.admin(path).await;
+        pages.push(format!("{:?} {}", page.headers, page.text));
+    }
+    pages
+}
+
 #[tokio::test]
-async fn a_busy_run_leaves_nothing_private_in_its_log_and_no_credential_in_its_answers() {
-    let plivo =
-        PlivoSim::start(SimConfig { auth_token: PLIVO_TOKEN.into(), ..SimConfig::default() }).await;
-    let guest =
-        Policy::new("runaway").set("grants", json!(["state", "log", "amend"])).set("time_ms", 250);
-    let setup = Setup::standard(&plivo)
-        .set("telemetry.log", "debug")
-        .set("plivo.auth_token", PLIVO_TOKEN)
-        .app(App::new("demo", APP_TOKEN))
-        .policy(Policy::new("trial").settings(json!({"enabled": false, "verified": [format!("+{}", NUMBERS[0])]})))
-        .policy(Policy::new("dedup"))
-        .policy(Policy::new("throttle").settings(json!({"limits": [{"name": "recipient", "scope": "recipient", "quota": 100, "per_s": 60}]})))
-        .policy(guest);
-    let sidecar = Sidecar::start(setup).await;
+async fn a_busy_run_leaves_nothing_private_in_what_it_writes_and_no_credential_in_its_answers() {
+    let (collector, ingress) = (Collector::start_http(), Ingress::open().await);
+    let account = SimConfig {
+        auth_token: PLIVO_TOKEN.into(),
+        callbacks: Callbacks::auto(),
+        ..SimConfig::default()
+    };
+    let plivo = PlivoSim::start(account).await;
+    let sidecar = Sidecar::start(setup(&plivo, &collector, &ingress)).await;
+    ingress.lead_to(&sidecar).await;
+    let mut watcher = Connection::open(sidecar.admin).await;
+    watcher.send("GET /dashboard/events HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
 
     let answers = busy(&sidecar, &plivo).await;
     assert!(plivo.sends().len() > 5, "the run was not busy: {} sends", plivo.sends().len());
+    reported(&sidecar).await;
+    let pages = pages(&sidecar, watcher).await;
+    let doctor = run_to_end("doctor", &sidecar.folder, &[]).await.log.lines();
+    let printed = sendgate(sidecar.folder.path(), &["check", "--print"]).await;
+    let folder = Arc::clone(&sidecar.folder);
     let log = sidecar.stop().await;
+    let decisions = fs::read_to_string(folder.path().join("decisions.jsonl")).expect("a log");
+    let spans: Vec<String> = collector.spans().iter().map(|span| format!("{span:#?}")).collect();
 
-    let debugging = log.events().iter().any(|event: &Value| event["level"] == "DEBUG");
-    assert!(debugging, "the log is not at debug level:\n{}", log.text());
-    for secret in [APP_TOKEN, PLIVO_TOKEN, &basic(), "zebra", "giraffe"] {
-        told_nowhere(secret, &log.lines(), "the log");
-        told_nowhere(secret, &answers, "the answers");
+    let tracing = log.events().iter().any(|event: &Value| event["level"] == "TRACE");
+    assert!(tracing, "the log is not at its lowest level:\n{}", log.text());
+    assert!(
+        decisions.lines().count() > 10 && spans.len() > 50,
+        "{} spans\n{decisions}",
+        spans.len()
+    );
+    let written = [
+        ("the log", log.lines()),
+        ("a span", spans),
+        ("a page", pages),
+        ("the decision log", vec![decisions]),
+        ("doctor", doctor),
+    ];
+    for secret in [APP_TOKEN, PLIVO_TOKEN, OPERATOR, HASH_KEY, &basic(), "zebra", "giraffe"] {
+        for (name, places) in &written {
+            told_nowhere(secret, places, name);
+        }
+        told_nowhere(secret, &answers, "an answer");
+        told_nowhere(secret, &[printed.out.clone(), printed.err.clone()], "check --print");
     }
-    told_nowhere(AUTH_ID, &log.lines(), "the log");
-    for private in WORDS.iter().chain(&NUMBERS).chain(&["555-0123"]) {
-        told_nowhere(private, &log.lines(), "the log");
+    for private in WORDS.iter().chain(&NUMBERS).chain(&["555-0123", AUTH_ID]) {
+        for (name, places) in &written {
+            told_nowhere(private, places, name);
+        }
     }
+}
+
+fn setup(plivo: &PlivoSim, collector: &Collector, ingress: &Ingress) -> Setup {
+    let limit = json!({"name": "recipient", "scope": "recipient", "quota": 100, "per_s": 60});
+    let verified = json!({"enabled": false, "verified": [format!("+{}", NUMBERS[0])]});
+    let guest =
+        Policy::new("runaway").set("grants", json!(["state", "log", "amend"])).set("time_ms", 250);
+    Setup::standard(plivo)
+        .durable()
+        .set("listen.admin_token", OPERATOR)
+        .set("listen.callbacks", "127.0.0.1:0")
+        .set("listen.callbacks_url", ingress.url())
+        .set("store.hash_key", HASH_KEY)
+        .set("decisions.path", "decisions.jsonl")
+        .set("telemetry.otlp", collector.endpoint())
+        .set("telemetry.log", "trace")
+        .set("plivo.auth_token", PLIVO_TOKEN)
+        .app(App::new("demo", APP_TOKEN))
+        .policy(Policy::new("trial").settings(verified))
+        .policy(Policy::new("consent"))
+        .policy(Policy::new("dedup"))
+        .policy(Policy::new("throttle").settings(json!({"limits": [limit]})))
+        .policy(guest)
+}
+
+/// Waits until Plivo's reports have been heard, which name numbers too.
+async fn reported(sidecar: &Sidecar) {
+    let delivered = async || {
+        let list = sidecar.request("GET", "/v1/messages?status=delivered").bearer(APP_TOKEN);
+        let list = list.answer().await.expect(200);
+        list["messages"].as_array().is_some_and(|all| all.len() > 2).then_some(())
+    };
+    eventually("messages are delivered", delivered).await;
 }
 
 /// What Plivo is sent as credentials.
