@@ -3,6 +3,7 @@
 mod cleared;
 mod dependencies;
 mod sources;
+mod threats;
 mod tree;
 
 use std::fs;
@@ -31,6 +32,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     faults.extend(tree::faults(workspace, &files));
     faults.extend(sources::faults(&files));
     faults.extend(cleared::faults(&files));
+    faults.extend(threats::faults(&files));
     faults.extend(contract_fault(&files)?);
     faults.sort();
     for fault in &faults {
