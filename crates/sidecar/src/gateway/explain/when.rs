@@ -39,6 +39,14 @@ pub(super) struct Way {
     edit: Option<Edit>,
 }
 
+/// When a message passes.
+struct Open {
+    /// When the app would have to ask.
+    ask: Timestamp,
+    /// When it would be sent then.
+    sent: Timestamp,
+}
+
 /// How often the policies may still be asked.
 pub(super) struct Runs {
     of_request: u32,
@@ -84,84 +92,98 @@ impl Way {
     }
 }
 
+impl Open {
+    fn way(self, edit: Option<Edit>) -> Way {
+        Way { ask: self.ask, sent: self.sent, edit }
+    }
+}
+
 impl Search<'_> {
     /// The ways of a message that was refused so: as it is and later, and with one change, where that is sooner. None
     /// where none was found before there was no asking any more.
     pub(super) async fn ways(&mut self, refusal: &Refusal) -> Option<Vec<Way>> {
         self.runs.of_message = RUNS_OF_ONE;
         let mut ways: Vec<Way> = Vec::new();
-        if let Some((ask, sent)) = self.later(self.message, refusal).await {
-            ways.push(Way { ask, sent, edit: None });
+        let mut codes = vec![refusal.code().to_owned()];
+        match self.later(self.message, refusal).await {
+            Ok(open) => ways.push(open.way(None)),
+            // What is in its way once what refuses now is over.
+            Err(code) => codes.extend(code.filter(|code| *code != codes[0])),
         }
         let unchanged = ways.first().map(|way| way.ask);
+        let gains = |open: &Open| unchanged.is_none_or(|at| open.ask.after(GAIN) <= at);
         let senders = self.call.app.senders.as_deref().unwrap_or_default();
-        let mut tried = edits(self.message, refusal.code(), senders);
-        for size in sizes(self.message, refusal.code()) {
-            tried.extend(self.fitting(size).await);
+        for edit in each(&codes, |code| edits(self.message, code, senders)) {
+            let open = self.open(&edit.of(self.message)).await.filter(gains);
+            ways.extend(open.map(|open| open.way(Some(edit))));
         }
-        for edit in tried {
-            let changed = edit.of(self.message);
-            let way = match self.ask(&changed, Duration::ZERO).await {
-                Some(Foreseen { sent: Ok(sent), .. }) => Some((self.now, sent)),
-                Some(Foreseen { sent: Err(refusal), .. }) => self.later(&changed, &refusal).await,
-                None => None,
-            };
-            let gains = |ask: Timestamp| unchanged.is_none_or(|at| ask.after(GAIN) <= at);
-            if let Some((ask, sent)) = way.filter(|(ask, _)| gains(*ask)) {
-                ways.push(Way { ask, sent, edit: Some(edit) });
-            }
+        for size in each(&codes, |code| sizes(self.message, code)) {
+            ways.extend(self.fitting(size, gains).await);
         }
         let is_whole = self.runs.of_request.min(self.runs.of_message) > 0;
         (is_whole || !ways.is_empty()).then_some(ways)
     }
 
+    /// When `message` passes, at once or later.
+    async fn open(&mut self, message: &Message) -> Option<Open> {
+        match self.ask(message, Duration::ZERO).await?.sent {
+            Ok(sent) => Some(Open { ask: self.now, sent }),
+            Err(refusal) => self.later(message, &refusal).await.ok(),
+        }
+    }
+
     /// When `message` passes, from the instant on that its refusal names.
+    ///
+    /// # Errors
+    ///
+    /// The code of the last refusal, where one is not foretold to end.
     async fn later(
         &mut self,
         message: &Message,
         refusal: &Refusal,
-    ) -> Option<(Timestamp, Timestamp)> {
-        let mut ahead = wait(refusal)?;
+    ) -> Result<Open, Option<String>> {
+        let until =
+            |refusal: &Refusal| wait(refusal).ok_or_else(|| Some(refusal.code().to_owned()));
+        let mut ahead = until(refusal)?;
         for _ in 0..STEPS {
             if ahead > HORIZON {
-                return None;
+                return Err(None);
             }
-            match self.ask(message, ahead).await?.sent {
+            match self.ask(message, ahead).await.ok_or(None)?.sent {
                 Ok(sent) => {
                     let ask = whole_second(self.now.after(ahead + MARGIN));
-                    return Some((ask, sent.max(ask)));
+                    return Ok(Open { ask, sent: sent.max(ask) });
                 }
-                Err(refusal) => ahead += wait(&refusal)?,
+                Err(refusal) => ahead += until(&refusal)?,
             }
         }
-        None
+        Err(None)
     }
 
-    /// The change of the message's size that is the smallest one with which it passes at once; none where no size does,
-    /// and where it is not the size that is refused.
-    async fn fitting(&mut self, size: Size) -> Option<Edit> {
-        if let Some(other) = size.same(self.message)
-            && self.passes(&other).await
-        {
-            return None;
-        }
+    /// The way with the smallest change of the message's size, as soon as any size passes; none where no size does, where
+    /// nothing is gained, and where it is not the size that is refused.
+    async fn fitting(&mut self, size: Size, gains: impl Fn(&Open) -> bool) -> Option<Way> {
         let (mut fits, mut refused) = size.bounds(self.message)?;
-        if !self.passes(&size.edit(fits).of(self.message)).await {
+        let open = self.open(&size.edit(fits).of(self.message)).await.filter(gains)?;
+        let ahead = open.ask.since(self.now);
+        if let Some(other) = size.same(self.message)
+            && self.passes(&other, ahead).await
+        {
             return None;
         }
         while fits.abs_diff(refused) > 1 {
             let middle = u32::midpoint(fits, refused);
-            if self.passes(&size.edit(middle).of(self.message)).await {
+            if self.passes(&size.edit(middle).of(self.message), ahead).await {
                 fits = middle;
             } else {
                 refused = middle;
             }
         }
-        Some(size.edit(fits))
+        Some(open.way(Some(size.edit(fits))))
     }
 
-    async fn passes(&mut self, message: &Message) -> bool {
-        self.ask(message, Duration::ZERO).await.is_some_and(|foreseen| foreseen.sent.is_ok())
+    async fn passes(&mut self, message: &Message, ahead: Duration) -> bool {
+        self.ask(message, ahead).await.is_some_and(|foreseen| foreseen.sent.is_ok())
     }
 
     /// Asks once more, without a trace: a hundred dry runs would bury the one that was asked for.
@@ -173,6 +195,17 @@ impl Search<'_> {
         let asked = self.gateway.foresee(self.call, message.clone(), self.found, at);
         asked.with_subscriber(NoSubscriber::default()).await.ok()
     }
+}
+
+/// What `of` makes of each code, each once.
+fn each<T: PartialEq>(codes: &[String], of: impl Fn(&str) -> Vec<T>) -> Vec<T> {
+    let mut all = Vec::new();
+    for one in codes.iter().flat_map(|code| of(code)) {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    all
 }
 
 /// `at`, or the next whole second after it.

@@ -286,3 +286,68 @@ async fn a_time_to_live_may_have_to_be_longer_than_plivo_takes_at_once() {
     }
     sidecar.stop().await;
 }
+
+/// The one way, with its instant, pointer and value.
+fn only_way(explained: &Value) -> (Timestamp, String, Value) {
+    let told = changes(explained);
+    let [(pointer, value)] = told.as_slice() else { panic!("not one change: {explained:#}") };
+    assert_eq!(explained["when"].as_array().map(Vec::len), Some(1), "{explained:#}");
+    (instant(&explained["when"][0]["ask_at"]), pointer.clone(), value.clone())
+}
+
+#[tokio::test]
+async fn a_text_that_is_too_long_for_what_a_limit_will_have_is_told_when_and_how_much_of_it_passes()
+{
+    let plivo = plivo().await;
+    let limit =
+        json!({"name": "s", "scope": "recipient", "quota": 3, "per_s": 3_600, "cost": "segments"});
+    let throttle = Policy::new("throttle").settings(json!({"limits": [limit]}));
+    let sidecar = Sidecar::start(Setup::new(&plivo).policy(throttle)).await;
+    for text in ["one", "two", "three"] {
+        sidecar.send(&json!({"to": TO, "text": text})).await.expect(202);
+    }
+
+    let explained = explain(&sidecar, &json!({"to": TO, "text": "a".repeat(900)})).await;
+
+    assert_eq!(explained["problem"]["code"], "throttle.cost_exceeds_burst", "{explained:#}");
+    let (ask, pointer, value) = only_way(&explained);
+    assert_eq!((pointer.as_str(), value), ("/text", json!({"max_chars": 459})));
+    let short = explain(&sidecar, &json!({"to": TO, "text": "a"})).await;
+    let short = instant(&short["when"][0]["ask_at"]);
+    assert!(ask.duration_since(short).abs() <= SignedDuration::from_secs(2), "{explained:#}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_in_the_way_only_later_is_looked_at_too() {
+    let plivo = plivo().await;
+    let now = Timestamp::now().as_second();
+    let hour = (now / 3_600 + 2) % 24;
+    let hours = json!({"hours": format!("{hour:02}:00-{:02}:00", hour + 1)});
+    let limit = json!({"name": "s", "scope": "app", "quota": 1, "per_s": 60, "cost": "segments"});
+    let setup = Setup::new(&plivo)
+        .policy(Policy::new("quiet-hours").settings(hours))
+        .policy(Policy::new("throttle").settings(json!({"limits": [limit]})));
+    let sidecar = Sidecar::start(setup).await;
+    let opening = Timestamp::from_second((now / 3_600 + 2) * 3_600).expect("an instant");
+    let sale =
+        |text: &str| json!({"to": REYKJAVIK, "text": text, "intent": "marketing", "ttl_s": 60});
+
+    // Its time is too short now; at the opening its text is too long.
+    let explained = explain(&sidecar, &sale(&"a".repeat(400))).await;
+    assert_eq!(explained["problem"]["code"], "quiet.would_expire", "{explained:#}");
+    let (ask, pointer, value) = only_way(&explained);
+    assert_eq!((pointer.as_str(), value), ("/text", json!({"max_chars": 160})));
+    assert!(ask.duration_since(opening).abs() <= SignedDuration::from_secs(2), "{explained:#}");
+
+    // With the limit used up, a longer time to live helps in a minute, and not only at the opening.
+    sidecar.send(&json!({"to": TO, "text": "first"})).await.expect(202);
+    let explained = explain(&sidecar, &sale("short")).await;
+    let told = changes(&explained);
+    let [(pointer, _)] = told.as_slice() else { panic!("not one change: {explained:#}") };
+    assert_eq!(pointer, "/ttl_s", "{explained:#}");
+    let ask = instant(&explained["when"][1]["ask_at"]);
+    let wait = ask.duration_since(Timestamp::now());
+    assert!(wait <= SignedDuration::from_secs(62), "{explained:#}");
+    sidecar.stop().await;
+}
