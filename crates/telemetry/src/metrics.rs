@@ -10,7 +10,8 @@ mod otlp;
 mod spans;
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Weak, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
@@ -73,7 +74,16 @@ impl Metrics {
     /// Sends the last values, within `timeout`. What does not get out is told by no one: the next reading would have
     /// been as good.
     pub(crate) fn end(&self, timeout: Duration) {
-        let _ = self.provider.shutdown_with_timeout(timeout);
+        let provider = self.provider.clone();
+        let (done, ended) = mpsc::sync_channel(1);
+        // The reader that sends takes no timeout: it waits five seconds for its exporter, whatever it is told.
+        let ending = thread::Builder::new().name("telemetry".into()).spawn(move || {
+            let _ = provider.shutdown_with_timeout(timeout);
+            done.try_send(())
+        });
+        if ending.is_ok() {
+            let _ = ended.recv_timeout(timeout);
+        }
     }
 
     /// Has `look` tell the values of a gauge, each with its labels, whenever somebody asks.

@@ -1,4 +1,6 @@
 use std::net::TcpListener;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use telemetry::collector::{Collector, SpanSeen};
@@ -198,6 +200,25 @@ fn a_collector_that_hangs_cannot_hold_the_end_up() {
             matches!(ended, Err(TelemetryError::Incomplete { waiting: 1, dropped: 0 })),
             "{protocol:?}: {ended:?}"
         );
+    }
+}
+
+#[test]
+fn metrics_that_nobody_takes_hold_the_end_up_no_longer_than_it_may_take() {
+    for protocol in [Protocol::Http, Protocol::Grpc] {
+        let collector = Collector::start_silent();
+        let options = TelemetryOptions { protocol, ..exporting_to(collector.endpoint()) };
+        let (_, telemetry) = telemetry::start(&options, Captured::default()).expect("starts");
+        let (ended, end) = mpsc::channel();
+
+        thread::spawn(move || {
+            drop(telemetry.shutdown(Duration::from_millis(100)));
+            ended.send(())
+        });
+
+        // The SDK's reader waits for five seconds.
+        end.recv_timeout(Duration::from_secs(4))
+            .unwrap_or_else(|_| panic!("{protocol:?}: it waits"));
     }
 }
 
