@@ -247,11 +247,6 @@ impl Delivery {
         self.turns.waits()
     }
 
-    /// Counts a message among those that are left when the process ends.
-    fn leave_in_doubt(&self) {
-        self.waiting.fetch_add(1, Ordering::AcqRel);
-    }
-
     /// Messages accepted whose outcome is not known and that no call is out for.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Acquire)

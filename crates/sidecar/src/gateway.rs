@@ -61,6 +61,8 @@ pub(crate) struct Gateway {
     /// Requests that run to their end even if the caller hangs up; the drain waits for them.
     pub(crate) in_flight: TaskTracker,
     pub(crate) draining: CancellationToken,
+    /// Told when whoever waits for Plivo's answer is to be given the one that there is.
+    pub(crate) hurry: CancellationToken,
     pub(crate) memory: Arc<Memory>,
     /// Where decisions are written down, where they are.
     pub(crate) decisions: Option<Arc<DecisionLog>>,

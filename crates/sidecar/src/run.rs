@@ -1,6 +1,7 @@
 //! `sendgate run`: start, serve, and drain.
 
 mod doors;
+mod ending;
 mod entrance;
 mod parts;
 mod start;
@@ -9,14 +10,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{Store, StoreError};
+use store::Store;
 use telemetry::TelemetryOptions;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::ending::Deadline;
 use crate::config::{self, Config, Environment, Fixed};
 use crate::decisions::DecisionLog;
 use crate::delivery::Delivery;
@@ -55,6 +57,8 @@ struct Stops {
     leaving: CancellationToken,
     /// Told from the first moment of the drain on; new sends are refused.
     draining: CancellationToken,
+    /// Told a little before the deadline: who waits for Plivo's answer is given the one that there is.
+    hurry: CancellationToken,
     /// Ends every task that only waits: listeners' accepting, reloads, messages not yet due.
     stop: CancellationToken,
     /// Ends the admin listener, once nothing else is left.
@@ -72,13 +76,6 @@ struct Given {
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
-}
-
-/// When the end has to have come, and what has to have ended before.
-#[derive(Clone, Copy)]
-struct Deadline {
-    sends: Instant,
-    all: Instant,
 }
 
 /// Serves until SIGTERM or SIGINT, then drains.
@@ -162,67 +159,6 @@ impl Sidecar {
             _ = signals.next() => {}
         }
     }
-
-    /// Takes no new send, lets those in flight end, and says what was left. Until then operators and probes are
-    /// answered.
-    async fn drain(mut self, deadline: Deadline) {
-        tracing::info!(deadline_s = self.drain.as_secs(), "draining");
-        self.stops.draining.cancel();
-        self.stops.stop.cancel();
-        self.in_flight.close();
-        let ended = timeout_at(deadline.sends, async {
-            // In this order: a request that is still being read may yet become a message on its way.
-            while self.running.join_next().await.is_some() {}
-            self.in_flight.wait().await;
-        });
-        let in_time = ended.await.is_ok();
-        if let Some(decisions) = self.decisions.take() {
-            // No send is taken any more, so what is queued is all there will be.
-            let most = deadline.all.saturating_duration_since(Instant::now()).min(FLUSH) / 2;
-            drop(tokio::task::spawn_blocking(move || decisions.close(most)).await);
-        }
-        self.tell_what_is_left(in_time).await;
-        self.stops.drained.cancel();
-        drop(timeout(LAST, self.admin.join_next()).await);
-    }
-
-    async fn tell_what_is_left(&self, in_time: bool) {
-        let (waiting, in_flight) = (self.delivery.waiting(), self.in_flight.len());
-        let in_doubt = match self.left_in_doubt().await {
-            Ok(in_doubt) => in_doubt,
-            Err(err) => {
-                return tracing::warn!(in_time, waiting, in_flight, error = %err, "drained; what was left in doubt \
-                 could not be counted");
-            }
-        };
-        if waiting == 0 && in_doubt == 0 && in_flight == 0 {
-            let late = if in_time { "" } else { "; connections that did not end were cut" };
-            tracing::info!(in_time, "drained; nothing was left{late}");
-        } else {
-            tracing::warn!(
-                in_time,
-                waiting,
-                in_doubt,
-                in_flight,
-                "drained; messages were left {}",
-                if self.ephemeral { "unsent" } else { "for the next start" }
-            );
-        }
-    }
-
-    /// Messages that Plivo may have, and of which the next start will ask.
-    async fn left_in_doubt(&self) -> Result<u64, StoreError> {
-        if self.ephemeral {
-            // There is no next start for them; they are among those that wait.
-            return Ok(0);
-        }
-        let counted = timeout(LAST, async {
-            self.store.remembered().await?;
-            self.store.backlog().await
-        });
-        let late = |_| Err(StoreError::Unavailable("it does not answer".to_owned()));
-        Ok(counted.await.unwrap_or_else(late)?.in_doubt)
-    }
 }
 
 fn ended_early(ended: &Result<(), JoinError>) {
@@ -245,13 +181,6 @@ impl Signals {
             _ = self.terminate.recv() => SignalKind::terminate(),
             _ = self.interrupt.recv() => SignalKind::interrupt(),
         }
-    }
-}
-
-impl Deadline {
-    fn begins(most: Duration) -> Self {
-        let all = Instant::now() + most;
-        Self { sends: all - FLUSH.min(most / 4), all }
     }
 }
 

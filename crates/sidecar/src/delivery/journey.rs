@@ -70,7 +70,6 @@ impl Journey {
             }
             Stop::Process if self.delivery.ephemeral && self.is_unknown() => {
                 tracing::warn!(message.id = %id, "a message is left in doubt; Plivo may have it");
-                self.delivery.leave_in_doubt();
                 self.tell.send_replace(News::Ended(Status::InDoubt));
             }
             Stop::Process if self.delivery.ephemeral => {

@@ -124,7 +124,7 @@ impl Gateway {
         let decided = self.clear_all(&call, drafts, seated, &wishes).await;
         let mut sending = Sending::of(decided, door, many);
         let bound = self.accept_all(&call, &mut sending, key.as_ref()).await;
-        sending.hear(deadline).await;
+        sending.hear(deadline, &self.hurry).await;
         self.note_own_ids(&sending);
         let answer = sending.answer();
         self.end(&call, key, bound, &sending, &answer).await?;

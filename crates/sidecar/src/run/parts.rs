@@ -110,6 +110,7 @@ impl Parts {
             delivery: Arc::clone(&delivery),
             in_flight: in_flight.clone(),
             draining: stops.draining.clone(),
+            hurry: stops.hurry.clone(),
             memory: Arc::clone(&memory),
             decisions: decisions.clone(),
             feed: Arc::clone(&feed),

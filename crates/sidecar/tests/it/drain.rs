@@ -84,7 +84,45 @@ async fn what_may_have_been_sent_is_not_said_to_be_unsent_when_its_memory_goes()
     states.sort_unstable();
     assert_eq!(states, ["in_doubt", "submitted"], "{body}");
     let log = sidecar.ended_well().await;
-    assert!(said(&log, "drained; nothing was left").is_none(), "{}", log.text());
+    let left =
+        said(&log, "1 messages were left that Plivo may have, each told by its id, and 0 unsent");
+    let left = left.unwrap_or_else(|| panic!("it is not told in\n{}", log.text()));
+    assert_eq!(left["fields"]["in_doubt"], 1, "{left}");
+    assert!(
+        said(&log, "a message is left in doubt; Plivo may have it").is_some(),
+        "{}",
+        log.text()
+    );
+}
+
+#[tokio::test]
+async fn whoever_waits_for_plivo_when_the_time_is_over_is_told_that_the_message_is_on_its_way() {
+    for durable in [false, true] {
+        let plivo = plivo().await;
+        plivo.script([Step::hold().queued()]).await;
+        let setup = Setup::standard(&plivo).set("listen.drain_s", 2);
+        let sidecar = Sidecar::start(if durable { setup.durable() } else { setup }).await;
+        let request = sidecar.post("/v1/messages").json(&json!({"to": TO, "text": "hi"}));
+        let waiting = tokio::spawn(request.answer());
+        plivo.wait_for_requests(1, PATIENCE).await.unwrap();
+
+        let log = sidecar.stop().await;
+
+        let body = waiting.await.unwrap().expect(202);
+        assert_eq!(body["status"], "queued", "{body}");
+        let told = if durable {
+            "messages were left for the next start"
+        } else {
+            "1 messages were left that Plivo may have, each told by its id, and 0 unsent"
+        };
+        let left = said(&log, told).unwrap_or_else(|| panic!("no `{told}` in\n{}", log.text()));
+        assert_eq!(left["fields"]["in_call"], 1, "{left}");
+        let named = said(&log, "a message is left in its call; Plivo may have it");
+        assert_eq!(
+            named.map(|line| line["fields"]["message.id"] == body["id"]),
+            (!durable).then_some(true)
+        );
+    }
 }
 
 #[tokio::test]
@@ -198,8 +236,8 @@ async fn a_plivo_that_never_answers_does_not_keep_it_from_ending() {
 
     let log = sidecar.stop().await;
 
-    let left = said(&log, "messages were left unsent")
+    let left = said(&log, "1 messages were left that Plivo may have")
         .unwrap_or_else(|| panic!("nothing is said in\n{}", log.text()));
     assert_eq!(left["fields"]["in_time"], false, "{left}");
-    assert_eq!(left["fields"]["in_flight"], 1, "{left}");
+    assert_eq!(left["fields"]["in_call"], 1, "{left}");
 }

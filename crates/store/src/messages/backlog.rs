@@ -16,6 +16,8 @@ pub struct Backlog {
     pub held: u64,
     /// Messages that wait for anything else.
     pub waiting: u64,
+    /// Those of them that a call is out for.
+    pub in_call: u64,
     /// When the oldest of the latter was accepted.
     pub oldest_waiting: Option<Timestamp>,
 }
@@ -61,6 +63,7 @@ impl Backlog {
         let mut query = connection.prepare_cached(&format!(
             "SELECT count(*) FILTER (WHERE status = 'in_doubt'), count(*) FILTER (WHERE status = 'held'), \
              count(*) FILTER (WHERE status NOT IN ('in_doubt', 'held')), \
+             count(*) FILTER (WHERE status = 'sending'), \
              min(created) FILTER (WHERE status NOT IN ('in_doubt', 'held')) FROM messages WHERE {OPEN}"
         ))?;
         let count = |row: &rusqlite::Row<'_>, at| {
@@ -71,7 +74,8 @@ impl Backlog {
                 in_doubt: count(row, 0)?,
                 held: count(row, 1)?,
                 waiting: count(row, 2)?,
-                oldest_waiting: row.get::<_, Option<i64>>(3)?.map(from_db),
+                in_call: count(row, 3)?,
+                oldest_waiting: row.get::<_, Option<i64>>(4)?.map(from_db),
             })
         })
     }

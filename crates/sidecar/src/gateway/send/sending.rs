@@ -3,6 +3,7 @@
 use message::{MessageId, Timestamp};
 use store::{KeyRow, Status};
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 use super::super::answer::{Answer, Door, Verdict};
 use super::super::now;
@@ -82,10 +83,10 @@ impl Sending {
         }
     }
 
-    /// Waits for Plivo's first answers until `deadline`.
-    pub(super) async fn hear(&mut self, deadline: Instant) {
+    /// Waits for Plivo's first answers until `deadline`, or until there is `hurry`.
+    pub(super) async fn hear(&mut self, deadline: Instant, hurry: &CancellationToken) {
         for (place, acceptance) in self.places.iter().zip(std::mem::take(&mut self.acceptances)) {
-            self.verdicts[*place].hear(acceptance, deadline).await;
+            self.verdicts[*place].hear(acceptance, deadline, hurry).await;
         }
         // Refusals are noted in the request's span.
         for refusal in self.verdicts.iter().filter_map(|verdict| verdict.outcome.as_ref().err()) {
@@ -130,12 +131,13 @@ impl Sending {
 
 impl Verdict {
     /// Waits for Plivo's first answer until `deadline`.
-    async fn hear(&mut self, acceptance: Acceptance, deadline: Instant) {
+    async fn hear(&mut self, acceptance: Acceptance, deadline: Instant, hurry: &CancellationToken) {
         let Ok(owned) = &mut self.outcome else { return };
         let mut progress = acceptance.progress;
         // Past the deadline, the latest news is the answer; before the message's own start there will be none.
         let deadline = acceptance.start.map_or(deadline, |start| deadline_before(start, deadline));
-        drop(timeout_at(deadline, progress.wait_for(|news| !news.is_open())).await);
+        let answer = timeout_at(deadline, progress.wait_for(|news| !news.is_open()));
+        drop(hurry.run_until_cancelled(answer).await);
         let news = progress.borrow().clone();
         match news {
             News::Open(status) | News::Ended(status) => owned.status = status,

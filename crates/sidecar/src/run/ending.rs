@@ -1,0 +1,120 @@
+//! The end: no new send, those in flight to their ends, and what was left.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use store::{Backlog, Filter, Status, StoreError};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::{FLUSH, LAST, Sidecar};
+
+/// Most of the time before the deadline of sends that is kept for answers.
+const ANSWERS: Duration = Duration::from_secs(1);
+/// Most messages that are named at the end.
+const CALLS_TOLD: usize = 100;
+
+/// When the end has to have come, and what has to have ended before.
+#[derive(Clone, Copy)]
+pub(super) struct Deadline {
+    /// When whoever waits for Plivo's answer is given the one that there is.
+    answers: Instant,
+    pub(super) sends: Instant,
+    pub(super) all: Instant,
+}
+
+impl Deadline {
+    pub(super) fn begins(most: Duration) -> Self {
+        let all = Instant::now() + most;
+        let sends = all - FLUSH.min(most / 4);
+        Self { answers: sends - ANSWERS.min(most / 8), sends, all }
+    }
+}
+
+impl Sidecar {
+    /// Takes no new send, lets those in flight end, and says what was left. Until then operators and probes are
+    /// answered.
+    pub(super) async fn drain(mut self, deadline: Deadline) {
+        tracing::info!(deadline_s = self.drain.as_secs(), "draining");
+        self.stops.draining.cancel();
+        self.stops.stop.cancel();
+        self.in_flight.close();
+        let in_time = self.ended(deadline).await;
+        if let Some(decisions) = self.decisions.take() {
+            // No send is taken any more, so what is queued is all there will be.
+            let most = deadline.all.saturating_duration_since(Instant::now()).min(FLUSH) / 2;
+            drop(tokio::task::spawn_blocking(move || decisions.close(most)).await);
+        }
+        self.tell_what_is_left(in_time).await;
+        self.stops.drained.cancel();
+        drop(timeout(LAST, self.admin.join_next()).await);
+    }
+
+    /// Waits for all that is in flight; whether it ended in time.
+    async fn ended(&mut self, deadline: Deadline) -> bool {
+        let mut ended = pin!(async {
+            // In this order: a request that is still being read may yet become a message on its way.
+            while self.running.join_next().await.is_some() {}
+            self.in_flight.wait().await;
+        });
+        if timeout_at(deadline.answers, &mut ended).await.is_ok() {
+            return true;
+        }
+        self.stops.hurry.cancel();
+        timeout_at(deadline.sends, ended).await.is_ok()
+    }
+
+    async fn tell_what_is_left(&self, in_time: bool) {
+        let left = match self.left().await {
+            Ok(left) => left,
+            Err(err) => {
+                let waiting = self.delivery.waiting();
+                return tracing::warn!(in_time, waiting, error = %err, "drained; what was left could not be counted");
+            }
+        };
+        let Backlog { in_doubt, held, in_call, .. } = left;
+        // A person may decide about what is held only where there is a next start.
+        let waiting = left.waiting - in_call;
+        let late = if in_time { "" } else { "; connections that did not end were cut" };
+        match (in_doubt + in_call + if self.ephemeral { held } else { 0 }, waiting) {
+            (0, 0) => tracing::info!(in_time, "drained; nothing was left{late}"),
+            _ if !self.ephemeral => tracing::warn!(
+                in_time,
+                waiting,
+                in_doubt,
+                in_call,
+                "drained; messages were left for the next start{late}"
+            ),
+            (0, _) => tracing::warn!(in_time, waiting, "drained; messages were left unsent{late}"),
+            (maybe, _) => {
+                self.tell_of_calls().await;
+                tracing::warn!(
+                    in_time,
+                    waiting,
+                    in_doubt,
+                    in_call,
+                    "drained; {maybe} messages were left that Plivo may have, each told by its id, and {waiting} unsent{late}"
+                );
+            }
+        }
+    }
+
+    /// Messages that have not ended, as their store knows them.
+    async fn left(&self) -> Result<Backlog, StoreError> {
+        let counted = timeout(LAST, async {
+            self.store.remembered().await?;
+            self.store.backlog().await
+        });
+        let late = |_| Err(StoreError::Unavailable("it does not answer".to_owned()));
+        counted.await.unwrap_or_else(late)
+    }
+
+    /// Names those that a call is out for: nobody else will, since the memory that they are in goes with the process.
+    async fn tell_of_calls(&self) {
+        let in_call =
+            Filter { status: Some(Status::Sending), limit: CALLS_TOLD, ..Filter::default() };
+        let listed = timeout(LAST, self.store.list(&in_call)).await;
+        for record in listed.ok().and_then(Result::ok).into_iter().flat_map(|page| page.records) {
+            tracing::warn!(message.id = %record.id, "a message is left in its call; Plivo may have it");
+        }
+    }
+}
