@@ -132,7 +132,7 @@ fn seen(err: &dyn std::error::Error) -> String {
     }
     // rustls's words for an answer in clear text.
     if told.contains("InvalidContentType") {
-        return "it speaks no TLS; where that is meant, name it in [registry] plain_http, or give --plain-http".into();
+        return "it speaks no TLS; where that is meant, name it in [registry] plain_http, or give --plain-http to a `policy` command".into();
     }
     told
 }

@@ -18,10 +18,14 @@ pub struct Reference {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceFault {
     /// No host in front.
-    #[error("names no registry; write oci://REGISTRY/NAME:TAG@sha256:DIGEST")]
+    #[error(
+        "names no registry; write oci://REGISTRY/NAME:TAG, and behind it @sha256:DIGEST of what is to be loaded"
+    )]
     NoRegistry,
     /// Neither tag nor digest; `latest` is nobody's intention here.
-    #[error("has neither a tag nor a digest; write oci://REGISTRY/NAME:TAG@sha256:DIGEST")]
+    #[error(
+        "has neither a tag nor a digest; write oci://REGISTRY/NAME:TAG, and behind it @sha256:DIGEST of what is to be loaded"
+    )]
     NoVersion,
     /// A digest that is none.
     #[error(

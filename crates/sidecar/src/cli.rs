@@ -130,14 +130,10 @@ pub enum Command {
 
 /// What decides again.
 #[derive(Clone, Debug, Args)]
+#[command(group(clap::ArgGroup::new("decides").required(true).args(["candidate", "config"])))]
 pub struct By {
     /// A module, in the place of the one that decided, with its settings, grants and limits as the log has them.
-    #[arg(
-        long,
-        value_name = "FILE",
-        required_unless_present = "config",
-        conflicts_with = "config"
-    )]
+    #[arg(long, value_name = "FILE")]
     pub candidate: Option<PathBuf>,
     /// The policy that it is for, by its name in the configuration; the module's own name where absent.
     #[arg(long, value_name = "NAME", requires = "candidate")]

@@ -146,7 +146,8 @@ impl Refusal {
             Self::NoSuchMessage => "there is no message with this id".into(),
             Self::NoSuchPolicy => "there is no policy of this name; /policies lists them".into(),
             Self::NoCandidate => {
-                "the policy has no candidate; name one as `candidate` in the configuration".into()
+                "the policy has no candidate: none is named as `candidate` in the configuration, or it came into force already, \
+                 as `promoted` in /policies tells".into()
             }
             Self::Dropped(failure) => {
                 format!(

@@ -26,8 +26,15 @@ pub enum Failure {
     )]
     NoCases(PathBuf),
     /// A name that a crate or a policy cannot have.
-    #[error("{file}: a policy is called by 1 to 64 of a-z, 0-9 and `-`, a letter first", file = .0.display())]
+    #[error(
+        "{file}: a policy is called by 1 to 64 of a-z, 0-9 and `-`, a letter first, and neither by a keyword of Rust nor \
+         as a crate that its own needs (`core`, `std`, `test`, `policy-sdk`, …)",
+        file = .0.display()
+    )]
     Name(PathBuf),
+    /// A place of the SDK for Rust, and another language.
+    #[error("--sdk is for policies in Rust; others need no crate of Sendgate's: leave it out")]
+    NoUseForSdk,
     /// There is something in the place of a new policy.
     #[error("{file} is there already; choose another name, or remove it", file = .0.display())]
     Exists(PathBuf),
@@ -81,7 +88,11 @@ impl Failure {
             Self::Key(..) | Self::NoPassword => ExitCode::from(2),
             #[cfg(feature = "oci")]
             Self::Registry(..) => ExitCode::FAILURE,
-            Self::Name(_) | Self::Exists(_) | Self::NoSdk | Self::NotTheSdk(_) => ExitCode::from(2),
+            Self::Name(_)
+            | Self::Exists(_)
+            | Self::NoSdk
+            | Self::NotTheSdk(_)
+            | Self::NoUseForSdk => ExitCode::from(2),
             Self::Differ(..) | Self::Unwritten(..) | Self::Engine(_) | Self::System(_) => {
                 ExitCode::FAILURE
             }

@@ -7,7 +7,7 @@ use policy_cases::Case;
 use policy_host::{Grant, Module, VisitLimits};
 use serde_json::{Value, json};
 
-use super::schema::{key, settings, toml};
+use super::schema::{every, key, settings, toml};
 use super::{Failure, Named};
 
 /// Prints what a module is.
@@ -88,14 +88,14 @@ fn print(
     writeln!(out, "  is told   {told}")?;
     writeln!(out, "  keeps     {}", none(&manifest.buckets))?;
     writeln!(out, "  cases     {cases}")?;
-    for (nth, setting) in settings(schema).iter().enumerate() {
+    for (nth, (path, setting)) in every(schema).iter().enumerate() {
         let heading = if nth == 0 { "settings" } else { "" };
         let default = match (setting.required, setting.default) {
             (true, _) => "required".to_owned(),
             (false, Some(default)) => toml(default),
             (false, None) => "may be left out".to_owned(),
         };
-        writeln!(out, "  {heading:<9} {} ({}): {default}", setting.name, setting.kind)?;
+        writeln!(out, "  {heading:<9} {path} ({}): {default}", setting.kind)?;
         if !setting.about.is_empty() {
             writeln!(out, "  {:<11} {}", "", setting.about)?;
         }

@@ -48,11 +48,11 @@ const IGNORED: &str = "node_modules/\n.venv/\n__pycache__/\ncompiled/\n*.wasm\n"
 
 /// Most bytes of a name.
 const NAME_BYTES: usize = 64;
-/// What cargo takes for no crate: the keywords of edition 2024, and crates that are always there.
+/// What cargo takes for no crate: the keywords of edition 2024, and crates that are always there, the SDK among them.
 const RESERVED: &str = "abstract alloc as async await become box break const continue core crate do dyn else enum \
                         extern false final fn for gen if impl in let loop macro match mod move mut override priv \
                         proc-macro pub ref return self static std struct super test trait true try type typeof \
-                        unsafe unsized use virtual where while yield";
+                        unsafe unsized use virtual where while yield message policy-cases policy-sdk policy-wit";
 
 /// Writes a new policy into the folder `path`, which must not be there.
 pub(super) fn new(path: &Path, lang: Lang, sdk: Option<&str>) -> Result<(), Failure> {
@@ -67,6 +67,7 @@ pub(super) fn new(path: &Path, lang: Lang, sdk: Option<&str>) -> Result<(), Fail
             let file = name.replace('-', "_");
             (RUST, vec![("{{name}}", name), ("{{file}}", file), ("{{sdk}}", sdk)])
         }
+        _ if sdk.is_some() => return Err(Failure::NoUseForSdk),
         Lang::Javascript => (JAVASCRIPT, vec![(EXAMPLE, name)]),
         Lang::Python => (PYTHON, vec![(EXAMPLE, name)]),
     };

@@ -23,7 +23,7 @@ use tracing::subscriber::NoSubscriber;
 /// Most keys of each kind that a case may keep.
 const MOST_KEYS: usize = 10_000;
 /// Most time for all the cases that a module brings along.
-const OWN_CASES: Duration = Duration::from_secs(10);
+pub(super) const OWN_CASES: Duration = Duration::from_secs(10);
 /// Most of them that are told where they differ.
 const TOLD: usize = 8;
 

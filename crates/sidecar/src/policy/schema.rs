@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Value};
 
+/// Most tables within tables that are told apart.
+const DEPTH: usize = 4;
+
 /// A setting as the schema describes it.
 pub(super) struct Setting<'a> {
     pub(super) name: &'a str,
@@ -17,8 +20,12 @@ pub(super) struct Setting<'a> {
 
 /// The settings at the top of `schema`, in its order.
 pub(super) fn settings(schema: &Value) -> Vec<Setting<'_>> {
-    let required = schema["required"].as_array().map_or(&[][..], Vec::as_slice);
-    let properties = schema["properties"].as_object().into_iter().flatten();
+    members(schema, schema)
+}
+
+fn members<'a>(schema: &'a Value, within: &'a Value) -> Vec<Setting<'a>> {
+    let required = within["required"].as_array().map_or(&[][..], Vec::as_slice);
+    let properties = within["properties"].as_object().into_iter().flatten();
     properties
         .map(|(name, described)| {
             let meant = resolved(schema, described);
@@ -33,6 +40,34 @@ pub(super) fn settings(schema: &Value) -> Vec<Setting<'_>> {
             }
         })
         .collect()
+}
+
+/// The settings at the top of `schema`, each with those below it behind it: by its path, such as `limits[].name`.
+pub(super) fn every(schema: &Value) -> Vec<(String, Setting<'_>)> {
+    let mut all = Vec::new();
+    below(schema, schema, "", &mut all);
+    all
+}
+
+fn below<'a>(
+    schema: &'a Value,
+    within: &'a Value,
+    path: &str,
+    all: &mut Vec<(String, Setting<'a>)>,
+) {
+    for setting in members(schema, within) {
+        let mut path = format!("{path}{}", setting.name);
+        let mut meant = resolved(schema, &within["properties"][setting.name]);
+        all.push((path.clone(), setting));
+        while meant["type"] == "array" {
+            path.push_str("[]");
+            meant = resolved(schema, &meant["items"]);
+        }
+        // A schema may lead back to itself.
+        if path.matches('.').count() < DEPTH {
+            below(schema, meant, &format!("{path}."), all);
+        }
+    }
 }
 
 /// What `described` stands for: the definition it refers to, or the one choice besides nothing at all.
@@ -79,14 +114,15 @@ fn empty(meant: &Value) -> String {
     if let Some(word) = words(meant).first() {
         return word.clone();
     }
-    let word = match meant["type"].as_str() {
-        Some("string") => "\"\"",
-        Some("integer" | "number") => "0",
-        Some("boolean") => "false",
-        Some("array") => "[]",
-        _ => "{}",
-    };
-    word.to_owned()
+    let least = |key: &str| meant[key].as_u64().unwrap_or(0);
+    match meant["type"].as_str() {
+        // The least that the schema takes, so that it loads and is seen to be filled in.
+        Some("string") => format!("{:?}", "x".repeat(least("minLength").min(64) as usize)),
+        Some("integer" | "number") => least("minimum").to_string(),
+        Some("boolean") => "false".to_owned(),
+        Some("array") => "[]".to_owned(),
+        _ => "{}".to_owned(),
+    }
 }
 
 /// A JSON value as TOML writes it in one line; what is null is left out.
@@ -120,7 +156,7 @@ pub(super) fn key(name: &str) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{settings, toml};
+    use super::{every, settings, toml};
 
     #[test]
     fn a_setting_is_told_by_its_type_its_words_and_what_it_refers_to() {
@@ -150,6 +186,27 @@ mod tests {
         );
         let about: Vec<_> = settings(&schema).iter().map(|setting| setting.about).collect();
         assert_eq!(about, ["What follows.", "", "None may be there."]);
+    }
+
+    #[test]
+    fn what_stands_below_a_setting_is_told_by_its_path_and_what_leads_back_to_itself_ends() {
+        let schema = json!({
+            "properties": {
+                "limits": { "type": "array", "items": { "$ref": "#/$defs/Limit" } },
+                "salt": { "type": "string", "minLength": 2 },
+            },
+            "$defs": { "Limit": { "type": "object", "required": ["name"], "properties": {
+                "name": { "type": "string" },
+                "then": { "anyOf": [{ "$ref": "#/$defs/Limit" }, { "type": "null" }] },
+            } } },
+        });
+        let every = every(&schema);
+        let paths: Vec<&str> = every.iter().map(|(path, _)| path.as_str()).collect();
+        let first = ["limits", "limits[].name", "limits[].then", "limits[].then.name"];
+        assert_eq!(paths[..4], first);
+        assert_eq!((paths.len(), paths.last()), (10, Some(&"salt")), "{paths:?}");
+        assert_eq!(every[9].1.empty, "\"xx\"");
+        assert!(every[1].1.required);
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::time::Instant;
 
 use policy_cases::Case;
 use policy_host::{Module, VisitLimits};
 use serde_json::{Value, json};
 
-use super::rehearsal::{self, Cost, Ran, place};
+use super::rehearsal::{self, Cost, OWN_CASES, Ran, place};
 use super::{Failure, Named};
 
 /// Runs the cases in `cases`, or those that the module brings along, and prints how each went.
@@ -22,9 +23,17 @@ pub(super) fn test(
     named.with(limits, async |module| {
         let from = cases.unwrap_or(path);
         let cases = read(&module, path, cases)?;
-        let mut ran = Vec::with_capacity(cases.len());
+        let (mut ran, begun) = (Vec::with_capacity(cases.len()), Instant::now());
         for case in &cases {
             ran.push((case, rehearsal::run(&module, case).await));
+        }
+        let took = begun.elapsed();
+        if took > OWN_CASES {
+            let (took, most) = (took.as_secs(), OWN_CASES.as_secs());
+            writeln!(
+                io::stderr(),
+                "warning: these cases took {took} s; no sidecar loads a module whose own take more than {most} s"
+            )?;
         }
         let mut out = io::stdout().lock();
         match as_json {

@@ -11,6 +11,11 @@ pub enum Failure {
     /// A file that is not to be read.
     #[error("{file} cannot be read: {1}", file = .0.display())]
     Unread(PathBuf, io::Error),
+    /// A reference where a file is wanted.
+    #[error(
+        "--candidate takes a file, and {0} is in a registry; a configuration may name it: --config"
+    )]
+    InRegistry(String),
     /// No line tells of a decision.
     #[error(
         "the logs tell of no decision ({0} lines are none); is it the file that [decisions] path names?"

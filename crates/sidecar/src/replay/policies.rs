@@ -56,6 +56,9 @@ impl Asked {
     /// Reads the configuration, where it is one. Not within a runtime: faults are looked for in one of their own.
     pub(super) fn read(by: &By, environment: &Environment) -> Result<Self, Failure> {
         if let Some(path) = &by.candidate {
+            if path.starts_with("oci:") {
+                return Err(Failure::InRegistry(path.display().to_string()));
+            }
             return Ok(Self::Candidate(path.clone()));
         }
         let path = by.config.clone().unwrap_or_else(|| "sidecar.toml".into());

@@ -18,6 +18,8 @@ use crate::harness::{Answer, DockerRegistry, Folder, Sidecar, TO, eventually};
 const BUILT: &str = "target/wasm32-unknown-unknown/release/acme_words.wasm";
 /// Where the page's commands put it to be loaded.
 const SHIPPED: &str = "acme_words.wasm";
+/// Where decisions are written down.
+const LOG: &str = "decisions.jsonl";
 
 /// A policy on its way: its files, and the sidecar that loads it.
 struct Begun {
@@ -78,6 +80,15 @@ impl Begun {
                 let rollback = sendgate.args(&["rollback", "--admin", &admin]);
                 rollback.env("SENDGATE_ADMIN_TOKEN", "demo-admin-token").run().await
             }
+            ["sendgate", "replay", rest @ ..] => {
+                let words = [&["replay"], rest].concat();
+                // Until something was written down; it ends with 1 where something would be otherwise.
+                let told = async || {
+                    let said = sendgate(&self.at, &words).await;
+                    matches!(said.code, Some(0 | 1)).then_some(said.out)
+                };
+                eventually("there is a decision to replay", told).await
+            }
             ["sendgate", ..] => {
                 let command = command.replace("127.0.0.1:5000", &self.registry.host());
                 let words: Vec<&str> = command.split_whitespace().skip(1).collect();
@@ -102,18 +113,17 @@ impl Begun {
         }
     }
 
-    /// What the policy's own configuration starts, with ports that are free, a module to be copied, and a collector.
+    /// What the policy's own configuration starts, with ports that are free, and a collector.
     async fn start(&self, toml: &str) -> (PlivoSim, Collector, Sidecar) {
         let account = SimConfig { auth_token: "sim-token".into(), ..SimConfig::default() };
         let (plivo, collector) = (PlivoSim::start(account).await, Collector::start_http());
-        let shipped = self.at.join(SHIPPED);
-        fs::copy(self.at.join(BUILT), &shipped).expect("a copy");
         let mut toml = toml.to_owned();
         for (theirs, ours) in [
             ("127.0.0.1:8787", "127.0.0.1:0"),
             ("127.0.0.1:8788", "127.0.0.1:0"),
             ("http://127.0.0.1:8790", &plivo.base_url()),
-            (BUILT, &shipped.to_string_lossy()),
+            (SHIPPED, &self.at.join(SHIPPED).to_string_lossy()),
+            (LOG, &self.at.join(LOG).to_string_lossy()),
         ] {
             assert!(toml.contains(theirs), "{theirs} is not in\n{toml}");
             toml = toml.replace(theirs, ours);
@@ -207,8 +217,8 @@ async fn the_commands_of_the_page_lead_from_nothing_into_production_and_a_broken
     assert!(pushed.contains("/acme-words:1@sha256:"), "{pushed}");
     let inspected = after("sendgate policy inspect oci://");
     assert!(inspected.contains(&format!("module = \"{pushed}\"")), "{inspected}");
+    assert!(after("sendgate replay").contains("none would change"), "{said:#?}");
     begun.send("the lottery").await.refused(422, "words.listed");
-    begun.send("the LOTTERY").await.expect(202);
 
     // The rule changes: first what it should say, which the module that is built does not.
     let case = "\n[[case]]\nname = \"capitals count as small letters\"\nmessage.text = \"You won the LOTTERY\"\n\
@@ -224,7 +234,8 @@ async fn the_commands_of_the_page_lead_from_nothing_into_production_and_a_broken
         !once.iter().any(|start| command.starts_with(start))
     };
     for command in page.iter().filter(again) {
-        begun.run(command).await;
+        let told = begun.run(command).await;
+        assert!(!command.contains("replay") || told.contains("words.listed"), "{told}");
     }
 
     // It came into force by copying the file; its verdict is answered, and is a span of the request's trace.
@@ -269,13 +280,16 @@ async fn nothing_is_written_over_and_no_name_is_taken_that_a_crate_cannot_have()
     let again = new(&["taken"]).await;
     again.ended(2);
     assert_eq!(again.err, "taken is there already; choose another name, or remove it\n");
-    for name in ["Acme", "no_words", "2no"] {
+    for name in ["Acme", "no_words", "2no", "fn", "policy-sdk"] {
         let refused = new(&[name]).await;
         refused.ended(2);
         assert!(refused.err.contains("a policy is called by 1 to 64 of a-z"), "{}", refused.err);
         assert!(!folder.path().join(name).exists(), "{name} was written");
     }
     new(&["away", "--sdk", "https://example.com/sendgate.git"]).await.ended(0);
+    let useless = new(&["script", "--lang", "python", "--sdk", "."]).await;
+    useless.ended(2);
+    assert!(useless.err.starts_with("--sdk is for policies in Rust"), "{}", useless.err);
     let manifest = source_of(&folder.path().join("away/Cargo.toml"));
     assert!(
         manifest.contains("policy-sdk = { git = \"https://example.com/sendgate.git\" }"),
@@ -295,7 +309,7 @@ fn the_commands_of_a_new_policys_page_are_run_too() {
     let made =
         source("crates/sidecar/src/policy/new/rust/README.md").replace("{{file}}", "acme_words");
     let (made, page) = (commands(&made), commands(&source("policies/README.md")));
-    assert_eq!(made.len(), 5, "{made:#?}");
+    assert_eq!(made.len(), 7, "{made:#?}");
     for command in made {
         assert!(page.contains(&command), "`{command}` is not in {page:#?}");
     }
