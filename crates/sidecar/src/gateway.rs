@@ -155,6 +155,10 @@ impl Gateway {
             Route::Send(door) => self.send(door, call, request).await,
             Route::Explain => self.explain(call, request).await,
             Route::Messages if request.method() == http::Method::POST => {
+                // Somebody may mean a dry run by one.
+                if request.uri().query().is_some_and(|query| !query.is_empty()) {
+                    return Err(lookup::no_parameters().into());
+                }
                 self.send(Door::Native, call, request).await
             }
             Route::Messages => self.list(&call, request.uri().query().unwrap_or_default()).await,

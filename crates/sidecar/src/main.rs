@@ -1,7 +1,7 @@
 //! `sendgate`: the sidecar between apps and Plivo.
 
-use std::fmt::Display;
-use std::io::Write as _;
+use std::error::Error;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -65,13 +65,20 @@ fn main() -> ExitCode {
     end(ended, Failure::exit_code)
 }
 
-fn end<E: Display>(ended: Result<(), E>, exit_code: fn(&E) -> ExitCode) -> ExitCode {
+fn end<E: Error>(ended: Result<(), E>, exit_code: fn(&E) -> ExitCode) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads has read enough, as `head` has.
+        Err(failure) if is_of_a_closed_pipe(&failure) => ExitCode::SUCCESS,
         Err(failure) => {
             // Nobody can be told that standard error is gone.
             drop(writeln!(std::io::stderr(), "{failure}"));
             exit_code(&failure)
         }
     }
+}
+
+fn is_of_a_closed_pipe(failure: &dyn Error) -> bool {
+    let err = failure.source().and_then(|source| source.downcast_ref::<io::Error>());
+    err.is_some_and(|err| err.kind() == io::ErrorKind::BrokenPipe)
 }

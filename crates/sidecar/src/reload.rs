@@ -254,16 +254,18 @@ impl Reloader {
         // A file that was cut off at the right place is a whole one, and would open the gate.
         if !config.reloadable.names_policies && !current.entries.is_empty() {
             lines.push(format!(
-                "{}: policies: are not named any more; write `policies = []` where every message is to be sent as it is",
+                "{}:1:1: policies: are not named any more; write `policies = []` where every message is to be sent as it \
+                 is",
                 self.path.display()
             ));
         }
         let poll = config.reloadable.poll;
         let settings = config.reloadable.clone();
         let prepared = Prepared::new(config.reloadable, Some(&current));
-        lines.extend(
-            prepared.as_ref().err().map(|fault| format!("{}: {fault}", self.path.display())),
-        );
+        lines.extend(prepared.as_ref().err().map(|fault| {
+            let key = fault.split(':').next().unwrap_or_default();
+            format!("{}: {fault}", place::of(&self.path, key))
+        }));
         let prepared = match prepared {
             Ok(prepared) if lines.is_empty() => prepared,
             _ => {

@@ -22,6 +22,7 @@ const LONGEST_S: u32 = 31 * 86_400;
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Where absent: ten messages of each app in any sixty seconds. An empty list is no limit.
+    #[schemars(extend("default" = [{"name": "app", "scope": "app", "quota": 10, "per_s": 60}]))]
     limits: Vec<RawLimit>,
     /// A secret that keeps the marks of numbers from being found by trying.
     salt: String,

@@ -200,10 +200,14 @@ fn mode(item: &Item<'_>) -> Option<u32> {
 
 fn host(item: &Item<'_>) -> Option<String> {
     let text = item.text()?;
-    let shape = |authority: &Authority| !text.contains('@') && !authority.host().is_empty();
+    // Each is compared whole with what clients send: a pattern or an impossible port would be nobody's.
+    let shape = |authority: &Authority| {
+        let named = !authority.host().is_empty() && !text.contains(['@', '*']);
+        named && (authority.port_u16().is_some() || authority.host() == text)
+    };
     let host = text.parse().ok().filter(shape).map(|_| text.to_ascii_lowercase());
     if host.is_none() {
-        item.fault("is not a host; write it as clients send it, such as sms.internal:8787");
+        item.fault("is not a host; write it whole, as clients send it, such as sms.internal:8787");
     }
     host
 }

@@ -55,7 +55,9 @@ impl Gateway {
                 let found = Found { unknown_fields, probes: &probes };
                 self.explain_one(&call, draft, found, (&mut asking, &mut runs)).await
             } else {
-                refused(&Plain::NotAsked.into())
+                let mut body = refused(&Plain::NotAsked.into());
+                body["to"] = draft.to.given.into();
+                body
             });
         }
         let body = match explained.pop() {
@@ -101,7 +103,11 @@ impl Gateway {
     ) -> Value {
         let message = match draft.message {
             Ok(message) => message,
-            Err(faults) => return refused(&faults.into()),
+            Err(faults) => {
+                let mut body = refused(&faults.into());
+                body["to"] = draft.to.given.into();
+                return body;
+            }
         };
         let now = now();
         let foreseen = match self.foresee(call, message.clone(), found, (now, Duration::ZERO)).await

@@ -16,6 +16,7 @@ use super::answer::{Answer, api_id};
 use super::refusal::{Plain, Refusal};
 use super::submission::{HORIZON_S, RECIPIENTS};
 use super::{Call, Gateway, json, shown};
+use crate::config::PolicyEntry;
 use crate::policies;
 use crate::query::repeated;
 
@@ -176,9 +177,17 @@ pub(super) fn limits(call: &Call, key_retention: Duration) -> Answer {
     let asked = call.in_force.entries.iter().filter(|entry| {
         entry.apps.as_ref().is_none_or(|apps| apps.iter().any(|each| **each == **app))
     });
-    let policies: Vec<Value> = asked
-        .map(|entry| json!({"policy": entry.name, "limits": shown_limits(entry.settings())}))
-        .collect();
+    let chain = &call.in_force.chain;
+    let shown = |entry: &PolicyEntry| {
+        let settings = entry.settings();
+        let mut limits = settings.get("limits").cloned();
+        if limits.is_none() {
+            let own = chain.policies().iter().find(|policy| policy.name().as_str() == entry.name);
+            limits = own.and_then(|policy| usual_limits(&policy.manifest().settings_schema));
+        }
+        json!({"policy": entry.name, "limits": shown_limits(&limits.unwrap_or_default())})
+    };
+    let policies: Vec<Value> = asked.map(shown).collect();
     let body = json!({
         "provider": {
             "number_digits": plivo(provider::NUMBER_DIGITS.into(), "Plivo, Messages API: dst"),
@@ -204,6 +213,13 @@ pub(super) fn limits(call: &Call, key_retention: Duration) -> Answer {
     Answer::json(StatusCode::OK, &body)
 }
 
+/// Against parameters where there are none.
+pub(super) fn no_parameters() -> Vec<Fault> {
+    let detail =
+        "a send takes no parameters in its URL; to ask without sending, POST to /v1/explain";
+    vec![Fault::new("", "body.bad_filter", detail)]
+}
+
 fn not_after() -> Fault {
     fault("/after", "is no message of this app")
 }
@@ -212,12 +228,18 @@ fn fault(pointer: &str, detail: &str) -> Fault {
     Fault::new(pointer, "body.bad_filter", detail)
 }
 
-/// The limits among a policy's settings, by the members that `throttle` gives a limit. Nothing else of the settings is
+/// The limits that a policy's schema says it has where its settings name none.
+fn usual_limits(schema: &str) -> Option<Value> {
+    let schema: Value = serde_json::from_str(schema).ok()?;
+    Some(schema["properties"]["limits"].get("default")?.clone())
+}
+
+/// The `limits` of a policy's settings, by the members that `throttle` gives a limit. Nothing else of the settings is
 /// shown: they hold salts, numbers, and whatever a policy of one's own keeps there.
-fn shown_limits(settings: &Value) -> Vec<Value> {
+fn shown_limits(limits: &Value) -> Vec<Value> {
     const SHOWN: [&str; 10] =
         ["name", "scope", "kind", "quota", "per_s", "burst", "period", "zone", "cost", "on_limit"];
-    let limits = settings.get("limits").and_then(Value::as_array).into_iter().flatten();
+    let limits = limits.as_array().into_iter().flatten();
     let shown = |limit: &Value| {
         let members = SHOWN.iter().filter_map(|name| {
             let value = limit.get(name).filter(|value| value.is_string() || value.is_number())?;
@@ -294,7 +316,7 @@ mod tests {
             "salt": "secret", "verified": ["+14155550123"],
             "limits": [{"name": "app", "quota": 10, "per_s": 60, "exempt": ["+14155550123"], "salt": "x"}, {"x": 1}],
         });
-        let shown = json!(shown_limits(&settings));
+        let shown = json!(shown_limits(&settings["limits"]));
         assert_eq!(shown, json!([{"name": "app", "quota": 10, "per_s": 60}]));
     }
 }

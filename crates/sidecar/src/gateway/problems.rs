@@ -32,13 +32,17 @@ static TABLE: LazyLock<BTreeMap<&'static str, Meaning>> = LazyLock::new(|| {
 
 /// Whether [`told`] has something to say of `code`.
 pub(super) fn is_told(code: &str) -> bool {
-    TABLE.contains_key(code)
+    meaning(code).is_some()
+}
+
+fn meaning(code: &str) -> Option<&'static Meaning> {
+    let limit = || TABLE.get(ANY_LIMIT).filter(|_| code.starts_with("throttle."));
+    TABLE.get(code).or_else(limit)
 }
 
 /// `GET /problems/{code}`
 pub(super) fn told(code: &str) -> Result<Answer, Refusal> {
-    let limit = || TABLE.get(ANY_LIMIT).filter(|_| code.starts_with("throttle."));
-    let meaning = TABLE.get(code).or_else(limit).ok_or(Plain::NotFound)?;
+    let meaning = meaning(code).ok_or(Plain::NotFound)?;
     let status = meaning.status.map(|status| status.as_u16());
     let body = json!({
         "code": code,
@@ -143,12 +147,13 @@ mod tests {
             ("throttle.app", "https://iana.org/assignments/http-problem-types#quota-exceeded"),
             ("send.unclear", "urn:sendgate:problem:send.unclear"),
         ] {
+            assert!(is_told(code), "an answer with {code} has no link");
             let told: Value = serde_json::from_slice(&told(code).unwrap().body).unwrap();
             assert_eq!((&told["code"], &told["type"]), (&code.into(), &kind.into()), "{told}");
             assert!(told["meaning"].as_str().is_some_and(|meaning| meaning.len() > 10), "{told}");
         }
         for code in ["words.listed", "", "dup", "throttle"] {
-            assert!(told(code).is_err(), "{code}");
+            assert!(told(code).is_err() && !is_told(code), "{code}");
         }
     }
 }

@@ -424,7 +424,8 @@ async fn an_app_sees_its_chain_and_its_limits_with_their_sources() {
     let plivo = plivo().await;
     let setup = Setup::standard(&plivo)
         .app(App::new("other", "token-of-other"))
-        .policy(Policy::new("dedup").set("apps", json!(["other"])));
+        .policy(Policy::new("dedup").set("apps", json!(["other"])))
+        .policy(Policy::new("throttle"));
     let sidecar = Sidecar::start(setup).await;
 
     let chain = sidecar.get("/v1/policies").await.expect(200);
@@ -434,13 +435,16 @@ async fn an_app_sees_its_chain_and_its_limits_with_their_sources() {
         chain["policies"].as_array().unwrap().iter().map(|each| text(each, "name")).collect();
     assert_eq!(
         names,
-        ["validation", "country"],
+        ["validation", "country", "throttle"],
         "the chain of this app, without another's: {chain}"
     );
     let gsm7 = &limits["provider"]["gsm7_units"];
     assert_eq!(gsm7["value"], 1600, "{limits}");
     assert!(gsm7["source"].is_string() && gsm7["as_of"].is_string(), "{gsm7}");
     assert_eq!(limits["sendgate"]["idempotency_key_s"], 86_400, "{limits}");
+    // In force although no setting names it.
+    let usual = json!([{"name": "app", "scope": "app", "quota": 10, "per_s": 60}]);
+    assert_eq!(limits["policies"][2], json!({"policy": "throttle", "limits": usual}));
     sidecar.stop().await;
 }
 

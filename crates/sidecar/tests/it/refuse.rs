@@ -275,3 +275,14 @@ fn errors(body: &Value) -> BTreeSet<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     errors.map(|error| (text(&error["pointer"]), text(&error["code"]))).collect()
 }
+
+#[tokio::test]
+async fn a_send_with_parameters_in_its_url_is_refused_since_somebody_may_mean_a_dry_run() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let dry = sidecar.post("/v1/messages?dry=1").json(&json!({"to": TO, "text": "hi"}));
+    let refused = dry.answer().await.refused(400, "body.bad_filter");
+    assert!(refused.to_string().contains("POST to /v1/explain"), "{refused}");
+    assert!(plivo.sends().is_empty());
+    sidecar.stop().await;
+}

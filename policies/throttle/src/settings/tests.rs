@@ -1,5 +1,7 @@
 use policy_sdk::testing::Case;
+use serde::Deserialize as _;
 
+use super::{RawLimit, Settings};
 use crate::Throttle;
 
 /// Pointers of what is wrong with one limit, after its name and scope.
@@ -86,4 +88,12 @@ fn thirty_two_limits_are_the_most() {
     };
     Case::<Throttle>::new(&limits(32));
     assert_eq!(Case::<Throttle>::problems(&limits(33))[0].pointer, "/limits");
+}
+
+#[test]
+fn what_the_schema_calls_the_default_is_the_default() {
+    let schema = schemars::schema_for!(Settings);
+    let told = schema.pointer("/properties/limits/default").expect("a default");
+    let told = Vec::<RawLimit>::deserialize(told).expect("limits");
+    assert_eq!(format!("{told:?}"), format!("{:?}", Settings::default().limits));
 }

@@ -137,10 +137,12 @@ fn limits_out_of_range_are_faults() {
             &["sidecar.toml:2:11: listen.drain_s: is a string; give a whole number"],
         ),
         (
-            "[listen]\nhosts = [\"a b\", \"u@h\"]",
+            "[listen]\nhosts = [\"a b\", \"u@h\", \"*.internal\", \"a:99999\"]",
             &[
                 "sidecar.toml:2:10: listen.hosts[0]: is not a host",
                 "sidecar.toml:2:17: listen.hosts[1]: is not a host",
+                "sidecar.toml:2:24: listen.hosts[2]: is not a host",
+                "sidecar.toml:2:38: listen.hosts[3]: is not a host",
             ],
         ),
     ]);

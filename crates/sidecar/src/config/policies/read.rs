@@ -149,12 +149,15 @@ pub(super) fn module(item: &Item<'_>, tags: Tags) -> Option<ModuleSource> {
     if path.is_file() {
         return Some(ModuleSource::File(path));
     }
-    let (is_folder, path) = (path.is_dir(), path.display());
+    let (is_folder, is_there, path) = (path.is_dir(), path.exists(), path.display());
     if is_folder {
         item.fault(format!("{path} is a folder; name the module's file in it"));
         return None;
     }
-    item.fault(format!("there is no module at {path}; build it, or correct the path"));
+    item.fault(match is_there {
+        true => format!("{path} is not a regular file; name the module's file"),
+        false => format!("there is no module at {path}; build it, or correct the path"),
+    });
     None
 }
 

@@ -105,7 +105,7 @@ impl Plain {
             }
             Self::TooLarge(most) => format!("the body is larger than {most} bytes"),
             Self::TooSlow => "the body did not arrive in time".into(),
-            Self::Incomplete => "the body ended before its announced length".into(),
+            Self::Incomplete => "the body ended early, or is not well-formed".into(),
             Self::ContentType => "send the body as application/json in UTF-8".into(),
             Self::ContentEncoding => "send the body without a content encoding".into(),
             Self::BadKey(why) => format!("the Idempotency-Key {why}"),
