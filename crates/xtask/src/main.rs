@@ -38,6 +38,7 @@ usage: cargo xtask COMMAND
   crash [--runs N] [--seed S] [--run R]
                      the sidecar killed at every durable write and every socket step; 2000 runs, a table, under ten minutes
   bench [--rounds N] what the sidecar costs beside a bare hop and native rules; a table and target/bench/latest.json
+  bench replay [N]   how long `sendgate replay` takes for N decisions, 100,000 where none are named
 ";
 
 fn main() -> ExitCode {

@@ -16,6 +16,7 @@ mod load;
 mod machine;
 mod policies;
 mod program;
+mod replay;
 mod report;
 mod rules;
 mod sample;
@@ -56,8 +57,15 @@ fn main() -> Result<()> {
         ["rules", to] => serve::run(hop::Hop::new(to, Some(rules::Rules::new()?))?),
         [] => measure(ROUNDS),
         ["--rounds", rounds] => measure(rounds.parse()?),
-        _ => Err("usage: bench [--rounds N]".into()),
+        ["replay"] => replayed(replay::COUNT),
+        ["replay", count] => replayed(count.parse()?),
+        _ => Err("usage: bench [--rounds N | replay [COUNT]]".into()),
     }
+}
+
+fn replayed(count: usize) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(replay::measure(count))
 }
 
 fn measure(rounds: usize) -> Result<()> {

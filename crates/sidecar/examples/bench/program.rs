@@ -30,9 +30,7 @@ impl Program {
     /// Starts `sendgate` with the configuration at `config`. It writes into the folder `logs`, which must not be one
     /// that it watches: each line would be a change to look into.
     pub(crate) async fn sendgate(config: &Path, logs: &Path) -> Result<Self> {
-        // Examples lie in a folder below the programs'.
-        let beside = std::env::current_exe()?.ancestors().nth(2).map(PathBuf::from);
-        let program = beside.ok_or("no folder of programs")?.join("sendgate");
+        let program = beside("sendgate")?;
         let log = logs.join(config.file_name().unwrap_or_default()).with_extension("log");
         Self::start(Command::new(program).args(["run", "--config"]).arg(config), &log).await
     }
@@ -62,6 +60,12 @@ impl Program {
     pub(crate) fn resident(&self) -> Result<u64> {
         machine::resident(self.child.id())
     }
+}
+
+/// The program `name`, which was built beside this example: examples lie in a folder below the programs'.
+pub(crate) fn beside(name: &str) -> Result<PathBuf> {
+    let beside = std::env::current_exe()?.ancestors().nth(2).map(PathBuf::from);
+    Ok(beside.ok_or("no folder of programs")?.join(name))
 }
 
 impl Drop for Program {

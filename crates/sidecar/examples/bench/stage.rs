@@ -18,13 +18,45 @@ const WARM_UP: Duration = Duration::from_millis(500);
 
 /// The programs, and the cells measured so far.
 pub(crate) struct Stage {
-    folder: PathBuf,
     upstream: Program,
     subjects: Vec<Program>,
     serial: Serial,
     cells: Vec<Cell>,
     began: Instant,
     busy_before: Duration,
+    /// Gone with the programs, and so the last.
+    _folder: Folder,
+}
+
+/// A folder of this run's own, with copies of the modules. It goes with this value.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Result<Self> {
+        let folder = Self(crate::target().join(format!("bench/run-{}", std::process::id())));
+        fs::create_dir_all(folder.logs())?;
+        for policy in &POLICIES {
+            let from = policy.module(&built());
+            fs::copy(&from, policy.module(&folder.0))
+                .map_err(|err| format!("{}: {err}; run `cargo xtask policies`", from.display()))?;
+        }
+        Ok(folder)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.0.join("logs")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left is in the target folder, and small.
+        drop(fs::remove_dir_all(&self.0));
+    }
 }
 
 /// One program under one load in one round.
@@ -56,27 +88,21 @@ pub(crate) struct Measured {
 impl Stage {
     /// Starts every program, `sendgate` with copies of the modules that nobody rebuilds meanwhile.
     pub(crate) async fn set() -> Result<Self> {
-        let folder = crate::target().join(format!("bench/run-{}", std::process::id()));
-        let logs = folder.join("logs");
-        fs::create_dir_all(&logs)?;
-        for policy in &POLICIES {
-            let from = policy.module(&built());
-            fs::copy(&from, policy.module(&folder))
-                .map_err(|err| format!("{}: {err}; run `cargo xtask policies`", from.display()))?;
-        }
+        let own = Folder::new()?;
+        let (folder, logs) = (own.path(), own.logs());
         let upstream = Program::own(&["upstream"], &logs).await?;
         let to = upstream.address.to_string();
-        let entries: Vec<String> = POLICIES.iter().map(|policy| policy.entry(&folder)).collect();
+        let entries: Vec<String> = POLICIES.iter().map(|policy| policy.entry(folder)).collect();
         let subjects = vec![
             Program::own(&["hop", &to], &logs).await?,
             Program::own(&["rules", &to], &logs).await?,
-            Program::sendgate(&configuration(&folder, "without", &to, "")?, &logs).await?,
-            Program::sendgate(&configuration(&folder, "with", &to, &entries.concat())?, &logs)
+            Program::sendgate(&configuration(folder, "without", &to, "")?, &logs).await?,
+            Program::sendgate(&configuration(folder, "with", &to, &entries.concat())?, &logs)
                 .await?,
         ];
         let (serial, cells) = (Serial::default(), Vec::new());
         let (began, busy_before) = (Instant::now(), machine::busy()?);
-        Ok(Self { folder, upstream, subjects, serial, cells, began, busy_before })
+        Ok(Self { _folder: own, upstream, subjects, serial, cells, began, busy_before })
     }
 
     /// Lets every program open its connections and fill its caches.
@@ -106,7 +132,6 @@ impl Stage {
         let others = (machine::busy()? - self.busy_before).saturating_sub(own);
         let all = self.began.elapsed() * u32::try_from(cores)?;
         let cells = self.cells.clone();
-        fs::remove_dir_all(&self.folder)?;
         Ok(Measured { cells, disturbance: others.as_secs_f64() / all.as_secs_f64() })
     }
 
@@ -143,7 +168,12 @@ impl Stage {
 }
 
 /// A configuration as delivered but for its addresses and what is measured: the log at its usual level, into a file.
-fn configuration(folder: &Path, name: &str, plivo: &str, policies: &str) -> Result<PathBuf> {
+pub(crate) fn configuration(
+    folder: &Path,
+    name: &str,
+    plivo: &str,
+    policies: &str,
+) -> Result<PathBuf> {
     let path = folder.join(format!("{name}.toml"));
     let text = format!(
         r#"[listen]
