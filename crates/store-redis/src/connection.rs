@@ -11,7 +11,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, ScriptInvocation};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::fault::{Fault, reason};
 use crate::{OptionsError, SharedOptions};
@@ -45,6 +45,8 @@ struct Shared {
     /// A call was not answered as it should be: time to look after the server.
     doubt: Arc<Notify>,
     runtime: Handle,
+    /// What the server is still to be told.
+    telling: TaskTracker,
     _keeper: AbortOnDropHandle<()>,
 }
 
@@ -75,7 +77,16 @@ impl Connection {
         let keeper = Keeper::new(options, sender, Arc::clone(&doubt))?;
         let runtime = Handle::current();
         let keeper = AbortOnDropHandle::new(runtime.spawn(keeper.keep()));
-        Ok(Self(Arc::new(Shared { prefix, timeout, link, doubt, runtime, _keeper: keeper })))
+        let telling = TaskTracker::new();
+        Ok(Self(Arc::new(Shared {
+            prefix,
+            timeout,
+            link,
+            doubt,
+            runtime,
+            telling,
+            _keeper: keeper,
+        })))
     }
 
     /// Whether the server can be used, as far as is known: a connection that ends is noticed at once, and an idle one is
@@ -140,9 +151,9 @@ impl Connection {
         Err(fault)
     }
 
-    /// Where work goes on that nobody waits for.
-    pub(crate) fn runtime(&self) -> &Handle {
-        &self.0.runtime
+    /// Tells the server something in the background.
+    pub(crate) fn tell(&self, telling: impl Future<Output = ()> + Send + 'static) {
+        self.0.telling.spawn_on(telling, &self.0.runtime);
     }
 }
 

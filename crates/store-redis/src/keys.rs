@@ -81,8 +81,8 @@ impl SharedKeys {
         fingerprint: &Fingerprint,
         lease: Duration,
     ) -> Result<SharedClaim, SharedError> {
-        let mut claimed = self.lease(app, key, fingerprint)?;
-        let call = to_claim(&claimed, lease)?.call(&scripts::CLAIM);
+        let mut claimed = self.lease(app, key, fingerprint, lease)?;
+        let call = to_claim(&claimed)?.call(&scripts::CLAIM);
         let answer = claimed.asked(self.connection.call(&call).await)?;
         answer::of_claim(claimed, fingerprint, answer)
     }
@@ -102,8 +102,8 @@ impl SharedKeys {
         (by, now): (&MessageId, Timestamp),
     ) -> Result<(SharedClaim, Vec<Foretold>), SharedError> {
         let ledger = RedisLedger::new(self.connection.clone());
-        let mut claimed = self.lease(app, key, fingerprint)?;
-        let words = to_claim(&claimed, lease)?;
+        let mut claimed = self.lease(app, key, fingerprint, lease)?;
+        let words = to_claim(&claimed)?;
         let asked = ledger.ask_ahead(Some(&words), foreseen, by, now).await;
         let (answer, foretold) = claimed.asked(asked)?;
         match answer::of_claim(claimed, fingerprint, answer.unwrap_or(Value::Nil)) {
@@ -168,7 +168,7 @@ impl SharedKeys {
         answer: &StoredAnswer,
         keep: Duration,
     ) -> Result<(Bound, Lease), SharedError> {
-        let mut lease = self.lease(app, key, fingerprint)?;
+        let mut lease = self.lease(app, key, fingerprint, Duration::ZERO)?;
         lease.is_not_open();
         Ok((self.bound(&mut lease, answer, keep, true).await?, lease))
     }
@@ -224,8 +224,14 @@ impl SharedKeys {
         Ok(bound)
     }
 
-    fn lease(&self, app: &str, key: &str, fingerprint: &Fingerprint) -> Result<Lease, SharedError> {
-        Ok(Lease::new(&self.connection, self.name(app, key)?, fingerprint))
+    fn lease(
+        &self,
+        app: &str,
+        key: &str,
+        fingerprint: &Fingerprint,
+        time: Duration,
+    ) -> Result<Lease, SharedError> {
+        Ok(Lease::new(&self.connection, self.name(app, key)?, fingerprint, time))
     }
 
     /// What the server has `key` of `app` under.
@@ -237,9 +243,9 @@ impl SharedKeys {
     }
 }
 
-fn to_claim(claimed: &Lease, lease: Duration) -> Result<Words, SharedError> {
-    let mut words = Words::default();
-    words.key(&*claimed.key).arg(claimed.token).arg(&claimed.fingerprint).arg(millis(lease)?);
+fn to_claim(claimed: &Lease) -> Result<Words, SharedError> {
+    let (mut words, time) = (Words::default(), millis(claimed.time)?);
+    words.key(&*claimed.key).arg(claimed.token).arg(&claimed.fingerprint).arg(time);
     Ok(words)
 }
 

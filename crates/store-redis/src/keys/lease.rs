@@ -1,26 +1,38 @@
+use std::time::Duration;
 use std::{fmt, mem};
 
 use store::Fingerprint;
+use tokio::time::{sleep, timeout};
 
 use super::scripts;
 use crate::Connection;
 use crate::fault::Fault;
 
+/// After a call that failed while the server is said to be up.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// The right to answer for a key, for as long as it is renewed. Dropped before the key was bound, it is given up in the
-/// background, as if the key had never been used.
+/// background, as if the key had never been used: until the server has heard it, or the lease has ended.
 pub struct Lease {
     connection: Connection,
     pub(super) key: String,
     pub(super) token: u64,
     pub(super) fingerprint: String,
+    /// How long the key is locked where nobody renews it or gives it up.
+    pub(super) time: Duration,
     /// Whether there may be something to give up.
     open: bool,
 }
 
 impl Lease {
-    pub(super) fn new(connection: &Connection, key: String, fingerprint: &Fingerprint) -> Self {
+    pub(super) fn new(
+        connection: &Connection,
+        key: String,
+        fingerprint: &Fingerprint,
+        time: Duration,
+    ) -> Self {
         let (token, fingerprint) = (fastrand::u64(..), fingerprint.to_json());
-        Self { connection: connection.clone(), key, token, fingerprint, open: true }
+        Self { connection: connection.clone(), key, token, fingerprint, time, open: true }
     }
 
     /// There is nothing to give up: it is bound, or somebody else's.
@@ -42,9 +54,18 @@ impl Drop for Lease {
         }
         let (connection, key, token) =
             (self.connection.clone(), mem::take(&mut self.key), self.token);
-        self.connection.runtime().spawn(async move {
-            if let Err(fault) = released(&connection, &key, token).await {
-                tracing::warn!(error = %fault, "an idempotency key could not be given up; its lease will end");
+        let time = self.time;
+        self.connection.clone().tell(async move {
+            let giving_up = async {
+                while released(&connection, &key, token).await.is_err() {
+                    sleep(PAUSE).await;
+                    connection.up().await;
+                }
+            };
+            if timeout(time, giving_up).await.is_err() {
+                tracing::warn!(
+                    "an idempotency key could not be given up in time: its lease has ended"
+                );
             }
         });
     }

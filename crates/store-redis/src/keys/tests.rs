@@ -4,6 +4,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::testing::Server;
+use crate::{SharedOptions, Status};
 
 const LEASE: Duration = Duration::from_secs(10);
 const KEEP: Duration = Duration::from_secs(3_600);
@@ -119,7 +120,7 @@ async fn a_released_key_is_as_if_never_used_and_a_bound_one_stays() {
     let lease = two.claimed_here(LEASE).await;
     two.here.release(lease).await.unwrap();
     let mut theirs = new(Ok(two.claim_there().await));
-    let foreign = two.here.lease("billing", "k1", &two.print).unwrap();
+    let foreign = two.here.lease("billing", "k1", &two.print, LEASE).unwrap();
     two.here.release(foreign).await.unwrap();
     let again = two.claim_there().await;
     assert!(matches!(again, SharedClaim::InFlight { .. }), "theirs is not ours to release");
@@ -132,7 +133,7 @@ async fn a_released_key_is_as_if_never_used_and_a_bound_one_stays() {
 async fn a_key_under_which_nothing_was_sent_is_freed_by_its_lease_or_its_message_and_by_no_other() {
     let two = Two::start().await;
     let mut lease = two.claimed_here(LEASE).await;
-    let foreign = two.there.lease("billing", "k1", &two.print).unwrap();
+    let foreign = two.there.lease("billing", "k1", &two.print, LEASE).unwrap();
     let (ours, others) = (MessageId("m1".into()), MessageId("m2".into()));
     two.there.give_up(&foreign).await.unwrap();
     two.there.free("billing", "k1", &ours).await.unwrap();
@@ -171,6 +172,23 @@ async fn a_lease_that_is_dropped_is_given_up_in_the_background() {
     let claimed = async { while !matches!(two.claim_there().await, SharedClaim::New(_)) {} };
     let in_time = tokio::time::timeout(LEASE / 2, claimed).await;
     in_time.expect("a claim that nobody heard of does not last as long as its lease");
+}
+
+#[tokio::test]
+async fn a_lease_that_the_server_did_not_hear_being_given_up_is_given_up_once_it_answers_again() {
+    let two = Two::start().await;
+    let quick = |options: &mut SharedOptions| options.timeout = Duration::from_millis(50);
+    let connection = two.server.connection_with(quick).await;
+    let here = SharedKeys::new(connection.clone());
+    // So long that it does not end by itself meanwhile.
+    let lease = new(here.claim("billing", "k1", &two.print, KEEP).await);
+    let () = two.server.ask(&["CLIENT", "PAUSE", "60000", "WRITE"]).await;
+    drop(lease);
+    connection.until(|status| *status != Status::Up).await;
+
+    let () = two.server.ask(&["CLIENT", "UNPAUSE"]).await;
+
+    two.ended().await;
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ impl Drop for Unheard<'_> {
         });
         // It is on its way at once, so that it comes before what its caller asks next.
         if giving_back.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-            self.ledger.connection.runtime().spawn(giving_back);
+            self.ledger.connection.tell(giving_back);
         }
     }
 }

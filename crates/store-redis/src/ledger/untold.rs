@@ -52,8 +52,7 @@ impl Untold {
         waiting.words.extend(holds.into_iter().map(|hold| (hold, word)));
         if !waiting.is_told && !waiting.words.is_empty() {
             waiting.is_told = true;
-            let telling = tell_all(self.clone(), ledger.clone());
-            ledger.connection.runtime().spawn(telling);
+            ledger.connection.tell(tell_all(self.clone(), ledger.clone()));
         }
         true
     }
@@ -69,7 +68,7 @@ impl Untold {
         waiting.accepted.extend(accepted);
         if !waiting.is_watched && !waiting.accepted.is_empty() {
             waiting.is_watched = true;
-            ledger.connection.runtime().spawn(watch(self.clone(), ledger.clone()));
+            ledger.connection.tell(watch(self.clone(), ledger.clone()));
         }
     }
 
