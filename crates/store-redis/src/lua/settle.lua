@@ -43,8 +43,7 @@ local function sum(h, z, token, amount, field)
   if back then add(h, field, -amount) end
 end
 
-for i = 1, #KEYS / 2 do
-  local h, z, token = KEYS[2 * i - 1], KEYS[2 * i], ARGV[i + 1]
+local function settle(h, z, token)
   if h == z then
     if redis.call('HGET', h, 'open') == token then reservation(h) end
   elseif not own then
@@ -54,5 +53,10 @@ for i = 1, #KEYS / 2 do
     if amount and kind == 'g' then sum(h, z, token, amount, 'l') end
     if amount and kind == 'c' then sum(h, z, token, amount, 'u') end
   end
+end
+
+for i = 1, #KEYS / 2 do
+  -- A key that another program wrote over is no hold any more, and must not keep the others from being settled.
+  pcall(settle, KEYS[2 * i - 1], KEYS[2 * i], ARGV[i + 1])
 end
 return 1

@@ -191,6 +191,27 @@ async fn a_key_of_another_program_under_the_same_name_is_no_usage() {
 }
 
 #[tokio::test]
+async fn a_hold_that_another_program_wrote_over_keeps_no_other_from_being_settled() {
+    let server = Server::start();
+    let ledger = RedisLedger::new(server.connection().await);
+    let by = id("m1");
+    let Ok(Reserved::Yes(spoilt)) = ledger.reserve("p", "r", secs(60.0), &by, now()).await else {
+        panic!("nobody holds it")
+    };
+    let Ok(Taken::Ok { mut holds, .. }) = ledger.take("p", &one(), now()).await else {
+        panic!("nothing was taken before")
+    };
+    let () = server.ask(&["SET", "sendgate:1:pr:r", "foreign"]).await;
+    holds.insert(0, spoilt);
+    for word in [Word::Owned, Word::Settled(Settlement::GiveBack)] {
+        assert!(ledger.untold.tell(&ledger, holds.clone(), word));
+    }
+    until(async || matches!(ledger.take("p", &one(), now()).await, Ok(Taken::Ok { .. }))).await;
+    let left: String = server.ask(&["GET", "sendgate:1:pr:r"]).await;
+    assert_eq!(left, "foreign");
+}
+
+#[tokio::test]
 async fn what_a_call_may_have_taken_is_given_back_once_the_server_can_be_reached_again() {
     let mut server = Server::start_with(&["--appendonly", "yes", "--appendfsync", "always"]);
     let quick = |options: &mut SharedOptions| options.timeout = Duration::from_millis(50);
