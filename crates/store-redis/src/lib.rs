@@ -29,4 +29,4 @@ pub use fallback::{LocalLimits, WithFallback};
 pub use keys::{Bound, Lease, SharedClaim, SharedError, SharedKeys};
 pub use ledger::RedisLedger;
 pub use options::{OptionsError, ServerUrl, SharedOptions};
-pub use reports::{HandedOn, SharedReports};
+pub use reports::{HandedOn, Page, Place, SharedReports};

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use message::{E164, MessageId};
-use store_redis::{HandedOn, SharedError, SharedReports};
+use store_redis::{HandedOn, Place, SharedError, SharedReports};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::form::Form;
-use super::{Reports, now, spans};
+use super::tally::Came;
+use super::{Reports, Tally, now, spans};
 
 /// Between two looks at what was handed on.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -30,35 +31,63 @@ pub(super) async fn hand_on(
     shared.hand_on(message, form.encoded(names_numbers).as_bytes()).await
 }
 
-/// Takes what other replicas hand on, until `stop`.
-pub(crate) async fn run(reports: Arc<Reports>, shared: SharedReports, stop: CancellationToken) {
-    // From the oldest that is kept: what came while no process of this replica was there is among them.
-    let mut place = None;
-    while stop.run_until_cancelled(sleep(PAUSE)).await.is_some() {
-        take_all(&reports, &shared, &mut place, &stop).await;
-    }
+/// Reads what other replicas hand on.
+pub(crate) struct Reader {
+    reports: Arc<Reports>,
+    shared: SharedReports,
+    tally: Arc<Tally>,
+    /// None from the start on: what came while no process of this replica was there is among the oldest that is kept.
+    place: Option<Place>,
+    /// Whether the log tells that some were missed.
+    said: bool,
 }
 
-/// Takes what there is after `place`; what cannot be read or written down now is taken later.
-///
-/// One that is begun is taken to its end: whoever is to hear of it hears of it once, and the record is first.
-async fn take_all(
-    reports: &Reports,
-    shared: &SharedReports,
-    place: &mut Option<String>,
-    stop: &CancellationToken,
-) {
-    loop {
-        // Whoever looks after the connection says that it is away.
-        let Ok(handed_on) = shared.after(place.as_deref()).await else { return };
-        if handed_on.is_empty() {
-            return;
+impl Reader {
+    pub(crate) fn new(reports: Arc<Reports>, shared: SharedReports, tally: Arc<Tally>) -> Self {
+        Self { reports, shared, tally, place: None, said: false }
+    }
+
+    /// Takes them until `stop`.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        while stop.run_until_cancelled(sleep(PAUSE)).await.is_some() {
+            self.take_all(&stop).await;
         }
-        for each in handed_on {
-            if stop.is_cancelled() || !take(reports, &each).await {
+    }
+
+    /// Takes what there is by now; what cannot be read or written down now is taken later.
+    ///
+    /// One that is begun is taken to its end: whoever is to hear of it hears of it once, and the record is first.
+    async fn take_all(&mut self, stop: &CancellationToken) {
+        loop {
+            // Whoever looks after the connection says that it is away.
+            let Ok(page) = self.shared.after(self.place.as_ref()).await else { return };
+            if page.lost > 0 {
+                self.miss(page.lost);
+            }
+            if page.reports.is_empty() {
                 return;
             }
-            *place = Some(each.place);
+            for each in page.reports {
+                if stop.is_cancelled() || !take(&self.reports, &each).await {
+                    return;
+                }
+                self.place = Some(each.place);
+            }
+        }
+    }
+
+    fn miss(&mut self, lost: u64) {
+        if let Some(place) = &mut self.place {
+            place.pass(lost);
+        }
+        self.tally.add_many(Came::Missed, lost);
+        if !self.said {
+            self.said = true;
+            tracing::warn!(
+                reports = lost,
+                "delivery reports that other replicas handed on went before they were read here, more than are kept; \
+                 Plivo is asked about messages without one"
+            );
         }
     }
 }

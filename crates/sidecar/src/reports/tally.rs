@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value};
 
-/// What a call of the callback listener came to.
+/// What a call of the callback listener came to, here or at another replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Came {
     /// Written down.
@@ -17,6 +17,8 @@ pub(crate) enum Came {
     Replayed,
     /// Its message is not here: handed on to the replica that has it.
     HandedOn,
+    /// Handed on by another replica, and no longer kept where all look before this one did: whose it was nobody knows.
+    Missed,
     /// Ours, but its message is not kept any more.
     Forgotten,
     /// No path of ours, or the wrong method.
@@ -34,12 +36,13 @@ pub(crate) enum Came {
 pub(crate) struct Tally([AtomicU64; Came::ALL.len()]);
 
 impl Came {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Taken,
         Self::Heard,
         Self::Again,
         Self::Replayed,
         Self::HandedOn,
+        Self::Missed,
         Self::Forgotten,
         Self::Astray,
         Self::Forged,
@@ -55,6 +58,7 @@ impl Came {
             Self::Again => "again",
             Self::Replayed => "replayed",
             Self::HandedOn => "handed_on",
+            Self::Missed => "missed",
             Self::Forgotten => "forgotten",
             Self::Astray => "astray",
             Self::Forged => "forged",
@@ -66,7 +70,11 @@ impl Came {
 
 impl Tally {
     pub(super) fn add(&self, came: Came) {
-        self.0[came as usize].fetch_add(1, Ordering::Relaxed);
+        self.add_many(came, 1);
+    }
+
+    pub(super) fn add_many(&self, came: Came, count: u64) {
+        self.0[came as usize].fetch_add(count, Ordering::Relaxed);
     }
 
     /// Tells each count by its word.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use store_redis::SharedReports;
 use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -37,7 +36,7 @@ pub(super) struct Parts {
     pub(super) delivery: Arc<Delivery>,
     poller: Poller,
     /// Takes the reports that came to other replicas, where there are any.
-    elsewhere: Option<(Arc<Reports>, SharedReports)>,
+    elsewhere: Option<reports::elsewhere::Reader>,
     relay: Relay,
     reloader: Reloader,
 }
@@ -146,10 +145,11 @@ impl Parts {
             callbacks: place.clone(),
             dashboard: Dashboard::new(feed, Arc::clone(ledger), stops.drained.clone()),
         });
+        let reader = elsewhere.clone().map(|shared| {
+            reports::elsewhere::Reader::new(Arc::clone(&reports), shared, Arc::clone(&tally))
+        });
         let callbacks = place.zip(callbacks).map(|(place, own)| {
-            let shared = elsewhere.clone();
-            let reports = Arc::clone(&reports);
-            Arc::new(ReportListener::new(place, reports, tokens, tally, own.v2_alone, shared))
+            Arc::new(ReportListener::new(place, reports, tokens, tally, own.v2_alone, elsewhere))
         });
         let Origin { path, environment, poll, seen, pulled, hangup } = origin;
         let reloader = Reloader {
@@ -165,15 +165,14 @@ impl Parts {
             upkeep: Upkeep::new(pulled),
             hangup,
         };
-        let elsewhere = elsewhere.map(|shared| (reports, shared));
-        Ok(Self { gateway, admin, callbacks, delivery, poller, elsewhere, relay, reloader })
+        Ok(Self { gateway, admin, callbacks, delivery, poller, elsewhere: reader, relay, reloader })
     }
 
     /// Sets those to work that nobody asks, until `stop`.
     pub(super) fn work(self, ground: Ground, stop: &CancellationToken, running: &mut JoinSet<()>) {
         running.spawn(self.poller.run(stop.clone()));
-        if let Some((reports, shared)) = self.elsewhere {
-            running.spawn(reports::elsewhere::run(reports, shared, stop.clone()));
+        if let Some(reader) = self.elsewhere {
+            running.spawn(reader.run(stop.clone()));
         }
         running.spawn(self.relay.run(stop.clone()));
         running.spawn(self.reloader.run(stop.clone()));

@@ -1,9 +1,9 @@
 //! A real server for what replicas share: Redis or Valkey, whichever is on the `PATH`.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::{io, thread};
 
 use super::Folder;
 
@@ -44,6 +44,20 @@ impl Redis {
 
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// What it answers to `commands`, one to a line, as its protocol has it.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not answer.
+    pub(crate) fn ask(&self, commands: &str) -> String {
+        let asked = || {
+            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+            write!(stream, "{}\r\nQUIT\r\n", commands.replace('\n', "\r\n"))?;
+            io::read_to_string(stream)
+        };
+        asked().unwrap_or_else(|err| panic!("the Redis does not answer `{commands}`: {err}"))
     }
 
     /// Kills it; everything that it knew is gone.

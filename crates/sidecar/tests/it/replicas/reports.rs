@@ -27,6 +27,12 @@ async fn one_that_comes_to_another_replica_is_handed_on_to_the_one_that_has_the_
     let counted = there.ready().await.json()["reports"]["handed_on"].clone();
     assert_eq!(counted, 1, "how it was taken there");
 
+    // What went before it was read is counted; another replica handed it on.
+    let two = "MULTI\nXADD sendgate:reports * a b\nXADD sendgate:reports * a b\nXTRIM sendgate:reports MAXLEN 1\nEXEC";
+    redis.ask(two);
+    let missed = async || (here.ready().await.json()["reports"]["missed"] == 1).then_some(());
+    eventually("one is missed", missed).await;
+
     // While nothing can be handed on, Plivo keeps it.
     drop(redis);
     let away = async || there.ready().await.json()["shared_trouble"].is_string().then_some(());
