@@ -23,6 +23,7 @@ use crate::config::{self, Config, Environment, Fixed};
 use crate::decisions::DecisionLog;
 use crate::delivery::Delivery;
 use crate::listen::{Inherited, Places};
+use crate::shared::Shared;
 use crate::{Failure, metrics, service_manager};
 
 /// Most of the time to the end that is kept for telemetry, decisions and last answers.
@@ -42,6 +43,8 @@ struct Sidecar {
     in_flight: TaskTracker,
     delivery: Arc<Delivery>,
     store: Store,
+    /// What is to be told at the end, where replicas share anything.
+    shared: Option<Arc<Shared>>,
     /// Where decisions are written down, where they are.
     decisions: Option<Arc<DecisionLog>>,
     linger: Duration,

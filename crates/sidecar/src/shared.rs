@@ -66,6 +66,11 @@ impl Shared {
         self.connection.up().await;
     }
 
+    /// Tells the server all that it is still to be told, and waits until it has heard.
+    pub(crate) async fn tell_all(&self) {
+        self.ledger.tell_all().await;
+    }
+
     /// What policies remember.
     pub(crate) fn ledger(&self) -> Arc<dyn Ledger> {
         Arc::clone(&self.ledger) as Arc<dyn Ledger>

@@ -11,6 +11,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, ScriptInvocation};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::fault::{Fault, reason};
@@ -154,6 +155,22 @@ impl Connection {
     /// Tells the server something in the background.
     pub(crate) fn tell(&self, telling: impl Future<Output = ()> + Send + 'static) {
         self.0.telling.spawn_on(telling, &self.0.runtime);
+    }
+
+    /// While it lives, something is being told that [`Connection::told`] waits for.
+    pub(crate) fn telling(&self) -> TaskTrackerToken {
+        self.0.telling.token()
+    }
+
+    /// Waits until the server has heard everything that it is to be told. Safe to cancel.
+    pub(crate) async fn told(&self) {
+        self.0.telling.close();
+        self.0.telling.wait().await;
+    }
+
+    /// Where work goes on that nobody waits for.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.0.runtime
     }
 }
 

@@ -73,6 +73,13 @@ impl RedisLedger {
         hold.token >= LEAST_TOKEN
     }
 
+    /// Tells the server all that it is still to be told of holds and keys, and waits until it has heard: for the end of a
+    /// process. Safe to cancel; the telling goes on.
+    pub async fn tell_all(&self) {
+        self.untold.tell_accepted(self);
+        self.connection.told().await;
+    }
+
     /// What is called `name` and of `kind`; different owners, kinds and names never meet.
     fn key(&self, owner: &str, kind: &str, name: &str) -> String {
         self.connection.key(&[&owner.len().to_string(), ":", owner, kind, name])
@@ -218,6 +225,7 @@ impl Ledger for RedisLedger {
             if !holds.iter().any(Self::made) {
                 return Ok(());
             }
+            let _telling = self.connection.telling();
             self.untold.forget(&holds);
             let word = Word::Settled(settlement);
             let told = self.told(&holds, word).await;

@@ -39,11 +39,14 @@ impl Sidecar {
         self.stops.stop.cancel();
         self.in_flight.close();
         let in_time = self.ended(deadline).await;
-        if let Some(decisions) = self.decisions.take() {
-            // No send is taken any more, so what is queued is all there will be.
-            let most = deadline.all.saturating_duration_since(Instant::now()).min(FLUSH) / 2;
+        // No send is taken any more, so what is queued is all there will be.
+        let most = deadline.all.saturating_duration_since(Instant::now()).min(FLUSH) / 2;
+        let decisions = self.decisions.take();
+        let write = async {
+            let Some(decisions) = decisions else { return };
             drop(tokio::task::spawn_blocking(move || decisions.close(most)).await);
-        }
+        };
+        tokio::join!(write, self.tell_replicas(most));
         self.tell_what_is_left(in_time).await;
         self.stops.drained.cancel();
         drop(timeout(LAST, self.admin.join_next()).await);
@@ -61,6 +64,16 @@ impl Sidecar {
         }
         self.stops.hurry.cancel();
         timeout_at(deadline.sends, ended).await.is_ok()
+    }
+
+    /// Tells what replicas share all that it is still to be told.
+    async fn tell_replicas(&self, most: Duration) {
+        let Some(shared) = &self.shared else { return };
+        if timeout(most, shared.tell_all()).await.is_err() {
+            tracing::warn!(
+                "what replicas share was not told all in time; the next start tells of messages left"
+            );
+        }
     }
 
     async fn tell_what_is_left(&self, in_time: bool) {

@@ -68,7 +68,7 @@ impl Sidecar {
         }
         entrance.bind().await?;
         let (store, delivery) = (ground.store.clone(), Arc::clone(&parts.delivery));
-        let decisions = ground.decisions.clone();
+        let (shared, decisions) = (ground.shared.clone(), ground.decisions.clone());
         // Not before: a process that cannot listen ends at once, and would leave what it began in doubt.
         let resumed = entrance.pass(async || take_up(&delivery, &store).await).await?;
         if resumed > 0 {
@@ -86,6 +86,7 @@ impl Sidecar {
             in_flight,
             delivery,
             store,
+            shared,
             decisions,
             linger,
             drain,

@@ -1,6 +1,7 @@
 //! What the server is still to be told of holds: that their message is accepted, and how it ended.
 
 use std::collections::{HashMap, VecDeque};
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -68,8 +69,14 @@ impl Untold {
         waiting.accepted.extend(accepted);
         if !waiting.is_watched && !waiting.accepted.is_empty() {
             waiting.is_watched = true;
-            ledger.connection.tell(watch(self.clone(), ledger.clone()));
+            ledger.connection.runtime().spawn(watch(self.clone(), ledger.clone()));
         }
+    }
+
+    /// Has the server told of accepted messages now.
+    pub(super) fn tell_accepted(&self, ledger: &RedisLedger) {
+        let accepted = mem::take(&mut self.waiting().accepted);
+        self.tell(ledger, accepted.into_values().map(|(hold, _)| hold).collect(), Word::Owned);
     }
 
     /// These are being settled.

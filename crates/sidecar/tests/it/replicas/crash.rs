@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::gate::Gate;
 use super::{connected, cut_off, id, is_replay, keyed, queued, replica, settled, text};
-use crate::harness::{PATIENCE, Redis, Sidecar, eventually, plivo, texts};
+use crate::harness::{PATIENCE, Policy, Redis, Sidecar, eventually, plivo, texts};
 
 /// What only the request that binds a key to its answer holds.
 const BINDS: &str = "\"segments\"";
@@ -226,4 +226,25 @@ async fn so_is_one_killed_before_the_first_call_for_its_message() {
     assert_eq!(sent, 1);
     drop(one.kill().await);
     two.stop().await;
+}
+
+#[tokio::test]
+async fn one_that_is_stopped_has_told_that_what_it_leaves_keeps_its_reservation() {
+    let (redis, plivo) = (Redis::start(), plivo().await);
+    plivo.fail(Outage::Refuse).await;
+    let dedup = Policy::new("dedup").settings(json!({"window_s": 3_600}));
+    let one = Sidecar::start(replica(&plivo, &redis.url()).policy(dedup)).await;
+    connected(&one).await;
+    let told = queued(&one, "order-17", &text("hi")).await;
+    one.in_status(&id(&told), "retry_wait").await;
+
+    one.stop().await;
+
+    let reservations =
+        redis.ask("EVAL \"return redis.call('PTTL', redis.call('KEYS', '*r:*')[1])\" 0");
+    let left: u64 = reservations
+        .lines()
+        .find_map(|line| line.strip_prefix(':')?.parse().ok())
+        .expect("it is there");
+    assert!(left > 3_000_000, "the reservation ends in {left} ms");
 }

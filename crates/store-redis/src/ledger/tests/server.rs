@@ -191,6 +191,22 @@ async fn a_key_of_another_program_under_the_same_name_is_no_usage() {
 }
 
 #[tokio::test]
+async fn at_the_end_of_a_process_the_server_is_told_of_accepted_messages_at_once() {
+    let server = Server::start();
+    let ledger = RedisLedger::new(server.connection().await);
+    let by = id("m1");
+    let Ok(Reserved::Yes(hold)) = ledger.reserve("p", "r", secs(3_600.0), &by, now()).await else {
+        panic!("nobody holds it")
+    };
+    ledger.own(&[hold]);
+
+    ledger.tell_all().await;
+
+    let left: u64 = server.ask(&["PTTL", "sendgate:1:pr:r"]).await;
+    assert!(left > 3_600_000, "the reservation ends in {left} ms");
+}
+
+#[tokio::test]
 async fn a_hold_that_another_program_wrote_over_keeps_no_other_from_being_settled() {
     let server = Server::start();
     let ledger = RedisLedger::new(server.connection().await);
