@@ -7,6 +7,13 @@ use crate::ledger::Prolonged;
 use crate::messages::{from_db, to_db};
 use crate::{Commit, Store, StoreError};
 
+/// Of ended messages, what another ledger keeps and may not have heard of.
+const UNTOLD: &str = "SELECT token, owner, name, kind FROM holds \
+                      WHERE kind IN ('elsewhere-kept', 'elsewhere-given-back') LIMIT ?";
+/// Keeps a window's charges for longer.
+const PROLONG: &str =
+    "UPDATE holds SET ends = ?3 WHERE owner = ?1 AND name = ?2 AND kind = 'window' AND ends < ?3";
+
 /// The least token of another ledger's holds, such as one on a server that replicas share.
 const OTHERS: i64 = 1 << 62;
 
@@ -81,8 +88,9 @@ pub(crate) fn insert(connection: &Connection, holds: &[SavedHold]) -> rusqlite::
     Ok(())
 }
 
-/// Ends a message's holds. What another ledger keeps stays until that one is known to have heard. Of what is given back nothing stays but, for later charges on the same pace, how much they
-/// were put off by it. Of what is kept by the calendar a sum stays, since a period may be a month.
+/// Ends a message's holds. What another ledger keeps stays until that one is known to have heard. Of what is given back
+/// nothing stays but, for later charges on the same pace, how much they were put off by it. Of what is kept by the
+/// calendar a sum stays, since a period may be a month.
 pub(crate) fn settle(
     connection: &Connection,
     id: &MessageId,
@@ -111,8 +119,7 @@ pub(crate) fn settle(
 
 /// Keeps the charges of windows that were made longer for as long as they count by now.
 pub(crate) fn prolong(connection: &Connection, prolonged: &[Prolonged]) -> rusqlite::Result<()> {
-    let sql = "UPDATE holds SET ends = ?3 WHERE owner = ?1 AND name = ?2 AND kind = 'window' AND ends < ?3";
-    let mut update = connection.prepare_cached(sql)?;
+    let mut update = connection.prepare_cached(PROLONG)?;
     for Prolonged { owner, key, ends } in prolonged {
         update.execute((owner, key, to_db(*ends)))?;
     }
@@ -130,9 +137,7 @@ pub(crate) fn of(connection: &Connection, id: &MessageId) -> rusqlite::Result<Ve
 
 /// At most `most` holds of ended messages that another ledger keeps and may not have heard of.
 fn untold(connection: &Connection, most: u32) -> rusqlite::Result<Vec<(Hold, Settlement)>> {
-    let mut query = connection.prepare_cached(
-        "SELECT token, owner, name, kind FROM holds WHERE kind IN ('elsewhere-kept', 'elsewhere-given-back') LIMIT ?",
-    )?;
+    let mut query = connection.prepare_cached(UNTOLD)?;
     let each = |row: &Row<'_>| {
         let kept = row.get::<_, String>(3)? == "elsewhere-kept";
         Ok((hold(row, 0)?, if kept { Settlement::Keep } else { Settlement::GiveBack }))
@@ -227,4 +232,36 @@ fn hold(row: &Row<'_>, from: usize) -> rusqlite::Result<Hold> {
         owner: row.get(from + 1)?,
         key: row.get(from + 2)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{in_memory, open};
+
+    /// How a statement finds its rows.
+    async fn plan(store: &Store, sql: &str) -> Vec<String> {
+        let asked = format!("EXPLAIN QUERY PLAN {sql}");
+        let plan = move |connection: &Connection| {
+            let mut query = connection.prepare(&asked)?;
+            let asks = vec![0; query.parameter_count()];
+            let steps = query.query_map(rusqlite::params_from_iter(asks), |row| row.get(3))?;
+            Ok(steps.collect::<rusqlite::Result<_>>()?)
+        };
+        store.database.read(plan).await.expect("a plan")
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_of_holds_over_all_messages_does_not_look_at_each() {
+        let store = open(&in_memory());
+        for (sql, index) in
+            [(UNTOLD, "holds_untold (kind=?)"), (PROLONG, "holds_of_window (owner=? AND name=?)")]
+        {
+            assert_eq!(
+                plan(&store, sql).await,
+                [format!("SEARCH holds USING INDEX {index}")],
+                "{sql}"
+            );
+        }
+    }
 }

@@ -7,8 +7,12 @@ use rusqlite::Connection;
 use crate::OpenError;
 
 /// From version `n` to `n + 1`.
-const STEPS: [&str; 3] =
-    [include_str!("schema.sql"), include_str!("named.sql"), include_str!("clocks.sql")];
+const STEPS: [&str; 4] = [
+    include_str!("schema.sql"),
+    include_str!("named.sql"),
+    include_str!("clocks.sql"),
+    include_str!("holds.sql"),
+];
 
 /// Whether this program may change the database.
 ///
