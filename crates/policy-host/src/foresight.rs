@@ -1,6 +1,7 @@
 //! One trip to a far ledger instead of one for each question: what a message's policies will ask is guessed, asked
 //! together, and handed out when they ask.
 
+use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{fmt, mem};
@@ -26,7 +27,15 @@ pub struct Foresight {
     /// What no policy has asked for yet.
     foretold: Mutex<Vec<Foretold>>,
     /// In a guess, what is asked beyond: that is answered as is hoped for, and nobody is asked.
-    guessed: Option<Mutex<Vec<Foreseen>>>,
+    guessed: Option<Mutex<Guessed>>,
+}
+
+/// What will be asked, up to the first value that is kept or added to: that could not be given back, so only the policy
+/// itself asks it, and what comes behind it.
+#[derive(Default)]
+struct Guessed {
+    foreseen: Vec<Foreseen>,
+    is_over: bool,
 }
 
 impl Foresight {
@@ -48,7 +57,10 @@ impl Foresight {
 
     /// What was asked in a guess.
     pub(crate) fn foreseen(&self) -> Vec<Foreseen> {
-        self.guessed.as_ref().map(|guessed| mem::take(&mut *locked(guessed))).unwrap_or_default()
+        self.guessed
+            .as_ref()
+            .map(|guessed| mem::take(&mut locked(guessed).foreseen))
+            .unwrap_or_default()
     }
 
     /// Whether another guess may find more: nothing is foretold yet, or what was asked last was not answered as hoped.
@@ -70,21 +82,33 @@ impl Foresight {
                 return Some((answer, holds));
             }
             Some(_) => {
-                let all = mem::take(&mut *foretold).into_iter();
-                let (astray, others) = all.partition(|each| each.foreseen.owner == owner);
-                *foretold = others;
                 drop(foretold);
-                self.give_back(astray);
+                self.go_astray(owner);
             }
             None => {}
         }
         let guessed = self.guessed.as_ref()?;
         let hoped = asked.hoped_for();
         let mut guessed = locked(guessed);
-        if guessed.len() < QUESTIONS {
-            guessed.push(Foreseen { owner: owner.to_owned(), asked });
+        if !guessed.is_over && guessed.foreseen.len() < QUESTIONS {
+            guessed.foreseen.push(Foreseen { owner: owner.to_owned(), asked });
         }
         Some((hoped, Vec::new()))
+    }
+
+    /// A value is kept or added to. `true` in a guess: the ledger is not to be asked.
+    fn writes(&self, owner: &str) -> bool {
+        self.go_astray(owner);
+        let Some(guessed) = &self.guessed else { return false };
+        locked(guessed).is_over = true;
+        true
+    }
+
+    /// The policy asks for something else than was foretold.
+    fn go_astray(&self, owner: &str) {
+        let astray =
+            locked(&self.foretold).extract_if(.., |each| each.foreseen.owner == owner).collect();
+        self.give_back(astray);
     }
 
     fn give_back(&self, unasked: Vec<Foretold>) {
@@ -127,14 +151,10 @@ impl Ledger for Foresight {
         if_absent: bool,
         now: Timestamp,
     ) -> LedgerFuture<'a, bool> {
-        Box::pin(async move {
-            let (named, kept) = (key.to_owned(), value.clone());
-            match self.answer(owner, StateQuestion::Put { key: named, value: kept, ttl, if_absent })
-            {
-                Some((StateAnswer::Put(put), _)) => Ok(put),
-                _ => self.ledger.put(owner, key, value, ttl, if_absent, now).await,
-            }
-        })
+        match self.writes(owner) {
+            true => Box::pin(ready(Ok(true))),
+            false => self.ledger.put(owner, key, value, ttl, if_absent, now),
+        }
     }
 
     fn increment<'a>(
@@ -145,12 +165,10 @@ impl Ledger for Foresight {
         ttl: Duration,
         now: Timestamp,
     ) -> LedgerFuture<'a, i64> {
-        Box::pin(async move {
-            match self.answer(owner, StateQuestion::Increment { key: key.to_owned(), delta, ttl }) {
-                Some((StateAnswer::Sum(sum), _)) => Ok(sum),
-                _ => self.ledger.increment(owner, key, delta, ttl, now).await,
-            }
-        })
+        match self.writes(owner) {
+            true => Box::pin(ready(Ok(delta))),
+            false => self.ledger.increment(owner, key, delta, ttl, now),
+        }
     }
 
     fn reserve<'a>(
@@ -235,21 +253,44 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use std::sync::Arc;
+    use std::time::Duration;
 
-    use message::{Ledger, Timestamp};
+    use message::{Ledger, MessageId, Reserved, Timestamp};
     use store::MemoryLedger;
 
     use super::{Foresight, QUESTIONS};
+
+    const MINUTE: Duration = Duration::from_secs(60);
 
     #[tokio::test]
     async fn a_guess_answers_everything_and_notes_so_much_of_it() {
         let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::default());
         let (guess, now) = (Foresight::new(&ledger, Vec::new()).guess(), Timestamp(1));
+        let by = MessageId("m1".into());
         for n in 0..2 * QUESTIONS {
-            let (key, ttl) = (n.to_string(), std::time::Duration::from_secs(60));
-            assert!(guess.put("p", &key, b"v".into(), ttl, true, now).await.unwrap());
+            let reserved = guess.reserve("p", &n.to_string(), MINUTE, &by, now).await;
+            assert!(matches!(reserved, Ok(Reserved::Yes(_))), "{reserved:?}");
         }
         assert_eq!(guess.foreseen().len(), QUESTIONS);
-        assert_eq!(ledger.get("p", "0", now).await.unwrap(), None, "it asked the ledger");
+        assert_eq!(ledger.holder("p", "0", now).await.unwrap(), None, "it asked the ledger");
+    }
+
+    #[tokio::test]
+    async fn a_guess_keeps_no_value_and_notes_nothing_behind_one_that_would_be_kept() {
+        let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::default());
+        let now = Timestamp(1);
+        for n in 0..2 {
+            let guess = Foresight::new(&ledger, Vec::new()).guess();
+            assert_eq!(guess.get("p", "k", now).await, Ok(None));
+            match n {
+                0 => {
+                    assert_eq!(guess.put("p", "k", b"v".into(), MINUTE, true, now).await, Ok(true))
+                }
+                _ => assert_eq!(guess.increment("p", "k", 7, MINUTE, now).await, Ok(7)),
+            }
+            assert_eq!(guess.get("q", "k", now).await, Ok(None));
+            assert_eq!(guess.foreseen().len(), 1);
+            assert_eq!(ledger.get("p", "k", now).await, Ok(None), "it asked the ledger");
+        }
     }
 }

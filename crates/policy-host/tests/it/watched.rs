@@ -52,23 +52,19 @@ impl WatchedLedger {
         self.stuck.send_replace(false);
     }
 
+    /// None where it could not be given back.
     async fn one(
         &self,
         Foreseen { owner, asked }: &Foreseen,
         by: &MessageId,
         now: Timestamp,
-    ) -> Result<(StateAnswer, Vec<Hold>), LedgerError> {
+    ) -> Result<Option<(StateAnswer, Vec<Hold>)>, LedgerError> {
         let (inner, none) = (&self.inner, Vec::new());
-        Ok(match asked.clone() {
+        Ok(Some(match asked.clone() {
             StateQuestion::Get { key } => {
                 (StateAnswer::Value(inner.get(owner, &key, now).await?), none)
             }
-            StateQuestion::Put { key, value, ttl, if_absent } => {
-                (StateAnswer::Put(inner.put(owner, &key, value, ttl, if_absent, now).await?), none)
-            }
-            StateQuestion::Increment { key, delta, ttl } => {
-                (StateAnswer::Sum(inner.increment(owner, &key, delta, ttl, now).await?), none)
-            }
+            StateQuestion::Put { .. } | StateQuestion::Increment { .. } => return Ok(None),
             StateQuestion::Reserve { key, ttl } => {
                 match inner.reserve(owner, &key, ttl, by, now).await? {
                     Reserved::Yes(hold) => (StateAnswer::Reserved(None), vec![hold]),
@@ -79,7 +75,7 @@ impl WatchedLedger {
                 Taken::Ok { standings, holds } => (StateAnswer::Taken(standings), holds),
                 Taken::Refused(refusals) => (StateAnswer::Refused(refusals), none),
             },
-        })
+        }))
     }
 
     fn answer<'a, T: Send + 'a>(
@@ -192,10 +188,11 @@ impl Ledger for WatchedLedger {
             let mut foretold: Vec<Foretold> = Vec::new();
             let goes_on = |last: &Foretold| last.foreseen.asked.is_hoped(&last.answer);
             for foreseen in foreseen {
-                if foretold.last().is_none_or(goes_on) {
-                    let (answer, holds) = self.one(&foreseen, by, now).await?;
-                    foretold.push(Foretold { foreseen, answer, holds });
+                if !foretold.last().is_none_or(goes_on) {
+                    break;
                 }
+                let Some((answer, holds)) = self.one(&foreseen, by, now).await? else { break };
+                foretold.push(Foretold { foreseen, answer, holds });
             }
             Ok(foretold)
         };
