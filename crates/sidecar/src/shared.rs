@@ -66,6 +66,11 @@ impl Shared {
         self.connection.up().await;
     }
 
+    /// Tells the server now of accepted messages that it has not heard of.
+    pub(crate) fn tell_accepted(&self) {
+        self.ledger.tell_accepted();
+    }
+
     /// Tells the server all that it is still to be told, and waits until it has heard.
     pub(crate) async fn tell_all(&self) {
         self.ledger.tell_all().await;

@@ -39,6 +39,11 @@ impl WithFallback {
         *self.may.write().unwrap_or_else(PoisonError::into_inner) = may;
     }
 
+    /// As [`RedisLedger::tell_accepted`].
+    pub fn tell_accepted(&self) {
+        self.shared.tell_accepted();
+    }
+
     /// As [`RedisLedger::tell_all`].
     pub async fn tell_all(&self) {
         self.shared.tell_all().await;

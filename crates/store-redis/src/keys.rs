@@ -83,7 +83,9 @@ impl SharedKeys {
     ) -> Result<SharedClaim, SharedError> {
         let mut claimed = self.lease(app, key, fingerprint, lease)?;
         let call = to_claim(&claimed)?.call(&scripts::CLAIM);
+        store::fail::point("shared.claim");
         let answer = claimed.asked(self.connection.call(&call).await)?;
+        store::fail::point("shared.claimed");
         answer::of_claim(claimed, fingerprint, answer)
     }
 
@@ -104,7 +106,9 @@ impl SharedKeys {
         let ledger = RedisLedger::new(self.connection.clone());
         let mut claimed = self.lease(app, key, fingerprint, lease)?;
         let words = to_claim(&claimed)?;
+        store::fail::point("shared.claim");
         let asked = ledger.ask_ahead(Some(&words), foreseen, by, now).await;
+        store::fail::point("shared.claimed");
         let (answer, foretold) = claimed.asked(asked)?;
         match answer::of_claim(claimed, fingerprint, answer.unwrap_or(Value::Nil)) {
             Ok(claim) => Ok((claim, foretold)),
@@ -218,7 +222,9 @@ impl SharedKeys {
         let mut call = scripts::BIND.prepare_invoke();
         call.key(&claimed.key).arg(claimed.token).arg(&claimed.fingerprint).arg(millis(keep)?);
         call.arg(status).arg(headers).arg(body).arg(message).arg(u8::from(recovered));
+        store::fail::point("shared.confirm");
         let bound = bound(self.connection.call(&call).await?);
+        store::fail::point("shared.confirmed");
         // Bound or another's: nothing of it is left to give up.
         claimed.is_not_open();
         Ok(bound)

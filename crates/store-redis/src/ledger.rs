@@ -73,10 +73,15 @@ impl RedisLedger {
         hold.token >= LEAST_TOKEN
     }
 
+    /// Tells the server now, in the background, of accepted messages that it has not heard of.
+    pub fn tell_accepted(&self) {
+        self.untold.tell_accepted(self);
+    }
+
     /// Tells the server all that it is still to be told of holds and keys, and waits until it has heard: for the end of a
     /// process. Safe to cancel; the telling goes on.
     pub async fn tell_all(&self) {
-        self.untold.tell_accepted(self);
+        self.tell_accepted();
         self.connection.told().await;
     }
 
@@ -108,11 +113,12 @@ impl RedisLedger {
 
     async fn told(&self, holds: &[Hold], word: Word) -> Result<(), Fault> {
         let mut call = scripts::SETTLE.prepare_invoke();
-        call.arg(match word {
-            Word::Settled(Settlement::Keep) => "keep",
-            Word::Settled(Settlement::GiveBack) => "back",
-            Word::Owned => "own",
-        });
+        let (told, [before, after]) = match word {
+            Word::Settled(Settlement::Keep) => ("keep", ["shared.tell", "shared.told"]),
+            Word::Settled(Settlement::GiveBack) => ("back", ["shared.tell", "shared.told"]),
+            Word::Owned => ("own", ["shared.own", "shared.owned"]),
+        };
+        call.arg(told);
         // What another ledger made has no name here.
         for hold in holds.iter().filter(|hold| Self::made(hold)) {
             let [hash, set] = match hold.key.strip_prefix(RESERVATION) {
@@ -121,7 +127,10 @@ impl RedisLedger {
             };
             call.key(hash).key(set).arg(hold.token);
         }
-        self.connection.call(&call).await
+        store::fail::point(before);
+        let heard = self.connection.call(&call).await;
+        store::fail::point(after);
+        heard
     }
 }
 

@@ -10,28 +10,40 @@ use crate::workspace::Workspace;
 /// Runs of the suite, unless told otherwise; the tests of everybody's change play fewer.
 const RUNS: &str = "2000";
 
+/// The same with a Redis, each of which waits for leases.
+const RUNS_WITH_REDIS: &str = "400";
+
 /// Builds the policies and a program with fail points, then plays `--runs N` runs drawn from `--seed S`, or the one
-/// that `--run R` names, as a failure has told it. Prints what they came to.
+/// that `--run R` names, as a failure has told it; with `--redis` those with a Redis that replicas share. Prints what
+/// they came to.
 ///
 /// # Errors
 ///
 /// Where something does not build, `words` cannot be read, or a run fails.
 pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
-    let mut told = vec![("SENDGATE_CRASH_RUNS", RUNS)];
+    let with_redis = words.contains(&"--redis");
+    let words: Vec<&str> = words.iter().copied().filter(|word| *word != "--redis").collect();
+    let ([runs, run], many, part) = match with_redis {
+        true => {
+            (["SENDGATE_CRASH_REDIS_RUNS", "SENDGATE_CRASH_REDIS_RUN"], RUNS_WITH_REDIS, "shared::")
+        }
+        false => (["SENDGATE_CRASH_RUNS", "SENDGATE_CRASH_RUN"], RUNS, "runs::"),
+    };
+    let mut told = vec![(runs, many)];
     for pair in words.chunks(2) {
         let [flag, value] = *pair else { bail!("`{}` needs a number after it", pair[0]) };
         let name = match flag {
-            "--runs" => "SENDGATE_CRASH_RUNS",
+            "--runs" => runs,
             "--seed" => "SENDGATE_CRASH_SEED",
-            "--run" => "SENDGATE_CRASH_RUN",
-            _ => bail!("`{flag}` is not known; use --runs N, --seed S or --run R"),
+            "--run" => run,
+            _ => bail!("`{flag}` is not known; use --runs N, --seed S, --run R or --redis"),
         };
         value.parse::<u64>().with_context(|| format!("`{flag} {value}`: give a number"))?;
         told.push((name, value));
     }
     policies::run(workspace, &[])?;
     // One run alone is for whoever looks for a fault: the other tests of the suite would only be in the way.
-    let only: &[&str] = if words.contains(&"--run") { &["runs::"] } else { &[] };
+    let only: &[&str] = if with_redis || words.contains(&"--run") { &[part] } else { &[] };
     play(workspace, &told, only)
 }
 

@@ -56,6 +56,10 @@ impl Delivery {
         for journey in journeys {
             self.in_flight.spawn(journey.run());
         }
+        // They were accepted a while ago, and their reservations may be about to end.
+        if let Some(shared) = &self.shared {
+            shared.tell_accepted();
+        }
         Ok(resumed)
     }
 

@@ -19,18 +19,20 @@ pub(crate) struct KeyLease {
 
 impl KeyLease {
     /// What a lease is taken for: so long a replica that dies leaves a key locked.
-    pub(crate) const TIME: Duration = Duration::from_secs(10);
+    pub(crate) fn time() -> Duration {
+        store::fail::shortened(Duration::from_secs(10))
+    }
 
-    /// Keeps `lease`, which was taken for [`KeyLease::TIME`].
+    /// Keeps `lease`, which was taken for [`KeyLease::time`].
     pub(crate) fn keep(keys: SharedKeys, lease: Lease) -> Self {
         let lease = Arc::new(Mutex::new(lease));
         let (renewed, held) = (keys.clone(), Arc::downgrade(&lease));
         let renewing = tokio::spawn(async move {
             loop {
-                sleep(Self::TIME / 3).await;
+                sleep(Self::time() / 3).await;
                 let Some(lease) = held.upgrade() else { return };
                 // Where it fails, the next one may succeed; where others have the key, binding it will tell.
-                drop(renewed.renew(&*lease.lock().await, Self::TIME).await);
+                drop(renewed.renew(&*lease.lock().await, Self::time()).await);
             }
         });
         Self { keys, lease, renewing }

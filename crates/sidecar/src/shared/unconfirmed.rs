@@ -70,7 +70,7 @@ impl Unconfirmed {
         {
             return Ok(Whose::Ours);
         }
-        Ok(match keys.claim(app, key, fingerprint, KeyLease::TIME).await? {
+        Ok(match keys.claim(app, key, fingerprint, KeyLease::time()).await? {
             SharedClaim::New(mut lease) => match keys.bind(&mut lease, answer, keep).await? {
                 Bound::Mine => Whose::Ours,
                 Bound::Others => Whose::Undecided,

@@ -41,6 +41,7 @@ pub(crate) struct Reply {
 /// Where a message stands, as the sidecar says.
 #[derive(Clone, Debug)]
 pub(crate) struct Standing {
+    pub(crate) to: Option<String>,
     pub(crate) status: String,
     pub(crate) code: Option<String>,
     pub(crate) uuid: Option<String>,
@@ -49,6 +50,11 @@ pub(crate) struct Standing {
 impl App {
     pub(crate) fn new(address: SocketAddr) -> Self {
         Self { client: client(), address, began: jiff::Timestamp::now() }
+    }
+
+    /// The same app, which asks at another address.
+    pub(crate) fn at(&self, address: SocketAddr) -> Self {
+        Self { address, ..self.clone() }
     }
 
     /// Asks once; none where no whole answer came.
@@ -127,7 +133,12 @@ impl Reply {
 impl Standing {
     fn read(message: &Value) -> Option<Self> {
         let text = |name: &str| message[name].as_str().map(str::to_owned);
-        Some(Self { status: text("status")?, code: text("error_code"), uuid: text("message_uuid") })
+        Some(Self {
+            to: text("to"),
+            status: text("status")?,
+            code: text("error_code"),
+            uuid: text("message_uuid"),
+        })
     }
 
     /// Whether its way to Plivo has not ended.
@@ -155,6 +166,21 @@ impl Standing {
     /// Whether it was certainly not sent, and is tried no more: Plivo turned it away often enough.
     pub(crate) fn is_given_up(&self) -> bool {
         self.status == "failed" && self.code.as_deref() == Some("upstream.unavailable")
+    }
+
+    /// Whether a person is to decide about it.
+    pub(crate) fn is_held(&self) -> bool {
+        self.status == "held"
+    }
+
+    /// Whether Plivo said a definite no.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.status == "failed" && self.code.as_deref() == Some("upstream.rejected")
+    }
+
+    /// Whether another replica answers for its key.
+    pub(crate) fn is_taken_back(&self) -> bool {
+        self.status == "canceled" && self.code.as_deref() == Some("idem.elsewhere")
     }
 
     /// Whether Plivo has it, as the sidecar says.

@@ -18,6 +18,7 @@ mod plan;
 mod play;
 mod proxy;
 mod runs;
+mod shared;
 mod table;
 mod victim;
 mod wire;

@@ -3,7 +3,7 @@
 use std::env;
 use std::ops::Range;
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::count::Played;
 use crate::place::Place;
@@ -95,7 +95,7 @@ pub(crate) fn seed() -> u64 {
     number("SENDGATE_CRASH_SEED").unwrap_or(SEED)
 }
 
-fn number(name: &str) -> Option<u64> {
+pub(crate) fn number(name: &str) -> Option<u64> {
     let value = env::var(name).ok()?;
     Some(value.parse().unwrap_or_else(|_| panic!("{name} is `{value}`; give a number")))
 }
@@ -103,14 +103,19 @@ fn number(name: &str) -> Option<u64> {
 /// A run; its panic is what it failed of.
 async fn played(seed: u64, run: u64) -> Result<Played, String> {
     let playing = tokio::spawn(play(Plan::of(seed, run)));
-    playing.await.map_err(|err| match err.try_into_panic() {
+    playing.await.map_err(panic_text)
+}
+
+/// What a run that panicked says.
+pub(crate) fn panic_text(err: JoinError) -> String {
+    match err.try_into_panic() {
         Ok(panic) => match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
             (Some(text), _) => text.clone(),
             (None, Some(text)) => (*text).to_owned(),
             (None, None) => "a panic without a text".to_owned(),
         },
         Err(err) => err.to_string(),
-    })
+    }
 }
 
 fn told(seed: u64, run: u64, why: &str) -> String {

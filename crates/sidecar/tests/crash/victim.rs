@@ -44,6 +44,8 @@ impl Victim {
             .env_clear()
             .env("SENDGATE_ENV", "development")
             .env("RUST_BACKTRACE", "1")
+            // Only among replicas are there leases.
+            .env("SENDGATE_SHORT_LEASES", "1")
             .envs(fail.map(|fail| ("SENDGATE_FAIL", fail)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -34,7 +34,9 @@ impl RedisLedger {
         }
         let may_take = asked.iter().flat_map(|(_, holds)| holds).cloned().collect();
         let mut unheard = Unheard::of(self, may_take);
+        store::fail::point("shared.ahead");
         let mut answers = unheard.call::<Vec<Value>>(&call).await?.into_iter();
+        store::fail::point("shared.foretold");
         unheard.heard();
         let claimed = claim.and_then(|_| answers.next());
         let mut foretold = Vec::with_capacity(asked.len());

@@ -105,7 +105,11 @@ impl RedisLedger {
             Hold { owner: owner.into(), key: [RESERVATION, key].concat(), token: charges::token() };
         let mut words = self.words(now);
         words.key(self.key(owner, RESERVATION, key));
-        words.arg(&*by.0).arg(hold.token).arg(micros(ttl)).arg(micros(LEASE));
+        words
+            .arg(&*by.0)
+            .arg(hold.token)
+            .arg(micros(ttl))
+            .arg(micros(store::fail::shortened(LEASE)));
         Ok((words, hold))
     }
 

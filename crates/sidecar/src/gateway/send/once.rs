@@ -190,14 +190,14 @@ impl Gateway {
                 let about = (&seated.candidate().message.id, seated.candidate().now);
                 let both = (app.as_str(), key.as_str());
                 let told =
-                    keys.claim_and_foretell(both, print, KeyLease::TIME, foreseen, about).await;
+                    keys.claim_and_foretell(both, print, KeyLease::time(), foreseen, about).await;
                 told.map(|(claim, foretold)| {
                     let foresight = call.in_force.chain.foresight(foretold);
                     (claim, Some(Box::new(seated.with(foresight))))
                 })
             }
             foreseen => {
-                let claim = keys.claim(app, key, print, KeyLease::TIME).await;
+                let claim = keys.claim(app, key, print, KeyLease::time()).await;
                 claim.map(|claim| (claim, foreseen.map(|(seated, _nothing)| Box::new(seated))))
             }
         };
