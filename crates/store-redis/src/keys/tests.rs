@@ -152,6 +152,18 @@ async fn a_key_under_which_nothing_was_sent_is_freed_by_its_lease_or_its_message
 }
 
 #[tokio::test]
+async fn a_key_that_another_program_wrote_over_is_free_of_its_message_and_holds_up_no_other() {
+    let two = Two::start().await;
+    let mut lease = two.claimed_here(LEASE).await;
+    two.here.bind(&mut lease, &answer(202, "m1"), KEEP).await.unwrap();
+    let keys: Vec<String> = two.server.ask(&["KEYS", "*:k:*"]).await;
+    let () = two.server.ask(&["SET", &keys[0], "foreign"]).await;
+    assert_eq!(two.here.free("billing", "k1", &MessageId("m1".into())).await, Ok(()));
+    let left: String = two.server.ask(&["GET", &keys[0]]).await;
+    assert_eq!(left, "foreign");
+}
+
+#[tokio::test]
 async fn a_lease_that_is_dropped_is_given_up_in_the_background() {
     let two = Two::start().await;
     drop(two.claimed_here(LEASE).await);
