@@ -154,27 +154,16 @@ impl SharedKeys {
         answer: &StoredAnswer,
         keep: Duration,
     ) -> Result<Bound, SharedError> {
-        self.bound(claimed, answer, keep, false).await
-    }
-
-    /// After a crash: binds the key of a message that was accepted before, unless somebody else has it by now. A key
-    /// that is bound to the same message is this one's. With [`Bound::Mine`] comes the lease to bind the later answer
-    /// with.
-    ///
-    /// # Errors
-    ///
-    /// As [`SharedKeys::claim`] and [`SharedKeys::bind`].
-    pub async fn bind_if_absent(
-        &self,
-        app: &str,
-        key: &str,
-        fingerprint: &Fingerprint,
-        answer: &StoredAnswer,
-        keep: Duration,
-    ) -> Result<(Bound, Lease), SharedError> {
-        let mut lease = self.lease(app, key, fingerprint, Duration::ZERO)?;
-        lease.is_not_open();
-        Ok((self.bound(&mut lease, answer, keep, true).await?, lease))
+        let Fields { status, headers, body, message } = Fields::of(answer)?;
+        let mut call = scripts::BIND.prepare_invoke();
+        call.key(&claimed.key).arg(claimed.token).arg(&claimed.fingerprint).arg(millis(keep)?);
+        call.arg(status).arg(headers).arg(body).arg(message);
+        store::fail::point("shared.confirm");
+        let bound = bound(self.connection.call(&call).await?);
+        store::fail::point("shared.confirmed");
+        // Bound or another's: nothing of it is left to give up.
+        claimed.is_not_open();
+        Ok(bound)
     }
 
     /// Gives up a claim, as if the key had never been used. A key that is bound, or another's, stays. Dropping the
@@ -209,25 +198,6 @@ impl SharedKeys {
         let mut call = scripts::FREE.prepare_invoke();
         call.key(self.name(app, key)?).arg("").arg(&*message.0);
         Ok(self.connection.call(&call).await?)
-    }
-
-    async fn bound(
-        &self,
-        claimed: &mut Lease,
-        answer: &StoredAnswer,
-        keep: Duration,
-        recovered: bool,
-    ) -> Result<Bound, SharedError> {
-        let Fields { status, headers, body, message } = Fields::of(answer)?;
-        let mut call = scripts::BIND.prepare_invoke();
-        call.key(&claimed.key).arg(claimed.token).arg(&claimed.fingerprint).arg(millis(keep)?);
-        call.arg(status).arg(headers).arg(body).arg(message).arg(u8::from(recovered));
-        store::fail::point("shared.confirm");
-        let bound = bound(self.connection.call(&call).await?);
-        store::fail::point("shared.confirmed");
-        // Bound or another's: nothing of it is left to give up.
-        claimed.is_not_open();
-        Ok(bound)
     }
 
     fn lease(

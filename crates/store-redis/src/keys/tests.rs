@@ -228,27 +228,6 @@ async fn a_lease_ends_by_itself_and_is_prolonged_by_renewing() {
 }
 
 #[tokio::test]
-async fn after_a_crash_a_message_has_its_key_unless_somebody_else_does() {
-    let two = Two::start().await;
-    let recover = async |message: &str| {
-        let answer = answer(202, message);
-        two.here.bind_if_absent("billing", "k1", &two.print, &answer, KEEP).await.unwrap()
-    };
-    let (bound, mut lease) = recover("m1").await;
-    assert_eq!(bound, Bound::Mine, "free");
-    assert_eq!(two.here.bind(&mut lease, &answer(200, "m1"), KEEP).await, Ok(Bound::Mine));
-    assert_eq!(recover("m2").await.0, Bound::Others, "bound to another message");
-    assert_eq!(replayed(two.claim_there().await), answer(200, "m1"));
-    assert_eq!(recover("m1").await.0, Bound::Mine, "bound to the same one before the crash");
-    assert_eq!(recover("").await.0, Bound::Others, "no message is not the same message");
-
-    let _theirs = new(two.there.claim("billing", "k2", &two.print, LEASE).await);
-    let recovered =
-        two.here.bind_if_absent("billing", "k2", &two.print, &answer(202, "m3"), KEEP).await;
-    assert_eq!(recovered.unwrap().0, Bound::Others, "in flight elsewhere");
-}
-
-#[tokio::test]
 async fn of_many_claims_at_once_one_is_new() {
     let two = Two::start().await;
     let mut claiming = JoinSet::new();
