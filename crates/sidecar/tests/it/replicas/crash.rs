@@ -1,11 +1,13 @@
 //! A replica that dies, or is cut off, between making a message its own and telling the others.
 
+use std::sync::Arc;
+
 use plivo_sim::{Outage, PlivoSim, Step};
 use serde_json::{Value, json};
 
 use super::gate::Gate;
 use super::{connected, cut_off, id, is_replay, keyed, queued, replica, settled, text};
-use crate::harness::{PATIENCE, Policy, Redis, Sidecar, eventually, plivo, texts};
+use crate::harness::{PATIENCE, Policy, Redis, Setup, Sidecar, eventually, plivo, texts};
 
 /// What only the request that binds a key to its answer holds.
 const BINDS: &str = "\"segments\"";
@@ -228,23 +230,46 @@ async fn so_is_one_killed_before_the_first_call_for_its_message() {
     two.stop().await;
 }
 
-#[tokio::test]
-async fn one_that_is_stopped_has_told_that_what_it_leaves_keeps_its_reservation() {
-    let (redis, plivo) = (Redis::start(), plivo().await);
+/// A replica with a message under way that it will leave behind, and whose reservation is to last for an hour.
+async fn leaving(redis: &Redis, plivo: &PlivoSim) -> (Sidecar, Setup) {
     plivo.fail(Outage::Refuse).await;
     let dedup = Policy::new("dedup").settings(json!({"window_s": 3_600}));
-    let one = Sidecar::start(replica(&plivo, &redis.url()).policy(dedup)).await;
+    let setup = replica(plivo, &redis.url()).policy(dedup);
+    let one = Sidecar::start(setup.clone()).await;
     connected(&one).await;
     let told = queued(&one, "order-17", &text("hi")).await;
     one.in_status(&id(&told), "retry_wait").await;
+    (one, setup)
+}
+
+/// Whether the one reservation outlasts what a replica that died would leave.
+fn is_lasting(redis: &Redis) -> bool {
+    let answer = redis.ask("EVAL \"return redis.call('PTTL', redis.call('KEYS', '*r:*')[1])\" 0");
+    let left = answer.lines().find_map(|line| line.strip_prefix(':')?.parse::<i64>().ok());
+    left.unwrap_or_else(|| panic!("no reservation: {answer}")) > 3_000_000
+}
+
+#[tokio::test]
+async fn one_that_is_stopped_has_told_that_what_it_leaves_keeps_its_reservation() {
+    let (redis, plivo) = (Redis::start(), plivo().await);
+    let (one, _) = leaving(&redis, &plivo).await;
 
     one.stop().await;
 
-    let reservations =
-        redis.ask("EVAL \"return redis.call('PTTL', redis.call('KEYS', '*r:*')[1])\" 0");
-    let left: u64 = reservations
-        .lines()
-        .find_map(|line| line.strip_prefix(':')?.parse().ok())
-        .expect("it is there");
-    assert!(left > 3_000_000, "the reservation ends in {left} ms");
+    assert!(is_lasting(&redis));
+}
+
+#[tokio::test]
+async fn what_it_cannot_tell_does_not_keep_it_from_ending_and_its_next_start_tells_it() {
+    let (redis, plivo) = (Redis::start(), plivo().await);
+    let (one, setup) = leaving(&redis, &plivo).await;
+    redis.ask("CLIENT PAUSE 60000 WRITE");
+
+    let folder = Arc::clone(&one.folder);
+    one.stop().await;
+    redis.ask("CLIENT UNPAUSE");
+    let one = Sidecar::start_in(folder, setup).await;
+
+    eventually("the reservation lasts", async || is_lasting(&redis).then_some(())).await;
+    one.stop().await;
 }
