@@ -121,7 +121,7 @@ impl Store {
             .await
     }
 
-    /// Writes down what became of a call.
+    /// Writes down what became of a call. An event that is not due any more stays as it is.
     ///
     /// # Errors
     ///
@@ -130,7 +130,7 @@ impl Store {
         self.write_relayed(number, relayed, 1)
     }
 
-    /// Writes down what becomes of an event that the app was not called about.
+    /// Writes down what becomes of an event that is due and that the app was not called about.
     ///
     /// # Errors
     ///
@@ -148,7 +148,8 @@ impl Store {
                 Relayed::Dead { fault } => ("dead", None, Some(fault)),
             };
             let mut update = connection.prepare_cached(
-                "UPDATE events SET relay = ?2, next_try = ?3, fault = ?4, tries = tries + ?5 WHERE number = ?1",
+                "UPDATE events SET relay = ?2, next_try = ?3, fault = ?4, tries = tries + ?5 \
+                 WHERE number = ?1 AND relay = 'due'",
             )?;
             update.execute((number, state, next, fault, calls))?;
             crate::fail::point("relay.in_transaction");

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use message::{Dedup, E164, Message, MessageId, Segments, Sender, Timestamp};
 use store::{Change, Event, NewMessage, Record, Status, Store, StoreOptions};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 /// 2026-05-28T20:26:40Z
 pub(super) const NOW: Timestamp = Timestamp(1_780_000_000_000);
@@ -82,6 +82,8 @@ pub(super) struct App {
     pub(super) address: SocketAddr,
     pub(super) told: mpsc::UnboundedReceiver<Told>,
     answers: Script,
+    /// One answer may go out for each.
+    may_answer: Arc<Semaphore>,
 }
 
 /// Statuses, each with a `Retry-After` or none.
@@ -89,6 +91,13 @@ type Script = Arc<Mutex<Vec<(StatusCode, Option<&'static str>)>>>;
 
 impl App {
     pub(super) async fn start() -> Self {
+        Self::answering(Semaphore::MAX_PERMITS).await
+    }
+
+    /// One that answers that many calls, and more of them when it is [let](Self::answer).
+    pub(super) async fn answering(calls: usize) -> Self {
+        let may_answer = Arc::new(Semaphore::new(calls));
+        let gate = Arc::clone(&may_answer);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (tell, told) = mpsc::unbounded_channel();
@@ -96,9 +105,10 @@ impl App {
         let script = Arc::clone(&answers);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (tell, script) = (tell.clone(), Arc::clone(&script));
+                let (tell, script, gate) = (tell.clone(), Arc::clone(&script), Arc::clone(&gate));
                 let service = service_fn(move |request: Request<Incoming>| {
-                    let (tell, script) = (tell.clone(), Arc::clone(&script));
+                    let (tell, script, gate) =
+                        (tell.clone(), Arc::clone(&script), Arc::clone(&gate));
                     async move {
                         let (parts, body) = request.into_parts();
                         let body = body.collect().await.unwrap().to_bytes();
@@ -107,6 +117,7 @@ impl App {
                             Told { method: parts.method, path, headers: parts.headers, body };
                         // The test may have seen enough.
                         drop(tell.send(told));
+                        gate.acquire().await.unwrap().forget();
                         let mut script = script.lock().unwrap();
                         let next = if script.is_empty() { None } else { Some(script.remove(0)) };
                         let (status, retry_after) = next.unwrap_or((StatusCode::NO_CONTENT, None));
@@ -120,7 +131,12 @@ impl App {
                 tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
             }
         });
-        Self { address, told, answers }
+        Self { address, told, answers, may_answer }
+    }
+
+    /// Lets it answer that many calls more.
+    pub(super) fn answer(&self, calls: usize) {
+        self.may_answer.add_permits(calls);
     }
 
     /// What it answers to the next calls; 204 after that.

@@ -135,7 +135,9 @@ impl Relay {
             match self.store.due_relays(now(), PAGE).await {
                 Ok(due) => {
                     self.crowded = due.len() == PAGE as usize;
+                    // What is being called stays due until its end, which may come before its turn in this page.
                     self.page = due.into();
+                    self.page.retain(|event| !self.busy.contains(&event.number));
                 }
                 Err(err) => {
                     tracing::warn!(error = %err, "events that are due could not be read");
@@ -145,9 +147,6 @@ impl Relay {
         }
         while self.calls.len() < AT_ONCE {
             let Some(event) = self.page.pop_front() else { break };
-            if self.busy.contains(&event.number) {
-                continue;
-            }
             match self.step(&event).await {
                 Step::Call(ready) => self.begin(*ready),
                 Step::Settle(relayed) => self.settle(event.number, relayed),

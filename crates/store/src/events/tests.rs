@@ -88,6 +88,21 @@ async fn tries_are_the_calls_that_were_made_and_not_the_times_that_an_event_was_
 }
 
 #[tokio::test]
+async fn an_event_that_the_app_has_is_never_due_or_given_up_again() {
+    let store = two_delivered().await;
+    let events = store.due_relays(later(60), 10).await.unwrap();
+    let fault = || "503".to_owned();
+    for relayed in [Relayed::Again { at: NOW, fault: fault() }, Relayed::Dead { fault: fault() }] {
+        store.relayed(events[0].number, Relayed::Done).await.unwrap();
+        store.relayed(events[0].number, relayed.clone()).await.unwrap();
+        store.not_called(events[0].number, relayed).await.unwrap();
+    }
+    let next = [is("m2", Status::Submitted, 0), is("m1", Status::Delivered, 0)];
+    assert_eq!(due(&store, later(60)).await, next);
+    assert_eq!(store.dead_letters(None, 10).await, Ok(vec![]));
+}
+
+#[tokio::test]
 async fn events_of_a_message_without_a_target_are_kept_and_nobody_is_called() {
     let store = open(&in_memory());
     accept(&store, &["m1"]).await;

@@ -5,7 +5,7 @@ use store::{Status, StoreOptions};
 
 use super::*;
 use crate::relay::subscriber::PlivoToken;
-use crate::relay::testing::{App, accept, become_, store};
+use crate::relay::testing::{App, NOW, accept, become_, store};
 use crate::relay::{Form, WebhookKey, event};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -131,6 +131,41 @@ async fn a_failure_is_tried_again_with_the_same_id_before_what_comes_after() {
     assert_eq!(states, ["submitted", "submitted", "submitted", "delivered"]);
     work.settled().await;
     assert_eq!(work.tally.shown()["failed"], 2);
+    work.stop().await;
+}
+
+#[tokio::test]
+async fn what_an_app_took_while_others_were_before_it_is_not_told_again() {
+    let mut app = App::answering(0).await;
+    // As many as it takes to fill the worker, of which each takes four calls at once.
+    let mut slow = Vec::new();
+    for _ in 0..AT_ONCE / 4 {
+        slow.push(App::answering(0).await);
+    }
+    let work = Work::start(&slow.iter().chain([&app]).collect::<Vec<_>>());
+    work.message("m1", app.url("/")).await;
+    become_(&work.store, "m1", Status::Submitted, now()).await;
+    assert_eq!(json(&app.next().await.body)["subject"], "m1");
+
+    // These came up earlier, and leave no room for a call more: the page in which they were found ends with the first.
+    for nth in 1..AT_ONCE {
+        let id = format!("s{nth}");
+        work.message(&id, slow[nth % slow.len()].url("/")).await;
+        become_(&work.store, &id, Status::Submitted, NOW).await;
+    }
+    for nth in 1..AT_ONCE {
+        let of = nth % slow.len();
+        slow[of].next().await;
+    }
+    work.message("m2", app.url("/")).await;
+    become_(&work.store, "m2", Status::Submitted, now()).await;
+    app.answer(10);
+    assert_eq!(json(&app.next().await.body)["subject"], "m2", "the first was told again");
+    for each in &slow {
+        each.answer(10);
+    }
+    work.settled().await;
+    assert_eq!(work.tally.shown()["taken"], AT_ONCE + 1);
     work.stop().await;
 }
 
