@@ -2,22 +2,23 @@
 
 mod disk;
 mod health;
+mod lock;
 mod migrations;
 mod queue;
 mod turns;
 
 use std::fmt;
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
 use self::disk::Disk;
 use self::health::Health;
+use self::lock::Lock;
 use self::queue::Queue;
 use crate::{Durability, OpenError, Place, StoreError};
 
@@ -27,10 +28,6 @@ pub(crate) use self::queue::Fault;
 
 /// How long a write waits for somebody else's lock, such as a person's `sqlite3`.
 const BUSY: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 2_000 });
-/// How long a start waits for a process that is just ending: one that was killed lets go of its lock a moment later.
-const LEAVING: Duration = Duration::from_millis(if cfg!(test) { 1_000 } else { 2_000 });
-/// Between two looks at that lock.
-const LOOK: Duration = Duration::from_millis(20);
 /// Most bytes of the write-ahead log that are kept after a checkpoint.
 const JOURNAL_BYTES: i64 = 64 << 20;
 /// Prepared statements that a connection keeps.
@@ -50,8 +47,8 @@ struct Inner {
     empty_log: Arc<AtomicBool>,
     /// None in memory.
     disk: Option<Disk>,
-    /// Held for as long as the database is open.
-    _lock: Option<File>,
+    /// Held for as long as the database is open, and closed after it.
+    _lock: Option<Lock>,
 }
 
 struct Readers {
@@ -83,7 +80,7 @@ impl Database {
             let read = first(&memory).map_err(bad)?;
             return Ok((Self::start(memory, None, None, None), read));
         };
-        let lock = lock(path)?;
+        let lock = Lock::of(path)?;
         let bad = |source| OpenError::Database { path: path.clone(), source };
         let mut writer = Connection::open(path).map_err(bad)?;
         if writer.is_readonly("main").map_err(bad)? {
@@ -116,7 +113,7 @@ impl Database {
         writer: Connection,
         readers: Option<Readers>,
         disk: Option<Disk>,
-        lock: Option<File>,
+        lock: Option<Lock>,
     ) -> Self {
         let written = Arc::new(Health::new("written"));
         let empty_log = Arc::new(AtomicBool::new(false));
@@ -204,27 +201,6 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
-}
-
-/// Two processes on one database would each send what is left in it, by whatever links they come to it.
-fn lock(path: &Path) -> Result<File, OpenError> {
-    if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) && !path.exists() {
-        let bad = |source| OpenError::File { path: path.to_owned(), source };
-        File::options().create(true).append(true).open(path).map_err(bad)?;
-    }
-    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let name = beside(&real, ".lock");
-    let bad = |source| OpenError::File { path: name.clone(), source };
-    let file = File::options().create(true).truncate(false).write(true).open(&name).map_err(bad)?;
-    let patience = Instant::now() + LEAVING;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if Instant::now() < patience => thread::sleep(LOOK),
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_owned())),
-            Err(TryLockError::Error(source)) => return Err(bad(source)),
-        }
-    }
 }
 
 /// Messages are nobody else's business. A file system without permissions is the operator's choice.

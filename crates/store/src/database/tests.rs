@@ -191,7 +191,7 @@ async fn a_page_that_the_disk_has_spoiled_is_trouble_when_it_is_read() {
         let sql = "SELECT rootpage FROM sqlite_master WHERE name = 'attempts'";
         database.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap().into()
     };
-    let file = File::options().write(true).open(path(&folder)).unwrap();
+    let file = fs::File::options().write(true).open(path(&folder)).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, &[0xff; 4_096], (root - 1) * 4_096).unwrap();
     let store = open(&options);
     accept(&store, &["m1"]).await;
@@ -235,6 +235,18 @@ fn a_second_process_is_refused_until_the_first_has_ended() {
     assert!(matches!(third, OpenError::InUse(_)), "{third:?}");
     drop(first);
     open(&in_file(&folder));
+}
+
+#[tokio::test]
+async fn a_second_process_is_refused_where_the_file_beside_the_database_was_deleted() {
+    let folder = folder();
+    let first = open(&in_file(&folder));
+    fs::remove_file(beside(&path(&folder), ".lock")).unwrap();
+    let second = Store::open(in_file(&folder), NOW).unwrap_err();
+    assert!(matches!(second, OpenError::InUse(_)), "{second:?}");
+    accept(&first, &["m1"]).await;
+    drop(first);
+    assert_eq!(ids(&open(&in_file(&folder))).await, ["m1"]);
 }
 
 #[test]
@@ -282,7 +294,7 @@ fn places_that_cannot_have_a_database_are_refused() {
     let folder = folder();
     fs::create_dir(path(&folder)).unwrap();
     let directory = Store::open(in_file(&folder), NOW).unwrap_err();
-    assert!(matches!(directory, OpenError::Database { .. }), "{directory:?}");
+    assert!(matches!(directory, OpenError::File { .. }), "{directory:?}");
     let place = Place::File("/proc/sendgate.db".into());
     let unwritable = Store::open(StoreOptions { place, ..in_memory() }, NOW).unwrap_err();
     assert!(matches!(unwritable, OpenError::File { .. }), "{unwritable:?}");
