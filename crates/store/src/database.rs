@@ -45,10 +45,8 @@ struct Inner {
     written: Arc<Health>,
     /// That the log is to be emptied after the next commit.
     empty_log: Arc<AtomicBool>,
-    /// None in memory.
+    /// None in memory. It has the lock, which is held for as long as the database is open.
     disk: Option<Disk>,
-    /// Held for as long as the database is open, and closed after it.
-    _lock: Option<Lock>,
 }
 
 struct Readers {
@@ -78,7 +76,7 @@ impl Database {
             prepare(&memory).map_err(bad)?;
             migrations::apply(&mut memory, Path::new(":memory:"))?;
             let read = first(&memory).map_err(bad)?;
-            return Ok((Self::start(memory, None, None, None), read));
+            return Ok((Self::start(memory, None, None), read));
         };
         let lock = Lock::of(path)?;
         let bad = |source| OpenError::Database { path: path.clone(), source };
@@ -105,23 +103,18 @@ impl Database {
         };
         let readers = Readers::start(reader()?, reader()?);
         let read = first(&writer).map_err(bad)?;
-        let disk = Disk::new(path, min_free_percent);
-        Ok((Self::start(writer, Some(readers), Some(disk), Some(lock)), read))
+        let disk = Disk::new(path, lock, min_free_percent);
+        Ok((Self::start(writer, Some(readers), Some(disk)), read))
     }
 
-    fn start(
-        writer: Connection,
-        readers: Option<Readers>,
-        disk: Option<Disk>,
-        lock: Option<Lock>,
-    ) -> Self {
+    fn start(writer: Connection, readers: Option<Readers>, disk: Option<Disk>) -> Self {
         let written = Arc::new(Health::new("written"));
         let empty_log = Arc::new(AtomicBool::new(false));
         let (health, empty) = (Arc::clone(&written), Arc::clone(&empty_log));
         let writes = Queue::start("store-write", move |waiting| {
             turns::write_all(waiting, &writer, &health, &empty);
         });
-        Self(Arc::new(Inner { readers, writes, written, empty_log, disk, _lock: lock }))
+        Self(Arc::new(Inner { readers, writes, written, empty_log, disk }))
     }
 
     /// Puts `work` into the next transaction. It may be run again, alone, where another's work spoils the transaction
@@ -170,8 +163,8 @@ impl Database {
         }
     }
 
-    /// Why nothing new should be written, as the file system has it: the file is not where it was, or the disk has too
-    /// little free.
+    /// Why nothing new should be written, as the file system has it: a file is not where it was or is no database any
+    /// more, or the disk has too little free.
     pub(crate) fn disk_trouble(&self) -> Option<StoreError> {
         self.0.disk.as_ref().and_then(Disk::trouble)
     }

@@ -27,6 +27,11 @@ pub enum StoreError {
         "{0} was moved or deleted under the running sidecar; put the same file back, or stop the sidecar first"
     )]
     Moved(PathBuf),
+    /// The database's file does not begin as one any more.
+    #[error(
+        "{0} was emptied or overwritten under the running sidecar; stop it, and put a copy of before in its place"
+    )]
+    Overwritten(PathBuf),
     /// The database cannot be written or read; nothing was changed.
     #[error("the store cannot be used now: {0}")]
     Unavailable(String),

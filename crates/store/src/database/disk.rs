@@ -1,14 +1,17 @@
 //! Whether the file system has the database still, and room for more.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::lock::Lock;
 use crate::StoreError;
 
+/// How every database of SQLite begins.
+const FIRST: &[u8; 16] = b"SQLite format 3\0";
 /// How long an answer about free space holds.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -16,6 +19,7 @@ const FRESH: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Disk {
     database: PathBuf,
+    lock: Lock,
     /// Device and number of the file that was opened; none where the file system did not say.
     file: Option<(u64, u64)>,
     least_percent: u8,
@@ -24,21 +28,20 @@ pub(super) struct Disk {
 
 impl Disk {
     /// Of the file that is open now. `least_percent` of its disk is to be free.
-    pub(super) fn new(database: &Path, least_percent: u8) -> Self {
+    pub(super) fn new(database: &Path, lock: Lock, least_percent: u8) -> Self {
         let (database, low) = (database.to_owned(), Mutex::new(None));
-        let file = identity(&database).ok();
-        Self { database, file, least_percent, low }
+        let file = lock.database().metadata().ok().map(identity);
+        Self { database, lock, file, least_percent, low }
     }
 
     /// Why nothing new should be written, if so. Where the file system does not say, all is well.
     pub(super) fn trouble(&self) -> Option<StoreError> {
         // Each time: what is accepted into a file that was taken away may never be found again.
-        let is_moved = self.file.is_some_and(|opened| match identity(&self.database) {
-            Ok(now) => now != opened,
-            Err(err) => err.kind() == io::ErrorKind::NotFound,
-        });
-        if is_moved {
+        if is_moved(&self.database, self.file) {
             return Some(StoreError::Moved(self.database.clone()));
+        }
+        if !self.is_database() {
+            return Some(StoreError::Overwritten(self.database.clone()));
         }
         let mut low = self.low.lock().unwrap_or_else(PoisonError::into_inner);
         let is_low = match *low {
@@ -46,6 +49,15 @@ impl Disk {
             _ => low.insert((Instant::now(), self.is_low())).1,
         };
         is_low.then_some(StoreError::LowSpace)
+    }
+
+    /// SQLite itself has most pages in memory, and finds out with one that it has not.
+    fn is_database(&self) -> bool {
+        let mut first = [0; FIRST.len()];
+        match self.lock.database().read_exact_at(&mut first, 0) {
+            Ok(()) => first == *FIRST,
+            Err(err) => err.kind() != io::ErrorKind::UnexpectedEof,
+        }
     }
 
     fn is_low(&self) -> bool {
@@ -57,6 +69,13 @@ impl Disk {
     }
 }
 
-fn identity(file: &Path) -> io::Result<(u64, u64)> {
-    fs::metadata(file).map(|found| (found.dev(), found.ino()))
+fn is_moved(file: &Path, opened: Option<(u64, u64)>) -> bool {
+    opened.is_some_and(|opened| match fs::metadata(file) {
+        Ok(found) => identity(found) != opened,
+        Err(err) => err.kind() == io::ErrorKind::NotFound,
+    })
+}
+
+fn identity(file: Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
 }

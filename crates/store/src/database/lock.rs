@@ -24,10 +24,15 @@ pub(super) struct Lock {
     _beside: File,
     /// The database itself, which cannot be deleted and still be found. To close it is to let go of SQLite's own locks
     /// on it, in the whole process: so it is opened before and closed after them.
-    _database: File,
+    database: File,
 }
 
 impl Lock {
+    /// The database's file.
+    pub(super) fn database(&self) -> &File {
+        &self.database
+    }
+
     /// Takes the lock on the database at `path`, and makes its file where there is none.
     pub(super) fn of(path: &Path) -> Result<Self, OpenError> {
         let bad = |source| OpenError::File { path: path.to_owned(), source };
@@ -47,7 +52,7 @@ impl Lock {
         if !kind.is_some_and(|kind| ONE_KIND_OF_LOCK.contains(&kind)) {
             take(&database, path, path, patience)?;
         }
-        Ok(Self { _beside: beside, _database: database })
+        Ok(Self { _beside: beside, database })
     }
 }
 

@@ -1,3 +1,4 @@
+use std::os::unix::fs::FileExt as _;
 use std::sync::mpsc;
 
 use super::*;
@@ -192,12 +193,39 @@ async fn a_page_that_the_disk_has_spoiled_is_trouble_when_it_is_read() {
         database.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap().into()
     };
     let file = fs::File::options().write(true).open(path(&folder)).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&file, &[0xff; 4_096], (root - 1) * 4_096).unwrap();
+    file.write_all_at(&[0xff; 4_096], (root - 1) * 4_096).unwrap();
     let store = open(&options);
     accept(&store, &["m1"]).await;
     let why = unavailable(store.get(None, &id("m1")).await);
     assert!(why.contains("malformed"), "{why}");
     assert_eq!(store.trouble(), Some(StoreError::Unavailable(why)));
+}
+
+#[tokio::test]
+async fn a_table_that_is_gone_is_trouble_at_once() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    let person = Connection::open(path(&folder)).unwrap();
+    person.execute_batch("DROP TABLE attempts; DROP TABLE messages").unwrap();
+    let why = unavailable(store.accept(vec![new("m1")], None).await);
+    assert!(why.contains("no such table"), "{why}");
+    assert_eq!(store.trouble(), Some(StoreError::Unavailable(why)));
+}
+
+#[tokio::test]
+async fn a_file_that_was_emptied_or_overwritten_is_trouble_before_sqlite_notices() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    accept(&store, &["m1"]).await;
+    let file = fs::File::options().write(true).open(path(&folder)).unwrap();
+    let overwritten = StoreError::Overwritten(path(&folder));
+    for spoil in
+        [|file: &fs::File| file.write_all_at(&[0; 4_096], 0), |file: &fs::File| file.set_len(0)]
+    {
+        spoil(&file).unwrap();
+        assert_eq!(store.trouble(), Some(overwritten.clone()));
+        assert_eq!(store.accept(vec![new("m2")], None).await, Err(overwritten.clone()));
+    }
 }
 
 #[tokio::test]

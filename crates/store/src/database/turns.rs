@@ -30,13 +30,15 @@ pub(super) fn write_all(
     health: &Health,
     empty_log: &AtomicBool,
 ) {
-    let mut batch: Vec<Box<dyn Work>> = Vec::new();
+    let (schema, mut batch) = (Schema::of(connection), Vec::<Box<dyn Work>>::new());
     while let Ok(first) = waiting.recv() {
         batch.push(first);
         batch.extend(waiting.try_iter().take(TOGETHER - 1));
-        match commit(connection, &mut batch) {
+        match commit(connection, schema, &mut batch) {
             // One piece of work has spoiled it for all; each for itself then.
-            Err(Failure::Own(_)) if batch.len() > 1 => each_alone(connection, &mut batch, health),
+            Err(Failure::Own(_)) if batch.len() > 1 => {
+                each_alone(connection, schema, &mut batch, health);
+            }
             ended => tell(health, &mut batch, ended),
         }
         if empty_log.swap(false, Ordering::AcqRel) {
@@ -51,16 +53,22 @@ pub(super) fn read_all(
     connection: &Connection,
     health: &Health,
 ) {
+    let schema = Schema::of(connection);
     while let Ok(mut work) = waiting.recv() {
-        let done = run(work.as_mut(), connection).map_err(Failure::of);
+        let done = run(work.as_mut(), connection).map_err(|fault| schema.blame(fault, connection));
         tell(health, &mut vec![work], done);
     }
 }
 
-fn each_alone(connection: &Connection, batch: &mut Vec<Box<dyn Work>>, health: &Health) {
+fn each_alone(
+    connection: &Connection,
+    schema: Schema,
+    batch: &mut Vec<Box<dyn Work>>,
+    health: &Health,
+) {
     while !batch.is_empty() {
         let rest = batch.split_off(1);
-        let ended = commit(connection, batch);
+        let ended = commit(connection, schema, batch);
         let hopeless = matches!(ended, Err(Failure::Everybodys(_)));
         if hopeless {
             batch.extend(rest);
@@ -88,7 +96,11 @@ fn tell(health: &Health, batch: &mut Vec<Box<dyn Work>>, ended: Result<(), Failu
 }
 
 /// Does all of `batch` in one transaction, or nothing.
-fn commit(connection: &Connection, batch: &mut [Box<dyn Work>]) -> Result<(), Failure> {
+fn commit(
+    connection: &Connection,
+    schema: Schema,
+    batch: &mut [Box<dyn Work>],
+) -> Result<(), Failure> {
     // For metrics alone: a trace of each commit would be of no use to anybody.
     let _span = tracing::debug_span!("store.commit", store.writes = batch.len());
     connection.execute_batch("BEGIN IMMEDIATE").map_err(Failure::from)?;
@@ -100,7 +112,7 @@ fn commit(connection: &Connection, batch: &mut [Box<dyn Work>]) -> Result<(), Fa
         drop(connection.execute_batch("ROLLBACK"));
     }
     crate::fail::point("store.committed");
-    ended.map_err(Failure::of)
+    ended.map_err(|fault| schema.blame(fault, connection))
 }
 
 /// Does one piece of work. Its panic is its own affair, not that of all who come after it.
@@ -124,12 +136,27 @@ fn empty(connection: &Connection) {
     }
 }
 
-impl Failure {
-    fn of(fault: Fault) -> Self {
+/// Which tables there were, in a number that SQLite counts up with each change of them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Schema(Option<i64>);
+
+impl Schema {
+    fn of(connection: &Connection) -> Self {
+        Self(connection.pragma_query_value(None, "schema_version", |row| row.get(0)).ok())
+    }
+
+    fn blame(self, fault: Fault, connection: &Connection) -> Failure {
         match fault {
+            // The statements are always the same: what misses a table now, all that comes will miss.
+            Fault::Database(err)
+                if err.sqlite_error_code() == Some(ErrorCode::Unknown)
+                    && Self::of(connection) != self =>
+            {
+                Failure::Everybodys(plain(&err))
+            }
             Fault::Database(err) => err.into(),
-            Fault::Refused(why) => Self::Own(why.to_string()),
-            Fault::Panicked => Self::Own("a fault in sendgate itself; its log has more".into()),
+            Fault::Refused(why) => Failure::Own(why.to_string()),
+            Fault::Panicked => Failure::Own("a fault in sendgate itself; its log has more".into()),
         }
     }
 }
