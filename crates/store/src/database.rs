@@ -166,7 +166,13 @@ impl Database {
     /// Why nothing new should be written, as the file system has it: a file is not where it was or is no database any
     /// more, or the disk has too little free.
     pub(crate) fn disk_trouble(&self) -> Option<StoreError> {
-        self.0.disk.as_ref().and_then(Disk::trouble)
+        let trouble = self.0.disk.as_ref().and_then(Disk::trouble);
+        if let Some(StoreError::LogMoved(_)) = trouble {
+            // What it has would be lost with it at a kill. A commit, of nothing, comes before it is emptied.
+            self.empty_log();
+            drop(self.write(|_| Ok(())));
+        }
+        trouble
     }
 }
 

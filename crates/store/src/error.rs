@@ -27,6 +27,12 @@ pub enum StoreError {
         "{0} was moved or deleted under the running sidecar; put the same file back, or stop the sidecar first"
     )]
     Moved(PathBuf),
+    /// The same of the log beside it, which has what was committed last.
+    #[error(
+        "{0} was moved or deleted under the running sidecar; put the same file back, or end it by SIGTERM and not by \
+         SIGKILL, so that what the log had is saved"
+    )]
+    LogMoved(PathBuf),
     /// The database's file does not begin as one any more.
     #[error(
         "{0} was emptied or overwritten under the running sidecar; stop it, and put a copy of before in its place"

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::beside;
 use super::lock::Lock;
 use crate::StoreError;
 
@@ -22,6 +23,9 @@ pub(super) struct Disk {
     lock: Lock,
     /// Device and number of the file that was opened; none where the file system did not say.
     file: Option<(u64, u64)>,
+    /// The log beside it, which SQLite keeps for as long as it has the database open, and the same of it.
+    log: PathBuf,
+    log_file: Option<(u64, u64)>,
     least_percent: u8,
     low: Mutex<Option<(Instant, bool)>>,
 }
@@ -31,7 +35,9 @@ impl Disk {
     pub(super) fn new(database: &Path, lock: Lock, least_percent: u8) -> Self {
         let (database, low) = (database.to_owned(), Mutex::new(None));
         let file = lock.database().metadata().ok().map(identity);
-        Self { database, lock, file, least_percent, low }
+        let log = beside(&fs::canonicalize(&database).unwrap_or_else(|_| database.clone()), "-wal");
+        let log_file = fs::metadata(&log).ok().map(identity);
+        Self { database, lock, file, log, log_file, least_percent, low }
     }
 
     /// Why nothing new should be written, if so. Where the file system does not say, all is well.
@@ -39,6 +45,9 @@ impl Disk {
         // Each time: what is accepted into a file that was taken away may never be found again.
         if is_moved(&self.database, self.file) {
             return Some(StoreError::Moved(self.database.clone()));
+        }
+        if is_moved(&self.log, self.log_file) {
+            return Some(StoreError::LogMoved(self.log.clone()));
         }
         if !self.is_database() {
             return Some(StoreError::Overwritten(self.database.clone()));

@@ -3,7 +3,7 @@ use std::sync::mpsc;
 
 use super::*;
 use crate::fixtures::{
-    NOW, accept, bring, folder, id, ids, in_file, in_memory, later, new, open, path,
+    NOW, accept, bring, folder, id, ids, in_file, in_memory, killed, later, new, open, path, record,
 };
 use crate::{Status, Store, StoreOptions};
 
@@ -226,6 +226,24 @@ async fn a_file_that_was_emptied_or_overwritten_is_trouble_before_sqlite_notices
         assert_eq!(store.trouble(), Some(overwritten.clone()));
         assert_eq!(store.accept(vec![new("m2")], None).await, Err(overwritten.clone()));
     }
+}
+
+#[tokio::test]
+async fn where_the_log_was_deleted_nothing_is_accepted_and_what_was_is_saved_before_a_kill() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    accept(&store, &["m1"]).await;
+    let log = beside(&path(&folder), "-wal");
+    fs::remove_file(&log).unwrap();
+    let moved = StoreError::LogMoved(log);
+    assert_eq!(store.accept(vec![new("m2")], None).await, Err(moved.clone()));
+    bring(&store, "m1", Status::Submitted).await;
+    assert_eq!(store.trouble(), Some(moved));
+    // What comes in meanwhile is behind it.
+    store.remembered().await.unwrap();
+    store.remembered().await.unwrap();
+    let left = killed(&folder);
+    assert_eq!(record(&open(&in_file(&left)), "m1").await.status, Status::Submitted);
 }
 
 #[tokio::test]
