@@ -1,7 +1,6 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use rusqlite::ErrorCode;
 use thiserror::Error;
 
 /// Why the store did not do what it was asked.
@@ -94,9 +93,8 @@ impl OpenError {
                 use ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
                 matches!(source.kind(), StorageFull | ReadOnlyFilesystem | PermissionDenied)
             }
-            Self::Database { source, .. } => {
-                source.sqlite_error_code() != Some(ErrorCode::NotADatabase)
-            }
+            // Of what is no database at all nobody can say whether it was one, and ours.
+            Self::Database { .. } => true,
             Self::InUse(_) | Self::Newer { .. } | Self::Foreign(_) => false,
         }
     }

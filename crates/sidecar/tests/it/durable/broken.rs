@@ -46,10 +46,6 @@ async fn a_database_that_cannot_be_used_keeps_it_from_starting_and_is_not_touche
     does_not_start(&folder, &setup, 2, &["store.path", "is a folder"]).await;
 
     let folder = Folder::new();
-    folder.write("sendgate.db", "this is a text and no database\n".repeat(1_000));
-    does_not_start(&folder, &setup, 1, &["sendgate.db", "not a database"]).await;
-
-    let folder = Folder::new();
     database(&folder).execute_batch("CREATE TABLE bookmarks (url TEXT)").unwrap();
     does_not_start(&folder, &setup, 1, &["sendgate.db", "another program"]).await;
 
@@ -101,6 +97,15 @@ async fn a_start_behind_a_damaged_database_turns_everybody_away_until_it_is_mend
     let sidecar = Sidecar::start_unready(Arc::clone(&folder), Setup::new(&plivo).durable()).await;
     turns_everybody_away(&sidecar, &plivo, "malformed").await;
     assert!(fs::read(&file).unwrap() == bytes, "the damaged database was changed");
+    bytes[..4_096].fill(0);
+    fs::write(&file, &bytes).unwrap();
+    let told = async || {
+        let ready = sidecar.ready().await.json();
+        ready["causes"][0]["detail"].as_str()?.contains("is not a database").then_some(())
+    };
+    eventually("a file that is no database any more is told", told).await;
+    turns_everybody_away(&sidecar, &plivo, "is not a database").await;
+    assert!(fs::read(&file).unwrap() == bytes, "what is no database was changed");
     fs::write(&file, good).unwrap();
 
     sidecar.wait_until_ready().await;
