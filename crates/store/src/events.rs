@@ -74,6 +74,20 @@ impl Store {
         .await
     }
 
+    /// The number of the last of the app's events that are not kept any more, or 0.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn last_event_gone(&self, app: &str) -> Result<u64, StoreError> {
+        let app = app.to_owned();
+        let work = move |connection: &Connection| {
+            let sql = "SELECT coalesce(max(number), 0) FROM dropped_events WHERE app = ?";
+            Ok(connection.prepare_cached(sql)?.query_row([&app], |row| row.get::<_, i64>(0))?)
+        };
+        Ok(u64::try_from(self.database.read(work).await?).unwrap_or(0))
+    }
+
     /// The events of one message, oldest first.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ pub struct Store {
     pub(crate) log_emptied: Arc<LogEmptied>,
     /// When the newest of the messages that made room was changed last, in milliseconds since 1970.
     pub(crate) newest_gone: Arc<AtomicU64>,
+    lost_its_key: bool,
 }
 
 /// How much is kept, and how long.
@@ -55,25 +56,35 @@ impl Store {
         let left = |connection: &Connection| {
             let last = holds::last_token(connection)?;
             let rows = rows_of(connection, "messages")?;
+            let used = rows > 0 || rows_of(connection, "idempotency_keys")? > 0;
             let name: String =
                 connection.query_row("SELECT name FROM identity", [], |row| row.get(0))?;
-            Ok((last, holds::all(connection, now)?, ledger::values(connection, now)?, rows, name))
+            let (holds, values) = (holds::all(connection, now)?, ledger::values(connection, now)?);
+            Ok((last, holds, values, rows, used, name))
         };
         if let Place::File(path) = place
-            && !path.exists()
+            && !path.metadata().is_ok_and(|found| found.len() > 0)
             && beside(path, ".key").exists()
         {
-            tracing::warn!(path = %path.display(), "there was a database here, whose key is left, and it is gone: what \
-             it kept is not known any more; if it was only moved, stop, and put it back");
+            tracing::warn!(path = %path.display(), "there was a database here, whose key is left, and it is gone or \
+             empty: what it kept is not known any more; if it was only moved, stop, and put it back");
         }
-        let (database, (last_token, holds, values, rows, name)) =
+        let (database, (last_token, holds, values, rows, used, name)) =
             Database::open(place, *durability, options.min_free_percent, left)?;
-        let secret = match (hash_key, place) {
-            (Some(key), _) => key.clone(),
-            (None, Place::Memory) => Secret::random(),
+        let (secret, lost_its_key) = match (hash_key, place) {
+            (Some(key), _) => (key.clone(), false),
+            (None, Place::Memory) => (Secret::random(), false),
             (None, Place::File(path)) => {
                 let path = beside(path, ".key");
-                Secret::kept_in(&path).map_err(|source| OpenError::File { path, source })?
+                let lost = used && !path.exists();
+                if lost {
+                    tracing::error!(path = %path.display(), "the key of this database is gone, and a new one is made: \
+                     idempotency keys of before are refused as used for other requests, delivery reports that are on \
+                     their way count as forged, and hashes of before match no more; to have it back, stop, and put it \
+                     there");
+                }
+                let bad = |source| OpenError::File { path: path.clone(), source };
+                (Secret::kept_in(&path).map_err(bad)?, lost)
             }
         };
         let bounds = Bounds {
@@ -96,7 +107,17 @@ impl Store {
         let gone = if rows >= options.most_messages { now.0 } else { 0 };
         let newest_gone = Arc::new(AtomicU64::new(gone));
         let name = name.into();
-        Ok(Self { name, database, ledger, claims, content, bounds, log_emptied, newest_gone })
+        Ok(Self {
+            name,
+            database,
+            ledger,
+            claims,
+            content,
+            bounds,
+            log_emptied,
+            newest_gone,
+            lost_its_key,
+        })
     }
 
     /// What policies remember.
@@ -136,6 +157,11 @@ impl Store {
     /// Key of every hash here, to derive others from.
     pub fn secret(&self) -> &Secret {
         &self.content.secret
+    }
+
+    /// Whether the key beside the database was not there any more when it was opened, and was made anew.
+    pub fn lost_its_key(&self) -> bool {
+        self.lost_its_key
     }
 
     /// A number's keyed hash: tells it from others in memory and in records that hold no number.

@@ -32,7 +32,7 @@ impl Admin {
             "rollback": rollback.as_ref().map(policies::standing),
             // Policies that failed too often, so that their `on_failure` decides.
             "policies_tripped": self.tripped(),
-            "store": if self.ephemeral { "ephemeral: in memory, nothing survives a restart" } else { "durable" },
+            "store": self.kept(),
             "plivo": {
                 "breaker": plivo.state.as_str(),
                 "reason": plivo.reason.map(Reason::as_str),
@@ -52,6 +52,16 @@ impl Admin {
             "decisions": self.decisions.as_ref().map(|log| log.shown()),
         });
         (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, body)
+    }
+
+    fn kept(&self) -> &'static str {
+        if self.ephemeral {
+            "ephemeral: in memory, nothing survives a restart"
+        } else if self.store.lost_its_key() {
+            "durable; its key file was gone at the start, and what it was the key of is not known again"
+        } else {
+            "durable"
+        }
     }
 
     fn tripped(&self) -> Vec<String> {

@@ -23,7 +23,8 @@ const LOOK: Duration = Duration::from_millis(250);
 /// What an app asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
-    after: u64,
+    /// None without a cursor of this store.
+    after: Option<u64>,
     /// The cursor is another store's: this one begins at its beginning.
     reset: bool,
     wait: Duration,
@@ -38,7 +39,7 @@ impl Asked {
     ///
     /// Every fault, by the parameter's name.
     pub(crate) fn read(query: &str, source: &Source) -> Result<Self, Vec<Fault>> {
-        let mut asked = Self { after: 0, reset: false, wait: Duration::ZERO, limit: MOST };
+        let mut asked = Self { after: None, reset: false, wait: Duration::ZERO, limit: MOST };
         let mut faults = Vec::new();
         let mut fault = |name: &str, detail: &str| {
             // A JSON pointer (RFC 6901 section 3), whatever the parameter is called.
@@ -51,7 +52,7 @@ impl Asked {
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 "after" => match source.read(&value) {
-                    Some(Cursor::After(number)) => asked.after = number,
+                    Some(Cursor::After(number)) => asked.after = Some(number),
                     Some(Cursor::Elsewhere) => asked.reset = true,
                     None => fault("after", "is no cursor; give `next` of an earlier answer"),
                 },
@@ -70,7 +71,7 @@ impl Asked {
     }
 
     /// The app's events, as soon as there is one, or none when the wait is over or the process ends. `next` is always
-    /// there.
+    /// there; `reset` where events between the cursor and these may have been lost.
     ///
     /// # Errors
     ///
@@ -82,9 +83,9 @@ impl Asked {
         source: &Source,
         draining: &CancellationToken,
     ) -> Result<Value, StoreError> {
-        let until = Instant::now() + self.wait;
+        let (until, after) = (Instant::now() + self.wait, self.after.unwrap_or_default());
         let events = loop {
-            let events = store.events_after(app, self.after, self.limit).await?;
+            let events = store.events_after(app, after, self.limit).await?;
             let left = until.saturating_duration_since(Instant::now());
             if !events.is_empty() || left.is_zero() || draining.is_cancelled() {
                 break events;
@@ -99,9 +100,12 @@ impl Asked {
             let record = store.get(Some(app), &each.message).await?;
             shown.push(event::json(each, record.as_ref(), source));
         }
-        let last = events.last().map_or(self.after, |last| last.number);
+        // Asked after the events: what goes between the two was seen.
+        let gone = store.last_event_gone(app).await?;
+        let is_gap = self.reset || self.after.is_some_and(|after| gone > after);
+        let last = events.last().map_or(after.max(gone), |last| last.number);
         let mut body = json!({"events": shown, "next": source.cursor(last)});
-        if self.reset {
+        if is_gap {
             body["reset"] = true.into();
         }
         Ok(body)

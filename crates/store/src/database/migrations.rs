@@ -7,11 +7,12 @@ use rusqlite::Connection;
 use crate::OpenError;
 
 /// From version `n` to `n + 1`.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("schema.sql"),
     include_str!("named.sql"),
     include_str!("clocks.sql"),
     include_str!("holds.sql"),
+    include_str!("dropped.sql"),
 ];
 
 /// Whether this program may change the database.

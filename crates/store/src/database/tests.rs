@@ -325,7 +325,7 @@ fn files_that_are_no_store_are_refused_and_stay_as_they_are() {
     with(&foreign, "CREATE TABLE bookmarks (url)");
     for (folder, says) in [
         (&text, "sendgate.db is not a database that can be used"),
-        (&newer, "was written by a newer sendgate (schema 99, this one knows 4)"),
+        (&newer, "was written by a newer sendgate (schema 99, this one knows 5)"),
         (&foreign, "is the database of another program"),
     ] {
         let before = fs::read(path(folder)).unwrap();
@@ -333,6 +333,21 @@ fn files_that_are_no_store_are_refused_and_stay_as_they_are() {
         assert!(refused.to_string().contains(says), "{refused}");
         assert!(fs::read(path(folder)).unwrap() == before, "{says}: the file was changed");
     }
+}
+
+#[tokio::test]
+async fn a_used_database_whose_key_is_gone_says_so_until_the_next_start() {
+    let folder = folder();
+    let key = beside(&path(&folder), ".key");
+    assert!(!open(&in_file(&folder)).lost_its_key(), "there was none yet");
+    fs::remove_file(&key).unwrap();
+    let store = open(&in_file(&folder));
+    assert!(!store.lost_its_key(), "nothing was kept by it");
+    accept(&store, &["m1"]).await;
+    drop(store);
+    fs::remove_file(&key).unwrap();
+    assert!(open(&in_file(&folder)).lost_its_key());
+    assert!(!open(&in_file(&folder)).lost_its_key());
 }
 
 #[test]
@@ -361,7 +376,8 @@ async fn what_the_first_version_kept_is_there_after_every_step() {
     let old = Connection::open(path(&folder)).unwrap();
     old.execute_batch(
         "DROP TABLE identity; ALTER TABLE attempts DROP COLUMN plivo_time; \
-         DROP INDEX holds_untold; DROP INDEX holds_of_window; PRAGMA user_version = 1",
+         DROP INDEX holds_untold; DROP INDEX holds_of_window; \
+         DROP TABLE dropped_events; DROP TRIGGER events_dropped; PRAGMA user_version = 1",
     )
     .unwrap();
     drop(old);

@@ -1,4 +1,4 @@
-use store::Status;
+use store::{Status, StoreOptions};
 
 use super::*;
 use crate::relay::testing::{NOW, accept, become_, store};
@@ -84,6 +84,32 @@ async fn the_cursor_of_a_store_that_is_gone_begins_at_the_beginning_and_says_so(
 }
 
 #[tokio::test]
+async fn a_cursor_whose_next_events_made_room_is_told_once() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let store =
+        Store::open(StoreOptions { retention: day, ..StoreOptions::default() }, NOW).unwrap();
+    for (id, at) in [("m1", NOW), ("m2", NOW), ("m3", NOW.after(2 * day))] {
+        accept(&store, id, None).await;
+        become_(&store, id, Status::Submitted, at).await;
+    }
+    let first = ask(&store, "limit=1").await;
+    assert_eq!(first["reset"], Value::Null, "{first}");
+    store.sweep(NOW.after(day)).await.unwrap();
+
+    let after = |answer: &Value| format!("after={}", answer["next"].as_str().unwrap());
+    let second = ask(&store, &after(&first)).await;
+    assert_eq!(subjects(&second), [("m3", "sms.message.submitted.v1")]);
+    assert_eq!(second["reset"], true, "{second}");
+    store.sweep(NOW.after(4 * day)).await.unwrap();
+    let third = ask(&store, &after(&first)).await;
+    assert_eq!((subjects(&third), &third["reset"]), (vec![], &Value::Bool(true)));
+    for query in ["", &*after(&second), &*after(&third)] {
+        let answer = ask(&store, query).await;
+        assert_eq!(answer["reset"], Value::Null, "{query}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn every_fault_is_told_by_its_parameter() {
     let source = Source::of(&store());
     assert_eq!(
@@ -93,6 +119,6 @@ async fn every_fault_is_told_by_its_parameter() {
     for query in ["wait=-1", "wait=soon", "limit=101"] {
         assert_eq!(read(query, &source).map_err(|faults| faults.len()), Err(1), "{query}");
     }
-    let asked = Asked { after: 0, reset: false, wait: Duration::from_secs(30), limit: 100 };
+    let asked = Asked { after: None, reset: false, wait: Duration::from_secs(30), limit: 100 };
     assert_eq!(read("wait=30&limit=100", &source), Ok(asked));
 }
