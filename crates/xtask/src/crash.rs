@@ -7,15 +7,15 @@ use crate::process;
 use crate::test::in_workspace;
 use crate::workspace::Workspace;
 
-/// Runs of the suite, unless told otherwise; the tests of everybody's change play fewer.
+/// Runs of the suite that may send nothing twice, unless told otherwise; the tests of everybody's change play fewer.
 const RUNS: &str = "2000";
 
 /// The same with a Redis, each of which waits for leases.
 const RUNS_WITH_REDIS: &str = "400";
 
-/// Builds the policies and a program with fail points, then plays `--runs N` runs drawn from `--seed S`, or the one
-/// that `--run R` names, as a failure has told it; with `--redis` those with a Redis that replicas share. Prints what
-/// they came to.
+/// Builds the policies and a program with fail points, then plays `--runs N` runs under `on_unresolved = "fail"` drawn
+/// from `--seed S`, and those under `resend` besides, or the one that `--run R` names, as a failure has told it; with
+/// `--redis` those with a Redis that replicas share. Prints what they came to.
 ///
 /// # Errors
 ///

@@ -36,8 +36,9 @@ usage: cargo xtask COMMAND
   dist               a tarball to give away: program, policies, licences, SBOM, Dockerfile
   demo               policies, simulator and sidecar at work, with a live reload and a trace
   crash [--runs N] [--seed S] [--run R] [--redis]
-                     the sidecar killed at every durable write and every socket step; 2000 runs, a table, under ten
-                     minutes; --redis: at every step of what replicas share, 400 runs
+                     the sidecar killed at every durable write and every socket step; 2000 runs that may send
+                     nothing twice, some 300 that may, a table, about ten minutes; --redis: at every step of what
+                     replicas share, 400 runs
   bench [--rounds N] what the sidecar costs beside a bare hop and native rules; a table and target/bench/latest.json
   bench replay [N]   how long `sendgate replay` takes for N decisions, 100,000 where none are named
 ";

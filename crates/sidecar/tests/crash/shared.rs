@@ -146,7 +146,7 @@ async fn play_all(
         let point = Plan::of(seed, run).point;
         let wrong = match &played {
             Ok(played) => {
-                table.add(Place::Point(point), played);
+                table.add(Place::Point(point), false, played);
                 played.wrong().join("\n    ")
             }
             Err(why) => why.clone(),

@@ -12,7 +12,10 @@ pub(crate) struct Table(BTreeMap<Place, Row>);
 
 #[derive(Clone, Copy, Default)]
 struct Row {
-    runs: usize,
+    /// Runs in which nothing may be sent twice.
+    fail: usize,
+    /// Runs in which what nobody knows of is sent again.
+    resend: usize,
     reached: usize,
     sent: usize,
     replayed: usize,
@@ -24,9 +27,11 @@ struct Row {
 }
 
 impl Table {
-    pub(crate) fn add(&mut self, place: Place, played: &Played) {
+    /// `resends`: whether what nobody knows of was to be sent again.
+    pub(crate) fn add(&mut self, place: Place, resends: bool, played: &Played) {
         self.0.entry(place).or_default().add(&Row {
-            runs: 1,
+            fail: usize::from(!resends),
+            resend: usize::from(resends),
             reached: usize::from(played.reached),
             sent: played.sent,
             replayed: played.replayed,
@@ -47,7 +52,8 @@ impl Table {
 
 impl Row {
     fn add(&mut self, other: &Self) {
-        self.runs += other.runs;
+        self.fail += other.fail;
+        self.resend += other.resend;
         self.reached += other.reached;
         self.sent += other.sent;
         self.replayed += other.replayed;
@@ -59,19 +65,25 @@ impl Row {
     }
 
     fn write(&self, f: &mut fmt::Formatter<'_>, name: impl fmt::Display) -> fmt::Result {
-        let Self { runs, reached, sent, replayed, given_up, unknown, resent, duplicates, losses } =
-            self;
-        writeln!(
-            f,
-            "{name:<40} {runs:>6} {reached:>6} {sent:>6} {replayed:>8} {given_up:>8} {unknown:>7} {resent:>6} {duplicates:>10} {losses:>6}"
-        )
+        let Self { fail, resend, reached, sent, replayed, .. } = self;
+        let Self { given_up, unknown, resent, duplicates, losses, .. } = self;
+        write!(f, "{name:<40} {fail:>6} {resend:>6} {reached:>6} {sent:>6} {replayed:>8} ")?;
+        writeln!(f, "{given_up:>8} {unknown:>7} {resent:>6} {duplicates:>10} {losses:>6}")
     }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let heading = [
-            "runs",
+        writeln!(
+            f,
+            "runs under on_unresolved = \"fail\" and \"resend\", what came of their messages"
+        )?;
+        writeln!(
+            f,
+            "{:<40} {:>6} {:>6} {:>6} {:>6} {:>8} {:>8} {:>7} {:>6} {:>10} {:>6}",
+            "killed at",
+            "fail",
+            "resend",
             "killed",
             "sent",
             "replayed",
@@ -80,12 +92,6 @@ impl fmt::Display for Table {
             "resent",
             "duplicates",
             "losses",
-        ];
-        let [runs, killed, sent, replayed, given_up, unknown, resent, duplicates, losses] = heading;
-        writeln!(
-            f,
-            "{:<40} {runs:>6} {killed:>6} {sent:>6} {replayed:>8} {given_up:>8} {unknown:>7} {resent:>6} {duplicates:>10} {losses:>6}",
-            "killed at"
         )?;
         let mut all = Row::default();
         for (place, row) in &self.0 {
