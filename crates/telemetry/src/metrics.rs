@@ -79,6 +79,8 @@ impl Metrics {
         // The reader that sends takes no timeout: it waits five seconds for its exporter, whatever it is told.
         let ending = thread::Builder::new().name("telemetry".into()).spawn(move || {
             let _ = provider.shutdown_with_timeout(timeout);
+            // What is looked at goes with whoever has it last, and that is not to be a thread that nobody waits for.
+            drop(provider);
             done.try_send(())
         });
         if ending.is_ok() {
