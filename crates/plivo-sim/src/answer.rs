@@ -60,7 +60,7 @@ pub(crate) async fn answer(shared: &Arc<Shared>, peer: &Peer, request: Request<I
     }
     // From here on a release counts, since whoever waits for this request may give it at once.
     let released = shared.released.subscribe();
-    let authorization = authorization(&head.headers, &shared.config);
+    let (authorization, owner) = authorization(&head.headers, &shared.config);
     let sends = call.method == Method::POST
         && authorization == Authorization::Valid
         && matches!(route, Some((_, Resource::Messages)));
@@ -83,14 +83,14 @@ pub(crate) async fn answer(shared: &Arc<Shared>, peer: &Peer, request: Request<I
     if let Some(step) = outage {
         // A front end that fails asks nobody who is there; what is queued all the same came through it.
         let usual = if sends && step.queues() {
-            send(shared, peer, &call.body, &step)
+            send(shared, peer, owner, &call.body, &step)
         } else {
             reply::usual_error(StatusCode::SERVICE_UNAVAILABLE)
         };
         return play(peer, *step, usual, released).await;
     }
     let Some((account, resource)) = route else { return reply::usual_error(StatusCode::NOT_FOUND) };
-    if authorization != Authorization::Valid || account != shared.config.auth_id {
+    if authorization != Authorization::Valid || account != owner {
         return reply::usual_error(StatusCode::UNAUTHORIZED);
     }
     if !in_rate {
@@ -102,16 +102,16 @@ pub(crate) async fn answer(shared: &Arc<Shared>, peer: &Peer, request: Request<I
     match resource {
         Resource::Messages if call.method == Method::POST => {
             let step = step.unwrap_or_default();
-            let usual = send(shared, peer, &call.body, &step);
+            let usual = send(shared, peer, owner, &call.body, &step);
             play(peer, step, usual, released).await
         }
-        Resource::Uploads if call.method == Method::POST => upload(shared, &call).await,
-        resource => look_up(shared, &resource, &call.query),
+        Resource::Uploads if call.method == Method::POST => upload(shared, owner, &call).await,
+        resource => look_up(shared, owner, &resource, &call.query),
     }
 }
 
 /// Takes a send as Plivo would, and queues it unless the step says otherwise.
-fn send(shared: &Shared, peer: &Peer, body: &[u8], step: &Step) -> Reply {
+fn send(shared: &Shared, peer: &Peer, owner: &str, body: &[u8], step: &Step) -> Reply {
     let send = match Send::read(body, shared.config.text_length) {
         Ok(send) => send,
         Err(text) => return reply::error(StatusCode::BAD_REQUEST, &text),
@@ -121,7 +121,7 @@ fn send(shared: &Shared, peer: &Peer, body: &[u8], step: &Step) -> Reply {
     let uuids = if step.queues() {
         let mut uuids = Vec::new();
         shared.schedule(|world: &mut World| {
-            uuids = world.messages.queue(&send, &api_id, peer.connection, ids_each);
+            uuids = world.messages.queue(&send, (owner, &api_id), peer.connection, ids_each);
             world.schedule.follow(&uuids, &world.reports, Instant::now());
         });
         uuids
@@ -195,37 +195,37 @@ async fn half_of(reply: Reply) -> Bytes {
     Bytes::from(bytes)
 }
 
-async fn upload(shared: &Shared, call: &Call) -> Reply {
+async fn upload(shared: &Shared, owner: &str, call: &Call) -> Reply {
     match media::files(&call.content_type, call.body.clone()).await {
         Ok(files) => {
-            let auth_id = &shared.config.auth_id;
-            let entries = shared.with(|world| world.uploads.add(&files, auth_id));
+            let entries = shared.with(|world| world.uploads.add(&files, owner));
             reply::ok(json!({ "objects": entries }))
         }
         Err(text) => reply::error(StatusCode::BAD_REQUEST, &text),
     }
 }
 
-fn look_up(shared: &Shared, resource: &Resource, query: &str) -> Reply {
-    let auth_id = &shared.config.auth_id;
+fn look_up(shared: &Shared, auth_id: &str, resource: &Resource, query: &str) -> Reply {
     let listing = match Listing::read(query) {
         Ok(listing) => listing,
         Err(text) => return reply::error(StatusCode::BAD_REQUEST, &text),
+    };
+    let own = |world: &World, uuid: &str| {
+        world.messages.get(uuid).filter(|message| message.auth_id == auth_id).cloned()
     };
     let found = shared.look(|world| match resource {
         Resource::Account => Some(account(auth_id)),
         Resource::Messages => {
             let (delay, now) = (world.list_delay, world.messages.now());
             let listed = world.messages.iter().filter(|message| {
-                delay.is_zero() || now.duration_since(message.queued_at).unsigned_abs() >= delay
+                let age = now.duration_since(message.queued_at).unsigned_abs();
+                message.auth_id == auth_id && (delay.is_zero() || age >= delay)
             });
             Some(listing.page(listed, auth_id))
         }
-        Resource::Message(uuid) => world.messages.get(uuid).map(|message| message.details(auth_id)),
-        Resource::MediaOfMessage(uuid) => world
-            .messages
-            .get(uuid)
-            .map(|message| json!({ "objects": media::of_message(message, &world.uploads) })),
+        Resource::Message(uuid) => own(world, uuid).map(|message| message.details()),
+        Resource::MediaOfMessage(uuid) => own(world, uuid)
+            .map(|message| json!({ "objects": media::of_message(&message, &world.uploads) })),
         Resource::Uploads => Some(listing.plain_page(world.uploads.all(), auth_id, "Media")),
         Resource::Upload(id) => world.uploads.get(id).cloned(),
         Resource::Number(number) => self::number(auth_id, number),
@@ -270,16 +270,18 @@ async fn read(body: Incoming, most: usize) -> Option<Bytes> {
     Some(whole.ok()?.ok()?.to_bytes())
 }
 
-fn authorization(headers: &HeaderMap, config: &SimConfig) -> Authorization {
-    let Some(value) = headers.get(AUTHORIZATION) else { return Authorization::Absent };
-    let expected = format!("{}:{}", config.auth_id, config.auth_token);
+/// What comes of the credentials, and the auth id of the account that they are of.
+fn authorization<'a>(headers: &HeaderMap, config: &'a SimConfig) -> (Authorization, &'a str) {
+    let Some(value) = headers.get(AUTHORIZATION) else { return (Authorization::Absent, "") };
     let given = value.to_str().ok().and_then(|value| value.split_once(' '));
     let decoded = given
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
-        .and_then(|(_, credentials)| BASE64_STANDARD.decode(credentials.trim()).ok());
-    match decoded {
-        Some(decoded) if decoded == expected.as_bytes() => Authorization::Valid,
-        _ => Authorization::Wrong,
+        .and_then(|(_, credentials)| BASE64_STANDARD.decode(credentials.trim()).ok())
+        .unwrap_or_default();
+    let is_it = |(id, token): &(&str, &str)| format!("{id}:{token}").as_bytes() == decoded;
+    match config.accounts().find(is_it) {
+        Some((id, _)) => (Authorization::Valid, id),
+        None => (Authorization::Wrong, ""),
     }
 }
 

@@ -116,7 +116,8 @@ async fn post(shared: &Shared, message: &Queued, posting: &Posting) -> Result<u1
     let host =
         uri.host().filter(|_| uri.scheme_str() == Some("http")).ok_or(ReportError::Scheme)?;
     let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
-    let request = signed(&shared.config.auth_token, message, posting, &uri, &authority)?;
+    let token = shared.config.token_of(&message.auth_id).unwrap_or_default();
+    let request = signed(token, message, posting, &uri, &authority)?;
     let exchange = async {
         let _turn = shared.callbacks.acquire().await;
         let address = (host.trim_matches(['[', ']']), uri.port_u16().unwrap_or(80));

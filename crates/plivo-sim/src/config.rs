@@ -1,8 +1,8 @@
 //! What a simulated Plivo is like.
 
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
+use std::{fmt, iter};
 
 /// How one simulated Plivo behaves from its start to its end.
 ///
@@ -17,6 +17,8 @@ pub struct SimConfig {
     pub auth_id: String,
     /// The account's auth token: the password, and the key of the signatures.
     pub auth_token: String,
+    /// Further accounts: auth id and auth token of each. Messages belong to the account that sent them.
+    pub further: Vec<(String, String)>,
     /// When delivery reports are sent.
     pub callbacks: Callbacks,
     /// An unanswered report is sent again after this time, then after twice and four times this time. Plivo: 60 s
@@ -60,11 +62,25 @@ impl Default for SimConfig {
             control: None,
             auth_id: "MAXXXXXXXXXXXXXXXXXX".to_owned(),
             auth_token: "TOKEN".to_owned(),
+            further: Vec::new(),
             callbacks: Callbacks::Off,
             callback_retry: Duration::from_secs(60),
             rate_limit: false,
             text_length: TextLength::Characters,
         }
+    }
+}
+
+impl SimConfig {
+    /// The auth token of an account; none where there is no such account.
+    pub(crate) fn token_of(&self, auth_id: &str) -> Option<&str> {
+        self.accounts().find(|(id, _)| *id == auth_id).map(|(_, token)| token)
+    }
+
+    /// Every account, by auth id and auth token.
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = (&str, &str)> {
+        let further = self.further.iter().map(|(id, token)| (id.as_str(), token.as_str()));
+        iter::once((self.auth_id.as_str(), self.auth_token.as_str())).chain(further)
     }
 }
 

@@ -73,7 +73,7 @@ impl Listing {
             .filter(|message| self.filters.iter().all(|filter| filter.matches(message)))
             .collect();
         let page = found.iter().skip(self.offset).take(self.limit);
-        let objects: Vec<Value> = page.map(|message| message.details(auth_id)).collect();
+        let objects: Vec<Value> = page.map(|message| message.details()).collect();
         json!({ "meta": self.meta(found.len(), auth_id, "Message"), "objects": objects })
     }
 
@@ -190,7 +190,7 @@ mod tests {
             let dst = if n % 2 == 0 { "14155550123" } else { "14155550124" };
             let body = json!({"src": "14155551212", "dst": dst, "text": "hi"}).to_string();
             let send = Send::read(body.as_bytes(), TextLength::Characters).ok().unwrap();
-            messages.queue(&send, "api", 1, 1);
+            messages.queue(&send, ("MA", "api"), 1, 1);
         }
         messages
     }

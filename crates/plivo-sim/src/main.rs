@@ -25,6 +25,9 @@ struct Cli {
     /// The account's auth token, also the key of the signatures.
     #[arg(long, default_value = "TOKEN")]
     auth_token: String,
+    /// A further account, as `AUTH_ID:AUTH_TOKEN`; may be given several times.
+    #[arg(long = "account", value_parser = account)]
+    further: Vec<(String, String)>,
     /// When delivery reports are sent to the `url` of a message.
     #[arg(long, value_enum, default_value = "auto")]
     callbacks: When,
@@ -101,6 +104,7 @@ impl Cli {
             control: self.control,
             auth_id: self.auth_id,
             auth_token: self.auth_token,
+            further: self.further,
             callbacks,
             callback_retry: Duration::from_millis(self.callback_retry_ms),
             rate_limit: self.rate_limit,
@@ -111,4 +115,9 @@ impl Cli {
             },
         }
     }
+}
+
+fn account(text: &str) -> Result<(String, String), &'static str> {
+    let (id, token) = text.split_once(':').ok_or("write AUTH_ID:AUTH_TOKEN")?;
+    Ok((id.to_owned(), token.to_owned()))
 }

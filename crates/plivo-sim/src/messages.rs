@@ -27,7 +27,7 @@ impl Messages {
     pub(crate) fn queue(
         &mut self,
         send: &Send,
-        api_id: &str,
+        (auth_id, api_id): (&str, &str),
         connection: u64,
         ids_each: usize,
     ) -> Vec<String> {
@@ -39,6 +39,7 @@ impl Messages {
             self.push(Queued {
                 message_uuid: message_uuid.clone(),
                 api_id: api_id.to_owned(),
+                auth_id: auth_id.to_owned(),
                 src: send.src.clone(),
                 powerpack_uuid: send.powerpack_uuid.clone(),
                 dst: dst.clone(),
@@ -150,10 +151,10 @@ mod tests {
         let body = br#"{"src":"14155551212","dst":"14155550123","text":"hi"}"#;
         let send = Send::read(body, TextLength::Characters).ok().unwrap();
         let mut messages = Messages::default();
-        let uuids = messages.queue(&send, "api", 1, MOST_MESSAGES);
+        let uuids = messages.queue(&send, ("MA", "api"), 1, MOST_MESSAGES);
         assert!(messages.get(&uuids[0]).is_some());
 
-        let last = messages.queue(&send, "api", 1, 1);
+        let last = messages.queue(&send, ("MA", "api"), 1, 1);
 
         assert_eq!(messages.len(), MOST_MESSAGES);
         assert!(messages.get(&uuids[0]).is_none(), "the oldest is still there");

@@ -16,6 +16,8 @@ pub struct Queued {
     pub message_uuid: String,
     /// The `api_id` of the request that queued it.
     pub api_id: String,
+    /// The auth id of the account that sent it.
+    pub auth_id: String,
     /// `src` without the characters that Plivo removes, or empty with a pool.
     pub src: String,
     /// `powerpack_uuid`, or empty.
@@ -114,7 +116,8 @@ impl State {
 
 impl Queued {
     /// What `GET …/Message/{uuid}/` shows, but for `api_id`.
-    pub(crate) fn details(&self, auth_id: &str) -> Value {
+    pub(crate) fn details(&self) -> Value {
+        let auth_id = &self.auth_id;
         let rate = self.rate();
         json!({
             "message_uuid": self.message_uuid,
