@@ -18,6 +18,9 @@ pub mod answer;
 pub mod facts;
 pub mod limits;
 
+/// The account at Plivo of whoever names none.
+pub const DEFAULT_ACCOUNT: &str = "default";
+
 pub use fault::Fault;
 pub use ledger::{
     Calendar, Charge, Foreseen, Foretold, Gcra, Hold, Holder, Ledger, LedgerError, LedgerFuture,

@@ -6,7 +6,7 @@
 //!
 //! **Environment.** `{ env = "NAME" }` reads the variable `NAME`; where it is not set, the file that `NAME_FILE` names.
 //! `auth_id`, `auth_token` and `sender` of `[plivo]` fall back to `PLIVO_AUTH_ID`, `PLIVO_AUTH_TOKEN` and
-//! `PLIVO_SENDER_NUMBER` in the same way. `.env` beside the configuration file is read too, unless
+//! `PLIVO_SENDER_NUMBER` in the same way; further accounts name their variables themselves. `.env` beside the configuration file is read too, unless
 //! `SENDGATE_ENV=production`; the process's own variables win over it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may fail where it stands"))]
@@ -42,12 +42,14 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::DeTable;
 
 use self::cursor::Section;
+use self::plivo::Accounts;
 use self::reading::{Findings, Reading, Source};
 
 pub use self::address::{Address, HttpUrl};
@@ -100,8 +102,10 @@ pub struct Reloadable {
     pub admin_token: Option<Secret>,
     /// `[[apps]]`; at least one.
     pub apps: Vec<App>,
-    /// `[plivo]`.
+    /// `[plivo]`: the account of every app that names none.
     pub plivo: Plivo,
+    /// `[plivo.accounts.NAME]`, by name.
+    pub accounts: BTreeMap<String, Plivo>,
     /// `[delivery]`.
     pub delivery: DeliverySettings,
     /// `[media]`.
@@ -230,8 +234,8 @@ fn sections<'r>(
     let admin_token =
         listen.get("admin_token").and_then(|item| Some((Secret::read(&item)?, item.spot)));
     let listen = Listen::read(listen);
-    let (apps, app_names) = App::read_all(&mut root, listen.as_ref(), admin_token.as_ref());
-    let plivo = Plivo::read(root.section("plivo"));
+    let Accounts { plivo, further, names } = Plivo::read(root.section("plivo"));
+    let (apps, app_names) = App::read_all(&mut root, listen.as_ref(), admin_token.as_ref(), &names);
     let delivery = DeliverySettings::read(root.section("delivery"));
     let media = Media::read(root.section("media"));
     let store = Store::read(root.section("store"));
@@ -259,6 +263,7 @@ fn sections<'r>(
         admin_token,
         apps,
         plivo,
+        accounts: further,
         delivery,
         media,
         policies,
@@ -281,6 +286,12 @@ fn no_registry(root: &mut Section<'_>) -> policies::Tags {
     policies::Tags::Anybodys
 }
 
+/// Whether a secret may stand under this key in the file itself.
+fn is_shown(key: &str) -> bool {
+    let of_account = |key: &str| key.ends_with(".auth_id") || key.ends_with(".sender");
+    SHOWN.contains(&key) || key.strip_prefix("plivo.accounts.").is_some_and(of_account)
+}
+
 /// The warnings, with those that only the whole file can tell: secrets written in it, unless it is for development.
 fn warnings(
     found: Findings,
@@ -291,7 +302,7 @@ fn warnings(
     let mut warnings = found.warnings;
     let development =
         environment.stage() == Some(Stage::Development) && reloadable.plivo.base_url.is_loopback();
-    let hidden = found.literals.into_iter().filter(|spot| !SHOWN.contains(&spot.key.as_str()));
+    let hidden = found.literals.into_iter().filter(|spot| !is_shown(&spot.key));
     for spot in hidden.filter(|_| !development) {
         let detail =
             "stands in the file itself; use { env = \"NAME\" } or { file = \"PATH\" }".into();

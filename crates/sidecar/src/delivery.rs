@@ -23,38 +23,39 @@ mod trace;
 mod turns;
 mod under_way;
 mod unsettled;
+mod upstream;
 mod waits;
 mod window;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use message::{Hold, Ledger, MessageId, Sender, Settlement, Timestamp};
-use plivo_client::{Outcome, RefusedKind};
+use message::{E164, Hold, Ledger, MessageId, Settlement, Timestamp};
+use plivo_client::Outcome;
 use store::{Status, Store};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::breaker::{Breakers, Heard, Probe};
-use self::budget::RetryBudget;
-use self::load::Load;
+use self::doubt::Doubt;
 use self::room::Room;
 use self::turns::Turns;
 use self::unsettled::Unsettled;
-use self::window::Window;
-use crate::in_force::{Account, InForce};
+use self::upstream::Upstreams;
+use crate::in_force::{Account, Accounts, InForce};
 use crate::reports::CallbackPlace;
 use crate::shared::Shared;
 
 pub(crate) use self::accepted::{About, Acceptance, Ready};
 pub(crate) use self::attempt::SHORTEST;
-pub(crate) use self::breaker::{Reason, Standing, State};
+pub(crate) use self::breaker::{Reason, State};
 pub(crate) use self::load::ALLOWED;
 pub(crate) use self::room::{Most, Seat, Side};
+pub(crate) use self::upstream::Upstream;
+pub(crate) use self::waits::NO_ACCOUNT;
 
 /// Sends what was cleared.
 pub(crate) struct Delivery {
@@ -66,17 +67,15 @@ pub(crate) struct Delivery {
     stop: CancellationToken,
     callbacks: Option<CallbackPlace>,
     shared: Option<Arc<Shared>>,
-    account: watch::Sender<Account>,
+    upstreams: watch::Sender<Upstreams>,
     turns: Turns,
-    window: Window,
-    breakers: Breakers,
-    budget: RetryBudget,
-    load: Load,
     unsettled: Unsettled,
     /// The messages on their way, by id, and how to speak to each.
     journeys: Mutex<HashMap<MessageId, mpsc::UnboundedSender<Word>>>,
     room: Room,
     waiting: AtomicUsize,
+    /// Of these, the ones that wait for an account which is not in force any more, by its name.
+    without_account: Mutex<BTreeMap<Arc<str>, usize>>,
     /// Held while a person's decision about a message is carried out, so that two do not cross.
     deciding: tokio::sync::Mutex<()>,
 }
@@ -103,7 +102,7 @@ pub(crate) enum Word {
     Cancel,
 }
 
-/// What a delivery is made of, beside the account.
+/// What a delivery is made of, beside the accounts.
 pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) ledger: Arc<dyn Ledger>,
@@ -123,14 +122,10 @@ impl News {
 }
 
 impl Delivery {
-    pub(crate) fn new(parts: Parts, account: Account) -> Self {
+    pub(crate) fn new(parts: Parts, accounts: Accounts) -> Self {
         let Parts { store, ledger, ephemeral, in_flight, stop, callbacks, shared } = parts;
-        let turns = Turns::new(account.max_calls);
-        let window = Window::new(account.max_calls);
-        let breakers = Breakers::new(account.breaker);
-        let budget = RetryBudget::new(account.retry_percent);
-        let (account, _) = watch::channel(account);
-        Self {
+        let upstreams = Upstreams::new(accounts);
+        let delivery = Self {
             store,
             ledger,
             ephemeral,
@@ -138,66 +133,51 @@ impl Delivery {
             shared,
             in_flight,
             stop,
-            account,
-            turns,
-            window,
-            breakers,
-            budget,
-            load: Load::default(),
+            upstreams: watch::Sender::new(upstreams.clone()),
+            turns: Turns::new(),
             unsettled: Unsettled::default(),
             journeys: Mutex::default(),
             room: Room::default(),
             waiting: AtomicUsize::new(0),
+            without_account: Mutex::default(),
             deciding: tokio::sync::Mutex::default(),
-        }
+        };
+        delivery.open(&upstreams);
+        delivery
     }
 
     /// Takes what a reload brought.
     pub(crate) fn use_generation(&self, next: &InForce) {
-        self.use_account(next.account.clone());
+        self.use_accounts(next.accounts.clone());
         if let Some(shared) = &self.shared {
             shared.allow(&next.entries);
         }
     }
 
-    /// Takes another account, or other settings. New credentials let the messages go on that waited for them; calls
-    /// under way end with the old ones.
-    pub(crate) fn use_account(&self, account: Account) {
-        self.turns.set_room(self.window.set_most(account.max_calls));
-        self.breakers.set(account.breaker);
-        self.budget.set_percent(account.retry_percent);
-        let before = self.account.send_replace(account);
-        let renewed = *before.credentials != *self.account.borrow().credentials;
-        // Whatever was wrong is said to be mended: one call finds out. Calls that are out with the old credentials say
-        // nothing of the new ones.
-        if renewed || self.breakers.standing().state == State::Latched {
-            self.breakers.reset();
+    /// Takes other accounts, or other settings of them.
+    pub(crate) fn use_accounts(&self, accounts: Accounts) {
+        let before = self.upstreams.borrow().clone();
+        let next = before.with(accounts);
+        self.open(&next);
+        self.upstreams.send_replace(next.clone());
+        before.left_by(&next);
+    }
+
+    /// Has each account call as often at once as it may.
+    fn open(&self, upstreams: &Upstreams) {
+        for upstream in upstreams.all() {
+            let account = upstream.account();
+            self.turns.set_room(&account.name, upstream.window.set_most(account.max_calls));
         }
     }
 
-    /// Takes in what Plivo made of a call: how much it takes, and whether it is well.
-    fn hear(&self, outcome: &Outcome, now: Instant) {
-        let refused =
-            if let Outcome::Rejected(refused) = outcome { Some(refused.kind) } else { None };
-        let room = match (outcome, refused) {
-            // Plivo has not been heard.
-            (Outcome::NotSent(_), _) => return,
-            (_, Some(RefusedKind::RateLimited { .. })) => {
-                self.budget.heard(true);
-                self.window.too_many(self.turns.load().out, now)
-            }
-            (Outcome::InDoubt(_), _) | (_, Some(RefusedKind::Shed { .. })) => {
-                self.budget.heard(true);
-                None
-            }
-            (Outcome::Accepted(_) | Outcome::Rejected(_), _) => {
-                self.budget.heard(false);
-                self.window.taken(now)
-            }
-        };
-        if let Some(room) = room {
-            tracing::info!(calls = room, "calls to Plivo at once are adapted to what it takes");
-            self.turns.set_room(room);
+    /// Takes in how much of its calls an account takes.
+    fn hear(&self, upstream: &Upstream, outcome: &Outcome, now: Instant) {
+        let account = upstream.account().name;
+        if let Some(room) = upstream.hear(outcome, self.turns.out(&account), now) {
+            let calls = room;
+            tracing::info!(%account, calls, "calls to Plivo at once are adapted to what it takes");
+            self.turns.set_room(&account, room);
         }
     }
 
@@ -211,35 +191,27 @@ impl Delivery {
         self.shared.as_ref().and_then(|shared| shared.trouble())
     }
 
-    /// The senders that Plivo is held back for, and where their breakers stand.
-    pub(crate) fn troubled_senders(&self) -> Vec<(Sender, Standing)> {
-        self.breakers.senders()
+    /// Every account in force, that of whoever names none first.
+    pub(crate) fn upstreams(&self) -> Vec<Arc<Upstream>> {
+        self.upstreams.borrow().all().map(Arc::clone).collect()
     }
 
-    /// Where the breaker of the account stands.
-    pub(crate) fn standing(&self) -> Standing {
-        self.breakers.standing()
+    /// The account of this name; none where the configuration has it no more.
+    pub(crate) fn upstream(&self, name: &str) -> Option<Arc<Upstream>> {
+        self.upstreams.borrow().named(name)
     }
 
-    /// Whether Plivo may be asked what it knows: it answers, as far as anybody knows. Where it did not, and it is time
-    /// to see whether it does again, this sees.
-    pub(crate) async fn may_ask(&self) -> bool {
-        if let Some(probe) = self.breakers.probe(Instant::now()) {
-            self.probe(probe).await;
+    /// The account that was called, by its mark: its list alone tells of the message. None where it is not in force.
+    fn called(&self, name: &str, doubt: &Doubt) -> Option<Arc<Upstream>> {
+        match &doubt.account {
+            Some(mark) => self.upstreams.borrow().marked(mark),
+            None => self.upstream(name),
         }
-        // What holds back sends after an outage does not hold back what sends nothing.
-        matches!(self.standing().state, State::Closed | State::Ramping)
     }
 
-    async fn probe(&self, probe: Probe) {
-        let account = self.account();
-        let probed = account.client.probe(&account.credentials, account.call_timeout).await;
-        probe.report(Heard::of_probe(&probed), Instant::now(), fastrand::f64());
-    }
-
-    /// Calls that sends have made in the time that [`ALLOWED`] is about.
-    pub(crate) fn recent_calls(&self) -> u32 {
-        self.load.lately(Instant::now())
+    /// Which messages may be taken for one another where Plivo lists them: those of an account to a number.
+    fn twins(&self, account: &str, to: &E164) -> String {
+        unsettled::twins(account, &self.store.mark_of(to))
     }
 
     /// What waits for a call to Plivo, by urgency.
@@ -247,14 +219,24 @@ impl Delivery {
         self.turns.waits()
     }
 
+    /// How many messages wait for an account that the configuration does not have any more, by its name.
+    pub(crate) fn without_account(&self) -> BTreeMap<String, usize> {
+        self.orphans().iter().map(|(name, left)| (name.to_string(), *left)).collect()
+    }
+
+    /// Nothing in here panics halfway through a change, so the lock outlives whoever did.
+    fn orphans(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, usize>> {
+        self.without_account.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Messages accepted whose outcome is not known and that no call is out for.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Acquire)
     }
 
-    /// What messages are sent with now.
+    /// The account of whoever names none, whose settings are those of all but for name, mark and credentials.
     pub(crate) fn account(&self) -> Account {
-        self.account.borrow().clone()
+        self.upstreams.borrow().own.account()
     }
 
     /// Where Plivo reports on this call, where reports are wanted.

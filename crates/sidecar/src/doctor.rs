@@ -79,7 +79,7 @@ async fn examine(
     let (store, traces) = (fixed.store.clone(), fixed.clone());
     let (policies, plivo, kept, doors, callbacks, redis, collector) = tokio::join!(
         timeout(MOST * 6, policies(config)),
-        within("plivo", upstream::look(&settings.plivo)),
+        within("plivo", upstream::look(settings)),
         within("store", blocking(move || kept::look(&store))),
         within("listeners", doors::listeners(&fixed.listen)),
         within("callbacks", doors::callbacks(fixed.listen.callbacks.as_ref())),
@@ -98,7 +98,7 @@ async fn examine(
     findings.extend(machine::secrets(config));
     let rest = [policies, plivo, kept, doors, callbacks, redis, collector];
     findings.extend(rest.into_iter().flatten());
-    findings.extend(machine::look(&fixed.listen, &settings.plivo, environment));
+    findings.extend(machine::look(&fixed.listen, settings, environment));
     let failed = findings.iter().any(|finding| finding.verdict == Verdict::Fail);
     let health = match (loads, failed) {
         (false, _) => Health::Wrong,

@@ -146,6 +146,10 @@ impl Gateway {
         }
         if let Some(account) = route.account() {
             identity::account(account, &app, request.headers())?;
+            // Sent with another account than it names, a message would cost, and come from, somebody else's.
+            if in_force.accounts.is_anothers(account, &app) {
+                return Err(Plain::OtherAccount.into());
+            }
         }
         Span::current().record("sendgate.app", &app.name);
         Span::current().record("sendgate.generation", in_force.chain.generation().0);

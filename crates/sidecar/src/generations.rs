@@ -1,8 +1,8 @@
 //! The generation in force, and the policies of those before it.
 //!
 //! A generation is brought into force here and nowhere else, one at a time: by a reload, a rollback or the promotion of a
-//! candidate. What can be returned to are policies: apps, secrets and Plivo's account stay as they are, since what was withdrawn from them
-//! must not come back.
+//! candidate. What can be returned to are policies: apps, secrets and Plivo's accounts stay as they are, since
+//! what was withdrawn from them must not come back.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

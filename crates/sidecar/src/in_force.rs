@@ -1,9 +1,12 @@
-//! What is in force: settings, Plivo account and policies of one generation, swapped as one.
+//! What is in force: settings, Plivo accounts and policies of one generation, swapped as one.
 
+use std::collections::BTreeMap;
+use std::iter;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use media_probe::{Prober, ProberError, ProberOptions, SystemNames};
+use message::DEFAULT_ACCOUNT;
 use plivo_client::{AuthId, AuthToken, ClientConfig, Credentials, Log, PlivoClient};
 use policy_host::{Generation, PolicyChain};
 use sha2::{Digest as _, Sha256};
@@ -23,8 +26,10 @@ const LIFETIME: Duration = Duration::from_secs(10_800);
 pub(crate) struct InForce {
     pub(crate) apps: Vec<Arc<App>>,
     pub(crate) plivo: Plivo,
+    /// `[plivo.accounts.NAME]`, by name.
+    pub(crate) further: BTreeMap<String, Plivo>,
     pub(crate) delivery: DeliverySettings,
-    pub(crate) account: Account,
+    pub(crate) accounts: Accounts,
     /// The chain as it was configured, with its promotions.
     pub(crate) entries: Vec<PolicyEntry>,
     pub(crate) chain: Arc<PolicyChain>,
@@ -46,9 +51,19 @@ pub(crate) struct Rules {
     pub(crate) promotions: Vec<Promotion>,
 }
 
+/// Every account of a generation. Only name, mark and credentials differ: how they are called is said once.
+#[derive(Clone, Debug)]
+pub(crate) struct Accounts {
+    /// `[plivo]`, for whoever names none.
+    pub(crate) own: Account,
+    pub(crate) further: Vec<Account>,
+}
+
 /// What messages are sent with.
 #[derive(Clone, Debug)]
 pub(crate) struct Account {
+    /// What records and apps know it by.
+    pub(crate) name: Arc<str>,
     pub(crate) client: PlivoClient,
     pub(crate) credentials: Arc<Credentials>,
     /// Tells it from other accounts, and from the same at another place, without naming it.
@@ -85,11 +100,16 @@ pub(crate) struct Account {
 /// A generation's settings, checked as far as they can be without its policies.
 pub(crate) struct Prepared {
     settings: Reloadable,
-    account: Account,
+    accounts: Accounts,
     prober: Option<Prober>,
 }
 
 impl InForce {
+    /// What is configured of the account that this app's messages are sent with.
+    pub(crate) fn plivo_of(&self, app: &App) -> &Plivo {
+        self.further.get(&app.account).unwrap_or(&self.plivo)
+    }
+
     /// Its policies.
     pub(crate) fn rules(&self) -> Rules {
         let Self { entries, chain, promotions, .. } = self;
@@ -100,8 +120,8 @@ impl InForce {
     /// The same under other policies.
     pub(crate) fn under(&self, rules: Rules) -> Self {
         let Rules { entries, chain, promotions } = rules;
-        let account = Account { chain: Arc::downgrade(&chain), ..self.account.clone() };
-        Self { entries, chain, promotions, account, ..self.clone() }
+        let accounts = self.accounts.clone().under(&chain);
+        Self { entries, chain, promotions, accounts, ..self.clone() }
     }
 }
 
@@ -123,19 +143,20 @@ impl Prepared {
     ///
     /// # Errors
     ///
-    /// A line that says which key of `[plivo]` cannot be used, and why.
+    /// A line that says which key of `[plivo]` or of a further account cannot be used, and why.
     pub(crate) fn new(settings: Reloadable, previous: Option<&InForce>) -> Result<Self, String> {
         let (plivo, delivery) = (&settings.plivo, &settings.delivery);
         let kept = previous.filter(|previous| connection(&previous.plivo) == connection(plivo));
         let client = match kept {
-            Some(InForce { account, .. }) => account.client.clone(),
+            Some(InForce { accounts, .. }) => accounts.own.client.clone(),
             None => {
                 PlivoClient::new(client_config(plivo)).map_err(|err| format!("plivo: {err}"))?
             }
         };
-        let account = Account {
+        let own = Account {
+            name: DEFAULT_ACCOUNT.into(),
             client,
-            credentials: Arc::new(credentials(plivo)?),
+            credentials: Arc::new(credentials(plivo).map_err(|err| format!("plivo.{err}"))?),
             mark: mark(plivo),
             attempts: plivo.attempts,
             call_timeout: plivo.call_timeout,
@@ -158,12 +179,20 @@ impl Prepared {
             on_unresolved: delivery.on_unresolved.clone(),
             treat_503: delivery.treat_503,
         };
+        let further = settings.accounts.iter().map(|(name, plivo)| {
+            let credentials =
+                credentials(plivo).map_err(|err| format!("plivo.accounts.{name}.{err}"))?;
+            let (name, credentials) = (name.as_str().into(), Arc::new(credentials));
+            Ok(Account { name, credentials, mark: mark(plivo), ..own.clone() })
+        });
+        let further = further.collect::<Result<_, String>>()?;
+        let accounts = Accounts { own, further };
         let kept = previous.filter(|previous| previous.media == settings.media);
         let prober = match kept {
             Some(previous) => previous.prober.clone(),
             None => prober(&settings.media).map_err(|err| format!("media: {err}"))?,
         };
-        Ok(Self { settings, account, prober })
+        Ok(Self { settings, accounts, prober })
     }
 
     /// The policies that it wants, in order.
@@ -173,16 +202,18 @@ impl Prepared {
 
     /// The generation, with its policies.
     pub(crate) fn with(self, rules: Rules) -> InForce {
-        let Reloadable { apps, plivo, delivery, media, admin_token, .. } = self.settings;
+        let Reloadable { apps, plivo, accounts: further, delivery, media, admin_token, .. } =
+            self.settings;
         let Rules { entries, chain, promotions } = rules;
         let apps = apps.into_iter().map(Arc::new).collect();
-        let account = Account { chain: Arc::downgrade(&chain), ..self.account };
+        let accounts = self.accounts.under(&chain);
         let prober = self.prober;
         InForce {
             apps,
             plivo,
+            further,
             delivery,
-            account,
+            accounts,
             entries,
             chain,
             promotions,
@@ -190,6 +221,22 @@ impl Prepared {
             prober,
             media,
         }
+    }
+}
+
+impl Accounts {
+    /// Whether this auth id is of an account that the app does not send with.
+    pub(crate) fn is_anothers(&self, auth_id: &str, app: &App) -> bool {
+        let mut all = iter::once(&self.own).chain(&self.further);
+        let owner = all.find(|account| account.credentials.auth_id.as_str() == auth_id);
+        owner.is_some_and(|owner| *owner.name != *app.account)
+    }
+
+    fn under(mut self, chain: &Arc<PolicyChain>) -> Self {
+        for account in iter::once(&mut self.own).chain(&mut self.further) {
+            account.chain = Arc::downgrade(chain);
+        }
+        self
     }
 }
 
@@ -237,9 +284,8 @@ fn mark(plivo: &Plivo) -> Arc<str> {
 }
 
 pub(crate) fn credentials(plivo: &Plivo) -> Result<Credentials, String> {
-    let auth_id =
-        AuthId::parse(plivo.auth_id.expose()).map_err(|err| format!("plivo.auth_id: {err}"))?;
-    let auth_token = AuthToken::parse(plivo.auth_token.expose())
-        .map_err(|err| format!("plivo.auth_token: {err}"))?;
+    let auth_id = AuthId::parse(plivo.auth_id.expose()).map_err(|err| format!("auth_id: {err}"))?;
+    let auth_token =
+        AuthToken::parse(plivo.auth_token.expose()).map_err(|err| format!("auth_token: {err}"))?;
     Ok(Credentials { auth_id, auth_token })
 }

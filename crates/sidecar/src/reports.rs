@@ -29,7 +29,7 @@ use crate::delivery::{Delivery, Word};
 
 pub(crate) use self::listener::{ReportListener, closed};
 pub(crate) use self::place::CallbackPlace;
-pub(crate) use self::poller::Poller;
+pub(crate) use self::poller::run as ask;
 pub(crate) use self::tally::Tally;
 pub(crate) use self::tokens::AuthTokens;
 

@@ -34,10 +34,12 @@ impl Admin {
         let record = self.record(id).await?;
         let events = self.store.events_of(&record.id).await?;
         let mut body = shown::whole(&record, &events, full);
-        let plivo = self.delivery.standing();
+        let plivo = self.delivery.upstream(&record.account).map(|upstream| upstream.standing());
+        // Both null where the configuration does not have its account any more.
         body["plivo"] = json!({
-            "breaker": plivo.state.as_str(),
-            "reason": plivo.reason.map(Reason::as_str),
+            "account": record.account,
+            "breaker": plivo.map(|plivo| plivo.state.as_str()),
+            "reason": plivo.and_then(|plivo| plivo.reason).map(Reason::as_str),
         });
         Ok((StatusCode::OK, if full { body } else { shown::masked(body) }))
     }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::StatusCode;
-use message::Timestamp;
+use message::{DEFAULT_ACCOUNT, Timestamp};
 use policy_host::Policy;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Admin, policies};
-use crate::delivery::{Reason, State};
+use crate::delivery::{Reason, State, Upstream};
 
 impl Admin {
     /// Ready means: sends are taken and can leave. A refused reload is told, but takes no traffic away: the last good
@@ -19,7 +19,11 @@ impl Admin {
         let ready = causes.is_empty();
         let refused = self.reloads.refused();
         let (rollback, _) = self.generations.past_now();
-        let plivo = self.delivery.standing();
+        let upstreams = self.delivery.upstreams();
+        let (own, further) = upstreams.split_first().unzip();
+        let further = further.into_iter().flatten();
+        let accounts: Map<_, _> =
+            further.map(|each| (each.account().name.to_string(), account(each))).collect();
         let counted = Arc::clone(&self.backlog).latest(&self.store);
         let now: Timestamp = SystemTime::now().into();
         let oldest = counted.and_then(|counted| counted.oldest_waiting);
@@ -33,11 +37,11 @@ impl Admin {
             // Policies that failed too often, so that their `on_failure` decides.
             "policies_tripped": self.tripped(),
             "store": self.kept(),
-            "plivo": {
-                "breaker": plivo.state.as_str(),
-                "reason": plivo.reason.map(Reason::as_str),
-                "senders_held_back": self.delivery.troubled_senders().len(),
-            },
+            "plivo": own.map(|own| account(own)),
+            // Those beside the one of whoever names none.
+            "accounts": accounts,
+            // Messages that wait for an account which the configuration does not have any more, by its name.
+            "accounts_gone": self.delivery.without_account(),
             // Null where replicas share nothing, or can; policies and their `on_unavailable` decide what it means.
             "shared_trouble": self.delivery.shared_trouble(),
             "waiting": self.delivery.waiting(),
@@ -73,20 +77,46 @@ impl Admin {
         tripped.map(|policy| policy.name().to_string()).collect()
     }
 
+    /// Accounts that nothing is sent with before somebody mends them; none while an app has one that is well, whose
+    /// messages are to come in and leave.
+    fn latched(&self) -> Vec<Value> {
+        let in_force = self.in_force.load();
+        let mut causes = Vec::new();
+        for upstream in self.delivery.upstreams() {
+            let (name, plivo) = (upstream.account().name, upstream.standing());
+            if !in_force.apps.iter().any(|app| app.account == *name) {
+                continue;
+            }
+            if plivo.state != State::Latched {
+                return Vec::new();
+            }
+            let detail = match plivo.reason {
+                Some(Reason::Certificate) => {
+                    "Plivo's certificate is not trusted; nothing is sent".to_owned()
+                }
+                _ => {
+                    let section = if *name == *DEFAULT_ACCOUNT {
+                        "plivo".to_owned()
+                    } else {
+                        format!("plivo.accounts.{name}")
+                    };
+                    format!(
+                        "Plivo refused the credentials (401); mend [{section}] auth_id and auth_token"
+                    )
+                }
+            };
+            let cause = plivo.reason.map_or("plivo", Reason::as_str);
+            causes.push(json!({"cause": cause, "account": *name, "detail": detail}));
+        }
+        causes
+    }
+
     fn causes(&self) -> Vec<Value> {
         let mut causes = Vec::new();
         if self.leaving.is_cancelled() {
             causes.push(json!({"cause": "draining", "detail": "the sidecar is shutting down"}));
         }
-        let plivo = self.delivery.standing();
-        if plivo.state == State::Latched {
-            let detail = match plivo.reason {
-                Some(Reason::Certificate) => "Plivo's certificate is not trusted; nothing is sent",
-                _ => "Plivo refused the credentials (401); mend [plivo] auth_id and auth_token",
-            };
-            let cause = plivo.reason.map_or("plivo", Reason::as_str);
-            causes.push(json!({"cause": cause, "detail": detail}));
-        }
+        causes.extend(self.latched());
         if let Some((has, most)) = self.memory.exceeded() {
             let [has, most] = [has, most].map(|bytes| bytes >> 20);
             let detail = format!(
@@ -99,4 +129,14 @@ impl Admin {
         }
         causes
     }
+}
+
+/// How an account at Plivo is.
+fn account(upstream: &Upstream) -> Value {
+    let plivo = upstream.standing();
+    json!({
+        "breaker": plivo.state.as_str(),
+        "reason": plivo.reason.map(Reason::as_str),
+        "senders_held_back": upstream.troubled_senders().len(),
+    })
 }

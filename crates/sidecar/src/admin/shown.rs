@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use store::{Event, Record, Status};
 use url::Url;
 
+use crate::delivery::NO_ACCOUNT;
 use crate::gateway::shown::{attempt, decision, instant, report};
 
 /// The message in a list.
@@ -14,6 +15,7 @@ pub(super) fn brief(record: &Record) -> Value {
     json!({
         "id": record.id.0,
         "app": record.app,
+        "account": record.account,
         "door": record.door,
         "status": record.status.as_str(),
         "status_simple": record.status.simple().as_str(),
@@ -105,6 +107,9 @@ fn waits_for(record: &Record, now: Timestamp) -> Option<String> {
     let said = match record.status {
         Status::Accepted | Status::Waiting => match (soon, &record.error_code) {
             (Some(start), _) => format!("its not_before: {}", text(start)),
+            (None, Some(reason)) if reason == NO_ACCOUNT => {
+                format!("its account `{}`, which the configuration does not have", record.account)
+            }
             (None, Some(reason)) => format!("Plivo's breaker: {reason}"),
             (None, None) => match &record.paces[..] {
                 [] => "its turn to call Plivo".into(),
@@ -210,5 +215,8 @@ mod tests {
         assert_eq!(told, "its not_before: 1970-01-01T00:00:00.009Z");
         let shut = Record { error_code: Some("unreachable".into()), ..record(Status::Waiting) };
         assert_eq!(waits_for(&shut, Timestamp(5)).unwrap(), "Plivo's breaker: unreachable");
+        let gone = Record { error_code: Some(NO_ACCOUNT.into()), ..record(Status::Waiting) };
+        let told = waits_for(&gone, Timestamp(5)).unwrap();
+        assert_eq!(told, "its account `default`, which the configuration does not have");
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 
-use message::Sender;
+use message::{DEFAULT_ACCOUNT, Sender};
 
 use super::cursor::{Item, Section};
 use super::names::{intent, sender, word};
 use super::reading::Spot;
-use super::{Listen, Relay, Secret};
+use super::{Listen, Relay, Secret, suggest};
 
 /// Most apps.
 const MOST_APPS: usize = 1_024;
@@ -22,6 +22,10 @@ pub struct App {
     pub name: String,
     /// What it authenticates with, where it has one. No two apps have the same.
     pub token: Option<Secret>,
+    /// The account at Plivo that its messages are sent with, by name.
+    pub account: String,
+    /// What a message comes from that names no sender: else the first of `senders`, else the account's.
+    pub sender: Option<Sender>,
     /// What it may send from; anything where absent. Never empty.
     pub senders: Option<Vec<Sender>>,
     /// How forgiving the reading of its numbers is.
@@ -63,11 +67,13 @@ struct Claimed {
 impl App {
     /// Reads every app. The names come back even where an app is faulty, so that policies may name it.
     ///
-    /// `listen` says whether apps may come over a Unix socket; `taken` is a token that no app may have.
+    /// `listen` says whether apps may come over a Unix socket; `taken` is a token that no app may have; `accounts` are
+    /// those beside `[plivo]`.
     pub(super) fn read_all(
         root: &mut Section<'_>,
         listen: Option<&Listen>,
         taken: Option<&(Secret, Spot)>,
+        accounts: &[String],
     ) -> (Vec<Self>, Vec<String>) {
         let advice = "write at least one [[apps]] with a name and a token";
         let item = root.need("apps", advice);
@@ -84,18 +90,25 @@ impl App {
             tokens,
             ..Claimed::default()
         };
-        let apps = sections.into_iter().filter_map(|app| Self::read(app, &mut claimed)).collect();
+        let read = |app| Self::read(app, &mut claimed, accounts);
+        let apps = sections.into_iter().filter_map(read).collect();
         (apps, claimed.names.into_keys().collect())
     }
 
-    fn read(mut section: Section<'_>, claimed: &mut Claimed) -> Option<Self> {
+    fn read(mut section: Section<'_>, claimed: &mut Claimed, accounts: &[String]) -> Option<Self> {
         if section.is_broken() {
             return None;
         }
         let name =
             section.need("name", r#"write name = "billing""#).and_then(|item| claimed.name(&item));
         let token = section.get("token").and_then(|item| claimed.token(&item));
+        section.or_default("account", format_args!("{DEFAULT_ACCOUNT:?}"));
+        let account = match section.get("account") {
+            Some(item) => account(&item, accounts),
+            None => Some(DEFAULT_ACCOUNT.to_owned()),
+        };
         let senders = section.get("senders").and_then(|item| senders(&item));
+        let own = section.get("sender").and_then(|item| own_sender(&item, senders.as_deref()));
         let uids = section.get("uid").and_then(|item| item.one_or_list(MOST_ENTRIES));
         let uids: Vec<u32> = uids.iter().flatten().filter_map(|item| claimed.uid(item)).collect();
         let phone = section
@@ -115,6 +128,8 @@ impl App {
         Some(Self {
             name: name?,
             token,
+            account: account?,
+            sender: own,
             senders,
             phone,
             open_on_loopback,
@@ -183,6 +198,28 @@ impl Claimed {
 /// The user of this process (proc(5)).
 fn own_uid() -> Option<u32> {
     std::fs::metadata("/proc/self").ok().map(|process| process.uid())
+}
+
+/// The name of an account that the file has.
+fn account(item: &Item<'_>, accounts: &[String]) -> Option<String> {
+    let name = item.text()?;
+    let known = || accounts.iter().map(String::as_str).chain([DEFAULT_ACCOUNT]);
+    if !known().any(|known| known == name) {
+        let detail = "is no account of this file; [plivo.accounts.NAME] adds one";
+        item.fault(format!("{detail}{}", suggest::hint(name, known())));
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+/// What the app's messages come from that name no sender; one that it may send from.
+fn own_sender(item: &Item<'_>, senders: Option<&[Sender]>) -> Option<Sender> {
+    let own = sender(item)?;
+    if senders.is_some_and(|senders| !senders.contains(&own)) {
+        item.fault("is not among this app's senders; add it there, or name one of them");
+        return None;
+    }
+    Some(own)
 }
 
 fn senders(item: &Item<'_>) -> Option<Vec<Sender>> {

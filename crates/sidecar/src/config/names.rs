@@ -53,7 +53,8 @@ pub(super) fn word(item: &Item<'_>, what: &str) -> Option<String> {
     is_word(text).then(|| text.into())
 }
 
-fn is_word(text: &str) -> bool {
+/// Whether `text` is 1 to 64 of `A-Z a-z 0-9 . _ -`, a letter or digit first.
+pub(super) fn is_word(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     text.len() <= NAME_BYTES
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())

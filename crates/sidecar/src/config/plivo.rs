@@ -1,4 +1,6 @@
-//! `[plivo]`: the account, and how it is called.
+//! `[plivo]`: the account, how it is called, and further accounts.
+
+mod account;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,18 +8,12 @@ use std::time::Duration;
 use message::Sender;
 use toml::de::DeValue;
 
-use super::cursor::{Item, Section};
-use super::names::{parse_sender, sender};
+use self::account::{Ids, Own};
+use super::cursor::Section;
 use super::{HttpUrl, Secret};
 
 /// Where Plivo is, unless the file says otherwise.
 const BASE_URL: &str = "https://api.plivo.com";
-/// Most entries of the register of senders.
-const MOST_SENDERS: usize = 10_000;
-/// An auth id: `MA` or `SA` and 18 more characters. Plivo's SDKs for Python, Ruby and Java check the same.
-const AUTH_ID_BYTES: usize = 20;
-/// An auth token's usual length, as integrators' set-up pages give it.
-const AUTH_TOKEN_BYTES: usize = 40;
 /// Plivo's words for what its log keeps of a message (its page "Send a message").
 const LOG: [(&str, &str); 4] = [
     ("true", "true"),
@@ -63,14 +59,22 @@ pub struct SenderCapability {
     pub mms: bool,
 }
 
+/// What `[plivo]` says: the account of every app that names none, and the others.
+#[derive(Default)]
+pub(super) struct Accounts {
+    /// None only where a fault was reported.
+    pub(super) plivo: Option<Plivo>,
+    pub(super) further: BTreeMap<String, Plivo>,
+    /// The name of each, whether or not it could be read.
+    pub(super) names: Vec<String>,
+}
+
 impl Plivo {
-    pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
+    pub(super) fn read(mut section: Section<'_>) -> Accounts {
         let base_url = base_url(&mut section);
         let real = base_url.as_ref().is_some_and(|url| !url.is_loopback());
-        let auth_id = auth_id(&mut section);
-        let auth_token = auth_token(&mut section, real);
-        let sender = default_sender(&mut section);
-        let senders = section.get("senders").map(|item| register(&item)).unwrap_or_default();
+        let mut ids = Ids::default();
+        let own = Own::of_all(&mut section, real, &mut ids);
         let (connect_timeout, call_timeout) = timeouts(&mut section);
         let max_connections = section.size("max_connections", 100, 1..=10_000);
         section.or_default("attempts", "\"auto\"");
@@ -83,19 +87,30 @@ impl Plivo {
             DeValue::Boolean(false) => Some("false"),
             _ => item.word(&LOG),
         });
+        let further = account::further(&mut section, real, &mut ids);
         section.finish();
-        Some(Self {
-            base_url: base_url?,
-            auth_id: auth_id?,
-            auth_token: auth_token?,
-            sender: sender?,
-            senders,
-            connect_timeout,
-            call_timeout,
-            max_connections,
-            attempts,
-            log,
-        })
+        let names = further.iter().map(|(name, _)| name.clone()).collect();
+        let Some((base_url, own)) = base_url.zip(own) else {
+            return Accounts { names, ..Accounts::default() };
+        };
+        let with = |own: Own| {
+            let Own { auth_id, auth_token, sender, senders } = own;
+            let base_url = base_url.clone();
+            Self {
+                base_url,
+                auth_id,
+                auth_token,
+                sender,
+                senders,
+                connect_timeout,
+                call_timeout,
+                max_connections,
+                attempts,
+                log,
+            }
+        };
+        let further = further.into_iter().filter_map(|(name, own)| Some((name, with(own?))));
+        Accounts { further: further.collect(), plivo: Some(with(own)), names }
     }
 }
 
@@ -119,53 +134,6 @@ fn base_url(section: &mut Section<'_>) -> Option<HttpUrl> {
     Some(url)
 }
 
-fn auth_id(section: &mut Section<'_>) -> Option<Secret> {
-    let auth_id = Secret::read_or(section, "auth_id", "PLIVO_AUTH_ID")?;
-    let value = auth_id.expose();
-    if value.contains([':', '/', '?', '#', '%']) {
-        // It stands in the URL's path and before the colon of Basic authentication.
-        let detail = "is not an auth id; copy it from Plivo's console";
-        section
-            .reading()
-            .fault(&section.spot_of("auth_id"), format!("{}: {detail}", auth_id.source()));
-        return None;
-    }
-    let usual = value.len() == AUTH_ID_BYTES
-        && (value.starts_with("MA") || value.starts_with("SA"))
-        && value.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-    if !usual {
-        let detail = "does not look like an auth id: MA or SA, then 18 capitals and digits";
-        section
-            .reading()
-            .warn(&section.spot_of("auth_id"), format!("{}: {detail}", auth_id.source()));
-    }
-    Some(auth_id)
-}
-
-fn auth_token(section: &mut Section<'_>, real: bool) -> Option<Secret> {
-    let token = Secret::read_or(section, "auth_token", "PLIVO_AUTH_TOKEN")?;
-    if real && token.expose().len() != AUTH_TOKEN_BYTES {
-        let detail = "does not look like Plivo's auth token, which has 40 characters";
-        section
-            .reading()
-            .warn(&section.spot_of("auth_token"), format!("{}: {detail}", token.source()));
-    }
-    Some(token)
-}
-
-fn default_sender(section: &mut Section<'_>) -> Option<Sender> {
-    let value = Secret::read_or(section, "sender", "PLIVO_SENDER_NUMBER")?;
-    let sender = parse_sender(value.expose());
-    if sender.is_none() {
-        let detail = format!(
-            "{} is not a sender; give a number in E.164, such as +14155551212, a short code, a name or a pool's UUID",
-            value.source()
-        );
-        section.reading().fault(&section.spot_of("sender"), detail);
-    }
-    sender
-}
-
 fn timeouts(section: &mut Section<'_>) -> (Duration, Duration) {
     let connect = section.millis("connect_timeout_ms", 3_000, 1..=60_000);
     let call = section.millis("call_timeout_ms", 15_000, 1..=300_000);
@@ -177,27 +145,6 @@ fn timeouts(section: &mut Section<'_>) -> (Duration, Duration) {
         section.reading().fault(&section.spot_of("connect_timeout_ms"), detail);
     }
     (connect, call)
-}
-
-fn register(item: &Item<'_>) -> Vec<SenderCapability> {
-    let mut seen: BTreeMap<String, String> = BTreeMap::new();
-    let capability = |mut entry: Section<'_>| {
-        let number = entry.need("number", r#"write number = "+14155551212""#);
-        let found = number.as_ref().and_then(sender);
-        let (sms, mms) = (entry.flag("sms", true), entry.flag("mms", true));
-        if !sms && !mms {
-            entry
-                .reading()
-                .fault(entry.spot(), "can carry neither sms nor mms; take the sender out");
-        }
-        entry.finish();
-        let (number, sender) = (number?, found?);
-        if let Some(other) = seen.insert(sender.as_str().into(), number.spot.key.clone()) {
-            number.fault(format!("is {other} too; list each sender once"));
-        }
-        Some(SenderCapability { sender, sms, mms })
-    };
-    item.tables(MOST_SENDERS).into_iter().filter_map(capability).collect()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::times::{Pacing, Times};
 use super::trace::Trace;
 use super::turns::Class;
 use super::under_way::Beginning;
-use super::{About, Acceptance, Delivery, Ready, Seat, Side, journey, lifetime_of, now};
+use super::{About, Acceptance, Delivery, Ready, Seat, Side, Upstream, journey, lifetime_of, now};
 use crate::gateway::Refusal;
 use crate::record;
 use crate::shared::Unconfirmed;
@@ -32,7 +32,7 @@ impl Delivery {
     pub(crate) fn seat(&self, app: &str, start: Option<Timestamp>) -> Result<Seat, Refusal> {
         let later = start.is_some_and(|start| start > now());
         let side = if later { Side::Scheduled } else { Side::UnderWay };
-        let most = self.account.borrow().most(side);
+        let most = self.account().most(side);
         self.room.seat(app, side, most).ok_or_else(Refusal::full)
     }
 
@@ -51,7 +51,9 @@ impl Delivery {
         now: Timestamp,
     ) -> Result<Ready, Refusal> {
         let account = self.account();
-        let pacing = self.pacing(cleared.message(), cleared.standings(), Duration::ZERO);
+        let upstream = self.upstream(&about.account);
+        let (message, standings) = (cleared.message(), cleared.standings());
+        let pacing = self.pacing(upstream.as_deref(), message, standings, Duration::ZERO);
         match Ready::of(cleared, about, seat, &pacing, &account, now) {
             Ok(ready) => Ok(ready),
             Err((refusal, holds)) => {
@@ -61,26 +63,35 @@ impl Delivery {
         }
     }
 
-    /// When a message would be sent that comes at this instant, so far ahead of now; `asked` is the app's own start.
+    /// When a message for this account would be sent that comes at this instant, so far ahead of now; `asked` is the
+    /// app's own start.
     ///
     /// # Errors
     ///
     /// As [`Delivery::ready`], but for the room.
     pub(crate) fn foresee(
         &self,
+        account: &str,
         message: &Message,
         asked: Option<Timestamp>,
         standings: &[LimitReport],
         (at, ahead): (Timestamp, Duration),
     ) -> Result<Timestamp, Refusal> {
-        let pacing = self.pacing(message, standings, ahead);
+        let upstream = self.upstream(account);
+        let pacing = self.pacing(upstream.as_deref(), message, standings, ahead);
         let lifetime = lifetime_of(&message.intent, &self.account());
         let times = Times::of(message, asked, &pacing, lifetime, at)?;
         Ok(times.start.unwrap_or(at.after(pacing.wait)))
     }
 
     /// What limits that are kept at sending, and Plivo's breaker, mean for a message that comes so far `ahead` of now.
-    fn pacing(&self, message: &Message, standings: &[LimitReport], ahead: Duration) -> Pacing {
+    fn pacing(
+        &self,
+        upstream: Option<&Upstream>,
+        message: &Message,
+        standings: &[LimitReport],
+        ahead: Duration,
+    ) -> Pacing {
         let paces: Vec<Pace> = standings.iter().filter_map(|limit| limit.pace.clone()).collect();
         let paced = standings.iter().filter(|limit| limit.pace.is_some());
         let slot = paced.map(|limit| limit.delay).max();
@@ -88,8 +99,8 @@ impl Delivery {
         let wait = self.turns.wait(class, &paces).saturating_sub(ahead);
         // Behind everything else its slot says more: it counts those too that were cleared and are not here yet.
         let wait = if class == Class::Other { wait.max(slot.unwrap_or_default()) } else { wait };
-        let cool_down = self.breakers.cool_down(&message.sender, Instant::now());
-        let cool_down = cool_down.saturating_sub(ahead);
+        let cool_down = |own: &Upstream| own.breakers.cool_down(&message.sender, Instant::now());
+        let cool_down = upstream.map_or(Duration::ZERO, cool_down).saturating_sub(ahead);
         Pacing { wait, slot: slot.filter(|_| self.is_shared()), cool_down }
     }
 

@@ -1,5 +1,7 @@
 //! A message that is ours.
 
+use std::sync::Arc;
+
 use message::{Hold, Message, MessageId, Pace, Timestamp};
 use plivo_client::{Dlt, Log};
 use policy_host::Cleared;
@@ -21,6 +23,8 @@ pub(crate) struct Accepted {
     /// What policies reserved and charged for it.
     pub(super) holds: Vec<Hold>,
     pub(super) app: String,
+    /// The account that it is sent with, by name.
+    pub(super) account: Arc<str>,
     pub(super) door: String,
     /// The limits that are kept when it is sent.
     pub(super) paces: Vec<Pace>,
@@ -41,6 +45,8 @@ pub(crate) struct Accepted {
 /// Whom to tell of the outcome, and how to send.
 pub(crate) struct About {
     pub(crate) app: String,
+    /// The account that it is sent with, by name.
+    pub(crate) account: Arc<str>,
     pub(crate) door: &'static str,
     /// The app's own `not_before`, whatever the policies made of it.
     pub(crate) asked_start: Option<Timestamp>,
@@ -94,9 +100,20 @@ impl Ready {
             Err(refusal) => return Err((refusal, cleared.entrust().3)),
         };
         let Times { not_before, start, deadline } = times;
-        let About { app, door, log, trackable, dlt, relay, idempotency_key, traceparent, .. } =
-            about;
+        let About {
+            app,
+            account: name,
+            door,
+            log,
+            trackable,
+            dlt,
+            relay,
+            idempotency_key,
+            traceparent,
+            ..
+        } = about;
         let record = Record {
+            account: name.to_string(),
             plivo_log: log.and_then(Log::word).map(str::to_owned),
             trackable,
             plivo_dlt: dlt.as_ref().map(Dlt::to_json),
@@ -117,6 +134,7 @@ impl Ready {
             message,
             holds,
             app,
+            account: name,
             door,
             paces,
             start,
@@ -155,6 +173,7 @@ impl Accepted {
             message,
             holds,
             app: record.app,
+            account: record.account.into(),
             door: record.door,
             paces: record.paces,
             start: record.not_before,

@@ -15,7 +15,7 @@ impl Journey {
         let mut end = self.unless_reported(end);
         let id = self.accepted.message.id.clone();
         let at = now();
-        let account = self.delivery.account.borrow().clone();
+        let account = self.delivery.account();
         let uuid = if let News::Submitted(uuid) = &end.news { Some(uuid.clone()) } else { None };
         let is_held = end.status == Status::Held;
         let change = Change {

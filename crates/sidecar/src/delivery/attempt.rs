@@ -25,7 +25,7 @@ const LONGEST: Duration = Duration::from_secs(*limits::EXPIRY_S.end() as u64);
 impl Journey {
     /// One call: written down before its first byte, and judged after.
     pub(super) async fn attempt(&mut self, leave: Leave) -> ControlFlow<Stop, Next> {
-        let Leave { account, _turn, pass } = leave;
+        let Leave { upstream, account, _turn, pass } = leave;
         let (id, nth, began) = (self.accepted.message.id.clone(), self.attempts, now());
         let known = Instant::now();
         let plivo_time = account.client.time_at(known.into_std());
@@ -54,12 +54,11 @@ impl Journey {
             }
         }
         store::fail::point("delivery.intent");
-        self.unsettled = Some(
-            self.delivery.unsettled.enter(self.delivery.store.mark_of(&self.accepted.message.to)),
-        );
-        self.delivery.load.add(Instant::now());
+        let twins = self.delivery.twins(&account.mark, &self.accepted.message.to);
+        self.unsettled = Some(self.delivery.unsettled.enter(twins));
+        upstream.load.add(Instant::now());
         if nth == 1 {
-            self.delivery.budget.first(Instant::now());
+            upstream.budget.first(Instant::now());
         }
         let left = self.left();
         let callback_url = self.delivery.callback_url(&id, nth);
@@ -77,7 +76,7 @@ impl Journey {
         let outcome = call.instrument(self.trace.span(nth)).await;
         store::fail::point("delivery.answered");
         pass.report(Heard::of(&outcome), Instant::now(), fastrand::f64());
-        self.delivery.hear(&outcome, Instant::now());
+        self.delivery.hear(&upstream, &outcome, Instant::now());
         let next = judge(&outcome, account.treat_503);
         self.tell_refusal(&outcome);
         let mut ended = record::attempt_ended(written, &outcome, now());

@@ -129,7 +129,7 @@ impl Journey {
                 Next::Later { least } => self.back_off(least, Metered::No).await?,
                 Next::TurnedAway { least } => {
                     self.turned_away += 1;
-                    let most = self.delivery.account.borrow().attempts;
+                    let most = self.delivery.account().attempts;
                     if most.is_some_and(|most| self.turned_away >= most) {
                         return ControlFlow::Break(Stop::End(End::failed("upstream.unavailable")));
                     }

@@ -33,7 +33,7 @@ impl Journey {
         let began = doubt.began;
         self.trace.leave();
         self.tell.send_replace(News::Ended(Status::InDoubt));
-        let settle = self.delivery.account.borrow().settle.clone();
+        let settle = self.delivery.account().settle;
         let mut seen = Seen::default();
         // On a clock that nobody sets, and after a restart from there on: Plivo has had all of this time to show it.
         let known = doubt.known;
@@ -51,7 +51,7 @@ impl Journey {
             }
         }
         let intent = &self.accepted.message.intent;
-        let word = self.delivery.account.borrow().on_unresolved.of(intent);
+        let word = self.delivery.account().on_unresolved.of(intent);
         tracing::warn!(message.id = %self.accepted.message.id, on_unresolved = word.as_str(), "nobody knows whether \
          Plivo took a message");
         match word {
@@ -85,7 +85,7 @@ impl Journey {
             return;
         };
         // What rests on Plivo's list rests on this: it shows what Plivo has by the last settle time.
-        let account = self.delivery.account.borrow().clone();
+        let account = self.delivery.account();
         let last = account.settle.last().copied().unwrap_or_default();
         let began = doubt.began_there(&account.client).unwrap_or(doubt.began);
         unsettled.give_up(began.after(last), now());
@@ -102,7 +102,7 @@ impl Journey {
 
     /// Asks Plivo's list once.
     async fn look(&mut self, doubt: &Doubt, seen: &mut Seen) -> ControlFlow<Stop> {
-        let plivo = self.delivery.account.borrow().client.clone();
+        let plivo = self.delivery.account().client;
         let began = || beginning(doubt.began_there(&plivo).unwrap_or(doubt.began));
         let mut since = began();
         let mut free = self.free(doubt, Some(since)).await;
@@ -116,8 +116,9 @@ impl Journey {
             return ControlFlow::Continue(());
         };
         let message = &self.accepted.message;
-        let mark = self.delivery.store.mark_of(&message.to);
-        let unsettled = self.delivery.unsettled.count(&mark, since);
+        let account = doubt.account.as_deref().unwrap_or_default();
+        let twins = self.delivery.twins(account, &message.to);
+        let unsettled = self.delivery.unsettled.count(&twins, since);
         let mut sighting =
             if free.cut { Sighting::Unclear } else { sighting(&free.alike, unsettled) };
         if sighting == Sighting::Absent {
@@ -169,13 +170,13 @@ impl Journey {
     /// What Plivo lists since `since`, by its own clock, that may be this message and is no other's of ours; none where
     /// nobody can tell.
     async fn free(&self, doubt: &Doubt, since: Option<Timestamp>) -> Option<Listed> {
-        let account = self.delivery.account.borrow().clone();
         let message = &self.accepted.message;
-        if doubt.account.as_deref().is_some_and(|called| *called != *account.mark) {
-            tracing::warn!(message.id = %message.id, "a message in doubt went to another account than the one in \
-             force, whose list tells nothing of it");
+        let Some(upstream) = self.delivery.called(&self.accepted.account, doubt) else {
+            tracing::warn!(message.id = %message.id, account = %self.accepted.account, "a message in doubt went to \
+             another account than those in force, whose lists tell nothing of it");
             return None;
-        }
+        };
+        let account = upstream.account();
         let mut listed = match candidates(&account, message, since).await {
             Ok(listed) => listed,
             Err(err) => {

@@ -11,6 +11,7 @@ use super::doubt::Doubt;
 use super::journey::Journey;
 use super::trace::Trace;
 use super::under_way::Beginning;
+use super::unsettled::twins;
 use super::{Delivery, Word, now};
 use crate::record;
 use crate::shared::Unconfirmed;
@@ -43,11 +44,12 @@ impl Delivery {
             self.ledger.own(&left.holds);
             if let Some(last) = left.record.attempts.last() {
                 let began = last.plivo_time.unwrap_or(last.started);
-                self.keep_apart(self.store.mark_of(&left.message.to), began);
+                let account = last.account.as_deref().unwrap_or_default();
+                self.keep_apart(self.twins(account, &left.message.to), began);
             }
         }
-        for (mark, began) in given_up {
-            self.keep_apart(mark, began);
+        for (account, mark, began) in given_up {
+            self.keep_apart(twins(&account, &mark), began);
         }
         let take_up = |(left, unconfirmed)| self.take_up(left, unconfirmed);
         let journeys: Vec<Journey> = left.into_iter().zip(unconfirmed).map(take_up).collect();
@@ -65,7 +67,7 @@ impl Delivery {
 
     /// Has no other message taken for one that nobody will find out about, whose last call `began` then.
     fn keep_apart(&self, mark: String, began: Timestamp) {
-        let settle = self.account.borrow().settle.last().copied().unwrap_or_default();
+        let settle = self.account().settle.last().copied().unwrap_or_default();
         self.unsettled.enter(mark).give_up(began.after(settle), now());
     }
 
@@ -103,7 +105,9 @@ impl Delivery {
             plivo_time: last.and_then(|last| last.plivo_time),
             known: Instant::now(),
             is_own: false,
-            account: last.and_then(|last| last.account.clone()),
+            account: last
+                .and_then(|last| last.account.clone())
+                .or_else(|| Some(self.upstream(&record.account)?.account().mark.to_string())),
             taken: last.is_some_and(record::is_taken),
         });
         let trace = Trace::past(record.traceparent.clone());

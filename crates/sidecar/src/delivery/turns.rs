@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
 use self::pacer::Tolls;
-use self::queue::{Line, Queue, Spot};
+use self::queue::{Line, Queue, Share, Spot};
 
 /// Hands out the turns; clones share them.
 #[derive(Clone)]
@@ -30,6 +30,7 @@ pub(crate) struct Turns {
 /// Who waits for a turn, and what it pays for it.
 struct Waiter {
     granted: oneshot::Sender<Turn>,
+    account: Arc<str>,
     tolls: Tolls,
 }
 
@@ -41,15 +42,6 @@ pub(crate) enum Class {
     Other,
 }
 
-/// How many there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Load {
-    /// Calls under way.
-    pub(crate) out: usize,
-    /// Messages that wait for a turn, behind others to their recipient or for want of room.
-    pub(crate) waiting: usize,
-}
-
 /// Messages of one class that have a place and no turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Waits {
@@ -59,7 +51,8 @@ pub(crate) struct Waits {
     pub(crate) oldest: Duration,
 }
 
-/// A message's place behind those that were accepted before it, of the same app and class and to the same recipient.
+/// A message's place behind those that were accepted before it, of the same app, account and class and to the same
+/// recipient.
 ///
 /// Whoever comes after has no turn before this one is dropped: keep it until the message's way has ended or is in
 /// doubt, over all of its attempts. Drop the last [`Turn`] first.
@@ -73,6 +66,7 @@ pub(crate) struct Place {
 #[must_use = "dropping a turn gives it to the next"]
 pub(crate) struct Turn {
     turns: Turns,
+    account: Arc<str>,
     /// What it paid, until somebody is called: to be given back.
     unused: Option<Tolls>,
 }
@@ -85,15 +79,15 @@ struct Waiting<'a> {
 }
 
 impl Turns {
-    /// At most `room` turns at once.
-    pub(crate) fn new(room: usize) -> Self {
-        Self { queue: Arc::new(Mutex::new(Queue::new(room))) }
+    /// None yet, for any account.
+    pub(crate) fn new() -> Self {
+        Self { queue: Arc::new(Mutex::new(Queue::new())) }
     }
 
-    /// Sets how many turns there are at once. Those that are out already stay out; with no room nobody has a further
-    /// one.
-    pub(crate) fn set_room(&self, room: usize) {
-        self.change(|queue, now| queue.set_room(room, now));
+    /// Sets how many turns of an account there are at once. Those that are out already stay out; with no room nobody has
+    /// a further one.
+    pub(crate) fn set_room(&self, account: &Arc<str>, room: usize) {
+        self.change(|queue, now| queue.set_room(account, room, now));
     }
 
     /// The process before this one called Plivo last so long ago: its paces go on where they may stand.
@@ -117,18 +111,26 @@ impl Turns {
         }
     }
 
-    /// Takes the place behind all messages that were entered before, of this app and class and to this recipient.
+    /// Takes the place behind all messages that were entered before, of this app, account and class and to this
+    /// recipient.
     ///
     /// Enter a message as soon as it may go: when it is accepted, or when its `not_before` has come.
-    pub(crate) fn enter(&self, app: &str, class: Class, recipient: &E164, paces: &[Pace]) -> Place {
-        let line = Line { app: app.into(), class, recipient: recipient.clone() };
+    pub(crate) fn enter(
+        &self,
+        (account, app): (&Arc<str>, &str),
+        class: Class,
+        recipient: &E164,
+        paces: &[Pace],
+    ) -> Place {
+        let share = Share { account: Arc::clone(account), app: app.into() };
+        let line = Line { share, class, recipient: recipient.clone() };
         let spot = self.queue().enter(line, paces, Instant::now());
         Place { turns: self.clone(), spot }
     }
 
-    pub(crate) fn load(&self) -> Load {
-        let queue = self.queue();
-        Load { out: queue.out(), waiting: queue.waiting() }
+    /// How many calls of an account are under way.
+    pub(crate) fn out(&self, account: &str) -> usize {
+        self.queue().out(account)
     }
 
     /// How many wait in each class, and how long.
@@ -144,8 +146,8 @@ impl Turns {
             let granted = change(&mut queue, Instant::now());
             (granted, queue.take_alarm())
         };
-        for Waiter { granted, tolls } in granted {
-            drop(granted.send(Turn { turns: self.clone(), unused: Some(tolls) }));
+        for Waiter { granted, account, tolls } in granted {
+            drop(granted.send(Turn { turns: self.clone(), account, unused: Some(tolls) }));
         }
         if let Some(at) = alarm {
             self.look_again(at);
@@ -199,11 +201,12 @@ impl Place {
     /// `deadline` only decides the order; whoever may not wait longer drops the future, which loses nothing: the place
     /// stays, and a turn that was just granted goes to the next.
     pub(crate) async fn turn(&mut self, deadline: Timestamp) -> Turn {
+        let account = Arc::clone(&self.spot.line.share.account);
         if self.turns.queue().take(&self.spot) {
-            return Turn { turns: self.turns.clone(), unused: None };
+            return Turn { turns: self.turns.clone(), account, unused: None };
         }
         let (sender, granted) = oneshot::channel();
-        let waiter = Waiter { granted: sender, tolls: self.spot.tolls.clone() };
+        let waiter = Waiter { granted: sender, account, tolls: self.spot.tolls.clone() };
         self.turns.change(|queue, now| queue.wait(&self.spot, deadline, waiter, now));
         let mut waiting = Waiting { place: self, deadline, granted };
         (&mut waiting.granted).await.expect("only its own drop takes a waiter out unanswered")
@@ -227,7 +230,7 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         let unused = self.unused.take();
-        self.turns.change(|queue, now| queue.end(unused.as_ref(), now));
+        self.turns.change(|queue, now| queue.end(&self.account, unused.as_ref(), now));
     }
 }
 
@@ -240,7 +243,7 @@ impl Drop for Waiting<'_> {
 
 impl fmt::Debug for Turns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.load().fmt(f)
+        write!(f, "Turns({} waiting)", self.queue().waiting())
     }
 }
 

@@ -38,8 +38,10 @@ impl Delivery {
         self.ledger.own(&accepted.holds);
         self.journeys().insert(accepted.message.id.clone(), sender);
         let Beginning { attempts, turned_away, doubt, unconfirmed, may_be_sent } = beginning;
-        let unsettled =
-            doubt.as_ref().map(|_| self.unsettled.enter(self.store.mark_of(&accepted.message.to)));
+        let unsettled = doubt.as_ref().map(|doubt| {
+            let account = doubt.account.as_deref().unwrap_or_default();
+            self.unsettled.enter(self.twins(account, &accepted.message.to))
+        });
         let wait = self.turns.wait(Class::of(&accepted.message.intent), &accepted.paces);
         let turn = (!wait.is_zero()).then(|| now().after(wait));
         let start = accepted.start.max(turn);
@@ -65,8 +67,8 @@ impl Delivery {
 
     /// A place behind those that were accepted before.
     pub(super) fn enter(&self, accepted: &Accepted) -> Place {
-        let Accepted { message, app, paces, .. } = accepted;
-        self.turns.enter(app, Class::of(&message.intent), &message.to, paces)
+        let Accepted { message, app, account, paces, .. } = accepted;
+        self.turns.enter((account, app), Class::of(&message.intent), &message.to, paces)
     }
 
     /// Says something to a message on its way; `false` where it is on none.

@@ -1,4 +1,4 @@
-//! Messages that Plivo may have without our knowing which of its are ours, counted by number.
+//! Messages that Plivo may have without our knowing which of its are ours, counted by account and number.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,10 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use message::Timestamp;
 use store::LONGEST_DOUBT;
 
-/// The messages to each number that have a call under way, that are in doubt, or that were given up in doubt. Numbers
+/// The messages of each account to each number that have a call under way, that are in doubt, or that were given up in doubt. Numbers
 /// are known by the store's marks, since what earlier processes gave up may have left no more. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Unsettled(Arc<Mutex<HashMap<String, Calls>>>);
+
+/// What tells messages apart that a list of Plivo's may show: the mark of the account, and that of the number.
+pub(super) fn twins(account: &str, number: &str) -> String {
+    format!("{account} {number}")
+}
 
 /// One of them, for as long as it lives.
 #[derive(Debug)]

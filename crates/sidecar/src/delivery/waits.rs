@@ -16,10 +16,13 @@ use super::breaker::{Admit, Pass};
 use super::journey::{Journey, STORE, Stop};
 use super::judge::End;
 use super::turns::{Place, Turn};
-use super::{Delivery, News, Word, backoff, now, reach};
+use super::{Delivery, News, Upstream, Word, backoff, now, reach};
 use crate::in_force::Account;
 use crate::record;
 use crate::shared::{Unconfirmed, Whose};
+
+/// Why a message waits whose account the configuration does not have.
+pub(crate) const NO_ACCOUNT: &str = "account_gone";
 
 /// Whether a retry counts against the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +33,7 @@ pub(super) enum Metered {
 
 /// Everything that one call needs.
 pub(super) struct Leave {
+    pub(super) upstream: Arc<Upstream>,
     pub(super) account: Account,
     /// Given back before the next wait.
     pub(super) _turn: Turn,
@@ -72,18 +76,21 @@ impl Journey {
             if self.left() < SHORTEST {
                 return self.expire();
             }
+            self.known_account().await?;
             let turn = self.turn(place).await?;
             if self.left() < SHORTEST {
                 return self.expire();
             }
             self.heed()?;
-            match delivery.breakers.admit(&self.accepted.message.sender, Instant::now()) {
+            // Looked up only now: the configuration may have let go of it meanwhile.
+            let Some(upstream) = delivery.upstream(&self.accepted.account) else { continue };
+            match upstream.breakers.admit(&self.accepted.message.sender, Instant::now()) {
                 Admit::Go(pass) => {
                     // Taken after the pass: new credentials that come between reset the breaker, which then ignores it.
-                    let account = delivery.account.borrow().clone();
-                    return ControlFlow::Continue(Leave { account, _turn: turn.used(), pass });
+                    let (account, _turn) = (upstream.account(), turn.used());
+                    return ControlFlow::Continue(Leave { upstream, account, _turn, pass });
                 }
-                Admit::Probe(probe) => delivery.probe(probe).await,
+                Admit::Probe(probe) => upstream.probe(probe).await,
                 Admit::Wait(wait) => {
                     drop(turn);
                     self.trace.leave();
@@ -98,6 +105,28 @@ impl Journey {
                     }
                 }
             }
+        }
+    }
+
+    /// Waits until the configuration has the message's account, where it has let go of it: no other may send it.
+    async fn known_account(&mut self) -> ControlFlow<Stop> {
+        let name = Arc::clone(&self.accepted.account);
+        let (stop, deadline) = (self.delivery.stop.clone(), self.accepted.deadline);
+        let mut upstreams = self.delivery.upstreams.subscribe();
+        if upstreams.borrow().named(&name).is_some() {
+            return ControlFlow::Continue(());
+        }
+        let id = &self.accepted.message.id;
+        tracing::error!(message.id = %id, account = %name, "a message waits for its account, which the configuration does \
+         not have any more");
+        self.trace.leave();
+        let _counted = self.parked(Status::Waiting, Some(NO_ACCOUNT), None).await;
+        let _told = Orphan::of(&self.delivery, &name);
+        tokio::select! {
+            _ = upstreams.wait_for(|known| known.named(&name).is_some()) => ControlFlow::Continue(()),
+            () = reach(deadline) => self.expire(),
+            word = self.inbox.recv() => ControlFlow::Break(obey(word)),
+            () = stop.cancelled() => ControlFlow::Break(Stop::Process),
         }
     }
 
@@ -133,10 +162,15 @@ impl Journey {
             }
             self.wait_until(due, Status::RetryWait).await?;
             // Where much fails already, retries would be load on top of load.
-            if metered == Metered::No || self.delivery.budget.may_retry(Instant::now()) {
+            if metered == Metered::No || self.may_retry() {
                 return ControlFlow::Continue(());
             }
         }
+    }
+
+    fn may_retry(&self) -> bool {
+        let upstream = self.delivery.upstream(&self.accepted.account);
+        upstream.is_none_or(|upstream| upstream.budget.may_retry(Instant::now()))
     }
 
     /// What is left of its life, in whole seconds as Plivo counts them. Rounded up: a message that was just accepted
@@ -192,6 +226,26 @@ impl Drop for Parked {
     fn drop(&mut self) {
         if !self.0.stop.is_cancelled() {
             self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+/// One message without its account; counted until it goes on.
+struct Orphan(Arc<Delivery>, Arc<str>);
+
+impl Orphan {
+    fn of(delivery: &Arc<Delivery>, account: &Arc<str>) -> Self {
+        *delivery.orphans().entry(Arc::clone(account)).or_default() += 1;
+        Self(Arc::clone(delivery), Arc::clone(account))
+    }
+}
+
+impl Drop for Orphan {
+    fn drop(&mut self) {
+        let mut orphans = self.0.orphans();
+        if let Some(left) = orphans.get_mut(&self.1) {
+            *left -= 1;
+            orphans.retain(|_, left| *left > 0);
         }
     }
 }

@@ -48,6 +48,16 @@ impl Finding {
         Self { verdict: Verdict::Fail, ..Self::warn(check, seen, to_do) }
     }
 
+    /// Whether it is about an account, and not about the way to Plivo.
+    pub(super) fn is_of_account(&self) -> bool {
+        matches!(self.check, "credentials" | "sender")
+    }
+
+    /// The same, saying of what.
+    pub(super) fn about(self, what: &str) -> Self {
+        Self { seen: format!("{what}: {}", self.seen), ..self }
+    }
+
     pub(super) fn to_json(&self) -> Value {
         let verdict = self.verdict.as_str();
         json!({"check": self.check, "verdict": verdict, "seen": self.seen, "to_do": self.to_do})

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::iter;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use rustix::process::{Resource, getrlimit};
 
 use super::Finding;
-use crate::config::{Config, Environment, Listen, Plivo, SecretSource};
+use crate::config::{Config, Environment, Listen, Reloadable, SecretSource};
 use crate::memory;
 
 /// Files that are open besides connections: the store's, logs, watches, telemetry's.
@@ -19,7 +20,8 @@ pub(super) fn secrets(config: &Config) -> Vec<Finding> {
     let (fixed, settings) = (&config.fixed, &config.reloadable);
     let tokens = settings.apps.iter().filter_map(|app| app.token.as_ref());
     let others = [&settings.admin_token, &fixed.store.hash_key].into_iter().flatten();
-    let plivo = [&settings.plivo.auth_id, &settings.plivo.auth_token];
+    let accounts = iter::once(&settings.plivo).chain(settings.accounts.values());
+    let plivo = accounts.flat_map(|account| [&account.auth_id, &account.auth_token]);
     let shared = fixed.store.shared.as_ref().map(|shared| &shared.url);
     let all = tokens.chain(others).chain(plivo).chain(shared);
     let files: BTreeSet<&Path> = all
@@ -50,14 +52,19 @@ pub(super) fn secrets(config: &Config) -> Vec<Finding> {
     findings
 }
 
-pub(super) fn look(listen: &Listen, plivo: &Plivo, environment: &Environment) -> Vec<Finding> {
-    vec![files(listen, plivo), room(listen), manager(environment)]
+pub(super) fn look(
+    listen: &Listen,
+    settings: &Reloadable,
+    environment: &Environment,
+) -> Vec<Finding> {
+    let calls = settings.plivo.max_connections * (1 + settings.accounts.len());
+    vec![files(listen, calls), room(listen), manager(environment)]
 }
 
 /// Connections are files, too.
-fn files(listen: &Listen, plivo: &Plivo) -> Finding {
+fn files(listen: &Listen, calls: usize) -> Finding {
     let listeners = 2 + usize::from(listen.callbacks.is_some());
-    let needed = listeners * listen.max_connections + plivo.max_connections + OTHER_FILES;
+    let needed = listeners * listen.max_connections + calls + OTHER_FILES;
     match getrlimit(Resource::Nofile).current {
         Some(may) if may < needed as u64 => Finding::warn(
             "files",

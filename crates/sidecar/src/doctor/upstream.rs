@@ -7,20 +7,32 @@ use message::{Sender, Timestamp};
 use plivo_client::{Credentials, LookupError, NotSentKind, PlivoClient};
 
 use super::{Finding, PATIENCE};
-use crate::config::Plivo;
+use crate::config::{Plivo, Reloadable};
 use crate::failure::whole;
 use crate::in_force::{client_config, credentials};
 
 /// A clock that is further off is warned about, as it is by a running sidecar.
 const CLOCK_S: u64 = 60;
 
-pub(super) async fn look(plivo: &Plivo) -> Vec<Finding> {
+/// The account of whoever names none, then the others, of which only credentials and sender are told: they are called
+/// like the first.
+pub(super) async fn look(settings: &Reloadable) -> Vec<Finding> {
+    let mut findings = look_at("plivo", &settings.plivo).await;
+    for (name, plivo) in &settings.accounts {
+        let found = look_at(&format!("plivo.accounts.{name}"), plivo).await;
+        let own = found.into_iter().filter(Finding::is_of_account);
+        findings.extend(own.map(|finding| finding.about(&format!("account `{name}`"))));
+    }
+    findings
+}
+
+async fn look_at(section: &str, plivo: &Plivo) -> Vec<Finding> {
     let url = plivo.base_url.as_str();
     let made = PlivoClient::new(client_config(plivo)).map_err(|err| whole(&err));
     let (client, credentials) = match (made, credentials(plivo)) {
         (Ok(client), Ok(credentials)) => (client, credentials),
         (Err(seen), _) | (_, Err(seen)) => {
-            return vec![Finding::fail("plivo", seen, "mend [plivo]")];
+            return vec![Finding::fail("plivo", seen, format!("mend [{section}]"))];
         }
     };
     let asked = client.probe(&credentials, PATIENCE).await;
@@ -50,7 +62,12 @@ pub(super) async fn look(plivo: &Plivo) -> Vec<Finding> {
         Err(LookupError::Status { status: 401, .. }) => Finding::fail(
             "credentials",
             "Plivo refuses auth_id and auth_token (401)",
-            "mend [plivo] auth_id and auth_token, or PLIVO_AUTH_ID and PLIVO_AUTH_TOKEN, as the console shows them",
+            if section == "plivo" {
+                "mend [plivo] auth_id and auth_token, or PLIVO_AUTH_ID and PLIVO_AUTH_TOKEN, as the console shows them"
+                    .to_owned()
+            } else {
+                format!("mend [{section}] auth_id and auth_token as the console shows them")
+            },
         ),
         Err(LookupError::Status { status, .. }) => Finding::warn(
             "credentials",
@@ -60,14 +77,19 @@ pub(super) async fn look(plivo: &Plivo) -> Vec<Finding> {
         Err(_) => Finding::skipped("credentials", "Plivo could not be asked"),
     };
     let sender = match &asked {
-        Ok(()) => sender(&client, &credentials, &plivo.sender).await,
+        Ok(()) => sender(section, &client, &credentials, &plivo.sender).await,
         Err(_) => Finding::skipped("sender", "Plivo could not be asked"),
     };
     vec![reached, known, sender, clock(client.time_at(Instant::now()), SystemTime::now().into())]
 }
 
 /// Whether the default sender is a number of the account, where it is one.
-async fn sender(client: &PlivoClient, credentials: &Credentials, sender: &Sender) -> Finding {
+async fn sender(
+    section: &str,
+    client: &PlivoClient,
+    credentials: &Credentials,
+    sender: &Sender,
+) -> Finding {
     let Sender::Number(number) = sender else {
         return Finding::skipped("sender", "it is no number, and Plivo tells of numbers alone");
     };
@@ -77,7 +99,12 @@ async fn sender(client: &PlivoClient, credentials: &Credentials, sender: &Sender
         Ok(false) => Finding::warn(
             "sender",
             format!("the account has no number {masked}"),
-            "mend [plivo] sender or PLIVO_SENDER_NUMBER, unless the number is hosted for you",
+            if section == "plivo" {
+                "mend [plivo] sender or PLIVO_SENDER_NUMBER, unless the number is hosted for you"
+                    .to_owned()
+            } else {
+                format!("mend [{section}] sender, unless the number is hosted for you")
+            },
         ),
         Err(err) => Finding::skipped("sender", whole(&err)),
     }

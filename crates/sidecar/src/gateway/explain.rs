@@ -36,7 +36,8 @@ impl Gateway {
             Err(faults) => return Ok(refused_whole(&faults.into(), json!([]))),
         };
         // Kept, since another text may be tried in it.
-        let judged = Submission::of(order.clone(), &call.app, &call.in_force.plivo, call.now);
+        let judged =
+            Submission::of(order.clone(), &call.app, call.in_force.plivo_of(&call.app), call.now);
         let submission = match judged {
             Ok(submission) => submission,
             Err(faults) => {
@@ -78,7 +79,7 @@ impl Gateway {
         }
         // Any text that is none too long.
         let text = std::mem::replace(&mut order.text.value, "x".to_owned());
-        let judged = Submission::of(order, &call.app, &call.in_force.plivo, call.now);
+        let judged = Submission::of(order, &call.app, call.in_force.plivo_of(&call.app), call.now);
         let Ok(submission) = judged else { return json!([]) };
         let probes = send::probed(call, &submission.drafts).await;
         let found = Found { unknown_fields: &submission.unknown_fields, probes: &probes };

@@ -112,7 +112,8 @@ impl Gateway {
     async fn decide(&self, call: Call, asked: Asked) -> Result<Answer, Refusal> {
         let Asked { door, order, once, wait } = asked;
         let deadline = Instant::now() + wait;
-        let submission = Submission::of(order, &call.app, &call.in_force.plivo, call.now);
+        let submission =
+            Submission::of(order, &call.app, call.in_force.plivo_of(&call.app), call.now);
         let sole = submission.as_ref().ok().and_then(|order| Sole::of(&call, order, door));
         let (key, seated) = match self.claim(&call, once, door, deadline, sole).await? {
             Claimed::Replay(answer) => return Ok(answer),

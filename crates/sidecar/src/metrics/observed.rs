@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use message::DEFAULT_ACCOUNT;
 use policy_host::{DifferenceKind, Policy, PolicyRuntime};
 use store::Store;
 use telemetry::metrics::{Metrics, Observed};
@@ -83,15 +84,23 @@ pub(crate) fn observe(metrics: &Metrics, subjects: Subjects) {
     metrics.gauge(
         what("sendgate.plivo.breaker", "{state}", "1 for the state of the breaker before Plivo."),
         move |tell| {
-            let now = breaker.standing().state;
-            for state in State::ALL {
-                tell(f64::from(u8::from(state == now)), &[("state", state.as_str())]);
+            for upstream in breaker.upstreams() {
+                let (name, now) = (upstream.account().name, upstream.standing().state);
+                for state in State::ALL {
+                    let labels = [("state", state.as_str()), ("account", &*name)];
+                    tell(f64::from(u8::from(state == now)), of_account(&labels));
+                }
             }
         },
     );
     metrics.gauge(
         what("sendgate.plivo.senders.held", "{sender}", "Senders that Plivo is held back for."),
-        move |tell| tell(counted(delivery.troubled_senders().len() as u64), &[]),
+        move |tell| {
+            for upstream in delivery.upstreams() {
+                let held = upstream.troubled_senders().len() as u64;
+                tell(counted(held), of_account(&[("account", &*upstream.account().name)]));
+            }
+        },
     );
     metrics.gauge(
         what(
@@ -172,6 +181,14 @@ fn observe_candidates(metrics: &Metrics, in_force: &Arc<ArcSwap<InForce>>) {
             }
         },
     );
+}
+
+/// The labels without the last, the account, where it is that of whoever names none: as it is where there is one only.
+fn of_account<'a, 'b>(labels: &'a [(&'static str, &'b str)]) -> &'a [(&'static str, &'b str)] {
+    match labels.split_last() {
+        Some(((_, DEFAULT_ACCOUNT), others)) => others,
+        _ => labels,
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Body;
 use message::E164;
+use plivo_client::AuthToken;
 use plivo_client::signature::{self, Callback, Signed};
 use store_redis::SharedReports;
 use tokio::time::{Instant, timeout};
@@ -18,6 +19,7 @@ use super::form::{self, Form};
 use super::nonces::{self, Nonces};
 use super::tally::Came;
 use super::{AuthTokens, CallbackPlace, Reports, Tally, elsewhere, now, spans};
+use crate::delivery::Upstream;
 use crate::listen::Requests;
 
 /// Longest time for an answer; Plivo gives up after 8 s (support: "callback retries").
@@ -99,15 +101,16 @@ impl ReportListener {
         }
         let called = self.place.read(parts.uri.path()).ok_or(Refused::NoSuchPath)?;
         let form = form_of(&parts, body, self.place.is_ours(&called)).await?;
-        let nonce = self.verify(&parts.headers, &self.place.signed_url(&called), &form)?;
+        let store = &self.reports.store;
+        let found = store.get(None, &called.message).await.map_err(|_| Refused::Unwritten)?;
+        let account = found.as_ref().map(|record| record.account.as_str());
+        let nonce = self.verify(account, &parts.headers, &self.place.signed_url(&called), &form)?;
         if self.nonces.has(nonce, Instant::now()) {
             return Ok(Came::Replayed);
         }
         let report = form.report().map_err(|_| Refused::Unreadable)?;
         spans::says(&Span::current(), &report, &form.besides());
 
-        let store = &self.reports.store;
-        let found = store.get(None, &called.message).await.map_err(|_| Refused::Unwritten)?;
         let Some(record) = found else {
             let came = match &self.shared {
                 Some(shared) => {
@@ -142,7 +145,7 @@ impl ReportListener {
         B: Body<Data = Bytes> + Unpin,
     {
         let form = form_of(parts, body, is_ours).await?;
-        let nonce = self.verify(&parts.headers, &self.place.inbound_url(), &form)?;
+        let nonce = self.verify(None, &parts.headers, &self.place.inbound_url(), &form)?;
         if self.nonces.has(nonce, Instant::now()) {
             return Ok(Came::Replayed);
         }
@@ -156,9 +159,27 @@ impl ReportListener {
         Ok(Came::Heard)
     }
 
-    /// Checks the signature, and returns the nonce under it.
+    /// The tokens in force, or a moment ago, of an account; those of all where none is named.
+    fn tokens_of(&self, account: Option<&str>) -> Vec<AuthToken> {
+        let (delivery, now) = (&self.reports.delivery, Instant::now());
+        let of = |name: &str, upstream: Option<&Upstream>| {
+            let credentials = upstream.map(|upstream| upstream.account().credentials);
+            self.tokens.with(name, credentials.as_ref().map(|own| &own.auth_token), now)
+        };
+        match account {
+            Some(name) => of(name, delivery.upstream(name).as_deref()),
+            None => {
+                let all = delivery.upstreams();
+                all.iter().flat_map(|each| of(&each.account().name, Some(each))).collect()
+            }
+        }
+    }
+
+    /// Checks the signature, and returns the nonce under it: one of the message's account, of any where nobody knows
+    /// the message, or where there is none.
     fn verify<'h>(
         &self,
+        account: Option<&str>,
         headers: &'h HeaderMap,
         url: &str,
         form: &Form,
@@ -177,8 +198,7 @@ impl ReportListener {
             ma_v2: header("x-plivo-signature-ma-v2"),
             v2_nonce,
         };
-        let current = self.reports.delivery.account().credentials;
-        let tokens = self.tokens.with(&current.auth_token, Instant::now());
+        let tokens = self.tokens_of(account);
         let signed = signature::verify(&tokens, &callback, self.accept_v2).map_err(|err| {
             tracing::warn!(code = "dlr.bad_signature", "{err}");
             Refused::Forged

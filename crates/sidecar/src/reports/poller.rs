@@ -8,13 +8,14 @@ use message::{MessageId, Timestamp};
 use plivo_client::{Found, LookupError};
 use store::{Change, Record, Report, ReportFacts};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, field};
 
 use super::{AuthTokens, Reports, codes, form, spans, state};
 use crate::config::Looks;
-use crate::delivery::ALLOWED;
+use crate::delivery::{ALLOWED, Upstream};
+use crate::in_force::Account;
 
 /// Most questions at once.
 const AT_ONCE: usize = 32;
@@ -25,10 +26,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Messages taken from the store at once.
 const PAGE: u32 = 50;
 
-/// The one worker that asks.
-pub(crate) struct Poller {
+/// The worker that asks about the messages of one account, whose trouble keeps nobody from asking about others.
+pub(super) struct Poller {
     reports: Arc<Reports>,
     tokens: Arc<AuthTokens>,
+    /// The account's name.
+    account: Arc<str>,
     /// When the next question may be asked.
     free: Instant,
     /// How often in a row Plivo could not be asked.
@@ -56,38 +59,64 @@ enum Asked {
     Unwritten,
 }
 
+/// Asks about the messages of every account in force until `stop`, by a worker for each.
+pub(crate) async fn run(reports: Arc<Reports>, tokens: Arc<AuthTokens>, stop: CancellationToken) {
+    let (mut pollers, mut known) = (JoinSet::new(), HashSet::new());
+    loop {
+        for upstream in reports.delivery.upstreams() {
+            let account = upstream.account().name;
+            if known.insert(Arc::clone(&account)) {
+                let poller = Poller::new(Arc::clone(&reports), Arc::clone(&tokens), account);
+                pollers.spawn(poller.run(stop.clone()));
+            }
+        }
+        tokio::select! {
+            Some(ended) = pollers.join_next() => match ended {
+                Ok(left) => drop(known.remove(&left)),
+                Err(err) => std::panic::resume_unwind(err.into_panic()),
+            },
+            () = sleep(IDLE) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
 impl Poller {
-    pub(crate) fn new(reports: Arc<Reports>, tokens: Arc<AuthTokens>) -> Self {
+    fn new(reports: Arc<Reports>, tokens: Arc<AuthTokens>, account: Arc<str>) -> Self {
         let (asking, busy) = (JoinSet::new(), HashSet::new());
         let free = Instant::now();
-        Self { reports, tokens, free, failures: 0, well: false, asking, busy }
+        Self { reports, tokens, account, free, failures: 0, well: false, asking, busy }
     }
 
-    /// Asks whatever is due until `stop`. What was to be asked is in the store, so that a restart goes on.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
-        loop {
+    /// Asks whatever is due until `stop`, or until the account is in force no more; returns its name. What was to be
+    /// asked is in the store, so that a restart goes on.
+    async fn run(mut self, stop: CancellationToken) -> Arc<str> {
+        while let Some(upstream) = self.reports.delivery.upstream(&self.account) {
             let pause = tokio::select! {
-                pause = self.round() => pause,
-                () = stop.cancelled() => return,
+                pause = self.round(&upstream) => pause,
+                () = stop.cancelled() => break,
             };
             let next = Instant::now() + pause;
             loop {
                 tokio::select! {
                     () = sleep_until(next) => break,
                     Some(ended) = self.asking.join_next() => drop(self.end(ended.ok()).await),
-                    () = stop.cancelled() => return,
+                    () = stop.cancelled() => return self.account,
                 }
             }
         }
+        // Its reports are taken for a while yet.
+        self.tokens.with(&self.account, None, Instant::now());
+        self.account
     }
 
     /// Asks about what is due now, without waiting for the last answers, and returns how long to wait.
-    async fn round(&mut self) -> Duration {
+    async fn round(&mut self, upstream: &Arc<Upstream>) -> Duration {
         // A change of credentials is seen here even where no report comes for long.
-        let account = self.reports.delivery.account();
-        self.tokens.with(&account.credentials.auth_token, Instant::now());
+        let credentials = upstream.account().credentials;
+        self.tokens.with(&self.account, Some(&credentials.auth_token), Instant::now());
         let most = PAGE + u32::try_from(self.busy.len()).unwrap_or(0);
-        let mut due = match self.reports.store.due_looks(now(), most).await {
+        let mut due = match self.reports.store.due_looks(&self.account, now(), most).await {
             Ok(due) => due,
             Err(err) => {
                 tracing::warn!(error = %err, "what Plivo is to be asked about could not be read");
@@ -97,15 +126,16 @@ impl Poller {
         due.retain(|record| !self.busy.contains(&record.id));
         let more = due.len() >= PAGE as usize;
         for record in due {
-            if let Some(pause) = self.turn().await {
+            if let Some(pause) = self.turn(upstream).await {
                 return pause;
             }
-            if !self.reports.delivery.may_ask().await {
+            if !upstream.may_ask().await {
                 return IDLE;
             }
             self.busy.insert(record.id.clone());
             let span = spans::look(&record);
-            let question = look(Arc::clone(&self.reports), record).instrument(span);
+            let reports = Arc::clone(&self.reports);
+            let question = look(reports, Arc::clone(upstream), record).instrument(span);
             if self.well {
                 self.asking.spawn(question);
                 continue;
@@ -120,7 +150,7 @@ impl Poller {
     }
 
     /// Waits until the next question may be asked; how long to wait instead, where one that ends meanwhile says so.
-    async fn turn(&mut self) -> Option<Duration> {
+    async fn turn(&mut self, upstream: &Upstream) -> Option<Duration> {
         loop {
             let has_room = self.asking.len() < AT_ONCE;
             tokio::select! {
@@ -132,9 +162,8 @@ impl Poller {
                 }
             }
         }
-        let delivery = &self.reports.delivery;
-        let percent = delivery.account().looks.percent;
-        self.free = Instant::now() + apart(percent, delivery.recent_calls());
+        let percent = upstream.account().looks.percent;
+        self.free = Instant::now() + apart(percent, upstream.recent_calls());
         None
     }
 
@@ -186,14 +215,13 @@ impl Poller {
 }
 
 /// Asks once about one message.
-async fn look(reports: Arc<Reports>, record: Record) -> Ended {
-    let asked = asked(&reports, &record).await;
+async fn look(reports: Arc<Reports>, upstream: Arc<Upstream>, record: Record) -> Ended {
+    let asked = asked(&reports, &upstream.account(), &record).await;
     Ended { record, asked }
 }
 
-async fn asked(reports: &Reports, record: &Record) -> Asked {
+async fn asked(reports: &Reports, account: &Account, record: &Record) -> Asked {
     let Some(uuid) = &record.message_uuid else { return Asked::Answered };
-    let account = reports.delivery.account();
     let asked = account.client.get_message(&account.credentials, uuid, account.call_timeout).await;
     let span = tracing::Span::current();
     if let Err(err) = &asked {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
-use message::{Dedup, E164, Message, MessageId, Segments, Sender, Timestamp};
+use message::{DEFAULT_ACCOUNT, Dedup, E164, Message, MessageId, Segments, Sender, Timestamp};
 use plivo_client::{AuthId, AuthToken, ClientConfig, Credentials, Log, PlivoClient};
 use store::{Change, NewMessage, Record, Status, Store, StoreOptions};
 use tokio_util::sync::CancellationToken;
@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::Reports;
 use crate::config::{BreakerSettings, Looks, OnUnresolvedTable, Treat503};
 use crate::delivery::{Delivery, Most, Parts};
-use crate::in_force::Account;
+use crate::in_force::{Account, Accounts};
 
 pub(super) const TOKEN: &str = "TOKEN";
 
@@ -31,6 +31,7 @@ pub(super) fn account(base_url: &str, token: &str) -> Account {
     let config = ClientConfig { base_url: base_url.to_owned(), ..ClientConfig::default() };
     let second = Duration::from_secs(1);
     Account {
+        name: DEFAULT_ACCOUNT.into(),
         client: PlivoClient::new(config).unwrap(),
         credentials: Arc::new(credentials(token)),
         mark: "test".into(),
@@ -56,6 +57,18 @@ pub(super) fn account(base_url: &str, token: &str) -> Account {
     }
 }
 
+/// One account of this token, and another called `europe` of that one.
+pub(super) fn accounts(base_url: &str, token: &str, europe: Option<&str>) -> Accounts {
+    let own = account(base_url, token);
+    let further = europe.map(|token| Account {
+        name: "europe".into(),
+        credentials: Arc::new(credentials(token)),
+        mark: "europe".into(),
+        ..own.clone()
+    });
+    Accounts { own, further: further.into_iter().collect() }
+}
+
 pub(super) fn reports(store: Store, base_url: &str) -> Arc<Reports> {
     let in_flight = TaskTracker::new();
     let parts = Parts {
@@ -67,7 +80,7 @@ pub(super) fn reports(store: Store, base_url: &str) -> Arc<Reports> {
         callbacks: None,
         shared: None,
     };
-    let delivery = Arc::new(Delivery::new(parts, account(base_url, TOKEN)));
+    let delivery = Arc::new(Delivery::new(parts, accounts(base_url, TOKEN, None)));
     Arc::new(Reports { store, delivery, in_flight })
 }
 
@@ -83,9 +96,24 @@ pub(super) async fn message(
     uuid: Option<&str>,
     next_look: Option<Timestamp>,
 ) -> Record {
+    message_under(DEFAULT_ACCOUNT, store, id, status, uuid, next_look).await
+}
+
+/// The same of one that was accepted under another account.
+pub(super) async fn message_under(
+    account: &str,
+    store: &Store,
+    id: &str,
+    status: Status,
+    uuid: Option<&str>,
+    next_look: Option<Timestamp>,
+) -> Record {
     let message = sms(id);
     let (segments, deadline) = (Segments::of("hello"), now().after(Duration::from_secs(600)));
-    let record = Record::of(&message, segments, "demo", "messages", now(), deadline);
+    let record = Record {
+        account: account.into(),
+        ..Record::of(&message, segments, "demo", "messages", now(), deadline)
+    };
     let new = NewMessage { record, text: "hello".into(), holds: vec![] };
     store.accept(vec![new], None).await.unwrap();
     let uuid = uuid.map(str::to_owned);

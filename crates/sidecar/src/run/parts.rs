@@ -24,7 +24,7 @@ use crate::metrics::Subjects;
 use crate::modules::Pulled;
 use crate::relay::{Relay, Source};
 use crate::reload::{ReloadStatus, Reloader, Upkeep};
-use crate::reports::{CallbackPlace, Poller, ReportListener, Reports};
+use crate::reports::{AuthTokens, CallbackPlace, ReportListener, Reports};
 use crate::{Failure, metrics, relay, reports, sweep};
 
 /// Who answers at the doors, and who works behind them.
@@ -34,7 +34,7 @@ pub(super) struct Parts {
     /// Where Plivo reports, where it does.
     pub(super) callbacks: Option<Arc<ReportListener>>,
     pub(super) delivery: Arc<Delivery>,
-    poller: Poller,
+    asking: (Arc<Reports>, Arc<AuthTokens>),
     /// Takes the reports that came to other replicas, where there are any.
     elsewhere: Option<reports::elsewhere::Reader>,
     relay: Relay,
@@ -79,7 +79,7 @@ impl Parts {
             callbacks: place.clone(),
             shared: shared.clone(),
         };
-        let delivery = Arc::new(Delivery::new(parts, first.account.clone()));
+        let delivery = Arc::new(Delivery::new(parts, first.accounts.clone()));
         let in_force = Arc::new(ArcSwap::from_pointee(first));
         let generations = Arc::new(Generations::new(
             Arc::clone(engine),
@@ -94,8 +94,8 @@ impl Parts {
             delivery: Arc::clone(&delivery),
             in_flight: in_flight.clone(),
         });
-        let (tokens, tally) = (Arc::default(), Arc::default());
-        let poller = Poller::new(Arc::clone(&reports), Arc::clone(&tokens));
+        let (tokens, tally) = (Arc::<AuthTokens>::default(), Arc::default());
+        let asking = (Arc::clone(&reports), Arc::clone(&tokens));
         let source = Source::of(store);
         let subscribers = relay::subscribers(&in_force);
         let relay = Relay::new(store.clone(), source, subscribers).map_err(io::Error::other)?;
@@ -165,12 +165,13 @@ impl Parts {
             upkeep: Upkeep::new(pulled),
             hangup,
         };
-        Ok(Self { gateway, admin, callbacks, delivery, poller, elsewhere: reader, relay, reloader })
+        Ok(Self { gateway, admin, callbacks, delivery, asking, elsewhere: reader, relay, reloader })
     }
 
     /// Sets those to work that nobody asks, until `stop`.
     pub(super) fn work(self, ground: Ground, stop: &CancellationToken, running: &mut JoinSet<()>) {
-        running.spawn(self.poller.run(stop.clone()));
+        let (reports, tokens) = self.asking;
+        running.spawn(reports::ask(reports, tokens, stop.clone()));
         if let Some(reader) = self.elsewhere {
             running.spawn(reader.run(stop.clone()));
         }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed step ends the test, and says where")]
 
 mod accept;
+mod accounts;
 mod bad_input;
 mod config;
 mod corpus;

@@ -7,12 +7,13 @@ use rusqlite::Connection;
 use crate::OpenError;
 
 /// From version `n` to `n + 1`.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("schema.sql"),
     include_str!("named.sql"),
     include_str!("clocks.sql"),
     include_str!("holds.sql"),
     include_str!("dropped.sql"),
+    include_str!("accounts.sql"),
 ];
 
 /// Whether this program may change the database.

@@ -325,7 +325,7 @@ fn files_that_are_no_store_are_refused_and_stay_as_they_are() {
     with(&foreign, "CREATE TABLE bookmarks (url)");
     for (folder, says) in [
         (&text, "sendgate.db is not a database that can be used"),
-        (&newer, "was written by a newer sendgate (schema 99, this one knows 5)"),
+        (&newer, "was written by a newer sendgate (schema 99, this one knows 6)"),
         (&foreign, "is the database of another program"),
     ] {
         let before = fs::read(path(folder)).unwrap();
@@ -375,9 +375,10 @@ async fn what_the_first_version_kept_is_there_after_every_step() {
     // As a sendgate of that version leaves it.
     let old = Connection::open(path(&folder)).unwrap();
     old.execute_batch(
-        "DROP TABLE identity; ALTER TABLE attempts DROP COLUMN plivo_time; \
-         DROP INDEX holds_untold; DROP INDEX holds_of_window; \
-         DROP TABLE dropped_events; DROP TRIGGER events_dropped; PRAGMA user_version = 1",
+        "DROP TABLE identity; ALTER TABLE attempts DROP COLUMN plivo_time; DROP INDEX holds_untold; \
+         DROP INDEX holds_of_window; DROP TABLE dropped_events; DROP TRIGGER events_dropped; \
+         ALTER TABLE messages DROP COLUMN account; ALTER TABLE departed DROP COLUMN account; \
+         PRAGMA user_version = 1",
     )
     .unwrap();
     drop(old);
@@ -385,6 +386,7 @@ async fn what_the_first_version_kept_is_there_after_every_step() {
     let store = open(&in_file(&folder));
     let after = store.list(&crate::Filter::default()).await.unwrap().records;
     assert_eq!(format!("{after:?}"), format!("{before:?}"));
+    assert!(after.iter().all(|record| record.account == message::DEFAULT_ACCOUNT));
     assert_eq!(store.name().len(), 32, "{}", store.name());
 }
 

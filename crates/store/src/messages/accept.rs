@@ -148,8 +148,9 @@ fn insert(
     let mut insert = connection.prepare_cached(
         "INSERT INTO messages (id, app, door, recipient, sender_kind, sender, type, text, text_bytes, segments, \
          media_urls, media_ids, intent, tags, plivo_log, trackable, traceparent, relay, status, created, updated, \
-         not_before, deadline, decisions, idempotency_key, own_id_told, plivo_dlt, paces) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
+         not_before, deadline, decisions, idempotency_key, own_id_told, plivo_dlt, paces, account) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, \
+         ?24, ?25, ?26, ?27, ?28, ?29)",
     )?;
     insert.execute(rusqlite::params![
         &*record.id.0,
@@ -180,6 +181,7 @@ fn insert(
         own_id_told,
         record.plivo_dlt,
         paces_json(&record.paces),
+        record.account,
     ])?;
     Ok(())
 }

@@ -15,7 +15,7 @@ use super::{Attempt, AttemptOutcome, Decision, Record, ReportFacts, Status};
 pub(super) const COLUMNS: &str = "id, app, door, recipient, recipient_hash, sender_kind, sender, type, text, text_hash, \
      text_bytes, segments, media_urls, media_ids, intent, tags, plivo_log, trackable, traceparent, relay, status, \
      message_uuid, error_code, created, updated, not_before, deadline, decisions, report, looks, next_look, number, \
-     idempotency_key, own_id_told, plivo_dlt, paces";
+     idempotency_key, own_id_told, plivo_dlt, paces, account";
 
 /// Most attempts that are kept of one message: the first and the latest.
 const ATTEMPTS: u32 = 16;
@@ -27,6 +27,7 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     Ok(Record {
         id: MessageId(text(0)?.into()),
         app: text(1)?,
+        account: text(36)?,
         door: text(2)?,
         to: row.get::<_, Option<String>>(3)?.and_then(|to| E164::parse(&to, "").ok()),
         to_hash: row.get(4)?,

@@ -7,20 +7,26 @@ use super::columns::{COLUMNS, record, to_db};
 use crate::{Commit, Store, StoreError};
 
 impl Store {
-    /// Messages that Plivo is to be asked about by `now`, the longest due first; without their attempts.
+    /// Messages of an account that Plivo is to be asked about by `now`, the longest due first; without their attempts.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`].
-    pub async fn due_looks(&self, now: Timestamp, most: u32) -> Result<Vec<Record>, StoreError> {
+    pub async fn due_looks(
+        &self,
+        account: &str,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<Vec<Record>, StoreError> {
+        let account = account.to_owned();
         self.database
             .list(move |connection| {
                 let sql = format!(
-                    "SELECT {COLUMNS} FROM messages WHERE next_look <= ? AND message_uuid IS NOT NULL ORDER BY \
-                     next_look LIMIT ?"
+                    "SELECT {COLUMNS} FROM messages WHERE next_look <= ?1 AND message_uuid IS NOT NULL AND account = ?2 \
+                     ORDER BY next_look LIMIT ?3"
                 );
                 let mut query = connection.prepare_cached(&sql)?;
-                let rows = query.query_map((to_db(now), most), record)?;
+                let rows = query.query_map((to_db(now), &account, most), record)?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })
             .await

@@ -1,7 +1,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use message::{E164, Kind, MediaUrl, Message, MessageId, Note, Pace, Segments, Sender, Timestamp};
+use message::{
+    DEFAULT_ACCOUNT, E164, Kind, MediaUrl, Message, MessageId, Note, Pace, Segments, Sender,
+    Timestamp,
+};
 
 use super::Status;
 
@@ -14,6 +17,8 @@ pub struct Record {
     pub id: MessageId,
     /// The app that asked.
     pub app: String,
+    /// The name of the account at Plivo that it was accepted under, and is sent with.
+    pub account: String,
     /// The door it came through: `messages`, `mms-send` or `plivo`.
     pub door: String,
     /// The handset; none once it is kept as a hash, or not at all.
@@ -155,7 +160,7 @@ pub struct Decision {
 }
 
 impl Record {
-    /// The record of a message accepted `now`; the text is left out, and there are no attempts or decisions yet.
+    /// The record of a message accepted `now` under the default account; the text is left out, and there are no attempts or decisions yet.
     pub fn of(
         message: &Message,
         segments: Segments,
@@ -167,6 +172,7 @@ impl Record {
         Self {
             id: message.id.clone(),
             app: app.to_owned(),
+            account: DEFAULT_ACCOUNT.to_owned(),
             door: door.to_owned(),
             to: Some(message.to.clone()),
             to_hash: None,

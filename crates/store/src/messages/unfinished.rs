@@ -37,7 +37,8 @@ impl Store {
     }
 
     /// The numbers that messages went to which were given up in doubt since `since`, each as its
-    /// [mark](Store::mark_of), and when the last call for each began, by Plivo's clock where that is known.
+    /// [mark](Store::mark_of), after the mark of the account that was called last; and when that call began, by Plivo's
+    /// clock where that is known.
     ///
     /// # Errors
     ///
@@ -45,25 +46,28 @@ impl Store {
     pub async fn given_up_in_doubt(
         &self,
         since: Timestamp,
-    ) -> Result<Vec<(String, Timestamp)>, StoreError> {
+    ) -> Result<Vec<(String, String, Timestamp)>, StoreError> {
         let content = self.content.clone();
         self.database
             .list(move |connection| {
                 let mut query = connection.prepare_cached(
                     "SELECT recipient, recipient_hash, \
-                     (SELECT max(coalesce(plivo_time, started)) FROM attempts WHERE message = messages.id) FROM messages \
+                     (SELECT max(coalesce(plivo_time, started)) FROM attempts WHERE message = messages.id), \
+                     (SELECT account FROM attempts WHERE message = messages.id ORDER BY number DESC LIMIT 1) FROM messages \
                      WHERE live = 0 AND updated >= ? AND status IN ('failed', 'canceled') \
                      AND error_code IN ('send.unresolved', 'send.canceled_in_doubt')",
                 )?;
                 let rows = query.query_map([to_db(since)], |row| {
                     let (number, hash): (Option<String>, _) = (row.get(0)?, row.get(1)?);
                     let mark = number.map(|number| content.number_hash(&number)).or(hash);
-                    Ok((mark, row.get::<_, Option<i64>>(2)?))
+                    let account: Option<String> = row.get(3)?;
+                    Ok((account.unwrap_or_default(), mark, row.get::<_, Option<i64>>(2)?))
                 })?;
                 let mut found = Vec::new();
                 for row in rows {
-                    let (mark, began): (Option<String>, _) = row?;
-                    found.extend(mark.zip(began.map(from_db)));
+                    let (account, mark, began): (_, Option<String>, _) = row?;
+                    let known = mark.zip(began.map(from_db));
+                    found.extend(known.map(|(mark, began)| (account, mark, began)));
                 }
                 Ok(found)
             })

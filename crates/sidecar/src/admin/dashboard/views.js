@@ -23,14 +23,26 @@ import {
 
 // ---- Now ----
 
+/** The first account that sends are held back for; the others go on. */
+function shut({ plivo, accounts }) {
+  const all = [['', plivo], ...Object.entries(accounts)];
+  const found = all.find(([, { breaker }]) => breaker !== 'closed');
+  return found && { ...found[1], of: found[0] && ` by the account ${found[0]}` };
+}
+
 export function banner(now) {
   const { ready, policies } = now;
   const tell = (level, what, more) => ({ level, what, more });
   if (ready.causes.length > 0) {
     return tell('bad', 'Not ready.', ready.causes.map(({ cause, detail }) => `${cause}: ${detail}`).join('; '));
   }
-  if (ready.plivo.breaker !== 'closed') {
-    return tell('bad', `Sends to Plivo are held back: the breaker is ${ready.plivo.breaker}.`, ready.plivo.reason);
+  const held = shut(ready);
+  if (held) {
+    return tell('bad', `Sends to Plivo${held.of} are held back: the breaker is ${held.breaker}.`, held.reason);
+  }
+  const gone = Object.keys(ready.accounts_gone);
+  if (gone.length > 0) {
+    return tell('warn', 'Messages wait for accounts that the configuration does not have:', `${gone.join(', ')}.`);
   }
   if (ready.shared_trouble) return tell('warn', 'What replicas share cannot be used.', ready.shared_trouble);
   if (ready.policies_tripped.length > 0) {
@@ -96,7 +108,7 @@ export function figures(now, rates) {
   const share = decisions.recent
     ? `${((stopped / decisions.recent) * 100).toFixed(stopped && stopped / decisions.recent < 0.1 ? 1 : 0)}`
     : '–';
-  const open = ready.plivo.breaker !== 'closed';
+  const open = shut(ready);
   return [
     figure(
       'Decisions',
@@ -123,9 +135,9 @@ export function figures(now, rates) {
     ),
     figure(
       'Plivo',
-      open ? ready.plivo.breaker : 'Well',
+      open ? open.breaker : 'Well',
       open
-        ? ready.plivo.reason
+        ? open.reason + open.of
         : ready.plivo.senders_held_back
           ? `${plural(ready.plivo.senders_held_back, 'sender')} held back`
           : 'no sender is held back',

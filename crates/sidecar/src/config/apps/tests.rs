@@ -15,18 +15,22 @@ fn an_app_has_its_documented_defaults() {
     assert_eq!(app.token.as_ref().unwrap().source(), &SecretSource::Literal);
     assert!(!app.open_on_loopback && !app.require_idempotency_key, "{app:?}");
     assert_eq!((&app.senders, &app.default_intent, app.uids.len()), (&None, &None, 0));
-    assert_eq!(app.relay, None);
+    assert_eq!(
+        (app.relay.as_ref(), app.account.as_str(), app.sender.as_ref()),
+        (None, "default", None)
+    );
 }
 
 #[test]
 fn every_key_of_an_app_is_read() {
     let toml = "[listen]\napps = \"unix:s\"\n[[apps]]\nname = \"MADEMOXXXXXXXXXXXXXX\"\nopen_on_loopback = true\n\
                 senders = [\"+14155551212\", \"12345\", \"Acme\", \"86bbb125-97bb-4d72-89fd-81d5c515b015\"]\n\
-                phone = \"lenient\"\ndefault_intent = \"otp\"\nrequire_idempotency_key = true\nuid = [0, 1000]\n";
+                sender = \"12345\"\nphone = \"lenient\"\ndefault_intent = \"otp\"\nrequire_idempotency_key = true\nuid = [0, 1000]\n";
     let config = Folder::new().config(toml, &account());
     let app = &config.reloadable.apps[0];
     let kinds: Vec<&str> = app.senders.iter().flatten().map(|sender| sender.kind()).collect();
     assert_eq!(kinds, ["number", "short-code", "alphanumeric", "pool"]);
+    assert_eq!(app.sender.as_ref().map(|sender| sender.kind()), Some("short-code"));
     assert_eq!((app.phone, app.uids.as_slice()), (PhoneForm::Lenient, &[0, 1000][..]));
     assert_eq!(app.default_intent.as_deref(), Some("otp"));
     assert!(app.open_on_loopback && app.require_idempotency_key && app.token.is_none(), "{app:?}");

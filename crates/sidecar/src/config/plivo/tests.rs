@@ -157,3 +157,92 @@ fn credentials_of_an_unusual_shape_are_warnings() {
     assert_eq!(warnings_of(""), Vec::<String>::new(), "the usual shapes pass");
     assert!(account().get("PLIVO_AUTH_TOKEN").is_some_and(|token| token.len() == 40));
 }
+
+/// A further account, as much of it as there has to be.
+const EUROPE: &str = "[plivo.accounts.europe]\nauth_id = \"MAYYYYYYYYYYYYYYYYYY\"\nauth_token = { env = \"EUROPE\" }\n\
+                      sender = \"86bbb125-97bb-4d72-89fd-81d5c515b015\"\n";
+
+fn with_europe() -> Environment {
+    let token = ("EUROPE", "the-token-of-europe");
+    let own = [
+        ("PLIVO_AUTH_ID", "MAXXXXXXXXXXXXXXXXXX"),
+        ("PLIVO_AUTH_TOKEN", "the-token-of-everybody"),
+        ("PLIVO_SENDER_NUMBER", "+14155551212"),
+    ];
+    own.into_iter().chain([token]).collect()
+}
+
+#[test]
+fn a_further_account_has_credentials_and_senders_of_its_own_and_the_rest_of_plivo() {
+    let toml = format!(
+        "[plivo]\nbase_url = \"http://127.0.0.1:8790\"\nattempts = 3\n{EUROPE}\
+         senders = [{{ number = \"12345\", mms = false }}]\n{APP}account = \"europe\"\n"
+    );
+    let folder = Folder::new();
+    let config = folder.config(&toml, &with_europe());
+    let (own, europe) = (&config.reloadable.plivo, &config.reloadable.accounts["europe"]);
+    assert_eq!(
+        (europe.auth_token.expose(), europe.sender.kind(), europe.senders.len()),
+        ("the-token-of-europe", "pool", 1)
+    );
+    assert_eq!((&europe.base_url, europe.attempts), (&own.base_url, Some(3)));
+    assert_eq!(config.reloadable.apps[0].account, "europe");
+    let told = config.effective.to_string();
+    let line = "plivo.accounts.europe.auth_token = (secret, the variable EUROPE)\n";
+    assert!(told.contains(line) && !told.contains("the-token"), "{told}");
+    let warned: Vec<String> = folder.warnings(&toml, &with_europe());
+    assert!(
+        !warned.iter().any(|line| line.contains("stands in the file") && line.contains("accounts")),
+        "an auth id may stand in the file: {warned:#?}"
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_further_account_is_told_at_its_place() {
+    for (toml, wanted) in [
+        (
+            format!("[plivo.accounts.us]\n{APP}"),
+            &[
+                "sidecar.toml:1:1: plivo.accounts.us.auth_id: is missing; write auth_id = { env = \"NAME\" }",
+                "sidecar.toml:1:1: plivo.accounts.us.auth_token: is missing; write",
+                "sidecar.toml:1:1: plivo.accounts.us.sender: is missing; write",
+            ][..],
+        ),
+        (
+            format!("{}{APP}", EUROPE.replace('Y', "X")),
+            &[
+                "sidecar.toml:2:11: plivo.accounts.europe.auth_id: is plivo.auth_id too; give each account",
+            ],
+        ),
+        (
+            format!("{EUROPE}max_connections = 9\n{APP}"),
+            &[
+                "sidecar.toml:5:1: plivo.accounts.europe.max_connections: is not a known key; take it out",
+            ],
+        ),
+        (
+            format!("{EUROPE}{APP}account = \"eurpoe\"\n"),
+            &[
+                "sidecar.toml:8:11: apps[0].account: is no account of this file; [plivo.accounts.NAME] adds one; \
+               did you mean `europe`?",
+            ],
+        ),
+        (
+            format!("{}{APP}", EUROPE.replace("accounts.europe", "accounts.default")),
+            &["sidecar.toml:1:1: plivo.accounts.default: is [plivo] itself, under that name"],
+        ),
+        (
+            format!("{}{APP}", EUROPE.replace("accounts.europe", "accounts.\"a b\"")),
+            &["sidecar.toml:1:1: plivo.accounts.\"a b\": has no name for an account; use 1 to 64"],
+        ),
+        (
+            format!("{APP}sender = \"12345\"\nsenders = [\"+14155551212\"]\n"),
+            &["sidecar.toml:4:10: apps[0].sender: is not among this app's senders"],
+        ),
+    ] {
+        let found = Folder::new().faults(&toml, &with_europe());
+        let same = found.len() == wanted.len()
+            && found.iter().zip(wanted).all(|(found, wanted)| found.starts_with(wanted));
+        assert!(same, "for\n{toml}\nwanted {wanted:#?}\nfound {found:#?}");
+    }
+}

@@ -1,4 +1,5 @@
-//! Those of one class that could call at once: fair shares over apps, and the nearest deadline first inside an app.
+//! Those of one class that could call at once: fair shares over apps, and the nearest deadline first inside an app. What
+//! an app sends with two accounts counts as that of two.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -6,6 +7,7 @@ use std::sync::Arc;
 use message::Timestamp;
 
 use super::pacer::{Toll, Tolls};
+use super::queue::Share;
 
 /// A waiter's rank inside its app: its deadline, then the order of its arrival.
 pub(super) type Rank = (Timestamp, u64);
@@ -21,16 +23,24 @@ struct Roads<T> {
 /// One class's waiters. An app stands in `round` exactly while it has waiters.
 #[derive(Debug)]
 pub(super) struct Lane<T> {
-    apps: HashMap<Arc<str>, Roads<T>>,
-    round: VecDeque<Arc<str>>,
+    apps: HashMap<Share, Roads<T>>,
+    round: VecDeque<Share>,
+}
+
+/// Who is next.
+pub(super) struct Next<T> {
+    pub(super) share: Share,
+    pub(super) number: u64,
+    pub(super) tolls: Tolls,
+    pub(super) waiter: T,
 }
 
 impl<T> Lane<T> {
     /// An app that had no waiters joins the round at its end.
-    pub(super) fn push(&mut self, app: &Arc<str>, rank: Rank, tolls: Tolls, waiter: T) {
-        let roads = self.apps.entry(Arc::clone(app)).or_default();
+    pub(super) fn push(&mut self, app: &Share, rank: Rank, tolls: Tolls, waiter: T) {
+        let roads = self.apps.entry(app.clone()).or_default();
         if roads.firsts.is_empty() {
-            self.round.push_back(Arc::clone(app));
+            self.round.push_back(app.clone());
         }
         roads.push(rank, tolls, waiter);
     }
@@ -39,31 +49,33 @@ impl<T> Lane<T> {
     /// costs the same, so that deficit round robin is one message an app and round.
     pub(super) fn pop(
         &mut self,
+        has_room: impl Fn(&Share) -> bool,
         mut may_go: impl FnMut(&[Toll]) -> bool,
-    ) -> Option<(u64, Tolls, T)> {
-        let (nth, rank, tolls) = self.round.iter().enumerate().find_map(|(nth, app)| {
+    ) -> Option<Next<T>> {
+        let mut round = self.round.iter().enumerate().filter(|(_, app)| has_room(app));
+        let (nth, rank, tolls) = round.find_map(|(nth, app)| {
             let firsts = &self.apps.get(app)?.firsts;
             let (rank, tolls) = firsts.iter().find(|(_, tolls)| may_go(tolls))?;
             Some((nth, *rank, Arc::clone(tolls)))
         })?;
-        let app = self.round.remove(nth)?;
-        let next = self.take(&app, &tolls, rank).map(|(tolls, waiter)| (rank.1, tolls, waiter));
-        if self.apps.contains_key(&app) {
-            self.round.push_back(app);
+        let share = self.round.remove(nth)?;
+        let (tolls, waiter) = self.take(&share, &tolls, rank)?;
+        if self.apps.contains_key(&share) {
+            self.round.push_back(share.clone());
         }
-        next
+        Some(Next { share, number: rank.1, tolls, waiter })
     }
 
     /// Takes one out that does not wait any more.
-    pub(super) fn remove(&mut self, app: &str, tolls: &[Toll], rank: Rank) -> Option<T> {
+    pub(super) fn remove(&mut self, app: &Share, tolls: &[Toll], rank: Rank) -> Option<T> {
         let (_, gone) = self.take(app, tolls, rank)?;
         if !self.apps.contains_key(app) {
-            self.round.retain(|known| **known != *app);
+            self.round.retain(|known| known != app);
         }
         Some(gone)
     }
 
-    fn take(&mut self, app: &str, tolls: &[Toll], rank: Rank) -> Option<(Tolls, T)> {
+    fn take(&mut self, app: &Share, tolls: &[Toll], rank: Rank) -> Option<(Tolls, T)> {
         let roads = self.apps.get_mut(app)?;
         let taken = roads.take(tolls, rank)?;
         if roads.firsts.is_empty() {

@@ -14,16 +14,30 @@ use std::time::Duration;
 use message::{E164, Pace, Timestamp};
 use tokio::time::Instant;
 
-use super::lane::Lane;
+use super::lane::{Lane, Next};
 use super::pacer::{Look, MOST, Pacer, Tolls};
 use super::{Class, Waits};
 
-/// Messages that keep their order: those of one app and class to one recipient.
+/// Messages that keep their order: those of one app, account and class to one recipient.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Line {
-    pub(super) app: Arc<str>,
+    pub(super) share: Share,
     pub(super) class: Class,
     pub(super) recipient: E164,
+}
+
+/// Who shares a class's turns: an app, with the account that its messages are sent with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Share {
+    pub(super) account: Arc<str>,
+    pub(super) app: Arc<str>,
+}
+
+/// The calls of one account: one that does not answer takes no turn from another.
+#[derive(Clone, Copy, Debug, Default)]
+struct Calls {
+    room: usize,
+    out: usize,
 }
 
 /// A message's place in its line.
@@ -39,8 +53,8 @@ pub(super) struct Spot {
 /// Who waits for a turn, and how many have one. `T` is a waiter.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
-    room: usize,
-    out: usize,
+    /// By account; one that is not there has none.
+    calls: HashMap<Arc<str>, Calls>,
     /// Since when whoever waits does, by class and number.
     waiting: [HashMap<u64, Instant>; Class::ALL.len()],
     arrivals: u64,
@@ -65,11 +79,10 @@ struct Held<T> {
 }
 
 impl<T> Queue<T> {
-    pub(super) fn new(room: usize) -> Self {
+    pub(super) fn new() -> Self {
         let lanes = Class::ALL.map(|_| Lane::default());
         Self {
-            room,
-            out: 0,
+            calls: HashMap::new(),
             waiting: Default::default(),
             arrivals: 0,
             lines: HashMap::new(),
@@ -90,9 +103,11 @@ impl<T> Queue<T> {
 
     /// Takes a turn if that needs no waiting and keeps no pace.
     pub(super) fn take(&mut self, spot: &Spot) -> bool {
-        let free = self.out < self.room && spot.tolls.is_empty() && self.is_first(spot);
-        self.out += usize::from(free);
-        free
+        if !spot.tolls.is_empty() || !self.is_first(spot) {
+            return false;
+        }
+        let calls = self.calls.get_mut(&spot.line.share.account);
+        calls.filter(|calls| calls.are_free()).map(|calls| calls.out += 1).is_some()
     }
 
     /// Waits for a turn that could not be taken at once. Returns whom that grants one: perhaps this one.
@@ -106,7 +121,7 @@ impl<T> Queue<T> {
         self.waiting[spot.line.class as usize].insert(spot.number, now);
         if self.is_first(spot) {
             let (rank, tolls) = ((deadline, spot.number), spot.tolls.clone());
-            self.lane(spot.line.class).push(&spot.line.app, rank, tolls, waiter);
+            self.lane(spot.line.class).push(&spot.line.share, rank, tolls, waiter);
         } else if let Some(place) = self.place(spot) {
             *place = Some(Held { deadline, tolls: spot.tolls.clone(), waiter });
             return Vec::new();
@@ -121,8 +136,8 @@ impl<T> Queue<T> {
         if self.place(spot).and_then(Option::take).is_some() {
             return Vec::new();
         }
-        let Line { app, class, .. } = &spot.line;
-        let gone = self.lane(*class).remove(app, &spot.tolls, (deadline, spot.number));
+        let Line { share, class, .. } = &spot.line;
+        let gone = self.lane(*class).remove(share, &spot.tolls, (deadline, spot.number));
         if gone.is_some() && !spot.tolls.is_empty() { self.granted(now) } else { Vec::new() }
     }
 
@@ -139,15 +154,18 @@ impl<T> Queue<T> {
             return Vec::new();
         };
         let rank = (deadline, *first.key());
-        self.lane(spot.line.class).push(&spot.line.app, rank, tolls, waiter);
+        self.lane(spot.line.class).push(&spot.line.share, rank, tolls, waiter);
         self.granted(now)
     }
 
-    /// Ends a turn, and gives back what it paid where nobody was called. Returns whom that grants one.
-    pub(super) fn end(&mut self, unused: Option<&Tolls>, now: Instant) -> Vec<T> {
+    /// Ends a turn of an account, and gives back what it paid where nobody was called. Returns whom that grants one.
+    pub(super) fn end(&mut self, account: &str, unused: Option<&Tolls>, now: Instant) -> Vec<T> {
         // While there was room, all who wait do so for their paces: more room lets nobody go.
-        let was_full = self.out >= self.room;
-        self.out -= 1;
+        let mut was_full = false;
+        if let Some(calls) = self.calls.get_mut(account) {
+            was_full = !calls.are_free();
+            calls.out -= 1;
+        }
         let opened = unused.filter(|tolls| !tolls.is_empty());
         if let Some(tolls) = opened {
             self.pacer.pay_back(tolls);
@@ -166,14 +184,15 @@ impl<T> Queue<T> {
         std::mem::take(&mut self.unset).then_some(self.alarm)?
     }
 
-    /// Sets how many turns there are at once; those that are out already stay out. Returns whom that grants one.
-    pub(super) fn set_room(&mut self, room: usize, now: Instant) -> Vec<T> {
-        self.room = room;
+    /// Sets how many turns of an account there are at once; those that are out already stay out. Returns whom that
+    /// grants one.
+    pub(super) fn set_room(&mut self, account: &Arc<str>, room: usize, now: Instant) -> Vec<T> {
+        self.calls.entry(Arc::clone(account)).or_default().room = room;
         self.granted(now)
     }
 
-    pub(super) fn out(&self) -> usize {
-        self.out
+    pub(super) fn out(&self, account: &str) -> usize {
+        self.calls.get(account).map_or(0, |calls| calls.out)
     }
 
     pub(super) fn waiting(&self) -> usize {
@@ -193,7 +212,7 @@ impl<T> Queue<T> {
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.out == 0
+        self.calls.values().all(|calls| calls.out == 0)
             && self.waiting() == 0
             && self.lines.is_empty()
             && self.lanes.iter().all(Lane::is_empty)
@@ -203,15 +222,16 @@ impl<T> Queue<T> {
     /// Hands out the turns that are free: most urgent class first, of those that their paces let go.
     fn granted(&mut self, now: Instant) -> Vec<T> {
         let mut granted = Vec::new();
-        while self.out < self.room {
+        while self.calls.values().any(Calls::are_free) {
             let mut look = Look::at(now);
-            let pacer = &self.pacer;
+            let (pacer, calls) = (&self.pacer, &self.calls);
+            let has_room = |share: &Share| calls.get(&share.account).is_some_and(Calls::are_free);
             let next = self.lanes.iter_mut().zip(&mut self.waiting).find_map(|(lane, waiting)| {
-                let (number, tolls, waiter) = lane.pop(|tolls| pacer.lets_go(tolls, &mut look))?;
-                waiting.remove(&number);
-                Some((tolls, waiter))
+                let next = lane.pop(has_room, |tolls| pacer.lets_go(tolls, &mut look))?;
+                waiting.remove(&next.number);
+                Some(next)
             });
-            let Some((tolls, waiter)) = next else {
+            let Some(Next { share, tolls, waiter, .. }) = next else {
                 if let Some(opens) = look.opens
                     && self.alarm.is_none_or(|alarm| opens < alarm)
                 {
@@ -220,7 +240,9 @@ impl<T> Queue<T> {
                 break;
             };
             self.pacer.pay(&tolls, now);
-            self.out += 1;
+            if let Some(calls) = self.calls.get_mut(&share.account) {
+                calls.out += 1;
+            }
             granted.push(waiter);
         }
         granted
@@ -237,5 +259,11 @@ impl<T> Queue<T> {
 
     fn lane(&mut self, class: Class) -> &mut Lane<T> {
         &mut self.lanes[class as usize]
+    }
+}
+
+impl Calls {
+    fn are_free(&self) -> bool {
+        self.out < self.room
     }
 }

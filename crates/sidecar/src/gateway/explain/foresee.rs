@@ -77,7 +77,13 @@ impl Gateway {
                 Some(refusal) => Err(refusal),
                 None => {
                     let standings = &trail.standings;
-                    self.delivery.foresee(&message, asked_start, standings, (at, ahead))
+                    self.delivery.foresee(
+                        &call.app.account,
+                        &message,
+                        asked_start,
+                        standings,
+                        (at, ahead),
+                    )
                 }
             },
         };

@@ -100,7 +100,8 @@ impl Plain {
             }
             Self::AuthInvalid => "no app has this token".into(),
             Self::OtherAccount => {
-                "the path names an account that is not the one of the credentials; give both the same auth id"
+                "the path names an account that is not the one of the credentials; give both the same auth id, which is of no \
+                 other account than the app's"
                     .into()
             }
             Self::TooLarge(most) => format!("the body is larger than {most} bytes"),

@@ -183,6 +183,7 @@ impl Gateway {
         };
         let about = About {
             app: call.app.name.clone(),
+            account: call.app.account.as_str().into(),
             door: door.as_str(),
             asked_start,
             log: wishes.log,
@@ -285,7 +286,13 @@ impl Decided {
 
 /// Why a message cannot go as the policies made it: its sender is held to the same rules as an app's own.
 pub(in crate::gateway) fn unsendable(call: &Call, message: &Message) -> Option<Refusal> {
-    let faults = unfit(&message.sender, message.kind(), &call.app, &call.in_force.plivo, "/from");
+    let faults = unfit(
+        &message.sender,
+        message.kind(),
+        &call.app,
+        call.in_force.plivo_of(&call.app),
+        "/from",
+    );
     (!faults.is_empty()).then(|| faults.into())
 }
 

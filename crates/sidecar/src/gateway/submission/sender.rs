@@ -7,7 +7,7 @@ use super::super::faults::Faults;
 use super::super::order::Order;
 use crate::config::{App, Plivo};
 
-/// The sender asked for, or the configured one; within what the app may use and what the sender can do.
+/// The sender asked for, or the configured one: the app's, else the account's; within what the app may use and what the sender can do.
 pub(super) fn of(order: &Order, app: &App, plivo: &Plivo, faults: &mut Faults) -> Option<Sender> {
     let (pointer, sender) = match (&order.from, &order.pool) {
         (Some(from), Some(_)) => {
@@ -34,7 +34,10 @@ pub(super) fn of(order: &Order, app: &App, plivo: &Plivo, faults: &mut Faults) -
         }
         (None, None) => (
             "/from",
-            app.senders.as_ref().and_then(|own| own.first()).unwrap_or(&plivo.sender).clone(),
+            (app.sender.as_ref())
+                .or(app.senders.as_ref().and_then(|own| own.first()))
+                .unwrap_or(&plivo.sender)
+                .clone(),
         ),
     };
     let wants_mms = !order.media_urls.is_empty() || !order.media_ids.is_empty();

@@ -7,7 +7,9 @@ use sha2::Sha256;
 use store::{Status, Store};
 
 use super::*;
-use crate::reports::testing::{TOKEN, account, found, message, reports, store, told};
+use crate::reports::testing::{
+    TOKEN, accounts, found, message, message_under, reports, store, told,
+};
 
 const BASE: &str = "https://sms.example.com/plivo";
 
@@ -212,10 +214,32 @@ async fn either_v3_header_is_enough_and_v2_where_the_operator_takes_it() {
 async fn a_token_that_was_just_replaced_still_signs() {
     let desk = Desk::new(false).await;
     assert_eq!(desk.answer(&desk.report("m1", "queued", 1)).await, 200);
-    desk.listener.reports.delivery.use_account(account("http://127.0.0.1:9", "NEXT"));
+    desk.listener.reports.delivery.use_accounts(accounts("http://127.0.0.1:9", "NEXT", None));
     assert_eq!(desk.answer(&desk.report("m1", "sent", 2)).await, 200);
     let next = Sent { token: "NEXT", ..desk.report("m1", "delivered", 3) };
     assert_eq!(desk.answer(&next).await, 200);
+}
+
+#[tokio::test]
+async fn a_report_is_signed_with_the_token_of_its_messages_account() {
+    let desk = Desk::new(false).await;
+    let delivery = &desk.listener.reports.delivery;
+    delivery.use_accounts(accounts("http://127.0.0.1:9", TOKEN, Some("EUROPE")));
+    let store = &desk.listener.reports.store;
+    message_under("europe", store, "m2", Status::Submitted, Some("u2"), None).await;
+    let report = |token, id: &str, status, sequence| {
+        let mut sent = Sent { token, ..desk.report(id, status, sequence) };
+        sent.params[0].1 = id.replace('m', "u");
+        sent
+    };
+    assert_eq!(desk.answer(&report(TOKEN, "m2", "sent", 2)).await, 403, "another account's");
+    assert_eq!(desk.answer(&report("EUROPE", "m2", "sent", 2)).await, 200);
+    assert_eq!(desk.answer(&report("EUROPE", "m1", "sent", 2)).await, 403);
+    // A message that nobody knows may be any account's.
+    assert_eq!(desk.answer(&report("EUROPE", "m9", "sent", 2)).await, 200);
+    // Its account leaves the configuration: what is on its way is taken all the same.
+    delivery.use_accounts(accounts("http://127.0.0.1:9", TOKEN, None));
+    assert_eq!(desk.answer(&report("EUROPE", "m2", "delivered", 3)).await, 200);
 }
 
 #[tokio::test]

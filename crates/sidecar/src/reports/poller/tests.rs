@@ -2,13 +2,13 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::thread;
 
-use message::Segments;
+use message::{DEFAULT_ACCOUNT, Segments};
 use plivo_client::{Outcome, Outgoing};
 use plivo_sim::{Callbacks, PlivoSim, SimConfig, State as SimState};
 use store::{NewMessage, Status, Store};
 
 use super::*;
-use crate::reports::testing::{account, credentials, found, message, reports, sms, store, told};
+use crate::reports::testing::{accounts, credentials, found, message, reports, sms, store, told};
 
 /// A poller, and a Plivo that has taken one message.
 struct Asking {
@@ -21,7 +21,7 @@ impl Asking {
     async fn new() -> Self {
         let config = SimConfig { callbacks: Callbacks::Manual, ..SimConfig::default() };
         let (sim, store) = (PlivoSim::start(config).await, store());
-        let poller = Poller::new(reports(store.clone(), &sim.base_url()), Arc::default());
+        let poller = poller(&store, &sim.base_url());
         Self { poller, sim, store }
     }
 
@@ -44,7 +44,7 @@ impl Asking {
 
     /// Has the account in force be one with this token.
     fn use_token(&self, token: &str) {
-        self.poller.reports.delivery.use_account(account(&self.sim.base_url(), token));
+        self.poller.reports.delivery.use_accounts(accounts(&self.sim.base_url(), token, None));
     }
 
     async fn move_to(&self, uuid: &str, state: SimState, code: Option<&str>) {
@@ -53,8 +53,13 @@ impl Asking {
     }
 }
 
+fn poller(store: &Store, base_url: &str) -> Poller {
+    Poller::new(reports(store.clone(), base_url), Arc::default(), DEFAULT_ACCOUNT.into())
+}
+
 async fn round(poller: &mut Poller) -> Duration {
-    let pause = poller.round().await;
+    let upstream = poller.reports.delivery.upstream(&poller.account).unwrap();
+    let pause = poller.round(&upstream).await;
     while let Some(ended) = poller.asking.join_next().await {
         poller.end(ended.ok()).await;
     }
@@ -126,9 +131,9 @@ async fn while_plivo_cannot_be_asked_no_look_is_used_up() {
     for id in ["m1", "m2", "m3"] {
         asking.submitted(id).await;
     }
-    let other = account(&asking.sim.base_url(), "WRONG");
-    assert_ne!(*other.credentials, credentials("TOKEN"));
-    asking.poller.reports.delivery.use_account(other);
+    let other = accounts(&asking.sim.base_url(), "WRONG", None);
+    assert_ne!(*other.own.credentials, credentials("TOKEN"));
+    asking.poller.reports.delivery.use_accounts(other);
     let pauses = [asking.round().await, asking.round().await, asking.round().await];
     assert_eq!(pauses.map(|pause| pause.as_secs()), [1, 2, 4]);
     for id in ["m1", "m2", "m3"] {
@@ -196,7 +201,7 @@ async fn a_message_that_can_never_be_asked_about_is_given_up_in_the_end() {
 async fn once_plivo_answers_many_are_asked_about_at_once() {
     let (store, listener) = (store(), TcpListener::bind("127.0.0.1:0").unwrap());
     let base_url = format!("http://{}", listener.local_addr().unwrap());
-    let mut poller = Poller::new(reports(store.clone(), &base_url), Arc::default());
+    let mut poller = self::poller(&store, &base_url);
     let all: Vec<String> = (0..=AT_ONCE).map(|n| format!("m{n}")).collect();
     for id in &all {
         message(&store, id, Status::Submitted, Some(id), Some(now())).await;

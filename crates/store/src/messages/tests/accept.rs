@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use message::{Kind, MediaUrl, Note, Timestamp};
+use message::{DEFAULT_ACCOUNT, Kind, MediaUrl, Note, Timestamp};
 
 use crate::fixtures::{
     NOW, accept, bring, folder, id, ids, in_file, in_memory, later, new, open, record, relayed,
@@ -150,7 +150,11 @@ async fn messages_that_plivo_is_still_asked_about_make_room_after_those_that_end
         assert_eq!(ids(&store).await, left);
     }
     assert_eq!(store.accept(vec![new("m7")], None).await, Err(StoreError::Full));
-    assert_eq!(store.due_looks(later(999), 10).await.unwrap(), [], "nobody asks about them");
+    assert_eq!(
+        store.due_looks(DEFAULT_ACCOUNT, later(999), 10).await.unwrap(),
+        [],
+        "nobody asks about them"
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What happens to a message on its way.
 
-use message::{Hold, Settlement};
+use message::{DEFAULT_ACCOUNT, Hold, Settlement};
 
 use crate::fixtures::{
     NOW, accept, bring, folder, id, in_file, in_memory, later, new, open, record,
@@ -122,16 +122,16 @@ async fn plivo_is_asked_about_a_message_from_its_next_look_on_until_it_ends() {
     store.change(&id("m1"), taken("u1", later(60))).await.unwrap();
     store.change(&id("m2"), taken("u2", later(30))).await.unwrap();
     let due = |now| async move {
-        let records = store.due_looks(now, 10).await.unwrap();
+        let records = store.due_looks(DEFAULT_ACCOUNT, now, 10).await.unwrap();
         let ids = records.iter().map(|record| record.id.to_string()).collect::<Vec<_>>();
         (store, ids)
     };
     let (store, none) = due(later(29)).await;
     assert!(none.is_empty(), "{none:?}");
-    let longest: Vec<_> = store.due_looks(later(60), 10).await.unwrap();
+    let longest: Vec<_> = store.due_looks(DEFAULT_ACCOUNT, later(60), 10).await.unwrap();
     let ids: Vec<_> = longest.iter().map(|record| &*record.id.0).collect();
     assert_eq!(ids, ["m2", "m1"], "the longest due first");
-    assert_eq!(store.due_looks(later(60), 1).await.unwrap().len(), 1);
+    assert_eq!(store.due_looks(DEFAULT_ACCOUNT, later(60), 1).await.unwrap().len(), 1);
     store.looked(&id("m2"), Some(later(120))).await.unwrap();
     let again = record(&store, "m2").await;
     assert_eq!((again.looks, again.next_look), (1, Some(later(120))));
@@ -139,7 +139,8 @@ async fn plivo_is_asked_about_a_message_from_its_next_look_on_until_it_ends() {
     assert_eq!(record(&store, "m1").await.next_look, None);
     store.looked(&id("m1"), Some(later(120))).await.unwrap();
     assert_eq!(record(&store, "m1").await.next_look, None, "it has ended meanwhile");
-    assert_eq!(store.due_looks(later(100), 10).await.unwrap().len(), 0);
+    assert_eq!(store.due_looks(DEFAULT_ACCOUNT, later(100), 10).await.unwrap().len(), 0);
+    assert_eq!(store.due_looks("another", later(120), 10).await.unwrap().len(), 0);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What Plivo says became of a message.
 
-use message::Settlement;
+use message::{DEFAULT_ACCOUNT, Settlement};
 
 use crate::fixtures::{NOW, accept, bring, id, in_memory, later, open, record};
 use crate::{Change, Report, ReportFacts, Reported, Settle, Status, Store, StoreError};
@@ -63,17 +63,17 @@ async fn plivo_is_asked_about_a_message_that_a_report_took_out_of_the_hands_of_a
     accept(&store, &["m1"]).await;
     bring(&store, "m1", Status::Sending).await;
     tell(&store, report(Status::Submitted, 1)).await;
-    let due = store.due_looks(later(5), 10).await.unwrap();
+    let due = store.due_looks(DEFAULT_ACCOUNT, later(5), 10).await.unwrap();
     assert_eq!(due.iter().map(|record| &*record.id.0).collect::<Vec<_>>(), ["m1"]);
 
     // Where the call ends here after all, that says when.
     let ended = Change { next_look: Some(later(90)), ..Change::to(Status::Submitted, later(6)) };
     store.change(&id("m1"), ended).await.unwrap();
-    assert_eq!(store.due_looks(later(89), 10).await.unwrap().len(), 0);
+    assert_eq!(store.due_looks(DEFAULT_ACCOUNT, later(89), 10).await.unwrap().len(), 0);
     tell(&store, report(Status::Sent, 2)).await;
-    assert_eq!(store.due_looks(later(90), 10).await.unwrap().len(), 1);
+    assert_eq!(store.due_looks(DEFAULT_ACCOUNT, later(90), 10).await.unwrap().len(), 1);
     tell(&store, report(Status::Delivered, 3)).await;
-    assert_eq!(store.due_looks(later(90), 10).await.unwrap().len(), 0);
+    assert_eq!(store.due_looks(DEFAULT_ACCOUNT, later(90), 10).await.unwrap().len(), 0);
 }
 
 #[tokio::test]

@@ -2,9 +2,13 @@
 
 use message::{E164, Timestamp};
 
-use super::super::queue::{Line, Queue, Spot};
+use super::super::queue::{Line, Queue, Share, Spot};
 use super::*;
 use Class::{Notification, Other, Otp};
+
+fn ours() -> Arc<str> {
+    message::DEFAULT_ACCOUNT.into()
+}
 
 /// A queue with room enough, in which messages wait for their paces alone.
 struct Bench {
@@ -21,7 +25,9 @@ impl Bench {
     fn new() -> Self {
         let now = Instant::now();
         let (spots, gone) = (HashMap::new(), Vec::new());
-        Self { queue: Queue::new(1_000), began: now, now, alarm: None, spots, recipients: 0, gone }
+        let mut queue = Queue::new();
+        queue.set_room(&ours(), 1_000, now);
+        Self { queue, began: now, now, alarm: None, spots, recipients: 0, gone }
     }
 
     fn ask(&mut self, name: &'static str, app: &str, class: Class, paces: &[Pace]) {
@@ -33,7 +39,8 @@ impl Bench {
     fn come(&mut self, name: &'static str, app: &str, class: Class, paces: &[Pace]) {
         self.recipients += 1;
         let recipient = E164::parse(&format!("+1415{:07}", self.recipients), "").unwrap();
-        let spot = self.queue.enter(Line { app: app.into(), class, recipient }, paces, self.now);
+        let share = Share { account: ours(), app: app.into() };
+        let spot = self.queue.enter(Line { share, class, recipient }, paces, self.now);
         let granted = self.queue.wait(&spot, Timestamp(self.recipients.into()), name, self.now);
         self.spots.insert(name, spot);
         self.note(granted);
@@ -142,7 +149,7 @@ fn a_turn_that_nobody_was_called_with_counts_at_no_pace() {
     bench.ask("1", "app", Other, &one);
     bench.ask("2", "app", Other, &one);
     let tolls = bench.spots["1"].tolls.clone();
-    let granted = bench.queue.end(Some(&tolls), bench.now);
+    let granted = bench.queue.end(&ours(), Some(&tolls), bench.now);
     bench.note(granted);
     assert_eq!(bench.gone, [("1", 0), ("2", 0)]);
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::tests::{line, now};
+use super::tests::{line, now, ours, with_room};
 use super::*;
 
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,7 @@ impl Model {
             prop_assert_eq!(Some(known.spot.line.class), best, "a turn out of its class");
             let sooner = self.ready().find(|other| {
                 other.spot.line.class == known.spot.line.class
-                    && other.spot.line.app == known.spot.line.app
+                    && other.spot.line.share == known.spot.line.share
                     && (other.asked, other.spot.number) < (known.asked, known.spot.number)
             });
             prop_assert!(sooner.is_none(), "a turn before a nearer deadline of the same app");
@@ -91,7 +91,7 @@ impl Model {
             }
             Step::Room(room) => {
                 self.room = room;
-                let granted = self.queue.set_room(room, now());
+                let granted = self.queue.set_room(&ours(), room, now());
                 return self.grant(granted);
             }
             _ => {}
@@ -127,7 +127,7 @@ impl Model {
             Step::End { nth } => {
                 let nth = index(nth);
                 if std::mem::take(&mut self.known[nth].turn) {
-                    let granted = self.queue.end(None, now());
+                    let granted = self.queue.end(&ours(), None, now());
                     return self.grant(granted);
                 }
             }
@@ -149,7 +149,7 @@ impl Model {
 
     fn holds(&self, before: usize) -> Result<(), TestCaseError> {
         let (out, ready) = (self.out(), self.ready().count());
-        prop_assert_eq!(self.queue.out(), out);
+        prop_assert_eq!(self.queue.out(&ours()), out);
         prop_assert!(out <= self.room.max(before), "{} turns in room for {}", out, self.room);
         prop_assert!(ready == 0 || out >= self.room, "{} wait beside free room", ready);
         let waiting = self.known.iter().filter(|known| known.asked.is_some()).count();
@@ -161,7 +161,7 @@ impl Model {
 proptest! {
     #[test]
     fn turns_are_never_more_than_room_never_out_of_order_and_never_lost(steps in steps()) {
-        let mut model = Model { queue: Queue::new(2), room: 2, known: Vec::new() };
+        let mut model = Model { queue: with_room(2), room: 2, known: Vec::new() };
         for step in steps {
             let before = model.out();
             model.step(step)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use message::Gcra;
 use proptest::prelude::*;
 
-use super::tests::{line, now};
+use super::tests::{line, now, ours, with_room};
 use super::*;
 
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,7 @@ fn paces(bits: u8, cost: u32) -> Vec<Pace> {
 proptest! {
     #[test]
     fn whoever_its_paces_let_go_has_gone_and_nobody_is_lost(steps in steps()) {
-        let mut queue = Queue::new(2);
+        let mut queue = with_room(2);
         let mut now = now();
         // Each with its deadline while it waits, and none once it has its turn.
         let mut known: Vec<(Spot, Option<Timestamp>)> = Vec::new();
@@ -92,7 +92,7 @@ proptest! {
                             queue.withdraw(&known[nth].0, deadline, now)
                         }
                         (Step::End { unused, .. }, None) => {
-                            queue.end(unused.then_some(&known[nth].0.tolls), now)
+                            queue.end(&ours(), unused.then_some(&known[nth].0.tolls), now)
                         }
                         _ => continue,
                     };
@@ -104,7 +104,7 @@ proptest! {
                     now += Duration::from_millis(ms);
                     queue.look_again(now)
                 }
-                Step::Room(room) => queue.set_room(room, now),
+                Step::Room(room) => queue.set_room(&ours(), room, now),
                 _ => continue,
             };
             for number in granted {
@@ -115,7 +115,7 @@ proptest! {
             let late = queue.look_again(now);
             prop_assert!(late.is_empty(), "{late:?} could go before, after {step:?}");
             let waiting = known.iter().filter(|(_, waits)| waits.is_some()).count();
-            prop_assert_eq!((queue.waiting(), queue.out()), (waiting, known.len() - waiting));
+            prop_assert_eq!((queue.waiting(), queue.out(&ours())), (waiting, known.len() - waiting));
         }
     }
 }

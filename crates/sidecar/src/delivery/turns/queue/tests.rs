@@ -13,12 +13,23 @@ pub(super) fn now() -> Instant {
 
 pub(super) fn line(app: &str, class: Class, recipient: u32) -> Line {
     let recipient = E164::parse(&format!("+1415{recipient:07}"), "").unwrap();
-    Line { app: app.into(), class, recipient }
+    Line { share: Share { account: ours(), app: app.into() }, class, recipient }
+}
+
+pub(super) fn ours() -> Arc<str> {
+    message::DEFAULT_ACCOUNT.into()
+}
+
+/// A queue with so much room for the calls of one account.
+pub(super) fn with_room<T>(room: usize) -> Queue<T> {
+    let mut queue = Queue::new();
+    queue.set_room(&ours(), room, now());
+    queue
 }
 
 /// A queue with no room in which each of these waits, in this order.
 fn waiting(messages: &[(&str, Class, u32, u64)]) -> (Queue<usize>, Vec<Spot>) {
-    let mut queue = Queue::new(0);
+    let mut queue = with_room(0);
     let mut spots = Vec::new();
     for (nth, (app, class, recipient, deadline)) in messages.iter().enumerate() {
         let spot = queue.enter(line(app, *class, *recipient), &[], now());
@@ -31,12 +42,12 @@ fn waiting(messages: &[(&str, Class, u32, u64)]) -> (Queue<usize>, Vec<Spot>) {
 /// The order in which they come where one may at a time, and none gives its place up before its turn ended.
 fn order(messages: &[(&str, Class, u32, u64)]) -> Vec<usize> {
     let (mut queue, spots) = waiting(messages);
-    let mut granted = queue.set_room(1, now());
+    let mut granted = queue.set_room(&ours(), 1, now());
     let mut order = Vec::new();
     while let Some(next) = granted.pop() {
         assert!(granted.is_empty(), "more turns than room: {granted:?}");
         order.push(next);
-        granted = queue.end(None, now());
+        granted = queue.end(&ours(), None, now());
         if granted.is_empty() {
             granted = queue.leave(&spots[next], now());
         } else {
@@ -95,7 +106,7 @@ fn messages_to_one_recipient_keep_their_order_whatever_their_deadlines() {
 
 #[test]
 fn another_class_or_app_to_the_same_recipient_is_another_line() {
-    let mut queue: Queue<()> = Queue::new(9);
+    let mut queue: Queue<()> = with_room(9);
     let spots = [line("a", Other, 1), line("a", Otp, 1), line("b", Other, 1)]
         .map(|line| queue.enter(line, &[], now()));
     assert!(spots.iter().all(|spot| queue.take(spot)));
@@ -108,7 +119,7 @@ fn ten_thousand_waiting_messages_of_one_app_delay_another_by_one_round() {
     let few = [("b", Other, crowd, 9), ("c", Other, crowd + 1, 9)];
     let messages: Vec<_> = many.chain(few).collect();
     let (mut queue, _spots) = waiting(&messages);
-    let granted = queue.set_room(5, now());
+    let granted = queue.set_room(&ours(), 5, now());
     let crowd = crowd as usize;
     assert_eq!(granted, [0, crowd, crowd + 1, 1, 2]);
 }
@@ -118,7 +129,11 @@ fn a_waiter_that_withdraws_keeps_its_place() {
     let (mut queue, spots) = waiting(&[("a", Other, 1, 1), ("a", Other, 1, 1), ("b", Other, 2, 1)]);
     assert!(queue.withdraw(&spots[0], Timestamp(1), now()).is_empty());
     assert_eq!(queue.waiting(), 2);
-    assert_eq!(queue.set_room(9, now()), [2], "the second of the line waits for the first");
+    assert_eq!(
+        queue.set_room(&ours(), 9, now()),
+        [2],
+        "the second of the line waits for the first"
+    );
     assert!(queue.withdraw(&spots[0], Timestamp(1), now()).is_empty());
     assert_eq!(queue.waiting(), 1, "withdrawn once is withdrawn");
     assert_eq!(queue.leave(&spots[0], now()), [1]);
@@ -128,11 +143,13 @@ fn a_waiter_that_withdraws_keeps_its_place() {
 fn less_room_calls_nobody_back_and_grants_nothing_until_there_is_some() {
     let (mut queue, _spots) =
         waiting(&[("a", Other, 1, 1), ("a", Other, 2, 1), ("a", Other, 3, 1), ("a", Other, 4, 1)]);
-    assert_eq!(queue.set_room(3, now()).len(), 3);
-    assert!(queue.set_room(1, now()).is_empty());
-    assert_eq!(queue.out(), 3);
-    assert!(queue.end(None, now()).is_empty() && queue.end(None, now()).is_empty());
-    assert_eq!(queue.end(None, now()), [3]);
+    assert_eq!(queue.set_room(&ours(), 3, now()).len(), 3);
+    assert!(queue.set_room(&ours(), 1, now()).is_empty());
+    assert_eq!(queue.out(&ours()), 3);
+    assert!(
+        queue.end(&ours(), None, now()).is_empty() && queue.end(&ours(), None, now()).is_empty()
+    );
+    assert_eq!(queue.end(&ours(), None, now()), [3]);
 }
 
 proptest! {
@@ -149,7 +166,7 @@ proptest! {
             }
         }
         let (mut queue, _spots) = waiting(&messages);
-        let mut granted = queue.set_room(room, now());
+        let mut granted = queue.set_room(&ours(), room, now());
         let mut left: Vec<usize> = crowds.clone();
         let mut since = vec![0_usize; crowds.len()];
         while let Some(next) = (!granted.is_empty()).then(|| granted.remove(0)) {
@@ -160,7 +177,7 @@ proptest! {
                 since[other] += 1;
                 prop_assert!(since[other] < crowds.len(), "app {other} was passed over twice");
             }
-            granted.extend(queue.end(None, now()));
+            granted.extend(queue.end(&ours(), None, now()));
         }
         prop_assert_eq!(left.iter().sum::<usize>(), 0, "somebody never had a turn");
     }
