@@ -35,6 +35,8 @@ pub struct Candidate {
     pub facts: Facts,
     /// The app that asks.
     pub app: Arc<str>,
+    /// The name of the account at Plivo that it would be sent with.
+    pub account: Arc<str>,
     /// The door it came through: `messages`, `mms-send` or `plivo`.
     pub door: &'static str,
     /// The instant of the decision.

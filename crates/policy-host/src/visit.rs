@@ -40,6 +40,8 @@ pub(crate) struct Asking {
     pub(crate) ahead: Duration,
     /// What was found at each media URL.
     pub(crate) probes: Vec<Option<Probed>>,
+    /// The account at Plivo whose usage a limit by account counts.
+    pub(crate) account: Arc<str>,
     /// Whether its calls of `state` are remembered.
     pub(crate) record: bool,
     /// Whether the answer is heeded; what it remembers for it is kept apart where it is not.

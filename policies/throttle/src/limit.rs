@@ -27,7 +27,7 @@ pub(crate) enum Scope {
     Sender,
     /// The recipient's region.
     Country,
-    /// Everything that this sidecar sends.
+    /// All that is sent with the message's account at Plivo.
     Account,
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use message::{E164, Kind, MessageId, Note, Sender, Settlement, Timestamp, facts};
+use message::{DEFAULT_ACCOUNT, E164, Kind, MessageId, Note, Sender, Settlement, Timestamp, facts};
 use tracing::Instrument;
 
 use super::PolicyChain;
@@ -180,6 +180,7 @@ async fn tell_one(
         now,
         dry_run: false,
         ahead: Duration::ZERO,
+        account: DEFAULT_ACCOUNT.into(),
         record: false,
         heeded,
         foresight: None,

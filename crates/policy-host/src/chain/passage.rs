@@ -81,6 +81,7 @@ impl Passage {
             message: &candidate.message,
             facts: &candidate.facts,
             app: &candidate.app,
+            account: &candidate.account,
             door: candidate.door,
             now: candidate.now,
             generation: self.generation,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use message::{Calendar, Charge, Gcra, LimitKind, Period, Standing, Taken, Window};
+use message::{
+    Calendar, Charge, DEFAULT_ACCOUNT, Gcra, LimitKind, Period, Standing, Taken, Window,
+};
 
 use super::state::KEY_BYTES;
 use crate::bindings::state as wit;
@@ -11,19 +13,21 @@ use crate::bindings::state as wit;
 const CHARGES: usize = 32;
 /// Most bytes of a limit's name, and of a zone's.
 const NAME_BYTES: usize = 64;
+/// The key of what a whole account uses; the contract's word.
+const ACCOUNT: &str = "account";
 /// Longest period of a window or pace.
 const LONGEST_PERIOD: Duration = Duration::from_secs(31 * 86_400);
 
-/// The charges of one call.
+/// The charges of one call about a message that would be sent with this account.
 ///
 /// # Errors
 ///
 /// A sentence that names the bound that does not hold.
-pub(super) fn read(charges: Vec<wit::Charge>) -> Result<Vec<Charge>, String> {
+pub(super) fn read(charges: Vec<wit::Charge>, account: &str) -> Result<Vec<Charge>, String> {
     if charges.len() > CHARGES {
         return Err(format!("one call takes at most {CHARGES} charges"));
     }
-    charges.into_iter().map(charge).collect()
+    charges.into_iter().map(|each| charge(each, account)).collect()
 }
 
 pub(super) fn holder(holder: message::Holder) -> wit::Holder {
@@ -73,7 +77,7 @@ pub(super) fn later(taken: Taken, charges: &[Charge], ahead: Duration) -> Taken 
     }
 }
 
-fn charge(charge: wit::Charge) -> Result<Charge, String> {
+fn charge(charge: wit::Charge, account: &str) -> Result<Charge, String> {
     let wit::Charge { limit, key, kind, cost, queue } = charge;
     if limit.is_empty() || limit.len() > NAME_BYTES {
         return Err(format!("a limit's name has 1 to {NAME_BYTES} bytes"));
@@ -81,6 +85,11 @@ fn charge(charge: wit::Charge) -> Result<Charge, String> {
     if key.is_empty() || key.len() > KEY_BYTES {
         return Err(format!("a key has 1 to {KEY_BYTES} bytes"));
     }
+    // Policies need not know of accounts to keep a limit for each.
+    let key = match key.as_str() {
+        ACCOUNT if account != DEFAULT_ACCOUNT => format!("{ACCOUNT} {account}"),
+        _ => key,
+    };
     Ok(Charge { limit, key, kind: limit_kind(kind)?, cost, queue })
 }
 
@@ -135,12 +144,22 @@ mod tests {
 
     #[test]
     fn a_charge_within_its_bounds_is_taken() {
-        assert_eq!(read(vec![window("app", "billing", 60_000)]).unwrap().len(), 1);
+        assert_eq!(read(vec![window("app", "billing", 60_000)], "default").unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_an_account_uses_is_counted_for_each() {
+        let key = |key: &str, account: &str| {
+            read(vec![window("all", key, 1)], account).unwrap().remove(0).key
+        };
+        assert_eq!(key("account", "default"), "account", "as it is where there is one only");
+        assert_eq!(key("account", "europe"), "account europe");
+        assert_eq!(key("billing", "europe"), "billing");
     }
 
     #[test]
     fn a_refusal_ends_with_its_wait_and_one_for_ever_does_not() {
-        let charges = read(vec![window("app", "a", 1), window("day", "a", 1)]).unwrap();
+        let charges = read(vec![window("app", "a", 1), window("day", "a", 1)], "default").unwrap();
         let refusal = |limit: &str, seconds: u64, never: bool| LimitRefusal {
             limit: limit.to_owned(),
             wait: Duration::from_secs(seconds),
@@ -175,9 +194,9 @@ mod tests {
         ];
         for charge in bad {
             let said = format!("{charge:?}");
-            assert!(read(vec![charge]).is_err(), "{said} was taken");
+            assert!(read(vec![charge], "default").is_err(), "{said} was taken");
         }
         let many = (0..=CHARGES).map(|_| window("n", "k", 1)).collect();
-        assert!(read(many).is_err(), "{} charges were taken", CHARGES + 1);
+        assert!(read(many, "default").is_err(), "{} charges were taken", CHARGES + 1);
     }
 }

@@ -122,7 +122,7 @@ impl Host for Visit {
             Ok(asking) => asking,
             Err(error) => return Ok(Err(error)),
         };
-        let charges = match charges::read(charges) {
+        let charges = match charges::read(charges, &asking.account) {
             Ok(charges) => charges,
             Err(what) => return Ok(Err(invalid(what))),
         };

@@ -28,6 +28,7 @@ pub(crate) struct Question<'a> {
     pub(crate) message: &'a Message,
     pub(crate) facts: &'a Facts,
     pub(crate) app: &'a str,
+    pub(crate) account: &'a Arc<str>,
     pub(crate) door: &'a str,
     pub(crate) now: Timestamp,
     pub(crate) generation: Generation,
@@ -161,8 +162,8 @@ impl Policy {
         // A rehearsal is no decision, but what is asked again may end the way.
         let record = revision.prepared.shared.record && (question.counts() || question.again);
         let foresight = question.foresight.cloned();
-        let ahead = question.ahead;
-        let asking = Asking { by, now, dry_run, ahead, record, heeded, foresight, probes };
+        let (ahead, account) = (question.ahead, Arc::clone(question.account));
+        let asking = Asking { by, now, dry_run, ahead, account, record, heeded, foresight, probes };
         let context = question.context();
         let visited = if admission == Admission::Spared {
             Visited::spared()

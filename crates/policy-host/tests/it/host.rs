@@ -122,7 +122,14 @@ pub(crate) fn sms_to(to: &str, text: &str) -> Candidate {
     };
     let facts = facts::survey(&message, Vec::new()).unwrap();
     let now = Timestamp(1_800_000_000_000);
-    Candidate { message, facts, app: Arc::from("billing"), door: "messages", now }
+    Candidate {
+        message,
+        facts,
+        app: Arc::from("billing"),
+        account: Arc::from("default"),
+        door: "messages",
+        now,
+    }
 }
 
 /// The code of the refusal, or the kind of the failure, in which a message ended.

@@ -57,7 +57,8 @@ impl Answer for Hop {
         let Some(rules) = &self.rules else { return self.forward(body).await };
         let (message, facts) = serde_json::from_slice::<Asked>(&body)?.read()?;
         let now = Timestamp::from(std::time::SystemTime::now());
-        let candidate = Candidate { message, facts, app: APP.into(), door: "messages", now };
+        let (app, account) = (APP.into(), message::DEFAULT_ACCOUNT.into());
+        let candidate = Candidate { message, facts, app, account, door: "messages", now };
         let (holds, _decision) = rules.decide(&Question::of(&candidate)).await?;
         let answer = self.forward(body).await?;
         rules.sent(holds).await?;

@@ -99,7 +99,7 @@ impl Rules {
 
 impl Question {
     pub(crate) fn of(candidate: &Candidate) -> Self {
-        let Candidate { message, facts, app, door, now } = candidate;
+        let Candidate { message, facts, app, account: _, door, now } = candidate;
         let (number, text) = (&facts.number, &facts.text);
         Self {
             by: message.id.clone(),

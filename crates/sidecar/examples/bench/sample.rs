@@ -36,7 +36,8 @@ pub(crate) fn body(nth: u64) -> Vec<u8> {
 pub(crate) fn candidate(nth: u64) -> Result<Candidate> {
     let (message, facts) = Request { to: recipient(nth), text: text(nth) }.read()?;
     let now = Timestamp(1_780_000_000_000).after(Duration::from_millis(nth));
-    Ok(Candidate { message, facts, app: Arc::from(APP), door: "messages", now })
+    let (app, account) = (Arc::from(APP), message::DEFAULT_ACCOUNT.into());
+    Ok(Candidate { message, facts, app, account, door: "messages", now })
 }
 
 impl Request {

@@ -1,5 +1,6 @@
 //! The lines of a decision log: what is written, and what is read again. README, "Decision log", tells it to people.
 
+use message::DEFAULT_ACCOUNT;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -62,6 +63,9 @@ pub(crate) struct Record {
     pub(crate) id: String,
     pub(crate) at_ms: u64,
     pub(crate) app: String,
+    /// The account at Plivo, where it is not that of whoever names none.
+    #[serde(default = "default_account", skip_serializing_if = "is_default_account")]
+    pub(crate) account: String,
     pub(crate) door: String,
     pub(crate) generation: u64,
     pub(crate) end: End,
@@ -71,6 +75,14 @@ pub(crate) struct Record {
     pub(crate) message: Message,
     pub(crate) facts: Facts,
     pub(crate) visits: Vec<Visit>,
+}
+
+fn default_account() -> String {
+    DEFAULT_ACCOUNT.to_owned()
+}
+
+fn is_default_account(account: &str) -> bool {
+    account == DEFAULT_ACCOUNT
 }
 
 /// What became of the message.

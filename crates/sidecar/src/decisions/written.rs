@@ -77,6 +77,7 @@ pub(super) fn record(entry: &Entry, redactor: &mut Redactor) -> Line {
         id: sent.id.to_string(),
         at_ms: candidate.now.0,
         app: candidate.app.to_string(),
+        account: candidate.account.to_string(),
         door: candidate.door.to_owned(),
         generation: entry.in_force.chain.generation().0,
         end: entry.end.clone(),

@@ -104,6 +104,8 @@ pub(crate) enum State {
 
 #[derive(Debug)]
 struct Shared {
+    /// The account's name, for the log.
+    account: Arc<str>,
     books: Mutex<Books>,
     changed: watch::Sender<()>,
 }
@@ -117,10 +119,11 @@ struct Ticket {
 }
 
 impl Breakers {
-    /// All closed.
-    pub(crate) fn new(settings: Settings) -> Self {
+    /// Those of the account of this name, all closed.
+    pub(crate) fn new(account: Arc<str>, settings: Settings) -> Self {
         let (changed, _) = watch::channel(());
-        Self { shared: Arc::new(Shared { books: Mutex::new(Books::new(settings)), changed }) }
+        let books = Mutex::new(Books::new(settings));
+        Self { shared: Arc::new(Shared { account, books, changed }) }
     }
 
     /// Whether a message from `sender` may go at `now`.
@@ -206,7 +209,7 @@ impl Ticket {
         let after = books.account().standing();
         drop(books);
         if before.state != after.state {
-            after.log();
+            after.log(&self.breakers.shared.account);
         }
         if changed {
             self.breakers.tell();
@@ -242,14 +245,18 @@ impl Wait {
 }
 
 impl Standing {
-    fn log(self) {
+    fn log(self, account: &str) {
         let reason = self.reason.map(Reason::as_str);
         match self.state {
-            State::Open => tracing::warn!(reason, "sends to Plivo are held back"),
+            State::Open => tracing::warn!(account, reason, "sends to Plivo are held back"),
             State::Latched => {
-                tracing::error!(reason, "sends to Plivo are held back until this is mended");
+                tracing::error!(
+                    account,
+                    reason,
+                    "sends to Plivo are held back until this is mended"
+                );
             }
-            State::Closed => tracing::info!("sends to Plivo go on as usual"),
+            State::Closed => tracing::info!(account, "sends to Plivo go on as usual"),
             State::Probing | State::Ramping => {}
         }
     }

@@ -90,7 +90,7 @@ impl Upstream {
     fn new(account: Account) -> Self {
         Self {
             window: Window::new(account.max_calls),
-            breakers: Breakers::new(account.breaker),
+            breakers: Breakers::new(Arc::clone(&account.name), account.breaker),
             budget: RetryBudget::new(account.retry_percent),
             load: Load::default(),
             account: watch::Sender::new(account),

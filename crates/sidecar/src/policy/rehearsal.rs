@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use message::{Ledger as _, LedgerError, MessageId, Settlement};
+use message::{DEFAULT_ACCOUNT, Ledger as _, LedgerError, MessageId, Settlement};
 use policy_cases::{
     Act, Case, Difference, Expect, Kept, Said, State, Step, differences, note_differences,
 };
@@ -230,6 +230,7 @@ impl Run<'_> {
                     message: (**message).clone(),
                     facts: (**facts).clone(),
                     app: step.app.as_str().into(),
+                    account: DEFAULT_ACCOUNT.into(),
                     door: step.door,
                     now: step.now,
                 };

@@ -305,6 +305,7 @@ fn candidate(
         message: read::message(&record.id, message)?,
         facts: read::facts(facts)?,
         app: record.app.as_str().into(),
+        account: record.account.as_str().into(),
         door: door.ok_or_else(|| format!("/door: `{}` is no door", record.door))?,
         now: Timestamp(record.at_ms),
     })

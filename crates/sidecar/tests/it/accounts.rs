@@ -3,7 +3,7 @@
 use plivo_sim::{Callbacks, PlivoSim, SimConfig, Step};
 use serde_json::{Value, json};
 
-use crate::harness::{App, Folder, Request, Setup, Sidecar, TO, eventually};
+use crate::harness::{App, Folder, PATIENCE, Policy, Request, Setup, Sidecar, TO, eventually};
 use crate::reports::{Ingress, reached};
 
 /// The account of whoever names none, and the other.
@@ -187,5 +187,29 @@ async fn a_doubt_is_settled_by_the_list_of_the_account_that_was_called_also_afte
         plivo.requests().iter().filter(|seen| seen.path.starts_with(&of)).count()
     };
     assert!(asks(EUROPE) > 0 && asks(OURS) > 0, "each list was asked");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_limit_by_account_counts_for_each() {
+    let plivo = plivo(Callbacks::Off).await;
+    let limit = json!({"name": "all", "scope": "account", "quota": 1, "per_s": 3_600});
+    let throttle = Policy::new("throttle").settings(json!({"limits": [limit]}));
+    let sidecar = Sidecar::start(with_europe(Setup::new(&plivo), "OLD").policy(throttle)).await;
+
+    let both = async |text: &str| {
+        let ours = sidecar.send(&json!({"to": TO, "text": text})).await;
+        [ours, shop(&sidecar, text).answer().await]
+    };
+    for first in both("one").await {
+        first.expect(202);
+    }
+    for second in both("two").await {
+        second.refused(429, "throttle.all");
+    }
+
+    // One is answered before Plivo has it.
+    plivo.wait_for_sends(2, PATIENCE).await.expect("one of each");
+    assert_eq!(plivo.sends().len(), 2);
     sidecar.stop().await;
 }

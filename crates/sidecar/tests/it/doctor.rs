@@ -132,3 +132,23 @@ async fn each_trouble_is_told_with_what_to_do_about_it_and_without_secrets() {
     let text = ended.log.text();
     assert!(ended.status.code() == Some(2) && text.contains("plivo.attempts"), "{text}");
 }
+
+#[tokio::test]
+async fn each_account_is_asked_for() {
+    let plivo = plivo().await;
+    let europe =
+        json!({"auth_id": "MAYYYYYYYYYYYYYYYYYY", "auth_token": "secret-word", "sender": "12345"});
+    let setup = Setup::new(&plivo).set("plivo.accounts", json!({"europe": europe}));
+
+    let ended = examined(&setup, &Folder::new()).await;
+
+    let text = ended.log.text();
+    assert!(told(&ended, "ok", "credentials").contains("Plivo knows the account"), "{text}");
+    let europe = told(&ended, "fail", "credentials");
+    assert!(
+        europe.contains("account `europe`: Plivo refuses auth_id and auth_token (401)"),
+        "{text}"
+    );
+    assert!(europe.contains("mend [plivo.accounts.europe] auth_id and auth_token"), "{text}");
+    assert!(!text.contains("secret-word"), "{text}");
+}

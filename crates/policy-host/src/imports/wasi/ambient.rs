@@ -146,6 +146,7 @@ mod tests {
             now,
             dry_run: false,
             ahead: Duration::ZERO,
+            account: message::DEFAULT_ACCOUNT.into(),
             record: false,
             heeded: true,
             foresight: None,

@@ -322,6 +322,7 @@ pub(in crate::gateway) fn candidate(
     for (media, probe) in facts.media.iter_mut().zip(probes) {
         media.probe = Some(probe.clone());
     }
-    let app = call.app.name.as_str().into();
-    Ok((Candidate { message, facts, app, door: door.as_str(), now: now() }, told))
+    let (app, account) = (call.app.name.as_str().into(), call.app.account.as_str().into());
+    let candidate = Candidate { message, facts, app, account, door: door.as_str(), now: now() };
+    Ok((candidate, told))
 }

@@ -99,7 +99,9 @@ pub(crate) fn traffic(most: usize) -> impl Strategy<Value = Vec<Sent>> {
                 }
                 let app: Arc<str> = if app == 0 { "trial".into() } else { "demo".into() };
                 let settlement = if kept { Settlement::Keep } else { Settlement::GiveBack };
-                Sent { candidate: Candidate { message, facts, app, door, now }, settlement }
+                let account = message::DEFAULT_ACCOUNT.into();
+                let candidate = Candidate { message, facts, app, account, door, now };
+                Sent { candidate, settlement }
             },
         );
         sent.collect()

@@ -87,7 +87,8 @@ impl Bench {
         for (media, probe) in facts.media.iter_mut().zip(&draft.probes) {
             media.probe = Some(probe.clone());
         }
-        let candidate = Candidate { message, facts, app: draft.app.into(), door: "messages", now };
+        let (app, account) = (draft.app.into(), message::DEFAULT_ACCOUNT.into());
+        let candidate = Candidate { message, facts, app, account, door: "messages", now };
         self.chain.clear(candidate).await.map(Passed).map_err(|stopped| Refused::of(*stopped))
     }
 

@@ -15,7 +15,7 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new() -> Self {
-        Self { breakers: Breakers::new(settings()), now: Instant::now() }
+        Self { breakers: Breakers::new("default".into(), settings()), now: Instant::now() }
     }
 
     /// With the breaker just opened by failures in a row.
