@@ -236,6 +236,14 @@ fn sections<'r>(
     let listen = Listen::read(listen);
     let Accounts { plivo, further, names } = Plivo::read(root.section("plivo"));
     let (apps, app_names) = App::read_all(&mut root, listen.as_ref(), admin_token.as_ref(), &names);
+    for (name, spot) in
+        names.iter().filter(|(name, _)| !apps.iter().any(|app| app.account == *name))
+    {
+        reading.warn(
+            spot,
+            format!("is an account that no app sends with; write account = {name:?} under one"),
+        );
+    }
     let delivery = DeliverySettings::read(root.section("delivery"));
     let media = Media::read(root.section("media"));
     let store = Store::read(root.section("store"));

@@ -73,7 +73,7 @@ impl App {
         root: &mut Section<'_>,
         listen: Option<&Listen>,
         taken: Option<&(Secret, Spot)>,
-        accounts: &[String],
+        accounts: &[(String, Spot)],
     ) -> (Vec<Self>, Vec<String>) {
         let advice = "write at least one [[apps]] with a name and a token";
         let item = root.need("apps", advice);
@@ -95,7 +95,11 @@ impl App {
         (apps, claimed.names.into_keys().collect())
     }
 
-    fn read(mut section: Section<'_>, claimed: &mut Claimed, accounts: &[String]) -> Option<Self> {
+    fn read(
+        mut section: Section<'_>,
+        claimed: &mut Claimed,
+        accounts: &[(String, Spot)],
+    ) -> Option<Self> {
         if section.is_broken() {
             return None;
         }
@@ -201,9 +205,9 @@ fn own_uid() -> Option<u32> {
 }
 
 /// The name of an account that the file has.
-fn account(item: &Item<'_>, accounts: &[String]) -> Option<String> {
+fn account(item: &Item<'_>, accounts: &[(String, Spot)]) -> Option<String> {
     let name = item.text()?;
-    let known = || accounts.iter().map(String::as_str).chain([DEFAULT_ACCOUNT]);
+    let known = || accounts.iter().map(|(name, _)| name.as_str()).chain([DEFAULT_ACCOUNT]);
     if !known().any(|known| known == name) {
         let detail = "is no account of this file; [plivo.accounts.NAME] adds one";
         item.fault(format!("{detail}{}", suggest::hint(name, known())));

@@ -10,6 +10,7 @@ use toml::de::DeValue;
 
 use self::account::{Ids, Own};
 use super::cursor::Section;
+use super::reading::Spot;
 use super::{HttpUrl, Secret};
 
 /// Where Plivo is, unless the file says otherwise.
@@ -65,8 +66,8 @@ pub(super) struct Accounts {
     /// None only where a fault was reported.
     pub(super) plivo: Option<Plivo>,
     pub(super) further: BTreeMap<String, Plivo>,
-    /// The name of each, whether or not it could be read.
-    pub(super) names: Vec<String>,
+    /// The name of each of those, and where it stands, whether or not it could be read.
+    pub(super) names: Vec<(String, Spot)>,
 }
 
 impl Plivo {
@@ -89,7 +90,7 @@ impl Plivo {
         });
         let further = account::further(&mut section, real, &mut ids);
         section.finish();
-        let names = further.iter().map(|(name, _)| name.clone()).collect();
+        let names = further.iter().map(|(name, spot, _)| (name.clone(), spot.clone())).collect();
         let Some((base_url, own)) = base_url.zip(own) else {
             return Accounts { names, ..Accounts::default() };
         };
@@ -109,7 +110,7 @@ impl Plivo {
                 log,
             }
         };
-        let further = further.into_iter().filter_map(|(name, own)| Some((name, with(own?))));
+        let further = further.into_iter().filter_map(|(name, _, own)| Some((name, with(own?))));
         Accounts { further: further.collect(), plivo: Some(with(own)), names }
     }
 }

@@ -5,9 +5,10 @@ use serde_json::Value;
 use super::table::{Table, cell};
 
 /// What is known of a message, in the order of interest: heading and member.
-const FACTS: [(&str, &str); 24] = [
+const FACTS: [(&str, &str); 25] = [
     ("id", "id"),
     ("app", "app"),
+    ("account", "account"),
     ("status", "status"),
     ("waits for", "waits_for"),
     ("code", "error_code"),

@@ -14,6 +14,9 @@ use crate::tools::sendgate;
 
 const APP_TOKEN: &str = "app-token-zebra-zebra-zebra-zebra";
 const PLIVO_TOKEN: &str = "plivo-token-giraffe-giraffe-giraffe";
+const EUROPE_TOKEN: &str = "europe-token-giraffe-giraffe-giraffe";
+const EUROPE_ID: &str = "MAYYYYYYYYYYYYYYYYYY";
+const SHOP_TOKEN: &str = "shop-token-zebra-zebra-zebra-zebra";
 const OPERATOR: &str = "operator-token-zebra-zebra-zebra-zebra";
 const HASH_KEY: &str = "hash-key-giraffe-giraffe-giraffe-giraffe";
 const AUTH_ID: &str = "MAXXXXXXXXXXXXXXXXXX";
@@ -46,6 +49,10 @@ async fn busy(sidecar: &Sidecar, plivo: &PlivoSim) -> Vec<String> {
             answers.push(sidecar.post(path).bearer(APP_TOKEN).json(body).answer().await.text);
         }
     }
+    let body = json!({"to": format!("+{good}"), "text": "swordfish"});
+    let shop = sidecar.post("/v1/messages").bearer(SHOP_TOKEN).json(&body).answer().await;
+    assert_eq!(shop.status, 202, "{shop}");
+    answers.push(shop.text);
     let echoes = format!(
         "{AUTH_ID}; Authorization: Basic {}; token {PLIVO_TOKEN}; 'swordfish and marmalade' to (415) 555-0123",
         basic()
@@ -151,6 +158,7 @@ async fn a_busy_run_leaves_nothing_private_in_what_it_writes_and_no_credential_i
     let (collector, ingress) = (Collector::start_http(), Ingress::open().await);
     let account = SimConfig {
         auth_token: PLIVO_TOKEN.into(),
+        further: vec![(EUROPE_ID.into(), EUROPE_TOKEN.into())],
         callbacks: Callbacks::auto(),
         ..SimConfig::default()
     };
@@ -192,7 +200,7 @@ async fn a_busy_run_leaves_nothing_private_in_what_it_writes_and_no_credential_i
         told_nowhere(secret, &answers, "an answer");
         told_nowhere(secret, &[printed.out.clone(), printed.err.clone()], "check --print");
     }
-    for private in WORDS.iter().chain(&NUMBERS).chain(&["555-0123", AUTH_ID]) {
+    for private in WORDS.iter().chain(&NUMBERS).chain(&["555-0123", AUTH_ID, EUROPE_ID]) {
         for (name, places) in &written {
             told_nowhere(private, places, name);
         }
@@ -204,6 +212,7 @@ fn setup(plivo: &PlivoSim, collector: &Collector, ingress: &Ingress) -> Setup {
     let verified = json!({"enabled": false, "verified": [format!("+{}", NUMBERS[0])]});
     let guest =
         Policy::new("runaway").set("grants", json!(["state", "log", "amend"])).set("time_ms", 250);
+    let europe = json!({"auth_id": EUROPE_ID, "auth_token": EUROPE_TOKEN, "sender": format!("+{}", NUMBERS[3])});
     Setup::standard(plivo)
         .durable()
         .set("listen.admin_token", OPERATOR)
@@ -214,7 +223,9 @@ fn setup(plivo: &PlivoSim, collector: &Collector, ingress: &Ingress) -> Setup {
         .set("telemetry.otlp", collector.endpoint())
         .set("telemetry.log", "trace")
         .set("plivo.auth_token", PLIVO_TOKEN)
+        .set("plivo.accounts", json!({"europe": europe}))
         .app(App::new("demo", APP_TOKEN))
+        .app(App::new("shop", SHOP_TOKEN).set("account", "europe"))
         .policy(Policy::new("trial").settings(verified))
         .policy(Policy::new("consent"))
         .policy(Policy::new("dedup"))

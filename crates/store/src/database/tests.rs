@@ -377,8 +377,9 @@ async fn what_the_first_version_kept_is_there_after_every_step() {
     old.execute_batch(
         "DROP TABLE identity; ALTER TABLE attempts DROP COLUMN plivo_time; DROP INDEX holds_untold; \
          DROP INDEX holds_of_window; DROP TABLE dropped_events; DROP TRIGGER events_dropped; \
-         ALTER TABLE messages DROP COLUMN account; ALTER TABLE departed DROP COLUMN account; \
-         PRAGMA user_version = 1",
+         DROP INDEX messages_to_look_at; ALTER TABLE messages DROP COLUMN account; \
+         ALTER TABLE departed DROP COLUMN account; \
+         CREATE INDEX messages_to_look_at ON messages (next_look); PRAGMA user_version = 1",
     )
     .unwrap();
     drop(old);

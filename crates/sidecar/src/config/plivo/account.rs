@@ -60,7 +60,7 @@ pub(super) fn further(
     section: &mut Section<'_>,
     real: bool,
     ids: &mut Ids,
-) -> Vec<(String, Option<Own>)> {
+) -> Vec<(String, Spot, Option<Own>)> {
     let entries = section.get("accounts").and_then(|item| item.entries(MOST_ACCOUNTS));
     let mut found = Vec::new();
     for (name, item) in entries.unwrap_or_default() {
@@ -73,7 +73,7 @@ pub(super) fn further(
         if !section.is_broken() {
             let own = Own::read(&mut section, Whose::One, real, ids);
             section.finish();
-            found.push((name.to_owned(), own));
+            found.push((name.to_owned(), item.spot, own));
         }
     }
     found

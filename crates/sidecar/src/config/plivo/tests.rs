@@ -190,6 +190,9 @@ fn a_further_account_has_credentials_and_senders_of_its_own_and_the_rest_of_pliv
     let told = config.effective.to_string();
     let line = "plivo.accounts.europe.auth_token = (secret, the variable EUROPE)\n";
     assert!(told.contains(line) && !told.contains("the-token"), "{told}");
+    let unused = folder.warnings(&toml.replace("account = \"europe\"\n", ""), &with_europe());
+    let wanted = "sidecar.toml:4:1: plivo.accounts.europe: is an account that no app sends with";
+    assert!(unused.iter().any(|line| line.starts_with(wanted)), "{unused:#?}");
     let warned: Vec<String> = folder.warnings(&toml, &with_europe());
     assert!(
         !warned.iter().any(|line| line.contains("stands in the file") && line.contains("accounts")),
