@@ -173,11 +173,10 @@ impl Delivery {
 
     /// Takes in how much of its calls an account takes.
     fn hear(&self, upstream: &Upstream, outcome: &Outcome, now: Instant) {
-        let account = upstream.account().name;
-        if let Some(room) = upstream.hear(outcome, self.turns.out(&account), now) {
-            let calls = room;
+        let account = &upstream.account().name;
+        if let Some(calls) = upstream.hear(outcome, self.turns.out(account), now) {
             tracing::info!(%account, calls, "calls to Plivo at once are adapted to what it takes");
-            self.turns.set_room(&account, room);
+            self.turns.set_room(account, calls);
         }
     }
 
@@ -235,7 +234,7 @@ impl Delivery {
     }
 
     /// The account of whoever names none, whose settings are those of all but for name, mark and credentials.
-    pub(crate) fn account(&self) -> Account {
+    pub(crate) fn account(&self) -> Arc<Account> {
         self.upstreams.borrow().own.account()
     }
 

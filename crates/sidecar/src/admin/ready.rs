@@ -83,7 +83,7 @@ impl Admin {
         let in_force = self.in_force.load();
         let mut causes = Vec::new();
         for upstream in self.delivery.upstreams() {
-            let (name, plivo) = (upstream.account().name, upstream.standing());
+            let (name, plivo) = (Arc::clone(&upstream.account().name), upstream.standing());
             if !in_force.apps.iter().any(|app| app.account == *name) {
                 continue;
             }

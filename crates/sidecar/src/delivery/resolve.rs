@@ -1,6 +1,7 @@
 //! From in doubt to an end, or to another try.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use message::Timestamp;
@@ -33,7 +34,7 @@ impl Journey {
         let began = doubt.began;
         self.trace.leave();
         self.tell.send_replace(News::Ended(Status::InDoubt));
-        let settle = self.delivery.account().settle;
+        let settle = Arc::clone(&self.delivery.account().settle);
         let mut seen = Seen::default();
         // On a clock that nobody sets, and after a restart from there on: Plivo has had all of this time to show it.
         let known = doubt.known;
@@ -102,7 +103,7 @@ impl Journey {
 
     /// Asks Plivo's list once.
     async fn look(&mut self, doubt: &Doubt, seen: &mut Seen) -> ControlFlow<Stop> {
-        let plivo = self.delivery.account().client;
+        let plivo = self.delivery.account().client.clone();
         let began = || beginning(doubt.began_there(&plivo).unwrap_or(doubt.began));
         let mut since = began();
         let mut free = self.free(doubt, Some(since)).await;

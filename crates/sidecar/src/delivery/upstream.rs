@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::iter;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use message::Sender;
 use plivo_client::{Outcome, RefusedKind};
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::breaker::{Breakers, Heard, Probe, Standing, State};
@@ -20,7 +20,7 @@ use crate::in_force::{Account, Accounts};
 
 /// One account.
 pub(crate) struct Upstream {
-    account: watch::Sender<Account>,
+    account: ArcSwap<Account>,
     pub(super) window: Window,
     pub(super) breakers: Breakers,
     pub(super) budget: RetryBudget,
@@ -70,7 +70,7 @@ impl Upstreams {
 
     /// The one of this name; none where there is none.
     pub(super) fn named(&self, name: &str) -> Option<Arc<Upstream>> {
-        if *self.own.account.borrow().name == *name {
+        if *self.own.account().name == *name {
             return Some(Arc::clone(&self.own));
         }
         self.further.get(name).map(Arc::clone)
@@ -78,7 +78,7 @@ impl Upstreams {
 
     /// The one of this mark, whatever its name is by now.
     pub(super) fn marked(&self, mark: &str) -> Option<Arc<Upstream>> {
-        self.all().find(|upstream| *upstream.account.borrow().mark == *mark).map(Arc::clone)
+        self.all().find(|upstream| *upstream.account().mark == *mark).map(Arc::clone)
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Upstream>> {
@@ -93,7 +93,7 @@ impl Upstream {
             breakers: Breakers::new(Arc::clone(&account.name), account.breaker),
             budget: RetryBudget::new(account.retry_percent),
             load: Load::default(),
-            account: watch::Sender::new(account),
+            account: ArcSwap::from_pointee(account),
         }
     }
 
@@ -102,8 +102,8 @@ impl Upstream {
     fn use_account(&self, account: Account) {
         self.breakers.set(account.breaker);
         self.budget.set_percent(account.retry_percent);
-        let before = self.account.send_replace(account);
-        let renewed = *before.credentials != *self.account.borrow().credentials;
+        let renewed = *self.account().credentials != *account.credentials;
+        self.account.store(Arc::new(account));
         // Whatever was wrong is said to be mended: one call finds out. Calls that are out with the old credentials say
         // nothing of the new ones.
         if renewed || self.breakers.standing().state == State::Latched {
@@ -112,8 +112,8 @@ impl Upstream {
     }
 
     /// What messages are sent with now.
-    pub(crate) fn account(&self) -> Account {
-        self.account.borrow().clone()
+    pub(crate) fn account(&self) -> Arc<Account> {
+        self.account.load_full()
     }
 
     /// Takes in what Plivo made of a call while `out` were out: how much it takes. The room for calls, where it changes.

@@ -34,7 +34,7 @@ pub(super) enum Metered {
 /// Everything that one call needs.
 pub(super) struct Leave {
     pub(super) upstream: Arc<Upstream>,
-    pub(super) account: Account,
+    pub(super) account: Arc<Account>,
     /// Given back before the next wait.
     pub(super) _turn: Turn,
     pub(super) pass: Pass,
@@ -116,9 +116,6 @@ impl Journey {
         if upstreams.borrow().named(&name).is_some() {
             return ControlFlow::Continue(());
         }
-        let id = &self.accepted.message.id;
-        tracing::error!(message.id = %id, account = %name, "a message waits for its account, which the configuration does \
-         not have any more");
         self.trace.leave();
         let _counted = self.parked(Status::Waiting, Some(NO_ACCOUNT), None).await;
         let _told = Orphan::of(&self.delivery, &name);
@@ -235,7 +232,13 @@ struct Orphan(Arc<Delivery>, Arc<str>);
 
 impl Orphan {
     fn of(delivery: &Arc<Delivery>, account: &Arc<str>) -> Self {
-        *delivery.orphans().entry(Arc::clone(account)).or_default() += 1;
+        let mut orphans = delivery.orphans();
+        let waiting = orphans.entry(Arc::clone(account)).or_default();
+        *waiting += 1;
+        if *waiting == 1 {
+            tracing::error!(%account, "messages wait for an account that the configuration does not have any more");
+        }
+        drop(orphans);
         Self(Arc::clone(delivery), Arc::clone(account))
     }
 }

@@ -85,9 +85,9 @@ pub(crate) fn observe(metrics: &Metrics, subjects: Subjects) {
         what("sendgate.plivo.breaker", "{state}", "1 for the state of the breaker before Plivo."),
         move |tell| {
             for upstream in breaker.upstreams() {
-                let (name, now) = (upstream.account().name, upstream.standing().state);
+                let (account, now) = (upstream.account(), upstream.standing().state);
                 for state in State::ALL {
-                    let labels = [("state", state.as_str()), ("account", &*name)];
+                    let labels = [("state", state.as_str()), ("account", &*account.name)];
                     tell(f64::from(u8::from(state == now)), of_account(&labels));
                 }
             }

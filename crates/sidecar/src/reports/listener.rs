@@ -163,8 +163,9 @@ impl ReportListener {
     fn tokens_of(&self, account: Option<&str>) -> Vec<AuthToken> {
         let (delivery, now) = (&self.reports.delivery, Instant::now());
         let of = |name: &str, upstream: Option<&Upstream>| {
-            let credentials = upstream.map(|upstream| upstream.account().credentials);
-            self.tokens.with(name, credentials.as_ref().map(|own| &own.auth_token), now)
+            let account = upstream.map(Upstream::account);
+            let token = account.as_ref().map(|account| &account.credentials.auth_token);
+            self.tokens.with(name, token, now)
         };
         match account {
             Some(name) => of(name, delivery.upstream(name).as_deref()),

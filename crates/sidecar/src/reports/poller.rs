@@ -64,7 +64,7 @@ pub(crate) async fn run(reports: Arc<Reports>, tokens: Arc<AuthTokens>, stop: Ca
     let (mut pollers, mut known) = (JoinSet::new(), HashSet::new());
     loop {
         for upstream in reports.delivery.upstreams() {
-            let account = upstream.account().name;
+            let account = Arc::clone(&upstream.account().name);
             if known.insert(Arc::clone(&account)) {
                 let poller = Poller::new(Arc::clone(&reports), Arc::clone(&tokens), account);
                 pollers.spawn(poller.run(stop.clone()));
@@ -113,7 +113,7 @@ impl Poller {
     /// Asks about what is due now, without waiting for the last answers, and returns how long to wait.
     async fn round(&mut self, upstream: &Arc<Upstream>) -> Duration {
         // A change of credentials is seen here even where no report comes for long.
-        let credentials = upstream.account().credentials;
+        let credentials = Arc::clone(&upstream.account().credentials);
         self.tokens.with(&self.account, Some(&credentials.auth_token), Instant::now());
         let most = PAGE + u32::try_from(self.busy.len()).unwrap_or(0);
         let mut due = match self.reports.store.due_looks(&self.account, now(), most).await {
