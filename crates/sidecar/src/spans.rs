@@ -21,6 +21,8 @@ pub(crate) fn server(method: &Method, route: Option<&'static str>) -> Span {
         "url.scheme" = "http",
         "error.type" = field::Empty,
         "sendgate.app" = field::Empty,
+        // Of what it sent.
+        "sendgate.account" = field::Empty,
         "sendgate.message.id" = field::Empty,
         "sendgate.code" = field::Empty,
         "sendgate.generation" = field::Empty,
@@ -60,7 +62,12 @@ pub(crate) fn reloaded(span: &Span, generation: u64, outcome: &'static str) {
 /// One attempt of a message that had to wait, so that its request was or may have been answered before; a root of its
 /// own, linked to the request.
 pub(crate) fn retry(attempt: u32) -> Span {
-    info_span!(parent: None, "delivery.retry", "sendgate.attempt" = attempt)
+    info_span!(
+        parent: None,
+        "delivery.retry",
+        "sendgate.attempt" = attempt,
+        "sendgate.account" = field::Empty
+    )
 }
 
 /// The method, where HTTP knows it. A client may write anything there, and names of spans must stay few.

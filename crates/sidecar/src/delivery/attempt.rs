@@ -73,7 +73,9 @@ impl Journey {
         };
         let timeout = account.call_timeout.min(left);
         let call = account.client.send(&account.credentials, outgoing, timeout);
-        let outcome = call.instrument(self.trace.span(nth)).await;
+        let span = self.trace.span(nth);
+        span.record("sendgate.account", &*account.name);
+        let outcome = call.instrument(span).await;
         store::fail::point("delivery.answered");
         pass.report(Heard::of(&outcome), Instant::now(), fastrand::f64());
         self.delivery.hear(&upstream, &outcome, Instant::now());

@@ -34,6 +34,7 @@ async fn a_send_is_one_trace(collector: Collector, protocol: &str) {
         ("http.response.status_code", "202"),
         ("url.scheme", "http"),
         ("sendgate.app", "demo"),
+        ("sendgate.account", "default"),
         ("sendgate.generation", "1"),
         ("sendgate.message.id", body["id"].as_str().expect("an id")),
     ] {
