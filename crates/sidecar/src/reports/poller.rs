@@ -76,9 +76,11 @@ pub(crate) async fn run(reports: Arc<Reports>, tokens: Arc<AuthTokens>, stop: Ca
                 Err(err) => std::panic::resume_unwind(err.into_panic()),
             },
             () = sleep(IDLE) => {}
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
         }
     }
+    // Each lets go of the store, which is brought in order by the last that does.
+    while pollers.join_next().await.is_some() {}
 }
 
 impl Poller {
