@@ -55,10 +55,9 @@ pub(super) fn edits(message: &Message, code: &str, senders: &[Sender]) -> Vec<Ed
 
 /// The sizes that a refusal with this code may be about.
 pub(super) fn sizes(message: &Message, code: &str) -> Vec<Size> {
-    if code.ends_with("would_expire") {
-        return vec![Size::Ttl];
-    }
-    if is_of_size(code) && !message.text.is_empty() { vec![Size::Chars] } else { Vec::new() }
+    let chars = is_of_size(code) && !message.text.is_empty();
+    let ttl = code.ends_with("would_expire").then_some(Size::Ttl);
+    chars.then_some(Size::Chars).into_iter().chain(ttl).collect()
 }
 
 /// Limits and budgets count segments, too.
@@ -196,6 +195,7 @@ mod tests {
         assert_eq!(tried(&bare, "mms.not_allowed"), other_alone);
         assert_eq!(sizes(&message("hi"), "budget.exceeded"), [Size::Chars]);
         assert_eq!(sizes(&message("hi"), "quiet.would_expire"), [Size::Ttl]);
+        assert_eq!(sizes(&message("hi"), "throttle.would_expire"), [Size::Chars, Size::Ttl]);
         assert_eq!(sizes(&message("hi"), "consent.opted_out"), []);
     }
 

@@ -104,12 +104,10 @@ impl Search<'_> {
     pub(super) async fn ways(&mut self, refusal: &Refusal) -> Option<Vec<Way>> {
         self.runs.of_message = RUNS_OF_ONE;
         let mut ways: Vec<Way> = Vec::new();
-        let mut codes = vec![refusal.code().to_owned()];
-        match self.later(self.message, refusal).await {
-            Ok(open) => ways.push(open.way(None)),
-            // What is in its way once what refuses now is over.
-            Err(code) => codes.extend(code.filter(|code| *code != codes[0])),
-        }
+        // What is in its way now, and what once that is over.
+        let mut codes = Vec::new();
+        let open = self.later(self.message, refusal, &mut codes).await;
+        ways.extend(open.map(|open| open.way(None)));
         let unchanged = ways.first().map(|way| way.ask);
         let gains = |open: &Open| unchanged.is_none_or(|at| open.ask.after(GAIN) <= at);
         let senders = self.call.app.senders.as_deref().unwrap_or_default();
@@ -128,36 +126,36 @@ impl Search<'_> {
     async fn open(&mut self, message: &Message) -> Option<Open> {
         match self.ask(message, Duration::ZERO).await?.sent {
             Ok(sent) => Some(Open { ask: self.now, sent }),
-            Err(refusal) => self.later(message, &refusal).await.ok(),
+            Err(refusal) => self.later(message, &refusal, &mut Vec::new()).await,
         }
     }
 
-    /// When `message` passes, from the instant on that its refusal names.
-    ///
-    /// # Errors
-    ///
-    /// The code of the last refusal, where one is not foretold to end.
+    /// When `message` passes, from the instant on that its refusal names; none where one is not foretold to end. The codes
+    /// of all refusals on the way are added to `met`.
     async fn later(
         &mut self,
         message: &Message,
         refusal: &Refusal,
-    ) -> Result<Open, Option<String>> {
-        let until =
-            |refusal: &Refusal| wait(refusal).ok_or_else(|| Some(refusal.code().to_owned()));
+        met: &mut Vec<String>,
+    ) -> Option<Open> {
+        let mut until = |refusal: &Refusal| {
+            met.push(refusal.code().to_owned());
+            wait(refusal)
+        };
         let mut ahead = until(refusal)?;
         for _ in 0..STEPS {
             if ahead > HORIZON {
-                return Err(None);
+                return None;
             }
-            match self.ask(message, ahead).await.ok_or(None)?.sent {
+            match self.ask(message, ahead).await?.sent {
                 Ok(sent) => {
                     let ask = whole_second(self.now.after(ahead + MARGIN));
-                    return Ok(Open { ask, sent: sent.max(ask) });
+                    return Some(Open { ask, sent: sent.max(ask) });
                 }
                 Err(refusal) => ahead += until(&refusal)?,
             }
         }
-        Err(None)
+        None
     }
 
     /// The way with the smallest change of the message's size, as soon as any size passes; none where no size does, where

@@ -351,3 +351,41 @@ async fn what_is_in_the_way_only_later_is_looked_at_too() {
     assert!(wait <= SignedDuration::from_secs(62), "{explained:#}");
     sidecar.stop().await;
 }
+
+#[tokio::test]
+async fn what_stands_behind_a_repeat_or_a_queue_is_changed_where_that_is_sooner() {
+    let plivo = plivo().await;
+    let limit =
+        json!({"name": "s", "scope": "app", "quota": 4, "per_s": 3_600, "cost": "segments"});
+    let pace = json!({"name": "q", "scope": "recipient", "kind": "gcra", "quota": 1, "per_s": 600, "burst": 3,
+        "cost": "segments", "on_limit": "queue"});
+    let throttle = |name: &str, limit: Value, app: &str| {
+        let throttle = Policy::new("throttle").set("name", name).set("apps", json!([app]));
+        throttle.settings(json!({"limits": [limit]}))
+    };
+    let setup = Setup::new(&plivo)
+        .app(App::new("demo", TOKEN))
+        .app(App::new("queued", "token-of-queued"))
+        .policy(Policy::new("dedup").set("apps", json!(["demo"])))
+        .policy(throttle("limited", limit, "demo"))
+        .policy(throttle("paced", pace, "queued"));
+    let sidecar = Sidecar::start(setup).await;
+    let body = json!({"to": TO, "text": "a".repeat(400), "ttl_s": 700});
+    let shorter = |explained: &Value| {
+        let told = changes(explained);
+        let text = told.iter().find(|(pointer, _)| pointer == "/text");
+        text.unwrap_or_else(|| panic!("no shorter text in {explained:#}")).1["max_chars"].clone()
+    };
+
+    sidecar.send(&body).await.expect(202);
+    let explained = explain(&sidecar, &body).await;
+    assert_eq!(explained["problem"]["code"], "dup.content", "{explained:#}");
+    assert_eq!(shorter(&explained), 160, "{explained:#}");
+
+    let as_queued = |path: &str| sidecar.post(path).bearer("token-of-queued").json(&body);
+    as_queued("/v1/messages").answer().await.expect(202);
+    let explained = as_queued("/v1/explain").answer().await.expect(200);
+    assert_eq!(explained["problem"]["code"], "throttle.would_expire", "{explained:#}");
+    assert_eq!(shorter(&explained), 160, "{explained:#}");
+    sidecar.stop().await;
+}
