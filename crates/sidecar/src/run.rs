@@ -113,13 +113,13 @@ pub fn run(path: &Path, config: Config, environment: Environment) -> Result<(), 
         drop(watched.await);
         ended
     });
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    let left = match &served {
+    let left = || match &served {
         Ok(Some(deadline)) => deadline.all.saturating_duration_since(Instant::now()),
         _ => FLUSH,
     };
+    runtime.shutdown_timeout(left().min(LAST));
     // What does not get out is told in the log, which ends with telemetry.
-    drop(telemetry.shutdown(left.clamp(LAST, FLUSH)));
+    drop(telemetry.shutdown(left().clamp(LAST / 10, FLUSH)));
     served.map(drop)
 }
 
@@ -151,9 +151,9 @@ impl Sidecar {
     /// Serves on while apps are connected: those that end together with the sidecar may have something to send yet. Not
     /// longer than it may, nor after another signal.
     async fn linger(&mut self, signals: &mut Signals, deadline: Deadline) {
-        let until = deadline.sends.min(Instant::now() + self.linger);
+        let until = deadline.linger.min(Instant::now() + self.linger);
         tracing::info!(
-            most_s = self.linger.as_secs(),
+            most_s = until.saturating_duration_since(Instant::now()).as_secs_f64(),
             "asked to end; apps that are connected may still send"
         );
         tokio::select! {

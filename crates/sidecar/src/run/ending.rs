@@ -11,11 +11,13 @@ use super::{FLUSH, LAST, Sidecar};
 /// Most of the time before the deadline of sends that is kept for answers.
 const ANSWERS: Duration = Duration::from_secs(1);
 /// Most messages that are named at the end.
-const CALLS_TOLD: usize = 100;
+const CALLS_TOLD: usize = 10_000;
 
 /// When the end has to have come, and what has to have ended before.
 #[derive(Clone, Copy)]
 pub(super) struct Deadline {
+    /// When no app's connection keeps the drain from beginning any more.
+    pub(super) linger: Instant,
     /// When whoever waits for Plivo's answer is given the one that there is.
     answers: Instant,
     pub(super) sends: Instant,
@@ -26,7 +28,9 @@ impl Deadline {
     pub(super) fn begins(most: Duration) -> Self {
         let all = Instant::now() + most;
         let sends = all - FLUSH.min(most / 4);
-        Self { answers: sends - ANSWERS.min(most / 8), sends, all }
+        let answers = sends - ANSWERS.min(most / 8);
+        // What waits is ended by the drain, which needs a moment before answers are given as they are.
+        Self { linger: answers - ANSWERS.min(most / 8), answers, sends, all }
     }
 }
 
@@ -87,7 +91,7 @@ impl Sidecar {
         let Backlog { in_doubt, held, in_call, .. } = left;
         // A person may decide about what is held only where there is a next start.
         let waiting = left.waiting - in_call;
-        let late = if in_time { "" } else { "; connections that did not end were cut" };
+        let late = if in_time { "" } else { "; what had not ended by then was cut off" };
         match (in_doubt + in_call + if self.ephemeral { held } else { 0 }, waiting) {
             (0, 0) => tracing::info!(in_time, "drained; nothing was left{late}"),
             _ if !self.ephemeral => tracing::warn!(

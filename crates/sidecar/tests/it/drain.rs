@@ -126,6 +126,28 @@ async fn whoever_waits_for_plivo_when_the_time_is_over_is_told_that_the_message_
 }
 
 #[tokio::test]
+async fn everybody_who_waits_is_answered_where_apps_stay_connected_until_the_time_is_over() {
+    let plivo = plivo().await;
+    plivo.script((0..20).map(|_| Step::hold().queued())).await;
+    let setup =
+        Setup::standard(&plivo).durable().set("listen.drain_s", 2).set("listen.linger_s", 5);
+    let sidecar = Sidecar::start(setup).await;
+    let waiting: Vec<_> = (0..20)
+        .map(|nth| {
+            let body = json!({"to": format!("+141555502{nth:02}"), "text": "hi"});
+            tokio::spawn(sidecar.post("/v1/messages").json(&body).answer())
+        })
+        .collect();
+    plivo.wait_for_requests(20, PATIENCE).await.unwrap();
+
+    sidecar.stop().await;
+
+    for answer in waiting {
+        assert_eq!(answer.await.unwrap().expect(202)["status"], "queued");
+    }
+}
+
+#[tokio::test]
 async fn probes_are_answered_until_the_drain_has_ended() {
     let plivo = plivo().await;
     plivo.script([Step::hold()]).await;
