@@ -93,6 +93,7 @@ pub struct Config {
     /// All of it, key by key, for people.
     pub effective: Effective,
     snapshot: Snapshot,
+    in_memory: bool,
 }
 
 /// Settings that a reload may replace.
@@ -160,12 +161,16 @@ impl Config {
         faults.append(&mut found.faults);
         let (fixed, reloadable) = match read {
             Some(read) if faults.is_empty() => read,
-            _ => return Err(ConfigFaults::new(faults, found.snapshot).with_policies(policies)),
+            read => {
+                let fixed = read.map(|(fixed, _)| fixed);
+                let faults = ConfigFaults::new(faults, found.snapshot);
+                return Err(faults.with_policies(policies).with_fixed(fixed));
+            }
         };
         let snapshot = std::mem::take(&mut found.snapshot);
         let effective = std::mem::take(&mut found.effective);
         let warnings = warnings(found, &source, &reloadable, &environment);
-        Ok(Self { fixed, reloadable, warnings, effective, snapshot })
+        Ok(Self { fixed, reloadable, warnings, effective, snapshot, in_memory: false })
     }
 
     /// Every file whose change matters: the configuration itself, `.env` in development, secrets, modules. Absolute.
@@ -182,7 +187,13 @@ impl Config {
     #[must_use]
     pub fn ephemeral(mut self) -> Self {
         self.fixed.store.path = None;
+        self.in_memory = true;
         self
+    }
+
+    /// Whether `--ephemeral` was given.
+    pub fn is_ephemeral(&self) -> bool {
+        self.in_memory
     }
 }
 

@@ -232,6 +232,11 @@ impl Reloader {
             Ok(Err(faults)) => {
                 let mut lines: Vec<String> =
                     faults.faults().iter().map(ToString::to_string).collect();
+                let told = |key: &str| faults.faults().iter().any(|fault| fault.key == key);
+                let changed = faults.fixed().map(|fixed| self.changed(fixed)).unwrap_or_default();
+                lines.extend(
+                    changed.into_iter().filter(|(key, _)| !told(key)).map(|(_, line)| line),
+                );
                 lines.extend(self.faults(faults.policies()).await);
                 return (Err(lines), faults.snapshot().clone(), None);
             }
@@ -246,10 +251,7 @@ impl Reloader {
         }
         let seen = config.snapshot().clone();
         let mut lines = Vec::new();
-        if let Some(key) = self.fixed.difference(&config.fixed) {
-            let place = place::of(&self.path, key);
-            lines.push(format!("{place}: {key}: is fixed until a restart; restart to change it"));
-        }
+        lines.extend(self.changed(&config.fixed).into_iter().map(|(_, line)| line));
         let current = self.generations.in_force();
         // A file that was cut off at the right place is a whole one, and would open the gate.
         if !config.reloadable.names_policies && !current.entries.is_empty() {
@@ -285,6 +287,19 @@ impl Reloader {
             Next { basis, prepared, rules, poll }
         };
         (chain.map(next), seen, Some(modules.pulled))
+    }
+
+    /// The keys that hold until a restart and are other ones in the file, each with the line that says so.
+    fn changed(&self, fixed: &Fixed) -> Vec<(&'static str, String)> {
+        let mut fixed = fixed.clone();
+        if self.ephemeral {
+            fixed.store.path = None;
+        }
+        let line = |key: &'static str| {
+            let place = place::of(&self.path, key);
+            (key, format!("{place}: {key}: is fixed until a restart; restart to change it"))
+        };
+        self.fixed.differences(&fixed).into_iter().map(line).collect()
     }
 
     /// What is wrong with policies of a configuration that is refused anyway.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{PolicyEntry, Snapshot};
+use super::{Fixed, PolicyEntry, Snapshot};
 
 /// A place in a configuration file; prints as `sidecar.toml:12:8`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +37,7 @@ pub struct ConfigFaults {
     faults: Vec<Finding>,
     snapshot: Snapshot,
     policies: Vec<PolicyEntry>,
+    fixed: Option<Box<Fixed>>,
 }
 
 impl fmt::Display for Location {
@@ -58,11 +59,20 @@ impl ConfigFaults {
     pub(super) fn new(mut faults: Vec<Finding>, snapshot: Snapshot) -> Self {
         faults.sort();
         faults.dedup();
-        Self { faults, snapshot, policies: Vec::new() }
+        Self { faults, snapshot, policies: Vec::new(), fixed: None }
     }
 
     pub(super) fn with_policies(self, policies: Vec<PolicyEntry>) -> Self {
         Self { policies, ..self }
+    }
+
+    pub(super) fn with_fixed(self, fixed: Option<Fixed>) -> Self {
+        Self { fixed: fixed.map(Box::new), ..self }
+    }
+
+    /// The settings that hold until a restart, where they could be read: with defaults for what is at fault.
+    pub fn fixed(&self) -> Option<&Fixed> {
+        self.fixed.as_deref()
     }
 
     /// Each fault; at least one.

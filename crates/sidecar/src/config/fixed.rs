@@ -20,8 +20,8 @@ pub struct Fixed {
 }
 
 impl Fixed {
-    /// The first key in which `other` differs, such as `listen.apps`.
-    pub fn difference(&self, other: &Self) -> Option<&'static str> {
+    /// The keys in which `other` differs, such as `listen.apps`.
+    pub fn differences(&self, other: &Self) -> Vec<&'static str> {
         // Taken apart by name, so that a new field cannot be forgotten here.
         let Self { listen, store, telemetry, decisions, compile_cache } = self;
         let Listen {
@@ -73,8 +73,13 @@ impl Fixed {
         let store_same = store_same(store, &other.store);
         let decisions_same = decisions_same(decisions, &other.decisions);
         let listen_same = listen_same.into_iter();
-        let mut same = listen_same.chain(store_same).chain(decisions_same).chain(rest_same);
-        same.find(|(_, same)| !same).map(|(key, _)| key)
+        let same = listen_same.chain(store_same).chain(decisions_same).chain(rest_same);
+        let mut keys: Vec<_> = same.filter(|(_, same)| !same).map(|(key, _)| key).collect();
+        // The section as a whole, of which a part is named already.
+        if keys.iter().any(|key| key.starts_with("listen.callbacks_")) {
+            keys.retain(|key| *key != "listen.callbacks");
+        }
+        keys
     }
 }
 
@@ -135,7 +140,7 @@ mod tests {
     #[test]
     fn a_fixed_setting_that_differs_is_named() {
         let before = config_of("").fixed;
-        assert_eq!(before.difference(&config_of("[plivo]\nattempts = 9").fixed), None);
+        assert_eq!(before.differences(&config_of("[plivo]\nattempts = 9").fixed), [""; 0]);
         let callbacks = "[listen]\ncallbacks = \"127.0.0.1:1\"\ncallbacks_url = \"https://a.b\"";
         for (toml, key) in [
             ("[listen]\napps = \"127.0.0.1:1\"", "listen.apps"),
@@ -173,8 +178,12 @@ mod tests {
             ("[telemetry]\nlog_format = \"text\"", "telemetry.log_format"),
             ("[reload]\ncompile_cache = \"c\"", "reload.compile_cache"),
         ] {
-            assert_eq!(before.difference(&config_of(toml).fixed), Some(key), "for {toml}");
+            assert_eq!(before.differences(&config_of(toml).fixed)[0], key, "for {toml}");
         }
+        let several =
+            "[listen]\ndrain_s = 1\n[telemetry]\nlog = \"warn\"\n[store]\ntext = \"full\"";
+        let keys = ["listen.drain_s", "store.text", "telemetry.log"];
+        assert_eq!(before.differences(&config_of(several).fixed), keys);
         let shared = "[store]\nhash_key = \"k\"\nshared = \"redis://127.0.0.1:1\"";
         for (toml, changed, key) in [
             (callbacks, callbacks.replace(":1", ":2"), "listen.callbacks"),
@@ -186,7 +195,7 @@ mod tests {
             (shared, format!("{shared}\nshared_keys = false"), "store.shared_keys"),
         ] {
             let (before, after) = (config_of(toml).fixed, config_of(&changed).fixed);
-            assert_eq!(before.difference(&after), Some(key), "for {changed}");
+            assert_eq!(before.differences(&after)[0], key, "for {changed}");
         }
     }
 }

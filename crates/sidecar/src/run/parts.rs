@@ -45,6 +45,8 @@ pub(super) struct Parts {
 pub(super) struct Origin {
     pub(super) path: PathBuf,
     pub(super) environment: Environment,
+    /// `--ephemeral` was given.
+    pub(super) forced: bool,
     pub(super) poll: Duration,
     pub(super) seen: Snapshot,
     pub(super) pulled: Pulled,
@@ -151,12 +153,12 @@ impl Parts {
         let callbacks = place.zip(callbacks).map(|(place, own)| {
             Arc::new(ReportListener::new(place, reports, tokens, tally, own.v2_alone, elsewhere))
         });
-        let Origin { path, environment, poll, seen, pulled, hangup } = origin;
+        let Origin { path, environment, forced, poll, seen, pulled, hangup } = origin;
         let reloader = Reloader {
             path,
             environment,
             fixed: fixed.clone(),
-            ephemeral,
+            ephemeral: forced,
             runtime: Arc::clone(engine),
             generations,
             status: reloads,

@@ -48,6 +48,7 @@ impl Sidecar {
         given: Given,
     ) -> Result<Self, Failure> {
         let seen = config.snapshot().clone();
+        let forced = config.is_ephemeral();
         let (fixed, settings) = (config.fixed, config.reloadable);
         let (stops, in_flight, ephemeral) =
             (Stops::default(), TaskTracker::new(), fixed.store.path.is_none());
@@ -59,8 +60,8 @@ impl Sidecar {
         let (first, pulled) = first(path, settings, &ground.engine).await?;
         // The numbering data takes tens of milliseconds to unpack, which no request should pay for.
         message::facts::warm_up();
-        let origin =
-            Origin { path: path.to_owned(), environment, poll, seen, pulled, hangup: given.hangup };
+        let (path, hangup) = (path.to_owned(), given.hangup);
+        let origin = Origin { path, environment, forced, poll, seen, pulled, hangup };
         let parts = Parts::of(&ground, first, &fixed, origin, &stops, &in_flight)?;
 
         if let Some(shared) = &ground.shared {

@@ -123,6 +123,7 @@ async fn a_configuration_that_cannot_come_into_force_is_refused_line_by_line() {
         chain(&plivo, guest).app(App::new("other", "token-of-other")).to_toml()
     };
     let toml = good.to_toml();
+    let named = good.clone().set("store.ephemeral", false).set("store.path", "x.db");
     let admin = toml.replace(r#""admin" = "127.0.0.1:0""#, r#""admin" = "127.0.0.1:1""#);
     let cases = [
         (format!("{toml}\n[deliver\n"), "[deliver", "is not TOML"),
@@ -137,6 +138,8 @@ async fn a_configuration_that_cannot_come_into_force_is_refused_line_by_line() {
         ),
         (admin, "\"127.0.0.1:1\"", "listen.admin: is fixed until a restart"),
         (good.clone().set("store.ephemeral", false).to_toml(), "false", "store.ephemeral: "),
+        // In memory by the file and not by the flag: a database that is named would not be used.
+        (named.to_toml(), "\"x.db\"", "store.path: is fixed until a restart"),
     ];
     for (broken, at, wanted) in cases {
         assert_ne!(broken, toml, "the case of `{wanted}` changes nothing");
@@ -235,6 +238,32 @@ async fn a_wrong_key_hides_nothing_that_is_wrong_with_policies() {
 
     configure(&sidecar, &good);
     assert_eq!(applied(&sidecar, 1).await, 2, "what was refused took no number of a generation");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn every_key_that_holds_until_a_restart_is_told_beside_all_else_that_is_wrong() {
+    let plivo = plivo().await;
+    let good = chain(&plivo, quiet_guest());
+    let sidecar = Sidecar::start(good.clone()).await;
+    let changed = good.set("listen.drain_s", 9).set("telemetry.log", "warn");
+    let fixed = ["listen.drain_s: is fixed until", "telemetry.log: is fixed until"];
+    for (setup, wanted) in [
+        (changed.clone(), &fixed[..]),
+        (
+            changed.set("delivery.colour", "red"),
+            &[fixed[0], fixed[1], "colour: is not a known key"],
+        ),
+    ] {
+        configure(&sidecar, &setup);
+        let faults = refusal(&sidecar, wanted[wanted.len() - 1]).await;
+        let told =
+            |wanted: &&str| faults.iter().filter(|fault| fault.contains(wanted)).count() == 1;
+        assert!(
+            faults.len() == wanted.len() && wanted.iter().all(|each| told(&each)),
+            "{faults:#?}"
+        );
+    }
     sidecar.stop().await;
 }
 
