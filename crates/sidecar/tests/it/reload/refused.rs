@@ -259,10 +259,7 @@ async fn every_key_that_holds_until_a_restart_is_told_beside_all_else_that_is_wr
         let faults = refusal(&sidecar, wanted[wanted.len() - 1]).await;
         let told =
             |wanted: &&str| faults.iter().filter(|fault| fault.contains(wanted)).count() == 1;
-        assert!(
-            faults.len() == wanted.len() && wanted.iter().all(|each| told(&each)),
-            "{faults:#?}"
-        );
+        assert!(faults.len() == wanted.len() && wanted.iter().all(told), "{faults:#?}");
     }
     sidecar.stop().await;
 }
