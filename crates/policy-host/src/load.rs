@@ -199,8 +199,14 @@ pub(crate) async fn try_settings(
     }
     let mut mended = Vec::new();
     for settings in settings::mended(settings, &found) {
-        if settings::problems(schema, &settings, known)?.is_empty() {
-            mended.push(refused(prepared, &settings).await);
+        // Members that were missing are there by now, and may be of the wrong kind.
+        let left = settings::problems(schema, &settings, known)?;
+        let again =
+            if left.is_empty() { vec![settings] } else { settings::mended(&settings, &left) };
+        for settings in again {
+            if settings::problems(schema, &settings, known)?.is_empty() {
+                mended.push(refused(prepared, &settings).await);
+            }
         }
     }
     more.extend(settings::common(mended, &found));

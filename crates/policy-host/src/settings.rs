@@ -18,8 +18,16 @@ const PROBLEMS: usize = 64;
 /// What is wrong with settings by their schema.
 pub(crate) struct Found {
     pub(crate) problem: Problem,
-    /// Values that would fit in its place, as far as the schema names some: all of a choice, or one.
+    /// Where something else would mend it, as a pointer: its own, or that of a member that is missing.
+    pub(crate) place: String,
+    /// Values that would fit there, as far as the schema names some: all of a choice, or one.
     pub(crate) instead: Vec<Value>,
+}
+
+impl Found {
+    fn new(pointer: String, detail: String, instead: Vec<Value>) -> Self {
+        Self { place: pointer.clone(), problem: Problem { pointer, detail }, instead }
+    }
 }
 
 /// Every problem that `schema` (JSON Schema 2020-12; empty where the policy has none) has with `settings`. What the
@@ -58,7 +66,7 @@ pub(crate) fn problems(
 /// Puts what a person can act on into `found`: the member that is too much, and of a choice the words to choose from.
 fn tell(error: &ValidationError<'_>, found: &mut Vec<Found>) {
     let pointer = error.instance_path().to_string();
-    let plain = |pointer, detail| Found { problem: Problem { pointer, detail }, instead: vec![] };
+    let plain = |pointer: String, detail| Found::new(pointer, detail, Vec::new());
     match error.kind() {
         // The key of a table: what is wrong with it is told at its own place.
         Kind::PropertyNames { error } => {
@@ -82,13 +90,19 @@ fn tell(error: &ValidationError<'_>, found: &mut Vec<Found>) {
                         true => detail(error),
                         false => choice_of(instead.iter()),
                     };
-                    found.push(Found { problem: Problem { pointer, detail }, instead });
+                    found.push(Found::new(pointer, detail, instead));
                 }
             }
         }
+        Kind::Required { property } => {
+            // What fits is told by what is then wrong with nothing at all.
+            let place = below(&pointer, property.as_str().unwrap_or_default());
+            let missing = Found::new(pointer, detail(error), vec![Value::Null]);
+            found.push(Found { place, ..missing });
+        }
         kind => {
             let instead = fitting(kind);
-            found.push(Found { problem: Problem { pointer, detail: detail(error) }, instead });
+            found.push(Found::new(pointer, detail(error), instead));
         }
     }
 }

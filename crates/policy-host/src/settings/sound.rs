@@ -15,8 +15,8 @@ pub(crate) fn mended(settings: &Value, found: &[Found]) -> Vec<Value> {
     let most = found.iter().map(|each| each.instead.len()).max().unwrap_or(0).clamp(1, TRIED);
     let one = |nth: usize| {
         let mut mended = settings.clone();
-        for Found { problem, instead } in found {
-            let place = segments(&problem.pointer);
+        for Found { place, instead, .. } in found {
+            let place = segments(place);
             let (last, above) = place.split_last()?;
             match (mended.pointer_mut(&pointer(above))?, instead.get(nth % instead.len().max(1))) {
                 (Value::Object(table), Some(value)) => {
@@ -44,7 +44,7 @@ pub(crate) fn common(problems: Vec<Vec<Problem>>, found: &[Found]) -> Vec<Proble
     let follows = |problem: &Problem| {
         let place = segments(&problem.pointer);
         found.iter().any(|each| {
-            let faulty = segments(&each.problem.pointer);
+            let faulty = segments(&each.place);
             faulty.starts_with(&place) || place.starts_with(&faulty)
         })
     };

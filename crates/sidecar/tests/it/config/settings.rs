@@ -192,6 +192,32 @@ async fn a_setting_that_could_never_do_what_it_says_is_refused_at_its_place() {
 }
 
 #[tokio::test]
+async fn a_member_that_is_missing_hides_nothing_else_that_is_wrong_in_its_list() {
+    let plivo = plivo().await;
+    let limits = json!([
+        {"name": "a", "scope": "app", "per_s": 0},
+        {"name": "b", "scope": "app", "quota": 0, "per_s": 60},
+        {"name": "b", "quota": 1},
+    ]);
+    let throttle = Policy::new("throttle").settings(json!({"limits": limits}));
+
+    let (code, lines) = ended("check", &Setup::new(&plivo).policy(throttle).to_toml(), &[]).await;
+
+    assert_eq!(code, Some(2), "{lines:#?}");
+    for wanted in [
+        "limits.0: \"quota\" is a required property",
+        "limits.0.per_s: ",
+        "limits.1.quota: ",
+        "limits.2: \"scope\" is a required property",
+        "limits.2.name: ",
+        "limits.2.per_s: is missing",
+    ] {
+        let told = lines.iter().filter(|line| line.contains(wanted)).count();
+        assert_eq!(told, 1, "{wanted} in\n{}", lines.join("\n"));
+    }
+}
+
+#[tokio::test]
 async fn what_needs_a_grant_is_in_order_with_it() {
     let plivo = plivo().await;
     let queue = json!({"limits": [
