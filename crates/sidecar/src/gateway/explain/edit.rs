@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::super::submission::HORIZON_S;
 
 /// Most other senders that are tried.
-const SENDERS: usize = 4;
+pub(super) const SENDERS: usize = 32;
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,7 +143,10 @@ impl Size {
         match self {
             Self::Chars => {
                 let chars = u32::try_from(message.text.chars().count()).ok()?;
-                (chars > 1).then_some((1, chars))
+                // Less shows nothing, and would be refused for that.
+                let blank = message.text.chars().take_while(|c| c.is_whitespace()).count();
+                let least = u32::try_from(blank).ok()? + 1;
+                (chars > least).then_some((least, chars))
             }
             Self::Ttl => {
                 let most = u32::try_from(HORIZON_S).unwrap_or(u32::MAX);
@@ -207,6 +210,8 @@ mod tests {
         assert_eq!(Edit::Plain.of(&message("it’s")).text, "it's");
         assert_eq!(Size::Chars.same(&message("abx")).unwrap().text, "aby");
         assert_eq!(Size::Chars.bounds(&message("a")), None);
+        assert_eq!(Size::Chars.bounds(&message("\n\n a lot")), Some((4, 8)));
+        assert_eq!(Size::Chars.bounds(&message(" \n")), None);
         assert_eq!(Size::Ttl.bounds(&message("a")), Some((604_800, 0)));
     }
 }

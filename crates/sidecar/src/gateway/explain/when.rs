@@ -13,7 +13,7 @@ use tracing::subscriber::NoSubscriber;
 use super::super::refusal::Refusal;
 use super::super::shown::instant;
 use super::super::{Call, Gateway};
-use super::edit::{Edit, Size, edits, sizes};
+use super::edit::{Edit, SENDERS, Size, edits, sizes};
 use super::foresee::{Foreseen, Found};
 
 /// Most times that the policies are asked for the ways of one request, and of one message of it.
@@ -118,7 +118,8 @@ impl Search<'_> {
         for size in each(&codes, |code| sizes(self.message, code)) {
             ways.extend(self.fitting(size, gains).await);
         }
-        let is_whole = self.runs.of_request.min(self.runs.of_message) > 0;
+        let is_whole =
+            self.runs.of_request.min(self.runs.of_message) > 0 && senders.len() <= SENDERS;
         (is_whole || !ways.is_empty()).then_some(ways)
     }
 

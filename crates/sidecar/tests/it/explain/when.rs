@@ -192,17 +192,21 @@ async fn media_that_may_not_go_there_are_left_out_and_a_country_that_may_not_has
 async fn another_sender_of_the_apps_own_is_told_where_it_passes_sooner() {
     let plivo = plivo().await;
     let limit = json!({"name": "s", "scope": "sender", "quota": 1, "per_s": 3_600});
+    let senders: Vec<String> = (1..8).map(|nth| format!("+1415555121{nth}")).collect();
     let setup = Setup::new(&plivo)
         .policy(Policy::new("throttle").settings(json!({"limits": [limit]})))
-        .app(App::new("demo", TOKEN).set("senders", json!(["+14155551212", "+14155551213"])));
+        .app(App::new("demo", TOKEN).set("senders", json!(senders)));
     let sidecar = Sidecar::start(setup).await;
-    sidecar.send(&json!({"to": TO, "text": "first"})).await.expect(202);
+    // All but the last are used up.
+    for sender in &senders[..senders.len() - 1] {
+        sidecar.send(&json!({"to": TO, "text": "first", "from": sender})).await.expect(202);
+    }
     let request = json!({"to": TO, "text": "second"});
 
     let explained = explain(&sidecar, &request).await;
 
-    assert_eq!(changes(&explained), [("/from".to_owned(), json!("+14155551213"))]);
-    let sent = sidecar.send(&json!({"to": TO, "text": "second", "from": "+14155551213"})).await;
+    assert_eq!(changes(&explained), [("/from".to_owned(), json!(senders[6]))]);
+    let sent = sidecar.send(&json!({"to": TO, "text": "second", "from": senders[6]})).await;
     sent.expect(202);
     sidecar.stop().await;
 }
