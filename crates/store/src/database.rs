@@ -20,6 +20,7 @@ use self::disk::Disk;
 use self::health::Health;
 use self::lock::Lock;
 use self::queue::Queue;
+use self::turns::Schema;
 use crate::{Durability, OpenError, Place, StoreError};
 
 pub(crate) use self::migrations::check as check_schema;
@@ -111,8 +112,9 @@ impl Database {
         let written = Arc::new(Health::new("written"));
         let empty_log = Arc::new(AtomicBool::new(false));
         let (health, empty) = (Arc::clone(&written), Arc::clone(&empty_log));
+        let schema = Schema::of(&writer);
         let writes = Queue::start("store-write", move |waiting| {
-            turns::write_all(waiting, &writer, &health, &empty);
+            turns::write_all(waiting, &writer, schema, &health, &empty);
         });
         Self(Arc::new(Inner { readers, writes, written, empty_log, disk }))
     }
@@ -180,8 +182,8 @@ impl Readers {
     fn start(rows: Connection, lists: Connection) -> Self {
         let read = Arc::new(Health::new("read"));
         let start = |name: &str, reader: Connection| {
-            let health = Arc::clone(&read);
-            Queue::start(name, move |waiting| turns::read_all(waiting, &reader, &health))
+            let (schema, health) = (Schema::of(&reader), Arc::clone(&read));
+            Queue::start(name, move |waiting| turns::read_all(waiting, &reader, schema, &health))
         };
         Self { rows: start("store-read", rows), lists: start("store-list", lists), read }
     }

@@ -27,10 +27,11 @@ enum Failure {
 pub(super) fn write_all(
     waiting: &Receiver<Box<dyn Work>>,
     connection: &Connection,
+    schema: Schema,
     health: &Health,
     empty_log: &AtomicBool,
 ) {
-    let (schema, mut batch) = (Schema::of(connection), Vec::<Box<dyn Work>>::new());
+    let mut batch = Vec::<Box<dyn Work>>::new();
     while let Ok(first) = waiting.recv() {
         batch.push(first);
         batch.extend(waiting.try_iter().take(TOGETHER - 1));
@@ -51,9 +52,9 @@ pub(super) fn write_all(
 pub(super) fn read_all(
     waiting: &Receiver<Box<dyn Work>>,
     connection: &Connection,
+    schema: Schema,
     health: &Health,
 ) {
-    let schema = Schema::of(connection);
     while let Ok(mut work) = waiting.recv() {
         let done = run(work.as_mut(), connection).map_err(|fault| schema.blame(fault, connection));
         tell(health, &mut vec![work], done);
@@ -136,12 +137,13 @@ fn empty(connection: &Connection) {
     }
 }
 
-/// Which tables there were, in a number that SQLite counts up with each change of them.
+/// Which tables there were, in a number that SQLite counts up with each change of them. Read where a connection is
+/// opened: once a thread has begun with it, somebody may have changed them already.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Schema(Option<i64>);
+pub(super) struct Schema(Option<i64>);
 
 impl Schema {
-    fn of(connection: &Connection) -> Self {
+    pub(super) fn of(connection: &Connection) -> Self {
         Self(connection.pragma_query_value(None, "schema_version", |row| row.get(0)).ok())
     }
 
