@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use opentelemetry_sdk::trace::Sampler;
+use reqwest::Url;
 
 use crate::options::{Protocol, TelemetryOptions};
 
@@ -157,15 +158,24 @@ impl Variables<'_> {
         let timeout = self.count(signal.timeout, common);
         let timeout = Duration::from_millis(timeout as u64);
         // The address for one signal alone is used as it stands; a common one is a base (OTLP exporter specification).
-        if let Some(endpoint) = self.get(signal.endpoint) {
+        if let Some(endpoint) = self.address(signal.endpoint) {
             return Some(Destination { endpoint, protocol, timeout });
         }
-        let base = self.get("OTEL_EXPORTER_OTLP_ENDPOINT").or_else(|| options.otlp.clone())?;
+        let base = self.address("OTEL_EXPORTER_OTLP_ENDPOINT").or_else(|| options.otlp.clone())?;
         let endpoint = match protocol {
             Protocol::Http => format!("{}{}", base.trim_end_matches('/'), signal.path),
             Protocol::Grpc => base,
         };
         Some(Destination { endpoint, protocol, timeout })
+    }
+
+    fn address(&mut self, name: &str) -> Option<String> {
+        let value = self.get(name)?;
+        let fits = Url::parse(&value).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+        if !fits {
+            self.warn(name, "it is no address that begins with http:// or https://");
+        }
+        fits.then_some(value)
     }
 
     fn protocol(&mut self, signal: &Signal) -> Option<Protocol> {

@@ -41,6 +41,21 @@ fn the_address_for_traces_wins_over_the_common_one_and_that_over_the_options() {
 }
 
 #[test]
+fn an_address_that_is_none_is_passed_over_with_a_warning_that_does_not_repeat_it() {
+    for nowhere in ["collector:4318", "hush", "file:///hush", "http://"] {
+        let variables = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", nowhere),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", nowhere),
+        ];
+        let plan = plan(&variables);
+        let export = plan.export.map(|export| export.endpoint);
+        assert_eq!(export.as_deref(), Some("http://configured:4318/v1/traces"), "for {nowhere}");
+        let told: Vec<_> = plan.warnings.iter().filter(|line| !line.contains("hush")).collect();
+        assert_eq!(told.len(), 2, "for {nowhere}: {:?}", plan.warnings);
+    }
+}
+
+#[test]
 fn over_grpc_the_base_gets_no_path() {
     let plan = plan(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]);
     let export = plan.export.expect("a destination");
