@@ -7,6 +7,7 @@ use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 pub use self::trapped::Trapped;
 use crate::memory::Refused;
+use crate::redact::without;
 use crate::visit::Visit;
 
 /// Why a policy could not decide. What follows is the operator's choice, [`OnFailure`](crate::OnFailure).
@@ -59,6 +60,17 @@ pub(crate) enum Cut {
 }
 
 impl PolicyFailure {
+    /// The same, without what the policy repeats of this text in its own words.
+    pub(crate) fn without(self, text: &str) -> Self {
+        match self {
+            Self::Undecided { kind, detail } => {
+                Self::Undecided { kind, detail: without(text, &detail) }
+            }
+            Self::Trap(trapped) => Self::Trap(Box::new(trapped.without(text))),
+            other => other,
+        }
+    }
+
     /// A short stable word, for `error.type`, metrics and records.
     pub fn as_str(&self) -> &'static str {
         match self {

@@ -15,7 +15,7 @@ pub(crate) use wasi::Ambient;
 
 use crate::bindings::{log, media, metrics, telecom, types, zones};
 use crate::convert::number_facts;
-use crate::redact::redacted;
+use crate::redact::{redacted, without};
 use crate::visit::{Asking, Visit};
 use crate::{Grant, Grants};
 
@@ -84,7 +84,8 @@ impl Visit {
             if guesses || !self.grants.contains(Grant::Log) {
                 return;
             }
-            let policy = &self.policy;
+            let text = self.asking.as_ref().map_or("", |asking| &asking.text);
+            let (policy, line) = (&self.policy, without(text, &line));
             match level {
                 log::Level::Debug => tracing::debug!(policy.name = %policy, "{line}"),
                 log::Level::Info => tracing::info!(policy.name = %policy, "{line}"),

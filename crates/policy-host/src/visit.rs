@@ -31,6 +31,8 @@ const LATEST_BYTES: usize = 256;
 pub(crate) struct Asking {
     /// The message that reservations belong to.
     pub(crate) by: MessageId,
+    /// Its text, which the log does not show.
+    pub(crate) text: Box<str>,
     /// The instant of the decision.
     pub(crate) now: Timestamp,
     /// Whether the ledger may only be looked at.

@@ -175,8 +175,13 @@ async fn tell_one(
     report: Report<'_>,
 ) -> Result<Vec<Note>, PolicyFailure> {
     let (by, now) = (about.id.clone(), about.now);
+    let text = match report {
+        Report::Inbound(heard) => heard.text.into(),
+        _ => Box::default(),
+    };
     let asking = Asking {
         by,
+        text,
         now,
         dry_run: false,
         ahead: Duration::ZERO,
@@ -189,7 +194,12 @@ async fn tell_one(
     let (app, door, now_ms) = (about.app, about.door, about.now.0);
     let context = types::Context { app, door, now_ms, dry_run: false };
     let visited = revision.tell(report, context, asking).await;
-    let made = visited.returned.and_then(|made| revision.speaker().made(made));
+    let speaker = revision.speaker();
+    let made = visited.returned.and_then(|made| speaker.made(made));
+    let made = made.map_err(|failure| match report {
+        Report::Inbound(heard) if speaker.masked => failure.without(heard.text),
+        _ => failure,
+    });
     if let Err(failure) = &made {
         revision.complain(failure, "a policy failed to take a report");
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use wasmtime::{Trap, WasmBacktrace};
 
-use crate::redact::cut;
+use crate::redact::{cut, without};
 
 /// Most functions that are named, the innermost first.
 const FUNCTIONS: usize = 4;
@@ -35,6 +35,12 @@ impl Trapped {
         within.dedup();
         within.truncate(FUNCTIONS);
         Self { why, within, said }
+    }
+
+    /// The same, without what it said of this text.
+    pub(super) fn without(mut self, text: &str) -> Self {
+        self.said = without(text, &self.said);
+        self
     }
 }
 

@@ -163,7 +163,9 @@ impl Policy {
         let record = revision.prepared.shared.record && (question.counts() || question.again);
         let foresight = question.foresight.cloned();
         let (ahead, account) = (question.ahead, Arc::clone(question.account));
-        let asking = Asking { by, now, dry_run, ahead, account, record, heeded, foresight, probes };
+        let text = question.message.text.as_str().into();
+        let asking =
+            Asking { by, text, now, dry_run, ahead, account, record, heeded, foresight, probes };
         let context = question.context();
         let visited = if admission == Admission::Spared {
             Visited::spared()
@@ -177,6 +179,10 @@ impl Policy {
         let answered = visited.returned.and_then(|returned| speaker.decision(returned));
         let (said, notes) = match answered {
             Ok(answer) => (self.said(revision, question, answer.verdict), answer.notes),
+            // A rehearsal is for the eyes of whoever wrote the message.
+            Err(failure) if speaker.masked => {
+                (Err(failure.without(&question.message.text)), Vec::new())
+            }
             Err(failure) => (Err(failure), Vec::new()),
         };
         // Neither a full house nor a rehearsal tells whether the revision can decide.

@@ -26,12 +26,15 @@ pub struct Settings {
     panic_on_configure: bool,
     /// Finds a problem with this detail in its settings.
     problem: Option<String>,
+    /// Refuses longer texts, in characters.
+    most_chars: Option<u32>,
 }
 
 /// Does what it is told.
 #[derive(Debug)]
 pub struct Runaway {
     on_text: BTreeMap<String, String>,
+    most_chars: Option<u32>,
 }
 
 impl Policy for Runaway {
@@ -45,7 +48,7 @@ impl Policy for Runaway {
         assert!(!settings.panic_on_configure, "as the settings ask");
         match settings.problem {
             Some(detail) => Err(vec![problem("/problem", detail)]),
-            None => Ok(Self { on_text: settings.on_text }),
+            None => Ok(Self { on_text: settings.on_text, most_chars: settings.most_chars }),
         }
     }
 
@@ -55,6 +58,9 @@ impl Policy for Runaway {
         _: &Facts,
         context: &Context,
     ) -> Result<Decision, PolicyError> {
+        if self.most_chars.is_some_and(|most| message.text.chars().count() > most as usize) {
+            return Ok(reject("test.too_long", "is longer than the settings have it").into());
+        }
         let request = self.on_text.get(&message.text).unwrap_or(&message.text);
         let (word, argument) = request.split_once(' ').unwrap_or((request, ""));
         match word {

@@ -54,8 +54,10 @@ async fn no_number_text_url_key_tag_or_credential_is_in_any_span() {
     ask("POST", "/v1/messages").json(&refused).answer().await.expect(403);
     let broken = json!({"to": "4155550123", "text": ["attack"], "media_urls": ["private-picture"]});
     ask("POST", "/v1/messages").json(&broken).answer().await.expect(400);
-    // What a policy itself repeats in its reason is the policy's word, so this one is not asked to.
-    for text in ["panic attack", "undecided", "redirect +14155550199", "amend attack!"] {
+    // A policy may repeat a text in its reason.
+    for text in
+        ["panic attack", "undecided attack 482913", "redirect +14155550199", "amend attack!"]
+    {
         ask("POST", "/v1/messages").json(&json!({"to": number, "text": text})).answer().await;
     }
     let detail = Step::status(400).with_body("provider-detail-44 of +14155550123");
