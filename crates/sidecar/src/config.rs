@@ -60,6 +60,7 @@ pub use self::delivery::{
     BreakerSettings, DeliverySettings, Looks, OnUnresolved, OnUnresolvedTable, Treat503,
 };
 pub use self::effective::Effective;
+use self::environment::DotenvFault;
 pub use self::environment::{Environment, Stage};
 pub use self::faults::{ConfigFaults, Finding, Location};
 pub use self::fixed::Fixed;
@@ -199,27 +200,21 @@ impl Config {
 
 /// The environment with `.env` below it, where the stage lets it be read, and what is wrong with `.env`.
 fn layered(environment: &Environment, dotenv: &Path) -> (Environment, Vec<Finding>) {
-    let unchanged = |faults| (environment.clone(), faults);
     if environment.stage() == Some(Stage::Production) || !dotenv.exists() {
-        return unchanged(Vec::new());
+        return (environment.clone(), Vec::new());
     }
     let source = match Source::open(dotenv, FILE_BYTES) {
         Ok(source) => source,
-        Err(fault) => return unchanged(vec![fault]),
+        Err(fault) => return (environment.clone(), vec![fault]),
     };
-    match environment.with_dotenv(source.text()) {
-        Ok(layered) => (layered, Vec::new()),
-        Err(faults) => unchanged(
-            faults
-                .into_iter()
-                .map(|fault| Finding {
-                    location: source.locate(fault.offset),
-                    key: String::new(),
-                    detail: fault.detail.into(),
-                })
-                .collect(),
-        ),
-    }
+    // The lines that are well hold, or what needs them would be called missing beside the one that is wrong.
+    let (layered, faults) = environment.with_dotenv(source.text());
+    let finding = |fault: DotenvFault| Finding {
+        location: source.locate(fault.offset),
+        key: String::new(),
+        detail: fault.detail.into(),
+    };
+    (layered, faults.into_iter().map(finding).collect())
 }
 
 /// What the parser found, one finding a line: one slip often makes several. Never quotes the line.

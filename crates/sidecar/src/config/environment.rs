@@ -53,16 +53,13 @@ impl Environment {
         }
     }
 
-    /// These variables, and those of `dotenv` that are not among them.
-    ///
-    /// # Errors
-    ///
-    /// Each line of `dotenv` that is no assignment.
-    pub(super) fn with_dotenv(&self, dotenv: &str) -> Result<Self, Vec<DotenvFault>> {
+    /// These variables, and those of `dotenv` that are not among them; with each line of it that is no assignment.
+    pub(super) fn with_dotenv(&self, dotenv: &str) -> (Self, Vec<DotenvFault>) {
         let (mut variables, mut faults) = (BTreeMap::new(), Vec::new());
         let mut offset = 0;
         for line in dotenv.split_inclusive('\n') {
-            match assignment(line.trim()) {
+            // Some editors begin a file with a byte order mark.
+            match assignment(line.trim_start_matches('\u{feff}').trim()) {
                 Ok(Some((name, value))) => {
                     drop(variables.insert(name.to_owned(), value.to_owned()))
                 }
@@ -73,7 +70,7 @@ impl Environment {
         }
         // A name set twice in `.env` has its last value, as in a shell.
         variables.extend(self.variables.clone());
-        if faults.is_empty() { Ok(Self { variables }) } else { Err(faults) }
+        (Self { variables }, faults)
     }
 }
 
@@ -130,8 +127,8 @@ mod tests {
 
     #[test]
     fn dotenv_takes_comments_quotes_and_export() {
-        let text = "# a comment\n\nexport A=1\nB = two # note\nC='three # kept'\nD=\"$A\" # note\nE=\nA=4\n";
-        let environment = Environment::default().with_dotenv(text).unwrap();
+        let text = "\u{feff}# a comment\n\nexport A=1\nB = two # note\nC='three # kept'\nD=\"$A\" # note\nE=\nA=4\n";
+        let environment = Environment::default().with_dotenv(text).0;
         let wanted = [("A", "4"), ("B", "two"), ("C", "three # kept"), ("D", "$A"), ("E", "")];
         for (name, value) in wanted {
             assert_eq!(environment.get(name), Some(value), "for {name}");
@@ -141,14 +138,15 @@ mod tests {
     #[test]
     fn variables_of_the_process_win_over_dotenv() {
         let process = Environment::from_iter([("A", "process")]);
-        let environment = process.with_dotenv("A=file\nB=file").unwrap();
+        let environment = process.with_dotenv("A=file\nB=file").0;
         assert_eq!((environment.get("A"), environment.get("B")), (Some("process"), Some("file")));
     }
 
     #[test]
-    fn each_line_that_is_no_assignment_is_reported() {
-        let text = "A=1\nnonsense\n1B=2\nC='open\nD=\"x\" y\n";
-        let faults = Environment::default().with_dotenv(text).unwrap_err();
+    fn each_line_that_is_no_assignment_is_reported_and_the_others_hold() {
+        let text = "A=1\nnonsense\n1B=2\nC='open\nD=\"x\" y\nE=5\n";
+        let (environment, faults) = Environment::default().with_dotenv(text);
+        assert_eq!((environment.get("A"), environment.get("E")), (Some("1"), Some("5")));
         let offsets: Vec<usize> = faults.iter().map(|DotenvFault { offset, .. }| *offset).collect();
         assert_eq!(offsets, [4, 13, 18, 26], "{faults:?}");
     }

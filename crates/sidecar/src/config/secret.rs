@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use toml::de::DeValue;
 
+use super::Stage;
 use super::cursor::{Item, Section};
 use super::reading::{Reading, Spot, read_bounded};
 
@@ -110,8 +111,10 @@ impl Secret {
             }
             (None, None) => {
                 let (name, by_file) = (shown(name), shown(&by_file));
+                let production = reading.environment().stage() == Some(Stage::Production);
+                let unread = if production { " (.env is not read in production)" } else { "" };
                 let detail = format!(
-                    "the environment has no {name}; set it (or {by_file} to a path), or write the key as \
+                    "the environment has no {name}{unread}; set it (or {by_file} to a path), or write the key as \
                      {{ file = \"PATH\" }}"
                 );
                 reading.fault(spot, detail);

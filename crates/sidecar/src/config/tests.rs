@@ -123,7 +123,7 @@ fn dotenv_stands_in_for_the_environment_but_not_in_production() {
 fn faults_of_dotenv_and_an_unknown_stage_are_reported_with_the_rest() {
     let folder = Folder::new();
     folder.file(".env", "A=1\nhush\n");
-    let found = folder.faults("apps = 1", &account().with_dotenv("SENDGATE_ENV=prod").unwrap());
+    let found = folder.faults("apps = 1", &account().with_dotenv("SENDGATE_ENV=prod").0);
     let wanted = [
         ".env:2:1: is no assignment; write NAME=VALUE",
         "sidecar.toml:1:1: SENDGATE_ENV: must be development, production or unset",

@@ -12,8 +12,8 @@ pub(super) struct Setting<'a> {
     pub(super) kind: String,
     pub(super) required: bool,
     pub(super) default: Option<&'a Value>,
-    /// The first line of its description.
-    pub(super) about: &'a str,
+    /// The first paragraph of its description, in one line.
+    pub(super) about: String,
     /// A value of its type that says nothing yet.
     pub(super) empty: String,
 }
@@ -35,11 +35,16 @@ fn members<'a>(schema: &'a Value, within: &'a Value) -> Vec<Setting<'a>> {
                 kind: kind(schema, meant),
                 required: required.iter().any(|each| each == name),
                 default: described.get("default").filter(|default| !default.is_null()),
-                about: about.and_then(|about| about.lines().next()).unwrap_or_default(),
+                about: about.map(paragraph).unwrap_or_default(),
                 empty: empty(meant),
             }
         })
         .collect()
+}
+
+fn paragraph(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    lines.join(" ")
 }
 
 /// The settings at the top of `schema`, each with those below it behind it: by its path, such as `limits[].name`.
@@ -163,7 +168,7 @@ mod tests {
         let schema = json!({
             "required": ["words"],
             "properties": {
-                "words": { "type": "array", "items": { "type": "string" }, "description": "None may be there.\nMore." },
+                "words": { "type": "array", "items": { "type": "string" }, "description": "None may\n be there.\n\nMore." },
                 "mode": { "anyOf": [{ "$ref": "#/$defs/Mode" }, { "type": "null" }], "default": "flag" },
                 "most": { "type": ["integer", "null"], "default": null },
             },
@@ -184,7 +189,7 @@ mod tests {
                 "words (array of string) true None []",
             ]
         );
-        let about: Vec<_> = settings(&schema).iter().map(|setting| setting.about).collect();
+        let about: Vec<_> = settings(&schema).into_iter().map(|setting| setting.about).collect();
         assert_eq!(about, ["What follows.", "", "None may be there."]);
     }
 
