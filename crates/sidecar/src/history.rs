@@ -118,7 +118,7 @@ pub(crate) fn differences(last: &PolicyChain, next: &PolicyChain) -> Vec<String>
     }
     if lines.is_empty() {
         let moved = !next.decides_like(last);
-        let line = if moved { "policies in another order" } else { "no policy; other settings" };
+        let line = if moved { "policies in another order" } else { "no policy is otherwise" };
         lines.push(line.to_owned());
     }
     lines

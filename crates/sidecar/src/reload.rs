@@ -8,14 +8,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use policy_host::{Generation, PolicyRuntime};
+use policy_host::{Generation, PolicyChain, PolicyName, PolicyRuntime};
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use self::watch::Watch;
-use crate::config::{Config, Environment, Fixed, PolicyEntry, Snapshot};
+use crate::config::{Config, Environment, Finding, Fixed, PolicyEntry, Snapshot};
 use crate::generations::Generations;
 use crate::history::How;
 use crate::in_force::{Prepared, Rules};
@@ -26,6 +26,10 @@ pub(crate) use self::upkeep::Upkeep;
 
 /// How long to wait after a change was seen, for the rest of the same deployment to arrive.
 const SETTLE: Duration = Duration::from_millis(50);
+
+/// How long files have to stand still that name a policy no more: what is there of one that is still being written may be
+/// a whole one, with fewer policies.
+const STAND_STILL: Duration = Duration::from_secs(1);
 
 /// Builds generations and puts them into force.
 pub(crate) struct Reloader {
@@ -75,6 +79,8 @@ struct Next {
     prepared: Prepared,
     rules: Rules,
     poll: Duration,
+    /// Told once it is in force: of what is refused the faults say enough.
+    warnings: Vec<Finding>,
 }
 
 #[derive(Debug, Default)]
@@ -160,10 +166,7 @@ impl Reloader {
 
     /// Whether there was a change, and so an attempt.
     async fn reload_if_changed(&mut self) -> bool {
-        let paths: Vec<PathBuf> = self.seen.paths().cloned().collect();
-        let Ok(now) = tokio::task::spawn_blocking(move || Snapshot::read(paths)).await else {
-            return false;
-        };
+        let Some(now) = snapshot_of(&self.seen).await else { return false };
         if now == self.seen && !self.upkeep.wants_reload().await {
             return false;
         }
@@ -211,12 +214,28 @@ impl Reloader {
     async fn bring_into_force(&self) -> Built<(Generation, Duration)> {
         loop {
             let (outcome, seen, pulled) = self.build().await;
-            let Next { basis, prepared, rules, poll } = match outcome {
+            let Next { basis, prepared, rules, poll, warnings } = match outcome {
                 Ok(next) => next,
                 Err(faults) => return (Err(faults), seen, pulled),
             };
+            let gone = gone(&self.generations.in_force().chain, &rules.chain);
+            if !gone.is_empty() {
+                tracing::info!(
+                    "policies are not named any more, which holds once the files stand still"
+                );
+                tokio::time::sleep(STAND_STILL).await;
+            }
+            if snapshot_of(&seen).await.is_none_or(|now| now != seen) {
+                continue;
+            }
             // Where an operator was faster, it is built again, of what is in force by now.
             if let Ok(generation) = self.generations.reload(basis, prepared, rules) {
+                for warning in &warnings {
+                    tracing::warn!(warning = %warning, "configuration");
+                }
+                for name in gone {
+                    tracing::warn!(policy.name = %name, "a policy is not in force any more");
+                }
                 return (Ok((generation, poll)), seen, pulled);
             }
         }
@@ -246,10 +265,8 @@ impl Reloader {
             }
         };
         let config = if self.ephemeral { config.ephemeral() } else { config };
-        for warning in &config.warnings {
-            tracing::warn!(warning = %warning, "configuration");
-        }
         let seen = config.snapshot().clone();
+        let warnings = config.warnings;
         let mut lines = Vec::new();
         lines.extend(self.changed(&config.fixed).into_iter().map(|(_, line)| line));
         let current = self.generations.in_force();
@@ -284,7 +301,7 @@ impl Reloader {
         let basis = current.chain.generation();
         let next = |chain| {
             let rules = Rules { entries, chain: Arc::new(chain), promotions };
-            Next { basis, prepared, rules, poll }
+            Next { basis, prepared, rules, poll, warnings }
         };
         (chain.map(next), seen, Some(modules.pulled))
     }
@@ -307,6 +324,19 @@ impl Reloader {
         let current = self.generations.in_force();
         policies::faults(&self.runtime, Some(&current.chain), entries).await
     }
+}
+
+/// The files of `seen` as they are now, where they could be read.
+async fn snapshot_of(seen: &Snapshot) -> Option<Snapshot> {
+    let paths: Vec<PathBuf> = seen.paths().cloned().collect();
+    tokio::task::spawn_blocking(move || Snapshot::read(paths)).await.ok()
+}
+
+/// The policies of `last` that `next` has no more.
+fn gone(last: &PolicyChain, next: &PolicyChain) -> Vec<PolicyName> {
+    let stays = |name: &PolicyName| next.policies().iter().any(|policy| policy.name() == name);
+    let names = last.policies().iter().map(|policy| policy.name());
+    names.filter(|name| !stays(name)).cloned().collect()
 }
 
 /// Brings candidates into force as they pass their trials.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use notify::event::{AccessKind, AccessMode};
+use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind};
 use tokio::sync::mpsc;
 
@@ -56,11 +56,13 @@ impl Watch {
     }
 }
 
-/// Looking is no change: the reloader's own reading would keep it awake for ever.
+/// Looking is no change: the reloader's own reading would keep it awake for ever. Nor is a write where its end is told,
+/// too: what is there before may be a part of the file.
 fn changes_something(kind: EventKind) -> bool {
     match kind {
         EventKind::Access(AccessKind::Close(mode)) => mode == AccessMode::Write,
         EventKind::Access(_) => false,
+        EventKind::Modify(ModifyKind::Data(_)) => !cfg!(target_os = "linux"),
         _ => true,
     }
 }
@@ -84,7 +86,8 @@ mod tests {
 
     use notify::EventKind;
     use notify::event::{
-        AccessKind, AccessMode, CreateKind, DataChange, ModifyKind, RemoveKind, RenameMode,
+        AccessKind, AccessMode, CreateKind, DataChange, MetadataKind, ModifyKind, RemoveKind,
+        RenameMode,
     };
     use tokio::sync::mpsc;
     use tokio::time::timeout;
@@ -93,15 +96,17 @@ mod tests {
     use super::{Watch, changes_something};
 
     #[test]
-    fn reading_is_no_change_and_everything_else_is() {
+    fn reading_is_no_change_nor_a_write_that_is_under_way_and_everything_else_is() {
         for kind in [AccessKind::Open(AccessMode::Any), AccessKind::Close(AccessMode::Read)] {
             assert!(!changes_something(EventKind::Access(kind)), "{kind:?}");
         }
+        let writes = EventKind::Modify(ModifyKind::Data(DataChange::Any));
+        assert_eq!(changes_something(writes), !cfg!(target_os = "linux"));
         for kind in [
             EventKind::Any,
             EventKind::Access(AccessKind::Close(AccessMode::Write)),
             EventKind::Create(CreateKind::File),
-            EventKind::Modify(ModifyKind::Data(DataChange::Any)),
+            EventKind::Modify(ModifyKind::Metadata(MetadataKind::Permissions)),
             EventKind::Modify(ModifyKind::Name(RenameMode::To)),
             EventKind::Remove(RemoveKind::File),
         ] {

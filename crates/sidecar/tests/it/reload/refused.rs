@@ -7,8 +7,8 @@ use plivo_sim::PlivoSim;
 use serde_json::{Value, json};
 
 use super::{
-    NEVER_POLLS, REFUSED_BY_THE_GUEST, applied, bytes_of, configure, gate, generation, marked,
-    refusal, start_in,
+    NEVER_POLLS, POLLS_OFTEN, REFUSED_BY_THE_GUEST, applied, bytes_of, configure, gate, generation,
+    marked, refusal, start_in,
 };
 use crate::harness::{App, Folder, Policy, Setup, Sidecar, TO, plivo};
 
@@ -97,7 +97,9 @@ async fn a_module_that_is_written_in_place_is_taken_when_it_is_whole() {
 
     let mut file = fs::File::create(&path).expect("the module's file");
     file.write_all(&guest[..guest.len() / 2]).expect("a half");
+    drop(file);
     is_told(&sidecar, 1, "policies.gate.module: the module ends in the middle of a section").await;
+    let mut file = fs::File::options().append(true).open(&path).expect("the module's file");
     file.write_all(&guest[guest.len() / 2..]).expect("the other half");
     drop(file);
     applied(&sidecar, 1).await;
@@ -174,7 +176,36 @@ async fn a_file_that_ends_before_its_policies_does_not_open_the_gate_unless_that
     assert_eq!(applied(&sidecar, 1).await, 2);
     let listed = sidecar.admin("/policies").await.expect(200);
     assert_eq!(listed["policies"], json!([]), "{listed}");
-    sidecar.stop().await;
+    // What never came into force is not warned of.
+    let log = sidecar.stop().await.text();
+    assert!(log.contains("are not named any more") && !log.contains("names none"), "{log}");
+    assert!(log.contains("a policy is not in force any more"), "{log}");
+}
+
+#[tokio::test]
+async fn half_of_a_file_that_is_being_written_in_place_takes_no_policy_away() {
+    let plivo = plivo().await;
+    let setup = chain(&plivo, quiet_guest()).set("reload.poll_ms", POLLS_OFTEN);
+    let sidecar = Sidecar::start(setup.clone()).await;
+    let whole = setup.set("reload.poll_ms", POLLS_OFTEN + 1).to_toml();
+    let (half, rest) = whole.split_at(whole.rfind("[[policies]]").unwrap());
+    let mut file = fs::File::create(sidecar.folder.path().join("sidecar.toml")).unwrap();
+
+    file.write_all(half.as_bytes()).unwrap();
+    let seen = |events: &[Value]| {
+        let told = |event: &Value| event["message"].as_str().map(str::to_owned);
+        events.iter().filter_map(told).find(|told| told.contains("not named any more"))
+    };
+    assert!(sidecar.log.wait_for("the half was read", seen).await.is_some(), "it ended");
+    file.write_all(rest.as_bytes()).unwrap();
+    drop(file);
+
+    applied(&sidecar, 1).await;
+    let listed = sidecar.admin("/policies").await.expect(200);
+    assert_eq!(listed["policies"].as_array().map(Vec::len), Some(2), "{listed}");
+    assert_eq!(listed["reload"]["applied"], 1, "{listed}");
+    let log = sidecar.stop().await.text();
+    assert!(!log.contains("not in force any more"), "{log}");
 }
 
 #[tokio::test]
@@ -186,6 +217,7 @@ async fn a_module_that_is_larger_than_any_is_refused_before_it_is_read() {
     let sidecar = start_in(folder, &setup).await;
     let large = fs::File::options().write(true).open(&module).unwrap();
     large.set_len(8 << 30).unwrap();
+    drop(large);
 
     refusal(&sidecar, "guest.wasm cannot be read: it is larger than 67108864 bytes").await;
     assert_eq!(generation(&sidecar).await, 1);
