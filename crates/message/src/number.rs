@@ -18,7 +18,7 @@ impl E164 {
     /// at Plivo), `phone.too_long_for_provider` above fourteen digits, else `phone.not_e164`.
     pub fn parse(text: &str, pointer: &str) -> Result<Self, Fault> {
         if is_list(text) {
-            let detail = "names more than one recipient; send one request each, or a JSON array";
+            let detail = "names more than one recipient; send one request each, or a list where this door takes one";
             return Err(Fault::new(pointer, "phone.multiple", detail));
         }
         let digits = text.strip_prefix('+').unwrap_or("");

@@ -156,12 +156,11 @@ fn first_fault(before: &Message, after: &Message, facts: &Facts) -> Option<Fault
 
 /// Whatever the operator allows apps: no policy sends Plivo's fetcher to a private host.
 fn not_private(class: HostClass, index: usize) -> Result<(), Fault> {
+    let private = |code, detail| Err(Fault::new(format!("/media_urls/{index}"), code, detail));
     match class {
         HostClass::Public | HostClass::PublicAddress => Ok(()),
-        HostClass::PrivateName | HostClass::PrivateAddress => {
-            let pointer = format!("/media_urls/{index}");
-            Err(Fault::new(pointer, "url.host_private", "names a private host"))
-        }
+        HostClass::PrivateName => private("url.host_private", "names a private host"),
+        HostClass::PrivateAddress => private("url.ip_private", "names a private address"),
     }
 }
 

@@ -19,7 +19,7 @@ use super::answer::{Answer, Door, change_json, problem, segments_json, warning_j
 use super::asking::Asking;
 use super::order::Order;
 use super::refusal::{Plain, Refusal};
-use super::submission::{Draft, Submission};
+use super::submission::Draft;
 use super::{Call, Gateway, now, send};
 use foresee::{Foreseen, Found};
 use when::{Runs, Search, Way};
@@ -36,9 +36,7 @@ impl Gateway {
             Err(faults) => return Ok(refused_whole(&faults.into(), json!([]))),
         };
         // Kept, since another text may be tried in it.
-        let judged =
-            Submission::of(order.clone(), &call.app, call.in_force.plivo_of(&call.app), call.now);
-        let submission = match judged {
+        let submission = match send::judge(&call, Door::Native, order.clone()) {
             Ok(submission) => submission,
             Err(faults) => {
                 let refusal = faults.into();
@@ -79,8 +77,7 @@ impl Gateway {
         }
         // Any text that is none too long.
         let text = std::mem::replace(&mut order.text.value, "x".to_owned());
-        let judged = Submission::of(order, &call.app, call.in_force.plivo_of(&call.app), call.now);
-        let Ok(submission) = judged else { return json!([]) };
+        let Ok(submission) = send::judge(call, Door::Native, order) else { return json!([]) };
         let probes = send::probed(call, &submission.drafts).await;
         let found = Found { unknown_fields: &submission.unknown_fields, probes: &probes };
         let (now, mut runs) = (now(), Runs::new());

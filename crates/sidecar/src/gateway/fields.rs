@@ -4,7 +4,7 @@ use message::Fault;
 use serde_json::{Map, Value};
 
 use super::faults::{Faults, cut};
-use super::json;
+use super::json::{self, Json};
 
 /// Most unknown members that policies hear of.
 const UNKNOWN: usize = 1_000;
@@ -19,17 +19,19 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// The members of `body`.
+    /// The members of `body`, and the faults that it has already.
     ///
     /// # Errors
     ///
     /// `body.wrong_type` where it is not an object.
-    pub(crate) fn of(body: Value) -> Result<Self, Faults> {
-        match body {
-            Value::Object(members) => Ok(Self { members, faults: Faults::default() }),
+    pub(crate) fn of(body: Json) -> Result<Self, Faults> {
+        let Json { value, duplicates: mut faults } = body;
+        match value {
+            Value::Object(members) => Ok(Self { members, faults }),
             other => {
                 let detail = format!("the body is {}; send a JSON object", json::kind(&other));
-                Err(Fault::new("", "body.wrong_type", detail).into())
+                faults.push(Fault::new("", "body.wrong_type", detail));
+                Err(faults)
             }
         }
     }
@@ -51,11 +53,11 @@ impl Fields {
         }
     }
 
-    /// A whole number of at least zero.
-    pub(crate) fn count(&mut self, name: &str) -> Option<u64> {
+    /// A whole number of at least zero, which is told as `wanted`.
+    pub(crate) fn count(&mut self, name: &str, wanted: &str) -> Option<u64> {
         match self.take(name)? {
             Value::Number(number) if number.is_u64() => number.as_u64(),
-            other => self.wrong_type(format!("/{name}"), "a whole number of at least zero", &other),
+            other => self.wrong_type(format!("/{name}"), wanted, &other),
         }
     }
 

@@ -1,4 +1,5 @@
-//! JSON read strictly: a member given twice is a fault, since readers disagree on which one counts.
+//! JSON read strictly: a member given twice is a fault, since readers disagree on which one counts (RFC 8259 section 4
+//! leaves its meaning open).
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -12,22 +13,30 @@ use super::faults::Faults;
 /// Most levels of arrays and objects in one another. No door takes more than two.
 const LEVELS: usize = 100;
 
+/// The code of a member that stands twice.
+pub(crate) const DUPLICATE: &str = "body.duplicate_key";
+
+/// A request's JSON.
+pub(crate) struct Json {
+    pub(crate) value: Value,
+    /// [`DUPLICATE`] for each member that stands twice in its object; of it `value` has the last.
+    pub(crate) duplicates: Faults,
+}
+
 /// Reads one JSON value of a request.
 ///
 /// # Errors
 ///
 /// `body.bad_json` with line and column where `bytes` is not JSON in UTF-8 (lone surrogate escapes included), or is
-/// nested deeper than [`LEVELS`]; `body.duplicate_key` for each member that stands twice in its object (RFC 8259
-/// section 4 leaves its meaning open).
-pub(crate) fn read(bytes: &[u8]) -> Result<Value, Faults> {
+/// nested deeper than [`LEVELS`].
+pub(crate) fn read(bytes: &[u8]) -> Result<Json, Faults> {
     let found = Found::default();
     let mut input = serde_json::Deserializer::from_slice(bytes);
     let value = Strict { place: None, level: 0, found: &found }
         .deserialize(&mut input)
         .and_then(|value| input.end().map(|()| value))
         .map_err(|err| Faults::from(bad_json(&err, found.too_deep.get())))?;
-    let duplicates = found.duplicates.into_inner();
-    if duplicates.is_empty() { Ok(value) } else { Err(duplicates) }
+    Ok(Json { value, duplicates: found.duplicates.into_inner() })
 }
 
 /// What a value is, in the words of a fault.
@@ -163,7 +172,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
             if object.contains_key(&name) {
                 self.found.duplicates.borrow_mut().note(|| {
                     let pointer = self.below(Step::Member(&name)).pointer();
-                    Fault::new(pointer, "body.duplicate_key", "stands twice; give it once")
+                    Fault::new(pointer, DUPLICATE, "stands twice; give it once")
                 });
             }
             object.insert(name, value);
@@ -178,9 +187,9 @@ mod tests {
 
     #[test]
     fn a_member_that_stands_twice_is_named_by_its_pointer() {
-        let faults = read(br#"{"to":"a","to":"b","tags":{"x/y":1,"x/y":2}}"#).unwrap_err();
+        let json = read(br#"{"to":"a","to":"b","tags":{"x/y":1,"x/y":2}}"#).unwrap();
         let found: Vec<_> =
-            faults.told().iter().map(|f| (f.pointer.as_str(), f.code.as_str())).collect();
+            json.duplicates.told().iter().map(|f| (f.pointer.as_str(), f.code.as_str())).collect();
         assert_eq!(found, [("/to", "body.duplicate_key"), ("/tags/x~1y", "body.duplicate_key")]);
     }
 
@@ -189,7 +198,7 @@ mod tests {
         for body in
             [&br#"{"to":"secret"#[..], br#"{"to":"\ud83d"}"#, b"\"\xff\"", b"{} {}", b"", b"[1,]"]
         {
-            let faults = read(body).unwrap_err();
+            let faults = read(body).err().unwrap();
             let fault = &faults.told()[0];
             assert_eq!(fault.code, "body.bad_json", "{body:?}");
             assert!(fault.detail.contains("line 1, column"), "{}", fault.detail);
@@ -202,7 +211,7 @@ mod tests {
         let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
         assert!(read(nested(100).as_bytes()).is_ok());
         for body in [nested(101), nested(500), "[".repeat(100_000), r#"{"a":"#.repeat(200)] {
-            let faults = read(body.as_bytes()).unwrap_err();
+            let faults = read(body.as_bytes()).err().unwrap();
             let fault = &faults.told()[0];
             assert_eq!(fault.code, "body.bad_json");
             assert!(fault.detail.contains("nested too deep"), "{}", fault.detail);

@@ -13,8 +13,9 @@ use url::form_urlencoded;
 
 use self::paging::Paging;
 use super::answer::{Answer, api_id};
+use super::order::HORIZON_S;
 use super::refusal::{Plain, Refusal};
-use super::submission::{HORIZON_S, RECIPIENTS};
+use super::submission::RECIPIENTS;
 use super::{Call, Gateway, json, shown};
 use crate::config::PolicyEntry;
 use crate::policies;
@@ -45,7 +46,11 @@ impl Gateway {
             match &*name {
                 "status" => match Status::from_word(&value) {
                     Some(status) => filter.status = Some(status),
-                    None => faults.push(fault("/status", "is no status of a message")),
+                    None => {
+                        let words: Vec<_> = Status::ALL.into_iter().map(Status::as_str).collect();
+                        let detail = format!("is none of {}", words.join(", "));
+                        faults.push(fault("/status", &detail));
+                    }
                 },
                 "to" => match message::E164::parse(&value, "/to") {
                     Ok(to) => filter.to = Some(to),

@@ -2,12 +2,16 @@
 
 mod plivo;
 
+use message::limits;
 use plivo_client::{Dlt, Log};
 use serde_json::Value;
 
 use super::faults::Faults;
 use super::fields::Fields;
-use super::json;
+use super::json::{self, DUPLICATE, Json};
+
+/// Longest `ttl_s` and furthest `not_before`, in seconds: seven days, as long as an idempotency key can be kept.
+pub(crate) const HORIZON_S: u64 = 7 * 86_400;
 
 /// A member's value with the pointer its faults carry.
 #[derive(Clone, Debug, Default)]
@@ -82,7 +86,7 @@ impl<T> At<T> {
 
 impl Order {
     /// The native form of `POST /v1/messages`.
-    pub(crate) fn native(body: Value) -> Result<Self, Faults> {
+    pub(crate) fn native(body: Json) -> Result<Self, Faults> {
         let mut fields = Fields::of(body)?;
         let (to, many) = recipients(&mut fields, "to");
         let mut order = Self { to, many, ..Self::default() };
@@ -93,7 +97,7 @@ impl Order {
         order.media_ids = members(&mut fields, "media_ids");
         order.kind = member(&mut fields, "type");
         order.intent = member(&mut fields, "intent");
-        order.ttl_s = fields.count("ttl_s").map(|seconds| At::new("/ttl_s", seconds));
+        order.ttl_s = fields.count("ttl_s", &ttl_is()).map(|seconds| At::new("/ttl_s", seconds));
         order.not_before = member(&mut fields, "not_before");
         order.callback_url = member(&mut fields, "callback_url");
         order.dedup = member(&mut fields, "dedup");
@@ -107,7 +111,7 @@ impl Order {
 
     /// The seed's form of `POST /mms/send`: `{"recipient", "message", "mediaUrls"}`, all three needed, and one
     /// recipient.
-    pub(crate) fn seed(body: Value) -> Result<Self, Faults> {
+    pub(crate) fn seed(body: Json) -> Result<Self, Faults> {
         let mut fields = Fields::of(body)?;
         let to = one_recipient(&mut fields, "recipient").into_iter().collect();
         let mut order = Self { to, media_required: true, text_required: true, ..Self::default() };
@@ -115,6 +119,18 @@ impl Order {
         order.media_urls = members(&mut fields, "mediaUrls");
         (order.unknown, order.faults) = fields.finish();
         Ok(order)
+    }
+}
+
+/// What a lifetime is, for whoever wrote another.
+pub(crate) fn ttl_is() -> String {
+    format!("a whole number of seconds from {} to {HORIZON_S}", limits::EXPIRY_S.start())
+}
+
+impl Order {
+    /// Whether a member stands twice in it.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        self.faults.told().iter().any(|fault| fault.code == DUPLICATE)
     }
 }
 

@@ -11,16 +11,18 @@ use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use message::{MessageId, Timestamp};
+use message::{Fault, MessageId, Timestamp};
 use store::KeyRow;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use self::clear::Wishes;
 use self::once::{Claimed, Confirmed, Held, Once};
+use self::relay::Told;
 use self::sending::{Sending, Span};
 use self::sole::Sole;
 use super::answer::{Answer, Door};
+use super::faults::Faults;
 use super::order::Order;
 use super::prefer::patience;
 use super::refusal::{Plain, Refusal};
@@ -99,9 +101,15 @@ impl Gateway {
         let headers = request.headers().clone();
         let bytes = self.body(request).await?;
         let order = door.read(&bytes)?;
-        let given = idempotency_key(&headers)?;
-        if given.is_none() && call.app.require_idempotency_key && door != Door::Plivo {
-            return Err(Plain::KeyRequired.into());
+        let required = call.app.require_idempotency_key && door != Door::Plivo;
+        let given = match idempotency_key(&headers) {
+            Ok(None) if required => return Err(faulty(call, door, order, &Plain::KeyRequired)),
+            Ok(given) => given,
+            Err(plain) => return Err(faulty(call, door, order, &plain)),
+        };
+        // It says two things: no answer to one of them is a replay.
+        if order.is_ambiguous() {
+            judge(call, door, order.clone())?;
         }
         let delivery = &call.in_force.delivery;
         let once = Once::of(given, door, &bytes, &order, call.app.phone, self.store.secret());
@@ -112,8 +120,7 @@ impl Gateway {
     async fn decide(&self, call: Call, asked: Asked) -> Result<Answer, Refusal> {
         let Asked { door, order, once, wait } = asked;
         let deadline = Instant::now() + wait;
-        let submission =
-            Submission::of(order, &call.app, call.in_force.plivo_of(&call.app), call.now);
+        let submission = judge(&call, door, order);
         let sole = submission.as_ref().ok().and_then(|order| Sole::of(&call, order, door));
         let (key, seated) = match self.claim(&call, once, door, deadline, sole).await? {
             Claimed::Replay(answer) => return Ok(answer),
@@ -215,6 +222,30 @@ impl Gateway {
                 self.delivery.withdraw(recorded).await;
                 Err(NotAccepted::Elsewhere)
             }
+        }
+    }
+}
+
+/// What `order` asks for, or every fault of it.
+pub(super) fn judge(call: &Call, door: Door, order: Order) -> Result<Submission, Faults> {
+    let (method, callback) = (order.callback_method.as_deref(), order.callback_url.as_ref());
+    let told = Told::of(call, door, method, callback.map(|at| at.value.as_str()));
+    let plivo = call.in_force.plivo_of(&call.app);
+    Submission::of(order, &call.app, plivo, call.now).map_err(|mut faults| {
+        let said = |own: &Fault| faults.told().iter().any(|fault| fault.pointer == own.pointer);
+        let own = told.err().filter(|own| !said(own));
+        faults.extend(own);
+        faults
+    })
+}
+
+/// `plain`, with all that is wrong with the order besides.
+fn faulty(call: &Call, door: Door, order: Order, plain: &Plain) -> Refusal {
+    match judge(call, door, order) {
+        Ok(_) => plain.clone().into(),
+        Err(mut faults) => {
+            faults.push(plain.fault());
+            faults.into()
         }
     }
 }

@@ -19,7 +19,6 @@ use super::faults::Faults;
 use super::order::{At, Order, To};
 use crate::config::{App, PhoneForm, Plivo};
 
-pub(crate) use self::schedule::HORIZON_S;
 pub(super) use self::sender::unfit;
 
 /// Most recipients of one request: Plivo's own bound for one call.

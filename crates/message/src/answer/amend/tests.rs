@@ -88,7 +88,7 @@ fn a_change_that_leaves_nothing_fit_to_send_is_refused() {
         (sender("number", "Acme"), "not what its kind says"),
         (sender("pool", "not-a-uuid"), "UUID"),
         (urls(&["ftp://cdn.example.com/a.jpg"]), "url.scheme"),
-        (urls(&["http://127.0.0.1/a.jpg"]), "url.host_private"),
+        (urls(&["http://127.0.0.1/a.jpg"]), "url.ip_private"),
         (urls(&["http://metadata.internal/a.jpg"]), "url.host_private"),
         (urls(&eleven), "media.too_many"),
         (Edit::SetNotBeforeMs(999), "earlier"),

@@ -1,7 +1,7 @@
 //! The native form.
 
 use http::{StatusCode, header};
-use message::{Change, Note, Segments};
+use message::{Change, E164, Note, Segments};
 use serde_json::{Value, json};
 
 use super::{Answer, Owned, Verdict, problem};
@@ -49,7 +49,8 @@ pub(super) fn list(verdicts: &[Verdict]) -> Answer {
             Ok(owned) => owned_json(owned),
             Err(refusal) => json!({"status": "refused", "problem": problem::document(refusal)}),
         };
-        entry["to"] = verdict.to.number.as_ref().map_or(Value::Null, |to| to.as_str().into());
+        let to = verdict.to.number.as_ref().map_or(verdict.to.given.as_str(), E164::as_str);
+        entry["to"] = to.into();
         entry
     });
     let body = json!({"messages": messages.collect::<Vec<_>>()});

@@ -3,7 +3,7 @@
 use message::{Dedup, Kind, Message, Sender, smart_encoding};
 use serde_json::{Value, json};
 
-use super::super::submission::HORIZON_S;
+use super::super::order::HORIZON_S;
 
 /// Most other senders that are tried.
 pub(super) const SENDERS: usize = 32;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use plivo_client::{Dlt, Log};
 use serde_json::Value;
 
-use super::{At, Order, To, entries, json, member, members};
+use super::{At, Json, Order, To, entries, json, member, members, ttl_is};
 use crate::gateway::faults::Faults;
 use crate::gateway::fields::Fields;
 
@@ -28,7 +28,7 @@ impl Order {
     /// Plivo's own form of `POST /v1/Account/{auth_id}/Message/`, with every SDK's ways: nulls and empty strings for
     /// what is not given, booleans as strings, `type` in any case, recipients joined with `<`. Each of Plivo's members
     /// is passed on, served here, or refused by name (plivo-api.md 1.2).
-    pub(in crate::gateway) fn plivo(body: Value) -> Result<Self, Faults> {
+    pub(in crate::gateway) fn plivo(body: Json) -> Result<Self, Faults> {
         let mut fields = Fields::of(body)?;
         fields.drop_empty();
         let (to, many) = plivo_recipients(&mut fields);
@@ -129,7 +129,7 @@ fn number_or_text(fields: &mut Fields, name: &str) -> Option<At<u64>> {
         _ => None,
     };
     if number.is_none() {
-        fields.fault(&pointer, "body.wrong_type", "is not a whole number of seconds");
+        fields.fault(&pointer, "body.wrong_type", format!("is not {}", ttl_is()));
     }
     number.map(|seconds| At::new(pointer, seconds))
 }
@@ -206,12 +206,17 @@ mod tests {
     use message::Fault;
     use serde_json::{Value, json};
 
-    use super::{Log, Order};
+    use super::{Json, Log, Order};
+    use crate::gateway::faults::Faults;
+
+    fn plain(value: Value) -> Json {
+        Json { value, duplicates: Faults::default() }
+    }
 
     /// Recipients, and pointers and codes of the faults.
     fn read(dst: &Value) -> (Vec<String>, Vec<(String, String)>) {
         let body = json!({"dst": dst, "src": "14150000001", "text": "x"});
-        let order = Order::plivo(body).unwrap_or_else(|faults| panic!("{faults:?}"));
+        let order = Order::plivo(plain(body)).unwrap_or_else(|faults| panic!("{faults:?}"));
         let to = order.to.into_iter().map(|at| at.value).collect();
         let said = |fault: &Fault| (fault.pointer.clone(), fault.code.clone());
         (to, order.faults.told().iter().map(said).collect())
@@ -254,7 +259,7 @@ mod tests {
     fn a_wish_for_privacy_is_kept_in_every_spelling_and_nonsense_is_refused() {
         let read = |log: serde_json::Value| {
             let body = serde_json::json!({"src": "14155551212", "dst": "14155550123", "text": "x", "log": log});
-            Order::plivo(body).unwrap()
+            Order::plivo(plain(body)).unwrap()
         };
         for (log, wanted) in [
             (false.into(), Some(Log::Nothing)),

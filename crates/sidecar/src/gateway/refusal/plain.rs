@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use message::Fault;
 use store::StoreError;
 
 /// The gateway's own reasons. Each has one code, and by that one status, and one sentence.
@@ -82,6 +83,11 @@ impl Plain {
             Self::Draining => "spool.draining",
             Self::Internal => "internal",
         }
+    }
+
+    /// As one of several faults of a request.
+    pub(crate) fn fault(&self) -> Fault {
+        Fault::new("", self.code(), self.detail())
     }
 
     pub(super) fn detail(&self) -> String {

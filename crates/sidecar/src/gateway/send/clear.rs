@@ -12,6 +12,7 @@ use tracing::Span;
 
 use super::super::answer::{Door, Owned, Verdict};
 use super::super::asking::Asking;
+use super::super::faults::Faults;
 use super::super::lookup::CATCH_UP;
 use super::super::refusal::{Plain, Refusal, Refuser};
 use super::super::submission::{Draft, Recipient, Submission, change, unfit};
@@ -317,7 +318,8 @@ pub(in crate::gateway) fn candidate(
     (unknown_fields, probes): (&[String], &[Probed]),
     callback_method: Option<&str>,
 ) -> Result<(Candidate, Told), Refusal> {
-    let told = Told::of(call, door, callback_method, &message)?;
+    let told = Told::of(call, door, callback_method, message.callback_url.as_deref())
+        .map_err(Faults::from)?;
     let mut facts = facts::survey(&message, unknown_fields.to_vec())?;
     for (media, probe) in facts.media.iter_mut().zip(probes) {
         media.probe = Some(probe.clone());

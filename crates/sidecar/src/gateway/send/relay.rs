@@ -1,10 +1,9 @@
 //! Where an app wants to hear of a message, and whether it may.
 
-use message::{Fault, Message, Note};
+use message::{Fault, Note};
 
 use crate::gateway::Call;
 use crate::gateway::answer::Door;
-use crate::gateway::refusal::Refusal;
 use crate::relay::{Form, Subscriber};
 
 /// What becomes of a message's events.
@@ -16,31 +15,30 @@ pub(in crate::gateway) struct Told {
 }
 
 impl Told {
-    /// What the app's configuration makes of the message's own place. An app that is not configured to be called is
-    /// warned and not refused: clients of Plivo name a place in every message, and may look the message up as well.
+    /// What the app's configuration makes of the place that a message names. An app that is not configured to be called
+    /// is warned and not refused: clients of Plivo name a place in every message, and may look the message up as well.
     ///
     /// # Errors
     ///
     /// `relay.not_allowed` where the configuration names other origins.
-    pub(super) fn of(
+    pub(in crate::gateway) fn of(
         call: &Call,
         door: Door,
         method: Option<&str>,
-        message: &Message,
-    ) -> Result<Self, Refusal> {
+        callback: Option<&str>,
+    ) -> Result<Self, Fault> {
         let subscriber = Subscriber::of(&call.app, call.in_force.chain.generation().0);
         let (form, pointer) = match door {
             Door::Plivo => (Form::plivo(method), "/url"),
             _ => (Form::CloudEvent, "/callback_url"),
         };
-        let callback = message.callback_url.as_deref();
         let deaf = call.app.relay.is_none() || !subscriber.can_sign(form);
         if callback.is_some() && deaf {
             return Ok(Self { relay: None, warning: Some(not_relayed()) });
         }
         let target = subscriber.target(callback, form).map_err(|err| {
             let detail = format!("{err}; add its origin there, or leave it out");
-            Refusal::from(vec![Fault::new(pointer, "relay.not_allowed", detail)])
+            Fault::new(pointer, "relay.not_allowed", detail)
         })?;
         Ok(Self { relay: target.map(|target| target.to_record()), warning: None })
     }

@@ -3,11 +3,8 @@
 use message::{Change, Fault, Timestamp, limits};
 
 use super::super::faults::Faults;
-use super::super::order::At;
+use super::super::order::{At, HORIZON_S, ttl_is};
 use super::change;
-
-/// Longest `ttl_s` and furthest `not_before`, in seconds: seven days, as long as an idempotency key can be kept.
-pub(crate) const HORIZON_S: u64 = 7 * 86_400;
 
 pub(super) fn ttl(
     ttl_s: Option<&At<u64>>,
@@ -15,9 +12,9 @@ pub(super) fn ttl(
     changes: &mut Vec<Change>,
 ) -> Option<u32> {
     let at = ttl_s?;
-    let least = u64::from(*limits::EXPIRY_S.start());
+    let least = *limits::EXPIRY_S.start();
     match u32::try_from(at.value) {
-        Ok(seconds) if (least..=HORIZON_S).contains(&at.value) => {
+        Ok(seconds) if seconds >= least && at.value <= HORIZON_S => {
             if !limits::EXPIRY_S.contains(&seconds) {
                 changes.push(change(
                     "ttl.default",
@@ -27,7 +24,7 @@ pub(super) fn ttl(
             Some(seconds)
         }
         _ => {
-            let detail = format!("is not between {least} and {HORIZON_S} seconds");
+            let detail = format!("is not {}", ttl_is());
             faults.push(Fault::new(&at.pointer, "ttl.out_of_range", detail));
             None
         }

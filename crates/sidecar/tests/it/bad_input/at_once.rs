@@ -87,8 +87,9 @@ async fn a_hundred_faults_are_told_and_the_others_counted_on_every_door() {
     let account = "/v1/Account/MAXXXXXXXXXXXXXXXXXX/Message/";
     let long = "n".repeat(30_000);
     for (body, count) in [
-        (members(9_001, |_| r#""a":1"#.into()), 9_000),
-        (format!(r#"{{"{long}":{}}}"#, members(3_001, |_| r#""a":1"#.into())), 3_000),
+        // With these neither a recipient nor a text is there.
+        (members(9_001, |_| r#""a":1"#.into()), 9_002),
+        (format!(r#"{{"{long}":{}}}"#, members(3_001, |_| r#""a":1"#.into())), 3_002),
         (format!(r#"{{"media_urls":[{}1],"to":"{TO}","text":"x"}}"#, "1,".repeat(8_999)), 9_000),
         (
             format!(
@@ -195,5 +196,51 @@ async fn the_door_of_one_recipient_tells_what_it_dropped() {
     let warning = &answer["warnings"][0];
     assert_eq!(warning["code"], "body.unknown_field_dropped", "{answer}");
     assert!(warning["detail"].as_str().is_some_and(|at| at.contains("/mediaUrl")), "{answer}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn the_headers_the_json_and_the_callers_place_hide_nothing_that_is_wrong_besides() {
+    let plivo = plivo().await;
+    let app = App::new("demo", TOKEN)
+        .set("require_idempotency_key", true)
+        .set("relay_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+        .set("relay_allow", json!(["https://hooks.example.com"]));
+    let sidecar = Sidecar::start(Setup::standard(&plivo).app(app)).await;
+    let body = r#"{"to":"x","text":"","text":5,"callback_url":"https://other.example.com/"}"#;
+    let of_body = [
+        ("/to", "phone.not_e164"),
+        ("/text", "body.duplicate_key"),
+        ("/text", "body.wrong_type"),
+        ("/callback_url", "relay.not_allowed"),
+    ];
+    let told = |answer: &Answer, also: Option<(&str, &str)>| {
+        let found = faults(answer);
+        let missing: Vec<_> = of_body
+            .into_iter()
+            .chain(also)
+            .filter(|(at, code)| !found.contains(&((*at).to_owned(), (*code).to_owned())))
+            .collect();
+        assert!(missing.is_empty(), "without {missing:?}: {answer}");
+    };
+
+    let post = |key: Option<&str>| {
+        let request = sidecar.post("/v1/messages").body(body);
+        match key {
+            Some(key) => request.header("idempotency-key", key),
+            None => request,
+        }
+    };
+    let keyed = post(Some("k")).answer().await;
+    let without = post(None).answer().await;
+    let empty = post(Some("")).answer().await;
+
+    keyed.refused(400, "phone.not_e164");
+    told(&keyed, None);
+    told(&without, Some(("", "idem.key_required")));
+    told(&empty, Some(("", "idem.bad_key")));
+    assert_eq!(plivo.sends().len(), 0);
+    let good = sidecar.post("/v1/messages").json(&json!({"to": TO, "text": "hi"}));
+    good.header("idempotency-key", "k").answer().await.expect(202);
     sidecar.stop().await;
 }
