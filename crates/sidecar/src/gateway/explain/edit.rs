@@ -1,6 +1,8 @@
 //! The changes of a message that an app could make, each small enough to be told in a line.
 
-use message::{Dedup, Kind, Message, Sender, smart_encoding};
+use std::mem;
+
+use message::{Dedup, Encoding, Kind, Message, Segments, Sender, smart_encoding};
 use serde_json::{Value, json};
 
 use super::super::order::HORIZON_S;
@@ -55,7 +57,8 @@ pub(super) fn edits(message: &Message, code: &str, senders: &[Sender]) -> Vec<Ed
 
 /// The sizes that a refusal with this code may be about.
 pub(super) fn sizes(message: &Message, code: &str) -> Vec<Size> {
-    let chars = is_of_size(code) && !message.text.is_empty();
+    // Any policy may have a rule of its own about a text's length.
+    let chars = !message.text.is_empty();
     let ttl = code.ends_with("would_expire").then_some(Size::Ttl);
     chars.then_some(Size::Chars).into_iter().chain(ttl).collect()
 }
@@ -66,6 +69,11 @@ fn is_of_size(code: &str) -> bool {
 }
 
 impl Edit {
+    /// Whether `other` changes the same.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        mem::discriminant(self) == mem::discriminant(other)
+    }
+
     /// The message with this change.
     pub(super) fn of(&self, message: &Message) -> Message {
         let mut changed = message.clone();
@@ -126,16 +134,12 @@ impl Size {
         }
     }
 
-    /// Another message of the same size: where it passes, the refusal was about something else.
+    /// A message of the same size that says something else: where it passes, the refusal was about what this one says.
     pub(super) fn same(self, message: &Message) -> Option<Message> {
-        if self == Self::Ttl {
-            return None;
-        }
-        let mut other = message.clone();
-        let last = other.text.pop()?;
-        // Of the same length in either encoding.
-        other.text.push(if last == 'x' { 'y' } else { 'x' });
-        Some(other)
+        (self == Self::Chars).then(|| Message {
+            text: message.text.chars().map(filler).collect(),
+            ..message.clone()
+        })
     }
 
     /// The size that is most likely to pass, and the one that is refused.
@@ -154,6 +158,18 @@ impl Size {
                 (own < most).then_some((most, own))
             }
         }
+    }
+}
+
+/// Another character that takes as much room.
+fn filler(c: char) -> char {
+    let one = Segments::of(c.encode_utf8(&mut [0; 4]));
+    match (one.encoding, one.units) {
+        (Encoding::Gsm7, 1) if c == 'x' => 'y',
+        (Encoding::Gsm7, 1) => 'x',
+        (Encoding::Gsm7, _) => '|',
+        (Encoding::Ucs2, 1) => 'я',
+        (Encoding::Ucs2, _) => '😀',
     }
 }
 
@@ -197,9 +213,9 @@ mod tests {
         let bare = Message { text: String::new(), ..mms };
         assert_eq!(tried(&bare, "mms.not_allowed"), other_alone);
         assert_eq!(sizes(&message("hi"), "budget.exceeded"), [Size::Chars]);
-        assert_eq!(sizes(&message("hi"), "quiet.would_expire"), [Size::Ttl]);
+        assert_eq!(sizes(&message(""), "quiet.would_expire"), [Size::Ttl]);
         assert_eq!(sizes(&message("hi"), "throttle.would_expire"), [Size::Chars, Size::Ttl]);
-        assert_eq!(sizes(&message("hi"), "consent.opted_out"), []);
+        assert_eq!(sizes(&message(""), "acme.too_long"), []);
     }
 
     #[test]
@@ -208,7 +224,8 @@ mod tests {
         assert_eq!(shorter.text, "añ");
         assert_eq!(Edit::Chars(3).of(&message("añ😀b")).text, "añ😀");
         assert_eq!(Edit::Plain.of(&message("it’s")).text, "it's");
-        assert_eq!(Size::Chars.same(&message("abx")).unwrap().text, "aby");
+        assert_eq!(Size::Chars.same(&message("abx\u{20ac}")).unwrap().text, "xxy|");
+        assert_eq!(Size::Chars.same(&message("añ\u{2019}😂")).unwrap().text, "xxя😀");
         assert_eq!(Size::Chars.bounds(&message("a")), None);
         assert_eq!(Size::Chars.bounds(&message("\n\n a lot")), Some((4, 8)));
         assert_eq!(Size::Chars.bounds(&message(" \n")), None);

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use message::{Message, Timestamp};
+use message::{Message, Sender, Timestamp};
 use serde_json::{Value, json};
 use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
@@ -35,8 +35,8 @@ pub(super) struct Way {
     ask: Timestamp,
     /// When it would be sent then.
     sent: Timestamp,
-    /// How it would have to be otherwise.
-    edit: Option<Edit>,
+    /// How it would have to be otherwise: none where as it is.
+    edits: Vec<Edit>,
 }
 
 /// When a message passes.
@@ -80,54 +80,93 @@ impl Runs {
 impl Way {
     /// The way of a message that passes as it is.
     pub(super) fn open(ask: Timestamp, sent: Timestamp) -> Self {
-        Self { ask, sent, edit: None }
+        Self { ask, sent, edits: Vec::new() }
     }
 
     pub(super) fn to_json(&self, message: &Message) -> Value {
         let mut body = json!({"ask_at": instant(self.ask), "sent_at": instant(self.sent)});
-        if let Some(edit) = &self.edit {
-            body["change"] = edit.to_json(message);
+        if !self.edits.is_empty() {
+            body["changes"] = self.edits.iter().map(|edit| edit.to_json(message)).collect();
         }
         body
     }
 }
 
 impl Open {
-    fn way(self, edit: Option<Edit>) -> Way {
-        Way { ask: self.ask, sent: self.sent, edit }
+    fn way(self, edits: Vec<Edit>) -> Way {
+        Way { ask: self.ask, sent: self.sent, edits }
     }
 }
 
 impl Search<'_> {
-    /// The ways of a message that was refused so: as it is and later, and with one change, where that is sooner. None
-    /// where none was found before there was no asking any more.
+    /// The ways of a message that was refused so: as it is and later, and with one change, where that is sooner; with two,
+    /// where there is no other. None where none was found before there was no asking any more, and where a policy that
+    /// fails may yet decide otherwise.
     pub(super) async fn ways(&mut self, refusal: &Refusal) -> Option<Vec<Way>> {
         self.runs.of_message = RUNS_OF_ONE;
         let mut ways: Vec<Way> = Vec::new();
         // What is in its way now, and what once that is over.
         let mut codes = Vec::new();
         let open = self.later(self.message, refusal, &mut codes).await;
-        ways.extend(open.map(|open| open.way(None)));
+        ways.extend(open.map(|open| open.way(Vec::new())));
         let unchanged = ways.first().map(|way| way.ask);
         let gains = |open: &Open| unchanged.is_none_or(|at| open.ask.after(GAIN) <= at);
-        let senders = self.call.app.senders.as_deref().unwrap_or_default();
-        for edit in each(&codes, |code| edits(self.message, code, senders)) {
-            let open = self.open(&edit.of(self.message)).await.filter(gains);
-            ways.extend(open.map(|open| open.way(Some(edit))));
+        // The changes that do not help alone, with what is in the way then.
+        let mut short = Vec::new();
+        for edit in each(&codes, |code| edits(self.message, code, self.senders())) {
+            let mut met = Vec::new();
+            match self.open(&edit.of(self.message), &mut met).await {
+                Some(open) if gains(&open) => ways.push(open.way(vec![edit])),
+                Some(_) => {}
+                None => short.push((edit, met)),
+            }
         }
         for size in each(&codes, |code| sizes(self.message, code)) {
-            ways.extend(self.fitting(size, gains).await);
+            let fitting = self.fitting(self.message, size, gains).await;
+            ways.extend(fitting.map(|(open, edit)| open.way(vec![edit])));
         }
-        let is_whole =
-            self.runs.of_request.min(self.runs.of_message) > 0 && senders.len() <= SENDERS;
+        let mut short = short.into_iter();
+        while ways.is_empty()
+            && let Some((first, met)) = short.next()
+        {
+            let both = self.another(&first, &met).await;
+            ways.extend(both.map(|(open, second)| open.way(vec![first, second])));
+        }
+        let is_whole = self.runs.of_request.min(self.runs.of_message) > 0
+            && self.senders().len() <= SENDERS
+            && !matches!(refusal, Refusal::PolicyFailed { .. });
         (is_whole || !ways.is_empty()).then_some(ways)
     }
 
-    /// When `message` passes, at once or later.
-    async fn open(&mut self, message: &Message) -> Option<Open> {
+    /// What lets the message pass that has the change `first` already and is refused with these codes.
+    async fn another(&mut self, first: &Edit, codes: &[String]) -> Option<(Open, Edit)> {
+        let message = first.of(self.message);
+        for edit in each(codes, |code| edits(&message, code, self.senders())) {
+            if edit.is_like(first) {
+                continue;
+            }
+            if let Some(open) = self.open(&edit.of(&message), &mut Vec::new()).await {
+                return Some((open, edit));
+            }
+        }
+        for size in each(codes, |code| sizes(&message, code)) {
+            let fitting = self.fitting(&message, size, |_| true).await;
+            if fitting.is_some() {
+                return fitting;
+            }
+        }
+        None
+    }
+
+    fn senders(&self) -> &[Sender] {
+        self.call.app.senders.as_deref().unwrap_or_default()
+    }
+
+    /// When `message` passes, at once or later. The codes of all refusals on the way are added to `met`.
+    async fn open(&mut self, message: &Message, met: &mut Vec<String>) -> Option<Open> {
         match self.ask(message, Duration::ZERO).await?.sent {
             Ok(sent) => Some(Open { ask: self.now, sent }),
-            Err(refusal) => self.later(message, &refusal, &mut Vec::new()).await,
+            Err(refusal) => self.later(message, &refusal, met).await,
         }
     }
 
@@ -159,26 +198,32 @@ impl Search<'_> {
         None
     }
 
-    /// The way with the smallest change of the message's size, as soon as any size passes; none where no size does, where
-    /// nothing is gained, and where it is not the size that is refused.
-    async fn fitting(&mut self, size: Size, gains: impl Fn(&Open) -> bool) -> Option<Way> {
-        let (mut fits, mut refused) = size.bounds(self.message)?;
-        let open = self.open(&size.edit(fits).of(self.message)).await.filter(gains)?;
+    /// When `message` passes with another size, as soon as with any, and the smallest such change; none where no size
+    /// does, where nothing is gained, and where it is not the size that is refused.
+    async fn fitting(
+        &mut self,
+        message: &Message,
+        size: Size,
+        gains: impl Fn(&Open) -> bool,
+    ) -> Option<(Open, Edit)> {
+        let (mut fits, mut refused) = size.bounds(message)?;
+        let smallest = size.edit(fits).of(message);
+        let open = self.open(&smallest, &mut Vec::new()).await.filter(gains)?;
         let ahead = open.ask.since(self.now);
-        if let Some(other) = size.same(self.message)
+        if let Some(other) = size.same(message)
             && self.passes(&other, ahead).await
         {
             return None;
         }
         while fits.abs_diff(refused) > 1 {
             let middle = u32::midpoint(fits, refused);
-            if self.passes(&size.edit(middle).of(self.message), ahead).await {
+            if self.passes(&size.edit(middle).of(message), ahead).await {
                 fits = middle;
             } else {
                 refused = middle;
             }
         }
-        Some(open.way(Some(size.edit(fits))))
+        Some((open, size.edit(fits)))
     }
 
     async fn passes(&mut self, message: &Message, ahead: Duration) -> bool {

@@ -24,11 +24,10 @@ fn instant(value: &Value) -> Timestamp {
 /// The changes with which it would pass at once, by pointer.
 fn changes(explained: &Value) -> Vec<(String, Value)> {
     let ways = explained["when"].as_array().unwrap_or_else(|| panic!("no ways in {explained:#}"));
-    let change = |way: &Value| {
-        let change = way.get("change")?;
-        Some((change["pointer"].as_str()?.to_owned(), change["value"].clone()))
+    let change = |change: &Value| {
+        (change["pointer"].as_str().expect("a pointer").to_owned(), change["value"].clone())
     };
-    ways.iter().filter_map(change).collect()
+    ways.iter().filter_map(|way| way["changes"].as_array()).flatten().map(change).collect()
 }
 
 #[tokio::test]
@@ -163,7 +162,7 @@ async fn a_repeat_passes_later_or_when_it_is_said_to_be_meant_and_by_no_other_le
 
     assert_eq!(explained["problem"]["code"], "dup.content", "{explained:#}");
     let ways = explained["when"].as_array().unwrap();
-    assert!(ways[0].get("change").is_none(), "not as it is and later: {explained:#}");
+    assert!(ways[0].get("changes").is_none(), "not as it is and later: {explained:#}");
     assert_eq!(changes(&explained), [("/dedup".to_owned(), json!("off"))], "{explained:#}");
     let meant = json!({"to": TO, "text": "hi", "dedup": "off"});
     sidecar.send(&meant).await.expect(202);
@@ -185,6 +184,38 @@ async fn media_that_may_not_go_there_are_left_out_and_a_country_that_may_not_has
     assert_eq!(changes(&mms), [("/media_urls".to_owned(), json!([]))], "{mms:#}");
     assert_eq!(iran["problem"]["code"], "country.hard_denied", "{iran:#}");
     assert_eq!(iran["when"], json!([]), "{iran:#}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn two_changes_are_told_where_none_alone_would_do_and_a_policy_may_have_a_length_of_its_own()
+{
+    let plivo = plivo().await;
+    let guest = Policy::new("runaway").set("grants", json!(["state", "log", "amend"]));
+    let setup = Setup::standard(&plivo).policy(guest.settings(json!({"most_chars": 100})));
+    let sidecar = Sidecar::start(setup).await;
+    let media = json!(["https://cdn.example.com/a.jpg"]);
+    let text = "a".repeat(400);
+    let to_france = json!({"to": "+33612345678", "text": text, "media_urls": media});
+
+    let explained = explain(&sidecar, &to_france).await;
+    let short = "a".repeat(100);
+    let mended = explain(&sidecar, &json!({"to": "+33612345678", "text": short})).await;
+    let sms = explain(&sidecar, &json!({"to": "+33612345678", "text": text})).await;
+    let said = explain(&sidecar, &json!({"to": TO, "text": "refuse test.word"})).await;
+
+    let both = [("/media_urls", json!([])), ("/text", json!({"max_chars": 100}))];
+    assert_eq!(explained["when"].as_array().map(Vec::len), Some(1), "{explained:#}");
+    assert_eq!(
+        changes(&explained),
+        both.map(|(at, value)| (at.to_owned(), value)),
+        "{explained:#}"
+    );
+    assert_eq!(mended["verdict"], "accept", "{mended:#}");
+    assert_eq!(sms["problem"]["code"], "test.too_long", "{sms:#}");
+    assert_eq!(changes(&sms), [("/text".to_owned(), json!({"max_chars": 100}))], "{sms:#}");
+    // What is refused for what it says is not told to say it shorter.
+    assert_eq!(said["when"], json!([]), "{said:#}");
     sidecar.stop().await;
 }
 
