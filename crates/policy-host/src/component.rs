@@ -1,6 +1,9 @@
 //! From a module's bytes to a component.
 
+mod types;
+
 use std::borrow::Cow;
+use std::{panic, thread};
 
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -15,6 +18,9 @@ pub const MODULE_BYTES: usize = 64 << 20;
 pub const CASES_BYTES: usize = 256 << 10;
 /// The custom section that holds them.
 const CASES_SECTION: &str = "sendgate:cases";
+
+/// Stack of the encoder, which calls itself for each step of a type. Only what is used of it takes memory.
+const STACK_BYTES: usize = 512 << 20;
 
 const MAGIC: &[u8] = b"\0asm";
 /// The version and layer after the magic number. Source: the component model's binary format.
@@ -57,7 +63,7 @@ fn as_component(module: &[u8]) -> Result<Cow<'_, [u8]>, LoadFault> {
     is_module(module)?;
     match module[MAGIC.len()..].starts_with(COMPONENT_LAYER) {
         true => Ok(Cow::Borrowed(module)),
-        false => encode(module).map(Cow::Owned),
+        false => encoded(module).map(Cow::Owned),
     }
 }
 
@@ -74,7 +80,18 @@ fn is_module(module: &[u8]) -> Result<(), LoadFault> {
     }
 }
 
+/// [`encode`], with room for types that are nested as deeply as they may be.
+fn encoded(module: &[u8]) -> Result<Vec<u8>, LoadFault> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().name("encode".into()).stack_size(STACK_BYTES);
+        let encoding = thread.spawn_scoped(scope, || encode(module));
+        let encoding = encoding.map_err(|error| LoadFault::Encode(error.into()))?;
+        encoding.join().unwrap_or_else(|payload| panic::resume_unwind(payload))
+    })
+}
+
 fn encode(module: &[u8]) -> Result<Vec<u8>, LoadFault> {
+    types::end(module)?;
     let decoded = wit_component::metadata::decode(module);
     let (carries_types, _) = decoded.map_err(|error| LoadFault::Encode(error.into()))?;
     if carries_types.is_none() {

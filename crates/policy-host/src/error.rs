@@ -57,6 +57,9 @@ pub enum LoadFault {
         and_imports(.0)
     )]
     NoComponentType(Vec<String>),
+    /// The types that a core module carries have no end, or are too many.
+    #[error("the types that the core module carries {0}")]
+    Types(String),
     /// A core module that cannot become a component.
     #[error(
         "the core module cannot be made a component; build it for wasm32-unknown-unknown, with no imports but those of \

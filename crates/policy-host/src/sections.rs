@@ -48,6 +48,16 @@ pub(crate) fn custom<'a>(module: &'a [u8], name: &str) -> Option<&'a [u8]> {
     })
 }
 
+/// The contents of the custom sections of the core module `module` whose names begin with `prefix`.
+pub(crate) fn customs<'a>(module: &'a [u8], prefix: &str) -> impl Iterator<Item = &'a [u8]> {
+    let sections = Sections(module.get(HEADER_BYTES..).unwrap_or_default());
+    sections.filter_map(move |(id, content)| {
+        let (length, rest) = leb128(content).filter(|_| id == CUSTOM)?;
+        let (own, content) = rest.split_at_checked(length)?;
+        own.starts_with(prefix.as_bytes()).then_some(content)
+    })
+}
+
 /// `module`, which is whole, with a custom section called `name` that holds `content`, in the place of any of its own.
 /// It stands first, and so before one in what a component is made of.
 pub(crate) fn with_custom(module: &[u8], name: &str, content: &[u8]) -> Vec<u8> {

@@ -83,6 +83,17 @@ async fn a_module_of_another_contract_is_refused_with_both_versions() {
 }
 
 #[tokio::test]
+async fn a_module_of_two_versions_that_need_each_other_is_refused_and_not_followed() {
+    let host = Host::new();
+    let (own, other) = ("sendgate:policy/guest@0.1.0", "sendgate:policy/guest@0.2.0");
+    let both = PolicySource::new(PolicyName::new("both"), renamed("words", own, other));
+    let fault = fault(&host, &both).await;
+    let told = said(&fault);
+    let both = "(sendgate:policy@0.1.0, sendgate:policy@0.2.0)";
+    assert!(matches!(fault, LoadFault::Types(_)) && told.contains(both), "{told}");
+}
+
+#[tokio::test]
 async fn what_is_no_module_is_refused_for_what_it_seems() {
     let host = Host::new();
     for (bytes, seems) in
