@@ -2,9 +2,12 @@
 
 /// Fewest digits in a row that could be a phone number; ITU-T E.164 numbers have seven or more here.
 const DIGITS: usize = 7;
-/// Fewest digits in a row, and letters of a word, that tell something of the text that they stand in.
+/// Fewest digits in a row, letters of a word, and signs of East Asia, that tell something of the text that they stand in.
 const OWN_DIGITS: usize = 4;
 const OWN_LETTERS: usize = 5;
+const OWN_DENSE: usize = 2;
+/// Fewest words on end that do, whatever they are.
+const IN_A_ROW: usize = 3;
 
 /// `text` with every run of seven or more digits masked but for its first three, except in UUIDs (RFC 9562): messages
 /// are called by these.
@@ -20,42 +23,61 @@ pub(crate) fn redacted(text: &str) -> String {
     out
 }
 
-/// `said` without what it repeats of a message's `text`: words of five letters or more, and rows of four digits or more.
+/// `said` without what it repeats of a message's `text`: three words on end, and each word that tells something.
 pub(crate) fn without(text: &str, said: &str) -> String {
     let text = text.to_lowercase();
-    let mut out = String::with_capacity(said.len());
-    let mut rest = said;
-    while let Some(first) = rest.chars().next() {
-        let kind = Kind::of(first);
-        let end = rest.find(|c| Kind::of(c) != kind).unwrap_or(rest.len());
-        let (row, after) = rest.split_at(end);
-        let tells = match kind {
-            Kind::Digit => row.len() >= OWN_DIGITS,
-            Kind::Letter => row.chars().count() >= OWN_LETTERS,
-            Kind::Other => false,
-        };
-        out.push_str(if tells && text.contains(&row.to_lowercase()) { "•" } else { row });
-        rest = after;
+    let words = words(said);
+    let (mut out, mut shown, mut at) = (String::with_capacity(said.len()), 0, 0);
+    while let Some(&(start, _)) = words.get(at) {
+        let repeats = |to: usize| text.contains(&said[start..to].to_lowercase());
+        let count = words[at..].iter().take_while(|(_, end)| repeats(*end)).count();
+        let row = &words[at..at + count];
+        let tells = count >= IN_A_ROW || row.iter().any(|(from, to)| tells(&said[*from..*to]));
+        match row.last() {
+            Some((_, end)) if tells => {
+                out.push_str(&said[shown..start]);
+                out.push('•');
+                shown = *end;
+                at += count;
+            }
+            // What is in it of the text may stand within a longer word.
+            _ => at += 1,
+        }
     }
+    out.push_str(&said[shown..]);
     out
 }
 
-/// What a character is a part of.
-#[derive(PartialEq)]
-enum Kind {
-    Digit,
-    Letter,
-    Other,
+/// Where the words of `text` begin and end: rows of letters and digits, each also cut where digits begin or end, should
+/// only a part of it be in a text.
+fn words(text: &str) -> Vec<(usize, usize)> {
+    let mut words: Vec<(usize, usize)> = Vec::new();
+    let mut before = None;
+    for (at, c) in text.char_indices() {
+        let kind = c.is_alphanumeric().then_some(c.is_ascii_digit());
+        match (kind, words.last_mut()) {
+            (Some(_), Some(word)) if kind == before => word.1 = at + c.len_utf8(),
+            (Some(_), _) => words.push((at, at + c.len_utf8())),
+            (None, _) => {}
+        }
+        before = kind;
+    }
+    words
 }
 
-impl Kind {
-    fn of(c: char) -> Self {
-        match c {
-            '0'..='9' => Self::Digit,
-            _ if c.is_alphabetic() => Self::Letter,
-            _ => Self::Other,
+/// Whether one word alone says something of the text that it is in: a row of digits, a longer word, or one of a script
+/// that writes whole words in a character or two.
+fn tells(word: &str) -> bool {
+    let (count, digits) = (word.chars().count(), word.bytes().all(|byte| byte.is_ascii_digit()));
+    let dense = word.chars().any(|c| c >= '\u{2e80}');
+    count
+        >= if dense {
+            OWN_DENSE
+        } else if digits {
+            OWN_DIGITS
+        } else {
+            OWN_LETTERS
         }
-    }
 }
 
 fn is_uuid(word: &str) -> bool {
@@ -103,12 +125,13 @@ mod tests {
     #[test]
     fn what_a_sentence_repeats_of_a_text_is_left_out_of_it() {
         let text = "Your code is 482913, Alice";
-        assert_eq!(
-            without(text, "no room: your code is 482913, ALICE!"),
-            "no room: your code is •, •!"
-        );
+        assert_eq!(without(text, "no room: your code is 482913, ALICE!"), "no room: •!");
         assert_eq!(without(text, "code 48291 and 999913 of malice"), "code • and 999913 of malice");
+        assert_eq!(without(text, "the code is wrong"), "the code is wrong");
+        assert_eq!(without("Your code: X7K9Q2", "it is X7K9Q2 or a1b2"), "it is • or a1b2");
+        assert_eq!(without("Kim has HIV", "of `Kim has HIV`"), "of `•`");
         assert_eq!(without("Größe 42 wählen", "bad Größe in 'wählen'"), "bad • in '•'");
+        assert_eq!(without("密码是 紫色", "密码是 紫色"), "•");
         assert_eq!(without("", "nothing is in it 12345"), "nothing is in it 12345");
     }
 }

@@ -13,6 +13,7 @@
 use tracing::{Level, Span, field};
 
 use crate::decision::{Decision, Verdict};
+use crate::redact::without;
 use crate::revision::Revision;
 use crate::{Difference, Digest, Generation, Mode, PolicyName};
 
@@ -57,8 +58,8 @@ pub(crate) fn load(policy: &PolicyName, digest: Digest) -> Span {
     )
 }
 
-/// Writes down in `span` what was decided.
-pub(crate) fn decided(span: &Span, decision: &Decision, log_dropped: u32) {
+/// Writes down in `span` what was decided about a message with this text.
+pub(crate) fn decided(span: &Span, decision: &Decision, text: &str, log_dropped: u32) {
     if span.is_disabled() {
         return;
     }
@@ -87,7 +88,7 @@ pub(crate) fn decided(span: &Span, decision: &Decision, log_dropped: u32) {
             parent: span,
             Level::INFO,
             note.key = note.key.as_str(),
-            note.value = note.value.as_str(),
+            note.value = without(text, &note.value),
             note.shown = note.shown,
         );
     }

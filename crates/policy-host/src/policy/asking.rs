@@ -214,7 +214,7 @@ impl Policy {
             host_calls: spent.as_ref().map_or(0, |spent| spent.host_calls),
             basis,
         };
-        spans::decided(&span, &decision, log_dropped);
+        spans::decided(&span, &decision, &question.message.text, log_dropped);
 
         let ledger = &revision.prepared.shared.ledger;
         let (mut holds, reports) = match spent {
