@@ -2,30 +2,47 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long nothing may fail before the log says that all is well again: of a damaged file some parts can be read.
+const WELL: Duration = Duration::from_secs(10);
 
 /// How one connection fares, as of its last work.
 #[derive(Debug)]
 pub(super) struct Health {
     what: &'static str,
     sick: AtomicBool,
-    reason: Mutex<String>,
+    /// The log has said that it is, and not yet that it is over.
+    told: AtomicBool,
+    latest: Mutex<Option<Latest>>,
+}
+
+/// What went wrong last.
+#[derive(Debug)]
+struct Latest {
+    reason: String,
+    at: Instant,
 }
 
 impl Health {
     /// `what` the connection does, in a word for logs: `written` or `read`.
     pub(super) fn new(what: &'static str) -> Self {
-        Self { what, sick: AtomicBool::new(false), reason: Mutex::default() }
+        Self { what, sick: AtomicBool::new(false), told: false.into(), latest: Mutex::default() }
     }
 
     pub(super) fn is_well(&self) {
-        if self.sick.swap(false, Ordering::AcqRel) {
+        self.sick.store(false, Ordering::Release);
+        if self.told.load(Ordering::Acquire) && self.latest(|latest| latest.at.elapsed() >= WELL) {
+            self.told.store(false, Ordering::Release);
             tracing::info!("the store can be {} again", self.what);
         }
     }
 
     pub(super) fn is_sick(&self, reason: &str) {
-        reason.clone_into(&mut self.reason.lock().unwrap_or_else(PoisonError::into_inner));
-        if !self.sick.swap(true, Ordering::AcqRel) {
+        let latest = Latest { reason: reason.to_owned(), at: Instant::now() };
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(latest);
+        self.sick.store(true, Ordering::Release);
+        if !self.told.swap(true, Ordering::AcqRel) {
             tracing::error!(reason, "the store cannot be {}; nothing new is accepted", self.what);
         }
     }
@@ -33,6 +50,12 @@ impl Health {
     /// Why it cannot be used, if so.
     pub(super) fn trouble(&self) -> Option<String> {
         let sick = self.sick.load(Ordering::Acquire);
-        sick.then(|| self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        sick.then(|| self.latest(|latest| latest.reason.clone()))
+    }
+
+    /// What `of` makes of it, where something went wrong at all.
+    fn latest<T: Default>(&self, of: impl FnOnce(&Latest) -> T) -> T {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.as_ref().map(of).unwrap_or_default()
     }
 }
