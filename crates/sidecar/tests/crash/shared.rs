@@ -8,17 +8,13 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 use plivo_sim::Step as Answer;
-use tokio::task::JoinSet;
 
 use crate::app::Order;
 use crate::harness::Redis;
 use crate::place::Place;
-use crate::runs::{number, panic_text, seed, show};
-use crate::table::Table;
+use crate::runs::{Books, number, play_all, seed};
 use play::play;
 
-/// Runs at once; they mostly wait for leases.
-const AT_ONCE: usize = 24;
 /// Runs, unless `cargo xtask crash --redis` says otherwise: one at each place.
 const RUNS: u64 = POINTS.len() as u64;
 /// Where no run was killed at a place, so many more are played for it.
@@ -104,57 +100,26 @@ async fn among_replicas_nothing_is_sent_twice_or_lost_and_the_redis_holds_what_w
         Some(run) => run..run + 1,
         None => 0..number("SENDGATE_CRASH_REDIS_RUNS").unwrap_or(RUNS),
     };
-    let (mut table, mut failures) = (Table::default(), Vec::new());
-    play_all(&redis, seed, runs.clone(), &mut table, &mut failures).await;
+    let mut books = Books::default();
+    let one = |run| {
+        let redis = Arc::clone(&redis);
+        async move { play(Plan::of(seed, run), &redis).await }
+    };
+    let note = |books: &mut Books, run, played| {
+        let place = Place::Point(Plan::of(seed, run).point);
+        let again = format!("cargo xtask crash --redis --seed {seed} --run {run}");
+        books.add((place, false), &again, played);
+    };
+    play_all(runs.clone(), one, |run, played| note(&mut books, run, played)).await;
     let round = POINTS.len() as u64;
     let all = runs.end - runs.start >= round;
     let beyond = runs.end.next_multiple_of(round);
     if all {
-        let never = table.never_reached();
+        let never = books.table.never_reached();
         let nths = (0..round).filter(|nth| never.contains(&Place::Point(POINTS[*nth as usize])));
-        let more: Vec<u64> =
-            nths.flat_map(|nth| (0..MORE).map(move |n| beyond + n * round + nth)).collect();
-        play_all(&redis, seed, more.into_iter(), &mut table, &mut failures).await;
+        let more = nths.flat_map(|nth| (0..MORE).map(move |n| beyond + n * round + nth));
+        play_all(more, one, |run, played| note(&mut books, run, played)).await;
     }
-    show(&format!("\nwith a Redis, seed {seed}, runs {} to {}\n{table}", runs.start, runs.end - 1));
-    assert!(failures.is_empty(), "{} runs failed:\n{}", failures.len(), failures.join("\n"));
-    let never = table.never_reached();
-    assert!(
-        !all || never.is_empty(),
-        "no run was killed at {never:?}; has the program its fail points?"
-    );
-}
-
-async fn play_all(
-    redis: &Arc<Redis>,
-    seed: u64,
-    mut next: impl Iterator<Item = u64>,
-    table: &mut Table,
-    failures: &mut Vec<String>,
-) {
-    let mut playing = JoinSet::new();
-    loop {
-        while playing.len() < AT_ONCE
-            && let Some(run) = next.next()
-        {
-            let redis = Arc::clone(redis);
-            let played = tokio::spawn(async move { play(Plan::of(seed, run), &redis).await });
-            playing.spawn(async move { (run, played.await.map_err(panic_text)) });
-        }
-        let Some(ended) = playing.join_next().await else { break };
-        let (run, played) = ended.expect("a panic is a result");
-        let point = Plan::of(seed, run).point;
-        let wrong = match &played {
-            Ok(played) => {
-                table.add(Place::Point(point), false, played);
-                played.wrong().join("\n    ")
-            }
-            Err(why) => why.clone(),
-        };
-        if !wrong.is_empty() {
-            failures.push(format!(
-                "  run {run}, killed at {point}; again with: cargo xtask crash --redis --seed {seed} --run {run}\n    {wrong}"
-            ));
-        }
-    }
+    let what = format!("with a Redis, seed {seed}, runs {} to {}", runs.start, runs.end - 1);
+    books.close(&what, all);
 }
