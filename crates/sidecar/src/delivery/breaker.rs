@@ -128,7 +128,7 @@ impl Breakers {
 
     /// Whether a message from `sender` may go at `now`.
     pub(crate) fn admit(&self, sender: &Sender, now: Instant) -> Admit {
-        let mut books = self.books();
+        let mut books = self.calmed(now);
         let ticket = |call| Ticket { breakers: self.clone(), call: Some(call) };
         match books.admit(sender, now) {
             Admitted::Go(call) => Admit::Go(Pass(ticket(call))),
@@ -143,7 +143,7 @@ impl Breakers {
 
     /// The duty to probe the account's breaker, where it is time for that and nobody has it.
     pub(crate) fn probe(&self, now: Instant) -> Option<Probe> {
-        let call = self.books().probe(now)?;
+        let call = self.calmed(now).probe(now)?;
         Some(Probe(Ticket { breakers: self.clone(), call: Some(call) }))
     }
 
@@ -154,12 +154,12 @@ impl Breakers {
 
     /// Where the account's breaker stands.
     pub(crate) fn standing(&self) -> Standing {
-        self.books().account().standing()
+        self.calmed(Instant::now()).account().standing()
     }
 
     /// The senders whose own breaker is not closed, in no order.
     pub(crate) fn senders(&self) -> Vec<(Sender, Standing)> {
-        self.books().troubled_senders()
+        self.calmed(Instant::now()).troubled_senders()
     }
 
     /// Closes all, latched ones too: what was wrong is said to be mended. What is still under way from before counts
@@ -173,6 +173,19 @@ impl Breakers {
     /// stays so for its time.
     pub(crate) fn set(&self, settings: Settings) {
         self.books().set(settings);
+    }
+
+    /// The books as they are at `now`.
+    fn calmed(&self, now: Instant) -> MutexGuard<'_, Books> {
+        let mut books = self.books();
+        let before = books.account().standing().state;
+        books.calm(now);
+        let after = books.account().standing();
+        if after.state != before {
+            after.log(&self.shared.account);
+            self.tell();
+        }
+        books
     }
 
     /// Wakes those who wait, to ask again.

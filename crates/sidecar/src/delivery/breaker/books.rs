@@ -52,6 +52,12 @@ impl Books {
         &self.account
     }
 
+    /// Closes those that have ramped for long enough.
+    pub(super) fn calm(&mut self, now: Instant) {
+        self.account.calm(now, &self.settings);
+        self.senders.values_mut().for_each(|own| own.calm(now, &self.settings));
+    }
+
     pub(super) fn troubled_senders(&self) -> Vec<(Sender, Standing)> {
         let troubled = self.senders.iter().filter(|(_, own)| !own.is_closed());
         troubled.map(|(sender, own)| (sender.clone(), own.standing())).collect()

@@ -33,8 +33,8 @@ enum At {
     Open { why: Why, until: Instant },
     /// One probes; the others wait.
     Probing { why: Why, until: Instant },
-    /// Messages go in rounds, each as large as two of those before.
-    Ramping { why: Why, round: u32, out: u32, served: u32 },
+    /// Messages go in rounds, each as large as two of those before, since `began`.
+    Ramping { why: Why, began: Instant, round: u32, out: u32, served: u32 },
     /// Nobody may before somebody mends it.
     Latched { why: Why },
 }
@@ -65,6 +65,16 @@ impl Circuit {
 
     pub(super) fn is_closed(&self) -> bool {
         matches!(self.at, At::Closed { .. })
+    }
+
+    /// Closes it where it has ramped for as long as failures count: a sender of a few messages a day would be held back by
+    /// each failure for ever longer, however far they lie apart.
+    pub(super) fn calm(&mut self, now: Instant, settings: &Settings) {
+        if let At::Ramping { began, .. } = self.at
+            && now.saturating_duration_since(began) >= settings.window
+        {
+            self.close(settings);
+        }
     }
 
     /// Closed, and with nothing to remember.
@@ -124,6 +134,7 @@ impl Circuit {
         random: f64,
         settings: &Settings,
     ) {
+        self.calm(now, settings);
         // The trouble goes on for as long as it did not close between.
         let since = self.standing().since.unwrap_or(now);
         let why = |reason| Why { reason, since };
@@ -137,7 +148,7 @@ impl Circuit {
             }
             _ if phase != self.phase => {}
             Heard::Paced | Heard::NoCredit => match self.at {
-                At::Probing { .. } => self.ramp(),
+                At::Probing { .. } => self.ramp(now),
                 _ => self.give_back(phase),
             },
             Heard::Served => self.served(now, settings),
@@ -171,7 +182,7 @@ impl Circuit {
                 counts.add([1, 0], now);
                 *in_a_row = 0;
             }
-            At::Probing { .. } => self.ramp(),
+            At::Probing { .. } => self.ramp(now),
             At::Ramping { round, out, served, .. } => {
                 *out = out.saturating_sub(1);
                 *served += 1;
@@ -180,8 +191,7 @@ impl Circuit {
                 }
                 (*round, *served) = (*round * 2, 0);
                 if *round > LAST_ROUND {
-                    self.openings = 0;
-                    self.change_to(At::closed(settings));
+                    self.close(settings);
                 }
             }
             At::Open { .. } | At::Latched { .. } => {}
@@ -204,10 +214,15 @@ impl Circuit {
         }
     }
 
-    fn ramp(&mut self) {
+    fn ramp(&mut self, now: Instant) {
         if let At::Probing { why, .. } = self.at {
-            self.change_to(At::Ramping { why, round: 1, out: 0, served: 0 });
+            self.change_to(At::Ramping { why, began: now, round: 1, out: 0, served: 0 });
         }
+    }
+
+    fn close(&mut self, settings: &Settings) {
+        self.openings = 0;
+        self.change_to(At::closed(settings));
     }
 
     fn change_to(&mut self, at: At) {

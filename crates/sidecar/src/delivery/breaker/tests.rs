@@ -52,6 +52,20 @@ fn failures_that_are_too_long_ago_do_not_count() {
 }
 
 #[test]
+fn one_that_has_ramped_for_as_long_as_failures_count_is_closed_however_few_calls_came() {
+    let mut bench = Bench::probed();
+    bench.calls(3, Heard::Served);
+    assert_eq!(bench.state(), State::Ramping);
+    bench.pass_time(Duration::from_secs(30));
+    bench.call(Heard::Failed);
+    assert_eq!(bench.state(), State::Closed, "one failure opened it");
+
+    bench.calls(4, Heard::Failed);
+    let until = bench.breakers.standing().until;
+    assert_eq!(until, Some(bench.now + Duration::from_secs(15)), "it remembers the last time");
+}
+
+#[test]
 fn refusals_and_calls_for_patience_are_no_failures() {
     let bench = Bench::new();
     bench.calls(100, Heard::Paced);
