@@ -67,7 +67,7 @@ pub struct PolicyRuntime {
 #[derive(Debug, Error)]
 pub enum RuntimeError {
     /// The compile cache cannot be used.
-    #[error("the cache of compiled policies cannot be used")]
+    #[error("the cache of compiled policies cannot be used: {0}")]
     Cache(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The engine cannot be set up, most often for want of address space.
     #[error(

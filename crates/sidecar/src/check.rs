@@ -9,6 +9,7 @@ use store::MemoryLedger;
 
 use crate::config::{Config, ConfigFaults, Environment};
 use crate::modules::Modules;
+use crate::run::telemetry_options;
 use crate::{Failure, policies};
 
 /// Reads the configuration, loads every policy under its real limits, and says what is in order; with `print`, what the
@@ -24,6 +25,9 @@ pub fn check(path: &Path, print: bool, environment: &Environment) -> Result<(), 
         write!(out, "{}", config.effective)?;
     }
     for warning in &config.warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    for warning in telemetry::passed_over(&telemetry_options(&config.fixed)) {
         writeln!(out, "warning: {warning}")?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

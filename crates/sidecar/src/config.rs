@@ -205,7 +205,11 @@ fn layered(environment: &Environment, dotenv: &Path) -> (Environment, Vec<Findin
     }
     let source = match Source::open(dotenv, FILE_BYTES) {
         Ok(source) => source,
-        Err(fault) => return (environment.clone(), vec![fault]),
+        // What can be read of it is, for the same reason as below.
+        Err(fault) => {
+            let bytes = read_bounded(dotenv, FILE_BYTES).unwrap_or_default();
+            return (environment.with_dotenv(&String::from_utf8_lossy(&bytes)).0, vec![fault]);
+        }
     };
     // The lines that are well hold, or what needs them would be called missing beside the one that is wrong.
     let (layered, faults) = environment.with_dotenv(source.text());
@@ -257,7 +261,7 @@ fn sections<'r>(
     let decisions = Decisions::read(root.section("decisions"));
     let mut reload = root.section("reload");
     let poll = reload.millis("poll_ms", 2_000, 100..=3_600_000);
-    let compile_cache = reload.get("compile_cache").and_then(|item| item.text());
+    let compile_cache = reload.get("compile_cache").and_then(|item| fixed::cache(&item));
     reload.finish();
     #[cfg(feature = "oci")]
     let registry = Registry::read(root.section("registry"), store.path.as_deref());
@@ -268,7 +272,6 @@ fn sections<'r>(
     let policies = PolicyEntry::read_all(&mut root, &app_names, tags);
     let (names_policies, policies) = (policies.is_some(), policies.unwrap_or_default());
     root.finish();
-    let compile_cache = compile_cache.map(|path| reading.path(path));
     let admin_token = admin_token.map(|(token, _)| token);
     let (Some(listen), Some(plivo)) = (listen, plivo) else { return (policies, None) };
     let fixed = Fixed { listen, store, telemetry, decisions, compile_cache };

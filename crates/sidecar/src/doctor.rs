@@ -15,6 +15,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use policy_host::RuntimeError;
 use serde_json::json;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -136,14 +137,15 @@ async fn policies(config: &Config) -> (Vec<Finding>, bool) {
             ),
             false,
         ),
-        Err(other) => (
-            failed(
-                "policies",
-                vec![other.to_string()],
-                "run it where 2 TiB of addresses may be reserved (ulimit -v)",
-            ),
-            true,
-        ),
+        Err(other) => {
+            let to_do = match &other {
+                Failure::Engine(RuntimeError::Cache(_)) => {
+                    "mend [reload] compile_cache, or leave it out"
+                }
+                _ => "run it where 2 TiB of addresses may be reserved (ulimit -v)",
+            };
+            (failed("policies", vec![other.to_string()], to_do), true)
+        }
     }
 }
 

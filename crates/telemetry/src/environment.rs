@@ -90,6 +90,15 @@ const LOGS: Signal = Signal {
     path: "/v1/logs",
 };
 
+/// Standard variables that somebody may count on, and that mean nothing here.
+const UNREAD: [&str; 5] = [
+    "OTEL_EXPORTER_OTLP_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_CLIENT_KEY",
+    "OTEL_EXPORTER_OTLP_COMPRESSION",
+    "OTEL_PROPAGATORS",
+];
+
 /// The variables, behind a function so that tests need no environment of their own.
 struct Variables<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
@@ -113,6 +122,7 @@ impl Plan {
         let every = variables.count("OTEL_METRIC_EXPORT_INTERVAL", DEFAULT_INTERVAL_MS);
         let wanted = enabled && options.records;
         let records = if wanted { variables.destination(&LOGS, options) } else { None };
+        variables.look_at_what_others_read();
         Self {
             enabled,
             export,
@@ -167,6 +177,21 @@ impl Variables<'_> {
             Protocol::Grpc => base,
         };
         Some(Destination { endpoint, protocol, timeout })
+    }
+
+    /// Warns of what the exporter would pass over in silence, and of what nobody here reads.
+    fn look_at_what_others_read(&mut self) {
+        for name in ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"] {
+            let pairs = self.get(name).unwrap_or_default();
+            if pairs.split(',').any(|pair| !pair.trim().is_empty() && !pair.contains('=')) {
+                self.warn(name, "a part of it is no NAME=VALUE");
+            }
+        }
+        for name in UNREAD {
+            if self.get(name).is_some() {
+                self.warn(name, "Sendgate does not use it");
+            }
+        }
     }
 
     fn address(&mut self, name: &str) -> Option<String> {

@@ -23,6 +23,12 @@ pub fn reach(options: &TelemetryOptions, most: Duration) -> Option<(String, Resu
     Some((to.endpoint, answered))
 }
 
+/// What of the environment could not be used for `options`, a sentence each.
+#[must_use]
+pub fn passed_over(options: &TelemetryOptions) -> Vec<String> {
+    Plan::new(options, &environment::process).warnings
+}
+
 fn ask(to: &Destination) -> Result<(), Away> {
     // A message of protobuf without any member has no bytes.
     let asked = exporter::http_client(to)?.post(&to.endpoint);

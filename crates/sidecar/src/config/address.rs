@@ -60,6 +60,15 @@ impl Address {
                 item.fault(format!("needs a path of 1 to {SOCKET_PATH_BYTES} bytes after `unix:`"));
                 return None;
             }
+            let folder = full.parent().unwrap_or(&full);
+            if !folder.is_dir() {
+                // Where it is checked may not be where it runs.
+                let detail = format!(
+                    "there is no folder {} here; it has to be there to run",
+                    folder.display()
+                );
+                item.reading.warn(&item.spot, detail);
+            }
             return Some(Self::Unix(full));
         }
         let address = text.parse().map(Self::Tcp).ok();

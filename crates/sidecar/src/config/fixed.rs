@@ -1,7 +1,11 @@
 //! What holds until a restart.
 
+use std::io;
 use std::path::PathBuf;
 
+use rustix::fs::Access;
+
+use super::cursor::Item;
 use super::{Callbacks, Decisions, Listen, Store, Telemetry};
 
 /// Settings that hold until a restart: a reload that changes one is refused.
@@ -133,9 +137,30 @@ fn store_same(ours: &Store, theirs: &Store) -> [(&'static str, bool); 14] {
     ]
 }
 
+/// A folder of which this user may make or fill what is not there yet.
+pub(super) fn cache(item: &Item<'_>) -> Option<PathBuf> {
+    let path = item.reading.path(item.text()?);
+    let there = path.ancestors().find(|folder| folder.exists()).unwrap_or(&path);
+    let access = Access::WRITE_OK | Access::EXEC_OK;
+    let usable = match there.is_dir() {
+        true => rustix::fs::access(there, access).map_err(|err| io::Error::from(err).to_string()),
+        false => Err("it is no folder".to_owned()),
+    };
+    match usable {
+        Ok(()) => Some(path),
+        Err(why) => {
+            item.fault(format!(
+                "cannot be used: {}: {why}; name a folder that this user may write, or leave the key out",
+                there.display()
+            ));
+            None
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::config::testing::config_of;
+    use crate::config::testing::{assert_faults, config_of};
 
     #[test]
     fn a_fixed_setting_that_differs_is_named() {
@@ -197,5 +222,15 @@ mod tests {
             let (before, after) = (config_of(toml).fixed, config_of(&changed).fixed);
             assert_eq!(before.differences(&after)[0], key, "for {changed}");
         }
+    }
+
+    #[test]
+    fn a_cache_that_cannot_be_made_is_told_at_its_key() {
+        assert_faults(&[(
+            "[reload]\ncompile_cache = \"sidecar.toml/x\"",
+            &["sidecar.toml:2:17: reload.compile_cache: cannot be used: "],
+        )]);
+        let cache = config_of("[reload]\ncompile_cache = \"a/b\"").fixed.compile_cache;
+        assert!(cache.is_some_and(|cache| cache.ends_with("a/b") && !cache.exists()));
     }
 }

@@ -62,7 +62,11 @@ fn of_redis(server: &str, seen: &Examined) -> Vec<Finding> {
 }
 
 pub(super) fn collector(fixed: &Fixed) -> Vec<Finding> {
-    vec![match telemetry::reach(&telemetry_options(fixed), PATIENCE) {
+    let options = telemetry_options(fixed);
+    let passed_over = telemetry::passed_over(&options).into_iter();
+    let passed_over =
+        passed_over.map(|line| Finding::warn("collector", line, "mend the variable, or unset it"));
+    let found = match telemetry::reach(&options, PATIENCE) {
         None => Finding::skipped("collector", "traces and metrics go nowhere ([telemetry] otlp)"),
         Some((url, Ok(()))) => Finding::ok("collector", format!("{url} answers")),
         Some((url, Err(why))) => Finding::warn(
@@ -70,5 +74,6 @@ pub(super) fn collector(fixed: &Fixed) -> Vec<Finding> {
             format!("{url}: {}", whole(&*why)),
             "start it, or mend [telemetry] otlp; messages go on, and traces and metrics are lost",
         ),
-    }]
+    };
+    passed_over.chain([found]).collect()
 }

@@ -56,6 +56,15 @@ fn an_address_that_is_none_is_passed_over_with_a_warning_that_does_not_repeat_it
 }
 
 #[test]
+fn what_would_be_passed_over_in_silence_is_warned_of() {
+    let told = |name: &str, value: &str| plan(&[(name, value)]).warnings.len();
+    assert_eq!(told("OTEL_EXPORTER_OTLP_HEADERS", "api-key=hush, tenant=7,"), 0);
+    assert_eq!(told("OTEL_EXPORTER_OTLP_HEADERS", "bad header"), 1);
+    assert_eq!(told("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"), 1);
+    assert_eq!(told("OTEL_PROPAGATORS", ""), 0);
+}
+
+#[test]
 fn over_grpc_the_base_gets_no_path() {
     let plan = plan(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]);
     let export = plan.export.expect("a destination");
