@@ -5,12 +5,13 @@ mod edit;
 mod foresee;
 mod when;
 
+use std::mem;
 use std::time::Duration;
 
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
-use message::Message;
 use message::facts::Facts;
+use message::{Fault, MediaUrl, Message};
 use policy_host::{Decision, LimitReport, Verdict};
 use serde_json::{Value, json};
 use tracing::Span;
@@ -39,8 +40,12 @@ impl Gateway {
         let submission = match send::judge(&call, Door::Native, order.clone()) {
             Ok(submission) => submission,
             Err(faults) => {
+                let mendable = faults.more() == 0 && faults.told().iter().all(is_mendable);
                 let refusal = faults.into();
-                let when = self.shorter(&call, order, &refusal).await;
+                let when = match mendable {
+                    true => self.mended(&call, order, &refusal).await,
+                    false => json!([]),
+                };
                 return Ok(refused_whole(&refusal, when));
             }
         };
@@ -54,7 +59,7 @@ impl Gateway {
                 let found = Found { unknown_fields, probes: &probes };
                 self.explain_one(&call, draft, found, (&mut asking, &mut runs)).await
             } else {
-                let mut body = refused(&Plain::NotAsked.into());
+                let mut body = refused(&Plain::NotAsked.into(), Value::Null);
                 body["to"] = draft.to.given.into();
                 body
             });
@@ -69,20 +74,24 @@ impl Gateway {
         Ok(Answer::json(StatusCode::OK, &body))
     }
 
-    /// The ways of a request at which nothing is wrong but that its text is too long: in a list, of the first recipient
-    /// that has any.
-    async fn shorter(&self, call: &Call, mut order: Order, refusal: &Refusal) -> Value {
-        if refusal.code() != "text.too_long" {
-            return json!([]);
-        }
-        // Any text that is none too long.
-        let text = std::mem::replace(&mut order.text.value, "x".to_owned());
+    /// The ways of a request at which nothing is wrong but what [`is_mendable`]: in a list, of the first recipient that has
+    /// any.
+    async fn mended(&self, call: &Call, mut order: Order, refusal: &Refusal) -> Value {
+        // Any text that is none too long, without media.
+        let text = mem::replace(&mut order.text.value, "x".to_owned());
+        let urls = mem::take(&mut order.media_urls);
+        let urls = urls.iter().filter_map(|at| MediaUrl::parse(&at.value, &at.pointer).ok());
+        let urls: Vec<MediaUrl> = urls.map(|(url, _)| url).collect();
+        let ids = mem::take(&mut order.media_ids).into_iter().map(|at| at.value);
+        let ids: Vec<String> = ids.collect();
+        order.kind = None;
         let Ok(submission) = send::judge(call, Door::Native, order) else { return json!([]) };
         let probes = send::probed(call, &submission.drafts).await;
         let found = Found { unknown_fields: &submission.unknown_fields, probes: &probes };
         let (now, mut runs) = (now(), Runs::new());
         for message in submission.drafts.into_iter().filter_map(|draft| draft.message.ok()) {
-            let message = &Message { text: text.clone(), ..message };
+            let (text, media_urls, media_ids) = (text.clone(), urls.clone(), ids.clone());
+            let message = &Message { text, media_urls, media_ids, ..message };
             let mut search = Search { gateway: self, call, found, message, now, runs: &mut runs };
             match search.ways(refusal).await {
                 Some(ways) if ways.is_empty() => {}
@@ -102,7 +111,7 @@ impl Gateway {
         let message = match draft.message {
             Ok(message) => message,
             Err(faults) => {
-                let mut body = refused(&faults.into());
+                let mut body = refused(&faults.into(), json!([]));
                 body["to"] = draft.to.given.into();
                 return body;
             }
@@ -111,7 +120,7 @@ impl Gateway {
         let foreseen = match self.foresee(call, message.clone(), found, (now, Duration::ZERO)).await
         {
             Ok(foreseen) => foreseen,
-            Err(refusal) => return refused(&refusal),
+            Err(refusal) => return refused(&refusal, json!([])),
         };
         asking.heard(foreseen.failed());
         let ways = match &foreseen.sent {
@@ -157,8 +166,13 @@ fn refused_whole(refusal: &Refusal, when: Value) -> Answer {
 }
 
 /// What no policy was asked about.
-fn refused(refusal: &Refusal) -> Value {
-    json!({"verdict": "reject", "problem": problem(refusal), "policies": [], "when": []})
+fn refused(refusal: &Refusal, when: Value) -> Value {
+    json!({"verdict": "reject", "problem": problem(refusal), "policies": [], "when": when})
+}
+
+/// Whether a change that is looked for may help.
+fn is_mendable(fault: &Fault) -> bool {
+    matches!(fault.code.as_str(), "text.too_long" | "sender.not_capable")
 }
 
 /// One policy's verdict with its time in microseconds.

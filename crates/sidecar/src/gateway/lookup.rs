@@ -52,7 +52,8 @@ impl Gateway {
                         faults.push(fault("/status", &detail));
                     }
                 },
-                "to" => match message::E164::parse(&value, "/to") {
+                // A plus sign that is not escaped is a space here.
+                "to" => match message::E164::parse(&value.replacen(' ', "+", 1), "/to") {
                     Ok(to) => filter.to = Some(to),
                     Err(fault) => faults.push(fault),
                 },

@@ -115,8 +115,11 @@ impl Refusal {
                 "nobody can tell whether Plivo took the message; its record has what is known"
                     .into()
             }
-            Self::Upstream { .. } => {
-                "the message was not taken by Plivo; its record has the reason".into()
+            Self::Upstream { id, .. } => {
+                format!(
+                    "Plivo did not take the message; `attempts` of GET /v1/messages/{} say why",
+                    id.0
+                )
             }
             Self::Plain(plain) => plain.detail(),
         }

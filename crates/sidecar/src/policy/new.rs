@@ -44,7 +44,8 @@ const PYTHON: Template = &[
 ];
 /// What the policy is called in both, and nothing else.
 const EXAMPLE: &str = "introduction";
-const IGNORED: &str = "node_modules/\n.venv/\n__pycache__/\ncompiled/\n*.wasm\n";
+const IGNORED: &str =
+    "node_modules/\n.venv/\n__pycache__/\ncompiled/\n*.wasm*\n*.key\ndecisions.jsonl*\n";
 
 /// Most bytes of a name.
 const NAME_BYTES: usize = 64;
@@ -52,7 +53,7 @@ const NAME_BYTES: usize = 64;
 const RESERVED: &str = "abstract alloc as async await become box break const continue core crate do dyn else enum \
                         extern false final fn for gen if impl in let loop macro match mod move mut override priv \
                         proc-macro pub ref return self static std struct super test trait true try type typeof \
-                        unsafe unsized use virtual where while yield message policy-cases policy-sdk policy-wit";
+                        unsafe unsized use virtual where while yield message policy-cases policy-sdk policy-wit schemars serde";
 
 /// Writes a new policy into the folder `path`, which must not be there.
 pub(super) fn new(path: &Path, lang: Lang, sdk: Option<&str>) -> Result<(), Failure> {

@@ -179,6 +179,9 @@ async fn a_sender_that_cannot_carry_media_is_not_asked_to() {
     sidecar.send(&hi()).await.expect(202);
     let media = json!({"to": TO, "text": "hi", "media_urls": ["https://cdn.example.com/a.jpg"]});
     sidecar.send(&media).await.refused(422, "sender.not_capable");
+    let explained = sidecar.post("/v1/explain").json(&media).answer().await;
+    let when = explained.refused(422, "sender.not_capable")["when"].clone();
+    assert_eq!(when[0]["changes"][0]["pointer"], "/media_urls", "{explained}");
 
     assert_eq!(plivo.sends().len(), 1);
     sidecar.stop().await;

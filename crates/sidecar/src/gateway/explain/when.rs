@@ -51,6 +51,8 @@ struct Open {
 pub(super) struct Runs {
     of_request: u32,
     of_message: u32,
+    /// Whether an instant that was named was left untried.
+    cut: bool,
 }
 
 /// One message whose ways are looked for.
@@ -66,7 +68,16 @@ pub(super) struct Search<'a> {
 
 impl Runs {
     pub(super) fn new() -> Self {
-        Self { of_request: RUNS, of_message: 0 }
+        Self { of_request: RUNS, of_message: 0, cut: false }
+    }
+
+    fn begin(&mut self) {
+        (self.of_message, self.cut) = (RUNS_OF_ONE, false);
+    }
+
+    /// Whether all that was thought of was tried.
+    fn are_enough(&self) -> bool {
+        self.of_request.min(self.of_message) > 0 && !self.cut
     }
 
     fn take(&mut self) -> bool {
@@ -103,7 +114,7 @@ impl Search<'_> {
     /// where there is no other. None where none was found before there was no asking any more, and where a policy that
     /// fails may yet decide otherwise.
     pub(super) async fn ways(&mut self, refusal: &Refusal) -> Option<Vec<Way>> {
-        self.runs.of_message = RUNS_OF_ONE;
+        self.runs.begin();
         let mut ways: Vec<Way> = Vec::new();
         // What is in its way now, and what once that is over.
         let mut codes = Vec::new();
@@ -132,7 +143,7 @@ impl Search<'_> {
             let both = self.another(&first, &met).await;
             ways.extend(both.map(|(open, second)| open.way(vec![first, second])));
         }
-        let is_whole = self.runs.of_request.min(self.runs.of_message) > 0
+        let is_whole = self.runs.are_enough()
             && self.senders().len() <= SENDERS
             && !matches!(refusal, Refusal::PolicyFailed { .. });
         (is_whole || !ways.is_empty()).then_some(ways)
@@ -195,6 +206,7 @@ impl Search<'_> {
                 Err(refusal) => ahead += until(&refusal)?,
             }
         }
+        self.runs.cut = true;
         None
     }
 

@@ -157,7 +157,8 @@ fn media(order: &Order, faults: &mut Faults, changes: &mut Vec<Change>) -> Vec<M
         let pointer = if order.media_urls.is_empty() { "/media_ids" } else { "/media_urls" };
         faults.push(Fault::new(pointer, "media.too_many", detail));
     }
-    if order.media_required && count == 0 {
+    let ill = |fault: &Fault| fault.pointer.starts_with("/mediaUrls");
+    if order.media_required && count == 0 && !order.faults.told().iter().any(ill) {
         faults.push(Fault::new("/mediaUrls", "media.required", "needs at least one URL"));
     }
     let mut urls = Vec::with_capacity(order.media_urls.len());
