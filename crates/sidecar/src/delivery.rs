@@ -163,6 +163,11 @@ impl Delivery {
         before.left_by(&next);
     }
 
+    /// Has Plivo asked once more where it refused an account's credentials.
+    pub(crate) fn unlatch(&self) {
+        self.upstreams.borrow().all().for_each(|upstream| upstream.unlatch());
+    }
+
     /// Has each account call as often at once as it may.
     fn open(&self, upstreams: &Upstreams) {
         for upstream in upstreams.all() {

@@ -100,6 +100,11 @@ impl Generations {
         self.in_force.load_full()
     }
 
+    /// Has Plivo asked once more where it refused an account's credentials: an operator says that it is mended there.
+    pub(crate) fn unlatch(&self) {
+        self.delivery.unlatch();
+    }
+
     /// Brings what was read from the files into force, which was built while `basis` was. While a rollback stands and the
     /// files describe the same policies as before, only the rest of it: a rotated secret must not undo a rollback.
     ///

@@ -148,7 +148,10 @@ impl Reloader {
                     continue;
                 }
             }
-            self.reload_if_changed().await;
+            // Its end is noticed, too.
+            if !watch.are_written(self.seen.paths()) {
+                self.reload_if_changed().await;
+            }
         }
     }
 
@@ -160,6 +163,7 @@ impl Reloader {
             self.reload().await;
         } else if !self.reload_if_changed().await {
             tracing::info!("asked to reload, and nothing has changed");
+            self.generations.unlatch();
         }
         service_manager::ready();
     }

@@ -106,7 +106,16 @@ impl Upstream {
         self.account.store(Arc::new(account));
         // Whatever was wrong is said to be mended: one call finds out. Calls that are out with the old credentials say
         // nothing of the new ones.
-        if renewed || self.breakers.standing().state == State::Latched {
+        if renewed {
+            self.breakers.reset();
+        } else {
+            self.unlatch();
+        }
+    }
+
+    /// Lets one call find out whether what was wrong with the credentials is mended.
+    pub(super) fn unlatch(&self) {
+        if self.breakers.standing().state == State::Latched {
             self.breakers.reset();
         }
     }

@@ -1,10 +1,16 @@
 //! The system's notices of changes.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind};
 use tokio::sync::mpsc;
+
+/// How long a file that is written and not closed is waited for, after the last write.
+const UNCLOSED: Duration = Duration::from_secs(60);
 
 /// The system's notices on every folder that holds a file of interest.
 ///
@@ -13,11 +19,22 @@ use tokio::sync::mpsc;
 pub(super) struct Watch {
     watcher: Option<notify::RecommendedWatcher>,
     folders: Vec<PathBuf>,
+    writing: Arc<Writing>,
 }
+
+/// The files that somebody writes and has not closed yet, without links in their names, each since when it was written
+/// last.
+#[derive(Default)]
+struct Writing(Mutex<HashMap<PathBuf, Instant>>);
 
 impl Watch {
     pub(super) fn new(noticed: mpsc::Sender<()>) -> Self {
+        let writing = Arc::new(Writing::default());
+        let seen = Arc::clone(&writing);
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            if let Ok(event) = &event {
+                seen.note(event);
+            }
             if event.is_err() || event.is_ok_and(|event| changes_something(event.kind)) {
                 // One notice in the channel is enough; more would say the same.
                 let _ = noticed.try_send(());
@@ -26,7 +43,17 @@ impl Watch {
         let watcher = watcher
             .map_err(|err| tracing::warn!(error = %err, "no file notices; polling only"))
             .ok();
-        Self { watcher, folders: Vec::new() }
+        Self { watcher, folders: Vec::new(), writing }
+    }
+
+    /// Whether somebody is in the middle of writing one of `files`, as far as the system tells. Who wrote last a minute
+    /// ago and has not closed it is waited for no longer.
+    pub(super) fn are_written<'a>(&self, files: impl IntoIterator<Item = &'a PathBuf>) -> bool {
+        let mut writing = self.writing.lock();
+        writing.retain(|_, last| last.elapsed() < UNCLOSED);
+        let mut files = files.into_iter();
+        !writing.is_empty()
+            && files.any(|file| file.canonicalize().is_ok_and(|file| writing.contains_key(&file)))
     }
 
     /// Watches the folders of `files` and no others. Whether one is new among them: what happened there before has
@@ -53,6 +80,28 @@ impl Watch {
             }
         }
         self.folders.len() > before
+    }
+}
+
+impl Writing {
+    fn note(&self, event: &Event) {
+        let begins = matches!(event.kind, EventKind::Modify(ModifyKind::Data(_)));
+        if !begins && !changes_something(event.kind) || !cfg!(target_os = "linux") {
+            return;
+        }
+        let mut writing = self.lock();
+        for path in &event.paths {
+            let path = path.canonicalize().unwrap_or_else(|_| path.clone());
+            match begins {
+                true => writing.insert(path, Instant::now()),
+                false => writing.remove(&path),
+            };
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Instant>> {
+        // Nothing under this lock can panic half way.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -129,5 +178,32 @@ mod tests {
         let noticed = timeout(Duration::from_secs(60), notices.recv()).await;
         fs::remove_dir_all(&folder).expect("it is still there");
         assert_eq!(noticed, Ok(Some(())), "no notice of a file replaced");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_file_is_being_written_from_its_first_write_until_it_is_closed() {
+        let folder = std::env::temp_dir().join(Uuid::new_v4().to_string());
+        fs::create_dir(&folder).expect("a folder");
+        let (file, other) = (folder.join("file"), folder.join("other"));
+        fs::write(&file, "whole").expect("a file");
+        fs::write(&other, "whole").expect("a file");
+        let (noticed, mut notices) = mpsc::channel(1);
+        let mut watch = Watch::new(noticed);
+        watch.folders_of([&file]);
+        let states = async |wanted: bool| {
+            while watch.are_written([&file]) != wanted {
+                tokio::task::yield_now().await;
+            }
+        };
+
+        let half = fs::File::create(&file).expect("the file");
+        timeout(Duration::from_secs(60), states(true)).await.expect("it is being written");
+        assert!(!watch.are_written([&other]));
+        assert!(notices.try_recv().is_err(), "a notice of a file that is not whole");
+        drop(half);
+        timeout(Duration::from_secs(60), states(false)).await.expect("it is closed");
+        assert_eq!(notices.recv().await, Some(()));
+        fs::remove_dir_all(&folder).expect("it is still there");
     }
 }

@@ -189,14 +189,16 @@ async fn half_of_a_file_that_is_being_written_in_place_takes_no_policy_away() {
     let sidecar = Sidecar::start(setup.clone()).await;
     let whole = setup.set("reload.poll_ms", POLLS_OFTEN + 1).to_toml();
     let (half, rest) = whole.split_at(whole.rfind("[[policies]]").unwrap());
-    let mut file = fs::File::create(sidecar.folder.path().join("sidecar.toml")).unwrap();
+    let path = sidecar.folder.path().join("sidecar.toml");
 
-    file.write_all(half.as_bytes()).unwrap();
+    // By a program that closes it in between.
+    fs::write(&path, half).unwrap();
     let seen = |events: &[Value]| {
         let told = |event: &Value| event["message"].as_str().map(str::to_owned);
         events.iter().filter_map(told).find(|told| told.contains("not named any more"))
     };
     assert!(sidecar.log.wait_for("the half was read", seen).await.is_some(), "it ended");
+    let mut file = fs::File::options().append(true).open(&path).unwrap();
     file.write_all(rest.as_bytes()).unwrap();
     drop(file);
 
