@@ -34,6 +34,9 @@ const KEY_BYTES: usize = 255;
 /// Most bytes of one answer, headers and body together: above any answer to the most recipients of one request, since
 /// an answer that is not kept would free its key.
 const ANSWER_BYTES: usize = 16 << 20;
+/// Keys that live for seconds, besides all those that apps gave: without room for them a client that posts again on its
+/// own would be sent twice, exactly where much is sent.
+const BRIEF: u64 = 10_000;
 /// Most requests in flight with a key each.
 const CLAIMS: usize = 100_000;
 
@@ -85,6 +88,8 @@ struct Held {
     app: String,
     key: String,
     fingerprint: Fingerprint,
+    /// Most keys among which it has a place.
+    most: u64,
     /// Dropped with the claim; that wakes all who wait.
     _settled: watch::Sender<()>,
 }
@@ -118,15 +123,42 @@ impl Store {
         fingerprint: Fingerprint,
         now: Timestamp,
     ) -> Result<Claim, StoreError> {
+        self.claim_among(self.bounds.keys, (app, key), fingerprint, now).await
+    }
+
+    /// [`Store::claim`] for a key that lives for seconds: for 10,000 of these there is room when all others are taken.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::claim`].
+    pub async fn claim_briefly(
+        &self,
+        app: &str,
+        key: &str,
+        fingerprint: Fingerprint,
+        now: Timestamp,
+    ) -> Result<Claim, StoreError> {
+        let most = self.bounds.keys.saturating_add(BRIEF);
+        self.claim_among(most, (app, key), fingerprint, now).await
+    }
+
+    async fn claim_among(
+        &self,
+        most: u64,
+        (app, key): (&str, &str),
+        fingerprint: Fingerprint,
+        now: Timestamp,
+    ) -> Result<Claim, StoreError> {
         if !(1..=KEY_BYTES).contains(&key.len()) {
             return Err(StoreError::Invalid("an idempotency key is empty or above 255 bytes"));
         }
-        let guard = match self.claim_in_flight(app, key, fingerprint)? {
+        let guard = match self.claim_in_flight(most, (app, key), fingerprint)? {
             Claim::New(guard) => guard,
             taken => return Ok(taken),
         };
         // Only now that nobody else can bind the key: what is in the database stays as it is read.
-        let Some(KeptAnswer { fingerprint, answer, .. }) = self.bound(app, key, now).await? else {
+        let bound = self.bound(most, (app, key), now).await?;
+        let Some(KeptAnswer { fingerprint, answer, .. }) = bound else {
             return Ok(Claim::New(guard));
         };
         Ok(match guard.0.fingerprint.differences(&fingerprint) {
@@ -146,7 +178,7 @@ impl Store {
         key: &str,
         now: Timestamp,
     ) -> Result<Option<KeptAnswer>, StoreError> {
-        match self.bound(app, key, now).await {
+        match self.bound(self.bounds.keys, (app, key), now).await {
             Err(StoreError::Full) => Ok(None),
             found => found,
         }
@@ -210,8 +242,8 @@ impl Store {
 
     fn claim_in_flight(
         &self,
-        app: &str,
-        key: &str,
+        most: u64,
+        (app, key): (&str, &str),
         fingerprint: Fingerprint,
     ) -> Result<Claim, StoreError> {
         let name = name_of([app, key]);
@@ -229,17 +261,17 @@ impl Store {
         claims.insert(name, Claimed { fingerprint: fingerprint.clone(), settled });
         let (app, key) = (app.to_owned(), key.to_owned());
         let claims = Arc::clone(&self.claims);
-        let held = Held { claims, app, key, fingerprint, _settled: sender };
+        let held = Held { claims, app, key, fingerprint, most, _settled: sender };
         Ok(Claim::New(ClaimGuard(Arc::new(held))))
     }
 
     async fn bound(
         &self,
-        app: &str,
-        key: &str,
+        most: u64,
+        (app, key): (&str, &str),
         now: Timestamp,
     ) -> Result<Option<KeptAnswer>, StoreError> {
-        let (app, key, most) = (app.to_owned(), key.to_owned(), self.bounds.keys);
+        let (app, key) = (app.to_owned(), key.to_owned());
         self.database
             .read(move |connection| match rows::find(connection, &app, &key, now)? {
                 None if rows::is_full(connection, most, now)? => Err(StoreError::Full.into()),

@@ -45,6 +45,11 @@ impl KeyRow {
         Self { shared: true, ..self }
     }
 
+    /// Most keys among which it has a place.
+    pub(crate) fn most(&self) -> u64 {
+        self.held.most
+    }
+
     /// Whether the answer names the messages by our ids.
     pub(crate) fn tells_own_ids(&self) -> bool {
         self.tells_own_ids
@@ -95,12 +100,11 @@ impl Store {
         if let Some(trouble) = self.database.disk_trouble() {
             return Commit::refused(trouble);
         }
-        let most = self.bounds.keys;
         self.database.write(move |connection| {
-            if is_full(connection, most, now)? {
+            if is_full(connection, key.most(), now)? {
                 return Err(StoreError::Full.into());
             }
-            insert(connection, &key, 1, most, now)?;
+            insert(connection, &key, 1, now)?;
             if let Some(message) = &key.answer.message {
                 free(connection, message)?;
             }
@@ -194,10 +198,9 @@ pub(crate) fn insert(
     connection: &Connection,
     row: &KeyRow,
     messages: usize,
-    most: u64,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    if rows_of(connection, "idempotency_keys")? >= most {
+    if rows_of(connection, "idempotency_keys")? >= row.most() {
         let mut delete = connection.prepare_cached(
             "DELETE FROM idempotency_keys WHERE rowid IN \
              (SELECT rowid FROM idempotency_keys WHERE ends <= ? ORDER BY ends LIMIT 1)",

@@ -264,7 +264,7 @@ async fn claims_in_flight_are_bounded() {
     let store = open(&in_memory());
     let mut guards = Vec::new();
     for n in 0..CLAIMS {
-        let claimed = store.claim_in_flight("billing", &n.to_string(), request("x"));
+        let claimed = store.claim_in_flight(u64::MAX, ("billing", &n.to_string()), request("x"));
         guards.push(claimed.unwrap());
     }
     let refused = store.claim("billing", "one more", request("x"), NOW).await;
@@ -295,7 +295,7 @@ async fn a_key_under_which_nothing_new_is_recorded_is_bound_as_every_other() {
     let again = claim(&store, "sale", NOW).await;
     assert!(matches!(&again, Claim::Replay(stored) if *stored == answer("coalesced")), "{again:?}");
 
-    let other = store.claim_in_flight("billing", "k2", request("sale")).unwrap();
+    let other = store.claim_in_flight(1, ("billing", "k2"), request("sale")).unwrap();
     let Claim::New(guard) = other else { panic!("it is free") };
     let row = store.key_row(&guard, answer("coalesced"), NOW, NOW).unwrap();
     assert_eq!(store.bind(row.clone(), NOW).await, Err(StoreError::Full));

@@ -64,9 +64,11 @@ impl Store {
             }
             let excess = excess(connection, messages.len(), bounds.messages)?;
             let now = messages.first().map_or(Timestamp(0), |new| new.record.created);
-            if !can_make_room(connection, excess)?
-                || (key.is_some() && idempotency::is_full(connection, bounds.keys, now)?)
-            {
+            let key_fits = match &key {
+                Some(key) => !idempotency::is_full(connection, key.most(), now)?,
+                None => true,
+            };
+            if !key_fits || !can_make_room(connection, excess)? {
                 return Err(StoreError::Full.into());
             }
             newest_gone.fetch_max(make_room(connection, excess)?, Ordering::AcqRel);
@@ -78,7 +80,7 @@ impl Store {
             holds::prolong(connection, &prolonged)?;
             holds::insert(connection, &holds)?;
             if let Some(key) = &key {
-                idempotency::insert(connection, key, messages.len(), bounds.keys, now)?;
+                idempotency::insert(connection, key, messages.len(), now)?;
             }
             crate::fail::point("accept.in_transaction");
             Ok(())

@@ -129,8 +129,11 @@ impl Gateway {
             Door::Native | Door::Seed => Instant::now() + call.in_force.delivery.join,
         };
         loop {
-            let claim =
-                self.store.claim(&call.app.name, &once.key, once.fingerprint.clone(), now()).await;
+            let (app, print) = (&call.app.name, once.fingerprint.clone());
+            let claim = match once.is_asked_for() {
+                true => self.store.claim(app, &once.key, print, now()).await,
+                false => self.store.claim_briefly(app, &once.key, print, now()).await,
+            };
             let claim = match claim {
                 // A resend that cannot be told is no reason to refuse everybody's sends.
                 Err(StoreError::Full) if !once.is_asked_for() => {

@@ -235,11 +235,19 @@ async fn keys_are_bounded_and_those_that_ended_make_room() {
     let before = message::Timestamp(now.0 - 1);
     let full = store.claim("billing", "c", fingerprint(), before).await;
     assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
+    // One that lives for seconds has a place of its own.
+    let brief = store.claim_briefly("billing", "d", fingerprint(), before).await.unwrap();
+    let Claim::New(guard) = brief else { panic!("d is free") };
+    let answer = || StoredAnswer { status: 202, headers: vec![], body: vec![], message: None };
+    let row = store.key_row(&guard, answer(), NOW, NOW).unwrap();
+    store.accept(vec![new("m2")], Some(row)).await.unwrap();
+    drop(guard);
+    let again = store.claim_briefly("billing", "d", fingerprint(), before).await.unwrap();
+    assert!(matches!(again, Claim::Replay(_)), "{again:?}");
     let Claim::New(guard) = store.claim("billing", "c", fingerprint(), now).await.unwrap() else {
         panic!("c is free")
     };
-    let answer = StoredAnswer { status: 202, headers: vec![], body: vec![], message: None };
-    let row = store.key_row(&guard, answer, now, now).unwrap();
+    let row = store.key_row(&guard, answer(), now, now).unwrap();
     let mut late = new("m3");
     late.record.created = now;
     store.accept(vec![late], Some(row)).await.unwrap();
