@@ -69,7 +69,7 @@ impl PlivoClient {
         outgoing: Outgoing<'_>,
         timeout: Duration,
     ) -> Outcome {
-        let span = spans::send(&self.base, outgoing.attempt);
+        let span = spans::send(&self.base, &outgoing);
         let call = async {
             let handed = Handed::default();
             let body = handed.body(Bytes::from(outgoing.to_json()));

@@ -23,6 +23,8 @@ pub struct Outgoing<'a> {
     pub dlt: Option<&'a Dlt>,
     /// Which attempt this is, counted from 1; for the span only.
     pub attempt: u32,
+    /// What the caller calls the account, where it tells several apart; for the span only.
+    pub account: Option<&'a str>,
 }
 
 /// What Plivo keeps of a message. Plivo's `log`.
@@ -95,6 +97,7 @@ impl<'a> Outgoing<'a> {
             trackable: false,
             dlt: None,
             attempt: 1,
+            account: None,
         }
     }
 

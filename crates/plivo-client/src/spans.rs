@@ -5,11 +5,12 @@ use tracing::{Span, info_span};
 use url::Url;
 
 use crate::outcome::Outcome;
+use crate::outgoing::Outgoing;
 
 /// One attempt to send one message, after OpenTelemetry's conventions for HTTP clients.
 ///
 /// It holds no credentials, number, text or callback URL, and no trace context goes to Plivo.
-pub(crate) fn send(base: &Url, attempt: u32) -> Span {
+pub(crate) fn send(base: &Url, outgoing: &Outgoing<'_>) -> Span {
     info_span!(
         "plivo.send",
         otel.kind = "client",
@@ -20,7 +21,8 @@ pub(crate) fn send(base: &Url, attempt: u32) -> Span {
         server.port = base.port_or_known_default().unwrap_or_default(),
         url.path = "/v1/Account/{auth_id}/Message/",
         error.r#type = Empty,
-        sendgate.attempt = attempt,
+        sendgate.account = outgoing.account,
+        sendgate.attempt = outgoing.attempt,
         sendgate.outcome = Empty,
     )
 }

@@ -241,6 +241,12 @@ impl Accounts {
 }
 
 impl Account {
+    /// What tells it apart in metrics: none for that of whoever names none, so that they are as they are where there is
+    /// one only.
+    pub(crate) fn label(&self) -> Option<&str> {
+        (*self.name != *DEFAULT_ACCOUNT).then_some(&*self.name)
+    }
+
     /// Most messages on this side.
     pub(crate) fn most(&self, side: Side) -> Most {
         self.room[side as usize]

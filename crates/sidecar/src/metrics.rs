@@ -19,6 +19,8 @@ const MICROS: &[f64] = &[
 ];
 const MICROSECOND: f64 = 0.000_001;
 const MIB: f64 = 1_048_576.0;
+/// As what is looked at has it: a span of the account of whoever names none has no such field.
+const ACCOUNT: (&str, &str) = ("sendgate.account", "account");
 
 const POLICY: SpanMetric = SpanMetric {
     span: "policy.check",
@@ -119,6 +121,7 @@ pub(crate) const OF_SPANS: &[SpanMetric] = &[
             ("server.address", "server.address"),
             ("http.response.status_code", "http.response.status_code"),
             ("error.type", "error.type"),
+            ACCOUNT,
         ],
         unless: None,
     },
@@ -127,7 +130,7 @@ pub(crate) const OF_SPANS: &[SpanMetric] = &[
         name: "sendgate.plivo.calls",
         about: "Sends to Plivo, by what they came to.",
         instrument: Instrument::Count,
-        labels: &[("sendgate.outcome", "outcome"), ("error.type", "error.type")],
+        labels: &[("sendgate.outcome", "outcome"), ("error.type", "error.type"), ACCOUNT],
         unless: None,
     },
     SpanMetric {

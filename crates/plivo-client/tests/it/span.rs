@@ -40,6 +40,7 @@ async fn told(step: Step, attempt: u32) -> (String, Value) {
     let message: Message = sms();
     let outgoing = Outgoing {
         attempt,
+        account: (attempt > 1).then_some("europe"),
         callback_url: Some("http://127.0.0.1:1/secret-path"),
         ..Outgoing::new(&message)
     };
@@ -66,6 +67,7 @@ async fn an_accepted_send_is_one_client_span_without_an_error() {
         ("http.request.method", "POST".into()),
         ("server.address", "127.0.0.1".into()),
         ("url.path", "/v1/Account/{auth_id}/Message/".into()),
+        ("sendgate.account", "europe".into()),
         ("sendgate.attempt", 2.into()),
         ("sendgate.outcome", "accepted".into()),
         ("http.response.status_code", 202.into()),
@@ -83,6 +85,7 @@ async fn a_failed_send_says_how_it_failed() {
         (&span["error.type"], &span["http.response.status_code"]),
         (&"rate_limited".into(), &429.into())
     );
+    assert_eq!(span["sendgate.account"], Value::Null, "whose account has no name");
     let (_, span) = told(Step::reset(), 1).await;
     assert_eq!(
         (&span["sendgate.outcome"], &span["error.type"]),

@@ -69,6 +69,7 @@ impl Journey {
             trackable: self.accepted.trackable,
             dlt: self.accepted.dlt.as_ref(),
             attempt: nth,
+            account: account.label(),
             ..Outgoing::new(&self.accepted.message)
         };
         let timeout = account.call_timeout.min(left);

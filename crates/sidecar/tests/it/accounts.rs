@@ -136,6 +136,16 @@ async fn an_account_that_is_refused_or_gone_stops_its_own_messages_alone_and_no_
     let metrics = sidecar.admin("/metrics").await.text;
     let line = "sendgate_plivo_breaker{account=\"europe\",state=\"latched\"} 1";
     assert!(metrics.contains(line), "no {line} in\n{metrics}");
+    // What came of calls, and how long they took, is told of each account; of [plivo] itself as if it were alone.
+    for line in [
+        "sendgate_plivo_calls_total{account=\"europe\",error_type=\"credentials\",outcome=\"rejected\"} 1",
+        "sendgate_plivo_calls_total{outcome=\"accepted\"} 1",
+        "http_client_request_duration_seconds_count{account=\"europe\",",
+        "http_client_request_duration_seconds_count{http_request_method=\"POST\",",
+    ] {
+        let told = async || sidecar.admin("/metrics").await.text.contains(line).then_some(());
+        eventually(line, told).await;
+    }
 
     // It leaves the configuration, and is not there at the next start either.
     let without = Setup::new(&plivo).durable().app(App::new("shop", SHOP));
