@@ -2,6 +2,7 @@
 
 mod browser;
 
+use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 
 use plivo_sim::PlivoSim;
@@ -66,6 +67,13 @@ impl Watcher {
     }
 }
 
+/// Holds what was told in a stream, or of a limit, to its schema: it has all the members there, and no other.
+fn fits(schema: &Value, told: &Value) {
+    let members: BTreeSet<_> = told.as_object().expect("an object").keys().collect();
+    let properties = schema["properties"].as_object().expect("properties").keys();
+    assert_eq!(members, properties.collect(), "{told}");
+}
+
 async fn state(sidecar: &Sidecar) -> Value {
     sidecar.admin("/dashboard/state").await.expect(200)
 }
@@ -88,6 +96,12 @@ async fn who_watches_is_told_each_decision_with_its_verdicts_and_what_is_left_of
     assert!(names.iter().all(|each| each["us"].as_u64().is_some_and(|us| us > 0)), "{passed}");
     assert_eq!((&refused["end"], &refused["policy"]), (&json!("refused"), &json!("country")));
     assert_eq!(refused["code"], "country.hard_denied", "{refused}");
+    let schemas = sidecar.admin("/openapi.json").await.expect(200)["components"]["schemas"].clone();
+    let decision = &schemas["DashboardDecisions"]["properties"]["decisions"]["items"];
+    for told in [&passed, &refused] {
+        fits(decision, told);
+        fits(&decision["properties"]["policies"]["items"], &told["policies"][0]);
+    }
 
     let state = watcher.state(|state| state["decisions"]["total"] == 2).await;
     assert_eq!(state["decisions"]["recent_stopped"], 1, "{state}");
@@ -97,6 +111,7 @@ async fn who_watches_is_told_each_decision_with_its_verdicts_and_what_is_left_of
     );
     assert!(state["mix"]["throttle"]["p50_us"].as_u64().is_some_and(|us| us > 0), "{state}");
     let limit = &state["limits"][0];
+    fits(&schemas["DashboardState"]["properties"]["limits"]["items"], limit);
     assert_eq!((&limit["limit"], &limit["app"]), (&json!("app"), &json!("demo")), "{state}");
     assert_eq!((&limit["most"], &limit["left"]), (&json!(10), &json!(9)), "{limit}");
     assert_eq!(state["messages"]["messages"][0]["id"], sent["id"], "{state}");
