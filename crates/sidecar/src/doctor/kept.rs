@@ -33,7 +33,13 @@ pub(super) fn look(store: &Store) -> Vec<Finding> {
         ];
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    vec![disk(folder.unwrap_or(Path::new(".")), store.min_free_percent), database(path)]
+    let folder = folder.unwrap_or(Path::new("."));
+    vec![disk(folder, store.min_free_percent), database(path, is_full(folder))]
+}
+
+/// Whether nothing of it is free. One that does not say how large it is does not say that either.
+fn is_full(folder: &Path) -> bool {
+    statvfs(folder).is_ok_and(|told| told.f_blocks > 0 && told.f_bavail == 0)
 }
 
 fn disk(folder: &Path, least: u8) -> Finding {
@@ -45,6 +51,10 @@ fn disk(folder: &Path, least: u8) -> Finding {
     let Ok(told) = statvfs(folder) else {
         return Finding::skipped("disk", format!("{at} does not say how much is free"));
     };
+    if is_full(folder) {
+        let seen = format!("nothing of {at} is free: nothing more can be written down");
+        return Finding::fail("disk", seen, "free some of it");
+    }
     let free = (u128::from(told.f_bavail) * 100).checked_div(u128::from(told.f_blocks));
     let free = free.unwrap_or(100);
     if free < u128::from(least) {
@@ -63,7 +73,7 @@ fn disk(folder: &Path, least: u8) -> Finding {
     }
 }
 
-fn database(path: &Path) -> Finding {
+fn database(path: &Path, is_full: bool) -> Finding {
     let at = path.display();
     match inspect(path, PATIENCE / 2) {
         Ok(None) => {
@@ -73,6 +83,8 @@ fn database(path: &Path) -> Finding {
         Err(err) => {
             let to_do = match &err {
                 OpenError::File { .. } => "let the sidecar's user read and write it",
+                // That alone may be what is wrong with it, and a copy of before lacks what it has.
+                _ if is_full => "free some of the disk, and look again",
                 OpenError::Database { .. } => {
                     "end what has it locked, or put a copy of before in its place; a sidecar refuses sends until then"
                 }

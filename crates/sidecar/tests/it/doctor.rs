@@ -5,8 +5,19 @@ use std::net::{Ipv4Addr, TcpListener};
 use plivo_sim::{PlivoSim, SimConfig};
 use serde_json::json;
 use telemetry::collector::Collector;
+use tokio::process::Command;
 
-use crate::harness::{Ended, Folder, Redis, Setup, Sidecar, TO, TOKEN, plivo, run_to_end};
+use crate::harness::{
+    Ended, Folder, Redis, Setup, Sidecar, TO, TOKEN, plivo, run_to_end, run_to_end_by,
+};
+
+/// Runs the rest of the command line beside a disk that a database and its log have filled with what else is there. The
+/// disk goes with the namespace.
+const ON_A_FULL_DISK: &str = r#"
+mount -t tmpfs -o size=1m disk full
+cp sendgate.db sendgate.db-wal full/
+head -c 2000000 /dev/zero >full/rest 2>/dev/null || exec "$@"
+"#;
 
 /// The line about `check` that begins with `verdict`, and the one after it.
 fn told(ended: &Ended, verdict: &str, check: &str) -> String {
@@ -131,6 +142,44 @@ async fn each_trouble_is_told_with_what_to_do_about_it_and_without_secrets() {
     let ended = examined(&away.set("plivo.attempts", "many"), &folder).await;
     let text = ended.log.text();
     assert!(ended.status.code() == Some(2) && text.contains("plivo.attempts"), "{text}");
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_as_such_and_nobody_is_told_to_replace_the_database_on_it() {
+    let apart = || {
+        let mut program = Command::new("unshare");
+        program.args(["--map-root-user", "--mount"]);
+        program
+    };
+    let folder = Folder::new();
+    let trial = apart().args(["mount", "-t", "tmpfs", "trial"]).arg(folder.path()).output().await;
+    let trial = trial.expect("unshare");
+    if !trial.status.success() {
+        let why = String::from_utf8_lossy(&trial.stderr);
+        eprintln!("skipped: mounts in a namespace of one's own are not permitted here: {why}");
+        return;
+    }
+    let plivo = plivo().await;
+    let setup = Setup::new(&plivo).durable();
+    let sidecar = Sidecar::start_in(folder, setup.clone()).await;
+    sidecar.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
+    // As an outage leaves it: what is in its log is not in the database yet.
+    let folder = sidecar.kill().await;
+    std::fs::create_dir(folder.path().join("full")).expect("a folder");
+    let setup = setup.set("store.path", "full/sendgate.db");
+    folder.write("sidecar.toml", setup.to_toml());
+
+    let mut program = apart();
+    program.args(["sh", "-ec", ON_A_FULL_DISK, "sh"]);
+    let ended = run_to_end_by(program, "doctor", &folder, &setup.environment).await;
+
+    let text = ended.log.text();
+    assert_eq!(ended.status.code(), Some(1), "{text}");
+    let disk = told(&ended, "fail", "disk");
+    assert!(disk.contains("nothing of") && disk.contains("-> free some of it"), "{disk}");
+    let store = told(&ended, "fail", "store");
+    assert!(store.contains("I/O error") && store.contains("-> free some of the disk"), "{store}");
+    assert!(!store.contains("put a copy"), "{store}");
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ pub(crate) use self::redis::Redis;
 pub(crate) use self::registry::{DockerRegistry, PASSWORD, USER};
 pub(crate) use self::request::Request;
 pub(crate) use self::setup::{App, Policy, Setup, module};
-pub(crate) use self::sidecar::{Ended, Sidecar, client, run_to_end};
+pub(crate) use self::sidecar::{Ended, Sidecar, client, run_to_end, run_to_end_by};
 
 /// The recipient of most tests: a number that can be a handset (NANP's 555-01XX are for fiction).
 pub(crate) const TO: &str = "+14155550123";

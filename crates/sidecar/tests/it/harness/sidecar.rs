@@ -245,6 +245,19 @@ pub(crate) async fn run_to_end(
     Ended { status, log }
 }
 
+/// The same by `program`, given its command line, as a shell in another namespace does it.
+pub(crate) async fn run_to_end_by(
+    mut program: Command,
+    command: &str,
+    folder: &Folder,
+    environment: &[(String, String)],
+) -> Ended {
+    program.args([PROGRAM, command, "--config", "sidecar.toml"]);
+    let (mut child, log) = launched(program, Stdio::null(), folder.path(), environment);
+    let status = wait(&mut child, &log).await;
+    Ended { status, log }
+}
+
 fn spawn(
     command: &str,
     flags: &[&str],
