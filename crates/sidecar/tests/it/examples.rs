@@ -74,12 +74,8 @@ async fn the_curl_example_sends_one_message_and_shows_every_fault_of_another() {
 
 #[tokio::test]
 async fn the_node_sdk_sends_through_the_sidecar_and_reads_its_refusal() {
-    let folder =
-        installed("examples/node-plivo-sdk", &["package.json", "send.js"], async |folder| {
-            let npm = Program::new("npm", "Node.js 18 or newer with npm").within(folder);
-            npm.args(&["install", "--no-package-lock", "--no-audit", "--no-fund"]).run().await;
-        })
-        .await;
+    let files = ["package.json", "send.js"];
+    let folder = installed("examples/node-plivo-sdk", &files, install::node).await;
     let plivo = plivo().await;
     let sidecar = started(&source("sidecar.toml"), &plivo).await;
 

@@ -6,7 +6,7 @@ use plivo_sim::{Callbacks, PlivoSim, SimConfig};
 use serde_json::{Value, json};
 use store::Status;
 
-use crate::examples::install::installed;
+use crate::examples::install::{self, installed};
 use crate::examples::program::Program;
 use crate::harness::{App, Folder, Policy, Setup, Sidecar, TOKEN};
 use crate::operators::{Left, OPERATOR, durable, leave};
@@ -16,11 +16,7 @@ const FILES: [&str; 3] = ["package.json", "browser.js", "check.js"];
 
 #[tokio::test]
 async fn an_operator_without_a_mouse_does_in_chromium_what_the_dashboard_is_for() {
-    let folder = installed("examples/dashboard", &FILES, async |folder| {
-        let npm = Program::new("npm", "Node.js 20 or newer with npm").within(folder);
-        npm.args(&["install", "--no-package-lock", "--no-audit", "--no-fund"]).run().await;
-    })
-    .await;
+    let folder = installed("examples/dashboard", &FILES, install::node).await;
     let callbacks = Callbacks::Auto { sent_after: Duration::ZERO, delivered_after: Duration::ZERO };
     let plivo = PlivoSim::start(SimConfig { callbacks, ..SimConfig::default() }).await;
     let sidecar = busy(&plivo).await;

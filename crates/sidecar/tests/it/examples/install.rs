@@ -60,3 +60,9 @@ pub(crate) async fn python(folder: &Path) {
     let pip = python.within(folder).args(&["-m", "pip", "install", "-q"]);
     pip.args(&["--disable-pip-version-check", "-r", "requirements.txt"]).run().await;
 }
+
+/// What `package.json` names, in `folder/node_modules`.
+pub(crate) async fn node(folder: &Path) {
+    let npm = Program::new("npm", "Node.js 20 or newer with npm").within(folder);
+    npm.args(&["install", "--no-package-lock", "--no-audit", "--no-fund"]).run().await;
+}

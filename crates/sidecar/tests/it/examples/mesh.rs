@@ -24,6 +24,13 @@ async fn schemas() -> Program {
         .arg(&folder.join("manifests.py").display().to_string())
 }
 
+/// Node with what is known of the meshes' own objects, and the script that holds such objects against it.
+async fn of_meshes() -> Program {
+    let from = "crates/sidecar/tests/it/examples/mesh";
+    let folder = installed(from, &["package.json", "meshes.mjs"], install::node).await;
+    Program::new("node", "Node.js 20 or newer").within(&folder).arg("meshes.mjs")
+}
+
 /// What each secret of the examples is in a test, by its file's name; `redis` is the URL of the server that is shared.
 fn secret(name: &str, redis: &str) -> String {
     let value = match name {

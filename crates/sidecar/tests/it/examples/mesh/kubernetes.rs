@@ -8,7 +8,7 @@ use plivo_sim::PlivoSim;
 use serde_json::{Value, json};
 
 use super::kubelet::{Files, Mount, object, projected};
-use super::{apps_send, at_home, plivo, schemas, started, write_secrets};
+use super::{apps_send, at_home, of_meshes, plivo, schemas, started, write_secrets};
 use crate::examples::install::{self, source};
 use crate::examples::program::Program;
 use crate::harness::{Folder, Redis, Sidecar, TO, module};
@@ -82,6 +82,7 @@ async fn every_manifest_fits_its_schema_and_names_only_what_is_there() {
 
     let istio = [("ServiceEntry", "plivo"), ("Sidecar", "orders"), ("Telemetry", "orders")];
     let linkerd = [("EgressNetwork", "outside"), ("TLSRoute", "plivo")];
+    let mut of_both = Vec::new();
     for (kustomization, own) in [
         ("kubernetes/base", &[][..]),
         ("kubernetes/overlays/production", &[("PodDisruptionBudget", "orders")]),
@@ -94,10 +95,47 @@ async fn every_manifest_fits_its_schema_and_names_only_what_is_there() {
             object(&objects, kind, name);
         }
         a_pod_that_works(&objects, &toml);
+        if ["istio", "linkerd"].contains(&kustomization) {
+            of_both.extend(objects);
+        }
     }
+    fits_its_mesh(&examples, of_both).await;
     let egress = source("examples/istio/egress.yaml") + &source("examples/linkerd/egress.yaml");
     assert!(toml.contains("\"https://api.plivo.com\""));
     assert_eq!(egress.matches("[api.plivo.com]").count(), 2, "both meshes let out to Plivo alone");
+}
+
+/// Holds the meshes' own objects to what is known of their kinds, and has a spoiled one of each kind refused, or nobody
+/// would see that nobody looked.
+async fn fits_its_mesh(examples: &Folder, objects: Vec<Value>) {
+    let is_own = |object: &Value| {
+        let version = object["apiVersion"].as_str().expect("a version");
+        ["istio.io/", "linkerd.io/", "gateway."].iter().any(|group| version.contains(group))
+    };
+    let own: Vec<Value> = objects.into_iter().filter(is_own).collect();
+    let wrong = own.iter().cloned().map(|mut object| {
+        object["metadata"]["name"] = "wrong".into();
+        object["spec"]["unheardOf"] = true.into();
+        if object["kind"] == "TLSRoute" {
+            object["spec"]["parentRefs"][0]["port"] = 65_536.into();
+        }
+        object
+    });
+    let both: Value = own.iter().cloned().chain(wrong).collect();
+    let file = examples.write("meshes.json", both.to_string());
+    let said = of_meshes().await.arg(&file.display().to_string()).run().await;
+    let faults: Vec<String> = serde_json::from_str(&said).expect("JSON");
+    let (of_wrong, of_examples): (Vec<_>, Vec<_>) =
+        faults.iter().partition(|fault| fault.contains(" wrong: "));
+    assert_eq!(of_examples, [""; 0]);
+    let is_told = |begin: &str, what: &str| {
+        of_wrong.iter().any(|fault| fault.starts_with(begin) && fault.contains(what))
+    };
+    assert!(is_told("TLSRoute", "<= 65535"), "{faults:#?}");
+    for object in &own {
+        let kind = object["kind"].as_str().expect("a kind");
+        assert!(is_told(kind, "unheardOf"), "{kind} is not looked at: {faults:#?}");
+    }
 }
 
 /// What no schema knows: that parts which name each other fit.

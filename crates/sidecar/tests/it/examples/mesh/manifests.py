@@ -10,7 +10,7 @@ import kubernetes_validate
 import yaml
 from compose_spec import PyCompose
 
-# What meshes bring with them has no schema among Kubernetes' own.
+# What meshes bring with them has no schema among Kubernetes' own; meshes.mjs looks at it.
 OTHERS = ("istio.io/", "linkerd.io/", "gateway.networking.k8s.io/")
 
 
