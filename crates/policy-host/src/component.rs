@@ -19,6 +19,9 @@ pub const CASES_BYTES: usize = 256 << 10;
 /// The custom section that holds them.
 const CASES_SECTION: &str = "sendgate:cases";
 
+/// Most components in one another. Toolchains make two or three; what takes time and memory by the square of them would
+/// take all that there is.
+const LEVELS: usize = 32;
 /// Stack of the encoder, which calls itself for each step of a type. Only what is used of it takes memory.
 const STACK_BYTES: usize = 512 << 20;
 
@@ -75,6 +78,7 @@ fn is_module(module: &[u8]) -> Result<(), LoadFault> {
     let layers = [COMPONENT_LAYER, CORE_LAYER];
     match module.strip_prefix(MAGIC) {
         Some(_) if !sections::are_whole(module) => Err(LoadFault::Truncated),
+        Some(_) if sections::are_deeper(module, LEVELS) => Err(LoadFault::Nested { most: LEVELS }),
         Some(rest) if layers.iter().any(|layer| rest.starts_with(layer)) => Ok(()),
         _ => Err(LoadFault::NotWasm { seems: seems(module) }),
     }
@@ -127,7 +131,7 @@ fn seems(bytes: &[u8]) -> &'static str {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use super::{LoadFault, MODULE_BYTES, as_component, seems};
+    use super::{LEVELS, LoadFault, MODULE_BYTES, as_component, sections, seems};
 
     #[test]
     fn a_file_that_is_no_module_is_named_for_what_it_seems() {
@@ -143,6 +147,17 @@ mod tests {
         assert_eq!(seems(b"allow = true"), "a text");
         assert_eq!(seems(&[0xff, 0xfe]), "no WebAssembly");
         assert_eq!(seems(b"\0asm\x02\0\0\0"), "WebAssembly of an unknown version");
+    }
+
+    #[test]
+    fn components_in_one_another_are_followed_to_a_bound() {
+        let header = b"\0asm\x0d\0\x01\0";
+        let nested = |levels: usize| {
+            (0..levels).fold(header.to_vec(), |within, _| sections::with_nested(header, &within))
+        };
+        assert!(as_component(&nested(LEVELS)).is_ok());
+        let fault = as_component(&nested(LEVELS + 1)).unwrap_err();
+        assert!(matches!(fault, LoadFault::Nested { most: LEVELS }), "{fault}");
     }
 
     #[test]

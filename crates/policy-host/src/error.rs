@@ -57,6 +57,12 @@ pub enum LoadFault {
         and_imports(.0)
     )]
     NoComponentType(Vec<String>),
+    /// Its components stand in one another too deeply to be followed.
+    #[error("the module has components in one another, more than {most} deep")]
+    Nested {
+        /// The bound.
+        most: usize,
+    },
     /// The types that a core module carries have no end, or are too many.
     #[error("the types that the core module carries {0}")]
     Types(String),

@@ -5,7 +5,8 @@ const HEADER_BYTES: usize = 8;
 /// Ids of sections. Sources: WebAssembly core 2.0, 5.5.2; the component model's binary format, "Component Definitions".
 const CUSTOM: u8 = 0;
 const IMPORTS: u8 = 2;
-const NESTED: [u8; 2] = [1, 4];
+const COMPONENT: u8 = 4;
+const NESTED: [u8; 2] = [1, COMPONENT];
 const COMPONENT_LAYER: u8 = 1;
 /// What is imported.
 const FUNCTION: u8 = 0;
@@ -30,6 +31,20 @@ pub(crate) fn are_whole(module: &[u8]) -> bool {
     let mut sections = Sections(module.get(HEADER_BYTES..).unwrap_or_default());
     while sections.next().is_some() {}
     sections.0.is_empty()
+}
+
+/// Whether components stand in one another in `module` for more than `most` levels.
+pub(crate) fn are_deeper(module: &[u8], most: usize) -> bool {
+    let mut level = vec![module];
+    for _ in 0..=most {
+        let within = level.into_iter().filter(|bytes| bytes.get(6) == Some(&COMPONENT_LAYER));
+        let sections = within.flat_map(|bytes| Sections(bytes.get(HEADER_BYTES..).unwrap_or(&[])));
+        level = sections.filter(|(id, _)| *id == COMPONENT).map(|(_, content)| content).collect();
+        if level.is_empty() {
+            return false;
+        }
+    }
+    true
 }
 
 /// The content of the first custom section called `name`, in `module` itself or, where it is a component, in what that
@@ -106,6 +121,15 @@ fn import(imports: &[u8]) -> Option<(&str, &[u8])> {
     // Of what is no function it is enough to know where it is from.
     let after = rest.strip_prefix(&[FUNCTION]).and_then(leb128).map(|(_type, after)| after);
     Some((from, after.unwrap_or_default()))
+}
+
+/// The component of these bytes with `component` in it.
+#[cfg(test)]
+pub(crate) fn with_nested(outer: &[u8], component: &[u8]) -> Vec<u8> {
+    let mut out = [outer, &[COMPONENT]].concat();
+    put_leb128(&mut out, component.len());
+    out.extend_from_slice(component);
+    out
 }
 
 /// Source: the WebAssembly binary format, "Integers".
