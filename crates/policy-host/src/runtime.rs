@@ -174,11 +174,14 @@ impl fmt::Debug for PolicyRuntime {
     }
 }
 
+/// The folder of its own in that for the cache: the engine takes out of it whatever it does not know.
+const CACHE_FOLDER: &str = "sendgate-compiled";
+
 fn engine(options: &RuntimeOptions) -> Result<Engine, RuntimeError> {
     let cache = match &options.compile_cache {
         Some(directory) => {
             let mut config = CacheConfig::new();
-            config.with_directory(directory);
+            config.with_directory(directory.join(CACHE_FOLDER));
             Some(Cache::new(config).map_err(|error| RuntimeError::Cache(error.into()))?)
         }
         None => None,

@@ -1,6 +1,11 @@
 //! Which instances live on.
 
-use policy_host::{Isolation, PolicyChain};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use policy_host::{Isolation, PolicyChain, PolicyRuntime, RuntimeOptions};
+use store::MemoryLedger;
 
 use crate::host::{Host, dedup, ending, policy, runaway, sms};
 
@@ -82,4 +87,22 @@ async fn no_more_idle_instances_are_kept_than_the_bound() {
     let (a, b, ()) = tokio::join!(chain.clear(sms("one")), chain.clear(sms("two")), both_asked);
     assert_eq!((ending(&a), ending(&b)), ("cleared".to_owned(), "cleared".to_owned()));
     assert_eq!(chain.policies()[0].idle_instances(), 1);
+}
+
+#[tokio::test]
+async fn what_lies_beside_compiled_modules_is_nobodys_to_take_away() {
+    // The engine takes out of its folder whatever it does not know.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("beside-compiled");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("sendgate.db"), "somebody's").unwrap();
+    let options = RuntimeOptions {
+        compile_cache: Some(folder.clone()),
+        ..RuntimeOptions::new(Arc::new(MemoryLedger::default()))
+    };
+    drop(PolicyRuntime::new(options).unwrap());
+
+    let mut names: Vec<_> =
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["sendgate-compiled", "sendgate.db"]);
 }

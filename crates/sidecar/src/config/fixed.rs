@@ -139,7 +139,12 @@ fn store_same(ours: &Store, theirs: &Store) -> [(&'static str, bool); 14] {
 
 /// A folder of which this user may make or fill what is not there yet.
 pub(super) fn cache(item: &Item<'_>) -> Option<PathBuf> {
-    let path = item.reading.path(item.text()?);
+    let text = item.text()?;
+    if text.is_empty() {
+        item.fault("is empty; name a folder, or leave the key out");
+        return None;
+    }
+    let path = item.reading.path(text);
     let there = path.ancestors().find(|folder| folder.exists()).unwrap_or(&path);
     let access = Access::WRITE_OK | Access::EXEC_OK;
     let usable = match there.is_dir() {
@@ -226,10 +231,16 @@ mod tests {
 
     #[test]
     fn a_cache_that_cannot_be_made_is_told_at_its_key() {
-        assert_faults(&[(
-            "[reload]\ncompile_cache = \"sidecar.toml/x\"",
-            &["sidecar.toml:2:17: reload.compile_cache: cannot be used: "],
-        )]);
+        assert_faults(&[
+            (
+                "[reload]\ncompile_cache = \"sidecar.toml/x\"",
+                &["sidecar.toml:2:17: reload.compile_cache: cannot be used: "],
+            ),
+            (
+                "[reload]\ncompile_cache = \"\"",
+                &["sidecar.toml:2:17: reload.compile_cache: is empty; "],
+            ),
+        ]);
         let cache = config_of("[reload]\ncompile_cache = \"a/b\"").fixed.compile_cache;
         assert!(cache.is_some_and(|cache| cache.ends_with("a/b") && !cache.exists()));
     }
