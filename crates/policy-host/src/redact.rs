@@ -23,24 +23,27 @@ pub(crate) fn redacted(text: &str) -> String {
     out
 }
 
-/// `said` without what it repeats of a message's `text`: three words on end, and each word that tells something.
+/// `said` without what it repeats of a message's `text`: three words on end, whatever stands between them, and each word
+/// that tells something.
 pub(crate) fn without(text: &str, said: &str) -> String {
     let text = text.to_lowercase();
-    let words = words(said);
+    let known: Vec<&str> = words(&text).map(|(from, to)| &text[from..to]).collect();
+    let words: Vec<(usize, usize, String)> =
+        words(said).map(|(from, to)| (from, to, said[from..to].to_lowercase())).collect();
     let (mut out, mut shown, mut at) = (String::with_capacity(said.len()), 0, 0);
-    while let Some(&(start, _)) = words.get(at) {
-        let repeats = |to: usize| text.contains(&said[start..to].to_lowercase());
-        let count = words[at..].iter().take_while(|(_, end)| repeats(*end)).count();
-        let row = &words[at..at + count];
-        let tells = count >= IN_A_ROW || row.iter().any(|(from, to)| tells(&said[*from..*to]));
+    while at < words.len() {
+        let on_end = |known: &[&str]| {
+            words[at..].iter().zip(known).take_while(|((.., word), known)| word == *known).count()
+        };
+        let count = (0..known.len()).map(|from| on_end(&known[from..])).max().unwrap_or(0);
+        let alone = usize::from(tells(&words[at].2) && text.contains(&words[at].2));
+        let row = &words[at..at + count.max(alone)];
         match row.last() {
-            Some((_, end)) if tells => {
-                out.push_str(&said[shown..start]);
+            Some((_, end, _)) if count >= IN_A_ROW || row.iter().any(|(.., word)| tells(word)) => {
+                out.push_str(&said[shown..words[at].0]);
                 out.push('•');
-                shown = *end;
-                at += count;
+                (shown, at) = (*end, at + row.len());
             }
-            // What is in it of the text may stand within a longer word.
             _ => at += 1,
         }
     }
@@ -49,12 +52,14 @@ pub(crate) fn without(text: &str, said: &str) -> String {
 }
 
 /// Where the words of `text` begin and end: rows of letters and digits, each also cut where digits begin or end, should
-/// only a part of it be in a text.
-fn words(text: &str) -> Vec<(usize, usize)> {
+/// only a part of it be in a text. A line break that is written as `\\n` is none, nor are its kind.
+fn words(text: &str) -> impl Iterator<Item = (usize, usize)> {
     let mut words: Vec<(usize, usize)> = Vec::new();
-    let mut before = None;
+    let (mut before, mut escapes) = (None, false);
     for (at, c) in text.char_indices() {
-        let kind = c.is_alphanumeric().then_some(c.is_ascii_digit());
+        let is_escape = escapes && matches!(c, 'n' | 'r' | 't');
+        escapes = c == '\\' && !escapes;
+        let kind = (c.is_alphanumeric() && !is_escape).then_some(c.is_ascii_digit());
         match (kind, words.last_mut()) {
             (Some(_), Some(word)) if kind == before => word.1 = at + c.len_utf8(),
             (Some(_), _) => words.push((at, at + c.len_utf8())),
@@ -62,7 +67,7 @@ fn words(text: &str) -> Vec<(usize, usize)> {
         }
         before = kind;
     }
-    words
+    words.into_iter()
 }
 
 /// Whether one word alone says something of the text that it is in: a row of digits, a longer word, or one of a script
@@ -132,6 +137,8 @@ mod tests {
         assert_eq!(without("Kim has HIV", "of `Kim has HIV`"), "of `•`");
         assert_eq!(without("Größe 42 wählen", "bad Größe in 'wählen'"), "bad • in '•'");
         assert_eq!(without("密码是 紫色", "密码是 紫色"), "•");
+        assert_eq!(without("Bonjour\nBob\nMarseille", r#""Bonjour\nBob\nMarseille""#), r#""•""#);
+        assert_eq!(without("Hi\nRobert", r#"of "Hi\nRobert" alone"#), r#"of "•" alone"#);
         assert_eq!(without("", "nothing is in it 12345"), "nothing is in it 12345");
     }
 }
