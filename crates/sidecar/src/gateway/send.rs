@@ -228,26 +228,40 @@ impl Gateway {
 
 /// What `order` asks for, or every fault of it.
 pub(super) fn judge(call: &Call, door: Door, order: Order) -> Result<Submission, Faults> {
-    let (method, callback) = (order.callback_method.as_deref(), order.callback_url.as_ref());
-    let told = Told::of(call, door, method, callback.map(|at| at.value.as_str()));
+    let own = uncalled(call, door, &order);
     let plivo = call.in_force.plivo_of(&call.app);
     Submission::of(order, &call.app, plivo, call.now).map_err(|mut faults| {
-        let said = |own: &Fault| faults.told().iter().any(|fault| fault.pointer == own.pointer);
-        let own = told.err().filter(|own| !said(own));
-        faults.extend(own);
+        faults.extend(own.filter(|own| !is_told(&faults, own)));
         faults
     })
 }
 
-/// `plain`, with all that is wrong with the order besides.
+/// `plain`, with all that is wrong with the order besides: what one recipient of many has, too.
 fn faulty(call: &Call, door: Door, order: Order, plain: &Plain) -> Refusal {
-    match judge(call, door, order) {
-        Ok(_) => plain.clone().into(),
-        Err(mut faults) => {
-            faults.push(plain.fault());
-            faults.into()
+    let own = uncalled(call, door, &order);
+    let mut faults = match judge(call, door, order) {
+        Ok(submission) => {
+            let each = submission.drafts.into_iter().filter_map(|draft| draft.message.err());
+            each.flatten().collect()
         }
+        Err(faults) => faults,
+    };
+    faults.extend(own.filter(|own| !is_told(&faults, own)));
+    if faults.is_empty() {
+        return plain.clone().into();
     }
+    faults.push(plain.fault());
+    faults.into()
+}
+
+/// What is wrong with the place that is to be called.
+fn uncalled(call: &Call, door: Door, order: &Order) -> Option<Fault> {
+    let (method, callback) = (order.callback_method.as_deref(), order.callback_url.as_ref());
+    Told::of(call, door, method, callback.map(|at| at.value.as_str())).err()
+}
+
+fn is_told(faults: &Faults, one: &Fault) -> bool {
+    faults.told().iter().any(|fault| fault.pointer == one.pointer)
 }
 
 impl NotAccepted {

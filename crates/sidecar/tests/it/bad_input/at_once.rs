@@ -239,6 +239,16 @@ async fn the_headers_the_json_and_the_callers_place_hide_nothing_that_is_wrong_b
     told(&keyed, None);
     told(&without, Some(("", "idem.key_required")));
     told(&empty, Some(("", "idem.bad_key")));
+    let listed =
+        json!({"to": ["x", TO], "text": "hi", "callback_url": "https://other.example.com/"});
+    let listed = sidecar.post("/v1/messages").json(&listed).header("idempotency-key", "");
+    let found = faults(&listed.answer().await);
+    let wanted =
+        [("/to/0", "phone.not_e164"), ("", "idem.bad_key"), ("/callback_url", "relay.not_allowed")];
+    let mut missing = wanted
+        .into_iter()
+        .filter(|(at, code)| !found.contains(&((*at).to_owned(), (*code).to_owned())));
+    assert_eq!(missing.next(), None, "{found:?}");
     assert_eq!(plivo.sends().len(), 0);
     let good = sidecar.post("/v1/messages").json(&json!({"to": TO, "text": "hi"}));
     good.header("idempotency-key", "k").answer().await.expect(202);
