@@ -137,50 +137,48 @@ impl Reloader {
         loop {
             // What changed before its folder was watched gave no notice.
             while watch.folders_of(self.seen.paths()) {
-                self.reload_if_changed().await;
+                self.reload_if_changed(&watch).await;
             }
             tokio::select! {
                 Some(()) = notices.recv() => tokio::time::sleep(SETTLE).await,
                 () = tokio::time::sleep(self.poll) => {}
                 () = self.upkeep.due() => {}
                 Some(()) = self.hangup.recv() => {
-                    self.reload_as_asked().await;
+                    self.reload_as_asked(&watch).await;
                     continue;
                 }
             }
-            // Its end is noticed, too.
-            if !watch.are_written(self.seen.paths()) {
-                self.reload_if_changed().await;
-            }
+            self.reload_if_changed(&watch).await;
         }
     }
 
     /// Reads everything again, asks registries what their tags lead to, and tries what was refused once more.
-    async fn reload_as_asked(&mut self) {
+    async fn reload_as_asked(&mut self, watch: &Watch) {
         service_manager::reloading();
         self.upkeep.hasten();
         if self.status.refused().is_some() {
-            self.reload().await;
-        } else if !self.reload_if_changed().await {
+            self.reload(watch).await;
+        } else if !self.reload_if_changed(watch).await {
             tracing::info!("asked to reload, and nothing has changed");
-            self.generations.unlatch();
         }
+        self.generations.unlatch();
         service_manager::ready();
     }
 
     /// Whether there was a change, and so an attempt.
-    async fn reload_if_changed(&mut self) -> bool {
+    async fn reload_if_changed(&mut self, watch: &Watch) -> bool {
+        watch.until_written(&self.seen).await;
         let Some(now) = snapshot_of(&self.seen).await else { return false };
         if now == self.seen && !self.upkeep.wants_reload().await {
             return false;
         }
-        self.reload().await;
+        self.reload(watch).await;
         true
     }
 
-    async fn reload(&mut self) {
+    async fn reload(&mut self, watch: &Watch) {
         let span = spans::reload();
-        let (outcome, seen, pulled) = self.bring_into_force().instrument(span.clone()).await;
+        let (outcome, seen, pulled) = self.bring_into_force(watch).instrument(span.clone()).await;
         // Remembered even where it was refused, so that the same bytes are not tried over and over.
         self.seen = seen;
         let applied = outcome.is_ok();
@@ -215,8 +213,9 @@ impl Reloader {
 
     /// The generation that came into force and how often its files are looked at, or every reason against it; and the
     /// rest as [`Reloader::build`] has it.
-    async fn bring_into_force(&self) -> Built<(Generation, Duration)> {
+    async fn bring_into_force(&self, watch: &Watch) -> Built<(Generation, Duration)> {
         loop {
+            watch.until_written(&self.seen).await;
             let (outcome, seen, pulled) = self.build().await;
             let Next { basis, prepared, rules, poll, warnings } = match outcome {
                 Ok(next) => next,
@@ -229,7 +228,8 @@ impl Reloader {
                 );
                 tokio::time::sleep(STAND_STILL).await;
             }
-            if snapshot_of(&seen).await.is_none_or(|now| now != seen) {
+            let changed = snapshot_of(&seen).await.is_none_or(|now| now != seen);
+            if changed || watch.are_written(seen.paths()) {
                 continue;
             }
             // Where an operator was faster, it is built again, of what is in force by now.

@@ -9,6 +9,9 @@ use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind};
 use tokio::sync::mpsc;
 
+use super::SETTLE;
+use crate::config::Snapshot;
+
 /// How long a file that is written and not closed is waited for, after the last write.
 const UNCLOSED: Duration = Duration::from_secs(60);
 
@@ -44,6 +47,13 @@ impl Watch {
             .map_err(|err| tracing::warn!(error = %err, "no file notices; polling only"))
             .ok();
         Self { watcher, folders: Vec::new(), writing }
+    }
+
+    /// Returns once nobody is in the middle of writing a file of `seen`.
+    pub(super) async fn until_written(&self, seen: &Snapshot) {
+        while self.are_written(seen.paths()) {
+            tokio::time::sleep(SETTLE).await;
+        }
     }
 
     /// Whether somebody is in the middle of writing one of `files`, as far as the system tells. Who wrote last a minute
