@@ -65,7 +65,7 @@ pub(crate) fn own_cases(module: &[u8]) -> Result<Option<Box<[u8]>>, LoadFault> {
 fn as_component(module: &[u8]) -> Result<Cow<'_, [u8]>, LoadFault> {
     is_module(module)?;
     match module[MAGIC.len()..].starts_with(COMPONENT_LAYER) {
-        true => Ok(Cow::Borrowed(module)),
+        true => types::are_shallow(module).map(|()| Cow::Borrowed(module)),
         false => encoded(module).map(Cow::Owned),
     }
 }

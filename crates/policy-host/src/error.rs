@@ -63,8 +63,8 @@ pub enum LoadFault {
         /// The bound.
         most: usize,
     },
-    /// The types that a core module carries have no end, or are too many.
-    #[error("the types that the core module carries {0}")]
+    /// The types that a module carries have no end, are too many, or nested too deeply.
+    #[error("the types that the module carries {0}")]
     Types(String),
     /// A core module that cannot become a component.
     #[error(

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use wasmparser::{Parser, Payload};
 use wit_parser::decoding;
 
 use crate::error::LoadFault;
@@ -42,6 +43,26 @@ pub(super) fn end(module: &[u8]) -> Result<(), LoadFault> {
     }
 }
 
+/// Whether the types of the component `module`, and of what is in it, are nested no deeper than the reader takes them.
+/// The engine's own, which is older, calls itself for each level and has no bound.
+///
+/// # Errors
+///
+/// [`LoadFault::Types`] where they are, [`LoadFault::Compile`] where the bytes are no component.
+pub(super) fn are_shallow(module: &[u8]) -> Result<(), LoadFault> {
+    for payload in Parser::new(0).parse_all(module) {
+        let fault = match payload.map_err(|error| LoadFault::Compile(error.into()))? {
+            Payload::ComponentTypeSection(types) => types.into_iter().find_map(Result::err),
+            Payload::CoreTypeSection(types) => types.into_iter().find_map(Result::err),
+            _ => None,
+        };
+        if let Some(error) = fault {
+            return Err(LoadFault::Types(format!("cannot be read: {}", error.message())));
+        }
+    }
+    Ok(())
+}
+
 fn add(
     needs: &mut Needs,
     section: &[u8],
@@ -77,7 +98,7 @@ fn circle(mut needs: Needs) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LoadFault, MOST_BYTES, Needs, circle, end};
+    use super::{LoadFault, MOST_BYTES, Needs, are_shallow, circle, end};
     use crate::sections::with_custom;
 
     const EMPTY: &[u8] = b"\0asm\x01\0\0\0";
@@ -105,5 +126,28 @@ mod tests {
         let broken = with_custom(EMPTY, "component-type:broken", b"\0asm");
         assert!(matches!(end(&broken), Err(LoadFault::Encode(_))));
         assert!(end(EMPTY).is_ok());
+    }
+
+    #[test]
+    fn types_of_a_component_that_are_nested_beyond_measure_are_not_followed() {
+        // A type section with a component or instance type, whose one declaration is the next.
+        let nested = |kind: u8, levels: usize| {
+            let types = [&[1, kind][..], &[1, 1, kind].repeat(levels), &[0]].concat();
+            let mut size = types.len();
+            let mut bytes = b"\0asm\x0d\0\x01\0\x07".to_vec();
+            while size >= 0x80 {
+                bytes.push(u8::try_from(size & 0x7f).unwrap_or(0) | 0x80);
+                size >>= 7;
+            }
+            bytes.push(u8::try_from(size).unwrap_or(0));
+            [bytes, types].concat()
+        };
+        for kind in [0x41, 0x42] {
+            assert!(are_shallow(&nested(kind, 3)).is_ok());
+            for levels in [1_000, 100_000] {
+                let fault = are_shallow(&nested(kind, levels)).expect_err("too deep");
+                assert!(matches!(fault, LoadFault::Types(_)), "{fault}");
+            }
+        }
     }
 }
