@@ -108,6 +108,10 @@ async fn missed(url: &str, asked: &[String]) -> BTreeSet<String> {
         // What has servers of its own is not at this address.
         for method in methods
             .filter(|name| ["get", "post"].contains(&name.as_str()) && item["servers"].is_null())
+            // A stream has no end to wait for.
+            .filter(|name| {
+                item[*name]["responses"]["200"]["content"]["text/event-stream"].is_null()
+            })
         {
             doors.insert(format!("{} {path}", method.to_uppercase()));
         }
