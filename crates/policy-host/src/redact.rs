@@ -75,14 +75,12 @@ fn words(text: &str) -> impl Iterator<Item = (usize, usize)> {
 fn tells(word: &str) -> bool {
     let (count, digits) = (word.chars().count(), word.bytes().all(|byte| byte.is_ascii_digit()));
     let dense = word.chars().any(|c| c >= '\u{2e80}');
-    count
-        >= if dense {
-            OWN_DENSE
-        } else if digits {
-            OWN_DIGITS
-        } else {
-            OWN_LETTERS
-        }
+    let least = match (dense, digits) {
+        (true, _) => OWN_DENSE,
+        (false, true) => OWN_DIGITS,
+        (false, false) => OWN_LETTERS,
+    };
+    count >= least
 }
 
 fn is_uuid(word: &str) -> bool {

@@ -1,5 +1,6 @@
-//! What a core module says of its types, looked at before anybody follows them: the decoder and the encoder call
-//! themselves for each step of a type and of a package's needs, and a stack that overflows ends the whole process.
+//! What a module says of its types, looked at before anybody follows them: the decoder and the encoder of a core module,
+//! and the engine's reader of a component, call themselves for each step, and a stack that overflows ends the whole
+//! process.
 
 use std::collections::{BTreeMap, BTreeSet};
 
