@@ -1,5 +1,9 @@
 //! Keeps phone numbers and texts out of what policies write to logs and spans.
 
+mod written;
+
+use self::written::letters;
+
 /// Fewest digits in a row that could be a phone number; ITU-T E.164 numbers have seven or more here.
 const DIGITS: usize = 7;
 /// Fewest digits in a row, letters of a word, and signs of East Asia, that tell something of the text that they stand in.
@@ -26,23 +30,22 @@ pub(crate) fn redacted(text: &str) -> String {
 /// `said` without what it repeats of a message's `text`: three words on end, whatever stands between them, and each word
 /// that tells something.
 pub(crate) fn without(text: &str, said: &str) -> String {
+    let (known, words) = (words(text), words(said));
     let text = text.to_lowercase();
-    let known: Vec<&str> = words(&text).map(|(from, to)| &text[from..to]).collect();
-    let words: Vec<(usize, usize, String)> =
-        words(said).map(|(from, to)| (from, to, said[from..to].to_lowercase())).collect();
     let (mut out, mut shown, mut at) = (String::with_capacity(said.len()), 0, 0);
     while at < words.len() {
-        let on_end = |known: &[&str]| {
-            words[at..].iter().zip(known).take_while(|((.., word), known)| word == *known).count()
+        let on_end = |known: &[Word]| {
+            let pairs = words[at..].iter().zip(known);
+            pairs.take_while(|(word, known)| word.lower == known.lower).count()
         };
         let count = (0..known.len()).map(|from| on_end(&known[from..])).max().unwrap_or(0);
-        let alone = usize::from(tells(&words[at].2) && text.contains(&words[at].2));
+        let alone = usize::from(words[at].tells() && text.contains(&words[at].lower));
         let row = &words[at..at + count.max(alone)];
         match row.last() {
-            Some((_, end, _)) if count >= IN_A_ROW || row.iter().any(|(.., word)| tells(word)) => {
-                out.push_str(&said[shown..words[at].0]);
+            Some(last) if count >= IN_A_ROW || row.iter().any(Word::tells) => {
+                out.push_str(&said[shown..words[at].start]);
                 out.push('•');
-                (shown, at) = (*end, at + row.len());
+                (shown, at) = (last.end, at + row.len());
             }
             _ => at += 1,
         }
@@ -51,36 +54,45 @@ pub(crate) fn without(text: &str, said: &str) -> String {
     out
 }
 
-/// Where the words of `text` begin and end: rows of letters and digits, each also cut where digits begin or end, should
-/// only a part of it be in a text. A line break that is written as `\\n` is none, nor are its kind.
-fn words(text: &str) -> impl Iterator<Item = (usize, usize)> {
-    let mut words: Vec<(usize, usize)> = Vec::new();
-    let (mut before, mut escapes) = (None, false);
-    for (at, c) in text.char_indices() {
-        let is_escape = escapes && matches!(c, 'n' | 'r' | 't');
-        escapes = c == '\\' && !escapes;
-        let kind = (c.is_alphanumeric() && !is_escape).then_some(c.is_ascii_digit());
+/// A row of letters, or one of digits: also cut where digits begin or end, should only a part of it be in a text.
+struct Word {
+    start: usize,
+    end: usize,
+    lower: String,
+}
+
+impl Word {
+    /// Whether it alone says something of the text that it is in: a row of digits, a longer word, or one of a script
+    /// that writes whole words in a character or two.
+    fn tells(&self) -> bool {
+        let count = self.lower.chars().count();
+        let is_number = self.lower.bytes().all(|byte| byte.is_ascii_digit());
+        let is_dense = self.lower.chars().any(|c| c >= '\u{2e80}');
+        let least = match (is_dense, is_number) {
+            (true, _) => OWN_DENSE,
+            (false, true) => OWN_DIGITS,
+            (false, false) => OWN_LETTERS,
+        };
+        count >= least
+    }
+}
+
+fn words(text: &str) -> Vec<Word> {
+    let mut words: Vec<Word> = Vec::new();
+    let mut before = None;
+    for (start, end, c) in letters(text) {
+        let kind = c.is_alphanumeric().then_some(c.is_ascii_digit());
         match (kind, words.last_mut()) {
-            (Some(_), Some(word)) if kind == before => word.1 = at + c.len_utf8(),
-            (Some(_), _) => words.push((at, at + c.len_utf8())),
+            (Some(_), Some(word)) if kind == before => {
+                word.end = end;
+                word.lower.extend(c.to_lowercase());
+            }
+            (Some(_), _) => words.push(Word { start, end, lower: c.to_lowercase().collect() }),
             (None, _) => {}
         }
         before = kind;
     }
-    words.into_iter()
-}
-
-/// Whether one word alone says something of the text that it is in: a row of digits, a longer word, or one of a script
-/// that writes whole words in a character or two.
-fn tells(word: &str) -> bool {
-    let (count, digits) = (word.chars().count(), word.bytes().all(|byte| byte.is_ascii_digit()));
-    let dense = word.chars().any(|c| c >= '\u{2e80}');
-    let least = match (dense, digits) {
-        (true, _) => OWN_DENSE,
-        (false, true) => OWN_DIGITS,
-        (false, false) => OWN_LETTERS,
-    };
-    count >= least
+    words
 }
 
 fn is_uuid(word: &str) -> bool {
@@ -137,6 +149,10 @@ mod tests {
         assert_eq!(without("密码是 紫色", "密码是 紫色"), "•");
         assert_eq!(without("Bonjour\nBob\nMarseille", r#""Bonjour\nBob\nMarseille""#), r#""•""#);
         assert_eq!(without("Hi\nRobert", r#"of "Hi\nRobert" alone"#), r#"of "•" alone"#);
+        assert_eq!(
+            without("Größe 密码是", r#"not "Gr\u00f6\u00DFe" nor '\u5bc6\u7801'"#),
+            r#"not "•" nor '•'"#
+        );
         assert_eq!(without("", "nothing is in it 12345"), "nothing is in it 12345");
     }
 }

@@ -226,27 +226,22 @@ impl Gateway {
     }
 }
 
-/// What `order` asks for, or every fault of it.
+/// What `order` asks for, or every fault of it: each recipient's, too, where the place that is to be called is refused.
 pub(super) fn judge(call: &Call, door: Door, order: Order) -> Result<Submission, Faults> {
     let own = uncalled(call, door, &order);
     let plivo = call.in_force.plivo_of(&call.app);
-    Submission::of(order, &call.app, plivo, call.now).map_err(|mut faults| {
-        faults.extend(own.filter(|own| !is_told(&faults, own)));
-        faults
-    })
+    let judged = Submission::of(order, &call.app, plivo, call.now);
+    let Some(own) = own else { return judged };
+    let mut faults = judged.map_or_else(|faults| faults, Submission::into_faults);
+    if !faults.told().iter().any(|fault| fault.pointer == own.pointer) {
+        faults.push(own);
+    }
+    Err(faults)
 }
 
 /// `plain`, with all that is wrong with the order besides: what one recipient of many has, too.
 fn faulty(call: &Call, door: Door, order: Order, plain: &Plain) -> Refusal {
-    let own = uncalled(call, door, &order);
-    let mut faults = match judge(call, door, order) {
-        Ok(submission) => {
-            let each = submission.drafts.into_iter().filter_map(|draft| draft.message.err());
-            each.flatten().collect()
-        }
-        Err(faults) => faults,
-    };
-    faults.extend(own.filter(|own| !is_told(&faults, own)));
+    let mut faults = judge(call, door, order).map_or_else(|faults| faults, Submission::into_faults);
     if faults.is_empty() {
         return plain.clone().into();
     }
@@ -258,10 +253,6 @@ fn faulty(call: &Call, door: Door, order: Order, plain: &Plain) -> Refusal {
 fn uncalled(call: &Call, door: Door, order: &Order) -> Option<Fault> {
     let (method, callback) = (order.callback_method.as_deref(), order.callback_url.as_ref());
     Told::of(call, door, method, callback.map(|at| at.value.as_str())).err()
-}
-
-fn is_told(faults: &Faults, one: &Fault) -> bool {
-    faults.told().iter().any(|fault| fault.pointer == one.pointer)
 }
 
 impl NotAccepted {

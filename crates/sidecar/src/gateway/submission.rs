@@ -128,6 +128,11 @@ impl Submission {
             unknown_fields: order.unknown,
         })
     }
+
+    /// What is wrong with its recipients.
+    pub(crate) fn into_faults(self) -> Faults {
+        self.drafts.into_iter().filter_map(|draft| draft.message.err()).flatten().collect()
+    }
 }
 
 /// A change that the gateway itself made.

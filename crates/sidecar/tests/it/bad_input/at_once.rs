@@ -249,6 +249,12 @@ async fn the_headers_the_json_and_the_callers_place_hide_nothing_that_is_wrong_b
         .into_iter()
         .filter(|(at, code)| !found.contains(&((*at).to_owned(), (*code).to_owned())));
     assert_eq!(missing.next(), None, "{found:?}");
+    let listed =
+        json!({"to": [TO, "x"], "text": "hi", "callback_url": "https://other.example.com/"});
+    let foreign = sidecar.post("/v1/messages").json(&listed).header("idempotency-key", "f");
+    let found = faults(&foreign.answer().await);
+    let wanted = [("/to/1", "phone.not_e164"), ("/callback_url", "relay.not_allowed")];
+    assert_eq!(found, wanted.map(|(at, code)| (at.to_owned(), code.to_owned())));
     assert_eq!(plivo.sends().len(), 0);
     let good = sidecar.post("/v1/messages").json(&json!({"to": TO, "text": "hi"}));
     good.header("idempotency-key", "k").answer().await.expect(202);
