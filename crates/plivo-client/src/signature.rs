@@ -54,6 +54,12 @@ pub enum SignatureError {
     /// No signature that is taken, or no nonce with it.
     #[error("the callback carries no signature of a kind that is taken")]
     Absent,
+    /// V2 alone, which is not taken.
+    #[error(
+        "the callback is signed with V2 alone, which leaves its body uncovered; have Plivo sign with V3, or set \
+             [listen] callbacks_v2"
+    )]
+    V2Alone,
     /// None of the signatures fits.
     #[error("the callback's signature does not fit; check the public URL and the auth token")]
     Wrong,
@@ -77,6 +83,7 @@ pub fn verify(
     let (headers, nonce, signed) = match () {
         () if !v3.is_empty() => (v3, callback.v3_nonce, Signed::V3),
         () if !v2.is_empty() && accept_v2 => (v2, callback.v2_nonce, Signed::V2),
+        () if !v2.is_empty() => return Err(SignatureError::V2Alone),
         () => return Err(SignatureError::Absent),
     };
     let nonce = nonce.filter(|nonce| !nonce.is_empty()).ok_or(SignatureError::Absent)?;
@@ -276,7 +283,7 @@ mod tests {
         let callback = vector.callback(&vector.signature);
         let tokens = [vector.token.clone()];
         assert_eq!(verify(&tokens, &callback, true), Ok(Signed::V2));
-        assert_eq!(verify(&tokens, &callback, false), Err(SignatureError::Absent));
+        assert_eq!(verify(&tokens, &callback, false), Err(SignatureError::V2Alone));
         let beside = Callback { v3: Some("AAAA"), ..callback };
         assert_eq!(verify(&tokens, &beside, true), Err(SignatureError::Wrong));
     }

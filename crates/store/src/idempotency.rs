@@ -5,6 +5,7 @@
 //! transaction that accepts the message, with the answer as it would be then; the answer that was given replaces it.
 
 mod fingerprint;
+mod room;
 mod rows;
 
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use crate::expiring::name_of;
 use crate::{Commit, Store, StoreError};
 
 pub use fingerprint::Fingerprint;
+pub(crate) use room::KeysKept;
 pub use rows::{FreedKey, KeptAnswer, KeyRow};
 pub(crate) use rows::{came_to_nothing, came_to_something, insert, is_full};
 

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use crate::content::Content;
 use crate::database::{Database, beside};
-use crate::idempotency::Claims;
+use crate::idempotency::{Claims, KeysKept};
 use crate::ledger::{DurableLedger, KeptLedger};
 use crate::sweep::{LogEmptied, rows_of};
 use crate::{
@@ -33,6 +33,7 @@ pub struct Store {
     pub(crate) log_emptied: Arc<LogEmptied>,
     /// When the newest of the messages that made room was changed last, in milliseconds since 1970.
     pub(crate) newest_gone: Arc<AtomicU64>,
+    pub(crate) keys_kept: Arc<KeysKept>,
     lost_its_key: bool,
 }
 
@@ -116,6 +117,7 @@ impl Store {
             bounds,
             log_emptied,
             newest_gone,
+            keys_kept: Arc::default(),
             lost_its_key,
         })
     }

@@ -1,5 +1,6 @@
 //! What is over makes room.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -49,6 +50,7 @@ impl Store {
         }
         let (retention, most_messages) = (self.bounds.retention, self.bounds.messages);
         let numbers = self.content.numbers;
+        let (keys_kept, most_keys) = (Arc::clone(&self.keys_kept), self.bounds.keys);
         let prolonged = self.ledger.memory().prolonged();
         self.database.write(move |connection| {
             let (over, old) = (to_db(now.before(GRACE)), to_db(now.before(retention)));
@@ -78,6 +80,7 @@ impl Store {
             gone += drop_excess_events(connection, most_messages.saturating_mul(EVENTS_A_MESSAGE))?;
             let messages = "SELECT id FROM messages WHERE live = 0 AND updated <= ? ORDER BY updated LIMIT ?";
             gone += delete(connection, messages, (old, ROWS))?;
+            keys_kept.note(rows_of(connection, "idempotency_keys")?, most_keys);
             Ok(gone)
         })
     }

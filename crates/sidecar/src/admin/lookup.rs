@@ -34,12 +34,20 @@ impl Admin {
         let record = self.record(id).await?;
         let events = self.store.events_of(&record.id).await?;
         let mut body = shown::whole(&record, &events, full);
-        let plivo = self.delivery.upstream(&record.account).map(|upstream| upstream.standing());
+        let upstream = self.delivery.upstream(&record.account);
+        let plivo = upstream.as_ref().map(|upstream| upstream.standing());
+        let troubled = upstream.map(|upstream| upstream.troubled_senders()).unwrap_or_default();
+        let own = troubled.into_iter().find(|(sender, _)| *sender == record.sender);
         // Both null where the configuration does not have its account any more.
         body["plivo"] = json!({
             "account": record.account,
             "breaker": plivo.map(|plivo| plivo.state.as_str()),
             "reason": plivo.and_then(|plivo| plivo.reason).map(Reason::as_str),
+            // Null where it is closed.
+            "sender": own.map(|(_, own)| json!({
+                "breaker": own.state.as_str(),
+                "reason": own.reason.map(Reason::as_str),
+            })),
         });
         Ok((StatusCode::OK, if full { body } else { shown::masked(body) }))
     }

@@ -135,7 +135,6 @@ impl Refusal {
                 | Plain::LowSpace
                 | Plain::LowMemory
                 | Plain::StoreAway
-                | Plain::KeysFull
                 | Plain::KeysAway
                 | Plain::NotAsked
                 | Plain::Draining,
@@ -144,7 +143,9 @@ impl Refusal {
                 code: "upstream.unavailable" | "spool.draining" | "send.expired",
                 ..
             } => Some(Duration::from_secs(5)),
-            Self::Plain(Plain::TurnAfterDeadline(wait) | Plain::PlivoAway(wait)) => Some(*wait),
+            Self::Plain(
+                Plain::TurnAfterDeadline(wait) | Plain::PlivoAway(wait) | Plain::KeysFull(wait),
+            ) => Some(*wait),
             Self::Plain(Plain::KeyInProgress) | Self::Upstream { code: "idem.elsewhere", .. } => {
                 Some(Duration::from_secs(1))
             }

@@ -65,9 +65,16 @@ pub(super) fn message(body: &Value) -> String {
         .filter(|(_, value)| value != "-")
         .map(|(heading, value)| format!("{heading:width$}  {value}\n"))
         .collect();
-    let (breaker, reason) = (cell(&body["plivo"]["breaker"]), &body["plivo"]["reason"]);
-    let reason = reason.as_str().map(|reason| format!(", {reason}")).unwrap_or_default();
-    told.push_str(&format!("{:width$}  {breaker}{reason}\n", "Plivo's breaker"));
+    let breaker = |of: &Value| {
+        let reason = of["reason"].as_str().map(|reason| format!(", {reason}")).unwrap_or_default();
+        cell(&of["breaker"]) + &reason
+    };
+    let plivo = &body["plivo"];
+    let own = match &plivo["sender"] {
+        Value::Null => String::new(),
+        own => format!("; of its sender: {}", breaker(own)),
+    };
+    told.push_str(&format!("{:width$}  {}{own}\n", "Plivo's breaker", breaker(plivo)));
     told.push_str(&calls(&body["attempts"]));
     told.push_str(&decisions(&body["decisions"]));
     told.push_str(&own_events(body));

@@ -45,6 +45,7 @@ pub(crate) fn observe(metrics: &Metrics, subjects: Subjects) {
         subjects;
     let what = |name, unit, about| Observed { name, unit, about };
     observe_candidates(metrics, &in_force);
+    observe_keys(metrics, &store);
     metrics.gauge(
         what(
             "sendgate.generation",
@@ -141,6 +142,16 @@ pub(crate) fn observe(metrics: &Metrics, subjects: Subjects) {
             move |tell| log.tell(|word, count| tell(count, &[("outcome", word)])),
         );
     }
+}
+
+/// Has `metrics` look at the room for idempotency keys.
+fn observe_keys(metrics: &Metrics, store: &Store) {
+    let what = |name, about| Observed { name, unit: "{key}", about };
+    let (kept, most) = (store.clone(), store.most_keys());
+    let about = "Idempotency keys that are kept, as last counted.";
+    metrics.gauge(what("sendgate.keys", about), move |tell| tell(counted(kept.kept_keys()), &[]));
+    let about = "How many of them may be.";
+    metrics.gauge(what("sendgate.keys.limit", about), move |tell| tell(counted(most), &[]));
 }
 
 /// Has `metrics` look at the candidates beside the policies in force. A new one begins to count anew.

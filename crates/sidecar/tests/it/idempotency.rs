@@ -55,6 +55,31 @@ async fn another_request_under_the_same_key_is_refused_and_the_fields_are_named_
 }
 
 #[tokio::test]
+async fn where_no_more_keys_may_be_kept_another_one_is_turned_away_until_the_next_ends() {
+    let plivo = plivo().await;
+    let setup = Setup::standard(&plivo).set("store.max_keys", 1).set("store.key_retention_h", 2);
+    let sidecar = Sidecar::start(setup).await;
+    let request = json!({"to": TO, "text": "hi"});
+    keyed(&sidecar, "k1", &request).await.expect(202);
+
+    let refused = keyed(&sidecar, "k2", &request).await;
+
+    refused.refused(503, "idem.full");
+    let wait: u64 = refused.header("retry-after").expect("a time").parse().unwrap();
+    assert!((2 * 3_600..=6 * 3_600).contains(&wait), "{refused}");
+    assert_eq!(plivo.sends().len(), 1);
+    keyed(&sidecar, "k1", &request).await.expect(202);
+    let told = |events: &[Value]| {
+        let text = |event: &Value| {
+            event["message"].as_str().is_some_and(|said| said.contains("fill their room"))
+        };
+        events.iter().any(text).then_some(())
+    };
+    sidecar.log.wait_for("the room for keys is told", told).await;
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn what_changes_no_handsets_message_is_the_same_request() {
     let plivo = plivo().await;
     let sidecar = Sidecar::start(Setup::standard(&plivo)).await;

@@ -193,6 +193,16 @@ pub(crate) fn is_full(
     Ok(!ended.exists([to_db(now)])?)
 }
 
+/// When the first of the keys ends that are in force at `now`.
+pub(super) fn next_end(
+    connection: &Connection,
+    now: Timestamp,
+) -> rusqlite::Result<Option<Timestamp>> {
+    let sql = "SELECT min(ends) FROM idempotency_keys WHERE ends > ?";
+    let mut first = connection.prepare_cached(sql)?;
+    first.query_row([to_db(now)], |row| Ok(row.get::<_, Option<i64>>(0)?.map(from_db)))
+}
+
 /// Binds a key to an answer about so many messages. Where the bound is reached, one that has ended makes room.
 pub(crate) fn insert(
     connection: &Connection,

@@ -23,7 +23,7 @@ pub(crate) enum Plain {
     BadKey(&'static str),
     KeyRequired,
     KeyInProgress,
-    KeysFull,
+    KeysFull(Duration),
     KeysAway,
     WouldExpire,
     TurnAfterDeadline(Duration),
@@ -68,7 +68,7 @@ impl Plain {
             Self::BadKey(_) => "idem.bad_key",
             Self::KeyRequired => "idem.key_required",
             Self::KeyInProgress => "idem.in_progress",
-            Self::KeysFull => "idem.full",
+            Self::KeysFull(_) => "idem.full",
             Self::KeysAway => "idem.unavailable",
             Self::WouldExpire => "send.would_expire",
             Self::TurnAfterDeadline(_) => "throttle.would_expire",
@@ -140,7 +140,9 @@ impl Plain {
                  accepted"
                     .into()
             }
-            Self::KeysFull => "too many idempotency keys are kept; nothing was accepted".into(),
+            Self::KeysFull(_) => {
+                "as many idempotency keys are kept as may be ([store] max_keys); nothing was accepted".into()
+            }
             Self::KeysAway => {
                 "the store that replicas share cannot be asked for the Idempotency-Key; nothing was accepted"
                     .into()

@@ -31,6 +31,9 @@ const RESEND_WINDOW: Duration = Duration::from_secs(5);
 /// How often a key in flight at another replica is asked for.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
+/// Shortest time after which there may be room for a key again.
+const ROOM_AGAIN: Duration = Duration::from_secs(5);
+
 /// What makes a request the same request again.
 pub(super) struct Once {
     key: String,
@@ -139,7 +142,7 @@ impl Gateway {
                 Err(StoreError::Full) if !once.is_asked_for() => {
                     return Ok(Claimed::New(None, None));
                 }
-                Err(StoreError::Full) => return Err(Plain::KeysFull.into()),
+                Err(StoreError::Full) => return Err(self.keys_full().await.into()),
                 Err(_) => return Err(Plain::StoreAway.into()),
                 Ok(claim) => claim,
             };
@@ -170,6 +173,13 @@ impl Gateway {
                 }
             }
         }
+    }
+
+    /// There is room again when the next key ends.
+    async fn keys_full(&self) -> Plain {
+        let now = now();
+        let next = self.store.next_key_end(now).await.ok().flatten();
+        Plain::KeysFull(next.map_or(ROOM_AGAIN, |end| end.since(now)).max(ROOM_AGAIN))
     }
 
     /// Claims the key among replicas, where they share keys.

@@ -115,7 +115,7 @@ async fn prometheus_finds_every_metric_that_the_alerts_and_the_dashboard_name() 
     let rules = async || {
         let data = prometheus.ask("rules", &[]).await?;
         let rules = data["groups"][0]["rules"].as_array()?.clone();
-        (rules.len() == 10 && rules.iter().all(|rule| rule["health"] == "ok")).then_some(())
+        (rules.len() == 11 && rules.iter().all(|rule| rule["health"] == "ok")).then_some(())
     };
     eventually("every rule has been evaluated", rules).await;
     let dashboard: Value =

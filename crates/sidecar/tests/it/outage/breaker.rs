@@ -3,7 +3,7 @@
 use plivo_sim::{Outage, PlivoSim, Seen, State, Step};
 use serde_json::{Value, json};
 
-use crate::harness::{Setup, Sidecar, TO, eventually, plivo, posts, texts};
+use crate::harness::{App, Setup, Sidecar, TO, TOKEN, eventually, plivo, posts, texts};
 
 fn failing(plivo: &PlivoSim) -> Setup {
     Setup::new(plivo)
@@ -60,6 +60,40 @@ async fn an_open_breaker_is_told_and_probed_by_gets_that_send_nothing() {
         sidecar.in_status(id, "submitted").await;
     }
     assert_eq!(plivo.sends().len(), 10);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_sender_that_fails_alone_is_held_back_alone_and_its_messages_say_so() {
+    let plivo = plivo().await;
+    let senders = ["+14155550777", "+14155550778"];
+    let app = App::new("demo", TOKEN).set("senders", json!(senders));
+    let breaker_set = json!({"failures": 2, "open_s": 60, "open_max_s": 60});
+    let setup = Setup::new(&plivo).set("delivery.breaker", breaker_set).app(app);
+    let sidecar = Sidecar::start(setup).await;
+    let queued = async |from: &str, nth: usize| {
+        let to = format!("+1415555{:04}", 200 + nth);
+        sidecar.queue(&json!({"to": to, "from": from, "text": format!("n{nth}")})).await
+    };
+    for round in 0..2 {
+        plivo.script([Step::status(500)]).await;
+        let lost = queued(senders[0], round).await;
+        sidecar.in_status(&lost, "in_doubt").await;
+        let sent = queued(senders[1], 10 + round).await;
+        sidecar.in_status(&sent, "submitted").await;
+    }
+
+    let waits = queued(senders[0], 2).await;
+
+    sidecar.in_status(&waits, "waiting").await;
+    let shown = sidecar.admin(&format!("/messages/{waits}")).await.expect(200)["plivo"].clone();
+    assert_eq!(shown["breaker"], "closed", "{shown}");
+    assert_eq!(shown["sender"], json!({"breaker": "open", "reason": "failing"}), "{shown}");
+    assert_eq!(breaker(&sidecar).await["senders_held_back"], 1);
+    let goes = queued(senders[1], 12).await;
+    sidecar.in_status(&goes, "submitted").await;
+    let shown = sidecar.admin(&format!("/messages/{goes}")).await.expect(200)["plivo"].clone();
+    assert_eq!(shown["sender"], Value::Null, "{shown}");
     sidecar.stop().await;
 }
 
