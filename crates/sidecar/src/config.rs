@@ -187,7 +187,7 @@ impl Config {
     /// The same with the store in memory, as `--ephemeral` asks for, whatever the file says.
     #[must_use]
     pub fn ephemeral(mut self) -> Self {
-        self.fixed.store.path = None;
+        self.fixed.store.in_memory();
         self.in_memory = true;
         self
     }

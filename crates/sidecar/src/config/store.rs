@@ -17,6 +17,9 @@ use super::cursor::{Item, Section};
 const DAY_S: u64 = 24 * 60 * 60;
 /// Most messages and most keys that may be asked for.
 const MOST_ROWS: u32 = 1_000_000_000;
+/// Most messages, unless said otherwise: on disk, and in memory, where each takes some three kilobytes.
+const MESSAGES: u32 = 1_000_000;
+const MESSAGES_IN_MEMORY: u32 = 20_000;
 const FULL: (&str, Keep) = ("full", Keep::Full);
 const HASH: (&str, Keep) = ("hash", Keep::Hash);
 const NONE: (&str, Keep) = ("none", Keep::None);
@@ -36,7 +39,7 @@ pub struct Store {
     pub hash_key: Option<Secret>,
     /// How long messages and events are kept. Default 30 days.
     pub retention: Duration,
-    /// Most messages. Default 1,000,000.
+    /// Most messages. Default 1,000,000; in memory 20,000.
     pub max_messages: u64,
     /// How long answers are kept under their idempotency keys. Default 24 h.
     pub key_retention: Duration,
@@ -68,6 +71,14 @@ impl Store {
         }
     }
 
+    /// The same in memory.
+    pub(super) fn in_memory(&mut self) {
+        self.path = None;
+        if self.max_messages == u64::from(MESSAGES) {
+            self.max_messages = MESSAGES_IN_MEMORY.into();
+        }
+    }
+
     pub(super) fn read(mut section: Section<'_>) -> Self {
         let path = place(&mut section);
         let durability = section
@@ -76,7 +87,8 @@ impl Store {
         let numbers = section.word("numbers", &[FULL, HASH, NONE]);
         let hash_key = section.get("hash_key").and_then(|item| hash_key(&item));
         let (retention, key_retention) = retentions(&mut section);
-        let max_messages = section.number("max_messages", 1_000_000, 1..=MOST_ROWS).into();
+        let most_messages = if path.is_some() { MESSAGES } else { MESSAGES_IN_MEMORY };
+        let max_messages = section.number("max_messages", most_messages, 1..=MOST_ROWS).into();
         let max_keys = section.number("max_keys", 1_000_000, 1..=MOST_ROWS).into();
         section.or_default("min_free_percent", 10);
         let min_free_percent = section.get("min_free_percent").and_then(|item| item.number(0..=90));

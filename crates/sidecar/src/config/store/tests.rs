@@ -21,6 +21,17 @@ fn shared(keys: &str) -> Shared {
 }
 
 #[test]
+fn in_memory_fewer_messages_are_kept_than_on_disk_unless_the_configuration_says_how_many() {
+    for (toml, on_disk, in_memory) in [("", 1_000_000, 20_000), ("max_messages = 7", 7, 7)] {
+        let mut kept = store(&format!("[store]\npath = \"a.db\"\n{toml}"));
+        assert_eq!(kept.options().most_messages, on_disk);
+        kept.in_memory();
+        assert_eq!(kept.options().place, Place::Memory);
+        assert_eq!(kept.options().most_messages, in_memory);
+    }
+}
+
+#[test]
 fn without_the_section_the_store_is_in_memory_and_has_the_stores_own_defaults() {
     for toml in ["", "[store]\nephemeral = true"] {
         let options = store(toml).options();
@@ -31,7 +42,7 @@ fn without_the_section_the_store_is_in_memory_and_has_the_stores_own_defaults() 
             numbers,
             hash_key,
             retention,
-            most_messages,
+            most_messages: _,
             key_retention,
             most_keys,
             min_free_percent,
@@ -40,7 +51,8 @@ fn without_the_section_the_store_is_in_memory_and_has_the_stores_own_defaults() 
         assert_eq!((options.durability, options.text), (durability, text));
         assert_eq!((options.numbers, options.min_free_percent), (numbers, min_free_percent));
         assert_eq!((options.retention, options.key_retention), (retention, key_retention));
-        assert_eq!((options.most_messages, options.most_keys), (most_messages, most_keys));
+        // What is kept in memory must not grow until no send is taken any more.
+        assert_eq!((options.most_messages, options.most_keys), (20_000, most_keys));
         assert!(options.hash_key.is_none() && hash_key.is_none());
         assert_eq!(store(toml).shared, None);
         assert_eq!(warnings_of(toml), Vec::<String>::new(), "for {toml:?}");
