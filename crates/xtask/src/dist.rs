@@ -98,7 +98,8 @@ fn build(workspace: &Workspace, target: &str, folder: &Path) -> Result<PathBuf> 
         .args(["build", "--profile", PROFILE, "--locked", "--package", "sidecar", "--bin", PROGRAM])
         .args(["--target", target, "--target-dir"])
         .arg(folder)
-        .env("RUSTFLAGS", format!("-C target-feature=+crt-static{mapped}"))
+        // Cargo forgets the profile's `strip` for a package of which the profile says more.
+        .env("RUSTFLAGS", format!("-C target-feature=+crt-static -C strip=symbols{mapped}"))
         .env("CARGO_INCREMENTAL", "0");
     process::run(&mut build)?;
     Ok(folder.join(target).join(PROFILE).join(PROGRAM))
