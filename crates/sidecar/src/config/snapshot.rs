@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -10,19 +10,20 @@ use sha2::{Digest as _, Sha256};
 /// Bytes read at a time.
 const CHUNK: usize = 64 * 1024;
 
-/// The SHA-256 of each of a set of files; a file that cannot be read has none. Symlinks are followed.
+/// The SHA-256 of each of a set of files, or why it cannot be read: a missing file is another than one that may not be
+/// read. Symlinks are followed.
 ///
 /// Taken *before* the files are used: a change that falls between is then seen by the next look, at the price of one
 /// reload too many.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    digests: BTreeMap<PathBuf, Option<[u8; 32]>>,
+    digests: BTreeMap<PathBuf, Result<[u8; 32], ErrorKind>>,
 }
 
 impl Snapshot {
     /// Reads every file.
     pub fn read<P: AsRef<Path>>(files: impl IntoIterator<Item = P>) -> Self {
-        let entry = |file: P| (file.as_ref().to_owned(), digest(file.as_ref()).ok());
+        let entry = |file: P| (file.as_ref().to_owned(), seen(file.as_ref()));
         Self { digests: files.into_iter().map(entry).collect() }
     }
 
@@ -33,7 +34,7 @@ impl Snapshot {
 
     /// Looks at one more file. A file that was looked at before keeps what was seen then.
     pub(super) fn look_at(&mut self, file: &Path) {
-        self.digests.entry(file.to_owned()).or_insert_with(|| digest(file).ok());
+        self.digests.entry(file.to_owned()).or_insert_with(|| seen(file));
     }
 
     /// The files that differ, or stand in one of the two only; sorted.
@@ -55,11 +56,17 @@ impl Snapshot {
             let path = path.as_os_str().as_encoded_bytes();
             whole.update((path.len() as u64).to_be_bytes());
             whole.update(path);
-            whole.update([u8::from(digest.is_some())]);
-            whole.update(digest.unwrap_or_default());
+            match digest {
+                Ok(digest) => whole.update(digest),
+                Err(kind) => whole.update(format!("{kind:?}")),
+            }
         }
         whole.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
+}
+
+fn seen(path: &Path) -> Result<[u8; 32], ErrorKind> {
+    digest(path).map_err(|err| err.kind())
 }
 
 /// The digest of a regular file; a pipe or a device would never end. One that is larger than anything that is read is
@@ -119,7 +126,14 @@ mod tests {
         assert_eq!(gone.changed(&before), [a.as_path()]);
 
         fs::create_dir(&a).unwrap();
-        assert_eq!(Snapshot::read([&a]), gone, "a folder has no content");
+        let unreadable = Snapshot::read([&a]);
+        assert_eq!(
+            unreadable.changed(&gone),
+            [a.as_path()],
+            "what is told of it is something else"
+        );
+        assert_ne!(unreadable.digest(), gone.digest());
+        assert_eq!(Snapshot::read([&a]), unreadable, "a folder has no content");
     }
 
     #[test]

@@ -87,6 +87,21 @@ async fn a_broken_module_is_refused_with_its_reason_and_the_mended_one_taken() {
 }
 
 #[tokio::test]
+async fn what_keeps_a_file_from_being_read_is_told_as_it_is_by_now() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    folder.write("gate.wasm", bytes_of("validation"));
+    let setup = Setup::new(&plivo).set("reload.poll_ms", POLLS_OFTEN).policy(gate("gate.wasm"));
+    let sidecar = start_in(folder, &setup).await;
+    let gate = sidecar.folder.path().join("gate.wasm");
+
+    fs::remove_file(&gate).unwrap();
+    is_told(&sidecar, 1, "there is no module at").await;
+    fs::create_dir(&gate).unwrap();
+    is_told(&sidecar, 1, "is a folder; name the module's file in it").await;
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn a_module_that_is_written_in_place_is_taken_when_it_is_whole() {
     let (plivo, folder) = (plivo().await, Folder::new());
     folder.write("gate.wasm", bytes_of("validation"));
