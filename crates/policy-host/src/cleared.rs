@@ -20,6 +20,9 @@ pub struct Trail {
     pub warnings: Vec<Note>,
     /// Every limit that was charged or that refused.
     pub standings: Vec<LimitReport>,
+    /// The policy that chose the sender, or made of a text a message with media or the other way round: the last, where
+    /// several did.
+    pub sender_by: Option<PolicyName>,
 }
 
 /// A message that every policy let through. Nothing else is sent.
@@ -99,6 +102,11 @@ impl Cleared {
     /// What policies changed, for the answer's `transformations`.
     pub fn changes(&self) -> &[Change] {
         &self.trail.changes
+    }
+
+    /// The policy that chose the sender or the kind, where one did.
+    pub fn sender_by(&self) -> Option<&PolicyName> {
+        self.trail.sender_by.as_ref()
     }
 
     /// Notes that the app is shown.

@@ -28,6 +28,7 @@ pub(super) struct Passage {
     changes: Vec<Change>,
     warnings: Vec<Note>,
     standings: Vec<LimitReport>,
+    sender_by: Option<PolicyName>,
 }
 
 /// What a policy's word does to the way.
@@ -68,6 +69,7 @@ impl Passage {
             changes: Vec::new(),
             warnings: Vec::new(),
             standings: Vec::new(),
+            sender_by: None,
         }
     }
 
@@ -126,6 +128,10 @@ impl Passage {
         match weigh(said, policy.on_failure) {
             Weight::Accepted => Step::On,
             Weight::Amended(amended) => {
+                let goes_by = |message: &Message| (message.sender.clone(), message.kind());
+                if goes_by(&amended.message) != goes_by(&self.candidate.message) {
+                    self.sender_by = Some(policy.name().clone());
+                }
                 self.candidate.message = amended.message;
                 self.candidate.facts = amended.facts;
                 self.changes.extend(amended.changes);
@@ -206,6 +212,7 @@ impl Passage {
             changes: self.changes,
             warnings: self.warnings,
             standings: self.standings,
+            sender_by: self.sender_by,
         };
         (self.candidate.message, self.candidate.facts, self.holds, trail)
     }

@@ -23,6 +23,10 @@ use crate::trial::{Trial, Word};
 use crate::visit::Asking;
 use crate::{Basis, Generation, Mode, OnFailure, PolicyFailure, spans};
 
+/// Of a message that a later policy changed, and that is not as an earlier one would have it.
+const NOT_CLEARED: &str = "it would change what a later policy has made of the message; put it after that one, or have \
+                           it accept a message that is as it wants it";
+
 /// One question to a policy.
 pub(crate) struct Question<'a> {
     pub(crate) message: &'a Message,
@@ -237,11 +241,15 @@ impl Policy {
         Ok(match verdict {
             Answered::Accept => Said::Accept,
             Answered::Reject(rejection) => Said::Reject(rejection),
-            Answered::Amend(_ignored) if question.again => Said::Accept,
             Answered::Amend(changes) => {
                 let terms = (revision.prepared.grants, question.now);
                 let amended = amend::apply(terms, question.message, question.facts, changes)?;
-                Said::Amend(Box::new(amended))
+                match question.again {
+                    false => Said::Amend(Box::new(amended)),
+                    // It has had its way already, or finds what it wants.
+                    true if amended.message == *question.message => Said::Accept,
+                    true => return Err(PolicyFailure::IllegalAmend(NOT_CLEARED.to_owned())),
+                }
             }
         })
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use policy_host::{Grant, Mode, NotClearedKind, PolicyName, PolicySource, Trail};
+use policy_host::{Grant, Mode, NotClearedKind, PolicyFailure, PolicyName, PolicySource, Trail};
 use serde_json::json;
 
 use crate::host::{Host, country, dedup, ending, policy, runaway, sms};
@@ -75,13 +75,29 @@ async fn what_the_policies_before_let_pass_again_is_cleared_and_leaves_no_mark()
 }
 
 #[tokio::test]
-async fn what_a_policy_would_amend_when_it_is_asked_again_is_ignored() {
+async fn what_a_policy_would_amend_when_it_is_asked_again_is_not_cleared() {
     let host = Host::new();
     let chain = host.chain(&[validation(), on_hello("amend “hello”")]).await;
+    let not = chain.clear(sms("hello")).await.unwrap_err();
+    assert!(matches!(not.kind, NotClearedKind::Failed(PolicyFailure::IllegalAmend(_))), "{not:?}");
+    assert_eq!(verdicts(&not.trail).last(), Some(&("validation", "failure")));
+
+    let chain = host.chain(&[validation(), on_hello("amend good bye")]).await;
     let cleared = chain.clear(sms("hello")).await.unwrap();
-    assert_eq!(cleared.message().text, "“hello”");
-    let codes: Vec<_> = cleared.changes().iter().map(|c| c.code.as_str()).collect();
-    assert_eq!(codes, ["test.amend"]);
+    assert_eq!(cleared.message().text, "good bye");
+}
+
+#[tokio::test]
+async fn a_policy_before_strips_no_media_that_a_later_one_adds_so_they_are_not_sent() {
+    let host = Host::new();
+    let mut strips = stateless(country());
+    strips.settings = json!({ "allow": ["US", "GB"], "mms": ["US"], "mms_fallback": "strip" });
+    let chain = host.chain(&[strips, on_hello("media https://cdn.example.com/a.jpg")]).await;
+    assert_eq!(ending(&chain.clear(sms("hello")).await), "cleared");
+    let mut abroad = sms("hello");
+    abroad.message.to = message::E164::parse("+447400123456", "/to").unwrap();
+    abroad.facts = message::facts::survey(&abroad.message, Vec::new()).unwrap();
+    assert_eq!(ending(&chain.clear(abroad).await), "failed: illegal_amend");
 }
 
 #[tokio::test]

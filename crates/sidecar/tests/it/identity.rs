@@ -281,17 +281,22 @@ async fn a_sender_that_a_policy_chose_is_held_to_the_same_rules() {
     let sidecar = Sidecar::start(setup).await;
     let media = json!(["https://cdn.example.com/a.jpg"]);
     let chosen = |sender: &str, media: &serde_json::Value| json!({"to": TO, "text": format!("from {sender}"), "media_urls": media});
-    for (sender, media, status, code) in [
-        (other, &json!([]), 403, "sender.not_allowed"),
-        (texts_only, &media, 422, "sender.not_capable"),
+    for (sender, media, why) in [
+        (other, &json!([]), "its sender is not one of the senders"),
+        (texts_only, &media, "its sender cannot send media"),
     ] {
         let request = chosen(sender, media);
         let explained = sidecar.post("/v1/explain").json(&request).answer().await.expect(200);
-        assert_eq!(explained["problem"]["code"], code, "{explained}");
         // More often than the limit lets pass: what it was charged is given back.
         for _ in 0..3 {
-            sidecar.send(&request).await.refused(status, code);
+            let refused = sidecar.send(&request).await.refused(503, "policy.illegal_transform");
+            for problem in [&explained["problem"], &refused] {
+                assert_eq!(problem["code"], "policy.illegal_transform", "{problem}");
+                assert_eq!(problem["policy"]["name"], "runaway", "{problem}");
+            }
         }
+        let told = |event: &Value| event.to_string().contains(why);
+        sidecar.log.wait_for(why, |events| events.iter().any(told).then_some(())).await;
     }
     sidecar.send(&chosen(texts_only, &json!([]))).await.expect(202);
     let sent: Vec<String> = plivo.sends().into_iter().map(|send| send.src).collect();

@@ -73,19 +73,22 @@ impl Gateway {
                 })
             }
             // What the policies let pass may still have a sender that cannot, or come too late.
-            None => match send::unsendable(call, &message) {
-                Some(refusal) => Err(refusal),
-                None => {
-                    let standings = &trail.standings;
-                    self.delivery.foresee(
-                        &call.app.account,
-                        &message,
-                        asked_start,
-                        standings,
-                        (at, ahead),
-                    )
+            None => {
+                match send::unsendable(call, &message, (trail.sender_by.as_ref(), &trail.decisions))
+                {
+                    Some(refusal) => Err(refusal),
+                    None => {
+                        let standings = &trail.standings;
+                        self.delivery.foresee(
+                            &call.app.account,
+                            &message,
+                            asked_start,
+                            standings,
+                            (at, ahead),
+                        )
+                    }
                 }
-            },
+            }
         };
         Ok(Foreseen { message, facts, trail, warning: told.warning, sent })
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use message::facts::Probed;
 use message::{Message, MessageId, Rejection, Settlement, facts};
 use plivo_client::{Dlt, Log};
-use policy_host::{Candidate, Foresight, NotCleared, NotClearedKind, Trail};
+use policy_host::{
+    Candidate, Decision, Foresight, NotCleared, NotClearedKind, PolicyFailure, PolicyName, Trail,
+};
 use store::{Record, Status};
 use tokio::time::{Instant, sleep};
 use tracing::Span;
@@ -162,9 +164,13 @@ impl Gateway {
             Ok(cleared) => cleared,
             Err(stopped) => return self.stopped(call, to, *stopped).await,
         };
-        if let Some(refusal) = unsendable(call, cleared.message()) {
+        let by = (cleared.sender_by(), cleared.decisions());
+        if let Some(refusal) = unsendable(call, cleared.message(), by) {
             if let Err(err) = cleared.settle(Settlement::GiveBack).await {
                 tracing::warn!(error = %err, "what the policies held could not be given back");
+            }
+            if let Refusal::PolicyFailed { policy, failure } = &refusal {
+                could_not_decide(policy, failure);
             }
             return Decided::refused(to, refusal);
         }
@@ -209,8 +215,7 @@ impl Gateway {
         let policy = Refuser::of(&policy, &trail.decisions);
         let refusal = match kind {
             NotClearedKind::Failed(failure) => {
-                tracing::error!(policy = policy.name, failure = %failure, kind = failure.as_str(), "a policy could \
-                 not decide");
+                could_not_decide(&policy, &failure);
                 Refusal::PolicyFailed { policy, failure }
             }
             NotClearedKind::Rejected(mut rejection) => {
@@ -285,8 +290,18 @@ impl Decided {
     }
 }
 
-/// Why a message cannot go as the policies made it: its sender is held to the same rules as an app's own.
-pub(in crate::gateway) fn unsendable(call: &Call, message: &Message) -> Option<Refusal> {
+fn could_not_decide(policy: &Refuser, failure: &PolicyFailure) {
+    let kind = failure.as_str();
+    tracing::error!(policy = policy.name, failure = %failure, kind, "a policy could not decide");
+}
+
+/// Why a message cannot go as the policies made it: its sender is held to the same rules as an app's own. Neither the app
+/// nor `on_failure` can help it where a policy chose it.
+pub(in crate::gateway) fn unsendable(
+    call: &Call,
+    message: &Message,
+    (sender_by, decisions): (Option<&PolicyName>, &[Decision]),
+) -> Option<Refusal> {
     let faults = unfit(
         &message.sender,
         message.kind(),
@@ -294,7 +309,10 @@ pub(in crate::gateway) fn unsendable(call: &Call, message: &Message) -> Option<R
         call.in_force.plivo_of(&call.app),
         "/from",
     );
-    (!faults.is_empty()).then(|| faults.into())
+    let fault = faults.first()?;
+    let Some(policy) = sender_by else { return Some(faults.into()) };
+    let failure = PolicyFailure::IllegalAmend(format!("its sender {}", fault.detail));
+    Some(Refusal::PolicyFailed { policy: Refuser::of(policy, decisions), failure })
 }
 
 /// What is found at the media URLs that all `drafts` share, each looked at once; nothing where they are not looked at.
