@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode, header};
 use message::MediaUrl;
-use message::facts::{HostClass, Probed};
+use message::facts::{HostClass, MediaRules, Probed};
 use reqwest::{Client, Response, redirect, retry};
 use rustls::RootCertStore;
 use rustls::crypto::ring;
@@ -42,6 +42,8 @@ pub struct Prober {
     client: Client,
     names: Checked,
     time: Duration,
+    /// Those that media may be fetched from.
+    ports: Arc<[u16]>,
     room: Arc<Semaphore>,
 }
 
@@ -83,7 +85,8 @@ impl Prober {
             .build()
             .map_err(ProberError::Http)?;
         let room = Arc::new(Semaphore::new(AT_ONCE));
-        Ok(Self { client, names, time: options.time, room })
+        let ports = MediaRules::default().ports.into();
+        Ok(Self { client, names, time: options.time, ports, room })
     }
 
     /// What is found at each of `urls`, in their order, all at once.
@@ -102,7 +105,8 @@ impl Prober {
         found
     }
 
-    /// What is found at `url`.
+    /// What is found at `url`. Addresses in the place of names, and ports that media are not fetched from, count as
+    /// unreachable and are not connected to, wherever a redirect leads.
     pub async fn look(&self, url: &MediaUrl) -> Probed {
         let look = async {
             let _room = self.room.acquire().await;
@@ -117,7 +121,11 @@ impl Prober {
             let Ok((url, facts)) = MediaUrl::parse(&at, "") else { return Probed::Unreachable };
             match facts.host_class {
                 HostClass::PrivateName | HostClass::PrivateAddress => return private,
-                HostClass::PublicAddress => {}
+                // Nobody is to find out by it what listens where.
+                HostClass::PublicAddress => return Probed::Unreachable,
+                HostClass::Public if !self.ports.contains(&facts.port) => {
+                    return Probed::Unreachable;
+                }
                 HostClass::Public => {
                     if let Err(error) = self.names.addresses(&facts.host).await {
                         return if is_private(&*error) { private } else { Probed::Unreachable };

@@ -138,3 +138,26 @@ async fn what_answers_with_no_medium_or_not_at_all_is_told_apart() {
     let nobody = web.prober(vec![vec![]], PATIENCE).look(&media(URL)).await;
     assert_eq!(nobody, Probed::Unreachable, "a name without addresses");
 }
+
+#[tokio::test]
+async fn nothing_is_connected_to_but_names_on_the_ports_of_the_web() {
+    let at = |place: &str| format!("http://{place}/a.jpg");
+    let allowed = ["cdn.example.com"];
+    let elsewhere = ["cdn.example.com:6379", "cdn.example.com:22", "9.9.9.9", "9.9.9.9:6379"];
+    let mut pages: Vec<Page> = allowed
+        .iter()
+        .chain(&elsewhere)
+        .map(|place| Page::medium(&at(place), "image/gif", 1))
+        .collect();
+    pages.push(Page::redirect("http://cdn.example.com/on", &at(elsewhere[0])));
+    let web = Web::of(pages).await;
+
+    for place in allowed {
+        assert_eq!(look(&web, &at(place)).await, found("image/gif", 1), "{place}");
+    }
+    for place in elsewhere {
+        assert_eq!(look(&web, &at(place)).await, Probed::Unreachable, "{place}");
+    }
+    assert_eq!(look(&web, "http://cdn.example.com/on").await, Probed::Unreachable);
+    assert_eq!(web.seen().len(), allowed.len() + 1, "{:?}", web.seen());
+}
