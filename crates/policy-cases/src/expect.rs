@@ -73,11 +73,12 @@ pub struct Difference {
     pub found: String,
 }
 
-/// Everything in which `said` differs from `expect`. Where the verdict is another, that alone.
+/// Everything in which `said` differs from `expect`. Where the verdict is another, that and the notes, which any has.
 pub fn differences(expect: &Expect, said: &Said) -> Vec<Difference> {
     let mut differing = Differing(Vec::new());
     if expect.verdict != said.verdict {
         differing.push("verdict", expect.verdict.as_str(), whole(said));
+        differing.compare_notes(&expect.notes, &expect.warnings, &said.notes);
         return differing.0;
     }
     differing.compare("code", &expect.code, &said.code);
@@ -235,8 +236,10 @@ mod tests {
     }
 
     #[test]
-    fn another_verdict_is_told_alone_and_with_its_reason() {
-        let told = told(json!({ "verdict": "accept", "code": "x" }), &said());
-        assert_eq!(told, ["verdict: expected accept, found reject (a.b: no)"]);
+    fn another_verdict_is_told_with_its_reason_and_the_notes_that_are_others() {
+        let verdict = "verdict: expected accept, found reject (a.b: no)";
+        assert_eq!(told(json!({ "verdict": "accept", "code": "x" }), &said()), [verdict]);
+        let noted = json!({ "verdict": "accept", "notes": { "n": "x" } });
+        assert_eq!(told(noted, &said()), [verdict, r#"notes: expected {"n": x}, found {"n": v}"#]);
     }
 }

@@ -258,7 +258,7 @@ fn sections<'r>(
     let media = Media::read(root.section("media"));
     let store = Store::read(root.section("store"));
     let telemetry = Telemetry::read(root.section("telemetry"));
-    let decisions = Decisions::read(root.section("decisions"));
+    let decisions = Decisions::read(root.section("decisions"), store.path.as_deref());
     let mut reload = root.section("reload");
     let poll = reload.millis("poll_ms", 2_000, 100..=3_600_000);
     let compile_cache = reload.get("compile_cache").and_then(|item| fixed::cache(&item));

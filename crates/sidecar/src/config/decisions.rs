@@ -1,8 +1,13 @@
 //! `[decisions]`: the log of what policies decide. Fixed until a restart.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use super::cursor::{Item, Section};
+
+/// How modules and databases begin.
+const OTHERS: [&[u8]; 2] = [b"\0asm", b"SQLite format 3\0"];
 
 /// Where decisions are written down, and how much of the messages. Default: nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,9 +31,10 @@ pub struct Decisions {
 }
 
 impl Decisions {
-    pub(super) fn read(mut section: Section<'_>) -> Self {
+    /// The database is at `store`.
+    pub(super) fn read(mut section: Section<'_>, store: Option<&Path>) -> Self {
         let decisions = Self {
-            path: section.get("path").and_then(|item| file(&item)),
+            path: section.get("path").and_then(|item| file(&item, store)),
             otlp: section.flag("otlp", false),
             max_bytes: section.number("max_bytes", 64 << 20, (1 << 16)..=(1 << 31)).into(),
             keep: section.number("keep", 5, 1..=1_000),
@@ -47,7 +53,7 @@ impl Decisions {
     }
 }
 
-fn file(item: &Item<'_>) -> Option<PathBuf> {
+fn file(item: &Item<'_>, store: Option<&Path>) -> Option<PathBuf> {
     let text = item.text()?;
     let path = item.reading.path(text);
     let folder = path.parent().unwrap_or(&path);
@@ -57,15 +63,29 @@ fn file(item: &Item<'_>) -> Option<PathBuf> {
         item.fault("is a folder; name a file in it, such as decisions.jsonl");
     } else if !folder.is_dir() {
         item.fault(format!("there is no folder {}; make it", folder.display()));
+    } else if store == Some(&*path) {
+        item.fault("is the file of [store] path; name another one");
+    } else if is_something_else(&path) {
+        item.fault(
+            "is a module or a database, which decisions would damage; name a file of their own",
+        );
     } else {
         return Some(path);
     }
     None
 }
 
+/// Whether there is a module or a database. A log that begins with what some tool has left there is one all the same.
+fn is_something_else(path: &Path) -> bool {
+    let mut head = Vec::new();
+    // A pipe has no beginning, and would be waited for.
+    let read = path.is_file().then(|| File::open(path)?.take(16).read_to_end(&mut head));
+    matches!(read, Some(Ok(_))) && OTHERS.iter().any(|other| head.starts_with(other))
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::config::testing::{assert_faults, config_of};
+    use crate::config::testing::{Folder, assert_faults, config_of};
 
     #[test]
     fn without_the_section_nothing_is_recorded_and_what_is_shows_no_number_and_no_text() {
@@ -73,6 +93,28 @@ mod tests {
         assert!(!decisions.are_kept());
         assert!(!decisions.whole_text && !decisions.whole_numbers);
         assert_eq!((decisions.keep, decisions.queue, decisions.sample), (5, 1_024, 1));
+    }
+
+    #[test]
+    fn a_log_goes_into_no_file_that_is_something_else() {
+        let folder = Folder::new();
+        let read = |name: &str, content: &str| {
+            let file = folder.file(name, content);
+            format!("[decisions]\npath = \"{}\"\n", file.display())
+        };
+        let (log, empty) = (read("d.jsonl", "{\"v\":1}\n{\"v\""), read("e.jsonl", "\0\0{"));
+        for good in [&log, &empty] {
+            assert!(config_of(good).fixed.decisions.path.is_some(), "{good}");
+        }
+        let module = read("m.wasm", "\0asm\r\0\u{1}\0");
+        let store = "[decisions]\npath = \"a.db\"\n[store]\npath = \"a.db\"\n";
+        assert_faults(&[
+            (&module, &["sidecar.toml:2:8: decisions.path: is a module or a database"]),
+            (
+                store,
+                &["sidecar.toml:2:8: decisions.path: is the file of [store] path; name another"],
+            ),
+        ]);
     }
 
     #[test]

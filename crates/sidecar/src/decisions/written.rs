@@ -129,9 +129,14 @@ pub(crate) fn message(
     let (sender, numbers) = (&message.sender, redactor.whole_numbers);
     let hidden = !redactor.whole_text;
     let is_number = matches!(sender, Sender::Number(_));
+    let intent = match !numbers && has_number(&message.intent) {
+        true => redactor.hash("intent", &message.intent),
+        false => message.intent.clone(),
+    };
     let parts = [
         ("to", !numbers),
         ("from", !numbers && is_number),
+        ("intent", intent != message.intent),
         ("text", hidden && !message.text.is_empty()),
         ("media", hidden && message.kind() == message::Kind::Mms),
         ("dedup", hidden && matches!(message.dedup, Dedup::Key(_))),
@@ -162,10 +167,15 @@ pub(crate) fn message(
         from_kind: sender.kind().to_owned(),
         from: if is_number { redactor.number(sender.as_str()) } else { sender.as_str().to_owned() },
         to: redactor.number(message.to.as_str()),
-        intent: message.intent.clone(),
+        intent,
         ttl_s: message.ttl_s,
         not_before_ms: message.not_before.map(|at| at.0),
     }
+}
+
+/// Whether there may be a phone number in a word: seven digits in a row.
+fn has_number(word: &str) -> bool {
+    word.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() >= 7)
 }
 
 fn facts(facts: &found::Facts, redactor: &Redactor) -> Facts {

@@ -14,8 +14,9 @@ use crate::harness::{Folder, Policy, SENDER, Setup, Sidecar, TO, eventually, mod
 use crate::tools::{Said, sendgate};
 
 const FRANCE: &str = "+33612345678";
-/// Words of the texts, and a label, that no log may show.
-const HIDDEN: [&str; 4] = ["rendezvous", "493021", "spring-with-somebody", "salt-of-dedup"];
+/// Words of the texts, and a label, and the number in an intent, that no log may show.
+const HIDDEN: [&str; 5] =
+    ["rendezvous", "493021", "spring-with-somebody", "salt-of-dedup", "4155550188"];
 
 /// Refusals, changes and state; `countries` may be texted.
 fn setup(plivo: &PlivoSim, countries: &[&str]) -> Setup {
@@ -37,7 +38,9 @@ async fn send_some(sidecar: &Sidecar, from: usize, count: usize) -> usize {
     for nth in from..from + count {
         let text = format!("rendezvous {} at five, code 493021", nth - nth % 4 / 3);
         let to = if nth % 2 == 0 { TO } else { FRANCE };
-        let body = json!({"to": to, "text": text, "tags": {"campaign": "spring-with-somebody"}});
+        let body = json!({
+            "to": to, "text": text, "intent": "of-4155550188", "tags": {"campaign": "spring-with-somebody"},
+        });
         let answer = sidecar.post("/v1/messages").json(&body).answer().await;
         assert!([202, 403, 409].contains(&answer.status), "status {}", answer.status);
     }
