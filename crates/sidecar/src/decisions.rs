@@ -5,6 +5,8 @@
 
 mod file;
 pub(crate) mod form;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 pub(crate) mod lines;
 pub(crate) mod read;
 mod redactor;

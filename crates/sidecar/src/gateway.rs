@@ -7,6 +7,8 @@ mod events;
 mod explain;
 mod faults;
 mod fields;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod identity;
 mod json;
 mod lookup;

@@ -7,6 +7,8 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod messages;
 pub mod policy;
 pub mod replay;

@@ -6,6 +6,8 @@
 pub(crate) mod codes;
 pub(crate) mod elsewhere;
 mod form;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod listener;
 mod nonces;
 mod place;

@@ -6,17 +6,18 @@ use anyhow::{Context as _, Result};
 
 use crate::process;
 use crate::workspace::{Workspace, cargo};
-use crate::{deny, test, tidy};
+use crate::{deny, fuzz, test, tidy};
 
 type Step = (&'static str, fn(&Workspace) -> Result<()>);
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     ("format", format),
     ("tidy", tidy::run),
     ("deny", deny::run),
     ("lints", lints),
     ("documentation", documentation),
     ("tests", test::run),
+    ("fuzzing", fuzz::run_some),
 ];
 
 /// Runs every step in order, and ends at the first that fails.

@@ -10,6 +10,7 @@ mod crash;
 mod demo;
 mod deny;
 mod dist;
+mod fuzz;
 mod packages;
 mod policies;
 mod process;
@@ -19,6 +20,7 @@ mod wasm_imports;
 mod wasm_toolchain;
 mod workspace;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::workspace::Workspace;
@@ -39,11 +41,22 @@ usage: cargo xtask COMMAND
                      the sidecar killed at every durable write and every socket step; 2000 runs that may send
                      nothing twice, some 300 that may, a table, about ten minutes; --redis: at every step of what
                      replicas share, 400 runs
+  fuzz [READER…] [--seconds N]
+                     readers of outside bytes fed with bytes that nobody meant, ten minutes each, led by coverage
   bench [--rounds N] what the sidecar costs beside a bare hop and native rules; a table and target/bench/latest.json
   bench replay [N]   how long `sendgate replay` takes for N decisions, 100,000 where none are named
 ";
 
 fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    match fuzz::wrapped(&arguments) {
+        Ok(None) => {}
+        Ok(Some(code)) => return code,
+        Err(err) => {
+            eprintln!("error: {err:#}");
+            return ExitCode::FAILURE;
+        }
+    }
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match command(&words) {
@@ -65,6 +78,7 @@ fn command(words: &[&str]) -> anyhow::Result<ExitCode> {
         ["tidy"] => tidy::run(&Workspace::read()?)?,
         ["ci"] => ci::run(&Workspace::read()?)?,
         ["crash", words @ ..] => crash::run(&Workspace::read()?, words)?,
+        ["fuzz", words @ ..] => fuzz::run(&Workspace::read()?, words)?,
         ["demo"] => demo::run(&Workspace::read()?)?,
         ["bench", words @ ..] => bench::run(&Workspace::read()?, words)?,
         ["help" | "--help" | "-h"] => print!("{USAGE}"),

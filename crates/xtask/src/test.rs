@@ -83,7 +83,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 }
 
 /// Finds out whether one of `commands` runs, or installs the package.
-fn find(what: &str, commands: &[&str], package: &str) -> Result<()> {
+pub(crate) fn find(what: &str, commands: &[&str], package: &str) -> Result<()> {
     let runs = |command: &&str| {
         let mut words = command.split(' ');
         words.next().is_some_and(|program| process::works(Command::new(program).args(words)))

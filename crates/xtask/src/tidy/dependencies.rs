@@ -64,6 +64,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("registry", &[]),
     ("plivo-sim", &[]),
     ("telemetry", &[]),
+    ("fuzz", &["message", "plivo-client", "policy-cases", "policy-host", "sidecar", "store"]),
     (
         "sidecar",
         &[

@@ -12,6 +12,7 @@ const MAY_TOUCH_THE_MACHINE: &[&str] = &[
     "crates/sidecar/",
     "crates/xtask/",
     "crates/plivo-sim/src/main.rs",
+    "crates/fuzz/src/",
     "crates/telemetry/src/environment.rs",
     // The database, its key and its lock; the aim of the crash suite.
     "crates/store/src/database.rs",
