@@ -23,6 +23,9 @@ pub fn check(path: &Path, print: bool, environment: &Environment) -> Result<(), 
     let mut out = io::stdout().lock();
     if print {
         write!(out, "{}", config.effective)?;
+        for name in otel_variables() {
+            writeln!(out, "{name} is set; it wins over [telemetry] (README, \"Traces\")")?;
+        }
     }
     for warning in &config.warnings {
         writeln!(out, "warning: {warning}")?;
@@ -63,6 +66,15 @@ pub fn check(path: &Path, print: bool, environment: &Environment) -> Result<(), 
         chain.policies().len()
     )?;
     Ok(())
+}
+
+/// The names of OpenTelemetry's variables that are set.
+fn otel_variables() -> Vec<String> {
+    let set = std::env::vars_os().filter(|(_, value)| !value.is_empty());
+    let names = set.filter_map(|(name, _)| name.into_string().ok());
+    let mut names: Vec<String> = names.filter(|name| name.starts_with("OTEL_")).collect();
+    names.sort();
+    names
 }
 
 /// Loads every policy under its real limits; and of those that a registry gave by tag alone, what they are now.

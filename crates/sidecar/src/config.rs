@@ -32,7 +32,7 @@ mod reading;
 mod registry;
 mod relay;
 mod secret;
-mod settings;
+pub(crate) mod settings;
 mod snapshot;
 mod store;
 mod suggest;

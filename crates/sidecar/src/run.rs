@@ -28,6 +28,8 @@ use crate::{Failure, metrics, service_manager};
 
 /// Most of the time to the end that is kept for telemetry, decisions and last answers.
 const FLUSH: Duration = Duration::from_secs(3);
+/// How long no app has been connected when all are taken to have sent what they had.
+const QUIET: Duration = Duration::from_secs(1);
 /// How long the admin listener may take to end its last answers, and the store to count what is left.
 const LAST: Duration = Duration::from_secs(1);
 
@@ -148,16 +150,16 @@ impl Sidecar {
         }
     }
 
-    /// Serves on while apps are connected: those that end together with the sidecar may have something to send yet. Not
-    /// longer than it may, nor after another signal.
+    /// Serves on while apps are connected, and a little longer for those that connect anew to send: those that end
+    /// together with the sidecar may have something to send yet. Not longer than it may, nor after another signal.
     async fn linger(&mut self, signals: &mut Signals, deadline: Deadline) {
         let until = deadline.linger.min(Instant::now() + self.linger);
         tracing::info!(
             most_s = until.saturating_duration_since(Instant::now()).as_secs_f64(),
-            "asked to end; apps that are connected may still send"
+            "asked to end; apps may still send, until none has been connected for a second"
         );
         tokio::select! {
-            () = self.places.empty() => {}
+            () = self.places.quiet(QUIET) => {}
             () = sleep_until(until) => {}
             _ = signals.next() => {}
         }

@@ -196,11 +196,20 @@ impl Variables<'_> {
 
     fn address(&mut self, name: &str) -> Option<String> {
         let value = self.get(name)?;
-        let fits = Url::parse(&value).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-        if !fits {
+        let url = Url::parse(&value).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let Some(url) = url else {
             self.warn(name, "it is no address that begins with http:// or https://");
+            return None;
+        };
+        // Addresses are shown in logs.
+        if !url.username().is_empty() || url.password().is_some() {
+            self.warn(
+                name,
+                "it holds a user or password; give these by OTEL_EXPORTER_OTLP_HEADERS",
+            );
+            return None;
         }
-        fits.then_some(value)
+        Some(value)
     }
 
     fn protocol(&mut self, signal: &Signal) -> Option<Protocol> {

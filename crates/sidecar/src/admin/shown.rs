@@ -92,13 +92,30 @@ pub(super) fn masked(shown: Value) -> Value {
         Value::String(text) => telemetry::masked(&text).into_owned().into(),
         Value::Array(items) => items.into_iter().map(masked).collect(),
         Value::Object(members) => {
-            let member = |(name, value): (String, Value)| {
-                (telemetry::masked(&name).into_owned(), masked(value))
+            let member = |(name, value): (String, Value)| match value {
+                // An app's own word, which may be a number by itself.
+                Value::String(word) if name == "intent" => (name, without_numbers(&word).into()),
+                value => (telemetry::masked(&name).into_owned(), masked(value)),
             };
             members.into_iter().map(member).collect()
         }
         other => other,
     }
+}
+
+/// `word` without rows of seven digits or more, but for their first three.
+fn without_numbers(word: &str) -> String {
+    let (mut out, mut row) = (String::with_capacity(word.len()), 0);
+    let digits = |rest: &str| rest.bytes().take_while(u8::is_ascii_digit).count();
+    for (at, c) in word.char_indices() {
+        row = if c.is_ascii_digit() { row + 1 } else { 0 };
+        match row > 3 && row + digits(&word[at + 1..]) >= 7 {
+            true if row == 4 => out.push('•'),
+            true => {}
+            false => out.push(c),
+        }
+    }
+    out
 }
 
 /// What has to happen next, and whose turn it is; none where nothing has.
@@ -177,6 +194,14 @@ mod tests {
         let of = Record::of(&message, segments, "demo", "messages", Timestamp(1), Timestamp(2));
         let (text, relay) = (Some("swordfish".into()), Some("https://u@a.b/c?token=hush".into()));
         Record { status, text, relay, ..of }
+    }
+
+    #[test]
+    fn a_number_in_an_intent_is_masked_and_another_word_is_not() {
+        let shown = |intent: &str| masked(json!({"intent": intent}))["intent"].clone();
+        assert_eq!(shown("of-14155550123-x4155550199"), "of-141•-x415•");
+        assert_eq!(shown("sale-2026-11"), "sale-2026-11");
+        assert_eq!(shown("größe-123456"), "größe-123456");
     }
 
     #[test]

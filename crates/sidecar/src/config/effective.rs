@@ -20,6 +20,10 @@ impl Effective {
     /// A value as it is written; tables and lists are told by what is in them.
     pub(super) fn written(&mut self, key: &str, value: &DeValue<'_>) {
         let value = match value {
+            // A query may hold what the place wants to be told in secret.
+            DeValue::String(text) if text.starts_with("http") && text.contains('?') => {
+                format!("{:?}", format!("{}?(hidden)", text.split('?').next().unwrap_or_default()))
+            }
             DeValue::String(text) => format!("{text:?}"),
             DeValue::Integer(number) => number.as_str().to_owned(),
             DeValue::Float(number) => number.as_str().to_owned(),
@@ -74,10 +78,11 @@ mod tests {
         let folder = Folder::new();
         folder.file("m.wasm", b"\0asm");
         folder.file("token", "secret-in-a-file");
-        let toml = "policies = []\n[listen]\nadmin_token = \"secret-literal\"\ndrain_s = 7\n[[apps]]\nname = \"a\"\n\
-                    token = { file = \"token\" }\nrelay_url = \"https://a.example\"\n\
+        let toml = "[listen]\nadmin_token = \"secret-literal\"\ndrain_s = 7\n[[apps]]\nname = \"a\"\n\
+                    token = { file = \"token\" }\nrelay_url = \"https://a.example/r?token=secret-query\"\n\
                     relay_secret = [\"whsec_c2VjcmV0LWxpdGVyYWwtaW4tYS1saXN0\"]\n[plivo]\nsender = \"+14155551212\"\n\
-                    [store]\nhash_key = { env = \"KEY\" }\nshared = \"redis://:secret-word@cache:7000\"\n";
+                    [store]\nhash_key = { env = \"KEY\" }\nshared = \"redis://:secret-word@cache:7000\"\n\
+                    [[policies]]\nname = \"p\"\nmodule = \"m.wasm\"\nsettings = { salt = \"secret-salt\", n = 7 }\n";
         let environment = [
             ("PLIVO_AUTH_ID", "MAXXXXXXXXXXXXXXXXXX"),
             ("PLIVO_AUTH_TOKEN", "secret-in-a-variable"),
@@ -96,7 +101,8 @@ mod tests {
             "plivo.attempts = \"auto\"  # default\n",
             "delivery.on_unresolved = \"fail\"  # default\n",
             "store.hash_key = (secret, the variable KEY)\n",
-            "policies = []\n",
+            "apps[0].relay_url = \"https://a.example/r?(hidden)\"\n",
+            "policies[0].settings = {\"n\":7,\"salt\":\"(secret)\"}\n",
         ] {
             assert!(told.contains(line), "{line} is not in\n{told}");
         }

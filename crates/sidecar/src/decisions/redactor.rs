@@ -12,6 +12,8 @@ use message::{E164, Sender, Timestamp, smart_encoding};
 use serde_json::Value;
 use store::Secret;
 
+use crate::config::settings::is_secret;
+
 use super::form::Bytes;
 
 /// Most digits of a number that are replaced, and fewest that stay: a calling code and a little more.
@@ -27,20 +29,6 @@ const PLAIN_BYTES: usize = 64;
 const NUMBER_DIGITS: usize = 7;
 /// Most digits that a number has.
 const MOST_DIGITS: usize = 15;
-/// What a setting's name holds whose values are nobody's business; so are those of names that end in `key`.
-const SECRETS: [&str; 11] = [
-    "token",
-    "secret",
-    "password",
-    "passwd",
-    "salt",
-    "pepper",
-    "hmac",
-    "credential",
-    "api_key",
-    "apikey",
-    "private",
-];
 /// Fewest digits in a row, and letters of a word, of a text that nothing else in the log may repeat.
 const OWN_DIGITS: usize = 4;
 const OWN_LETTERS: usize = 5;
@@ -287,11 +275,6 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
 
 fn is_alike(other: &str, kind: Option<&NumberFacts>) -> bool {
     E164::parse(other, "").ok().map(|other| facts::number(&other)).as_ref() == kind
-}
-
-fn is_secret(name: &str) -> bool {
-    let name = name.to_lowercase().replace('-', "_");
-    name.ends_with("key") || SECRETS.iter().any(|secret| name.contains(secret))
 }
 
 /// A character of the same kind and width as `c`.

@@ -4,9 +4,16 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use std::time::Duration;
+
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
 
 use super::requests::Requests;
+
+/// How long a new connection may take to bring its first request before its place is another's: whoever connects to
+/// send at once is not to be put out by the next who does.
+const NEW: Duration = Duration::from_millis(250);
 
 /// The places of one listener's connections, or of several listeners'.
 ///
@@ -18,6 +25,8 @@ pub(crate) struct Places {
     taken: Mutex<HashMap<u64, Requests>>,
     /// Numbers for connections, and the order in which they became idle.
     order: AtomicU64,
+    /// How long a new connection keeps its place without a request.
+    new: Duration,
     /// Told when a connection becomes idle.
     idle: Notify,
     /// Told when a connection ends.
@@ -37,7 +46,12 @@ pub(super) struct Place {
 
 impl Places {
     pub(crate) fn new(most: usize) -> Arc<Self> {
+        Self::with(most, NEW)
+    }
+
+    fn with(most: usize, new: Duration) -> Arc<Self> {
         Arc::new(Self {
+            new,
             free: Arc::new(Semaphore::new(most)),
             taken: Mutex::default(),
             order: AtomicU64::new(1),
@@ -47,8 +61,8 @@ impl Places {
         })
     }
 
-    /// A place: at once while there are free ones, else that of an idle connection, which ends; where all are busy with
-    /// requests, the first that becomes free or idle.
+    /// A place: at once while there are free ones, else that of an idle connection, which ends; where all are new or busy
+    /// with requests, the first that becomes free or idle.
     pub(super) async fn take(self: Arc<Self>) -> Place {
         let _alone = self.waiting.lock().await;
         let mut ends = false;
@@ -62,6 +76,8 @@ impl Places {
                     break permit.expect("the semaphore is never closed");
                 }
                 () = self.idle.notified(), if !ends => {}
+                // None is new any more then. Made only where it is polled.
+                () = async { sleep(self.new).await }, if !ends => {}
             }
         };
         let (number, requests) = (self.next(), Requests::default());
@@ -82,11 +98,29 @@ impl Places {
         }
     }
 
-    /// Ends the idle connection that is missed least; whether there was one.
+    /// Returns when no connection has been open for `quiet`. For one caller at a time.
+    pub(crate) async fn quiet(&self, quiet: Duration) {
+        loop {
+            self.empty().await;
+            let before = self.order.load(Ordering::Relaxed);
+            sleep(quiet).await;
+            if self.open() == 0 && self.order.load(Ordering::Relaxed) == before {
+                return;
+            }
+        }
+    }
+
+    /// Ends the idle connection that is missed least; whether there was one. Who is known ends after all who are not,
+    /// those among them that are new.
     fn put_one_out(&self) -> bool {
         let taken = self.taken();
-        let least = || taken.values().filter_map(|each| Some((each.rank()?, each)));
-        while let Some((_, least)) = least().min_by_key(|(rank, _)| *rank) {
+        let news = taken.values().filter(|each| each.is_new(self.new)).count();
+        let old = || taken.values().filter(|each| !each.is_new(self.new));
+        let least = || old().filter_map(|each| Some((each.rank()?, each)));
+        while let Some(((is_known, _), least)) = least().min_by_key(|(rank, _)| *rank) {
+            if is_known && news > 0 {
+                return false;
+            }
             // It may have begun a request just now; then it is another's turn.
             if least.put_out() {
                 return true;
@@ -155,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_stranger_that_is_idle_longest_ends_first_and_then_who_is_known() {
-        let places = Places::new(4);
+        let places = Places::with(4, Duration::ZERO);
         let all: Vec<Place> = (0..4).map(|_| at_once(&places).unwrap()).collect();
         ask(&all[0], true);
         ask(&all[2], false);
@@ -170,9 +204,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_connection_with_a_request_keeps_its_place_and_one_that_is_out_gets_none_served() {
-        let places = Places::new(2);
+    #[tokio::test]
+    async fn a_connection_with_a_request_keeps_its_place_and_one_that_is_out_gets_none_served() {
+        let places = Places::with(2, Duration::ZERO);
         let (busy, idle) = (at_once(&places).unwrap(), at_once(&places).unwrap());
         assert!(busy.requests.begin());
         for _ in 0..3 {
@@ -184,7 +218,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_gets_the_place_of_the_first_that_becomes_idle() {
-        let places = Places::new(1);
+        let places = Places::with(1, Duration::ZERO);
         let busy = at_once(&places).unwrap();
         assert!(busy.requests.begin());
         let waiting = tokio::spawn(Arc::clone(&places).take());
@@ -197,5 +231,32 @@ mod tests {
 
         waiting.await.unwrap();
         assert!(at_once(&places).is_some(), "a place was lost");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_connection_is_not_put_out_before_it_could_ask() {
+        let places = Places::new(1);
+        let new = Arc::clone(&places).take().await;
+        let next = tokio::spawn(Arc::clone(&places).take());
+        tokio::task::yield_now().await;
+        assert!(!is_out(&new), "it had no time to ask");
+
+        tokio::time::timeout(NEW * 4, new.requests.wanted_out()).await.expect("its time is over");
+        drop(new);
+        next.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_quiet_when_nobody_was_connected_for_as_long() {
+        let (places, quiet) = (Places::new(2), Duration::from_secs(1));
+        let begun = tokio::time::Instant::now();
+        let waiting = tokio::spawn({
+            let places = Arc::clone(&places);
+            async move { places.quiet(quiet).await }
+        });
+        sleep(quiet / 2).await;
+        drop(Arc::clone(&places).take().await);
+        waiting.await.unwrap();
+        assert_eq!(begun.elapsed(), quiet * 2, "somebody came in the first second");
     }
 }

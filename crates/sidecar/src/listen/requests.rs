@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// No request is being served: nothing, or part of a head, has arrived since the last answer.
 const IDLE: u8 = 0;
@@ -13,11 +15,13 @@ const SERVING: u8 = 1;
 const OUT: u8 = 2;
 
 /// What became of a connection's requests, told by whoever serves them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Requests(Arc<Shared>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
+    /// When the connection came.
+    born: Instant,
     state: AtomicU8,
     /// Heads that have arrived whole. A request may be served without a read meanwhile, so a look at the state alone
     /// would miss it.
@@ -27,6 +31,19 @@ struct Shared {
     /// When it was last idle, as a place in the order of all such instants of its listener.
     idle_since: AtomicU64,
     put_out: Notify,
+}
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self(Arc::new(Shared {
+            born: Instant::now(),
+            state: AtomicU8::new(IDLE),
+            heads: AtomicU64::default(),
+            known: AtomicBool::default(),
+            idle_since: AtomicU64::default(),
+            put_out: Notify::new(),
+        }))
+    }
 }
 
 impl Requests {
@@ -58,6 +75,11 @@ impl Requests {
 
     pub(super) fn is_known(&self) -> bool {
         self.0.known.load(Ordering::Acquire)
+    }
+
+    /// Whether it came less than `new` ago, and did not ask yet.
+    pub(super) fn is_new(&self, new: Duration) -> bool {
+        self.heads() == 0 && self.0.born.elapsed() < new
     }
 
     /// Which connection is missed least, of those without a request: strangers first, then whoever is idle longest.

@@ -46,6 +46,23 @@ async fn apps_that_are_connected_may_send_after_sigterm_until_they_have_gone() {
 }
 
 #[tokio::test]
+async fn an_app_that_keeps_no_connection_may_send_right_after_sigterm_too() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::new(&plivo).set("listen.linger_s", 20)).await;
+
+    sidecar.terminate();
+    let told = async || sidecar.log.text().contains("may still send").then_some(());
+    eventually("it was asked to end", told).await;
+    let mut app = Connection::open(sidecar.apps).await;
+    app.send(kept_send("after")).await;
+    assert!(app.answer().await.starts_with("HTTP/1.1 202"));
+    drop(app);
+
+    sidecar.ended_well().await;
+    assert_eq!(texts(&plivo), ["after"]);
+}
+
+#[tokio::test]
 async fn a_second_signal_ends_the_wait_for_apps_and_so_does_its_time() {
     let plivo = plivo().await;
     for (linger, again) in [(3_600, true), (1, false)] {

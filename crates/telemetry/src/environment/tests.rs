@@ -42,7 +42,14 @@ fn the_address_for_traces_wins_over_the_common_one_and_that_over_the_options() {
 
 #[test]
 fn an_address_that_is_none_is_passed_over_with_a_warning_that_does_not_repeat_it() {
-    for nowhere in ["collector:4318", "hush", "file:///hush", "http://"] {
+    for nowhere in [
+        "collector:4318",
+        "hush",
+        "file:///hush",
+        "http://",
+        "http://a:hush@b:4318",
+        "http://hush@b",
+    ] {
         let variables = [
             ("OTEL_EXPORTER_OTLP_ENDPOINT", nowhere),
             ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", nowhere),
