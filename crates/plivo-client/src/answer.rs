@@ -52,6 +52,10 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
+        // More than fits.
+        Err(_) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            LONGEST_WAIT
+        }
         // A date that has passed means now.
         Err(_) => {
             let date = httpdate::parse_http_date(text).ok()?;
@@ -234,7 +238,9 @@ mod tests {
             retry_after(&headers)
         };
         assert_eq!(of("2"), Some(Duration::from_secs(2)));
-        assert_eq!(of("999999999"), Some(LONGEST_WAIT));
+        for long in ["999999999", "99999999999999999999"] {
+            assert_eq!(of(long), Some(LONGEST_WAIT));
+        }
         assert_eq!(of("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
         let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(3_600));
         let wait = of(&date).unwrap();

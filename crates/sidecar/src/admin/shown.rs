@@ -127,7 +127,7 @@ fn waits_for(record: &Record, now: Timestamp) -> Option<String> {
             (None, Some(reason)) if reason == NO_ACCOUNT => {
                 format!("its account `{}`, which the configuration does not have", record.account)
             }
-            (None, Some(reason)) => format!("Plivo's breaker: {reason}"),
+            (None, Some(reason)) => format!("Plivo's breaker, or its sender's: {reason}"),
             (None, None) => match &record.paces[..] {
                 [] => "its turn to call Plivo".into(),
                 paces => {
@@ -239,7 +239,10 @@ mod tests {
         let told = waits_for(&later, Timestamp(5)).unwrap();
         assert_eq!(told, "its not_before: 1970-01-01T00:00:00.009Z");
         let shut = Record { error_code: Some("unreachable".into()), ..record(Status::Waiting) };
-        assert_eq!(waits_for(&shut, Timestamp(5)).unwrap(), "Plivo's breaker: unreachable");
+        assert_eq!(
+            waits_for(&shut, Timestamp(5)).unwrap(),
+            "Plivo's breaker, or its sender's: unreachable"
+        );
         let gone = Record { error_code: Some(NO_ACCOUNT.into()), ..record(Status::Waiting) };
         let told = waits_for(&gone, Timestamp(5)).unwrap();
         assert_eq!(told, "its account `default`, which the configuration does not have");

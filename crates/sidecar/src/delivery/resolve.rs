@@ -40,7 +40,13 @@ impl Journey {
         let known = doubt.known;
         let last = settle.last().copied().unwrap_or(Duration::ZERO);
         let further = (1..=FURTHER).map(|nth| last * (nth + 1));
+        let word = self.delivery.account().on_unresolved.of(&self.accepted.message.intent);
         for (nth, after) in settle.iter().copied().chain(further).enumerate() {
+            // The word is for a message that can still be sent.
+            let is_too_late = nth >= settle.len() && !self.could_be_sent_after(known + after);
+            if is_too_late && word != OnUnresolved::Fail {
+                break;
+            }
             self.wait_in_doubt(known + after).await?;
             self.look(&doubt, &mut seen).await?;
             // Two lists in a row, and the last one late enough for Plivo to show what it has.
@@ -51,8 +57,6 @@ impl Journey {
                 return ControlFlow::Break(Stop::End(End::unknown(Status::Held, "send.unclear")));
             }
         }
-        let intent = &self.accepted.message.intent;
-        let word = self.delivery.account().on_unresolved.of(intent);
         tracing::warn!(message.id = %self.accepted.message.id, on_unresolved = word.as_str(), "nobody knows whether \
          Plivo took a message");
         match word {
@@ -78,6 +82,12 @@ impl Journey {
                 self.was_not_sent()
             }
         }
+    }
+
+    /// Whether there would be time left for another call after `look`.
+    fn could_be_sent_after(&self, look: Instant) -> bool {
+        let until = look.saturating_duration_since(Instant::now());
+        until + super::attempt::SHORTEST < self.left()
     }
 
     /// Nobody will find out any more whether Plivo has it.

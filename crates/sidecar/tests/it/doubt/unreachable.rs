@@ -66,6 +66,31 @@ async fn what_was_sent_again_in_doubt_is_never_said_not_to_have_been_sent_and_ke
 }
 
 #[tokio::test]
+async fn the_operators_word_is_heeded_while_the_message_can_still_be_sent() {
+    let plivo = plivo().await;
+    plivo.script([Step::status(500), Step::status(500)]).await;
+    let setup = settling(&plivo, &[2])
+        .set("delivery.on_unresolved", "hold")
+        .set("delivery.on_unresolved_by_intent", json!({"marketing": "resend"}))
+        .set("plivo.attempts", 20);
+    let sidecar = Sidecar::start(setup).await;
+    let mut ids = Vec::new();
+    for (to, intent) in [(TO, "marketing"), ("+14155550124", "notification")] {
+        let body = json!({"to": to, "text": intent, "intent": intent, "ttl_s": 12});
+        let id = sidecar.queue(&body).await;
+        sidecar.in_status(&id, "in_doubt").await;
+        ids.push(id);
+    }
+    plivo.fail(Outage::Step(Box::new(Step::status(503)))).await;
+
+    // With all lists asked it would be eight seconds old, and too late for another call.
+    sidecar.record(&ids[0], |record| record["attempts"][1]["outcome"] == "rejected").await;
+    let held = sidecar.in_status(&ids[1], "held").await;
+    assert_eq!(held["error_code"], "send.unresolved", "{held}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn without_a_word_from_the_operator_it_fails_and_is_not_sent_again() {
     let plivo = plivo().await;
     plivo.script([Step::reset()]).await;
