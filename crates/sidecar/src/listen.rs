@@ -4,6 +4,7 @@ mod inherited;
 mod paced;
 mod places;
 mod requests;
+mod shed;
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -170,6 +171,7 @@ impl Bound {
             .max_buf_size(limits.header_bytes)
             // A client may close its side once it has asked; it still gets its answer.
             .half_close(true);
+        let mut patience = shed::PATIENCE;
         loop {
             let accepted = tokio::select! {
                 accepted = self.accept() => accepted,
@@ -179,9 +181,15 @@ impl Bound {
                 Ok((stream, peer)) => {
                     // One accepted connection waits for a place at most; the overflow stays in the system's own queue.
                     let place = tokio::select! {
-                        place = Arc::clone(&limits.places).take() => place,
+                        place = timeout(patience, Arc::clone(&limits.places).take()) => place,
                         () = stop.cancelled() => break,
                     };
+                    let Ok(place) = place else {
+                        shed::turn_away(stream);
+                        patience = shed::WHILE_FULL;
+                        continue;
+                    };
+                    patience = shed::PATIENCE;
                     let paced = Paced::new(stream, place.requests().clone(), limits.header_time);
                     let served = Served { peer, place, service: service.clone() };
                     connections.spawn(connection(paced, http.clone(), served, stop.clone()));

@@ -4,7 +4,7 @@ use plivo_sim::Step;
 use serde_json::json;
 
 use super::{head, hi, status};
-use crate::harness::{Connection, PATIENCE, Setup, Sidecar, TO, TOKEN, plivo};
+use crate::harness::{Connection, PATIENCE, Setup, Sidecar, TO, TOKEN, eventually, plivo};
 
 #[tokio::test]
 async fn a_head_that_drips_in_is_cut_off() {
@@ -187,6 +187,33 @@ async fn known_peers_that_are_idle_make_room_and_those_with_a_request_do_not() {
     let answer = busy.answer().await;
     assert_eq!(status(&answer), 202, "{answer}");
     assert!(answer.contains("submitted"), "{answer}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn where_every_connection_is_busy_further_ones_are_told_when_to_come_again() {
+    let plivo = plivo().await;
+    plivo.script([Step::hold()]).await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo).set("listen.max_connections", 1)).await;
+    let mut busy = Connection::open(sidecar.apps).await;
+    busy.send(head(&format!("Content-Length: {}\r\n\r\n{}", hi().len(), hi()))).await;
+    plivo.wait_for_requests(1, PATIENCE).await.unwrap();
+
+    for _ in 0..5 {
+        let refused = sidecar.send(&json!({"to": "+14155550199", "text": "hi"})).await;
+        refused.refused(503, "spool.full");
+        assert_eq!(refused.header("retry-after"), Some("1"), "{refused}");
+    }
+
+    plivo.release();
+    assert_eq!(status(&busy.answer().await), 202);
+    drop(busy);
+    let taken = async || {
+        let answer = sidecar.send(&json!({"to": "+14155550199", "text": "hi"})).await;
+        (answer.status == 202).then_some(())
+    };
+    eventually("there is room again", taken).await;
+    assert_eq!(plivo.sends().len(), 2);
     sidecar.stop().await;
 }
 
