@@ -34,7 +34,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let standard: Vec<&str> = workspace.guests().filter_map(standard_policy).collect();
     policies::run(workspace, &standard)?;
     let dist = workspace.target.join("dist");
-    let program = build(workspace, &target, &dist)?;
+    let epoch = epoch(workspace)?;
+    let program = build(workspace, &target, &dist, epoch)?;
 
     let linked = linked(workspace, &target, &standard)?;
     let version = &linked.iter().find(|package| package.name == "sidecar").context("no sidecar")?;
@@ -58,7 +59,6 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     put("Dockerfile", DOCKERFILE.into())?;
     let (texts, without) = licences::collected(&linked)?;
     put(LICENCES, texts.into_bytes())?;
-    let epoch = epoch(workspace)?;
     put(BILL, sbom::bill(workspace, &linked, epoch)?.into_bytes())?;
     put(PROGRAM, bytes_of(&program)?)?;
     process::run(Command::new("chmod").arg("0755").arg(folder.join(PROGRAM)))?;
@@ -80,7 +80,7 @@ fn standard_policy(guest: &crate::workspace::Member) -> Option<&str> {
 
 /// The sidecar, which needs nothing of its machine but `/dev/random` and `/dev/urandom`: GNU's C library is in it, whose
 /// own look-ups of names read `/etc/hosts` and ask the servers in `/etc/resolv.conf`.
-fn build(workspace: &Workspace, target: &str, folder: &Path) -> Result<PathBuf> {
+fn build(workspace: &Workspace, target: &str, folder: &Path, epoch: u64) -> Result<PathBuf> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
     let home = home.context("there is no home of cargo's")?;
@@ -100,6 +100,8 @@ fn build(workspace: &Workspace, target: &str, folder: &Path) -> Result<PathBuf> 
         .arg(folder)
         // Cargo forgets the profile's `strip` for a package of which the profile says more.
         .env("RUSTFLAGS", format!("-C target-feature=+crt-static -C strip=symbols{mapped}"))
+        // The allocator has the day and the time that it is compiled at in it.
+        .env("SOURCE_DATE_EPOCH", epoch.to_string())
         .env("CARGO_INCREMENTAL", "0");
     process::run(&mut build)?;
     Ok(folder.join(target).join(PROFILE).join(PROGRAM))

@@ -125,11 +125,17 @@ pub(crate) fn wrapped(arguments: &[OsString]) -> Result<Option<ExitCode>> {
 
 /// The whole workspace's features, so that its dependencies are those that everything else was built with.
 fn build(workspace: &Workspace) -> Result<()> {
+    // A step before may have built this program anew, and so taken the file away that runs.
+    let running = Path::new("/proc/self/exe");
+    let own = if running.exists() { running.to_owned() } else { env::current_exe()? };
+    let wrapper = workspace.target.join("fuzz/compiler");
+    fs::create_dir_all(workspace.target.join("fuzz"))?;
+    fs::copy(own, &wrapper)?;
     let mut build = cargo();
     build
         .current_dir(&workspace.root)
         .args(["build", "--workspace", "--bin", "fuzz", "--features", "fuzz/engine"])
-        .env("RUSTC_WORKSPACE_WRAPPER", env::current_exe()?)
+        .env("RUSTC_WORKSPACE_WRAPPER", wrapper)
         .env(WRAPS, "1")
         .env("CARGO_INCREMENTAL", "0");
     process::run(&mut build)
