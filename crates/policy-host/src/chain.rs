@@ -69,8 +69,9 @@ impl PolicyChain {
     /// Asks every policy that applies to the app, in order, until one refuses or cannot decide.
     ///
     /// Where one amends the message, those before it are asked again, in a dry run, about the message as it is by then;
-    /// one that would amend it in its turn has not cleared it, and fails. Not asked again are policies in the shadow, which end no way,
-    /// and those with the grant `state`: what they charged or reserved the first time would stand against the message.
+    /// one that would amend it in its turn has not cleared it, and fails. Not asked again are policies in the shadow,
+    /// which end no way, and those with the grant `state`: what they charged or reserved the first time would stand
+    /// against the message.
     ///
     /// What the policies reserved and charged belongs to what is returned: [`Cleared::settle`] ends it, and it has been
     /// given back where the message is not cleared. Cut off, it is given back as well.

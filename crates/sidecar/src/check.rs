@@ -24,7 +24,10 @@ pub fn check(path: &Path, print: bool, environment: &Environment) -> Result<(), 
     if print {
         write!(out, "{}", config.effective)?;
         for name in otel_variables() {
-            writeln!(out, "{name} is set; it wins over [telemetry] (README, \"Traces\")")?;
+            writeln!(
+                out,
+                "{name} is set; unless it is warned of, it wins over [telemetry] (README, \"Traces\")"
+            )?;
         }
     }
     for warning in &config.warnings {

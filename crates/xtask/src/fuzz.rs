@@ -41,16 +41,21 @@ struct Fed {
 ///
 /// Where the program does not build, or a reader dies or takes ten seconds: the bytes are kept, and named.
 pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
-    let (mut names, mut seconds) = (Vec::new(), SECONDS);
+    let (mut names, mut seconds, mut seed) = (Vec::new(), SECONDS, "0");
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match *word {
             "--seconds" => seconds = words.next().context("`--seconds` needs a number after it")?,
-            flag if flag.starts_with('-') => bail!("`{flag}` is not known; use --seconds N"),
+            "--seed" => seed = words.next().context("`--seed` needs a number after it")?,
+            flag if flag.starts_with('-') => {
+                bail!("`{flag}` is not known; use --seconds N or --seed S")
+            }
             name => names.push(name.to_owned()),
         }
     }
-    seconds.parse::<u32>().with_context(|| format!("`--seconds {seconds}`: give a number"))?;
+    for (flag, number) in [("--seconds", seconds), ("--seed", seed)] {
+        number.parse::<u32>().with_context(|| format!("`{flag} {number}`: give a number"))?;
+    }
     let corpus = workspace.root.join("crates/fuzz/corpus");
     let known =
         fs::read_dir(&corpus)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
@@ -72,7 +77,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
         for _ in 0..cores {
             scope.spawn(|| {
                 while let Some(name) = next(&queue) {
-                    let one = feed(workspace, &corpus, &name, seconds);
+                    let one = feed(workspace, &corpus, &name, (seconds, seed));
                     locked(&fed).push(one.map(|fed| (name.clone(), fed)));
                 }
             });
@@ -97,13 +102,13 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// As much of it as a change can wait for.
+/// As much of it as a change can wait for, by one seed: a change fails for what it does, and not by luck.
 ///
 /// # Errors
 ///
 /// As [`run`].
 pub(crate) fn run_some(workspace: &Workspace) -> Result<()> {
-    run(workspace, &["--seconds", "10"])
+    run(workspace, &["--seconds", "10", "--seed", "1"])
 }
 
 /// The compiler, for cargo: the same with coverage, but for what runs while something is built.
@@ -141,7 +146,12 @@ fn build(workspace: &Workspace) -> Result<()> {
     process::run(&mut build)
 }
 
-fn feed(workspace: &Workspace, corpus: &Path, name: &str, seconds: &str) -> Result<Fed> {
+fn feed(
+    workspace: &Workspace,
+    corpus: &Path,
+    name: &str,
+    (seconds, seed): (&str, &str),
+) -> Result<Fed> {
     let folder = workspace.target.join("fuzz");
     let own = folder.join(name);
     fs::create_dir_all(&own)?;
@@ -152,6 +162,8 @@ fn feed(workspace: &Workspace, corpus: &Path, name: &str, seconds: &str) -> Resu
     engine.arg(&own).arg(corpus.join(name));
     let status = engine
         .arg(format!("-max_total_time={seconds}"))
+        // Of 0 the engine makes another one each time.
+        .arg(format!("-seed={seed}"))
         .arg(format!("-artifact_prefix={}/{name}-", folder.display()))
         .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"])
         .env("SENDGATE_FUZZ", name)

@@ -41,7 +41,7 @@ usage: cargo xtask COMMAND
                      the sidecar killed at every durable write and every socket step; 2000 runs that may send
                      nothing twice, some 300 that may, a table, about ten minutes; --redis: at every step of what
                      replicas share, 400 runs
-  fuzz [READER…] [--seconds N]
+  fuzz [READER…] [--seconds N] [--seed S]
                      readers of outside bytes fed with bytes that nobody meant, ten minutes each, led by coverage
   bench [--rounds N] what the sidecar costs beside a bare hop and native rules; a table and target/bench/latest.json
   bench replay [N]   how long `sendgate replay` takes for N decisions, 100,000 where none are named

@@ -114,11 +114,11 @@ impl Places {
     /// those among them that are new.
     fn put_one_out(&self) -> bool {
         let taken = self.taken();
-        let news = taken.values().filter(|each| each.is_new(self.new)).count();
+        let any_is_new = taken.values().any(|each| each.is_new(self.new));
         let old = || taken.values().filter(|each| !each.is_new(self.new));
         let least = || old().filter_map(|each| Some((each.rank()?, each)));
         while let Some(((is_known, _), least)) = least().min_by_key(|(rank, _)| *rank) {
-            if is_known && news > 0 {
+            if is_known && any_is_new {
                 return false;
             }
             // It may have begun a request just now; then it is another's turn.
