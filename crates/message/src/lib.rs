@@ -4,6 +4,7 @@
 //! No I/O and no clock. Everything but `facts::survey`, `facts::number` and `MediaUrl::parse` (feature `facts`: they
 //! need the numbering and URL tables) also builds for wasm32.
 
+mod digits;
 mod fault;
 mod ledger;
 mod media;
@@ -21,6 +22,7 @@ pub mod limits;
 /// The account at Plivo of whoever names none.
 pub const DEFAULT_ACCOUNT: &str = "default";
 
+pub use digits::without_numbers;
 pub use fault::Fault;
 pub use ledger::{
     Calendar, Charge, Foreseen, Foretold, Gcra, Hold, Holder, Ledger, LedgerError, LedgerFuture,

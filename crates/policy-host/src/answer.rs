@@ -6,7 +6,6 @@ use message::answer::{Amendment, Answer, Answered, Breach, Edit, bounded_notes, 
 use message::{Change, Fault, MessageId, Note, Rejection};
 
 use crate::bindings::types as wit;
-use crate::redact::redacted;
 use crate::{PolicyFailure, PolicyName};
 
 /// Who answered, and whether its remarks are for people: numbers are masked then. Cases compare what it said.
@@ -58,13 +57,13 @@ impl Speaker<'_> {
     fn undecided(self, error: wit::PolicyError) -> PolicyFailure {
         let wit::PolicyError { kind: word, detail } = error;
         let detail = sentence(detail);
-        let detail = if self.masked { redacted(&detail) } else { detail };
+        let detail = if self.masked { message::without_numbers(&detail) } else { detail };
         PolicyFailure::Undecided { kind: kind(&word).to_owned(), detail }
     }
 
     fn mask(self, notes: &mut [Note]) {
         if self.masked {
-            notes.iter_mut().for_each(|note| note.value = redacted(&note.value));
+            notes.iter_mut().for_each(|note| note.value = message::without_numbers(&note.value));
         }
     }
 

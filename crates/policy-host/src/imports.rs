@@ -15,7 +15,7 @@ pub(crate) use wasi::Ambient;
 
 use crate::bindings::{log, media, metrics, telecom, types, zones};
 use crate::convert::number_facts;
-use crate::redact::{redacted, without};
+use crate::redact::without;
 use crate::visit::{Asking, Visit};
 use crate::{Grant, Grants};
 
@@ -67,7 +67,7 @@ impl Visit {
     /// Writes a line to the host's log, as far as the allowance goes.
     fn say(&mut self, level: log::Level, message: &str) {
         if self.take_log(message.len()) {
-            let line = redacted(message);
+            let line = message::without_numbers(message);
             let (word, warns) = match level {
                 log::Level::Debug => ("debug", false),
                 log::Level::Info => ("info", false),

@@ -1,5 +1,6 @@
 //! Accepting connections within bounds, and letting them end well.
 
+mod bound;
 mod inherited;
 mod paced;
 mod places;
@@ -8,10 +9,7 @@ mod shed;
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,16 +20,15 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::bound::Stream;
 use self::paced::Paced;
 use self::places::Place;
-use crate::config::Address;
 
+pub(crate) use self::bound::Bound;
 pub(crate) use self::inherited::Inherited;
 pub(crate) use self::places::Places;
 pub(crate) use self::requests::Requests;
@@ -50,13 +47,6 @@ pub(crate) enum Peer {
     },
 }
 
-/// A socket that is bound and not yet served.
-#[derive(Debug)]
-pub(crate) struct Bound {
-    address: Address,
-    socket: Socket,
-}
-
 /// Bounds of one listener.
 #[derive(Clone, Debug)]
 pub(crate) struct ListenLimits {
@@ -67,20 +57,6 @@ pub(crate) struct ListenLimits {
     /// How long a kept connection may be idle.
     pub(crate) idle_time: Duration,
 }
-
-#[derive(Debug)]
-enum Socket {
-    Tcp(TcpListener),
-    /// Its file stays where the service manager has made it.
-    Unix {
-        listener: UnixListener,
-        file: Option<SocketFile>,
-    },
-}
-
-/// Takes the socket's file away when the listener ends.
-#[derive(Debug)]
-struct SocketFile(PathBuf);
 
 impl Peer {
     /// On this machine: loopback or a Unix-domain socket.
@@ -93,63 +69,6 @@ impl Peer {
 }
 
 impl Bound {
-    /// Binds `address`, or takes the socket that was `inherited` for it. A socket file that nobody listens on any more is
-    /// replaced.
-    ///
-    /// # Errors
-    ///
-    /// The system's, such as an address in use.
-    pub(crate) async fn bind(address: &Address, inherited: &mut Inherited) -> io::Result<Self> {
-        match address {
-            Address::Tcp(socket) => {
-                let listener = match inherited.tcp(socket) {
-                    Some(handed) => {
-                        handed.set_nonblocking(true)?;
-                        TcpListener::from_std(handed)?
-                    }
-                    None => TcpListener::bind(socket).await?,
-                };
-                Ok(Self {
-                    address: Address::Tcp(listener.local_addr()?),
-                    socket: Socket::Tcp(listener),
-                })
-            }
-            Address::Unix(path) => {
-                let (listener, file) = match inherited.unix(path) {
-                    Some(handed) => {
-                        handed.set_nonblocking(true)?;
-                        (UnixListener::from_std(handed)?, None)
-                    }
-                    None => {
-                        remove_stale(path).await?;
-                        (UnixListener::bind(path)?, Some(SocketFile(path.clone())))
-                    }
-                };
-                let socket = Socket::Unix { listener, file };
-                Ok(Self { address: address.clone(), socket })
-            }
-        }
-    }
-
-    /// Gives the file of a Unix socket these permissions; nothing to any other, nor to what was inherited.
-    ///
-    /// # Errors
-    ///
-    /// The system's.
-    pub(crate) fn set_mode(&self, mode: u32) -> io::Result<()> {
-        match &self.socket {
-            Socket::Unix { file: Some(SocketFile(path)), .. } => {
-                std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The address, with the port that the system chose.
-    pub(crate) fn address(&self) -> &Address {
-        &self.address
-    }
-
     /// Serves until `stop`; then takes no new connection, lets each open one end its request, and returns when all
     /// have. Each request has its connection's [`Requests`] among its extensions.
     ///
@@ -196,7 +115,7 @@ impl Bound {
                 }
                 Err(err) => {
                     // Out of descriptors, most likely: going round at once would only burn the core.
-                    tracing::warn!(error = %err, address = %self.address, "a connection could not be accepted");
+                    tracing::warn!(error = %err, address = %self.address(), "a connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
@@ -205,34 +124,7 @@ impl Bound {
         connections.close();
         connections.wait().await;
     }
-
-    async fn accept(&self) -> io::Result<(Box<dyn Stream>, Peer)> {
-        match &self.socket {
-            Socket::Tcp(listener) => {
-                let (stream, address) = listener.accept().await?;
-                // Fails where the peer is gone already, which its first read will tell: no reason to slow the others.
-                drop(stream.set_nodelay(true));
-                Ok((Box::new(stream), Peer::Tcp(address)))
-            }
-            Socket::Unix { listener, .. } => {
-                let (stream, _) = listener.accept().await?;
-                let uid = stream.peer_cred().ok().map(|credentials| credentials.uid());
-                Ok((Box::new(stream), Peer::Unix { uid }))
-            }
-        }
-    }
 }
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        // The file may be gone already; there is nobody left to tell.
-        drop(std::fs::remove_file(&self.0));
-    }
-}
-
-/// What hyper reads from and writes to, whichever socket it came from.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// What answers one connection's requests.
 struct Served<S> {
@@ -293,19 +185,5 @@ async fn connection<S, F, B>(
     };
     if let Err(err) = ended {
         tracing::debug!(error = %err, "a connection ended badly");
-    }
-}
-
-/// A socket file left by a process that was killed is in the way of the next one.
-async fn remove_stale(path: &Path) -> io::Result<()> {
-    // Connecting to any other file is refused as well, and that file is not ours to remove.
-    let is_socket =
-        std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
-    if !is_socket {
-        return Ok(());
-    }
-    match tokio::net::UnixStream::connect(path).await {
-        Err(err) if err.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
-        _ => Ok(()),
     }
 }

@@ -1,11 +1,12 @@
 //! Bringing a changed configuration or module into force, or leaving everything as it was and saying why.
 
 mod place;
+mod status;
 mod upkeep;
 mod watch;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use policy_host::{Generation, PolicyChain, PolicyName, PolicyRuntime};
@@ -22,6 +23,7 @@ use crate::in_force::{Prepared, Rules};
 use crate::modules::{Modules, Pulled};
 use crate::{policies, promotions, service_manager, spans};
 
+pub(crate) use self::status::ReloadStatus;
 pub(crate) use self::upkeep::Upkeep;
 
 /// How long to wait after a change was seen, for the rest of the same deployment to arrive.
@@ -51,23 +53,6 @@ pub(crate) struct Reloader {
     pub(crate) hangup: Signal,
 }
 
-/// What reloads have come to; `/readyz` and `/policies` show it.
-#[derive(Debug, Default)]
-pub(crate) struct ReloadStatus {
-    state: Mutex<State>,
-}
-
-/// The refusal that stands until a reload succeeds, or is refused for something else.
-#[derive(Clone, Debug)]
-pub(crate) struct Refused {
-    /// When it was first refused for these reasons.
-    pub(crate) at: jiff::Timestamp,
-    /// Attempts refused for them since.
-    pub(crate) times: u64,
-    /// Every reason, with file, line and key.
-    pub(crate) faults: Vec<String>,
-}
-
 /// What came of it or every reason against it, the files that it was read from, and what registries gave, if they were
 /// asked.
 type Built<T> = (Result<T, Vec<String>>, Snapshot, Option<Pulled>);
@@ -81,41 +66,6 @@ struct Next {
     poll: Duration,
     /// Told once it is in force: of what is refused the faults say enough.
     warnings: Vec<Finding>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    applied: u64,
-    refused: Option<Refused>,
-}
-
-impl ReloadStatus {
-    pub(crate) fn applied(&self) -> u64 {
-        self.lock().applied
-    }
-
-    pub(crate) fn refused(&self) -> Option<Refused> {
-        self.lock().refused.clone()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        // Nothing under this lock can panic half way.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn succeed(&self) {
-        let mut state = self.lock();
-        state.applied += 1;
-        state.refused = None;
-    }
-
-    fn refuse(&self, faults: Vec<String>) {
-        let mut state = self.lock();
-        match &mut state.refused {
-            Some(refused) if refused.faults == faults => refused.times += 1,
-            other => *other = Some(Refused { at: jiff::Timestamp::now(), times: 1, faults }),
-        }
-    }
 }
 
 impl Reloader {
@@ -348,30 +298,5 @@ async fn promote(runtime: Arc<PolicyRuntime>, generations: Arc<Generations>) {
     loop {
         runtime.candidate_passed().await;
         generations.promote_passed();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::ReloadStatus;
-
-    #[test]
-    fn a_refusal_is_counted_from_the_first_time_that_it_had_these_reasons() {
-        let status = ReloadStatus::default();
-        let refuse = |faults: &[&str]| {
-            status.refuse(faults.iter().map(|fault| (*fault).to_owned()).collect());
-            status.refused().map(|refused| (refused.at, refused.times))
-        };
-        let first = refuse(&["a"]);
-        let again = refuse(&["a"]);
-        assert_eq!(again, first.map(|(at, _)| (at, 2)));
-
-        let other = refuse(&["a", "b"]);
-        let same_time = again.map(|(at, _)| at) == other.map(|(at, _)| at);
-        assert!(!same_time && other.is_some_and(|(_, times)| times == 1), "{again:?}, {other:?}");
-
-        status.succeed();
-        assert!(status.refused().is_none());
-        assert_eq!(refuse(&["a", "b"]).map(|(_, times)| times), Some(1));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use message::{E164, Timestamp};
+use message::{E164, Timestamp, without_numbers};
 use serde_json::{Map, Value, json};
 use store::{Event, Record, Status};
 use url::Url;
@@ -101,21 +101,6 @@ pub(super) fn masked(shown: Value) -> Value {
         }
         other => other,
     }
-}
-
-/// `word` without rows of seven digits or more, but for their first three.
-fn without_numbers(word: &str) -> String {
-    let (mut out, mut row) = (String::with_capacity(word.len()), 0);
-    let digits = |rest: &str| rest.bytes().take_while(u8::is_ascii_digit).count();
-    for (at, c) in word.char_indices() {
-        row = if c.is_ascii_digit() { row + 1 } else { 0 };
-        match row > 3 && row + digits(&word[at + 1..]) >= 7 {
-            true if row == 4 => out.push('•'),
-            true => {}
-            false => out.push(c),
-        }
-    }
-    out
 }
 
 /// What has to happen next, and whose turn it is; none where nothing has.

@@ -129,7 +129,7 @@ pub(crate) fn message(
     let (sender, numbers) = (&message.sender, redactor.whole_numbers);
     let hidden = !redactor.whole_text;
     let is_number = matches!(sender, Sender::Number(_));
-    let intent = match !numbers && has_number(&message.intent) {
+    let intent = match !numbers && message::without_numbers(&message.intent) != message.intent {
         true => redactor.hash("intent", &message.intent),
         false => message.intent.clone(),
     };
@@ -171,11 +171,6 @@ pub(crate) fn message(
         ttl_s: message.ttl_s,
         not_before_ms: message.not_before.map(|at| at.0),
     }
-}
-
-/// Whether there may be a phone number in a word: seven digits in a row.
-fn has_number(word: &str) -> bool {
-    word.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() >= 7)
 }
 
 fn facts(facts: &found::Facts, redactor: &Redactor) -> Facts {

@@ -1,28 +1,23 @@
 //! What the policies say of each recipient's message.
 
-use std::time::Duration;
+mod stopped;
 
 use message::facts::Probed;
-use message::{Message, MessageId, Rejection, Settlement, facts};
+use message::{Message, Settlement, facts};
 use plivo_client::{Dlt, Log};
-use policy_host::{
-    Candidate, Decision, Foresight, NotCleared, NotClearedKind, PolicyFailure, PolicyName, Trail,
-};
-use store::{Record, Status};
-use tokio::time::{Instant, sleep};
+use policy_host::{Candidate, Decision, Foresight, PolicyFailure, PolicyName};
+use store::Status;
 use tracing::Span;
 
 use super::super::answer::{Door, Owned, Verdict};
 use super::super::asking::Asking;
 use super::super::faults::Faults;
-use super::super::lookup::CATCH_UP;
 use super::super::refusal::{Plain, Refusal, Refuser};
-use super::super::submission::{Draft, Recipient, Submission, change, unfit};
+use super::super::submission::{Draft, Recipient, Submission, unfit};
 use super::super::{Call, Gateway, now};
 use super::once::Held;
 use super::relay::Told;
 use crate::delivery::{About, Ready, Seat};
-use crate::record;
 
 /// What all messages of a request have in common besides their parts.
 pub(super) struct Wishes {
@@ -170,7 +165,7 @@ impl Gateway {
                 tracing::warn!(error = %err, "what the policies held could not be given back");
             }
             if let Refusal::PolicyFailed { policy, failure } = &refusal {
-                could_not_decide(policy, failure);
+                stopped::could_not_decide(policy, failure);
             }
             return Decided::refused(to, refusal);
         }
@@ -208,75 +203,6 @@ impl Gateway {
             Err(refusal) => Decided::refused(to, refusal),
         }
     }
-
-    /// A refusal, unless the policy says that an earlier message stands for this one.
-    async fn stopped(&self, call: &Call, to: Recipient, stopped: NotCleared) -> Decided {
-        let NotCleared { kind, policy, message, trail } = stopped;
-        let policy = Refuser::of(&policy, &trail.decisions);
-        let refusal = match kind {
-            NotClearedKind::Failed(failure) => {
-                could_not_decide(&policy, &failure);
-                Refusal::PolicyFailed { policy, failure }
-            }
-            NotClearedKind::Rejected(mut rejection) => {
-                // A policy sees one message, and knows of no list that its recipient is in.
-                for fault in rejection.faults.iter_mut().filter(|fault| fault.pointer == "/to") {
-                    fault.pointer.clone_from(&to.pointer);
-                }
-                if let Some(owned) = self.coalesced(call, &rejection, &message, &trail).await {
-                    return Decided::Done(Verdict { to, outcome: Ok(owned) });
-                }
-                Refusal::Rejected {
-                    policy,
-                    rejection: Box::new(rejection),
-                    standings: trail.standings,
-                }
-            }
-        };
-        Decided::refused(to, refusal)
-    }
-
-    /// The record of a message that another request may be about to make: its reservation comes before its record.
-    async fn record_of(&self, call: &Call, id: &MessageId) -> Option<Record> {
-        let most = Instant::now() + call.in_force.delivery.join;
-        self.store.caught_up(CATCH_UP).await;
-        loop {
-            let found = self.store.get(Some(&call.app.name), id).await.ok().flatten();
-            if found.is_some() || Instant::now() >= most {
-                return found;
-            }
-            sleep(Duration::from_millis(5)).await;
-        }
-    }
-
-    /// The earlier message that stands for this one, where the policy coalesces and the record is still there.
-    async fn coalesced(
-        &self,
-        call: &Call,
-        no: &Rejection,
-        message: &Message,
-        trail: &Trail,
-    ) -> Option<Owned> {
-        let earlier = no.earlier.as_ref().filter(|_| no.code == "dup.coalesced")?;
-        // One that was never sent stands for nothing; its reservation is about to be given back.
-        let record = self.record_of(call, earlier).await.filter(record::may_have_gone)?;
-        let mut changes = trail.changes.clone();
-        changes.push(change(
-            "dup.coalesced",
-            "an equal message went out a moment ago; this is its record",
-        ));
-        Some(Owned {
-            id: record.id.clone(),
-            to: message.to.clone(),
-            kind: message.kind(),
-            status: record.status,
-            message_uuid: record.message_uuid.clone(),
-            segments: record.segments.clone(),
-            warnings: trail.warnings.clone(),
-            changes,
-            standings: trail.standings.clone(),
-        })
-    }
 }
 
 impl Decided {
@@ -288,11 +214,6 @@ impl Decided {
         let Self::Done(verdict) = self else { return false };
         matches!(verdict.outcome, Err(Refusal::PolicyFailed { .. }))
     }
-}
-
-fn could_not_decide(policy: &Refuser, failure: &PolicyFailure) {
-    let kind = failure.as_str();
-    tracing::error!(policy = policy.name, failure = %failure, kind, "a policy could not decide");
 }
 
 /// Why a message cannot go as the policies made it: its sender is held to the same rules as an app's own. Neither the app

@@ -1,0 +1,92 @@
+//! What becomes of a message that a policy stopped.
+
+use std::time::Duration;
+
+use message::{Message, MessageId, Rejection};
+use policy_host::{NotCleared, NotClearedKind, PolicyFailure, Trail};
+use store::Record;
+use tokio::time::{Instant, sleep};
+
+use super::super::super::answer::{Owned, Verdict};
+use super::super::super::lookup::CATCH_UP;
+use super::super::super::refusal::{Refusal, Refuser};
+use super::super::super::submission::{Recipient, change};
+use super::super::super::{Call, Gateway};
+use super::Decided;
+use crate::record;
+
+impl Gateway {
+    /// A refusal, unless the policy says that an earlier message stands for this one.
+    pub(super) async fn stopped(&self, call: &Call, to: Recipient, stopped: NotCleared) -> Decided {
+        let NotCleared { kind, policy, message, trail } = stopped;
+        let policy = Refuser::of(&policy, &trail.decisions);
+        let refusal = match kind {
+            NotClearedKind::Failed(failure) => {
+                could_not_decide(&policy, &failure);
+                Refusal::PolicyFailed { policy, failure }
+            }
+            NotClearedKind::Rejected(mut rejection) => {
+                // A policy sees one message, and knows of no list that its recipient is in.
+                for fault in rejection.faults.iter_mut().filter(|fault| fault.pointer == "/to") {
+                    fault.pointer.clone_from(&to.pointer);
+                }
+                if let Some(owned) = self.coalesced(call, &rejection, &message, &trail).await {
+                    return Decided::Done(Verdict { to, outcome: Ok(owned) });
+                }
+                Refusal::Rejected {
+                    policy,
+                    rejection: Box::new(rejection),
+                    standings: trail.standings,
+                }
+            }
+        };
+        Decided::refused(to, refusal)
+    }
+
+    /// The record of a message that another request may be about to make: its reservation comes before its record.
+    async fn record_of(&self, call: &Call, id: &MessageId) -> Option<Record> {
+        let most = Instant::now() + call.in_force.delivery.join;
+        self.store.caught_up(CATCH_UP).await;
+        loop {
+            let found = self.store.get(Some(&call.app.name), id).await.ok().flatten();
+            if found.is_some() || Instant::now() >= most {
+                return found;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// The earlier message that stands for this one, where the policy coalesces and the record is still there.
+    async fn coalesced(
+        &self,
+        call: &Call,
+        no: &Rejection,
+        message: &Message,
+        trail: &Trail,
+    ) -> Option<Owned> {
+        let earlier = no.earlier.as_ref().filter(|_| no.code == "dup.coalesced")?;
+        // One that was never sent stands for nothing; its reservation is about to be given back.
+        let record = self.record_of(call, earlier).await.filter(record::may_have_gone)?;
+        let mut changes = trail.changes.clone();
+        changes.push(change(
+            "dup.coalesced",
+            "an equal message went out a moment ago; this is its record",
+        ));
+        Some(Owned {
+            id: record.id.clone(),
+            to: message.to.clone(),
+            kind: message.kind(),
+            status: record.status,
+            message_uuid: record.message_uuid.clone(),
+            segments: record.segments.clone(),
+            warnings: trail.warnings.clone(),
+            changes,
+            standings: trail.standings.clone(),
+        })
+    }
+}
+
+pub(super) fn could_not_decide(policy: &Refuser, failure: &PolicyFailure) {
+    let kind = failure.as_str();
+    tracing::error!(policy = policy.name, failure = %failure, kind, "a policy could not decide");
+}
