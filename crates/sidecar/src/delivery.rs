@@ -172,7 +172,8 @@ impl Delivery {
     fn open(&self, upstreams: &Upstreams) {
         for upstream in upstreams.all() {
             let account = upstream.account();
-            self.turns.set_room(&account.name, upstream.window.set_most(account.max_calls));
+            let room = upstream.window.set_most(account.max_calls);
+            self.turns.open(&account.name, room, upstream.gate());
         }
     }
 

@@ -16,11 +16,13 @@ use std::time::Duration;
 
 use message::Sender;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use self::books::{Admitted, Books, Call};
 
 pub(crate) use self::heard::Heard;
+#[cfg(test)]
+pub(super) use self::tests::settings;
 use crate::config::BreakerSettings as Settings;
 
 /// The breakers of one account; clones share them.
@@ -52,12 +54,13 @@ pub(crate) struct Pass(Ticket);
 pub(crate) struct Probe(Ticket);
 
 /// Why a message waits.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wait {
     /// When to ask again; none where that depends on others, or on a person.
     pub(crate) until: Option<Instant>,
     pub(crate) reason: Reason,
-    changed: watch::Receiver<()>,
+    /// It is the account that is held back, and so every sender.
+    pub(crate) all: bool,
 }
 
 /// What is wrong.
@@ -133,12 +136,36 @@ impl Breakers {
         match books.admit(sender, now) {
             Admitted::Go(call) => Admit::Go(Pass(ticket(call))),
             Admitted::Probe(call) => Admit::Probe(Probe(ticket(call))),
-            Admitted::Wait { until, reason } => {
-                // Under the lock, so that no change is missed.
-                let changed = self.shared.changed.subscribe();
-                Admit::Wait(Wait { until, reason, changed })
-            }
+            Admitted::Wait(wait) => Admit::Wait(wait),
         }
+    }
+
+    /// The right to a call from `sender`, where nothing is held back: nobody can be waiting for it then.
+    pub(crate) fn at_once(&self, sender: &Sender, now: Instant) -> Option<Pass> {
+        let mut books = self.calmed(now);
+        let call = books.is_well(sender).then(|| books.admit(sender, now));
+        drop(books);
+        match call {
+            Some(Admitted::Go(call)) => {
+                Some(Pass(Ticket { breakers: self.clone(), call: Some(call) }))
+            }
+            _ => None,
+        }
+    }
+
+    /// What holds messages from `sender` back, or lets only few of them go at once.
+    pub(crate) fn why(&self, sender: &Sender) -> Option<Reason> {
+        self.calmed(Instant::now()).why(sender)
+    }
+
+    /// Changes whenever it is worth asking again.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.shared.changed.subscribe()
+    }
+
+    /// Whether these are the same, and not only of the same account.
+    pub(crate) fn are(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     /// The duty to probe the account's breaker, where it is time for that and nobody has it.
@@ -207,6 +234,11 @@ impl Pass {
 }
 
 impl Probe {
+    /// Whether it is the account that is to be asked about, and no sender of it.
+    pub(crate) fn is_of_account(&self) -> bool {
+        self.0.call.as_ref().is_some_and(Call::is_of_account)
+    }
+
     /// Says what Plivo answered. `random` is evenly spread over `0.0..1.0`.
     pub(crate) fn report(self, heard: Heard, now: Instant, random: f64) {
         self.0.report(heard, now, random);
@@ -235,24 +267,6 @@ impl Drop for Ticket {
         if let Some(call) = self.call.take() {
             self.breakers.books().give_back(&call);
             self.breakers.tell();
-        }
-    }
-}
-
-impl Wait {
-    /// Returns when it is worth asking again. To be raced against the message's deadline.
-    pub(crate) async fn over(mut self) {
-        let until = self.until;
-        let due = async {
-            match until {
-                Some(until) => sleep_until(until).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = due => {}
-            // Breakers that are gone admit nobody; whoever asks them again will see.
-            _ = self.changed.changed() => {}
         }
     }
 }

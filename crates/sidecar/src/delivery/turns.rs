@@ -2,9 +2,10 @@
 //!
 //! One-time codes come strictly before notifications, and these before everything else. Inside a class apps share
 //! evenly; inside an app the nearest deadline comes first. Messages of one app and class to one recipient keep their
-//! order. Whoever keeps a pace has a turn only when the pace lets it go, and the same order decides who is next there
-//! (messaging.md 3.3).
+//! order. Whoever keeps a pace has a turn only when the pace lets it go, and everybody only when the breakers do; the same
+//! order decides who is next there (messaging.md 3.3).
 
+mod gate;
 mod lane;
 mod pacer;
 mod queue;
@@ -13,13 +14,17 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use message::{E164, Pace, Timestamp};
+use message::{E164, Pace, Sender, Timestamp};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
+use self::gate::Queued;
 use self::pacer::Tolls;
 use self::queue::{Line, Queue, Share, Spot};
+use super::breaker::Pass;
+
+pub(super) use self::gate::Breaker;
 
 /// Hands out the turns; clones share them.
 #[derive(Clone)]
@@ -32,6 +37,8 @@ struct Waiter {
     granted: oneshot::Sender<Turn>,
     account: Arc<str>,
     tolls: Tolls,
+    /// Once it is let go.
+    pass: Option<Pass>,
 }
 
 /// How urgent a message is. The first comes first.
@@ -69,6 +76,8 @@ pub(crate) struct Turn {
     account: Arc<str>,
     /// What it paid, until somebody is called: to be given back.
     unused: Option<Tolls>,
+    /// The breakers' word, until somebody is called.
+    pass: Option<Pass>,
 }
 
 /// A wait for a turn, which ends when it is dropped.
@@ -84,9 +93,19 @@ impl Turns {
         Self { queue: Arc::new(Mutex::new(Queue::new())) }
     }
 
+    /// Has an account call, so often at once, as its breakers let it.
+    pub(super) fn open(&self, account: &Arc<str>, room: usize, breaker: Breaker) {
+        let known =
+            self.queue().gate(account).map(|known| known.breakers().are(breaker.breakers()));
+        if known != Some(true) {
+            self.follow(&breaker);
+        }
+        self.change(|queue, now| queue.open(account, room, breaker, now));
+    }
+
     /// Sets how many turns of an account there are at once. Those that are out already stay out; with no room nobody has
     /// a further one.
-    pub(crate) fn set_room(&self, account: &Arc<str>, room: usize) {
+    pub(crate) fn set_room(&self, account: &str, room: usize) {
         self.change(|queue, now| queue.set_room(account, room, now));
     }
 
@@ -119,12 +138,12 @@ impl Turns {
         &self,
         (account, app): (&Arc<str>, &str),
         class: Class,
-        recipient: &E164,
+        (sender, recipient): (&Sender, &E164),
         paces: &[Pace],
     ) -> Place {
         let share = Share { account: Arc::clone(account), app: app.into() };
         let line = Line { share, class, recipient: recipient.clone() };
-        let spot = self.queue().enter(line, paces, Instant::now());
+        let spot = self.queue().enter(line, sender, paces, Instant::now());
         Place { turns: self.clone(), spot }
     }
 
@@ -146,15 +165,27 @@ impl Turns {
             let granted = change(&mut queue, Instant::now());
             (granted, queue.take_alarm())
         };
-        for Waiter { granted, account, tolls } in granted {
-            drop(granted.send(Turn { turns: self.clone(), account, unused: Some(tolls) }));
+        for Waiter { granted, account, tolls, pass } in granted {
+            drop(granted.send(Turn { turns: self.clone(), account, unused: Some(tolls), pass }));
         }
         if let Some(at) = alarm {
             self.look_again(at);
         }
     }
 
-    /// Has somebody look again when a pace opens. Outside the runtime nobody waits any more.
+    /// Has somebody look again whenever breakers change. Outside the runtime nobody waits.
+    fn follow(&self, breaker: &Breaker) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let (queue, mut changes) = (Arc::downgrade(&self.queue), breaker.breakers().changes());
+        runtime.spawn(async move {
+            while changes.changed().await.is_ok() {
+                let Some(queue) = queue.upgrade() else { return };
+                Self { queue }.change(Queue::look_again);
+            }
+        });
+    }
+
+    /// Has somebody look again when a pace or a breaker opens. Outside the runtime nobody waits any more.
     fn look_again(&self, at: Instant) {
         let Ok(runtime) = Handle::try_current() else { return };
         let queue = Arc::downgrade(&self.queue);
@@ -196,17 +227,19 @@ impl Class {
 }
 
 impl Place {
-    /// Waits until nobody stands before it in its line, its paces let it go, and a call is free.
+    /// Waits until nobody stands before it in its line, its paces and the breakers let it go, and a call is free.
     ///
     /// `deadline` only decides the order; whoever may not wait longer drops the future, which loses nothing: the place
     /// stays, and a turn that was just granted goes to the next.
     pub(crate) async fn turn(&mut self, deadline: Timestamp) -> Turn {
         let account = Arc::clone(&self.spot.line.share.account);
-        if self.turns.queue().take(&self.spot) {
-            return Turn { turns: self.turns.clone(), account, unused: None };
+        let at_once = self.turns.queue().take(&self.spot, Instant::now());
+        if let Some(pass) = at_once {
+            return Turn { turns: self.turns.clone(), account, unused: None, pass: Some(pass) };
         }
         let (sender, granted) = oneshot::channel();
-        let waiter = Waiter { granted: sender, account, tolls: self.spot.tolls.clone() };
+        let tolls = self.spot.terms.tolls.clone();
+        let waiter = Waiter { granted: sender, account, tolls, pass: None };
         self.turns.change(|queue, now| queue.wait(&self.spot, deadline, waiter, now));
         let mut waiting = Waiting { place: self, deadline, granted };
         (&mut waiting.granted).await.expect("only its own drop takes a waiter out unanswered")
@@ -220,10 +253,19 @@ impl Drop for Place {
 }
 
 impl Turn {
-    /// Somebody is called: from here on it counts at the paces.
-    pub(crate) fn used(mut self) -> Self {
+    /// Somebody is called: from here on it counts at the paces, and the breakers are to be told what came of it. None
+    /// where that was said before.
+    pub(super) fn used(&mut self) -> Option<Pass> {
         self.unused = None;
-        self
+        self.pass.take()
+    }
+}
+
+impl Queued for Waiter {
+    type Gate = Breaker;
+
+    fn let_go(&mut self, pass: Pass) {
+        self.pass = Some(pass);
     }
 }
 

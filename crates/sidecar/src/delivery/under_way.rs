@@ -68,7 +68,8 @@ impl Delivery {
     /// A place behind those that were accepted before.
     pub(super) fn enter(&self, accepted: &Accepted) -> Place {
         let Accepted { message, app, account, paces, .. } = accepted;
-        self.turns.enter((account, app), Class::of(&message.intent), &message.to, paces)
+        let (from, to) = (&message.sender, &message.to);
+        self.turns.enter((account, app), Class::of(&message.intent), (from, to), paces)
     }
 
     /// Says something to a message on its way; `false` where it is on none.

@@ -10,11 +10,13 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use message::Sender;
 use plivo_client::{Outcome, RefusedKind};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::breaker::{Breakers, Heard, Probe, Standing, State};
 use super::budget::RetryBudget;
 use super::load::Load;
+use super::turns::Breaker;
 use super::window::Window;
 use crate::in_force::{Account, Accounts};
 
@@ -167,7 +169,19 @@ impl Upstream {
         matches!(self.standing().state, State::Closed | State::Ramping)
     }
 
-    pub(super) async fn probe(&self, probe: Probe) {
+    /// What lets its calls go; Plivo is asked whether it is well in a task of its own.
+    pub(super) fn gate(self: &Arc<Self>) -> Breaker {
+        let upstream = Arc::clone(self);
+        Breaker::new(self.breakers.clone(), move |probe| {
+            // Outside the runtime nobody waits.
+            if let Ok(runtime) = Handle::try_current() {
+                let upstream = Arc::clone(&upstream);
+                runtime.spawn(async move { upstream.probe(probe).await });
+            }
+        })
+    }
+
+    async fn probe(&self, probe: Probe) {
         let account = self.account();
         let probed = account.client.probe(&account.credentials, account.call_timeout).await;
         probe.report(Heard::of_probe(&probed), Instant::now(), fastrand::f64());

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use message::Timestamp;
+use message::{Sender, Timestamp};
 use store::{Change, Status};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::accepted::Accepted;
 use super::attempt::SHORTEST;
-use super::breaker::{Admit, Pass};
+use super::breaker::{Breakers, Pass, Reason};
 use super::journey::{Journey, STORE, Stop};
 use super::judge::End;
 use super::turns::{Place, Turn};
@@ -77,34 +79,17 @@ impl Journey {
                 return self.expire();
             }
             self.known_account().await?;
-            let turn = self.turn(place).await?;
+            let mut turn = self.turn(place).await?;
             if self.left() < SHORTEST {
                 return self.expire();
             }
             self.heed()?;
             // Looked up only now: the configuration may have let go of it meanwhile.
             let Some(upstream) = delivery.upstream(&self.accepted.account) else { continue };
-            match upstream.breakers.admit(&self.accepted.message.sender, Instant::now()) {
-                Admit::Go(pass) => {
-                    // Taken after the pass: new credentials that come between reset the breaker, which then ignores it.
-                    let (account, _turn) = (upstream.account(), turn.used());
-                    return ControlFlow::Continue(Leave { upstream, account, _turn, pass });
-                }
-                Admit::Probe(probe) => upstream.probe(probe).await,
-                Admit::Wait(wait) => {
-                    drop(turn);
-                    self.trace.leave();
-                    let reason = Some(wait.reason.as_str());
-                    let _counted = self.parked(Status::Waiting, reason, None).await;
-                    let deadline = self.accepted.deadline;
-                    tokio::select! {
-                        () = wait.over() => {}
-                        () = reach(deadline) => {}
-                        word = self.inbox.recv() => return ControlFlow::Break(obey(word)),
-                        () = delivery.stop.cancelled() => return ControlFlow::Break(Stop::Process),
-                    }
-                }
-            }
+            let Some(pass) = turn.used() else { continue };
+            // Taken after the pass: new credentials that come between reset the breaker, which then ignores it.
+            let (account, _turn) = (upstream.account(), turn);
+            return ControlFlow::Continue(Leave { upstream, account, _turn, pass });
         }
     }
 
@@ -127,7 +112,8 @@ impl Journey {
         }
     }
 
-    /// The message's turn; at once where nobody stands before it. One that waits counts as waiting.
+    /// The message's turn; at once where nobody stands before it and Plivo is well. One that waits counts as waiting, for
+    /// what holds it back at the time.
     async fn turn(&mut self, place: &mut Place) -> ControlFlow<Stop, Turn> {
         let deadline = self.accepted.deadline;
         let stop = self.delivery.stop.clone();
@@ -137,12 +123,20 @@ impl Journey {
             turn = &mut turn => return ControlFlow::Continue(turn),
             () = ready(()) => {}
         }
-        let _counted = self.parked(Status::Waiting, None, None).await;
-        tokio::select! {
-            turn = turn => ControlFlow::Continue(turn),
-            () = reach(deadline) => self.expire(),
-            word = self.inbox.recv() => ControlFlow::Break(obey(word)),
-            () = stop.cancelled() => ControlFlow::Break(Stop::Process),
+        loop {
+            let trouble = Trouble::of(&self.delivery, &self.accepted);
+            if trouble.reason.is_some() {
+                self.trace.leave();
+            }
+            let reason = trouble.reason.map(Reason::as_str);
+            let _counted = self.parked(Status::Waiting, reason, None).await;
+            tokio::select! {
+                turn = &mut turn => return ControlFlow::Continue(turn),
+                () = trouble.otherwise() => {}
+                () = reach(deadline) => return self.expire(),
+                word = self.inbox.recv() => return ControlFlow::Break(obey(word)),
+                () = stop.cancelled() => return ControlFlow::Break(Stop::Process),
+            }
         }
     }
 
@@ -213,6 +207,37 @@ impl Journey {
         self.tell.send_replace(News::Open(status));
         self.delivery.waiting.fetch_add(1, Ordering::AcqRel);
         Parked(Arc::clone(&self.delivery))
+    }
+}
+
+/// What holds a message back besides its turn.
+struct Trouble {
+    reason: Option<Reason>,
+    sender: Sender,
+    /// None where the configuration has let go of the account.
+    breakers: Option<(Breakers, watch::Receiver<()>)>,
+}
+
+impl Trouble {
+    fn of(delivery: &Delivery, accepted: &Accepted) -> Self {
+        let sender = accepted.message.sender.clone();
+        let upstream = delivery.upstream(&accepted.account);
+        // Followed before it is asked, so that no change is missed.
+        let breakers = upstream.map(|own| (own.breakers.clone(), own.breakers.changes()));
+        let reason = breakers.as_ref().and_then(|(breakers, _)| breakers.why(&sender));
+        Self { reason, sender, breakers }
+    }
+
+    /// Returns when it is something else, or nothing any more.
+    async fn otherwise(self) {
+        if let Some((breakers, mut changes)) = self.breakers {
+            while changes.changed().await.is_ok() {
+                if breakers.why(&self.sender) != self.reason {
+                    return;
+                }
+            }
+        }
+        std::future::pending().await
     }
 }
 

@@ -1,11 +1,11 @@
-//! Whose turn it is when Plivo is slow.
+//! Whose turn it is when Plivo is slow, or comes back.
 
 use std::collections::BTreeMap;
 
-use plivo_sim::{PlivoSim, Step};
+use plivo_sim::{Outage, PlivoSim, Step};
 use serde_json::{Value, json};
 
-use crate::harness::{App, PATIENCE, Setup, Sidecar, TO, plivo, posts, texts};
+use crate::harness::{App, PATIENCE, Setup, Sidecar, TO, eventually, plivo, posts, texts};
 
 /// One call at a time, and apps that share it.
 fn narrow(plivo: &PlivoSim) -> Setup {
@@ -26,7 +26,7 @@ async fn queue(sidecar: &Sidecar, app: &str, body: &Value) -> String {
         let request = sidecar.request("GET", &path).bearer(&format!("token-of-{app}"));
         (request.answer().await.expect(200)["status"] == "waiting").then_some(())
     };
-    crate::harness::eventually("it waits for its turn", waits).await;
+    eventually("it waits for its turn", waits).await;
     id
 }
 
@@ -64,6 +64,42 @@ async fn a_one_time_code_comes_first_then_notifications_and_then_apps_share_even
         *shares.entry(text.split(' ').next().unwrap()).or_default() += 1;
     }
     assert_eq!(shares, BTreeMap::from([("promo", 4), ("shop", 4)]), "{texts:?}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn of_the_few_that_go_after_an_outage_a_code_is_the_first_and_apps_share_the_rest() {
+    let plivo = plivo().await;
+    plivo.fail(Outage::Refuse).await;
+    let setup = Setup::new(&plivo)
+        .set("delivery.breaker", json!({"failures": 1, "open_s": 1, "open_max_s": 1}))
+        .app(App::new("promo", "token-of-promo"))
+        .app(App::new("shop", "token-of-shop"));
+    let sidecar = Sidecar::start(setup).await;
+    sidecar.queue(&json!({"to": "+14155550100", "text": "finds out"})).await;
+    let open = async || (sidecar.ready().await.json()["plivo"]["breaker"] == "open").then_some(());
+    eventually("the breaker is open", open).await;
+    for nth in 0..12 {
+        let to = format!("+1415555{:04}", 200 + nth);
+        queue(&sidecar, "promo", &json!({"to": to, "text": format!("promo {nth}")})).await;
+    }
+    for nth in 0..4 {
+        let to = format!("+1415555{:04}", 300 + nth);
+        queue(&sidecar, "shop", &json!({"to": to, "text": format!("shop {nth}")})).await;
+    }
+    let notice = json!({"to": "+14155550401", "text": "notice", "intent": "notification"});
+    queue(&sidecar, "promo", &notice).await;
+    queue(&sidecar, "shop", &json!({"to": TO, "text": "code", "intent": "otp"})).await;
+
+    plivo.restore().await;
+
+    let sends = plivo.wait_for_sends(19, PATIENCE).await.unwrap();
+    let texts: Vec<&str> = sends.iter().map(|send| send.text.as_str()).collect();
+    // Rounds of one, two and four, inside which nothing has an order.
+    assert_eq!(texts[0], "code", "{texts:?}");
+    assert!(texts[1..3].contains(&"notice"), "{texts:?}");
+    let of_shop = texts[..7].iter().filter(|text| text.starts_with("shop")).count();
+    assert!(of_shop >= 2, "shop had {of_shop} of the first: {texts:?}");
     sidecar.stop().await;
 }
 

@@ -7,7 +7,7 @@ use message::Sender;
 use tokio::time::Instant;
 
 use super::circuit::{Circuit, Verdict};
-use super::{Heard, Reason, Settings, Standing};
+use super::{Heard, Reason, Settings, Standing, Wait};
 
 /// Most senders with a breaker of their own; further ones have the account's only.
 pub(super) const MOST_SENDERS: usize = 1_024;
@@ -39,7 +39,13 @@ pub(super) struct Call {
 pub(super) enum Admitted {
     Go(Call),
     Probe(Call),
-    Wait { until: Option<Instant>, reason: Reason },
+    Wait(Wait),
+}
+
+impl Call {
+    pub(super) fn is_of_account(&self) -> bool {
+        self.account.is_some()
+    }
 }
 
 impl Books {
@@ -73,6 +79,17 @@ impl Books {
         until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
+    /// Whether neither the account nor `sender` is held back in any way.
+    pub(super) fn is_well(&self, sender: &Sender) -> bool {
+        self.account.is_closed() && self.senders.get(sender).is_none_or(Circuit::is_closed)
+    }
+
+    /// What holds `sender` back: the account's trouble, or its own.
+    pub(super) fn why(&self, sender: &Sender) -> Option<Reason> {
+        let own = || self.senders.get(sender)?.standing().reason;
+        self.account.standing().reason.or_else(own)
+    }
+
     #[cfg(test)]
     pub(super) fn tracked_senders(&self) -> usize {
         self.senders.len()
@@ -104,13 +121,15 @@ impl Books {
             return Admitted::Probe(probe);
         }
         if let Verdict::Wait { until, reason } = self.account.verdict(now) {
-            return Admitted::Wait { until, reason };
+            return Admitted::Wait(Wait { until, reason, all: true });
         }
         let mut phase = 0;
         if let Some(own) = self.senders.get_mut(sender) {
             match own.verdict(now) {
                 Verdict::Go => own.go(),
-                Verdict::Wait { until, reason } => return Admitted::Wait { until, reason },
+                Verdict::Wait { until, reason } => {
+                    return Admitted::Wait(Wait { until, reason, all: false });
+                }
                 Verdict::Probe => {
                     own.probe();
                     let sender = Some((sender.clone(), own.phase()));

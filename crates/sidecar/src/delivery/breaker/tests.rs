@@ -8,6 +8,7 @@ mod waits;
 use std::time::Duration;
 
 use self::bench::Bench;
+pub(in super::super) use self::bench::settings;
 use super::circuit::NO_CREDIT;
 use super::{Heard, Reason, Settings, State};
 

@@ -4,20 +4,23 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use message::Timestamp;
+use message::{Sender, Timestamp};
 
-use super::pacer::{Toll, Tolls};
+use super::gate::Terms;
 use super::queue::Share;
 
 /// A waiter's rank inside its app: its deadline, then the order of its arrival.
 pub(super) type Rank = (Timestamp, u64);
 
-/// One app's waiters, by the paces that they keep: of those on one road only the first can be next.
+/// The sender of a message, whose breaker may be open, and the paces that it keeps.
+type Road = (Arc<Sender>, Vec<u64>);
+
+/// One app's waiters: of those on one road only the first can be next.
 #[derive(Debug)]
 struct Roads<T> {
-    roads: HashMap<Vec<u64>, BTreeMap<Rank, (Tolls, T)>>,
+    roads: HashMap<Road, BTreeMap<Rank, (Terms, T)>>,
     /// The first of each road.
-    firsts: BTreeMap<Rank, Tolls>,
+    firsts: BTreeMap<Rank, Terms>,
 }
 
 /// One class's waiters. An app stands in `round` exactly while it has waiters.
@@ -31,18 +34,18 @@ pub(super) struct Lane<T> {
 pub(super) struct Next<T> {
     pub(super) share: Share,
     pub(super) number: u64,
-    pub(super) tolls: Tolls,
+    pub(super) terms: Terms,
     pub(super) waiter: T,
 }
 
 impl<T> Lane<T> {
     /// An app that had no waiters joins the round at its end.
-    pub(super) fn push(&mut self, app: &Share, rank: Rank, tolls: Tolls, waiter: T) {
+    pub(super) fn push(&mut self, app: &Share, rank: Rank, terms: Terms, waiter: T) {
         let roads = self.apps.entry(app.clone()).or_default();
         if roads.firsts.is_empty() {
             self.round.push_back(app.clone());
         }
-        roads.push(rank, tolls, waiter);
+        roads.push(rank, terms, waiter);
     }
 
     /// The next in turn of those that may go; an app that is passed over keeps its place in the round. Every message
@@ -50,34 +53,34 @@ impl<T> Lane<T> {
     pub(super) fn pop(
         &mut self,
         has_room: impl Fn(&Share) -> bool,
-        mut may_go: impl FnMut(&[Toll]) -> bool,
+        mut may_go: impl FnMut(&Share, &Terms) -> bool,
     ) -> Option<Next<T>> {
         let mut round = self.round.iter().enumerate().filter(|(_, app)| has_room(app));
-        let (nth, rank, tolls) = round.find_map(|(nth, app)| {
+        let (nth, rank, terms) = round.find_map(|(nth, app)| {
             let firsts = &self.apps.get(app)?.firsts;
-            let (rank, tolls) = firsts.iter().find(|(_, tolls)| may_go(tolls))?;
-            Some((nth, *rank, Arc::clone(tolls)))
+            let (rank, terms) = firsts.iter().find(|(_, terms)| may_go(app, terms))?;
+            Some((nth, *rank, terms.clone()))
         })?;
         let share = self.round.remove(nth)?;
-        let (tolls, waiter) = self.take(&share, &tolls, rank)?;
+        let (terms, waiter) = self.take(&share, &terms, rank)?;
         if self.apps.contains_key(&share) {
             self.round.push_back(share.clone());
         }
-        Some(Next { share, number: rank.1, tolls, waiter })
+        Some(Next { share, number: rank.1, terms, waiter })
     }
 
     /// Takes one out that does not wait any more.
-    pub(super) fn remove(&mut self, app: &Share, tolls: &[Toll], rank: Rank) -> Option<T> {
-        let (_, gone) = self.take(app, tolls, rank)?;
+    pub(super) fn remove(&mut self, app: &Share, terms: &Terms, rank: Rank) -> Option<T> {
+        let (_, gone) = self.take(app, terms, rank)?;
         if !self.apps.contains_key(app) {
             self.round.retain(|known| known != app);
         }
         Some(gone)
     }
 
-    fn take(&mut self, app: &Share, tolls: &[Toll], rank: Rank) -> Option<(Tolls, T)> {
+    fn take(&mut self, app: &Share, terms: &Terms, rank: Rank) -> Option<(Terms, T)> {
         let roads = self.apps.get_mut(app)?;
-        let taken = roads.take(tolls, rank)?;
+        let taken = roads.take(terms, rank)?;
         if roads.firsts.is_empty() {
             self.apps.remove(app);
         }
@@ -91,24 +94,24 @@ impl<T> Lane<T> {
 }
 
 impl<T> Roads<T> {
-    fn push(&mut self, rank: Rank, tolls: Tolls, waiter: T) {
-        let waiters = self.roads.entry(road(&tolls)).or_default();
+    fn push(&mut self, rank: Rank, terms: Terms, waiter: T) {
+        let waiters = self.roads.entry(road(&terms)).or_default();
         let first = waiters.first_key_value().map(|(first, _)| *first);
         if first.is_none_or(|first| rank < first) {
             first.map(|first| self.firsts.remove(&first));
-            self.firsts.insert(rank, Arc::clone(&tolls));
+            self.firsts.insert(rank, terms.clone());
         }
-        waiters.insert(rank, (tolls, waiter));
+        waiters.insert(rank, (terms, waiter));
     }
 
-    fn take(&mut self, tolls: &[Toll], rank: Rank) -> Option<(Tolls, T)> {
-        let road = road(tolls);
+    fn take(&mut self, terms: &Terms, rank: Rank) -> Option<(Terms, T)> {
+        let road = road(terms);
         let waiters = self.roads.get_mut(&road)?;
         let taken = waiters.remove(&rank)?;
         if self.firsts.remove(&rank).is_some() {
             match waiters.first_key_value() {
-                Some((next, (tolls, _))) => {
-                    self.firsts.insert(*next, Arc::clone(tolls));
+                Some((next, (terms, _))) => {
+                    self.firsts.insert(*next, terms.clone());
                 }
                 None => {
                     self.roads.remove(&road);
@@ -119,9 +122,8 @@ impl<T> Roads<T> {
     }
 }
 
-/// The paces that these tolls are paid at.
-fn road(tolls: &[Toll]) -> Vec<u64> {
-    tolls.iter().map(|toll| toll.pace).collect()
+fn road(terms: &Terms) -> Road {
+    (Arc::clone(&terms.sender), terms.tolls.iter().map(|toll| toll.pace).collect())
 }
 
 impl<T> Default for Roads<T> {

@@ -114,7 +114,7 @@ pub(super) fn probe(admit: Admit) -> Probe {
 }
 
 /// messaging.md 3.5.
-pub(in super::super) fn settings() -> Settings {
+pub(in super::super::super) fn settings() -> Settings {
     Settings {
         failures: 5,
         window: Duration::from_secs(30),

@@ -1,40 +1,39 @@
 //! Who is woken, and when.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
-
 use super::super::Heard;
 use super::bench::Bench;
 
-#[tokio::test(start_paused = true)]
-async fn those_who_wait_are_woken_when_the_time_has_come_or_something_changed() {
+#[test]
+fn those_who_wait_are_told_of_whatever_may_let_them_go() {
     let mut bench = Bench::open();
-    let began = Instant::now();
-    bench.wait().over().await;
-    assert!(Instant::now() >= began + Duration::from_secs(14), "woken early");
+    assert_eq!(bench.wait().until, bench.breakers.standing().until);
+    let mut changes = bench.breakers.changes();
+    let mut told = || {
+        let has_changed = changes.has_changed().unwrap();
+        changes.mark_unchanged();
+        has_changed
+    };
     bench.pass_open_time();
     let probe = bench.probe();
-    let waits = [bench.wait(), bench.wait()].map(|wait| tokio::spawn(wait.over()));
-    probe.report(Heard::Served, bench.now, 0.0);
-    for wait in waits {
-        wait.await.unwrap();
-    }
-    let pass = bench.pass();
-    let wait = bench.wait();
-    drop(pass);
-    wait.over().await;
+    assert_eq!(bench.wait().until, None, "that depends on the probe");
+    drop(probe);
+    assert!(told(), "the probe is another's now");
+    bench.probe().report(Heard::Served, bench.now, 0.0);
+    assert!(told(), "one may go");
+    drop(bench.pass());
+    assert!(told(), "another may in its place");
+    bench.breakers.reset();
+    assert!(told(), "all may");
 }
 
-#[tokio::test(start_paused = true)]
-async fn nobody_is_woken_by_what_lets_nobody_go() {
+#[test]
+fn nobody_is_woken_by_what_lets_nobody_go() {
     let bench = Bench::probed();
     bench.call(Heard::Served);
     let mut passes = bench.admitted();
-    let wait = bench.wait();
+    let changes = bench.breakers.changes();
     passes.pop().unwrap().report(Heard::Served, bench.now, 0.0);
-    let woken = wait.changed.has_changed().unwrap();
-    assert!(!woken, "half of a round is no reason to ask again");
+    assert!(!changes.has_changed().unwrap(), "half of a round is no reason to ask again");
     passes.pop().unwrap().report(Heard::Served, bench.now, 0.0);
-    wait.over().await;
+    assert!(changes.has_changed().unwrap());
 }

@@ -2,6 +2,7 @@
 
 use message::{E164, Timestamp};
 
+use super::super::queue::tests::{Free, from};
 use super::super::queue::{Line, Queue, Share, Spot};
 use super::*;
 use Class::{Notification, Other, Otp};
@@ -26,7 +27,7 @@ impl Bench {
         let now = Instant::now();
         let (spots, gone) = (HashMap::new(), Vec::new());
         let mut queue = Queue::new();
-        queue.set_room(&ours(), 1_000, now);
+        queue.open(&ours(), 1_000, Free, now);
         Self { queue, began: now, now, alarm: None, spots, recipients: 0, gone }
     }
 
@@ -40,7 +41,7 @@ impl Bench {
         self.recipients += 1;
         let recipient = E164::parse(&format!("+1415{:07}", self.recipients), "").unwrap();
         let share = Share { account: ours(), app: app.into() };
-        let spot = self.queue.enter(Line { share, class, recipient }, paces, self.now);
+        let spot = self.queue.enter(Line { share, class, recipient }, &from(), paces, self.now);
         let granted = self.queue.wait(&spot, Timestamp(self.recipients.into()), name, self.now);
         self.spots.insert(name, spot);
         self.note(granted);
@@ -148,7 +149,7 @@ fn a_turn_that_nobody_was_called_with_counts_at_no_pace() {
     let one = [pace("a", 1, 1, 1)];
     bench.ask("1", "app", Other, &one);
     bench.ask("2", "app", Other, &one);
-    let tolls = bench.spots["1"].tolls.clone();
+    let tolls = bench.spots["1"].terms.tolls.clone();
     let granted = bench.queue.end(&ours(), Some(&tolls), bench.now);
     bench.note(granted);
     assert_eq!(bench.gone, [("1", 0), ("2", 0)]);

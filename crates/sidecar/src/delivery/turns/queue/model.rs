@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::tests::{line, now, ours, with_room};
+use super::tests::{from, line, now, ours, with_room};
 use super::*;
 
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +83,7 @@ impl Model {
             Step::Enter { app, class, recipient } => {
                 let spot = self.queue.enter(
                     line(&app.to_string(), Class::ALL[class], recipient),
+                    &from(),
                     &[],
                     now(),
                 );
@@ -110,7 +111,7 @@ impl Model {
                 let deadline = Timestamp(deadline);
                 known.asked = Some(deadline);
                 let number = known.spot.number;
-                if self.queue.take(&known.spot) {
+                if self.queue.take(&known.spot, now()).is_some() {
                     return self.grant(vec![number]);
                 }
                 let granted = self.queue.wait(&known.spot, deadline, number, now());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use message::Gcra;
 use proptest::prelude::*;
 
-use super::tests::{line, now, ours, with_room};
+use super::tests::{from, line, now, ours, with_room};
 use super::*;
 
 #[derive(Clone, Copy, Debug)]
@@ -76,8 +76,8 @@ proptest! {
             let granted = match step {
                 Step::Enter { app, class, recipient, paces: bits, cost, deadline } => {
                     let line = line(&app.to_string(), Class::ALL[class], recipient);
-                    let spot = queue.enter(line, &paces(bits, cost), now);
-                    let granted = if queue.take(&spot) {
+                    let spot = queue.enter(line, &from(), &paces(bits, cost), now);
+                    let granted = if queue.take(&spot, now).is_some() {
                         vec![spot.number]
                     } else {
                         queue.wait(&spot, Timestamp(deadline), spot.number, now)
@@ -92,7 +92,7 @@ proptest! {
                             queue.withdraw(&known[nth].0, deadline, now)
                         }
                         (Step::End { unused, .. }, None) => {
-                            queue.end(&ours(), unused.then_some(&known[nth].0.tolls), now)
+                            queue.end(&ours(), unused.then_some(&known[nth].0.terms.tolls), now)
                         }
                         _ => continue,
                     };

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::gate::Shut;
 use super::*;
 use Class::{Notification, Other, Otp};
 
@@ -16,14 +17,46 @@ pub(super) fn line(app: &str, class: Class, recipient: u32) -> Line {
     Line { share: Share { account: ours(), app: app.into() }, class, recipient }
 }
 
+/// Lets everybody go.
+#[derive(Debug)]
+pub(in super::super) struct Free;
+
+impl Gate for Free {
+    type Pass = ();
+
+    fn admit(&self, _: &Sender, _: Instant) -> Result<(), Shut> {
+        Ok(())
+    }
+
+    fn at_once(&self, _: &Sender, _: Instant) -> Option<()> {
+        Some(())
+    }
+}
+
+macro_rules! queued {
+    ($($waiter:ty),*) => {$(
+        impl Queued for $waiter {
+            type Gate = Free;
+
+            fn let_go(&mut self, (): ()) {}
+        }
+    )*};
+}
+
+queued!((), u64, usize, &'static str);
+
+pub(in super::super) fn from() -> Sender {
+    Sender::parse("+14155551212", "").unwrap()
+}
+
 pub(super) fn ours() -> Arc<str> {
     message::DEFAULT_ACCOUNT.into()
 }
 
 /// A queue with so much room for the calls of one account.
-pub(super) fn with_room<T>(room: usize) -> Queue<T> {
+pub(super) fn with_room<T: Queued<Gate = Free>>(room: usize) -> Queue<T> {
     let mut queue = Queue::new();
-    queue.set_room(&ours(), room, now());
+    queue.open(&ours(), room, Free, now());
     queue
 }
 
@@ -32,7 +65,7 @@ fn waiting(messages: &[(&str, Class, u32, u64)]) -> (Queue<usize>, Vec<Spot>) {
     let mut queue = with_room(0);
     let mut spots = Vec::new();
     for (nth, (app, class, recipient, deadline)) in messages.iter().enumerate() {
-        let spot = queue.enter(line(app, *class, *recipient), &[], now());
+        let spot = queue.enter(line(app, *class, *recipient), &from(), &[], now());
         assert!(queue.wait(&spot, Timestamp(*deadline), nth, now()).is_empty(), "there is no room");
         spots.push(spot);
     }
@@ -108,8 +141,8 @@ fn messages_to_one_recipient_keep_their_order_whatever_their_deadlines() {
 fn another_class_or_app_to_the_same_recipient_is_another_line() {
     let mut queue: Queue<()> = with_room(9);
     let spots = [line("a", Other, 1), line("a", Otp, 1), line("b", Other, 1)]
-        .map(|line| queue.enter(line, &[], now()));
-    assert!(spots.iter().all(|spot| queue.take(spot)));
+        .map(|line| queue.enter(line, &from(), &[], now()));
+    assert!(spots.iter().all(|spot| queue.take(spot, now()).is_some()));
 }
 
 #[test]
