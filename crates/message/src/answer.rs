@@ -10,7 +10,7 @@ mod tests;
 
 use std::time::Duration;
 
-use crate::{Change, Fault, Note, Rejection};
+use crate::{Change, Fault, Note, Rejection, has_number};
 
 #[cfg(feature = "facts")]
 pub use amend::{Terms, amended};
@@ -161,6 +161,10 @@ fn few(what: &str, count: usize) -> Result<(), Breach> {
 }
 
 fn code(what: &str, code: &str) -> Result<(), Breach> {
+    if has_number(code) {
+        let why = "has seven digits in a row or more, as a phone number has, and is shown where no number may be";
+        return Err(Breach::BadAnswer(format!("{what} {why}; name what it is and not whose")));
+    }
     match is_code(code) {
         true => Ok(()),
         false => Err(Breach::BadAnswer(format!(
@@ -174,4 +178,5 @@ fn is_code(code: &str) -> bool {
     code.len() <= CODE_BYTES
         && code.starts_with(|c: char| c.is_ascii_lowercase())
         && code.bytes().all(inner)
+        && !has_number(code)
 }

@@ -2,6 +2,10 @@
 
 /// Fewest digits in a row that could be a phone number; ITU-T E.164 numbers have seven or more here.
 const DIGITS: usize = 7;
+/// Most separators between two digits of one number: `) ` is two.
+const SEPARATORS: usize = 2;
+/// Digits that are left of what is masked.
+const SHOWN: usize = 3;
 
 /// `text` with every run of seven or more digits masked but for its first three, except in UUIDs (RFC 9562): messages
 /// are called by these.
@@ -16,6 +20,54 @@ pub fn without_numbers(text: &str) -> String {
         }
     }
     out
+}
+
+/// [`without_numbers`], and without what `text` has of `handset` (E.164, or nothing) as people write it, such as
+/// `(415) 555-0123`: seven of its digits on end or more, with at most two separators between two of them.
+#[must_use]
+pub fn without_number(text: &str, handset: &str) -> String {
+    let digits = text.bytes().enumerate().filter(|(_, byte)| byte.is_ascii_digit());
+    let digits: Vec<usize> = digits.map(|(at, _)| at).collect();
+    let (mut out, mut shown) = (String::with_capacity(text.len()), 0);
+    for grouped in digits.chunk_by(|one, next| is_grouping(&text[one + 1..*next])) {
+        if let Some(known) = known(text, grouped, handset) {
+            out.push_str(&text[shown..=known[SHOWN - 1]]);
+            out.push('•');
+            shown = known[known.len() - 1] + 1;
+        }
+    }
+    out.push_str(&text[shown..]);
+    without_numbers(&out)
+}
+
+/// Of the digits of `text` at these places, those from the first to the last that `handset` has seven on end of, with
+/// what stands beside them unseparated.
+fn known<'a>(text: &str, digits: &'a [usize], handset: &str) -> Option<&'a [usize]> {
+    let row: String = digits.iter().map(|at| char::from(text.as_bytes()[*at])).collect();
+    let is_known = |from: &usize| handset.contains(&row[*from..from + DIGITS]);
+    let mut windows = 0..(row.len() + 1).saturating_sub(DIGITS);
+    let mut first = windows.find(is_known)?;
+    let mut end = windows.rfind(is_known).unwrap_or(first) + DIGITS;
+    let adjoin = |next: usize| digits[next - 1] + 1 == digits[next];
+    while first > 0 && adjoin(first) {
+        first -= 1;
+    }
+    while end < digits.len() && adjoin(end) {
+        end += 1;
+    }
+    Some(&digits[first..end])
+}
+
+fn is_grouping(between: &str) -> bool {
+    let separates =
+        |c: char| c.is_whitespace() || "-./()\u{2010}\u{2011}\u{2012}\u{2013}".contains(c);
+    between.chars().count() <= SEPARATORS && between.chars().all(separates)
+}
+
+/// Whether a row of digits in `word` could be a phone number.
+#[must_use]
+pub fn has_number(word: &str) -> bool {
+    word.split(|c: char| !c.is_ascii_digit()).any(|row| row.len() >= DIGITS)
 }
 
 fn is_uuid(word: &str) -> bool {
@@ -34,7 +86,7 @@ fn mask(text: &str, out: &mut String) {
         match run.len() < DIGITS {
             true => out.push_str(run),
             false => {
-                out.push_str(&run[..3]);
+                out.push_str(&run[..SHOWN]);
                 out.push('•');
             }
         }
@@ -45,7 +97,7 @@ fn mask(text: &str, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::without_numbers;
+    use super::{has_number, without_number, without_numbers};
 
     #[test]
     fn a_phone_number_is_masked_and_a_short_number_is_not() {
@@ -56,5 +108,40 @@ mod tests {
             without_numbers(uuid),
             "repeats 01a22461-1a22-764b-b9b9-d41d0371886d, of 141•-b9b9"
         );
+    }
+
+    #[test]
+    fn the_handsets_number_is_masked_as_people_write_it_and_other_digits_stay() {
+        let masked = |said| without_number(said, "+14155550178");
+        for (said, wanted) in [
+            ("call 415-555-0178 now", "call 415• now"),
+            ("(415) 555-0178", "(415•"),
+            ("+1 415.555.0178, 415 555 0178", "+1 41•, 415•"),
+            ("1/415/555/0178; 415\u{a0}555\u{2011}0178", "1/41•; 415•"),
+            ("2026-11-29 415 555 0178 17:05", "2026-11-29 415• 17:05"),
+            ("ends in 555-0178, 4155550 178", "ends in 555•, 415•"),
+            ("99914155550178 and 12345678", "999• and 123•"),
+        ] {
+            assert_eq!(masked(said), wanted);
+        }
+        for other in [
+            "2026-11-29 17:05:33, 1.10.0-2, 127.0.0.1",
+            "646-222-0178 is another's",
+            "415 -- 555 -- 0178",
+            "4, 1, 5, 5, 5, 5, 0",
+            "555-017",
+            "ä 1 ñ",
+            "",
+        ] {
+            assert_eq!(masked(other), other);
+            assert_eq!(without_number(other, ""), other);
+        }
+        assert_eq!(without_number("415-555-0178 +14155550178", ""), "415-555-0178 +141•");
+    }
+
+    #[test]
+    fn a_word_has_a_number_from_seven_digits_in_a_row() {
+        assert!(has_number("a.14155550123") && has_number("n1234567_x"));
+        assert!(!has_number("a.123456.123456") && !has_number("segments_2026-11-29"));
     }
 }

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use message::answer::{Amendment, Answer, Answered, Breach, Edit, bounded_notes, cut, kind};
-use message::{Change, Fault, MessageId, Note, Rejection};
+use message::{Change, Fault, MessageId, Note, Rejection, without_number};
 
 use crate::bindings::types as wit;
 use crate::{PolicyFailure, PolicyName};
 
-/// Who answered, and whether its remarks are for people: numbers are masked then. Cases compare what it said.
+/// Who answered, about whom, and whether its remarks are for people: numbers are masked then. Cases compare what it said.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Speaker<'a> {
     pub(crate) policy: &'a PolicyName,
+    /// The number of whoever it spoke of, where that is known.
+    pub(crate) handset: &'a str,
     pub(crate) masked: bool,
 }
 
@@ -57,13 +59,15 @@ impl Speaker<'_> {
     fn undecided(self, error: wit::PolicyError) -> PolicyFailure {
         let wit::PolicyError { kind: word, detail } = error;
         let detail = sentence(detail);
-        let detail = if self.masked { message::without_numbers(&detail) } else { detail };
+        let detail = if self.masked { without_number(&detail, self.handset) } else { detail };
         PolicyFailure::Undecided { kind: kind(&word).to_owned(), detail }
     }
 
     fn mask(self, notes: &mut [Note]) {
         if self.masked {
-            notes.iter_mut().for_each(|note| note.value = message::without_numbers(&note.value));
+            notes
+                .iter_mut()
+                .for_each(|note| note.value = without_number(&note.value, self.handset));
         }
     }
 
@@ -126,14 +130,13 @@ mod tests {
     #[test]
     fn numbers_in_remarks_are_masked_for_people_and_whole_for_cases() {
         let policy = PolicyName::new("p");
-        for (masked, wanted) in [(true, "+141• x"), (false, "+14155550123 x")] {
-            let speaker = Speaker { policy: &policy, masked };
-            let note =
-                wit::Note { key: "seen".into(), value: "+14155550123 x".into(), shown: false };
+        let said = "+14155550123 x, 415-555-0178";
+        for (masked, wanted) in [(true, "+141• x, 415•"), (false, said)] {
+            let speaker = Speaker { policy: &policy, handset: "+14155550178", masked };
+            let note = wit::Note { key: "seen".into(), value: said.into(), shown: false };
             let accepted = wit::Decision { verdict: wit::Verdict::Accept, notes: vec![note] };
             assert_eq!(speaker.decision(Ok(accepted)).unwrap().notes[0].value, wanted);
-            let error =
-                wit::PolicyError { kind: "No Word".into(), detail: "+14155550123 x".into() };
+            let error = wit::PolicyError { kind: "No Word".into(), detail: said.into() };
             let failure = speaker.decision(Err(error)).unwrap_err();
             let PolicyFailure::Undecided { kind, detail } = failure else { panic!("{failure:?}") };
             assert_eq!((kind.as_str(), detail.as_str()), ("unnamed", wanted));
@@ -145,7 +148,8 @@ mod tests {
         let policy = PolicyName::new("p");
         let note = wit::Note { key: "No Key".into(), value: "v".into(), shown: false };
         let accepted = wit::Decision { verdict: wit::Verdict::Accept, notes: vec![note] };
-        let failure = Speaker { policy: &policy, masked: true }.decision(Ok(accepted)).unwrap_err();
+        let speaker = Speaker { policy: &policy, handset: "", masked: true };
+        let failure = speaker.decision(Ok(accepted)).unwrap_err();
         assert!(matches!(failure, PolicyFailure::BadAnswer(_)), "{failure:?}");
     }
 }

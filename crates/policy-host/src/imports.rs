@@ -67,7 +67,8 @@ impl Visit {
     /// Writes a line to the host's log, as far as the allowance goes.
     fn say(&mut self, level: log::Level, message: &str) {
         if self.take_log(message.len()) {
-            let line = message::without_numbers(message);
+            let handset = self.asking.as_ref().map_or("", |asking| &asking.handset);
+            let line = message::without_number(message, handset);
             let (word, warns) = match level {
                 log::Level::Debug => ("debug", false),
                 log::Level::Info => ("info", false),
@@ -103,7 +104,7 @@ impl metrics::Host for Visit {
             .as_ref()
             .is_some_and(|asking| !asking.dry_run && asking.heeded && !asking.guesses());
         if counts && !self.counters.add(&self.policy, &name, value) {
-            tracing::debug!(policy.name = %self.policy, "a counter was dropped: its name is not one, or one too many");
+            tracing::debug!(policy.name = %self.policy, "a counter was dropped: its name is not one, has a phone number in it, or is one too many");
         }
         Ok(())
     }

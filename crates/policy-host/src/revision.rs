@@ -90,9 +90,10 @@ impl Revision {
         made_of(self) == made_of(other) && self.prepared.settings == other.prepared.settings
     }
 
-    /// It, as one who answers.
-    pub(crate) fn speaker(&self) -> Speaker<'_> {
-        Speaker { policy: &self.prepared.name, masked: !self.prepared.shared.verbatim }
+    /// It, as one who answers about the handset with this number.
+    pub(crate) fn speaker<'a>(&'a self, handset: &'a str) -> Speaker<'a> {
+        let masked = !self.prepared.shared.verbatim;
+        Speaker { policy: &self.prepared.name, handset, masked }
     }
 
     /// Whether it could not decide when it was last asked.

@@ -8,7 +8,9 @@
 //! | span `policy.report` (an outcome or delivery report is told) | `policy.name`, `policy.generation` |
 //! | span `policy.load` | `policy.name`, `policy.digest` |
 //!
-//! No field holds a message's text or a whole number.
+//! No field holds a whole number: a code, a note's key or a counter's name with seven digits in a row breaks the contract,
+//! and in a note's value they are masked, as is the handset's number however it is grouped. Nor does a note's value hold a
+//! message's text. Words of it in a code or a key are the policy's own words, as far as the host can tell.
 
 use tracing::{Level, Span, field};
 

@@ -31,7 +31,8 @@ const LATEST_BYTES: usize = 256;
 pub(crate) struct Asking {
     /// The message that reservations belong to.
     pub(crate) by: MessageId,
-    /// Its text, which the log does not show.
+    /// The handset's number and the message's text, which the log does not show; empty where there is none.
+    pub(crate) handset: Box<str>,
     pub(crate) text: Box<str>,
     /// The instant of the decision.
     pub(crate) now: Timestamp,

@@ -62,11 +62,12 @@ fn a_pointer_that_is_too_long_or_none_becomes_that_of_what_is_around() {
 
 #[test]
 fn codes_are_dotted_lower_case_words() {
-    for good in ["a", "country.not_allowed", "country-not-allowed", &"a".repeat(CODE_BYTES)] {
+    let longest = "a".repeat(CODE_BYTES);
+    for good in ["a", "country.not_allowed", "country-not-allowed", "a.123456", &longest] {
         assert!(is_code(good), "{good:?} is a code");
         assert_eq!(kind(good), good);
     }
-    for bad in ["", "A", "1a", ".a", "a b", "a\n", "ä", &"a".repeat(CODE_BYTES + 1)] {
+    for bad in ["", "A", "1a", ".a", "a b", "a\n", "ä", "a.1234567", &"a".repeat(CODE_BYTES + 1)] {
         assert!(!is_code(bad), "{bad:?} is no code");
         assert_eq!(kind(bad), "unnamed");
     }
@@ -85,5 +86,25 @@ fn too_many_notes_or_a_wrong_key_are_a_bad_answer() {
     for notes in [many, vec![note("No Key", "v")]] {
         let answer = accepted(notes);
         assert!(matches!(answer, Err(Breach::BadAnswer(_))), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_code_or_a_notes_key_with_a_phone_number_in_it_is_a_bad_answer_that_repeats_no_number() {
+    let no = |code: &str, faults: &[Fault]| Rejection {
+        code: code.to_owned(),
+        detail: "no".to_owned(),
+        faults: faults.to_vec(),
+        retry_after: None,
+        earlier: None,
+    };
+    let refusal = |no| Answer { verdict: Answered::Reject(no), notes: Vec::new() }.bounded();
+    for answer in [
+        refusal(no("a.14155550125", &[])),
+        refusal(no("a", &[Fault::new("", "a.14155550125", "no")])),
+        accepted(vec![note("n14155550124", "v")]),
+    ] {
+        let Err(Breach::BadAnswer(why)) = answer else { panic!("{answer:?}") };
+        assert!(why.contains("seven digits in a row") && !why.contains("1415"), "{why}");
     }
 }

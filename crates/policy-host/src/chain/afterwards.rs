@@ -175,13 +175,15 @@ async fn tell_one(
     report: Report<'_>,
 ) -> Result<Vec<Note>, PolicyFailure> {
     let (by, now) = (about.id.clone(), about.now);
-    let text = match report {
-        Report::Inbound(heard) => heard.text.into(),
-        _ => Box::default(),
+    let (handset, text) = match report {
+        Report::Inbound(heard) => (heard.sender, heard.text),
+        Report::Receipt(receipt) => (receipt.to, ""),
+        _ => ("", ""),
     };
     let asking = Asking {
         by,
-        text,
+        handset: handset.into(),
+        text: text.into(),
         now,
         dry_run: false,
         ahead: Duration::ZERO,
@@ -194,12 +196,9 @@ async fn tell_one(
     let (app, door, now_ms) = (about.app, about.door, about.now.0);
     let context = types::Context { app, door, now_ms, dry_run: false };
     let visited = revision.tell(report, context, asking).await;
-    let speaker = revision.speaker();
+    let speaker = revision.speaker(handset);
     let made = visited.returned.and_then(|made| speaker.made(made));
-    let made = made.map_err(|failure| match report {
-        Report::Inbound(heard) if speaker.masked => failure.without(heard.text),
-        _ => failure,
-    });
+    let made = made.map_err(|failure| if speaker.masked { failure.without(text) } else { failure });
     if let Err(failure) = &made {
         revision.complain(failure, "a policy failed to take a report");
     }

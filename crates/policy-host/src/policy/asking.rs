@@ -167,9 +167,20 @@ impl Policy {
         let record = revision.prepared.shared.record && (question.counts() || question.again);
         let foresight = question.foresight.cloned();
         let (ahead, account) = (question.ahead, Arc::clone(question.account));
-        let text = question.message.text.as_str().into();
-        let asking =
-            Asking { by, text, now, dry_run, ahead, account, record, heeded, foresight, probes };
+        let (handset, text) = (question.message.to.as_str(), question.message.text.as_str().into());
+        let asking = Asking {
+            by,
+            handset: handset.into(),
+            text,
+            now,
+            dry_run,
+            ahead,
+            account,
+            record,
+            heeded,
+            foresight,
+            probes,
+        };
         let context = question.context();
         let visited = if admission == Admission::Spared {
             Visited::spared()
@@ -179,7 +190,7 @@ impl Policy {
         };
 
         let name = &revision.prepared.name;
-        let speaker = revision.speaker();
+        let speaker = revision.speaker(handset);
         let answered = visited.returned.and_then(|returned| speaker.decision(returned));
         let (said, notes) = match answered {
             Ok(answer) => (self.said(revision, question, answer.verdict), answer.notes),

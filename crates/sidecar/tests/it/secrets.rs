@@ -1,6 +1,7 @@
 //! After a busy run nothing that it wrote holds a credential, a number or a text: no log line at any level, no span, no
 //! metric, no page of the operator's, no decision that was logged, no tool's output; and no answer a credential.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 
@@ -24,6 +25,16 @@ const WORDS: [&str; 3] = ["swordfish", "marmalade", "telescope"];
 /// Without their plus signs, since Plivo writes them so.
 const NUMBERS: [&str; 5] =
     ["14155550123", "14155550199", "989121234567", "14155550777", "4155550188"];
+/// What a policy says at these texts, which have nothing of the handset's number.
+const SAID: [(&str, &str); 5] = [
+    ("a note of it", "note seen {dashed} or {spaced}"),
+    ("no decision", "undecided {spaced}"),
+    ("a line of the log", "log dials {spaced}"),
+    ("a code with it", "refuse a.{to}"),
+    ("a key with it", "note n{to} v"),
+];
+/// The ends of that number as people group it.
+const GROUPED: [&str; 2] = ["555-0123", "555 0123"];
 
 /// Requests of every kind, well and ill meant, with all the answers.
 async fn busy(sidecar: &Sidecar, plivo: &PlivoSim) -> Vec<String> {
@@ -49,10 +60,18 @@ async fn busy(sidecar: &Sidecar, plivo: &PlivoSim) -> Vec<String> {
             answers.push(sidecar.post(path).bearer(APP_TOKEN).json(body).answer().await.text);
         }
     }
-    let body = json!({"to": format!("+{good}"), "text": "swordfish"});
-    let shop = sidecar.post("/v1/messages").bearer(SHOP_TOKEN).json(&body).answer().await;
-    assert_eq!(shop.status, 202, "{shop}");
-    answers.push(shop.text);
+    for text in ["swordfish".to_owned(), format!("count n{good} 1"), "count swimmers 1".to_owned()]
+    {
+        let body = json!({"to": format!("+{good}"), "text": text});
+        let shop = sidecar.post("/v1/messages").bearer(SHOP_TOKEN).json(&body).answer().await;
+        assert_eq!(shop.status, 202, "{shop}");
+        answers.push(shop.text);
+    }
+    for (text, _) in SAID {
+        let body = json!({"to": format!("+{good}"), "text": text});
+        let said = sidecar.post("/v1/messages").bearer(APP_TOKEN).json(&body).answer().await;
+        answers.push(said.text);
+    }
     let echoes = format!(
         "{AUTH_ID}; Authorization: Basic {}; token {PLIVO_TOKEN}; 'swordfish and marmalade' to (415) 555-0123",
         basic()
@@ -200,7 +219,12 @@ async fn a_busy_run_leaves_nothing_private_in_what_it_writes_and_no_credential_i
         told_nowhere(secret, &answers, "an answer");
         told_nowhere(secret, &[printed.out.clone(), printed.err.clone()], "check --print");
     }
-    for private in WORDS.iter().chain(&NUMBERS).chain(&["555-0123", AUTH_ID, EUROPE_ID]) {
+    for (told, said) in [(&written[0].1, "dials 415•"), (&written[1].1, "(415• or 415•")] {
+        assert!(told.iter().any(|place| place.contains(said)), "the policy did not say {said}");
+    }
+    assert!(written[2].1.iter().any(|page| page.contains("swimmers")), "nothing was counted");
+    let private = WORDS.iter().chain(&NUMBERS).chain(&GROUPED).chain(&[AUTH_ID, EUROPE_ID]);
+    for private in private {
         for (name, places) in &written {
             told_nowhere(private, places, name);
         }
@@ -210,8 +234,12 @@ async fn a_busy_run_leaves_nothing_private_in_what_it_writes_and_no_credential_i
 fn setup(plivo: &PlivoSim, collector: &Collector, ingress: &Ingress) -> Setup {
     let limit = json!({"name": "recipient", "scope": "recipient", "quota": 100, "per_s": 60});
     let verified = json!({"enabled": false, "verified": [format!("+{}", NUMBERS[0])]});
-    let guest =
-        Policy::new("runaway").set("grants", json!(["state", "log", "amend"])).set("time_ms", 250);
+    let guest = Policy::new("runaway")
+        .set("grants", json!(["state", "log", "amend"]))
+        .set("time_ms", 250)
+        .settings(json!({"on_text": BTreeMap::from(SAID)}));
+    let imports = json!(["state", "log", "metrics", "telecom", "zones", "media"]);
+    let counts = Policy::new("probe").set("grants", imports).set("apps", json!(["shop"]));
     let europe = json!({"auth_id": EUROPE_ID, "auth_token": EUROPE_TOKEN, "sender": format!("+{}", NUMBERS[3])});
     Setup::standard(plivo)
         .durable()
@@ -230,6 +258,7 @@ fn setup(plivo: &PlivoSim, collector: &Collector, ingress: &Ingress) -> Setup {
         .policy(Policy::new("consent"))
         .policy(Policy::new("dedup"))
         .policy(Policy::new("throttle").settings(json!({"limits": [limit]})))
+        .policy(counts)
         .policy(guest)
 }
 

@@ -1,7 +1,8 @@
 //! A guest that misbehaves on request, so that the host can be seen to bear it.
 //!
 //! The first word of the message's text says what it does, the rest is its argument; see [`Policy::check`] below. Any
-//! other text is accepted. It imports `state` and `log`.
+//! other text is accepted. `{to}` in it stands for the recipient's digits, `{dashed}` and `{spaced}` for them as people write
+//! those of North America. It imports `state` and `log`.
 
 mod amends;
 mod misdeeds;
@@ -9,7 +10,7 @@ mod misdeeds;
 use std::collections::BTreeMap;
 
 use policy_sdk::{
-    Context, Decision, Facts, Message, Policy, PolicyError, Problem, export, problem, reject,
+    Context, Decision, Facts, Message, Policy, PolicyError, Problem, export, log, problem, reject,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -62,12 +63,14 @@ impl Policy for Runaway {
             return Ok(reject("test.too_long", "is longer than the settings have it").into());
         }
         let request = self.on_text.get(&message.text).unwrap_or(&message.text);
+        let request = &misdeeds::telling(request, &message.to);
         let (word, argument) = request.split_once(' ').unwrap_or((request, ""));
         match word {
             "spin" => misdeeds::spin(),
             "hoard" => misdeeds::hoard(),
             "panic" => panic!("as the message asks"),
             "overflow" => misdeeds::overflow(),
+            "log" => log::info(argument),
             "chatty" => misdeeds::chatty(argument),
             "greedy" => misdeeds::greedy(argument),
             "undecided" => return Err(misdeeds::undecided(argument)),

@@ -50,6 +50,17 @@ pub(crate) fn note(said: &str) -> Decision {
     Decision::accept().note(key, value)
 }
 
+/// `request` with the recipient's number where that is asked for.
+pub(crate) fn telling(request: &str, to: &str) -> String {
+    let digits = to.trim_start_matches('+');
+    let (area, rest) = digits.split_at_checked(digits.len().saturating_sub(7)).unwrap_or_default();
+    let (area, (exchange, line)) =
+        (area.trim_start_matches('1'), rest.split_at_checked(3).unwrap_or_default());
+    let request = request.replace("{to}", digits);
+    let request = request.replace("{dashed}", &format!("({area}) {exchange}-{line}"));
+    request.replace("{spaced}", &format!("{area} {exchange} {line}"))
+}
+
 /// Cannot decide, and says `what` beside.
 pub(crate) fn undecided(what: &str) -> PolicyError {
     let mut detail = "as the message asks".to_owned();

@@ -143,6 +143,7 @@ mod tests {
         let (now, probes) = (Timestamp(1_800_000_000_001), Vec::new());
         visit.begin(Some(Asking {
             by,
+            handset: Box::default(),
             text: "the code is 482913".into(),
             now,
             dry_run: false,
