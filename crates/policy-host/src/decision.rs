@@ -71,8 +71,9 @@ pub struct LimitReport {
     pub key: String,
     /// How it counts, with its quota and period.
     pub kind: LimitKind,
-    /// Cost that could still be charged now.
-    pub remaining: u32,
+    /// Cost that could still be charged now. None of a limit that refused other than one at once: it may have room for
+    /// less, and does not tell for how much.
+    pub remaining: Option<u32>,
     /// Until it is back at its full quota; where it refused, until the same charge could pass.
     pub reset: Duration,
     /// Until the slot that a queueing charge took.

@@ -48,7 +48,7 @@ impl Policy for Throttle {
 
         let charges: Vec<Charge> = enforced.iter().map(charge).collect();
         let decision = match take(&charges)? {
-            Taken::Refused(refusals) => return Ok(refusal::refuse(&enforced, &refusals)),
+            Taken::Refused(refusals) => return Ok(refusal::refuse(&enforced, &charges, &refusals)),
             Taken::Ok(standings) => admitted(&enforced, &standings, message, context.now_ms),
         };
         // One by one, so that a limit that is used up does not keep the others from counting.

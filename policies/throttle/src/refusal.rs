@@ -1,39 +1,49 @@
-use policy_sdk::state::{LimitKind, Refusal, Standing};
+use policy_sdk::state::{Charge, LimitKind, Refusal, Standing};
 use policy_sdk::{Decision, Fault, reject};
 
 use crate::limit::{Limit, Scope};
 use crate::standing;
 
+/// A limit that refuses, and what it was asked for.
+struct Violated<'a> {
+    limit: &'a Limit,
+    cost: u32,
+    refusal: &'a Refusal,
+}
+
 /// The refusal by every limit that refuses: its code is that of the longest wait, so that who waits so long may pass.
-pub(crate) fn refuse(limits: &[&Limit], refusals: &[Refusal]) -> Decision {
-    let violated: Vec<(&Limit, &Refusal)> = refusals
+pub(crate) fn refuse(limits: &[&Limit], charges: &[Charge], refusals: &[Refusal]) -> Decision {
+    let asked = || limits.iter().zip(charges);
+    let violated: Vec<Violated<'_>> = refusals
         .iter()
         .filter_map(|refusal| {
-            limits.iter().find(|limit| limit.name == refusal.limit).map(|limit| (*limit, refusal))
+            let (limit, charge) = asked().find(|(limit, _)| limit.name == refusal.limit)?;
+            Some(Violated { limit, cost: charge.cost, refusal })
         })
         .collect();
-    let never = violated.iter().any(|(_, refusal)| refusal.never);
-    let wait_ms = violated.iter().map(|(_, refusal)| refusal.wait_ms).max().unwrap_or(0);
+    let never = violated.iter().any(|each| each.refusal.never);
+    let wait_ms = violated.iter().map(|each| each.refusal.wait_ms).max().unwrap_or(0);
     // The first of those that wait longest: `max_by_key` would give the last.
-    let worst = violated
-        .iter()
-        .find(|(_, refusal)| if never { refusal.never } else { refusal.wait_ms == wait_ms });
+    let worst =
+        violated.iter().find(
+            |Violated { refusal, .. }| {
+                if never { refusal.never } else { refusal.wait_ms == wait_ms }
+            },
+        );
     let (code, detail) = match worst {
-        Some((limit, refusal)) => (code(limit, refusal), detail(limit, refusal)),
+        Some(worst) => (worst.code(), worst.detail()),
         None => ("throttle.limit".into(), "a limit of this message's is used up".into()),
     };
     let mut rejection = reject(code, detail);
     if !never {
         rejection = rejection.retry_after_ms(wait_ms);
     }
-    for (limit, refusal) in &violated {
-        rejection = rejection.fault(Fault::new(
-            "",
-            self::code(limit, refusal),
-            self::detail(limit, refusal),
-        ));
+    for each in &violated {
+        rejection = rejection.fault(Fault::new("", each.code(), each.detail()));
     }
-    violated.iter().fold(Decision::from(rejection), |decision, (limit, refusal)| {
+    // A limit that refuses several at once may have room for fewer: how much it does not say.
+    let spent = violated.iter().filter(|each| each.cost == 1);
+    spent.fold(Decision::from(rejection), |decision, Violated { limit, refusal, .. }| {
         let standing = Standing {
             limit: limit.name.clone(),
             remaining: 0,
@@ -44,33 +54,37 @@ pub(crate) fn refuse(limits: &[&Limit], refusals: &[Refusal]) -> Decision {
     })
 }
 
-/// A limit's code is its name, but where the kind of limit says more than the operator's name for it.
-fn code(limit: &Limit, refusal: &Refusal) -> String {
-    match (&limit.kind, limit.scope) {
-        _ if refusal.never => "throttle.cost_exceeds_burst".into(),
-        (LimitKind::Calendar(_), _) => "throttle.calendar".into(),
-        (_, Scope::Pair) => "throttle.loop".into(),
-        _ => format!("throttle.{}", limit.name),
+impl Violated<'_> {
+    /// A limit's code is its name, but where the kind of limit says more than the operator's name for it.
+    fn code(&self) -> String {
+        match (&self.limit.kind, self.limit.scope) {
+            _ if self.refusal.never => "throttle.cost_exceeds_burst".into(),
+            (LimitKind::Calendar(_), _) => "throttle.calendar".into(),
+            (_, Scope::Pair) => "throttle.loop".into(),
+            _ => format!("throttle.{}", self.limit.name),
+        }
     }
-}
 
-fn detail(limit: &Limit, refusal: &Refusal) -> String {
-    if refusal.never {
-        return format!(
-            "costs more than limit `{}` can ever hold; send a shorter text",
-            limit.name
-        );
+    fn detail(&self) -> String {
+        let Self { limit, cost, refusal } = self;
+        let name = &limit.name;
+        if refusal.never {
+            return format!("costs more than limit `{name}` can ever hold; send a shorter text");
+        }
+        let bound = match &limit.kind {
+            LimitKind::Window(window) => format!("{} in {} s", window.quota, window.per_ms / 1_000),
+            LimitKind::Gcra(gcra) => {
+                format!("{} in {} s, {} at once", gcra.quota, gcra.per_ms / 1_000, gcra.burst)
+            }
+            LimitKind::Calendar(calendar) => {
+                format!("{} a period in {}", calendar.quota, calendar.zone)
+            }
+        };
+        match cost {
+            1 => format!("limit `{name}` ({bound}) is used up"),
+            cost => format!("limit `{name}` ({bound}) has no room for {cost} now"),
+        }
     }
-    let bound = match &limit.kind {
-        LimitKind::Window(window) => format!("{} in {} s", window.quota, window.per_ms / 1_000),
-        LimitKind::Gcra(gcra) => {
-            format!("{} in {} s, {} at once", gcra.quota, gcra.per_ms / 1_000, gcra.burst)
-        }
-        LimitKind::Calendar(calendar) => {
-            format!("{} a period in {}", calendar.quota, calendar.zone)
-        }
-    };
-    format!("limit `{}` ({bound}) is used up", limit.name)
 }
 
 #[cfg(test)]

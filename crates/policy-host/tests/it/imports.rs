@@ -74,16 +74,20 @@ async fn charges_are_reported_for_the_answers_headers() {
     let chain = probe(&host).await;
     let cleared = chain.clear(sms("window app 10 60000 3")).await.unwrap();
     let report = &cleared.standings()[0];
-    assert_eq!((report.limit.as_str(), report.quota(), report.remaining), ("app", 10, 7));
+    assert_eq!((report.limit.as_str(), report.quota(), report.remaining), ("app", 10, Some(7)));
     assert_eq!(report.period().unwrap().as_secs(), 60);
     assert!(!report.refused);
     assert_eq!(cleared.holds().len(), 1);
     cleared.settle(message::Settlement::Keep).await.unwrap();
 
-    let cleared = chain.clear(sms("window app 10 60000 8")).await.unwrap();
-    let report = &cleared.standings()[0];
-    assert_eq!((report.refused, report.remaining), (true, 0));
-    assert_eq!(cleared.holds().len(), 0);
+    // Seven are left, and what is refused says nothing of them.
+    for (cost, refused, remaining) in [(8, true, None), (7, false, Some(0)), (1, true, Some(0))] {
+        let cleared = chain.clear(sms(&format!("window app 10 60000 {cost}"))).await.unwrap();
+        let report = &cleared.standings()[0];
+        assert_eq!((report.refused, report.remaining), (refused, remaining), "{cost}");
+        assert_eq!(cleared.holds().len(), usize::from(!refused), "{cost}");
+        cleared.settle(message::Settlement::Keep).await.unwrap();
+    }
 }
 
 #[tokio::test]

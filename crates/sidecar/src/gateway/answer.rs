@@ -216,14 +216,17 @@ impl Answer {
                 s.period().map(|per| format!(";w={}", whole_seconds(per))).unwrap_or_default();
             format!("\"{}\";q={}{period}", name(&s.limit), s.quota())
         };
+        // Of what is not known nothing can be said there: the draft has no limit without `r`.
         let rate = |s: &LimitReport| {
-            format!("\"{}\";r={};t={}", name(&s.limit), s.remaining, whole_seconds(s.reset))
+            let left = s.remaining?;
+            Some(format!("\"{}\";r={left};t={}", name(&s.limit), whole_seconds(s.reset)))
         };
-        let join = |form: &dyn Fn(&LimitReport) -> String| {
-            standings.iter().map(form).collect::<Vec<_>>().join(", ")
-        };
-        self.set(HeaderName::from_static("ratelimit-policy"), join(&policy));
-        self.set(HeaderName::from_static("ratelimit"), join(&rate));
+        let policies: Vec<String> = standings.iter().map(policy).collect();
+        let rates: Vec<String> = standings.iter().filter_map(rate).collect();
+        self.set(HeaderName::from_static("ratelimit-policy"), policies.join(", "));
+        if !rates.is_empty() {
+            self.set(HeaderName::from_static("ratelimit"), rates.join(", "));
+        }
     }
 }
 

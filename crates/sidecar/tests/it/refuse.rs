@@ -130,6 +130,29 @@ async fn ten_a_minute_are_taken_and_the_eleventh_is_told_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn a_limit_without_room_for_a_long_text_does_not_say_that_nothing_is_left() {
+    let plivo = plivo().await;
+    let limit = json!({"name": "seg", "scope": "app", "quota": 5, "per_s": 60, "cost": "segments"});
+    let throttle = Policy::new("throttle").settings(json!({"limits": [limit]}));
+    let sidecar = Sidecar::start(Setup::standard(&plivo).policy(throttle)).await;
+    let send = async |segments: usize| {
+        sidecar.send(&json!({"to": TO, "text": "long ".repeat(30 * segments)})).await
+    };
+    assert_eq!(send(3).await.header("ratelimit"), Some("\"seg\";r=2;t=60"));
+
+    let refused = send(3).await;
+
+    let body = refused.refused(429, "throttle.seg");
+    assert_eq!(body["detail"], "limit `seg` (5 in 60 s) has no room for 3 now");
+    assert_eq!(refused.header("ratelimit"), None, "{refused}");
+    assert_eq!(refused.header("ratelimit-policy"), Some("\"seg\";q=5;w=60"));
+    assert!(refused.header("retry-after").is_some(), "{refused}");
+    send(6).await.refused(422, "throttle.cost_exceeds_burst");
+    send(1).await.expect(202);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn a_limit_of_one_app_is_no_limit_of_another() {
     let plivo = plivo().await;
     let setup = Setup::standard(&plivo)

@@ -221,7 +221,7 @@ impl Charged {
             limit: report.limit.clone(),
             key: report.key.clone(),
             kind: report.kind.clone(),
-            remaining: report.remaining,
+            remaining: report.remaining.unwrap_or(0),
         }
     }
 }

@@ -75,7 +75,7 @@ async fn one_refusal_charges_nothing(line: &Line) -> Result<(), String> {
         .await
         .map_err(|no| format!("b alone refused: {no:?}"))?;
     let standing = next.limit("b");
-    let before = standing.quota() - standing.remaining - 1;
+    let before = standing.quota() - standing.remaining.expect("what is left") - 1;
     next.settle(Settlement::GiveBack).await;
     same(
         "the usage of b",
@@ -101,7 +101,7 @@ async fn policies_refuse_before_limits_charge(line: &Line) -> Result<(), String>
         .await
         .map_err(|no| format!("the window is not empty: {no:?}"))?;
     let standing = next.limit("app");
-    let used = standing.quota() - standing.remaining;
+    let used = standing.quota() - standing.remaining.expect("what is left");
     next.settle(Settlement::Keep).await;
     same("the usage after the window", used, 1)
 }
