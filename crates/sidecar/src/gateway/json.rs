@@ -27,8 +27,8 @@ pub(crate) struct Json {
 ///
 /// # Errors
 ///
-/// `body.bad_json` with line and column where `bytes` is not JSON in UTF-8 (lone surrogate escapes included), or is
-/// nested deeper than [`LEVELS`].
+/// `body.bad_json` with line and column where `bytes` is not JSON in UTF-8 (lone surrogate escapes included), is nested
+/// deeper than [`LEVELS`], or has a number beyond what a double can hold.
 pub(crate) fn read(bytes: &[u8]) -> Result<Json, Faults> {
     let found = Found::default();
     let mut input = serde_json::Deserializer::from_slice(bytes);
@@ -61,6 +61,7 @@ fn bad_json(err: &serde_json::Error, too_deep: bool) -> Fault {
     let what = match too_deep {
         true => "is nested too deep, at more than 100 levels,",
         false if err.is_eof() => "ends too early",
+        false if is_too_large(err) => "has a number that is too large, beyond 1.8e308,",
         false => "is not valid JSON in UTF-8",
     };
     Fault::new(
@@ -68,6 +69,11 @@ fn bad_json(err: &serde_json::Error, too_deep: bool) -> Fault {
         "body.bad_json",
         format!("the body {what} at line {}, column {}", err.line(), err.column()),
     )
+}
+
+/// serde_json tells that only in its words.
+fn is_too_large(err: &serde_json::Error) -> bool {
+    err.to_string().starts_with("number out of range")
 }
 
 /// What one reading found besides the value.
@@ -204,6 +210,19 @@ mod tests {
             assert!(fault.detail.contains("line 1, column"), "{}", fault.detail);
             assert!(!fault.detail.contains("secret"), "{}", fault.detail);
         }
+    }
+
+    #[test]
+    fn a_number_that_is_too_large_is_refused_as_such() {
+        let digits = "9".repeat(60_000);
+        for body in [r#"{"ttl_s":1e400}"#.to_owned(), format!(r#"{{"x":[-{digits}]}}"#)] {
+            let faults = read(body.as_bytes()).err().unwrap();
+            let fault = &faults.told()[0];
+            assert_eq!(fault.code, "body.bad_json");
+            assert!(fault.detail.contains("has a number that is too large"), "{}", fault.detail);
+            assert!(fault.detail.contains("at line 1, column"), "{}", fault.detail);
+        }
+        assert!(read(r#"{"x":123456789012345678901234567890,"y":1e308}"#.as_bytes()).is_ok());
     }
 
     #[test]
