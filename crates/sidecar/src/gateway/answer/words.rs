@@ -57,6 +57,22 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use super::Words;
+    use crate::gateway::answer::Door;
+    use crate::gateway::refusal::Plain;
+
+    #[test]
+    fn what_another_request_under_a_key_had_is_named_as_the_door_names_it() {
+        let differs = || Plain::KeyMismatch(vec!["from".to_owned(), "text".to_owned()]).into();
+        for (door, named) in [
+            (Door::Native, "different: `from`, `text`"),
+            (Door::Seed, "different: `from` of /v1/messages, `message`"),
+            (Door::Plivo, "different: `src`, `text`"),
+        ] {
+            let answer = door.refuse(&differs());
+            let said = String::from_utf8_lossy(&answer.body);
+            assert!(said.contains(named), "{door:?}: {said}");
+        }
+    }
 
     #[test]
     fn members_are_called_as_the_door_calls_them_and_others_are_said_to_be_of_another_door() {

@@ -148,9 +148,10 @@ impl Plain {
                     .into()
             }
             Self::KeyMismatch(fields) => {
+                // Quoted, so that each door says its own members' names.
                 format!(
-                    "this Idempotency-Key was used for another request; different: {}",
-                    fields.join(", ")
+                    "this Idempotency-Key was used for another request; different: `{}`",
+                    fields.join("`, `")
                 )
             }
             Self::NoSuchMessage => "this app has no message with this id".into(),
