@@ -17,8 +17,8 @@ pub enum PolicyCommand {
         /// The language to write it in.
         #[arg(long, value_enum, default_value_t = Lang::Rust)]
         lang: Lang,
-        /// Where the SDK for Rust is: the folder `crates/policy-sdk`, or a repository's URL. Found where this runs in Sendgate's
-        /// repository, or was built there.
+        /// Where the SDK for Rust is: the folder of Sendgate's repository, its `crates/policy-sdk`, or the repository's URL.
+        /// Found where this runs in that repository, or was built there.
         #[arg(long, value_name = "WHERE")]
         sdk: Option<String>,
     },

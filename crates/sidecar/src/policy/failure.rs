@@ -40,12 +40,13 @@ pub enum Failure {
     Exists(PathBuf),
     /// Nobody knows where the SDK is.
     #[error(
-        "there is no crates/policy-sdk around; say with --sdk where it is: a folder, or a repository's URL"
+        "there is no crates/policy-sdk around; say with --sdk where it is: that folder, the repository's, or its URL"
     )]
     NoSdk,
     /// A folder that is said to be the SDK, and is not.
     #[error(
-        "{sdk} is not the SDK: it has no Cargo.toml; --sdk takes the folder crates/policy-sdk, or a repository's URL",
+        "{sdk} is not the SDK: neither it nor crates/policy-sdk in it has the Cargo.toml of the crate `policy-sdk`; \
+         --sdk takes the folder crates/policy-sdk of Sendgate's repository, that repository, or its URL",
         sdk = .0.display()
     )]
     NotTheSdk(PathBuf),

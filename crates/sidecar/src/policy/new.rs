@@ -47,6 +47,8 @@ const EXAMPLE: &str = "introduction";
 const IGNORED: &str =
     "node_modules/\n.venv/\n__pycache__/\ncompiled/\n*.wasm*\n*.key\ndecisions.jsonl*\n";
 
+/// Where the SDK is in Sendgate's repository.
+const SDK: &str = "crates/policy-sdk";
 /// Most bytes of a name.
 const NAME_BYTES: usize = 64;
 /// What cargo takes for no crate: the keywords of edition 2024, and crates that are always there, the SDK among them.
@@ -104,24 +106,29 @@ fn is_name(name: &str) -> bool {
 fn found() -> Option<String> {
     let around = [std::env::current_exe().ok(), std::env::current_dir().ok()];
     let around: Vec<PathBuf> = around.into_iter().flatten().collect();
-    let mut folders = around.iter().flat_map(|path| path.ancestors());
-    let sdk = folders.find_map(|folder| {
-        let sdk = folder.join("crates/policy-sdk");
-        sdk.join("Cargo.toml").is_file().then_some(sdk)
-    })?;
+    let folders = around.iter().flat_map(|path| path.ancestors());
+    let sdk = folders.map(|folder| folder.join(SDK)).find(|sdk| is_sdk(sdk))?;
     dependency(&sdk.to_string_lossy()).ok()
 }
 
-/// A folder, or a repository where it is written as a URL.
+/// The SDK's folder, or that of a repository around it; or a repository where it is written as a URL.
 fn dependency(place: &str) -> Result<String, Failure> {
     if place.contains("://") {
         return Ok(format!("{{ git = {} }}", quoted(place)));
     }
-    let manifest = fs::canonicalize(place).ok().map(|folder| folder.join("Cargo.toml"));
-    match manifest.filter(|manifest| manifest.is_file()).as_deref().and_then(Path::parent) {
-        Some(folder) => Ok(format!("{{ path = {} }}", quoted(&folder.to_string_lossy()))),
+    let folder = fs::canonicalize(place).ok();
+    let around = folder.iter().flat_map(|folder| [folder.clone(), folder.join(SDK)]);
+    match around.into_iter().find(|folder| is_sdk(folder)) {
+        Some(sdk) => Ok(format!("{{ path = {} }}", quoted(&sdk.to_string_lossy()))),
         None => Err(Failure::NotTheSdk(place.into())),
     }
+}
+
+/// Whether cargo finds the crate `policy-sdk` in `folder`.
+fn is_sdk(folder: &Path) -> bool {
+    let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+    let manifest: toml::Table = manifest.parse().unwrap_or_default();
+    manifest.get("package").and_then(|package| package.get("name")?.as_str()) == Some("policy-sdk")
 }
 
 /// JSON's quoting is TOML's.
@@ -163,10 +170,17 @@ mod tests {
             r#"{ git = "https://example.com/sendgate.git" }"#
         );
         let here = env!("CARGO_MANIFEST_DIR");
-        assert_eq!(dependency(here).unwrap(), format!("{{ path = {here:?} }}"));
-        for wrong in ["no/such/folder", &format!("{here}/src")] {
+        let root = std::fs::canonicalize(format!("{here}/../..")).unwrap();
+        let sdk = root.join("crates/policy-sdk");
+        for good in [&root, &sdk] {
+            let written = dependency(&good.to_string_lossy()).unwrap();
+            assert_eq!(written, format!("{{ path = {sdk:?} }}"), "{}", good.display());
+        }
+        // A folder that is not there, one without a crate, and that of another crate.
+        for wrong in ["no/such/folder", &format!("{here}/src"), here] {
             let refused = dependency(wrong).unwrap_err().to_string();
             assert!(refused.starts_with(&format!("{wrong} is not the SDK")), "{refused}");
+            assert!(refused.contains("crates/policy-sdk"), "{refused}");
         }
     }
 
