@@ -1,36 +1,22 @@
 //! Write a Sendgate policy in Rust: a settings struct, one function and one line of export.
 //!
 //! ```
-//! use policy_sdk::{Context, Decision, Facts, Message, Policy, PolicyError, Problem, reject};
-//! use schemars::JsonSchema;
-//! use serde::Deserialize;
+//! use policy_sdk::{Context, Decision, Facts, Message, Policy, PolicyError, Problem, export, reject};
 //!
-//! /// Words that no text may hold.
-//! #[derive(Deserialize, JsonSchema)]
-//! #[serde(deny_unknown_fields)]
-//! struct Settings {
-//!     words: Vec<String>,
-//! }
-//!
-//! struct Words(Settings);
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! pub struct Words { words: Vec<String> }
 //!
 //! impl Policy for Words {
-//!     type Settings = Settings;
+//!     type Settings = Self;
 //!     const SUMMARY: &'static str = "Refuses texts that hold a listed word";
-//!
-//!     fn configure(settings: Settings) -> Result<Self, Vec<Problem>> {
-//!         Ok(Self(settings))
-//!     }
-//!
+//!     fn configure(settings: Self) -> Result<Self, Vec<Problem>> { Ok(settings) }
 //!     fn check(&self, message: &Message, _: &Facts, _: &Context) -> Result<Decision, PolicyError> {
-//!         if self.0.words.iter().any(|word| message.text.contains(word.as_str())) {
-//!             return Ok(reject("words.listed", "the text holds a listed word").into());
-//!         }
-//!         Ok(Decision::accept())
+//!         let listed = self.words.iter().any(|word| message.text.contains(word.as_str()));
+//!         Ok(if listed { reject("words.listed", "the text holds a listed word").into() } else { Decision::accept() })
 //!     }
 //! }
 //!
-//! policy_sdk::export!(Words);
+//! export!(Words);
 //! # fn main() {}
 //! ```
 //!

@@ -1,4 +1,4 @@
-//! The policy of README.md, built as it stands there, does what is said of it there.
+//! The policy that README.md has made by `policy new` does what is said of it there.
 
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ fn entry() -> String {
 }
 
 #[tokio::test]
-async fn the_policy_in_ten_lines_is_loaded_without_a_restart_and_refuses_as_it_is_shown() {
+async fn the_policy_that_is_made_there_is_loaded_without_a_restart_and_refuses_as_it_is_shown() {
     let plivo = plivo().await;
     let toml = Setup::new(&plivo).to_toml().replace("policies = []\n", "");
     let development = ("SENDGATE_ENV".to_owned(), "development".to_owned());
