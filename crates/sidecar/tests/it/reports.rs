@@ -76,7 +76,9 @@ async fn reports_come_late_twice_and_out_of_order_and_move_nothing_back() {
         (State::Queued, 1),
         (State::Undelivered, 4),
     ] {
-        let reported = plivo.send_report(&uuid, report(state, sequence)).await.expect("a report");
+        let error_code = (state == State::Undelivered).then(|| "80".to_owned());
+        let report = Report { error_code, ..report(state, sequence) };
+        let reported = plivo.send_report(&uuid, report).await.expect("a report");
         assert_eq!(reported.answer.expect("an answer"), 200, "{state:?}");
     }
 
@@ -86,7 +88,16 @@ async fn reports_come_late_twice_and_out_of_order_and_move_nothing_back() {
         events["events"].as_array().unwrap().iter().map(|event| &event["data"]["status"]).collect();
     assert_eq!(states, ["submitted", "delivered"]);
     assert_eq!((count(&sidecar, "taken").await, count(&sidecar, "again").await), (4, 1));
-    sidecar.stop().await;
+    let log = sidecar.stop().await;
+    let is_other = |event: &Value| event["fields"]["told"] == "undelivered";
+    let told: Vec<Value> = log.events().into_iter().filter(is_other).collect();
+    let said = |event: &Value| {
+        let fields = &event["fields"];
+        [&event["level"], &fields["message.id"], &fields["status"], &fields["code"]]
+            .map(Value::clone)
+    };
+    let wanted = ["WARN", &id, "delivered", "80"].map(Value::from);
+    assert_eq!(told.iter().map(said).collect::<Vec<_>>(), [wanted], "{}", log.text());
 }
 
 #[tokio::test]

@@ -78,6 +78,11 @@ fn apply(
     let next = report.status.map(|next| stands.after_report(next));
     let after = next.filter(|next| *next != stands).unwrap_or(before.status);
     let moves = after != before.status;
+    let other = report.status.filter(|told| told.is_final() && *told != stands);
+    if let Some(told) = other.filter(|_| stands.is_final()) {
+        let (status, told, code) = (stands.as_str(), told.as_str(), report.error_code.as_deref());
+        tracing::warn!(message.id = %id, status, told, code, "a report tells of another end than Plivo's first, which stands");
+    }
     let mut update = connection.prepare_cached(
         "UPDATE messages SET status = ?2, updated = ?3, message_uuid = coalesce(message_uuid, ?4), \
          error_code = CASE WHEN ?5 THEN ?6 ELSE error_code END, \
