@@ -100,6 +100,8 @@ pub(crate) fn overtaken(call: Attempt, now: Timestamp) -> Attempt {
 
 /// The code of a call after which the message was sent again although Plivo may have heard it.
 const GIVEN_UP: &str = "given_up";
+/// Code of a call that was out when its process ended.
+pub(crate) const CUT_OFF: &str = "process_ended";
 
 /// A call that nobody found out about, and after which the message is sent again all the same.
 pub(crate) fn given_up(number: u32, started: Timestamp, now: Timestamp) -> Attempt {
@@ -135,7 +137,7 @@ pub(crate) fn cut_off(attempt: &Attempt, now: Timestamp) -> Attempt {
     Attempt {
         ended: Some(now),
         outcome: Some(AttemptOutcome::InDoubt),
-        code: Some("process_ended".into()),
+        code: Some(CUT_OFF.into()),
         ..attempt.clone()
     }
 }

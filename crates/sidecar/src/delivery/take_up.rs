@@ -33,6 +33,8 @@ impl Delivery {
             self.end_call(left).await?;
             unconfirmed.push(self.unconfirmed(left).await?);
         }
+        // Those, too, whose message a delivery report moved on before the process ended.
+        self.store.end_calls(record::CUT_OFF, now()).await?;
         // From here on nothing fails.
         if let Some(latest) = latest {
             self.turns.called_before(now().since(latest));

@@ -142,6 +142,32 @@ async fn a_report_may_come_before_the_answer_to_the_call_it_is_about() {
 }
 
 #[tokio::test]
+async fn a_call_that_the_kill_cut_off_after_a_report_on_it_is_ended_by_the_next_process() {
+    let (plivo, ingress) = (manual().await, Ingress::open().await);
+    let setup = reached(&plivo, &ingress).durable();
+    let sidecar = start(setup.clone(), &ingress).await;
+    plivo.script([Step::hold()]).await;
+    let id = sidecar.queue(&json!({"to": TO, "text": "swordfish"})).await;
+    let sends = plivo.wait_for_sends(1, crate::harness::PATIENCE).await.expect("a send");
+    plivo.report(&sends[0].message_uuid, State::Delivered, None).await.expect("a report");
+    let record = sidecar.in_status(&id, "delivered").await;
+    assert_eq!(record["attempts"][0]["outcome"], Value::Null, "{record}");
+    let folder = sidecar.kill().await;
+
+    let sidecar = Sidecar::start_in(folder, setup).await;
+
+    let record = sidecar.in_status(&id, "delivered").await;
+    let attempt = &record["attempts"][0];
+    assert_eq!(
+        (&attempt["outcome"], &attempt["code"]),
+        (&json!("in-doubt"), &json!("process_ended")),
+        "{record}"
+    );
+    assert_eq!(record["error_code"], Value::Null, "{record}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn a_report_settles_a_message_in_doubt() {
     let (plivo, ingress) = (manual().await, Ingress::open().await);
     // Asking Plivo's list would come much later.

@@ -5,11 +5,11 @@ use std::time::Duration;
 use message::{Dedup, Hold, Message, MessageId, Timestamp};
 use rusqlite::Connection;
 
-use super::Record;
 use super::columns::{COLUMNS, from_db, record, to_db};
 use super::list::with_attempts;
+use super::{AttemptOutcome, Record};
 use crate::database::Fault;
-use crate::{Store, StoreError, holds};
+use crate::{Commit, Store, StoreError, holds};
 
 /// The longest that a message can be in doubt: four times the latest settle time that may be configured. What was given
 /// up is of no interest to anybody after that.
@@ -85,6 +85,20 @@ impl Store {
             Ok(connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0))?)
         };
         Ok(self.database.list(read).await?.map(from_db))
+    }
+
+    /// Ends every call that has not ended, in doubt and with this code: no process is there any more that would say what
+    /// came of it. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub fn end_calls(&self, code: &'static str, now: Timestamp) -> Commit<usize> {
+        self.database.write(move |connection| {
+            let sql = "UPDATE attempts SET ended = ?, outcome = ?, code = ? WHERE ended IS NULL";
+            let outcome = AttemptOutcome::InDoubt.as_str();
+            Ok(connection.execute(sql, (to_db(now), outcome, code))?)
+        })
     }
 
     /// Messages that are held and were not worth sending any more before `now`; at most a hundred.
