@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use message::{Settlement, Timestamp};
 use policy_host::{
-    Candidate, Cleared, Decision, Mode, NotCleared, NotClearedKind, PolicyChain, StateCall, Verdict,
+    Candidate, Cleared, Decision, Mode, NotCleared, NotClearedKind, Policy, PolicyChain, StateCall,
+    Verdict,
 };
 use store::MemoryLedger;
 
@@ -15,7 +16,7 @@ use super::tape::Tape;
 use crate::decisions::form::{self, Record};
 use crate::decisions::{read, written};
 
-use otherwise::{Verdicts, chain_transition, policy_transition, verdicts_of};
+use otherwise::{FAILURE, Verdicts, chain_transition, policy_transition, verdicts_of};
 
 pub(super) use otherwise::Transition;
 
@@ -101,37 +102,37 @@ impl Judge {
         memory: Option<&Arc<MemoryLedger>>,
         with_notes: bool,
     ) -> Judged {
-        if let Some(why) = self.not_comparable(record) {
-            return Judged::not(why);
+        let why = self.not_comparable(record);
+        match why {
+            Some(why) if memory.is_none() || why == Why::NotAsked => return Judged::not(why),
+            _ => {}
         }
-        self.ask(record, memory, with_notes).await.unwrap_or_else(|what| Judged {
-            outcome: Outcome::Unfit(what),
-            guessed: false,
-            out_of_time: false,
-        })
+        let asked = self.ask(record, memory, with_notes, why).await;
+        match why {
+            // Asked for what it leaves in the memory: later guesses rest on it.
+            Some(why) => Judged::not(why),
+            None => asked.unwrap_or_else(|what| Judged {
+                outcome: Outcome::Unfit(what),
+                guessed: false,
+                out_of_time: false,
+            }),
+        }
     }
 
     fn not_comparable(&self, record: &Record) -> Option<Why> {
-        let mine = |visit: &&form::Visit| match self {
-            Self::Chain { .. } => true,
+        // Of a chain those count that were heeded; of one policy its own word, heeded or not.
+        let counts = |visit: &&form::Visit| match self {
+            Self::Chain { .. } => visit.mode == Mode::Enforce.as_str(),
             Self::Policy { name, .. } => visit.policy == *name,
         };
-        let visits: Vec<_> = in_force(record).filter(mine).collect();
-        let first = |visit: &&&form::Visit| !visit.again;
+        let visits: Vec<_> = in_force(record).filter(counts).collect();
         if matches!(self, Self::Policy { .. }) && !visits.iter().any(|visit| !visit.again) {
             return Some(Why::NotAsked);
         }
-        let of_the_moment = |visit: &&form::Visit| {
-            let code = visit.codes.first().map_or("", String::as_str);
-            visit.verdict == "failure" && OF_THE_MOMENT.contains(&code)
-        };
-        if visits.iter().any(of_the_moment) {
+        if visits.iter().any(|visit| is_of_the_moment(visit)) {
             return Some(Why::OfTheMoment);
         }
-        let mut names: Vec<_> =
-            visits.iter().filter(first).map(|visit| visit.policy.as_str()).collect();
-        names.sort_unstable();
-        names.windows(2).any(|pair| pair[0] == pair[1]).then_some(Why::StoodIn)
+        visits.iter().any(|visit| had_a_stand_in(record, &visit.policy)).then_some(Why::StoodIn)
     }
 
     async fn ask(
@@ -139,6 +140,7 @@ impl Judge {
         record: &Record,
         memory: Option<&Arc<MemoryLedger>>,
         with_notes: bool,
+        why_not: Option<Why>,
     ) -> Result<Judged, String> {
         let mut calls: HashMap<String, Vec<StateCall>> = HashMap::new();
         for visit in in_force(record) {
@@ -149,17 +151,32 @@ impl Judge {
         }
         let without_keys = record.not_whole.iter().any(|part| part == "state");
         let tape = Tape::new(calls, without_keys, memory.cloned());
-        let compared = tape.play(self.compared(record, with_notes)).await?;
+        let compared = tape.play(self.compared(record, with_notes, why_not)).await?;
         let (outcome, out_of_time) = compared;
         Ok(Judged { outcome, guessed: tape.guessed(), out_of_time })
     }
 
-    async fn compared(&self, record: &Record, with_notes: bool) -> Result<(Outcome, bool), String> {
+    async fn compared(
+        &self,
+        record: &Record,
+        with_notes: bool,
+        why_not: Option<Why>,
+    ) -> Result<(Outcome, bool), String> {
         let (chain, seen) = match self {
             Self::Chain { chain, .. } => (&**chain, (&record.message, &record.facts)),
             Self::Policy { name, chain, .. } => (chain, seen_by(record, name)),
         };
-        let cleared = chain.clear(candidate(record, seen)?).await;
+        // Whoever had no time then would only lose it again, and says nothing that is compared.
+        let is_left_out = |policy: &Policy| {
+            let had_no_time = |visit: &form::Visit| {
+                visit.policy == policy.name().as_str() && is_of_the_moment(visit)
+            };
+            (why_not.is_some() || policy.mode() == Mode::Shadow)
+                && in_force(record).any(had_no_time)
+        };
+        let lesser = chain.policies().iter().any(|policy| is_left_out(policy));
+        let lesser = lesser.then(|| chain.without(is_left_out));
+        let cleared = lesser.as_ref().unwrap_or(chain).clear(candidate(record, seen)?).await;
         let now = match &cleared {
             Ok(cleared) => Now::of_cleared(cleared),
             Err(not) => Now::of_not_cleared(not),
@@ -171,8 +188,10 @@ impl Judge {
         let out_of_time = now.is_out_of_time();
         let is_untold = !record.not_whole.is_empty() && self.blames_the_log(record, &now);
         if let Ok(cleared) = cleared {
-            // The log does not say whether it was sent; most are.
-            drop(cleared.settle(Settlement::Keep).await);
+            // The log does not say whether it was sent; most are. Of a failure that is not compared it does.
+            let was_sent = why_not.is_none() || record.end.verdict != FAILURE;
+            let settlement = if was_sent { Settlement::Keep } else { Settlement::GiveBack };
+            drop(cleared.settle(settlement).await);
             if transition.is_none() {
                 transition = self.again(record).await?;
             }
@@ -191,11 +210,20 @@ impl Judge {
             Self::Policy { as_recorded, .. } => return *as_recorded,
             Self::Chain { as_recorded, .. } => as_recorded,
         };
-        let then: Vec<_> = in_force(record).filter(|visit| !visit.again).collect();
+        // A policy in the shadow that only one of the two had has changed nothing.
+        let is_there = |visit: &&form::Visit| {
+            let mut names = now.decisions.iter().map(|each| each.policy.as_str());
+            visit.mode == Mode::Enforce.as_str() || names.any(|name| name == visit.policy)
+        };
+        let then: Vec<_> = comparable(record).filter(is_there).collect();
         let is_as_recorded = |name: &str| as_recorded.contains(name);
+        let is_heard = |each: &&Decision| {
+            let is_compared = || then.iter().any(|visit| visit.policy == each.policy.as_str());
+            each.mode == Mode::Enforce || is_compared()
+        };
+        let decisions: Vec<_> = now.decisions.iter().filter(is_heard).collect();
         let mut seen = HashSet::new();
-        let decisions = now.decisions.iter().filter(|each| each.mode != Mode::Candidate);
-        let firsts = decisions.filter(|each| seen.insert(each.policy.as_str()));
+        let firsts = decisions.iter().filter(|each| seen.insert(each.policy.as_str()));
         for (nth, decision) in firsts.enumerate() {
             if !is_as_recorded(decision.policy.as_str()) {
                 // What it says, and what it makes of the message, is another's word.
@@ -219,7 +247,7 @@ impl Judge {
             }
         }
         // The same words: what is otherwise comes of a second look, or of a policy that is not there any more.
-        let mut names = now.decisions.iter().map(|each| each.policy.as_str());
+        let mut names = decisions.iter().map(|each| each.policy.as_str());
         then.iter().all(|visit| is_as_recorded(&visit.policy)) && names.all(is_as_recorded)
     }
 
@@ -274,6 +302,27 @@ impl<'a> Now<'a> {
 /// What was heeded, or would have been if it were not in the shadow.
 fn in_force(record: &Record) -> impl Iterator<Item = &form::Visit> {
     record.visits.iter().filter(|visit| visit.mode != Mode::Candidate.as_str())
+}
+
+/// What was heeded, or would have been; not what a policy in the shadow had no time for, or another said in its place.
+fn comparable(record: &Record) -> impl Iterator<Item = &form::Visit> {
+    let had_no_word = |name: &str| {
+        let mut own = in_force(record).filter(|visit| visit.policy == name);
+        own.any(is_of_the_moment) || had_a_stand_in(record, name)
+    };
+    in_force(record).filter(move |visit| {
+        !visit.again && (visit.mode == Mode::Enforce.as_str() || !had_no_word(&visit.policy))
+    })
+}
+
+fn is_of_the_moment(visit: &form::Visit) -> bool {
+    let code = visit.codes.first().map_or("", String::as_str);
+    visit.verdict == FAILURE && OF_THE_MOMENT.contains(&code)
+}
+
+/// Whether an earlier revision was asked in the place of the policy called `name`.
+fn had_a_stand_in(record: &Record, name: &str) -> bool {
+    record.visits.iter().filter(|visit| is_first(visit, name)).count() > 1
 }
 
 fn is_first(visit: &form::Visit, name: &str) -> bool {

@@ -3,6 +3,7 @@
 
 mod changes;
 mod hostile;
+mod moment;
 mod stage;
 mod traffic;
 

@@ -2,10 +2,10 @@
 
 use policy_host::{Decision, Mode};
 
-use super::{Now, in_force, is, is_first};
+use super::{Now, comparable, is, is_first};
 use crate::decisions::form::{End, Record, Visit};
 
-const FAILURE: &str = "failure";
+pub(super) const FAILURE: &str = "failure";
 
 /// One policy's word.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -130,7 +130,7 @@ pub(super) fn chain_transition(
             return Some(Transition::of_changes(&new));
         }
     }
-    for visit in in_force(record).filter(|visit| !visit.again) {
+    for visit in comparable(record) {
         let was_asked = now.decisions.iter().any(|d| d.policy.as_str() == visit.policy);
         let mut then = Verdicts::of_visit(visit);
         if !with_notes {
