@@ -10,6 +10,7 @@ use store::MemoryLedger;
 use crate::config::{Config, ConfigFaults, Environment};
 use crate::modules::Modules;
 use crate::run::telemetry_options;
+use crate::terminal::line;
 use crate::{Failure, policies};
 
 /// Reads the configuration, loads every policy under its real limits, and says what is in order; with `print`, what the
@@ -43,22 +44,11 @@ pub fn check(path: &Path, print: bool, environment: &Environment) -> Result<(), 
     }
     for policy in chain.policies() {
         let manifest = policy.manifest();
-        writeln!(
-            out,
-            "policy {}: {} {}, {}",
-            policy.name(),
-            manifest.name,
-            manifest.version,
-            policy.digest()
-        )?;
+        let (name, own, version) = (policy.name(), &manifest.name, &manifest.version);
+        line(&mut out, format_args!("policy {name}: {own} {version}, {}", policy.digest()))?;
         if let Some(trial) = policy.trial() {
-            writeln!(
-                out,
-                "policy {}: on trial: {}, {}",
-                policy.name(),
-                trial.version,
-                trial.digest
-            )?;
+            let (version, digest) = (&trial.version, trial.digest);
+            line(&mut out, format_args!("policy {name}: on trial: {version}, {digest}"))?;
         }
     }
     writeln!(

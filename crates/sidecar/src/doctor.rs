@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use self::finding::{Finding, Verdict};
 use crate::config::{Config, Environment};
-use crate::{Failure, check};
+use crate::{Failure, check, terminal};
 
 /// Longest that one check may take.
 const MOST: Duration = Duration::from_secs(10);
@@ -61,7 +61,8 @@ pub fn doctor(path: &Path, as_json: bool, environment: &Environment) -> Result<H
     let mut out = io::stdout().lock();
     if as_json {
         let checks: Vec<_> = findings.iter().map(Finding::to_json).collect();
-        writeln!(out, "{:#}", json!({"well": health == Health::Well, "checks": checks}))?;
+        let shown = json!({"well": health == Health::Well, "checks": checks});
+        writeln!(out, "{}", terminal::in_strings(&format!("{shown:#}")))?;
     } else {
         findings.iter().try_for_each(|finding| write!(out, "{finding}"))?;
         let count = |verdict| findings.iter().filter(|each| each.verdict == verdict).count();

@@ -13,6 +13,7 @@ pub mod messages;
 pub mod policy;
 pub mod replay;
 pub mod run;
+pub mod terminal;
 
 mod admin;
 mod decisions;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use sidecar::cli::{Cli, Command};
 use sidecar::config::{Config, Environment};
-use sidecar::{Failure, check, doctor, messages, policy, replay, run};
+use sidecar::{Failure, check, doctor, messages, policy, replay, run, terminal};
 
 /// A request allocates some hundred times; the C library's allocator took a quarter of its processor time.
 #[global_allocator]
@@ -76,7 +76,8 @@ fn end<E: Error>(ended: Result<(), E>, exit_code: fn(&E) -> ExitCode) -> ExitCod
         Err(failure) if is_of_a_closed_pipe(&failure) => ExitCode::SUCCESS,
         Err(failure) => {
             // Nobody can be told that standard error is gone.
-            drop(writeln!(std::io::stderr(), "{failure}"));
+            let told = terminal::plain_lines(&failure.to_string());
+            drop(writeln!(std::io::stderr(), "{told}"));
             exit_code(&failure)
         }
     }

@@ -19,6 +19,7 @@ use url::form_urlencoded;
 use self::target::Target;
 use crate::cli::{EventsCommand, Form, MessagesCommand, Reach, Which};
 use crate::config::{Address, Environment};
+use crate::terminal;
 
 pub use self::failure::Failure;
 pub use self::optouts::optouts;
@@ -153,7 +154,7 @@ fn path(parts: &[&str], query: &[(&str, String)]) -> String {
 }
 
 fn show(body: &Value, json: bool, print: impl Fn(&Value) -> String) -> Result<(), Failure> {
-    let text = if json { format!("{body:#}\n") } else { print(body) };
+    let text = if json { terminal::in_strings(&format!("{body:#}\n")) } else { print(body) };
     match io::stdout().lock().write_all(text.as_bytes()) {
         // Whoever reads has seen enough.
         Err(err) if err.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::config::{ModuleSource, PolicyEntry};
 use crate::modules::Modules;
 use crate::policy::rehearsal;
+use crate::terminal::plain;
 
 /// Builds the next chain of `modules`, reusing from `previous` what is the same.
 ///
@@ -213,7 +214,7 @@ fn said(err: &LoadError, entries: &[PolicyEntry]) -> Vec<String> {
             format!("{place}: {}.{settings}{}: {detail}", entry.key, pointer.replace('/', "."))
         };
         let news = problems.iter().filter(|problem| !is_told(&problem.pointer));
-        return news.map(|problem| line(&problem.pointer, &problem.detail)).collect();
+        return news.map(|problem| plain(&line(&problem.pointer, &problem.detail))).collect();
     }
     let key = match &err.fault {
         _ if err.candidate => "candidate",
@@ -229,7 +230,7 @@ fn said(err: &LoadError, entries: &[PolicyEntry]) -> Vec<String> {
 pub(crate) fn chain(err: &dyn std::error::Error) -> String {
     // A trap brings its backtrace along, which is the log's, not a status page's.
     let first =
-        |err: &dyn std::error::Error| err.to_string().lines().next().unwrap_or_default().to_owned();
+        |err: &dyn std::error::Error| plain(err.to_string().lines().next().unwrap_or_default());
     let mut said = first(err);
     let mut source = err.source();
     while let Some(err) = source {

@@ -25,6 +25,7 @@ use self::policies::{Asked, Policies};
 use self::report::Report;
 use crate::cli::By;
 use crate::config::Environment;
+use crate::terminal;
 
 pub use self::failure::Failure;
 
@@ -68,7 +69,7 @@ pub fn replay(
     let report = runtime.block_on(replayed(logs, asked, by.policy.as_deref(), wanted))?;
     let mut out = io::stdout().lock();
     match wanted.json {
-        true => writeln!(out, "{}", report::escaped(&report.shown()))?,
+        true => writeln!(out, "{}", terminal::json(&report.shown()))?,
         false => report.print(&mut out, logs.len())?,
     }
     if report.compared() == 0 {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use crate::terminal::plain;
+
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -77,7 +79,7 @@ impl Verdict {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<8} {:<16} {}", self.verdict.as_str(), self.check, self.seen)?;
+        writeln!(f, "{:<8} {:<16} {}", self.verdict.as_str(), self.check, plain(&self.seen))?;
         match &self.to_do {
             Some(to_do) => writeln!(f, "{:26}-> {to_do}", ""),
             None => Ok(()),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::config::ConfigFaults;
+use crate::terminal::plain;
 
 /// Why a command of an operator came to nothing. Each prints what is wrong and what to do.
 #[derive(Debug, Error)]
@@ -72,7 +73,7 @@ pub enum Failure {
         detail: String,
     },
     /// The sidecar says no.
-    #[error("{sentence} ({code})")]
+    #[error("{} ({})", plain(sentence), plain(code))]
     Refused {
         /// Its HTTP status.
         status: u16,

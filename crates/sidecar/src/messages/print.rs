@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::table::{Table, cell};
+use crate::terminal::plain;
 
 /// What is known of a message, in the order of interest: heading and member.
 const FACTS: [(&str, &str); 25] = [
@@ -52,7 +53,8 @@ pub(super) fn list(body: &Value) -> String {
             cell(&message["error_code"]),
         ]);
     }
-    let more = body["next"].as_str().map(|next| format!("more: --after {next}\n"));
+    let more = body.get("next").filter(|next| next.is_string());
+    let more = more.map(|next| format!("more: --after {}\n", cell(next)));
     table.lines("") + &more.unwrap_or_default()
 }
 
@@ -66,8 +68,8 @@ pub(super) fn message(body: &Value) -> String {
         .map(|(heading, value)| format!("{heading:width$}  {value}\n"))
         .collect();
     let breaker = |of: &Value| {
-        let reason = of["reason"].as_str().map(|reason| format!(", {reason}")).unwrap_or_default();
-        cell(&of["breaker"]) + &reason
+        let reason = of["reason"].as_str().map(|reason| format!(", {}", plain(reason)));
+        cell(&of["breaker"]) + &reason.unwrap_or_default()
     };
     let plivo = &body["plivo"];
     let own = match &plivo["sender"] {
@@ -107,7 +109,7 @@ pub(super) fn canceled(body: &Value) -> String {
     let (id, status) = (cell(&body["id"]), cell(&body["status"]));
     match body["detail"].as_str() {
         None => format!("{id}: {status}\n"),
-        Some(detail) => format!("{id}: not canceled yet, now {status}: {detail}\n"),
+        Some(detail) => format!("{id}: not canceled yet, now {status}: {}\n", plain(detail)),
     }
 }
 
@@ -165,7 +167,7 @@ pub(super) fn promoted(body: &Value) -> String {
 /// Which policies a rollback has brought back, and until when.
 pub(super) fn rolled_back(body: &Value) -> String {
     let [generation, from, to] = ["generation", "from", "to"].map(|member| cell(&body[member]));
-    let until = body["until"].as_str().map(|until| format!("they stay until {until}\n"));
+    let until = body["until"].as_str().map(|until| format!("they stay until {}\n", plain(until)));
     format!(
         "rolled back: generation {generation} is in force, with the policies of generation {to} and not of {from}\n{}",
         until.unwrap_or_default()

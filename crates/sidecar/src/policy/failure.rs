@@ -6,6 +6,7 @@ use policy_cases::CaseError;
 use policy_host::{LoadFault, RuntimeError};
 
 use crate::policies::chain;
+use crate::terminal::plain;
 
 /// Why a policy's author did not get what was asked for. Each prints what is wrong, where, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +18,7 @@ pub enum Failure {
     #[error("{file}: {fault}", file = .0.display(), fault = chain(.1))]
     Module(PathBuf, LoadFault),
     /// A file of cases that cannot be read; for those in a module, the module's file.
-    #[error("{file}: the cases cannot be read: {1}", file = .0.display())]
+    #[error("{file}: the cases cannot be read: {err}", file = .0.display(), err = plain(&.1.to_string()))]
     Cases(PathBuf, CaseError),
     /// A module without cases, and none given.
     #[error(

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::schema::{every, key, settings, toml};
 use super::{Failure, Named};
+use crate::terminal::{self, line};
 
 /// Prints what a module is.
 pub(super) fn inspect(named: &Named, as_json: bool) -> Result<(), Failure> {
@@ -40,7 +41,7 @@ pub(super) fn inspect(named: &Named, as_json: bool) -> Result<(), Failure> {
                 "cases": cases.len(),
                 "configuration": block,
             });
-            writeln!(out, "{shown}")?;
+            writeln!(out, "{}", terminal::json(&shown))?;
             return Ok(());
         }
         print(&mut out, path, bytes, &module, &schema, cases.len())?;
@@ -80,14 +81,14 @@ fn print(
         [] => "nothing afterwards".to_owned(),
         hooks => hooks.join(", "),
     };
-    writeln!(out, "{} {}: {}", manifest.name, manifest.version, manifest.summary)?;
-    writeln!(out, "  file      {}, {bytes} bytes", path.display())?;
-    writeln!(out, "  digest    {}", module.digest())?;
-    writeln!(out, "  contract  {}", module.contract())?;
-    writeln!(out, "  imports   {}", none(module.imports()))?;
-    writeln!(out, "  is told   {told}")?;
-    writeln!(out, "  keeps     {}", none(&manifest.buckets))?;
-    writeln!(out, "  cases     {cases}")?;
+    line(out, format_args!("{} {}: {}", manifest.name, manifest.version, manifest.summary))?;
+    line(out, format_args!("  file      {}, {bytes} bytes", path.display()))?;
+    line(out, format_args!("  digest    {}", module.digest()))?;
+    line(out, format_args!("  contract  {}", module.contract()))?;
+    line(out, format_args!("  imports   {}", none(module.imports())))?;
+    line(out, format_args!("  is told   {told}"))?;
+    line(out, format_args!("  keeps     {}", none(&manifest.buckets)))?;
+    line(out, format_args!("  cases     {cases}"))?;
     for (nth, (path, setting)) in every(schema).iter().enumerate() {
         let heading = if nth == 0 { "settings" } else { "" };
         let default = match (setting.required, setting.default) {
@@ -95,9 +96,9 @@ fn print(
             (false, Some(default)) => toml(default),
             (false, None) => "may be left out".to_owned(),
         };
-        writeln!(out, "  {heading:<9} {path} ({}): {default}", setting.kind)?;
+        line(out, format_args!("  {heading:<9} {path} ({}): {default}", setting.kind))?;
         if !setting.about.is_empty() {
-            writeln!(out, "  {:<11} {}", "", setting.about)?;
+            line(out, format_args!("  {:<11} {}", "", setting.about))?;
         }
     }
     Ok(())
@@ -108,7 +109,7 @@ fn block(path: &Path, module: &Module, grants: &[Grant], schema: &Value, cases: 
     let words: Vec<String> = grants.iter().map(|grant| format!("{:?}", grant.as_str())).collect();
     let mut lines = vec![
         "[[policies]]".to_owned(),
-        format!("name = {:?}", module.manifest().name),
+        format!("name = {}", Value::from(&*module.manifest().name)),
         format!("module = {}", Value::from(path.to_string_lossy())),
     ];
     if !words.is_empty() {
@@ -126,5 +127,6 @@ fn block(path: &Path, module: &Module, grants: &[Grant], schema: &Value, cases: 
             (false, None, _) => {}
         }
     }
-    lines.join("\n")
+    // Whatever the module says stands in strings.
+    terminal::in_strings(&lines.join("\n"))
 }

@@ -2,7 +2,7 @@
 
 mod said;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,8 @@ use store::MemoryLedger;
 use tokio::time::timeout;
 use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
+
+use crate::terminal::{self, plain};
 
 /// Most keys of each kind that a case may keep.
 const MOST_KEYS: usize = 10_000;
@@ -67,7 +69,8 @@ struct Run<'a> {
 /// Standard error's.
 pub(super) async fn warn(path: &Path, module: &Module) -> io::Result<()> {
     for line in own(module).await {
-        writeln!(io::stderr(), "warning: {}: {line}; no sidecar loads it so", path.display())?;
+        let told = format_args!("warning: {}: {line}; no sidecar loads it so", path.display());
+        terminal::line(&mut io::stderr(), told)?;
     }
     Ok(())
 }
@@ -77,7 +80,12 @@ pub(crate) async fn own(module: &Module) -> Vec<String> {
     let Some(cases) = module.cases() else { return Vec::new() };
     let cases = match policy_cases::parse(&String::from_utf8_lossy(cases)) {
         Ok(cases) => cases,
-        Err(err) => return vec![format!("the module's own cases cannot be read: {err}")],
+        Err(err) => {
+            return vec![format!(
+                "the module's own cases cannot be read: {}",
+                plain(&err.to_string())
+            )];
+        }
     };
     let running = async {
         let mut told = Vec::new();
@@ -88,8 +96,8 @@ pub(crate) async fn own(module: &Module) -> Vec<String> {
                     0 => String::new(),
                     count => format!(" (and {count} more)"),
                 };
-                let what = place(first);
-                told.push(format!("the module fails its own case `{}`: {what}{more}", case.name));
+                let (name, what) = (plain(&case.name), plain(&place(first)));
+                told.push(format!("the module fails its own case `{name}`: {what}{more}"));
             }
         }
         if told.len() > TOLD {

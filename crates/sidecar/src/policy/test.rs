@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::rehearsal::{self, Cost, OWN_CASES, Ran, place};
 use super::{Failure, Named};
+use crate::terminal::{self, line};
 
 /// Runs the cases in `cases`, or those that the module brings along, and prints how each went.
 pub(super) fn test(
@@ -37,7 +38,7 @@ pub(super) fn test(
         }
         let mut out = io::stdout().lock();
         match as_json {
-            true => writeln!(out, "{}", shown(&module, &ran))?,
+            true => writeln!(out, "{}", terminal::json(&shown(&module, &ran)))?,
             false => print(&mut out, &module, from, &ran)?,
         }
         match ran.iter().filter(|(_, ran)| !ran.differing.is_empty()).count() {
@@ -66,25 +67,22 @@ fn print(
     ran: &[(&Case, Ran)],
 ) -> io::Result<()> {
     let manifest = module.manifest();
-    writeln!(
-        out,
-        "{} {}, {} cases of {}",
-        manifest.name,
-        manifest.version,
-        ran.len(),
-        from.display()
-    )?;
+    let (name, version, from) = (&manifest.name, &manifest.version, from.display());
+    line(out, format_args!("{name} {version}, {} cases of {from}", ran.len()))?;
     let width = ran.iter().map(|(case, _)| case.name.chars().count()).max().unwrap_or(0);
     let mut most = Cost::default();
     for (case, ran) in ran {
         let word = if ran.differing.is_empty() { "holds" } else { "DIFFERS" };
-        writeln!(out, "  {word:<8} {:<width$}  {}", case.name, ran.cost)?;
+        line(out, format_args!("  {word:<8} {:<width$}  {}", case.name, ran.cost))?;
         for each in &ran.differing {
-            writeln!(out, "           line {}: {}", case.line, place(each))?;
+            line(out, format_args!("           line {}: {}", case.line, place(each)))?;
         }
-        for line in &ran.heard {
-            let text = line.text.trim_end().replace('\n', "\n                  ");
-            writeln!(out, "           {}: {text}", line.level)?;
+        for heard in &ran.heard {
+            let mut before = format!("{:11}{}: ", "", heard.level);
+            for each in heard.text.trim_end().split('\n') {
+                line(out, format_args!("{before}{each}"))?;
+                before = " ".repeat(18);
+            }
         }
         most.guest = most.guest.max(ran.cost.guest);
         most.memory = most.memory.max(ran.cost.memory);

@@ -7,8 +7,6 @@ use std::collections::BTreeMap;
 use super::judge::{Judged, Outcome, Transition, Why};
 use crate::decisions::form::Record;
 
-pub(super) use told::escaped;
-
 /// Most ids of one change, and most faulty lines, that are told where not all are asked for.
 const TOLD: usize = 5;
 /// Most changes, and most apps and countries of all of them, that are counted apart, and most characters of each.

@@ -8,19 +8,16 @@ use serde_json::{Value, json};
 
 use super::{Count, Report};
 use crate::replay::judge::Transition;
+use crate::terminal;
 
 impl Report {
-    /// For people. What the logs say is shown without what a terminal would obey, each line as one.
+    /// For people.
     pub(in crate::replay) fn print(
         &self,
         out: &mut impl io::Write,
         files: usize,
     ) -> io::Result<()> {
-        for line in self.lines(files) {
-            let plain = |c: char| if is_obeyed(c) { '\u{fffd}' } else { c };
-            writeln!(out, "{}", line.chars().map(plain).collect::<String>())?;
-        }
-        Ok(())
+        self.lines(files).iter().try_for_each(|line| terminal::line(out, line))
     }
 
     fn lines(&self, files: usize) -> Vec<String> {
@@ -113,27 +110,6 @@ impl Report {
     }
 }
 
-/// JSON without characters that a terminal would obey.
-pub(in crate::replay) fn escaped(shown: &Value) -> String {
-    let mut text = String::new();
-    for c in shown.to_string().chars() {
-        match is_obeyed(c) {
-            // All of them are of the first plane, and stand in strings.
-            true => text.push_str(&format!("\\u{:04x}", u32::from(c))),
-            false => text.push(c),
-        }
-    }
-    text
-}
-
-/// Controls, other ends of lines, and what turns the direction of writing.
-fn is_obeyed(c: char) -> bool {
-    let turns = ['\u{61c}', '\u{200e}', '\u{200f}'];
-    c.is_control()
-        || turns.contains(&c)
-        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 fn many(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
@@ -150,7 +126,8 @@ fn counts(counts: &BTreeMap<String, u64>) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 mod tests {
-    use super::{Report, Transition, escaped};
+    use super::{Report, Transition};
+    use crate::terminal;
 
     #[test]
     fn what_a_log_says_stays_on_its_line_and_turns_none() {
@@ -168,7 +145,7 @@ mod tests {
         report.print(&mut printed, 1).unwrap();
         let printed = String::from_utf8(printed).unwrap();
         assert_eq!(printed.lines().count(), 1 + 4 + 1 + 2, "{printed}");
-        let json = escaped(&report.shown());
+        let json = terminal::json(&report.shown());
         for text in [printed.replace('\n', ""), json.clone()] {
             let obeyed = text.chars().filter(|c| said.contains(*c) && !c.is_ascii_graphic());
             assert_eq!(obeyed.count(), 0, "{text:?}");

@@ -106,3 +106,30 @@ async fn what_is_no_policy_is_named_for_what_it_is() {
     gone.ended(2);
     assert!(gone.err.starts_with("gone.wasm cannot be read: "), "{}", gone.err);
 }
+
+#[tokio::test]
+async fn a_module_neither_forges_lines_nor_drives_the_terminal_of_whoever_looks_at_it() {
+    const OWN: &str = "A guest that spins, hoards, panics or overflows on request";
+    let forged =
+        format!("{:<width$}", "ok\n  imports   nothing\n\u{1b}[8m\u{202e}", width = OWN.len() - 2);
+    let mut module = bytes_of("runaway");
+    let at = module.windows(OWN.len()).position(|part| part == OWN.as_bytes()).expect("a summary");
+    module[at..at + OWN.len()].copy_from_slice(forged.as_bytes());
+    let cases =
+        "[[case]]\nname = \"a\\u001b[31mX\\nall hold\"\nexpect = { verdict = \"reject\" }\n";
+    let folder = Folder::new();
+    folder.write("forged.wasm", with_cases(module, cases));
+
+    for (words, code, wanted) in [
+        (&["inspect", "forged.wasm"][..], 0, r"ok\n  imports   nothing\n\u{1b}[8m\u{202e}"),
+        (&["inspect", "forged.wasm", "--json"], 0, r"ok\n  imports   nothing\n\u001b[8m\u202e"),
+        (&["test", "forged.wasm"], 1, r"DIFFERS  a\u{1b}[31mX\nall hold"),
+    ] {
+        let said = sendgate(folder.path(), &[&["policy"], words].concat()).await;
+        let out = said.ended(code);
+        assert!(out.contains(wanted), "{wanted} is not in {out}");
+        let obeyed = |c: char| c != '\n' && c.is_control() || c == '\u{202e}';
+        assert!(!out.contains(obeyed), "{out:?}");
+        assert!(!out.lines().any(|line| line == "  imports   nothing"), "{out}");
+    }
+}
