@@ -95,10 +95,11 @@ impl Message {
     }
 }
 
-/// Whether a message can have this intent: none at all, or 1 to 64 letters, digits, `_` and `-`.
+/// Whether a message can have this intent: none at all, or 1 to 64 lower-case letters, digits, `_` and `-`. Whoever
+/// takes capitals makes them small first, so that nobody has to compare without case.
 pub fn is_intent(text: &str) -> bool {
-    text.len() <= INTENT_BYTES
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+    let is_part = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
+    text.len() <= INTENT_BYTES && text.bytes().all(is_part)
 }
 
 impl fmt::Debug for Message {

@@ -97,7 +97,7 @@ pub(super) fn detail(format: &str) -> Option<&'static str> {
             "is no sender; give a number in E.164, such as +14155551212, a short code, a name, or the UUID of a pool"
         }
         "intent" => {
-            "is no intent that a message can have; use at most 64 letters, digits, `_` and `-`"
+            "is no intent that a message can have; use at most 64 lower-case letters, digits, `_` and `-`"
         }
         _ => return None,
     })

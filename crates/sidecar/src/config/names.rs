@@ -32,7 +32,9 @@ pub(super) fn parse_sender(text: &str) -> Option<Sender> {
 pub(super) fn intent(item: &Item<'_>) -> Option<String> {
     let text = item.text()?;
     if !is_intent(text) {
-        item.fault("is not an intent; use 1 to 64 letters, digits, underscores and hyphens");
+        item.fault(
+            "is not an intent; use 1 to 64 lower-case letters, digits, underscores and hyphens",
+        );
     }
     is_intent(text).then(|| text.into())
 }

@@ -39,7 +39,7 @@ async fn a_text_reaches_plivo_once_and_its_uuid_comes_back() {
 async fn the_record_of_a_message_tells_its_way_and_hides_its_text() {
     let plivo = plivo().await;
     let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
-    let request = json!({"to": TO, "text": "the password is swordfish", "intent": "otp", "tags": {"order": "17"}});
+    let request = json!({"to": TO, "text": "the password is swordfish", "intent": "OTP", "tags": {"order": "17"}});
     let id = text(&sidecar.send(&request).await.expect(202), "id");
 
     let answer = sidecar.get(&format!("/v1/messages/{id}")).await;

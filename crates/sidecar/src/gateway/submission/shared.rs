@@ -138,7 +138,7 @@ fn intent(order: &Order, app: &App, faults: &mut Faults) -> String {
     let intent = order
         .intent
         .as_ref()
-        .map_or(app.default_intent.clone().unwrap_or_default(), |at| at.value.clone());
+        .map_or(app.default_intent.clone().unwrap_or_default(), |at| at.value.to_ascii_lowercase());
     if !is_intent(&intent) {
         let detail =
             "is not a word of at most 64 letters, digits, '-' and '_', such as otp or marketing";

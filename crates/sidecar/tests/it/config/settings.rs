@@ -65,7 +65,7 @@ fn cases() -> Vec<Case> {
             json!({"limits": [
                 {"name": "a", "scope": "app", "kind": "calendar", "quota": 1, "period": "day", "zone": "America/Los_Angles"},
                 {"name": "b", "scope": "app", "quota": 1, "per_s": 1, "apps": ["demmo"], "regions": ["Uk"],
-                 "intents": ["otp.login"], "exempt_apps": ["another"], "exempt_intents": ["ötp"]},
+                 "intents": ["otp.login"], "exempt_apps": ["another"], "exempt_intents": ["Otp"]},
                 {"name": "q", "scope": "app", "kind": "gcra", "quota": 1, "per_s": 1, "on_limit": "queue"},
             ]}),
             &[
@@ -74,7 +74,7 @@ fn cases() -> Vec<Case> {
                 (r#""Uk""#, ".limits.1.regions.0", NO_REGION),
                 (r#""otp.login""#, ".limits.1.intents.0", NO_INTENT),
                 (r#""another""#, ".limits.1.exempt_apps.0", NO_APP),
-                (r#""ötp""#, ".limits.1.exempt_intents.0", NO_INTENT),
+                (r#""Otp""#, ".limits.1.exempt_intents.0", NO_INTENT),
                 (r#""queue""#, ".limits.2.on_limit", NEEDS_AMEND),
             ],
         ),

@@ -37,7 +37,7 @@ pub(super) fn fingerprint(
             ("text", vec![order.text.value.clone()]),
             ("media_urls", order.media_urls.iter().map(url).collect()),
             ("media_ids", all(&order.media_ids)),
-            ("intent", given(&order.intent)),
+            ("intent", order.intent.iter().map(|at| at.value.to_ascii_lowercase()).collect()),
             ("ttl_s", order.ttl_s.iter().map(|at| at.value.to_string()).collect()),
             ("not_before", given(&order.not_before)),
         ],
