@@ -21,26 +21,45 @@ pub(crate) struct Words {
 
 impl Words {
     /// What `text` means. A keyword counts where it is the whole text, in whatever case and with whatever around it
-    /// that is neither letter nor digit; one within a sentence decides nothing.
+    /// that is neither letter nor digit; one within a sentence decides nothing. A hyphen is a space, or nothing.
     pub(crate) fn meaning(&self, text: &str) -> Option<Meaning> {
-        let plain = plain(text);
-        let is = |words: &[String]| words.contains(&plain);
+        let readings = [plain(text), plain(&text.replace(is_hyphen, ""))];
+        let is = |words: &[String]| readings.iter().any(|reading| words.contains(reading));
         if is(&self.stop) {
             return Some(Meaning::Stop);
         }
         if is(&self.start) {
             return Some(Meaning::Start);
         }
-        let said = plain.split(|character: char| !character.is_alphanumeric());
-        let mut said = said.filter(|word| !word.is_empty());
+        let words = |reading| str::split(reading, |character: char| !character.is_alphanumeric());
+        let mut said = readings.iter().flat_map(|reading| words(reading));
         said.any(|word| self.review.iter().any(|review| review == word)).then_some(Meaning::Review)
     }
 }
 
-/// Capital letters, one space between words, and nothing around them that is neither letter nor digit.
+/// Capital letters of the usual width, one space between words, and nothing around them that is neither letter nor
+/// digit.
 pub(crate) fn plain(text: &str) -> String {
+    let text: String = text.chars().map(of_usual_width).collect();
     let core = text.trim_matches(|character: char| !character.is_alphanumeric());
-    core.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase()
+    let words = core.split(|character: char| character.is_whitespace() || is_hyphen(character));
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    words.join(" ").to_uppercase()
+}
+
+/// ASCII where it is written as wide as ideographs are, as keyboards for these do.
+fn of_usual_width(character: char) -> char {
+    match character {
+        '\u{ff01}'..='\u{ff5e}' => {
+            char::from_u32(u32::from(character) - 0xfee0).unwrap_or(character)
+        }
+        _ => character,
+    }
+}
+
+/// Also those that word processors write, and the wide one.
+fn is_hyphen(character: char) -> bool {
+    matches!(character, '-' | '\u{ad}' | '\u{2010}'..='\u{2013}' | '\u{ff0d}')
 }
 
 #[cfg(test)]
@@ -55,14 +74,30 @@ mod tests {
         {
             assert_eq!(words().meaning(text), Some(Meaning::Stop), "{text:?}");
         }
-        for text in ["START", "unstop", "Yes", " go "] {
+        for text in [
+            "opt-out",
+            "Opt\u{2011}Out.",
+            "stop-all",
+            "ＳＴＯＰ",
+            "ｏｐｔ－ｏｕｔ",
+            "ｏｐｔ　ｏｕｔ！",
+        ] {
+            assert_eq!(words().meaning(text), Some(Meaning::Stop), "{text:?}");
+        }
+        for text in ["START", "unstop", "Yes", " go ", "un-stop"] {
             assert_eq!(words().meaning(text), Some(Meaning::Start), "{text:?}");
         }
     }
 
     #[test]
     fn a_sentence_with_such_a_word_is_for_a_person_to_look_at() {
-        for text in ["Hey, can you stop texting me?", "STOP it", "please unsubscribe me!"] {
+        for text in [
+            "Hey, can you stop texting me?",
+            "STOP it",
+            "please unsubscribe me!",
+            "please opt-out",
+            "ＳＴＯＰ now",
+        ] {
             assert_eq!(words().meaning(text), Some(Meaning::Review), "{text:?}");
         }
     }
@@ -77,6 +112,7 @@ mod tests {
             "yes please",
             "when does it end",
             "...",
+            "-",
             "\u{1f6d1}",
         ] {
             assert_eq!(words().meaning(text), None, "{text:?}");
