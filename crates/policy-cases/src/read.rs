@@ -158,7 +158,11 @@ pub fn parse(text: &str) -> Result<Vec<Case>, CaseError> {
         }
     }
     match cases.is_empty() {
-        true => Err(CaseError::new(1, "", "there is no case; write [[case]]")),
+        true => {
+            let detail = "there is no case; write [[case]], or in JSON Lines an object a line: \
+                          {\"name\": …, \"expect\": …}";
+            Err(CaseError::new(1, "", detail))
+        }
         false => Ok(cases),
     }
 }

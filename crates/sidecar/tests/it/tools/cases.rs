@@ -191,7 +191,10 @@ async fn cases_that_cannot_be_read_are_told_with_their_line() {
             "line 1: case `a`: step 1: message.to: ",
         ),
         ("{\"name\": \"a\", \"expect\": {\"verdict\": \"accept\"}}\n{\"name\": 1}\n", "line 2: "),
-        ("\n", "line 1: there is no case; write [[case]]"),
+        (
+            "\n",
+            "line 1: there is no case; write [[case]], or in JSON Lines an object a line: {\"name\": ",
+        ),
     ] {
         folder.write("cases.toml", cases);
         let said =
