@@ -39,6 +39,9 @@ pub fn check(path: &Path, print: bool, environment: &Environment) -> Result<(), 
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let (chain, tags) = runtime.block_on(load(&config))?;
+    for warning in policies::idle_candidates(&chain, &config.reloadable.policies) {
+        line(&mut out, format_args!("warning: {warning}"))?;
+    }
     for tag in tags {
         writeln!(out, "pinned as it is now: {tag}")?;
     }

@@ -78,7 +78,8 @@ pub(crate) async fn faults(
 }
 
 /// Says which of two is in force, of every policy with a candidate.
-pub(crate) fn log_trials(chain: &PolicyChain) {
+pub(crate) fn log_trials(chain: &PolicyChain, entries: &[PolicyEntry]) {
+    log_idle(&idle_candidates(chain, entries));
     for policy in chain.policies() {
         let Some(trial) = policy.trial() else { continue };
         tracing::info!(
@@ -87,6 +88,24 @@ pub(crate) fn log_trials(chain: &PolicyChain) {
             candidate = %trial.digest,
             "a candidate is on trial; `module` is in force, even if the candidate was before a restart"
         );
+    }
+}
+
+/// A warning for each candidate that is what is in force: there is nothing to try.
+pub(crate) fn idle_candidates(chain: &PolicyChain, entries: &[PolicyEntry]) -> Vec<String> {
+    let is_idle = |(policy, entry): &(&Arc<Policy>, &PolicyEntry)| {
+        entry.candidate.is_some() && policy.trial().is_none()
+    };
+    let idle = chain.policies().iter().zip(entries).filter(is_idle);
+    let detail = "has the bytes and the settings of `module`, so nothing is on trial; name another module or \
+                  `candidate_settings`, or take it out";
+    idle.map(|(_, entry)| entry.fault("candidate", detail)).collect()
+}
+
+/// Tells these as what the configuration itself is warned about.
+pub(crate) fn log_idle(warnings: &[String]) {
+    for warning in warnings {
+        tracing::warn!(warning, "configuration");
     }
 }
 

@@ -182,11 +182,13 @@ impl Reloader {
             if changed || watch.are_written(seen.paths()) {
                 continue;
             }
+            let idle = policies::idle_candidates(&rules.chain, &rules.entries);
             // Where an operator was faster, it is built again, of what is in force by now.
             if let Ok(generation) = self.generations.reload(basis, prepared, rules) {
                 for warning in &warnings {
                     tracing::warn!(warning = %warning, "configuration");
                 }
+                policies::log_idle(&idle);
                 for name in gone {
                     tracing::warn!(policy.name = %name, "a policy is not in force any more");
                 }

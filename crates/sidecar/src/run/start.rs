@@ -162,7 +162,7 @@ async fn first(
     let prepared = Prepared::new(settings, None).map_err(line)?;
     let chain = policies::build(engine, None, prepared.entries(), &modules).await;
     let chain = chain.map_err(|lines| Failure::of_policies(lines, &modules))?;
-    policies::log_trials(&chain);
+    policies::log_trials(&chain, prepared.entries());
     // It may have been left above its bound, or have another by now.
     modules.pulled.prune(&modules.pulled).await;
     let rules = Rules::new(prepared.entries().to_vec(), chain);

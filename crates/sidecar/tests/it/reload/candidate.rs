@@ -6,10 +6,11 @@ use telemetry::collector::Collector;
 
 use super::load::{Verdicts, under_load};
 use super::{
-    NEVER_POLLS, REFUSED_BY_THE_GUEST, applied, bytes_of, configure, digest, gate, marked, refusal,
-    start_in,
+    NEVER_POLLS, REFUSED_BY_THE_GUEST, applied, bytes_of, configure, digest, gate, generation,
+    marked, refusal, start_in,
 };
 use crate::harness::{Folder, Policy, Setup, Sidecar, TO, plivo};
+use crate::tools::sendgate;
 
 fn setup(plivo: &PlivoSim, policy: Policy) -> Setup {
     Setup::new(plivo).set("reload.poll_ms", NEVER_POLLS).policy(policy)
@@ -194,4 +195,23 @@ async fn a_candidate_that_cannot_be_loaded_is_told_with_its_own_place() {
         assert_eq!(faults.len(), 1, "{faults:#?}");
     }
     sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_candidate_that_is_what_is_in_force_is_warned_about_with_its_place() {
+    let plivo = plivo().await;
+    let sidecar = start_in(modules(), &setup(&plivo, gate("gate.wasm"))).await;
+    let before = generation(&sidecar).await;
+    let policy = gate("gate.wasm").set("candidate", "gate.wasm").set("time_ms", 9_000);
+    configure(&sidecar, &setup(&plivo, policy));
+    applied(&sidecar, before).await;
+
+    let checked = sendgate(sidecar.folder.path(), &["check"]).await;
+    let log = sidecar.stop().await.text();
+
+    let warning = "policies.gate.candidate: has the bytes and the settings of `module`, so nothing is on trial";
+    assert!(checked.ended(0).contains(warning), "{}", checked.out);
+    let place = checked.out.lines().find(|line| line.contains(warning)).unwrap_or_default();
+    assert!(place.starts_with("warning: sidecar.toml:"), "{place}");
+    assert!(log.contains(warning), "{log}");
 }
