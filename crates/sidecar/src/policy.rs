@@ -38,7 +38,10 @@ pub fn policy(command: &PolicyCommand, environment: &Environment) -> Result<(), 
                 ..VisitLimits::default()
             };
             let module = read(module, access, environment)?;
-            test::test(&module, cases.as_deref(), limits, *json)
+            test::test(&module, cases.as_deref(), limits, *json).map_err(|failure| match failure {
+                Failure::Module(path, fault) => Failure::Limited(path, fault),
+                other => other,
+            })
         }
         PolicyCommand::Embed { module, cases, out } => embed::embed(module, cases, out.as_deref()),
         #[cfg(feature = "oci")]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use policy_cases::CaseError;
 use policy_host::{LoadFault, RuntimeError};
 
+use super::test::by_flags;
 use crate::policies::chain;
 use crate::terminal::plain;
 
@@ -17,6 +18,9 @@ pub enum Failure {
     /// A file that is no policy of this contract.
     #[error("{file}: {fault}", file = .0.display(), fault = chain(.1))]
     Module(PathBuf, LoadFault),
+    /// The same within limits that were typed.
+    #[error("{file}: {fault}", file = .0.display(), fault = by_flags(&chain(.1)))]
+    Limited(PathBuf, LoadFault),
     /// A file of cases that cannot be read; for those in a module, the module's file.
     #[error("{file}: the cases cannot be read: {err}", file = .0.display(), err = plain(&.1.to_string()))]
     Cases(PathBuf, CaseError),
@@ -83,9 +87,11 @@ impl Failure {
     /// 2 where a file must be mended before anything can be said of the policy, 1 for everything else.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Unread(..) | Self::Module(..) | Self::Cases(..) | Self::NoCases(_) => {
-                ExitCode::from(2)
-            }
+            Self::Unread(..)
+            | Self::Module(..)
+            | Self::Limited(..)
+            | Self::Cases(..)
+            | Self::NoCases(_) => ExitCode::from(2),
             #[cfg(feature = "oci")]
             Self::Key(..) | Self::NoPassword => ExitCode::from(2),
             #[cfg(feature = "oci")]

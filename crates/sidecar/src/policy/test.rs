@@ -75,7 +75,7 @@ fn print(
         let word = if ran.differing.is_empty() { "holds" } else { "DIFFERS" };
         line(out, format_args!("  {word:<8} {:<width$}  {}", case.name, ran.cost))?;
         for each in &ran.differing {
-            line(out, format_args!("           line {}: {}", case.line, place(each)))?;
+            line(out, format_args!("           line {}: {}", case.line, by_flags(&place(each))))?;
         }
         for heard in &ran.heard {
             let mut before = format!("{:11}{}: ", "", heard.level);
@@ -98,7 +98,7 @@ fn shown(module: &Module, ran: &[(&Case, Ran)]) -> Value {
     let (manifest, limits) = (module.manifest(), module.limits());
     let case = |(case, ran): &(&Case, Ran)| {
         let difference = |(step, each): &(Option<usize>, policy_cases::Difference)| {
-            let (what, expected, found) = (&each.what, &each.expected, &each.found);
+            let (what, expected, found) = (&each.what, &each.expected, by_flags(&each.found));
             json!({ "step": step, "what": what, "expected": expected, "found": found })
         };
         json!({
@@ -120,6 +120,15 @@ fn shown(module: &Module, ran: &[(&Case, Ran)]) -> Value {
             "guest_us": micros(limits.time), "memory_bytes": limits.memory, "host_calls": limits.host_calls,
         },
         "cases": ran.iter().map(case).collect::<Vec<_>>(),
+    })
+}
+
+/// What names a limit's key in a configuration, by the flag that was or can be typed here.
+pub(super) fn by_flags(said: &str) -> String {
+    let flags =
+        [("time_ms", "--time-ms"), ("memory_mb", "--memory-mb"), ("host_calls", "--host-calls")];
+    flags.iter().fold(said.to_owned(), |said, (key, flag)| {
+        said.replace(&format!("raise `{key}`"), &format!("raise `{flag}`"))
     })
 }
 

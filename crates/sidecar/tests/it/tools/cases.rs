@@ -90,6 +90,9 @@ async fn what_only_the_host_can_find_is_a_case_too() {
         ["policy", "test", &*file.to_string_lossy(), "--cases", "cases.toml", "--time-ms", "250"];
     let said = sendgate(folder.path(), &words).await;
     assert_eq!(said.ended(0).matches("  holds  ").count(), 15, "{}", said.out);
+    let narrow = sendgate(folder.path(), &[&words[..3], &["--memory-mb", "1"]].concat()).await;
+    narrow.ended(2);
+    assert!(narrow.err.contains("raise `--memory-mb`"), "{}", narrow.err);
     // The limits are those that are given: the call above the fifth ends it.
     let narrow = [&words[..], &["--host-calls", "5", "--json"]].concat();
     let shown = sendgate(folder.path(), &narrow).await.json(0);
