@@ -14,6 +14,7 @@ mod fuzz;
 mod packages;
 mod policies;
 mod process;
+mod soak;
 mod test;
 mod tidy;
 mod wasm_imports;
@@ -34,7 +35,7 @@ usage: cargo xtask COMMAND
   test               policies, then unit, whole-process, example and documentation tests
   tidy               the rules that the compiler cannot check
   deny               licences, bans and sources of all crates, as .cargo/deny.toml says
-  ci                 format, tidy, deny, lints, documentation, test
+  ci                 format, tidy, deny, lints, documentation, test, soak, fuzz
   dist               a tarball to give away: program, policies, licences, SBOM, Dockerfile
   demo               policies, simulator and sidecar at work, with a live reload and a trace
   crash [--runs N] [--seed S] [--run R] [--redis]
@@ -43,6 +44,8 @@ usage: cargo xtask COMMAND
                      replicas share, 400 runs
   fuzz [READER…] [--seconds N] [--seed S]
                      readers of outside bytes fed with bytes that nobody meant, ten minutes each, led by coverage
+  soak [--minutes N] [--seed S]
+                     load, reloads, faults of Plivo and restarts all at once, thirty minutes; then the books
   bench [--rounds N] what the sidecar costs beside a bare hop and native rules; a table and target/bench/latest.json
   bench replay [N]   how long `sendgate replay` takes for N decisions, 100,000 where none are named
 ";
@@ -79,6 +82,7 @@ fn command(words: &[&str]) -> anyhow::Result<ExitCode> {
         ["ci"] => ci::run(&Workspace::read()?)?,
         ["crash", words @ ..] => crash::run(&Workspace::read()?, words)?,
         ["fuzz", words @ ..] => fuzz::run(&Workspace::read()?, words)?,
+        ["soak", words @ ..] => soak::run(&Workspace::read()?, words)?,
         ["demo"] => demo::run(&Workspace::read()?)?,
         ["bench", words @ ..] => bench::run(&Workspace::read()?, words)?,
         ["help" | "--help" | "-h"] => print!("{USAGE}"),

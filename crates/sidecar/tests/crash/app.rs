@@ -7,13 +7,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::harness::{PATIENCE, TOKEN, client};
+use crate::harness::{PATIENCE, client};
 
 /// One app, which reaches the sidecar at one address whatever becomes of it.
 #[derive(Clone)]
 pub(crate) struct App {
     client: reqwest::Client,
     address: SocketAddr,
+    token: String,
     /// What the orders' delays count from.
     began: jiff::Timestamp,
 }
@@ -48,8 +49,8 @@ pub(crate) struct Standing {
 }
 
 impl App {
-    pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { client: client(), address, began: jiff::Timestamp::now() }
+    pub(crate) fn new(address: SocketAddr, token: &str) -> Self {
+        Self { client: client(), address, token: token.to_owned(), began: jiff::Timestamp::now() }
     }
 
     /// The same app, which asks at another address.
@@ -66,7 +67,7 @@ impl App {
         let request = self
             .client
             .post(format!("http://{}/v1/messages", self.address))
-            .bearer_auth(TOKEN)
+            .bearer_auth(&self.token)
             .header("content-type", "application/json")
             .header("idempotency-key", &order.key)
             .header("prefer", if order.waits { "wait=10" } else { "respond-async" })
@@ -102,7 +103,7 @@ impl App {
         let (mut found, mut after) = (HashMap::new(), String::new());
         loop {
             let url = format!("http://{}/v1/messages?limit=100{after}", self.address);
-            let response = self.client.get(url).bearer_auth(TOKEN).send().await.ok()?;
+            let response = self.client.get(url).bearer_auth(&self.token).send().await.ok()?;
             let page: Value = serde_json::from_str(&response.text().await.ok()?).ok()?;
             for message in page["messages"].as_array()? {
                 found.insert(message["id"].as_str()?.to_owned(), Standing::read(message)?);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::app::{App, Order, Standing};
-use crate::harness::{Folder, Policy, Setup, eventually};
+use crate::harness::{Folder, Policy, Setup, TOKEN, eventually};
 use crate::runs::{seed, show};
 use crate::victim::Victim;
 
@@ -64,14 +64,14 @@ async fn never_one_more_than_the_limit_is_sent_and_never_one_less_however_often_
         // No more than four rounds, so that every process has something to do.
         for _ in 0..4 {
             if killer.is_alive() {
-                wishes.ask(&App::new(victim.apps), 4).await;
+                wishes.ask(&App::new(victim.apps, TOKEN), 4).await;
             }
         }
         killed += u32::from(!killer.is_alive());
         victim.kill().await;
     }
     let victim = Victim::start(&folder, &setup, None).await.expect("nothing kills it");
-    let app = App::new(victim.apps);
+    let app = App::new(victim.apps, TOKEN);
     let standings = settled(&app).await;
     let failed = |all: &HashMap<String, Standing>| {
         all.values()

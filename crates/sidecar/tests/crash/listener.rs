@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -13,7 +13,7 @@ use crate::wire::Wire;
 /// What one event is about: its message, and the state that it came to.
 pub(crate) type About = (String, String);
 
-/// Takes every event with 204, on threads of its own.
+/// Takes every event with 204 unless it is told to fail, on threads of its own.
 pub(crate) struct Listener {
     pub(crate) address: SocketAddr,
     shared: Arc<Shared>,
@@ -24,6 +24,9 @@ struct Shared {
     /// The ids under which each was told.
     told: Mutex<HashMap<About, HashSet<String>>>,
     ended: AtomicBool,
+    /// One call in so many is failed; none where it is 0.
+    fails: AtomicU64,
+    calls: AtomicU64,
 }
 
 impl Listener {
@@ -42,6 +45,12 @@ impl Listener {
             }
         });
         Self { address, shared }
+    }
+
+    /// From now on answers one call in `so_many` with 500 and takes nothing of it; none where it is 0.
+    #[allow(dead_code, reason = "the soak alone has it fail")]
+    pub(crate) fn fail_one_in(&self, so_many: u64) {
+        self.shared.fails.store(so_many, Ordering::Relaxed);
     }
 
     /// What was told, and under which ids.
@@ -66,12 +75,22 @@ impl Shared {
             let Some(event) = body.and_then(|body| serde_json::from_slice(body).ok()) else {
                 break;
             };
-            self.take(&event);
-            if !client.write(b"HTTP/1.1 204 No Content\r\n\r\n") {
+            let answer: &[u8] = if self.fails() {
+                b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n"
+            } else {
+                self.take(&event);
+                b"HTTP/1.1 204 No Content\r\n\r\n"
+            };
+            if !client.write(answer) {
                 break;
             }
         }
         client.close();
+    }
+
+    fn fails(&self) -> bool {
+        let nth = self.calls.fetch_add(1, Ordering::Relaxed);
+        nth.checked_rem(self.fails.load(Ordering::Relaxed)) == Some(0)
     }
 
     fn take(&self, event: &Value) {

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::{App, Order, Standing};
-use crate::harness::{Folder, Setup, eventually};
+use crate::harness::{Folder, Setup, TOKEN, eventually};
 use crate::runs::{seed, show};
 use crate::victim::Victim;
 
@@ -42,7 +42,7 @@ async fn what_was_acknowledged_at_500_requests_a_second_is_found_after_every_one
     }
 
     let victim = Victim::start(&folder, &setup, None).await.expect("nothing kills it");
-    let app = App::new(victim.apps);
+    let app = App::new(victim.apps, TOKEN);
     let ended = async || {
         let standings = app.standings().await?;
         Some(standings).filter(|all| !all.values().any(Standing::is_open))
@@ -82,7 +82,7 @@ async fn what_was_acknowledged_at_500_requests_a_second_is_found_after_every_one
 impl Told {
     /// Asks for `count` messages at a steady pace, whatever the answers, and kills the process after the last of them.
     async fn ask(&mut self, victim: Victim, count: u32) {
-        let app = App::new(victim.apps);
+        let app = App::new(victim.apps, TOKEN);
         let mut pace = interval(Duration::from_secs(1) / PER_S);
         pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut asked = JoinSet::new();

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::app::{App, Reply, Standing};
 use crate::count::Played;
-use crate::harness::{Folder, PATIENCE};
+use crate::harness::{Folder, PATIENCE, TOKEN};
 use crate::listener::Listener;
 use crate::place::Place;
 use crate::plan::{Around, Kill, Plan};
@@ -52,7 +52,7 @@ pub(crate) async fn play(plan: Plan) -> Played {
         to_plivo.hide();
     }
     let mut stage = Stage {
-        app: App::new(door.address),
+        app: App::new(door.address, TOKEN),
         told: vec![None; plan.orders.len()],
         folder: Folder::new(),
         played: Played::default(),

@@ -13,7 +13,7 @@ use super::Plan;
 use super::held::{Held, Reservation};
 use crate::app::{App, Reply, Standing};
 use crate::count::Played;
-use crate::harness::{Folder, PATIENCE, Policy, Redis, Setup};
+use crate::harness::{Folder, PATIENCE, Policy, Redis, Setup, TOKEN};
 use crate::victim::Victim;
 
 /// How long what a dead replica reserved stays: so much shorter are leases here than in any release.
@@ -53,7 +53,7 @@ pub(super) async fn play(plan: Plan, redis: &Redis) -> Played {
         plivo,
         one: Folder::new(),
         two: Folder::new(),
-        app: App::new(SocketAddr::from(([127, 0, 0, 1], 0))),
+        app: App::new(SocketAddr::from(([127, 0, 0, 1], 0)), TOKEN),
         played: Played::default(),
         cut: 0,
         began: Instant::now(),

@@ -173,6 +173,11 @@ impl Sidecar {
         eventually("the message's record is as wanted", probe).await
     }
 
+    /// Of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
         self.signal("TERM");
@@ -180,18 +185,19 @@ impl Sidecar {
 
     /// A signal, by its name without `SIG`.
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.id().expect("it runs");
+        let id = self.id();
         // The standard library knows no signals, and `unsafe` is forbidden.
         let killed =
             std::process::Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status();
         assert!(killed.is_ok_and(|status| status.success()), "SIG{name} could not be sent");
     }
 
-    /// SIGKILL. What it leaves behind is in the folder.
+    /// SIGKILL, without a panic before it. What it leaves behind is in the folder.
     pub(crate) async fn kill(mut self) -> Arc<Folder> {
         self.child.start_kill().expect("it runs");
         let status = wait(&mut self.child, &self.log).await;
         assert_eq!(status.signal(), Some(9), "its end");
+        assert_no_panic(&self.log);
         Arc::clone(&self.folder)
     }
 
@@ -200,9 +206,7 @@ impl Sidecar {
         let status = wait(&mut self.child, &self.log).await;
         let log = self.log.clone();
         assert_eq!(status.code(), Some(0), "the exit code");
-        let panics: Vec<String> =
-            log.lines().into_iter().filter(|line| is_own_panic(line)).collect();
-        assert!(panics.is_empty(), "{panics:#?}");
+        assert_no_panic(&log);
         log
     }
 
@@ -300,9 +304,11 @@ async fn wait(child: &mut Child, log: &Log) -> ExitStatus {
     ended.unwrap_or_else(|err| panic!("the process's end is unknown: {err}"))
 }
 
-/// Whether the program itself panicked; what a policy says of its own panics is in the log as its words.
-fn is_own_panic(line: &str) -> bool {
-    line.starts_with("thread '") && line.contains("panicked")
+/// That the program itself did not panic; what a policy says of its own panics is in the log as its words.
+fn assert_no_panic(log: &Log) {
+    let is_own = |line: &String| line.starts_with("thread '") && line.contains("panicked");
+    let panics: Vec<String> = log.lines().into_iter().filter(is_own).collect();
+    assert!(panics.is_empty(), "{panics:#?}");
 }
 
 /// The first address that the listener called `name` was bound to, from the log, and a client that speaks to it. In URLs
