@@ -15,8 +15,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Most characters of an id that is believed.
 const MOST_ID: usize = 128;
 
-/// Makes Plivo's words fit for a log.
-type Shown<'a> = &'a dyn Fn(&str) -> String;
+/// What was called for, and how Plivo's words are read that may repeat it.
+pub(crate) struct Call<'a> {
+    pub(crate) to: &'a E164,
+    /// Makes words fit for a log.
+    pub(crate) shown: &'a dyn Fn(&str) -> String,
+    /// Whether an id is none, but what we said.
+    pub(crate) repeats: &'a dyn Fn(&str) -> bool,
+}
 
 /// Plivo's answers to a send, good and bad.
 #[derive(Default, Deserialize)]
@@ -33,12 +39,12 @@ pub(crate) fn outcome(
     status: u16,
     headers: &HeaderMap,
     body: Option<&[u8]>,
-    to: &E164,
-    shown: Shown<'_>,
+    call: &Call<'_>,
 ) -> Outcome {
+    let shown = call.shown;
     let body = body.and_then(|body| serde_json::from_slice::<Body>(body).ok());
     match status {
-        200..=299 => taken(status, body, to, shown),
+        200..=299 => taken(status, body, call),
         503 => {
             refused(status, RefusedKind::Shed { retry_after: retry_after(headers) }, body, shown)
         }
@@ -65,16 +71,17 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(wait.min(LONGEST_WAIT))
 }
 
-fn taken(status: u16, body: Option<Body>, to: &E164, shown: Shown<'_>) -> Outcome {
+fn taken(status: u16, body: Option<Body>, call: &Call<'_>) -> Outcome {
     let Some(body) = body else { return in_doubt(InDoubtKind::NoUuid { status }) };
-    if body.invalid_number.iter().any(|number| names(number, to)) {
-        return refused(status, RefusedKind::InvalidRecipient, Some(body), shown);
+    if body.invalid_number.iter().any(|number| names(number, call.to)) {
+        return refused(status, RefusedKind::InvalidRecipient, Some(body), call.shown);
     }
-    let mut uuids = body.message_uuid.into_iter().filter(|uuid| is_id(uuid));
+    let is_own = |id: &String| is_id(id) && !(call.repeats)(id);
+    let mut uuids = body.message_uuid.into_iter().filter(is_own);
     match uuids.next() {
         Some(message_uuid) => Outcome::Accepted(Receipt {
             status,
-            api_id: body.api_id.filter(|id| is_id(id)),
+            api_id: body.api_id.filter(is_own),
             message_uuid,
             extra_uuids: uuids.collect(),
         }),
@@ -97,7 +104,12 @@ fn kind(status: u16, headers: &HeaderMap, body: Option<&Body>) -> RefusedKind {
     }
 }
 
-fn refused(status: u16, kind: RefusedKind, body: Option<Body>, shown: Shown<'_>) -> Outcome {
+fn refused(
+    status: u16,
+    kind: RefusedKind,
+    body: Option<Body>,
+    shown: &dyn Fn(&str) -> String,
+) -> Outcome {
     let detail =
         body.and_then(|body| body.error.as_str().map(shown)).filter(|text| !text.is_empty());
     Outcome::Rejected(Refused { status, kind, detail })
@@ -120,7 +132,7 @@ fn names(number: &str, to: &E164) -> bool {
 }
 
 /// An id is stored, shown and put in paths.
-fn is_id(id: &str) -> bool {
+pub(crate) fn is_id(id: &str) -> bool {
     !id.is_empty()
         && id.len() <= MOST_ID
         && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
@@ -135,7 +147,12 @@ mod tests {
     }
 
     fn of(status: u16, body: &str) -> Outcome {
-        outcome(status, &HeaderMap::new(), Some(body.as_bytes()), &to(), &shown)
+        read(status, Some(body.as_bytes()))
+    }
+
+    fn read(status: u16, body: Option<&[u8]>) -> Outcome {
+        let call = Call { to: &to(), shown: &shown, repeats: &|id| id == "t0k" };
+        outcome(status, &HeaderMap::new(), body, &call)
     }
 
     fn shown(words: &str) -> String {
@@ -198,6 +215,7 @@ mod tests {
             r#"{"message_uuid":[""]}"#,
             r#"{"message_uuid":["a b"]}"#,
             r#"{"message_uuid":[7]}"#,
+            r#"{"message_uuid":["t0k"]}"#,
         ] {
             let outcome = of(202, body);
             assert!(
@@ -208,7 +226,7 @@ mod tests {
                 "{body}: {outcome:?}"
             );
         }
-        let cut = outcome(202, &HeaderMap::new(), None, &to(), &shown);
+        let cut = read(202, None);
         assert!(cut.may_have_been_sent() && cut.may_retry().is_none(), "{cut:?}");
         for status in [200, 201, 202] {
             let outcome = of(status, r#"{"api_id":"a","message_uuid":["u1","u2"]}"#);

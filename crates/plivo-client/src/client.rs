@@ -82,9 +82,13 @@ impl PlivoClient {
                     let (status, headers) =
                         (response.status().as_u16(), response.headers().clone());
                     let body = read(response).await;
-                    let (body, to) = (body.as_deref(), &outgoing.message.to);
-                    let shown = |words: &str| hidden::shown(words, credentials, &outgoing);
-                    (Some(status), answer::outcome(status, &headers, body, to, &shown))
+                    let to = &outgoing.message.to;
+                    let call = answer::Call {
+                        to,
+                        shown: &|words| hidden::shown(words, credentials, &outgoing),
+                        repeats: &|id| hidden::repeats(id, credentials, Some(to)),
+                    };
+                    (Some(status), answer::outcome(status, &headers, body.as_deref(), &call))
                 }
                 Err(err) => (None, failure::outcome(err, &handed)),
             }

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use message::MediaUrl;
+use message::{E164, MediaUrl};
 
 use crate::{Credentials, Outgoing};
 
@@ -10,6 +10,10 @@ use crate::{Credentials, Outgoing};
 const MOST: usize = 300;
 /// What was said for so many characters is hidden, or all of what is shorter.
 const WINDOW: usize = 6;
+/// The same where it cannot be hidden: an id may have six characters of a token by chance, and not these many.
+const PART: usize = 16;
+/// What is shorter may be a part of any id: only the whole is known again.
+const LEAST: usize = 7;
 /// Digits in a row that are shown: a status or a code has no more.
 const DIGITS: usize = 3;
 
@@ -23,6 +27,21 @@ pub(crate) fn shown(text: &str, credentials: &Credentials, outgoing: &Outgoing<'
     let said = [id, token, &basic, &message.text].into_iter();
     let said = said.chain(media).chain(message.media_ids.iter().map(|id| &**id));
     without(text, said.chain(outgoing.callback_url))
+}
+
+/// Whether `text`, which is kept as it came, repeats the credentials or the number of the recipient.
+pub(crate) fn repeats(text: &str, credentials: &Credentials, to: Option<&E164>) -> bool {
+    let (id, token) = (credentials.auth_id.as_str(), credentials.auth_token.reveal());
+    let basic = BASE64_STANDARD.encode(format!("{id}:{token}"));
+    let is_part_of = |said: &str| {
+        let window = PART.min(said.len());
+        let mut parts = text.as_bytes().windows(window.max(1));
+        match said.len() < LEAST {
+            true => text == said,
+            false => parts.any(|part| said.as_bytes().windows(window).any(|own| own == part)),
+        }
+    };
+    [id, token, &basic].into_iter().chain(to.map(E164::digits)).any(is_part_of)
 }
 
 fn without<'a>(text: &str, said: impl Iterator<Item = &'a str>) -> String {
@@ -59,7 +78,34 @@ fn without<'a>(text: &str, said: impl Iterator<Item = &'a str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::without;
+    use message::E164;
+
+    use super::{repeats, without};
+    use crate::{AuthId, AuthToken, Credentials};
+
+    #[test]
+    fn an_id_that_repeats_what_was_said_is_told_from_one_that_looks_like_it() {
+        let credentials = Credentials {
+            auth_id: AuthId::parse("MAXXXXXXXXXXXXXXXXXX").unwrap(),
+            auth_token: AuthToken::parse("YzQ1MmNkOTJlOGE0NGVmZjk2ZjI0YWE3NTc3").unwrap(),
+        };
+        let to = E164::parse("+14155550123", "/to").unwrap();
+        let said = |text| repeats(text, &credentials, Some(&to));
+        for own in [
+            "YzQ1MmNkOTJlOGE0NGVmZjk2ZjI0YWE3NTc3",
+            "x-YzQ1MmNkOTJlOGE0-x",
+            "MAXXXXXXXXXXXXXXXXXX",
+            "14155550123",
+            "TUFYWFhYWFhYWFhYWFhYWFhYWFg6WXpRMU1t",
+        ] {
+            assert!(said(own), "{own}");
+        }
+        for id in
+            ["db3ce55a-7f1d-11e1-8ea7-1231380bc196", "u1", "YzQ1MmNkOTJlOGE", "4155550123", ""]
+        {
+            assert!(!said(id), "{id}");
+        }
+    }
 
     fn shown(said: &[&str], text: &str) -> String {
         without(text, said.iter().copied())

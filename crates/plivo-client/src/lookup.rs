@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::client::read;
-use crate::{Credentials, NotSentKind, PlivoClient, answer, failure};
+use crate::{Credentials, NotSentKind, PlivoClient, answer, failure, hidden};
 
 /// Entries of a page; also Plivo's most ("Messages").
 const PAGE: u32 = 20;
@@ -123,9 +123,9 @@ impl PlivoClient {
         timeout: Duration,
     ) -> Result<Option<Found>, LookupError> {
         let url = self.url(credentials, &["Message", message_uuid, ""]);
-        match self.ask(credentials, url, timeout).await {
+        match self.ask::<Found>(credentials, url, timeout).await {
             Err(LookupError::Status { status: 404, .. }) => Ok(None),
-            found => found.map(Some),
+            found => found?.sound(credentials, None).map(Some),
         }
     }
 
@@ -143,7 +143,9 @@ impl PlivoClient {
         let mut url = self.url(credentials, &["Message", ""]);
         filter.write(&mut url);
         let body: ListBody = self.ask(credentials, url, timeout).await?;
-        Ok(Page { messages: body.objects, total: body.meta.total_count })
+        // All or none: one that is left out would seem not to be there.
+        let messages = body.objects.into_iter().map(|found| found.sound(credentials, filter.to));
+        Ok(Page { messages: messages.collect::<Result<_, _>>()?, total: body.meta.total_count })
     }
 
     /// Whether Plivo answers and knows the credentials: reads the account, and changes nothing.
@@ -194,6 +196,24 @@ impl PlivoClient {
         let body = read(response).await.ok_or(LookupError::Unreadable)?;
         serde_json::from_slice(&body).map_err(|_| LookupError::Unreadable)
     }
+}
+
+impl Found {
+    /// The same, where it may be kept as it came: its id is one, and no word repeats what was said to Plivo.
+    fn sound(self, credentials: &Credentials, to: Option<&E164>) -> Result<Self, LookupError> {
+        let is_fit = |word: &String| is_plain(word) && !hidden::repeats(word, credentials, to);
+        let words = [&self.message_uuid, &self.message_state, &self.message_type].into_iter();
+        let are_fit = words.chain(&self.error_code).chain(&self.powerpack_id).all(is_fit);
+        match are_fit && answer::is_id(&self.message_uuid) {
+            true => Ok(self),
+            false => Err(LookupError::Unreadable),
+        }
+    }
+}
+
+/// Words are kept, shown and put in logs.
+fn is_plain(word: &str) -> bool {
+    word.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.'))
 }
 
 impl MessageFilter<'_> {

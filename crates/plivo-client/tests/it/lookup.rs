@@ -4,6 +4,8 @@ use std::time::SystemTime;
 
 use message::Timestamp;
 use plivo_client::{LookupError, MessageFilter, NotSentKind, Outcome};
+use plivo_sim::{Outage, Step};
+use serde_json::json;
 
 use crate::peers::closed_port;
 use crate::{PATIENCE, client, credentials, credentials_with, plivo, send, sms};
@@ -58,6 +60,31 @@ async fn messages_are_listed_by_what_is_known_of_them() {
     assert_eq!(client.list_messages(&credentials(), filter, PATIENCE).await.unwrap().total, 0);
     let filter = MessageFilter { pool: Some("86bbb125"), ..Default::default() };
     assert_eq!(client.list_messages(&credentials(), filter, PATIENCE).await.unwrap().total, 0);
+    sim.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_repeats_what_was_said_or_drives_a_terminal_cannot_be_read() {
+    let (sim, client) = plivo().await;
+    let to = sms().to;
+    let filter = MessageFilter { to: Some(&to), ..Default::default() };
+    for (uuid, state) in [
+        ("TOKEN", "queued"),
+        ("MAXXXXXXXXXXXXXXXXXX", "queued"),
+        ("x \u{1b}[31m", "queued"),
+        ("u1", "TOKEN"),
+        ("u1", "MAXXXXXXXXXXXXXXXXXX"),
+        ("u1", "sent\r\n"),
+    ] {
+        let found = json!({"message_uuid": uuid, "message_state": state, "error_code": "000"});
+        let list = json!({"meta": {"total_count": 1}, "objects": [found]});
+        sim.fail(Outage::Step(Box::new(Step::status(200).with_body(list)))).await;
+        let listed = client.list_messages(&credentials(), filter, PATIENCE).await;
+        assert!(matches!(listed, Err(LookupError::Unreadable)), "{uuid:?}, {state:?}: {listed:?}");
+        sim.fail(Outage::Step(Box::new(Step::status(200).with_body(found)))).await;
+        let asked = client.get_message(&credentials(), "u1", PATIENCE).await;
+        assert!(matches!(asked, Err(LookupError::Unreadable)), "{uuid:?}, {state:?}: {asked:?}");
+    }
     sim.stop().await;
 }
 

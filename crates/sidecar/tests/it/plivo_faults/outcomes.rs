@@ -90,6 +90,14 @@ async fn where_nobody_knows_the_message_is_in_doubt_and_is_not_sent_again() {
             Step::status(202)
                 .with_body(json!({"message": "message(s) queued", "message_uuid": []})),
         ),
+        (
+            "the token as a UUID",
+            Step::status(202).with_body(json!({"message_uuid": ["TOKEN"], "api_id": "TOKEN"})),
+        ),
+        (
+            "the number as a UUID",
+            Step::status(202).with_body(json!({"message_uuid": ["x-14155550123"]})),
+        ),
         ("silence", Step::hang(Duration::from_secs(30))),
     ];
     for (what, step) in steps {
