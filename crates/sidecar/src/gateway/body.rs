@@ -89,12 +89,11 @@ fn asks_first(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
-/// `application/json`, with no charset but UTF-8 (RFC 8259 section 8.1).
+/// `application/json`, once, with no charset but UTF-8 (RFC 8259 section 8.1).
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok())
-    else {
-        return false;
-    };
+    let mut values = headers.get_all(header::CONTENT_TYPE).into_iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let Ok(value) = value.to_str() else { return false };
     let mut parts = value.split(';').map(str::trim);
     let named =
         parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
@@ -126,6 +125,8 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(value));
             assert_eq!(is_json(&headers), taken, "{value:?}");
+            headers.append(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            assert!(!is_json(&headers), "{value:?} and another");
         }
         assert!(!is_json(&HeaderMap::new()), "no content type at all");
     }

@@ -46,6 +46,11 @@ impl Faults {
         &self.told
     }
 
+    /// Whether any says that a member has not the form that it must have, whatever the configuration.
+    pub(crate) fn are_of_form(&self) -> bool {
+        self.told.iter().any(|fault| fault.code.starts_with("body."))
+    }
+
     /// How many are not told.
     pub(crate) fn more(&self) -> usize {
         self.more

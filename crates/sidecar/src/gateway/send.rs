@@ -123,7 +123,12 @@ impl Gateway {
         let submission = judge(&call, door, order);
         let sole = submission.as_ref().ok().and_then(|order| Sole::of(&call, order, door));
         let (key, seated) = match self.claim(&call, once, door, deadline, sole).await? {
-            Claimed::Replay(answer) => return Ok(answer),
+            // What the key knows nothing of has to be well formed all the same; what the configuration allows may be less
+            // by now, which takes back nothing.
+            Claimed::Replay(answer) => match submission {
+                Err(faults) if faults.are_of_form() => return Err(faults.into()),
+                _ => return Ok(answer),
+            },
             Claimed::New(key, seated) => (key, seated.map(|seated| *seated)),
         };
         let submission = submission?;

@@ -55,6 +55,44 @@ async fn another_request_under_the_same_key_is_refused_and_the_fields_are_named_
 }
 
 #[tokio::test]
+async fn what_means_the_same_is_the_same_request_and_what_is_malformed_is_none() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let with = |more: &Value| {
+        let mut body = json!({"to": TO, "text": "hi", "not_before": "2026-01-01T00:00:00Z"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let first = keyed(&sidecar, "k1", &with(&json!({}))).await;
+    first.expect(202);
+
+    for same in [
+        json!({"not_before": "2026-01-01T00:00:00.000+00:00"}),
+        json!({"type": "sms"}),
+        json!({"tags": {"try": "2"}, "dedup": "off"}),
+    ] {
+        let again = keyed(&sidecar, "k1", &with(&same)).await;
+        assert_eq!((again.status, &again.text), (202, &first.text), "{same}");
+    }
+    for (other, pointer) in [
+        (json!({"type": "mms"}), "/type"),
+        (json!({"not_before": "2026-01-01T00:00:01Z"}), "/not_before"),
+    ] {
+        let body = keyed(&sidecar, "k1", &with(&other)).await.refused(422, "idem.mismatch");
+        assert_eq!(body["errors"][0]["pointer"], pointer, "{body}");
+    }
+    for (malformed, code) in [
+        (json!({"recipient_tz": "Mars/X"}), "body.bad_time_zone"),
+        (json!({"dedup": "maybe"}), "body.bad_dedup"),
+        (json!({"tags": 7}), "body.wrong_type"),
+    ] {
+        keyed(&sidecar, "k1", &with(&malformed)).await.refused(400, code);
+    }
+    assert_eq!(plivo.sends().len(), 1);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn where_no_more_keys_may_be_kept_another_one_is_turned_away_until_the_next_ends() {
     let plivo = plivo().await;
     let setup = Setup::standard(&plivo).set("store.max_keys", 1).set("store.key_retention_h", 2);

@@ -27,6 +27,13 @@ pub(super) fn fingerprint(
         Ok((url, _)) => url.as_str().to_owned(),
         Err(_) => at.value.clone(),
     };
+    let instant = |at: &At<String>| match at.value.parse::<jiff::Timestamp>() {
+        Ok(instant) => instant.as_millisecond().to_string(),
+        Err(_) => at.value.clone(),
+    };
+    // What follows from the media is the same request, said or not.
+    let has_media = !(order.media_urls.is_empty() && order.media_ids.is_empty());
+    let contradicts = |at: &&At<String>| at.value != if has_media { "mms" } else { "sms" };
     Fingerprint::over(
         secret,
         &[
@@ -39,7 +46,8 @@ pub(super) fn fingerprint(
             ("media_ids", all(&order.media_ids)),
             ("intent", order.intent.iter().map(|at| at.value.to_ascii_lowercase()).collect()),
             ("ttl_s", order.ttl_s.iter().map(|at| at.value.to_string()).collect()),
-            ("not_before", given(&order.not_before)),
+            ("not_before", order.not_before.iter().map(instant).collect()),
+            ("type", order.kind.iter().filter(contradicts).map(|at| at.value.clone()).collect()),
         ],
     )
 }
