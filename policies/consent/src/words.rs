@@ -20,17 +20,18 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    /// What `text` means. A keyword counts where it is the whole text, in whatever case and with whatever around it
-    /// that is neither letter nor digit; one within a sentence decides nothing. A hyphen is a space, or nothing.
+    /// What `text` means. A keyword counts where it is the whole text, in whatever case and with whatever in it and around
+    /// it that is neither letter nor digit; one within a sentence decides nothing.
     pub(crate) fn meaning(&self, text: &str) -> Option<Meaning> {
-        let readings = [plain(text), plain(&text.replace(is_hyphen, ""))];
-        let is = |words: &[String]| readings.iter().any(|reading| words.contains(reading));
+        let whole = letters(text);
+        let is = |words: &[String]| words.iter().any(|word| letters(word) == whole);
         if is(&self.stop) {
             return Some(Meaning::Stop);
         }
         if is(&self.start) {
             return Some(Meaning::Start);
         }
+        let readings = [plain(text), plain(&text.replace(is_hyphen, ""))];
         let words = |reading| str::split(reading, |character: char| !character.is_alphanumeric());
         let mut said = readings.iter().flat_map(|reading| words(reading));
         said.any(|word| self.review.iter().any(|review| review == word)).then_some(Meaning::Review)
@@ -45,6 +46,12 @@ pub(crate) fn plain(text: &str) -> String {
     let words = core.split(|character: char| character.is_whitespace() || is_hyphen(character));
     let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
     words.join(" ").to_uppercase()
+}
+
+/// The letters and digits alone, in capitals of the usual width.
+fn letters(text: &str) -> String {
+    let all = text.chars().map(of_usual_width).filter(|character| character.is_alphanumeric());
+    all.flat_map(char::to_uppercase).collect()
 }
 
 /// ASCII where it is written as wide as ideographs are, as keyboards for these do.
@@ -78,6 +85,9 @@ mod tests {
             "opt-out",
             "Opt\u{2011}Out.",
             "stop-all",
+            "stop all",
+            "S.T.O.P",
+            "ST\u{200b}OP",
             "ＳＴＯＰ",
             "ｏｐｔ－ｏｕｔ",
             "ｏｐｔ　ｏｕｔ！",
