@@ -10,8 +10,10 @@ use crate::{Trip, refused};
 const REMEMBERED_MS: u64 = 2 * 86_400_000;
 
 /// The numbers that differ in their last three digits.
-struct Block {
+struct Block<'a> {
     key: String,
+    /// What all have in common.
+    prefix: &'a str,
     /// The last three digits.
     nth: u32,
 }
@@ -33,7 +35,7 @@ pub(crate) fn check(
     let per_ms = u64::from(rule.per_s) * 1_000;
     let window = LimitKind::Window(Window { quota: rule.quota, per_ms });
     let fast = rule.quota > 0 && refused("velocity", &block.key, window)?.is_some();
-    let in_a_row = rule.run > 0 && run(&block, per_ms)? >= rule.run;
+    let in_a_row = rule.run > 0 && is_in_a_row(&block, rule.run, per_ms)?;
     if !fast && !in_a_row {
         return Ok(None);
     }
@@ -43,24 +45,25 @@ pub(crate) fn check(
     Ok(Some(Trip::new("velocity", "fraud.prefix_velocity", detail).wait(wait_ms)))
 }
 
-/// How many numbers were texted in a row, each next to the one before and within `per_ms` of it.
-fn run(block: &Block, per_ms: u64) -> Result<u32, StateError> {
-    let key = format!("run-{}", block.key);
-    let known = state::get(&key)?;
-    let known = known.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok()?.split_once(' '));
-    let known =
-        known.and_then(|(nth, count)| Some((nth.parse::<u32>().ok()?, count.parse::<u32>().ok()?)));
-    let count = match known {
-        Some((nth, count)) if nth == block.nth => count,
-        Some((nth, count)) if nth.abs_diff(block.nth) == 1 => count.saturating_add(1),
-        _ => 1,
-    };
-    state::put(&key, format!("{} {count}", block.nth).as_bytes(), per_ms, false)?;
-    Ok(count)
+/// Whether `least` numbers in a row were texted of which this is one, in whatever order, within `per_ms`.
+fn is_in_a_row(block: &Block<'_>, least: u32, per_ms: u64) -> Result<bool, StateError> {
+    // Of each it is kept that it was there, and none of its digits.
+    state::put(&block.seen_key(block.nth), b"1", per_ms, false)?;
+    let mut count = 1;
+    let below: &mut dyn Iterator<Item = u32> = &mut (0..block.nth).rev();
+    for beside in [below, &mut (block.nth + 1..1_000)] {
+        for nth in beside {
+            if count >= least || state::get(&block.seen_key(nth))?.is_none() {
+                break;
+            }
+            count += 1;
+        }
+    }
+    Ok(count >= least)
 }
 
 /// Closes the block, for longer each time, and says for how long.
-fn close(block: &Block, rule: &Velocity, context: &Context) -> Result<u64, StateError> {
+fn close(block: &Block<'_>, rule: &Velocity, context: &Context) -> Result<u64, StateError> {
     let key = format!("closings-{}", block.key);
     let before = number(&key)?.unwrap_or(0);
     let doubled = u64::from(rule.close_s) << before.min(24);
@@ -75,9 +78,13 @@ fn number(key: &str) -> Result<Option<u64>, StateError> {
     Ok(state::get(key)?.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok()))
 }
 
-impl Block {
-    fn of(number: &str) -> Option<Self> {
-        let (block, last) = number.split_at_checked(number.len().checked_sub(3)?)?;
-        Some(Self { key: mark("", ["block", block]), nth: last.parse().ok()? })
+impl<'a> Block<'a> {
+    fn of(number: &'a str) -> Option<Self> {
+        let (prefix, last) = number.split_at_checked(number.len().checked_sub(3)?)?;
+        Some(Self { key: mark("", ["block", prefix]), prefix, nth: last.parse().ok()? })
+    }
+
+    fn seen_key(&self, nth: u32) -> String {
+        format!("seen-{}", mark("", ["number", self.prefix, &format!("{nth:03}")]))
     }
 }

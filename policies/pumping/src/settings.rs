@@ -39,7 +39,8 @@ pub(crate) struct Velocity {
     pub(crate) quota: u32,
     /// In any so many seconds.
     pub(crate) per_s: u32,
-    /// So many numbers in a row, one after the other, trip it as well; 0: never.
+    /// So many numbers in a row, up to 20, trip it as well; 0: never. Each is asked for.
+    #[schemars(range(max = 20))]
     pub(crate) run: u32,
     /// How long a block is closed the first time, in seconds; then twice as long each time.
     pub(crate) close_s: u32,

@@ -42,8 +42,14 @@ fn five_numbers_in_a_row_close_a_block() {
         block(&mut case, [100, 101, 102, 103, 104]),
         ["", "", "", "", "fraud.prefix_velocity"]
     );
-    let mut case = Case::<Pumping>::new(ENFORCE);
-    assert_eq!(block(&mut case, [104, 103, 103, 102, 7, 8, 9, 10]), [""; 8], "the run breaks off");
+    for numbers in [[104, 103, 102, 101, 100], [100, 102, 104, 103, 101]] {
+        let mut case = Case::<Pumping>::new(ENFORCE);
+        assert_eq!(block(&mut case, numbers)[4], "fraud.prefix_velocity", "{numbers:?}");
+    }
+    for numbers in [[104, 103, 103, 102, 7, 8, 9, 10], [5, 6, 5, 6, 5, 6, 5, 6]] {
+        let mut case = Case::<Pumping>::new(ENFORCE);
+        assert_eq!(block(&mut case, numbers), [""; 8], "{numbers:?} is no such run");
+    }
 }
 
 #[test]

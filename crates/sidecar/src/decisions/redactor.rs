@@ -32,6 +32,8 @@ const MOST_DIGITS: usize = 15;
 /// Fewest digits in a row, and letters of a word, of a text that nothing else in the log may repeat.
 const OWN_DIGITS: usize = 4;
 const OWN_LETTERS: usize = 5;
+/// Fewest of the digits that are replaced in a number that nothing else may repeat: of fewer there are many everywhere.
+const OWN_HIDDEN: usize = 3;
 
 /// Takes out what a log must not show.
 #[derive(Debug)]
@@ -259,7 +261,9 @@ impl Own {
         let remark = remark.to_lowercase();
         let is_all = self.text.len() >= OWN_DIGITS && remark.contains(&self.text);
         let has = |own: &String| remark.contains(own.as_str());
+        let mut short = rows(&remark, |c| c.is_ascii_digit(), OWN_HIDDEN);
         is_all
+            || short.any(|digits| self.numbers.iter().any(|own| hidden(own).contains(digits)))
             || self.numbers.iter().chain(&self.parts).any(has)
             || parts(&remark).any(|part| self.parts.iter().any(|own| own.contains(part)))
     }
@@ -267,10 +271,18 @@ impl Own {
 
 /// The longest rows of digits, and of letters, in `text` that are long enough to tell something.
 fn parts(text: &str) -> impl Iterator<Item = &str> {
-    let rows = |is: fn(char) -> bool, least: usize| {
-        text.split(move |c: char| !is(c)).filter(move |row| row.chars().count() >= least)
-    };
-    rows(|c| c.is_ascii_digit(), OWN_DIGITS).chain(rows(char::is_alphabetic, OWN_LETTERS))
+    let digits = rows(text, |c| c.is_ascii_digit(), OWN_DIGITS);
+    digits.chain(rows(text, char::is_alphabetic, OWN_LETTERS))
+}
+
+/// The longest rows of such characters in `text` that have so many or more.
+fn rows(text: &str, is: fn(char) -> bool, least: usize) -> impl Iterator<Item = &str> {
+    text.split(move |c: char| !is(c)).filter(move |row| row.chars().count() >= least)
+}
+
+/// The digits of a number that are replaced, where as many are as can be.
+fn hidden(digits: &str) -> &str {
+    &digits[digits.len().saturating_sub(HIDDEN)..]
 }
 
 fn is_alike(other: &str, kind: Option<&NumberFacts>) -> bool {
