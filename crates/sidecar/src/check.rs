@@ -42,8 +42,16 @@ pub fn check(path: &Path, print: bool, environment: &Environment) -> Result<(), 
     for warning in policies::idle_candidates(&chain, &config.reloadable.policies) {
         line(&mut out, format_args!("warning: {warning}"))?;
     }
-    for tag in tags {
-        writeln!(out, "pinned as it is now: {tag}")?;
+    for (pinned, outdated) in tags {
+        match outdated {
+            None => line(&mut out, format_args!("pinned as it is now: {pinned}"))?,
+            Some(why) => line(
+                &mut out,
+                format_args!(
+                    "warning: nobody knows what its tag leads to now ({why}); pinned as it was last: {pinned}"
+                ),
+            )?,
+        }
     }
     for policy in chain.policies() {
         let manifest = policy.manifest();
@@ -73,12 +81,15 @@ fn otel_variables() -> Vec<String> {
     names
 }
 
+/// What tags lead to, pinned, and why that is only what they led to last.
+type Tags = Vec<(String, Option<String>)>;
+
 /// Loads every policy under its real limits; and of those that a registry gave by tag alone, what they are now.
 ///
 /// # Errors
 ///
 /// Every policy that does not load.
-pub(crate) async fn load(config: &Config) -> Result<(PolicyChain, Vec<String>), Failure> {
+pub(crate) async fn load(config: &Config) -> Result<(PolicyChain, Tags), Failure> {
     let options = RuntimeOptions {
         compile_cache: config.fixed.compile_cache.clone(),
         ..RuntimeOptions::new(Arc::new(MemoryLedger::default()))

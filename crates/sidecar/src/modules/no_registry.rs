@@ -28,7 +28,7 @@ impl Pulled {
         false
     }
 
-    pub(crate) fn tags(&self) -> Vec<String> {
+    pub(crate) fn tags(&self) -> Vec<(String, Option<String>)> {
         Vec::new()
     }
 

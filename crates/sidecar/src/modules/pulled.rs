@@ -16,8 +16,8 @@ type Read = (ModuleSource, Result<Arc<[u8]>, String>);
 #[derive(Default)]
 pub(crate) struct Pulled {
     registry: Option<Registry>,
-    /// What each tag without a digest led to.
-    tags: Vec<(Reference, Digest)>,
+    /// What each tag without a digest led to, and why it may lead elsewhere by now.
+    tags: Vec<(Reference, Digest, Option<String>)>,
     refresh: Duration,
     /// The files of the cache that hold the modules.
     files: BTreeSet<String>,
@@ -71,7 +71,7 @@ impl Pulled {
     pub(crate) async fn moved(&self) -> bool {
         let Some(registry) = &self.registry else { return false };
         let mut asking = JoinSet::new();
-        for (reference, digest) in self.tags.clone() {
+        for (reference, digest, _) in self.tags.clone() {
             let registry = registry.clone();
             asking.spawn(async move {
                 match registry.look_up(&reference).await {
@@ -86,9 +86,12 @@ impl Pulled {
         asking.join_all().await.contains(&true)
     }
 
-    /// What each tag without a digest leads to, as it would be written to pin it.
-    pub(crate) fn tags(&self) -> Vec<String> {
-        self.tags.iter().map(|(reference, digest)| reference.at(*digest).to_string()).collect()
+    /// What each tag without a digest leads to, as it would be written to pin it; and why that is only what it led to last.
+    pub(crate) fn tags(&self) -> Vec<(String, Option<String>)> {
+        let tag = |(reference, digest, why): &(Reference, Digest, Option<String>)| {
+            (reference.at(*digest).to_string(), why.clone())
+        };
+        self.tags.iter().map(tag).collect()
     }
 
     /// Keeps the cache to its bound, without what this generation or the one `in_force` is made of.
@@ -107,14 +110,15 @@ impl Pulled {
             self.failed = true;
             format!("{reference}: {}", chain(&err))
         })?;
-        if let Some(why) = &fetched.outdated {
+        let outdated = fetched.outdated.as_deref().map(|why| chain(why));
+        if let Some(error) = &outdated {
             tracing::warn!(
-                module = %reference, digest = %fetched.digest, error = %chain(&**why),
+                module = %reference, digest = %fetched.digest, error,
                 "a tag could not be looked up; what it led to last is taken"
             );
         }
         if reference.digest().is_none() {
-            self.tags.push((reference.clone(), fetched.digest));
+            self.tags.push((reference.clone(), fetched.digest, outdated));
         }
         self.files.extend(fetched.files);
         Ok(fetched.module)

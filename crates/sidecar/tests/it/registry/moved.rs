@@ -62,7 +62,7 @@ async fn a_tag_that_moves_to_a_module_that_does_not_load_leaves_the_last_good_on
 
 #[tokio::test]
 async fn check_tells_what_a_tag_is_now_and_refuses_it_where_a_digest_is_required() {
-    let (plivo, registry) = (plivo().await, DockerRegistry::start());
+    let (plivo, mut registry) = (plivo().await, DockerRegistry::start());
     let pinned = push(&registry, &accepts(1), "gate:1", &[]).await;
     let (folder, setup) = (Folder::new(), setup(&plivo, &registry, &registry.reference("gate:1")));
     folder.write("sidecar.toml", setup.to_toml());
@@ -71,6 +71,13 @@ async fn check_tells_what_a_tag_is_now_and_refuses_it_where_a_digest_is_required
     assert_eq!(checked.status.code(), Some(0), "{said}");
     assert!(said.contains("policies[0].module: has no digest: whoever may push"), "{said}");
     assert!(said.contains(&format!("pinned as it is now: {pinned}")), "{said}");
+
+    registry.kill();
+    let checked = run_to_end("check", &folder, &setup.environment).await;
+    let said = checked.log.text();
+    assert_eq!(checked.status.code(), Some(0), "{said}");
+    assert!(said.contains("nobody knows what its tag leads to now"), "{said}");
+    assert!(said.contains(&format!("pinned as it was last: {pinned}")), "{said}");
 
     let strict = setup.set("registry.require_digest", true);
     folder.write("sidecar.toml", strict.to_toml());
