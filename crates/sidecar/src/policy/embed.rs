@@ -12,7 +12,7 @@ use super::{Failure, rehearsal};
 /// Writes `module` with the cases in `cases`, in the place of any that it has, to `out` or in its own place; warns of
 /// those that differ. What no Sendgate would load is not written.
 pub(super) fn embed(module: &Path, cases: &Path, out: Option<&Path>) -> Result<(), Failure> {
-    let bytes = fs::read(module).map_err(|err| Failure::Unread(module.into(), err))?;
+    let bytes = Named::file(module)?.bytes;
     let text = fs::read_to_string(cases).map_err(|err| Failure::Unread(cases.into(), err))?;
     let count = policy_cases::parse(&text).map_err(|err| Failure::Cases(cases.into(), err))?.len();
     let bytes = with_cases(&bytes, text.as_bytes())

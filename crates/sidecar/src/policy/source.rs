@@ -7,6 +7,7 @@ use policy_host::{Module, PolicyName, PolicyRuntime, RuntimeOptions, VisitLimits
 use store::MemoryLedger;
 
 use super::Failure;
+use crate::config::read_bounded;
 
 /// A module's bytes, and how it is named: by its path, or by its reference, pinned.
 pub(super) struct Named {
@@ -29,7 +30,8 @@ impl Named {
     }
 
     pub(super) fn file(path: &Path) -> Result<Self, Failure> {
-        let bytes = std::fs::read(path).map_err(|err| Failure::Unread(path.into(), err))?;
+        let bytes = read_bounded(path, policy_host::MODULE_BYTES as u64)
+            .map_err(|err| Failure::Unread(path.into(), err))?;
         Ok(Self { name: path.into(), bytes: bytes.into() })
     }
 

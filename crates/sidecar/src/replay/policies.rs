@@ -14,7 +14,7 @@ use super::Failure;
 use super::judge::Judge;
 use super::tape::ReplayLedger;
 use crate::cli::By;
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, read_bounded};
 use crate::decisions::form::{FORM, Generation, Policy};
 use crate::decisions::{Redactor, written};
 use crate::modules::Modules;
@@ -272,7 +272,8 @@ async fn candidate(
     path: &Path,
     policy: Option<&str>,
 ) -> Result<Source, Failure> {
-    let bytes = std::fs::read(path).map_err(|err| Failure::Unread(path.into(), err))?;
+    let bytes = read_bounded(path, policy_host::MODULE_BYTES as u64)
+        .map_err(|err| Failure::Unread(path.into(), err))?;
     let bytes: Arc<[u8]> = bytes.into();
     let limits = VisitLimits::default();
     let module: Result<Module, _> =
