@@ -52,11 +52,11 @@ impl Files {
             .set("plivo.connect_timeout_ms", 1_000)
             .set("plivo.call_timeout_ms", 3_000)
             // Longer than this machine, busy as it is, keeps a call from the simulator, and that from its list.
-            .set("delivery.settle_s", json!([4, 10]))
+            .set("delivery.settle_s", json!([2, 5]))
             .set("delivery.on_unresolved", "fail")
             .set("delivery.report_silence_s", 5)
-            .set("delivery.poll_s", json!([2, 10, 60]))
-            .set("delivery.poll_until_s", 120);
+            .set("delivery.poll_s", json!([2, 5, 15]))
+            .set("delivery.poll_until_s", 45);
         let policy = |name: &str| Policy::new(name).set("module", format!("modules/{name}.wasm"));
         let traps =
             policy("runaway").set("grants", json!(["state", "log"])).set("on_failure", "accept");
