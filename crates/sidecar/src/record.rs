@@ -63,6 +63,7 @@ pub(crate) fn attempt(
         code: None,
         account: Some(account.to_owned()),
         plivo_time,
+        given_up: None,
     }
 }
 
@@ -98,28 +99,12 @@ pub(crate) fn overtaken(call: Attempt, now: Timestamp) -> Attempt {
     }
 }
 
-/// The code of a call after which the message was sent again although Plivo may have heard it.
-const GIVEN_UP: &str = "given_up";
 /// Code of a call that was out when its process ended.
 pub(crate) const CUT_OFF: &str = "process_ended";
 
-/// A call that nobody found out about, and after which the message is sent again all the same.
-pub(crate) fn given_up(number: u32, started: Timestamp, now: Timestamp) -> Attempt {
-    Attempt {
-        ended: Some(now),
-        outcome: Some(AttemptOutcome::InDoubt),
-        code: Some(GIVEN_UP.into()),
-        http_status: None,
-        account: None,
-        plivo_time: None,
-        number,
-        started,
-    }
-}
-
 /// Whether an earlier call may have sent the message, whatever the later ones come to.
 pub(crate) fn may_be_sent(record: &Record) -> bool {
-    record.attempts.iter().any(|attempt| attempt.code.as_deref() == Some(GIVEN_UP))
+    record.attempts.iter().any(|attempt| attempt.given_up.is_some())
 }
 
 /// Whether Plivo has, had or may yet get the message: all but what ended and certainly was not sent.

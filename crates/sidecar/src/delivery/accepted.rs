@@ -5,7 +5,7 @@ use std::sync::Arc;
 use message::{Hold, Message, MessageId, Pace, Timestamp};
 use plivo_client::{Dlt, Log};
 use policy_host::Cleared;
-use store::{NewMessage, Record, Status, Unfinished};
+use store::{Attempt, AttemptOutcome, NewMessage, Record, Status, Unfinished};
 use tokio::sync::watch;
 
 use super::room::Room;
@@ -186,15 +186,32 @@ impl Accepted {
     }
 }
 
-/// What a record says of the attempts so far: their number, and how often Plivo turned the message away for now.
-pub(super) fn tried(record: &Record) -> (u32, u32) {
-    let attempts = record.attempts.last().map_or(0, |last| last.number);
-    let turned_away =
-        record.attempts.iter().filter(|each| matches!(each.http_status, Some(429 | 503))).count();
-    (attempts, u32::try_from(turned_away).unwrap_or(u32::MAX))
+/// What the record of the attempts so far says: their number, and how often Plivo turned the message away for now.
+pub(super) fn tried(attempts: &[Attempt]) -> (u32, u32) {
+    // One of a doubtful 503 was not turned away: it may be there.
+    let said_no = attempts.iter().filter(|each| each.outcome == Some(AttemptOutcome::Rejected));
+    let turned_away = said_no.filter(|each| matches!(each.http_status, Some(429 | 503))).count();
+    let number = attempts.last().map_or(0, |last| last.number);
+    (number, u32::try_from(turned_away).unwrap_or(u32::MAX))
 }
 
 /// Whether the process ended, or lost touch, in the middle of a call for it.
 pub(super) fn is_unknown(record: &Record) -> bool {
     matches!(record.status, Status::Sending | Status::InDoubt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_may_have_sent_the_message_was_not_turned_away() {
+        let call = |number, outcome| Attempt {
+            outcome: Some(outcome),
+            http_status: Some(503),
+            ..record::attempt(number, Timestamp(1), "", None)
+        };
+        let calls = [call(1, AttemptOutcome::InDoubt), call(2, AttemptOutcome::Rejected)];
+        assert_eq!(tried(&calls), (2, 1));
+    }
 }

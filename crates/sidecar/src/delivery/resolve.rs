@@ -16,7 +16,6 @@ use super::judge::End;
 use super::waits::obey;
 use super::{News, now};
 use crate::config::OnUnresolved;
-use crate::record;
 
 /// What the lists have said so far.
 #[derive(Default)]
@@ -31,7 +30,6 @@ impl Journey {
     /// Finds out whether Plivo has the message of that call. Continues where it has certainly not been sent, and may be
     /// tried again.
     pub(super) async fn resolve(&mut self, doubt: Doubt) -> ControlFlow<Stop> {
-        let began = doubt.began;
         self.trace.leave();
         self.tell.send_replace(News::Ended(Status::InDoubt));
         let settle = Arc::clone(&self.delivery.account().settle);
@@ -76,8 +74,7 @@ impl Journey {
             }
             OnUnresolved::Resend => {
                 self.may_be_sent = true;
-                let attempt = record::given_up(self.attempts, began, now());
-                self.write(Change { attempt: Some(attempt), ..Change::at(now()) }).await;
+                self.write(Change { given_up: Some(self.attempts), ..Change::at(now()) }).await;
                 self.give_up();
                 self.was_not_sent()
             }

@@ -91,7 +91,7 @@ impl Delivery {
     /// confirmed before.
     async fn unconfirmed(&self, left: &Unfinished) -> Result<Option<Unconfirmed>, StoreError> {
         let record = &left.record;
-        let key = record.idempotency_key.as_deref().filter(|_| tried(record).0 == 0);
+        let key = record.idempotency_key.as_deref().filter(|_| tried(&record.attempts).0 == 0);
         let shared = self.shared.as_deref();
         Unconfirmed::left_behind(shared, &self.store, &record.app, key, now()).await
     }
@@ -99,7 +99,7 @@ impl Delivery {
     /// Takes a message up where its record says it stands.
     fn take_up(self: &Arc<Self>, left: Unfinished, unconfirmed: Option<Unconfirmed>) -> Journey {
         let record = &left.record;
-        let (attempts, turned_away) = tried(record);
+        let (attempts, turned_away) = tried(&record.attempts);
         // Without an attempt on record, its last change is the latest that a call can have begun.
         let last = record.attempts.last();
         let doubt = is_unknown(record).then(|| Doubt {
@@ -131,11 +131,10 @@ impl Delivery {
         if left.record.status != Status::Held || self.journeys().contains_key(id) {
             return Ok(false);
         }
-        let (attempts, _) = tried(&left.record);
-        let last = left.record.attempts.last();
-        let attempt = last.map(|last| record::given_up(last.number, last.started, now()));
-        let may_be_sent = attempt.is_some();
-        let change = Change { attempt, ..Change::to(Status::Waiting, now()) };
+        let (attempts, _) = tried(&left.record.attempts);
+        let given_up = left.record.attempts.last().map(|last| last.number);
+        let may_be_sent = given_up.is_some();
+        let change = Change { given_up, ..Change::to(Status::Waiting, now()) };
         record::tell(id, &change, None);
         // A delivery report may have settled it meanwhile.
         if self.store.change(id, change).await? != Status::Waiting {

@@ -104,6 +104,7 @@ pub(crate) fn attempt(attempt: &Attempt) -> Value {
         "outcome": attempt.outcome.map(|outcome| outcome.as_str()),
         "http_status": attempt.http_status,
         "code": attempt.code,
+        "given_up_at": attempt.given_up.map(instant),
     })
 }
 

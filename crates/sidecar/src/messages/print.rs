@@ -175,10 +175,10 @@ pub(super) fn rolled_back(body: &Value) -> String {
 }
 
 fn calls(attempts: &Value) -> String {
-    let mut table = Table::new(["CALL", "BEGUN", "ENDED", "OUTCOME", "HTTP", "CODE"]);
+    let mut table = Table::new(["CALL", "BEGUN", "ENDED", "OUTCOME", "HTTP", "CODE", "GIVEN UP"]);
     for attempt in items(attempts) {
         table.row(
-            ["number", "started_at", "ended_at", "outcome", "http_status", "code"]
+            ["number", "started_at", "ended_at", "outcome", "http_status", "code", "given_up_at"]
                 .map(|member| cell(&attempt[member])),
         );
     }

@@ -67,7 +67,7 @@ pub(crate) async fn leave(folder: &Folder, all: &[Left]) {
         };
         let new = NewMessage { record, text: message.text, holds: vec![] };
         store.accept(vec![new], None).await.unwrap();
-        // What is in doubt has had a call.
+        // What is in doubt, or held, has had a call.
         let attempt = Attempt {
             number: 1,
             started: now,
@@ -77,8 +77,10 @@ pub(crate) async fn leave(folder: &Folder, all: &[Left]) {
             code: Some("timeout".into()),
             account: None,
             plivo_time: None,
+            given_up: None,
         };
-        let attempt = (left.status == Status::InDoubt).then_some(attempt);
+        let called = matches!(left.status, Status::InDoubt | Status::Held);
+        let attempt = called.then_some(attempt);
         let change = Change { attempt, ..Change::to(left.status, now) };
         store.change(&message.id, change).await.unwrap();
     }

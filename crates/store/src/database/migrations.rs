@@ -7,13 +7,14 @@ use rusqlite::Connection;
 use crate::OpenError;
 
 /// From version `n` to `n + 1`.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     include_str!("schema.sql"),
     include_str!("named.sql"),
     include_str!("clocks.sql"),
     include_str!("holds.sql"),
     include_str!("dropped.sql"),
     include_str!("accounts.sql"),
+    include_str!("given_up.sql"),
 ];
 
 /// Whether this program may change the database.

@@ -5,7 +5,7 @@ use super::*;
 use crate::fixtures::{
     NOW, accept, bring, folder, id, ids, in_file, in_memory, killed, later, new, open, path, record,
 };
-use crate::{Status, Store, StoreOptions};
+use crate::{Attempt, AttemptOutcome, Change, Status, Store, StoreOptions};
 
 /// How many transactions the log has: its frames that end one.
 ///
@@ -325,7 +325,7 @@ fn files_that_are_no_store_are_refused_and_stay_as_they_are() {
     with(&foreign, "CREATE TABLE bookmarks (url)");
     for (folder, says) in [
         (&text, "sendgate.db is not a database that can be used"),
-        (&newer, "was written by a newer sendgate (schema 99, this one knows 6)"),
+        (&newer, "was written by a newer sendgate (schema 99, this one knows 7)"),
         (&foreign, "is the database of another program"),
     ] {
         let before = fs::read(path(folder)).unwrap();
@@ -370,13 +370,30 @@ async fn what_the_first_version_kept_is_there_after_every_step() {
     let store = open(&in_file(&folder));
     accept(&store, &["m1", "m2"]).await;
     bring(&store, "m1", Status::Submitted).await;
+    // As it wrote one after which the message was sent again.
+    let given_up = Attempt {
+        number: 1,
+        started: NOW,
+        ended: Some(later(1)),
+        outcome: Some(AttemptOutcome::InDoubt),
+        http_status: None,
+        code: Some("given_up".into()),
+        account: None,
+        plivo_time: None,
+        given_up: None,
+    };
+    let timeout = Attempt { number: 2, code: Some("timeout".into()), ..given_up.clone() };
+    for attempt in [given_up.clone(), timeout.clone()] {
+        let call = Change { attempt: Some(attempt), ..Change::at(NOW) };
+        store.change(&id("m2"), call).await.unwrap();
+    }
     let before = store.list(&crate::Filter::default()).await.unwrap().records;
     drop(store);
     // As a sendgate of that version leaves it.
     let old = Connection::open(path(&folder)).unwrap();
     old.execute_batch(
-        "DROP TABLE identity; ALTER TABLE attempts DROP COLUMN plivo_time; DROP INDEX holds_untold; \
-         DROP INDEX holds_of_window; DROP TABLE dropped_events; DROP TRIGGER events_dropped; \
+        "DROP TABLE identity; ALTER TABLE attempts DROP COLUMN plivo_time; \
+         ALTER TABLE attempts DROP COLUMN given_up; DROP INDEX holds_untold; DROP INDEX holds_of_window; DROP TABLE dropped_events; DROP TRIGGER events_dropped; \
          DROP INDEX messages_to_look_at; ALTER TABLE messages DROP COLUMN account; \
          ALTER TABLE departed DROP COLUMN account; \
          CREATE INDEX messages_to_look_at ON messages (next_look); PRAGMA user_version = 1",
@@ -389,6 +406,8 @@ async fn what_the_first_version_kept_is_there_after_every_step() {
     assert_eq!(format!("{after:?}"), format!("{before:?}"));
     assert!(after.iter().all(|record| record.account == message::DEFAULT_ACCOUNT));
     assert_eq!(store.name().len(), 32, "{}", store.name());
+    let given_up = Attempt { code: None, given_up: Some(later(1)), ..given_up };
+    assert_eq!(record(&store, "m2").await.attempts, [given_up, timeout]);
 }
 
 #[tokio::test]

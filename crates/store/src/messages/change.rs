@@ -3,7 +3,7 @@
 use message::{MessageId, Settlement, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::columns::{put_attempt, to_db};
+use super::columns::{give_up, put_attempt, to_db};
 use super::{Attempt, Status};
 use crate::database::Fault;
 use crate::{Commit, Content, Store, StoreError, events, holds, idempotency};
@@ -21,6 +21,8 @@ pub struct Change {
     pub error_code: Option<String>,
     /// A call that began or ended.
     pub attempt: Option<Attempt>,
+    /// The number of a call after which it is sent on its way again, although that call may have sent it.
+    pub given_up: Option<u32>,
     /// What becomes of its holds.
     pub settle: Settle,
     /// Further ids that Plivo gave it; there should be none.
@@ -60,6 +62,7 @@ impl Change {
             message_uuid: None,
             error_code: None,
             attempt: None,
+            given_up: None,
             settle: Settle::NotYet,
             extra_uuids: Vec::new(),
             next_look: None,
@@ -190,6 +193,9 @@ fn apply(
     }
     if let Some(attempt) = &change.attempt {
         put_attempt(connection, &id.0, attempt)?;
+    }
+    if let Some(number) = change.given_up.filter(|_| !overtaken) {
+        give_up(connection, &id.0, number, change.at)?;
     }
     // What a report has proved to be at Plivo is not given back.
     let settle = match change.settle {

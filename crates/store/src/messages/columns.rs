@@ -71,7 +71,7 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
 /// The attempts of a message, in order.
 pub(super) fn attempts(connection: &Connection, id: &str) -> rusqlite::Result<Vec<Attempt>> {
     let mut query = connection.prepare_cached(
-        "SELECT number, started, ended, outcome, http_status, code, account, plivo_time FROM attempts \
+        "SELECT number, started, ended, outcome, http_status, code, account, plivo_time, given_up FROM attempts \
          WHERE message = ? ORDER BY number",
     )?;
     let rows = query.query_map([id], |row| {
@@ -85,6 +85,7 @@ pub(super) fn attempts(connection: &Connection, id: &str) -> rusqlite::Result<Ve
             code: row.get(5)?,
             account: row.get(6)?,
             plivo_time: row.get::<_, Option<i64>>(7)?.map(from_db),
+            given_up: row.get::<_, Option<i64>>(8)?.map(from_db),
         })
     })?;
     rows.collect()
@@ -117,11 +118,22 @@ pub(super) fn put_attempt(
     ))?;
     if attempt.number > ATTEMPTS {
         let mut cut = connection.prepare_cached(
-            "DELETE FROM attempts WHERE message = ? AND number > 1 AND number <= ? AND code IS NOT 'given_up'",
+            "DELETE FROM attempts WHERE message = ? AND number > 1 AND number <= ? AND given_up IS NULL",
         )?;
         cut.execute((id, attempt.number - ATTEMPTS + 1))?;
     }
     Ok(())
+}
+
+/// Of a call that may have sent the message, that it is sent on its way again; what is known of the call stays.
+pub(super) fn give_up(
+    connection: &Connection,
+    id: &str,
+    number: u32,
+    at: Timestamp,
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE attempts SET given_up = ? WHERE message = ? AND number = ?";
+    connection.prepare_cached(sql)?.execute((to_db(at), id, number)).map(drop)
 }
 
 pub(super) fn sender(kind: &str, text: String) -> Option<Sender> {

@@ -123,6 +123,11 @@ pub struct Attempt {
     pub account: Option<String>,
     /// What Plivo's own clock showed when it began, or a little less; none where that was not known.
     pub plivo_time: Option<Timestamp>,
+    /// When the message was sent on its way again although this call may have sent it. [`Change::given_up`] alone
+    /// writes it.
+    ///
+    /// [`Change::given_up`]: super::Change::given_up
+    pub given_up: Option<Timestamp>,
 }
 
 /// What one call to Plivo meant.

@@ -121,6 +121,7 @@ async fn what_an_app_is_still_to_be_told_outlasts_its_message_and_no_longer() {
         code,
         account: None,
         plivo_time: None,
+        given_up: None,
     };
     let sent = Change { attempt: Some(attempt), ..Change::to(Status::Submitted, NOW) };
     store.change(&id("m1"), sent).await.unwrap();

@@ -78,6 +78,13 @@ export function steps(seen, record) {
             .filter(Boolean)
             .join(' · '),
         );
+      if (call.given_up_at)
+        step(
+          call.given_up_at,
+          'stop',
+          `Call ${call.number} given up`,
+          'sent on its way again, although Plivo may have it from this call',
+        );
     }
     for (const event of record.events) {
       const told = record.events_go_to

@@ -36,7 +36,13 @@ async fn where_the_list_does_not_answer_the_operators_word_for_the_intent_decide
         assert_eq!(outcomes(record), ["in-doubt"], "{record}");
         assert_eq!(record["message_uuid"], Value::Null, "{record}");
     }
-    assert_eq!(resent["attempts"][0]["outcome"], "in-doubt", "{resent}");
+    let first = &resent["attempts"][0];
+    assert_eq!(
+        (&first["outcome"], &first["http_status"], first["given_up_at"].is_string()),
+        (&json!("in-doubt"), &json!(500), true),
+        "{resent}"
+    );
+    assert!(first["ended_at"].as_str() < first["given_up_at"].as_str(), "{resent}");
     assert_eq!(texts(&plivo), ["marketing"]);
     sidecar.stop().await;
 }

@@ -49,6 +49,9 @@ async fn a_held_message_that_five_release_at_once_is_sent_once() {
         }
     }
     sidecar.record("held", |record| record["status"] == "submitted").await;
+    let mut after = look(&sidecar, "/messages/held").await.expect(200)["attempts"][0].take();
+    let released = after["given_up_at"].take();
+    assert_eq!((released.is_string(), &after), (true, &before["attempts"][0]), "{released}");
     let texts: Vec<String> = plivo.sends().into_iter().map(|sent| sent.text).collect();
     assert_eq!(texts, ["swordfish held"]);
 }

@@ -18,6 +18,7 @@ fn attempt(number: u32, outcome: Option<AttemptOutcome>) -> Attempt {
         code: None,
         account: None,
         plivo_time: None,
+        given_up: None,
     }
 }
 
@@ -97,17 +98,35 @@ async fn of_an_outages_attempts_the_first_the_latest_fifteen_and_those_given_up_
     accept(&store, &["m1"]).await;
     for number in 1..=40 {
         for outcome in [None, Some(AttemptOutcome::NotSent)] {
-            // After the third it was sent again although Plivo may have heard it, which nobody may forget.
-            let code = (number == 3).then(|| "given_up".to_owned());
-            let attempt = Attempt { code, ..attempt(number, outcome) };
-            let call = Change { attempt: Some(attempt), ..Change::at(NOW) };
+            let call = Change { attempt: Some(attempt(number, outcome)), ..Change::at(NOW) };
             store.change(&id("m1"), call).await.unwrap();
+        }
+        if number == 3 {
+            // After it the message was sent again although Plivo may have heard it, which nobody may forget.
+            let again = Change { given_up: Some(3), ..Change::to(Status::Waiting, later(9)) };
+            store.change(&id("m1"), again).await.unwrap();
         }
     }
     let kept = record(&store, "m1").await.attempts;
     let numbers: Vec<u32> = kept.iter().map(|attempt| attempt.number).collect();
     assert_eq!(numbers, [vec![1, 3], (26..=40).collect()].concat());
-    assert!(kept.iter().all(|attempt| attempt.outcome == Some(AttemptOutcome::NotSent)));
+    let given_up =
+        Attempt { given_up: Some(later(9)), ..attempt(3, Some(AttemptOutcome::NotSent)) };
+    assert_eq!(kept[1], given_up, "its own end and outcome stay");
+    let ended = |kept: &Attempt| *kept == attempt(kept.number, Some(AttemptOutcome::NotSent));
+    assert!(kept.iter().filter(|kept| kept.number != 3).all(ended), "{kept:#?}");
+}
+
+#[tokio::test]
+async fn a_call_is_not_given_up_where_a_report_has_shown_that_it_sent_the_message() {
+    let store = open(&in_memory());
+    accept(&store, &["m1"]).await;
+    let call = attempt(1, Some(AttemptOutcome::InDoubt));
+    let change = Change { attempt: Some(call.clone()), ..Change::to(Status::Sent, NOW) };
+    store.change(&id("m1"), change).await.unwrap();
+    let again = Change { given_up: Some(1), ..Change::to(Status::Waiting, later(9)) };
+    assert_eq!(store.change(&id("m1"), again).await, Ok(Status::Sent));
+    assert_eq!(record(&store, "m1").await.attempts, [call]);
 }
 
 #[tokio::test]

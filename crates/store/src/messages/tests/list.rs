@@ -97,6 +97,7 @@ async fn a_page_has_the_attempts_of_its_messages() {
         code: None,
         account: None,
         plivo_time: None,
+        given_up: None,
     };
     let call = Change { attempt: Some(attempt.clone()), ..Change::to(Status::Sending, NOW) };
     store.change(&id("m1"), call).await.unwrap();

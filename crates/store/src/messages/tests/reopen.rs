@@ -105,6 +105,7 @@ async fn what_was_given_up_is_known(numbers: Keep) {
         code: None,
         account: Some(which.into()),
         plivo_time: None,
+        given_up: None,
     };
     for (which, code) in
         [("m1", "send.unresolved"), ("m2", "upstream.rejected"), ("m3", "send.canceled_in_doubt")]
@@ -154,6 +155,7 @@ async fn the_limits_kept_at_sending_and_the_latest_call_are_known_after_a_kill()
             code: None,
             account: None,
             plivo_time: None,
+            given_up: None,
         };
         let change = Change { attempt: Some(attempt), ..Change::to(Status::Sending, later(at)) };
         store.change(&id(which), change).await.unwrap();
