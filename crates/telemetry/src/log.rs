@@ -46,9 +46,11 @@ impl LogLayer {
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
-        let span = context.event_span(event)?.id();
         let dispatch = self.dispatch.get()?.upgrade()?;
-        let trace = tracing_opentelemetry::get_otel_context(&span, &dispatch)?;
+        // Not each span is traced where nobody gets them.
+        let mut around = context.event_scope(event)?;
+        let trace = around
+            .find_map(|span| tracing_opentelemetry::get_otel_context(&span.id(), &dispatch))?;
         let place = trace.span().span_context().clone();
         place.is_valid().then(|| (place.trace_id().to_string(), place.span_id().to_string()))
     }

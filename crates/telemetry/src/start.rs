@@ -14,8 +14,8 @@ use tokio::runtime::Runtime;
 use tracing::level_filters::LevelFilter;
 use tracing::{Dispatch, Subscriber, dispatcher};
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::{Targets, filter_fn};
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::filter::{Targets, dynamic_filter_fn, filter_fn};
+use tracing_subscriber::layer::{Filter, SubscriberExt as _};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 
 use crate::environment::{self, Plan};
@@ -212,7 +212,8 @@ fn start_by(
     let log = LogLayer::new(sink.clone(), options.log_format);
     let meter = SpanMeter::new(&metrics, options.span_metrics);
     let subscriber = Registry::default()
-        .with(plan.enabled.then(|| spans(&provider)))
+        .with((plan.enabled && plan.export.is_some()).then(|| spans(&provider, traced())))
+        .with((plan.enabled && plan.export.is_none()).then(|| spans(&provider, roots(traced()))))
         .with(meter.filtered())
         .with(log.with_filter(events_and_spans(filter)));
     let dispatch = Dispatch::new(subscriber);
@@ -230,9 +231,10 @@ fn start_by(
 }
 
 /// The layer that turns `tracing` spans into OpenTelemetry's.
-fn spans<S>(provider: &SdkTracerProvider) -> impl Layer<S> + use<S>
+fn spans<S, F>(provider: &SdkTracerProvider, which: F) -> impl Layer<S> + use<S, F>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
+    F: Filter<S> + 'static,
 {
     tracing_opentelemetry::layer()
         .with_tracer(provider.tracer("sendgate"))
@@ -241,7 +243,7 @@ where
         .with_target(false)
         .with_threads(false)
         .with_tracked_inactivity(false)
-        .with_filter(traced())
+        .with_filter(which)
 }
 
 /// Which spans, and which events inside them, are traced.
@@ -250,9 +252,23 @@ fn traced() -> Targets {
     all.with_targets(SILENT.map(|target| (target, LevelFilter::OFF)))
 }
 
+/// Of these, the spans that none is around: all that is wanted where nobody gets the spans, for a trace's name in the log
+/// and in what apps and their callbacks are told.
+fn roots<S>(traced: Targets) -> impl Filter<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    dynamic_filter_fn(move |metadata, around| {
+        metadata.is_span()
+            && traced.would_enable(metadata.target(), metadata.level())
+            && around.lookup_current().is_none()
+    })
+    .with_max_level_hint(LevelFilter::INFO)
+}
+
 /// Events by `filter`. Spans are let through as far as they are traced, so that every line finds its trace, however
 /// little is logged.
-fn events_and_spans<S>(filter: Targets) -> impl tracing_subscriber::layer::Filter<S> {
+fn events_and_spans<S>(filter: Targets) -> impl Filter<S> {
     let traced = traced();
     filter_fn(move |metadata| {
         let by = if metadata.is_span() { &traced } else { &filter };

@@ -1,6 +1,7 @@
 //! Where log lines go: a bounded queue and one thread that writes, so that a stuck terminal or pipe stops nobody.
 
 use std::io::{self, Write};
+use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
@@ -9,6 +10,12 @@ use std::time::Duration;
 
 /// Lines that may wait; one more is lost, and counted.
 const WAITING_LINES: usize = 8192;
+
+/// Bytes that are written at once, but for the last line.
+const AT_ONCE: usize = 64 * 1024;
+
+/// Between two writes: who logs a line meanwhile has nobody to wake, which costs more than the line.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Takes lines without waiting. The writing thread ends with the last of its clones.
 #[derive(Clone, Debug)]
@@ -56,21 +63,37 @@ impl Sink {
 }
 
 fn write_all(items: &Receiver<Item>, mut out: impl Write, lost: &AtomicU64) {
+    let mut text = Vec::new();
     // A log that cannot be written has nobody to tell, so errors end here.
-    while let Ok(item) = items.recv() {
-        match item {
-            Item::Line(line) => drop(writeln!(out, "{line}")),
-            Item::Flush(done) => {
-                let _ = out.flush();
-                let _ = done.try_send(());
+    while let Ok(first) = items.recv() {
+        let mut flushed = None;
+        for item in iter::once(first).chain(items.try_iter()) {
+            match item {
+                Item::Line(line) => {
+                    text.extend_from_slice(line.as_bytes());
+                    text.push(b'\n');
+                }
+                Item::Flush(done) => flushed = Some(done),
+            }
+            if flushed.is_some() || text.len() >= AT_ONCE {
+                break;
             }
         }
+        let _ = out.write_all(&text);
+        text.clear();
         let lines = lost.swap(0, Ordering::Relaxed);
         if lines > 0 {
             let _ = writeln!(
                 out,
                 r#"{{"level":"WARN","target":"telemetry","message":"log lines were lost: what reads them is too slow","fields":{{"lost":{lines}}}}}"#
             );
+        }
+        match flushed {
+            Some(done) => {
+                let _ = out.flush();
+                let _ = done.try_send(());
+            }
+            None => thread::sleep(PAUSE),
         }
     }
     let _ = out.flush();
@@ -111,7 +134,7 @@ mod tests {
     fn a_reader_that_stands_still_costs_lines_and_never_waiting() {
         let ((start, go), (written, lines)) = (channel(), channel());
         let sink = Sink::start(Stuck { go, stuck: true, written }).expect("a thread");
-        for number in 0..WAITING_LINES + 100 {
+        for number in 0..3 * WAITING_LINES {
             sink.write(format!("line {number}"));
         }
         start.send(()).expect("the writer waits");
@@ -122,6 +145,6 @@ mod tests {
         assert!(all.contains("line 0\n"), "the first line is gone");
         assert!(all.contains("log lines were lost"), "the loss is not told");
         let kept = all.lines().filter(|line| line.starts_with("line ")).count();
-        assert!((WAITING_LINES..WAITING_LINES + 100).contains(&kept), "{kept} lines were kept");
+        assert!((WAITING_LINES..3 * WAITING_LINES).contains(&kept), "{kept} lines were kept");
     }
 }

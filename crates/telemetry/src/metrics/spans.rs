@@ -1,10 +1,11 @@
 //! From spans to metrics: a layer that counts what ends.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Instant;
 
-use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, Meter};
+use opentelemetry::{KeyValue, StringValue};
 use tracing::Subscriber;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -55,7 +56,15 @@ pub enum Instrument {
 
 /// The layer.
 pub(crate) struct SpanMeter {
-    by_span: HashMap<&'static str, Vec<Measure>>,
+    by_span: HashMap<&'static str, Arc<Counted>>,
+}
+
+/// Spans of one name, and what is made of them.
+#[derive(Default)]
+struct Counted {
+    /// The fields that anybody looks at.
+    fields: Vec<&'static str>,
+    measures: Vec<Measure>,
 }
 
 struct Measure {
@@ -70,24 +79,43 @@ enum With {
 
 /// What is known of a span that is open.
 struct Open {
+    of: Arc<Counted>,
     began: Instant,
-    fields: Vec<(&'static str, Known)>,
+    /// In the order of those that are looked at.
+    fields: Vec<Option<Known>>,
 }
 
 enum Known {
-    Text(String),
+    /// Masked: labels leave the machine like everything else.
+    Text(Arc<str>),
     Number(f64),
 }
 
 impl SpanMeter {
     pub(crate) fn new(metrics: &Metrics, of: &[SpanMetric]) -> Self {
         let meter = metrics.meter();
-        let mut by_span: HashMap<_, Vec<Measure>> = HashMap::new();
+        let mut by_span: HashMap<_, Counted> = HashMap::new();
         for of in of {
-            let with = With::new(&meter, of);
-            by_span.entry(of.span).or_default().push(Measure { of: *of, with });
+            let counted = by_span.entry(of.span).or_default();
+            for field in of.fields() {
+                if !counted.fields.contains(&field) {
+                    counted.fields.push(field);
+                }
+            }
+            counted.measures.push(Measure { of: *of, with: With::new(&meter, of) });
         }
-        Self { by_span }
+        Self { by_span: by_span.into_iter().map(|(name, of)| (name, Arc::new(of))).collect() }
+    }
+}
+
+impl SpanMetric {
+    /// The fields of the span that it looks at.
+    fn fields(&self) -> impl Iterator<Item = &'static str> {
+        let value = match self.instrument {
+            Instrument::Value { field, .. } => Some(field),
+            Instrument::Count | Instrument::Duration(_) => None,
+        };
+        self.labels.iter().map(|(field, _)| *field).chain(self.unless).chain(value)
     }
 }
 
@@ -128,7 +156,11 @@ impl Measure {
             return;
         }
         let label = |(field, label): &(&'static str, &'static str)| {
-            Some(KeyValue::new(*label, open.field(field)?.text()))
+            let value = match open.field(field)? {
+                Known::Text(text) => StringValue::from(Arc::clone(text)),
+                Known::Number(number) => StringValue::from(number.to_string()),
+            };
+            Some(KeyValue::new(*label, value))
         };
         let labels: Vec<KeyValue> = self.of.labels.iter().filter_map(label).collect();
         match (&self.with, self.of.instrument) {
@@ -147,41 +179,44 @@ impl Measure {
 
 impl Open {
     fn field(&self, name: &str) -> Option<&Known> {
-        self.fields.iter().rfind(|(known, _)| *known == name).map(|(_, known)| known)
+        let nth = self.of.fields.iter().position(|known| *known == name)?;
+        self.fields.get(nth)?.as_ref()
+    }
+
+    fn keep(&mut self, field: &Field, known: impl FnOnce() -> Known) {
+        if let Some(nth) = self.of.fields.iter().position(|name| *name == field.name()) {
+            self.fields[nth] = Some(known());
+        }
     }
 }
 
 impl Known {
-    fn text(&self) -> String {
-        match self {
-            // Labels leave the machine like everything else.
-            Self::Text(text) => masked(text).into_owned(),
-            Self::Number(number) => number.to_string(),
-        }
+    fn text(text: &str) -> Self {
+        Self::Text(masked(text).into())
     }
 }
 
 impl Visit for Open {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.fields.push((field.name(), Known::Text(value.to_owned())));
+        self.keep(field, || Known::text(value));
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts and microseconds are far below 2^53")]
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.fields.push((field.name(), Known::Number(value as f64)));
+        self.keep(field, || Known::Number(value as f64));
     }
 
     #[expect(clippy::cast_precision_loss, reason = "as above")]
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.fields.push((field.name(), Known::Number(value as f64)));
+        self.keep(field, || Known::Number(value as f64));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.fields.push((field.name(), Known::Text(value.to_string())));
+        self.keep(field, || Known::text(if value { "true" } else { "false" }));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.fields.push((field.name(), Known::Text(format!("{value:?}"))));
+        self.keep(field, || Known::text(&format!("{value:?}")));
     }
 }
 
@@ -190,11 +225,11 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        if !self.by_span.contains_key(attributes.metadata().name()) {
-            return;
-        }
+        let Some(of) = self.by_span.get(attributes.metadata().name()) else { return };
         let Some(span) = context.span(id) else { return };
-        let mut open = Open { began: Instant::now(), fields: Vec::with_capacity(16) };
+        let mut fields = Vec::with_capacity(of.fields.len());
+        fields.resize_with(of.fields.len(), || None);
+        let mut open = Open { of: Arc::clone(of), began: Instant::now(), fields };
         attributes.record(&mut open);
         span.extensions_mut().insert(open);
     }
@@ -210,8 +245,6 @@ where
         let Some(span) = context.span(&id) else { return };
         let extensions = span.extensions();
         let Some(open) = extensions.get::<Open>() else { return };
-        for measure in self.by_span.get(span.name()).into_iter().flatten() {
-            measure.take(open);
-        }
+        open.of.measures.iter().for_each(|measure| measure.take(open));
     }
 }
