@@ -80,7 +80,11 @@ impl Plivo {
         let max_connections = section.size("max_connections", 100, 1..=10_000);
         section.or_default("attempts", "\"auto\"");
         let attempts = section.get("attempts").and_then(|item| match item.value {
-            DeValue::String(_) => item.word(&[("auto", ())]).and(None),
+            DeValue::String(word) if word == "auto" => None,
+            DeValue::String(_) => {
+                item.fault("is neither \"auto\" nor a whole number from 1 to 20");
+                None
+            }
             _ => item.number(1..=20),
         });
         let log = section.get("log").and_then(|item| match item.value {

@@ -73,6 +73,10 @@ fn seen(path: &Path) -> Result<[u8; 32], ErrorKind> {
 /// told by its length and date, since it is looked at again and again.
 fn digest(path: &Path) -> io::Result<[u8; 32]> {
     let found = fs::metadata(path)?;
+    // What is told of a folder is not what is told of a pipe.
+    if found.is_dir() {
+        return Err(ErrorKind::IsADirectory.into());
+    }
     if !found.is_file() {
         return Err(io::Error::other("not a regular file"));
     }

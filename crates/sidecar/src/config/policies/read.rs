@@ -1,6 +1,8 @@
 //! `[[policies]]` as it stands in the file.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,17 +148,17 @@ pub(super) fn module(item: &Item<'_>, tags: Tags) -> Option<ModuleSource> {
         return in_registry(item, text, tags);
     }
     let path = item.reading.watched(text);
-    if path.is_file() {
-        return Some(ModuleSource::File(path));
-    }
-    let (is_folder, is_there, path) = (path.is_dir(), path.exists(), path.display());
-    if is_folder {
-        item.fault(format!("{path} is a folder; name the module's file in it"));
-        return None;
-    }
-    item.fault(match is_there {
-        true => format!("{path} is not a regular file; name the module's file"),
-        false => format!("there is no module at {path}; build it, or correct the path"),
+    let (found, shown) = (fs::metadata(&path), path.display());
+    item.fault(match found {
+        Ok(found) if found.is_file() => return Some(ModuleSource::File(path)),
+        Ok(found) if found.is_dir() => {
+            format!("{shown} is a folder; name the module's file in it")
+        }
+        Ok(_) => format!("{shown} is not a regular file; name the module's file"),
+        Err(err) if err.kind() == ErrorKind::NotFound => {
+            format!("there is no module at {shown}; build it, or correct the path")
+        }
+        Err(err) => format!("{shown} cannot be looked at: {err}"),
     });
     None
 }

@@ -98,6 +98,12 @@ async fn what_keeps_a_file_from_being_read_is_told_as_it_is_by_now() {
     is_told(&sidecar, 1, "there is no module at").await;
     fs::create_dir(&gate).unwrap();
     is_told(&sidecar, 1, "is a folder; name the module's file in it").await;
+    fs::remove_dir(&gate).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(&gate).unwrap();
+    is_told(&sidecar, 1, "is not a regular file; name the module's file").await;
+    fs::remove_file(&gate).unwrap();
+    std::os::unix::fs::symlink("gate.wasm", &gate).unwrap();
+    is_told(&sidecar, 1, "cannot be looked at: Too many levels of symbolic links").await;
     sidecar.stop().await;
 }
 
