@@ -94,6 +94,21 @@ pub(crate) fn observe(metrics: &Metrics, subjects: Subjects) {
             }
         },
     );
+    let calling = Arc::clone(&delivery);
+    metrics.gauge(
+        what(
+            "sendgate.plivo.calls.open",
+            "{call}",
+            "Sends to Plivo under way, each with a connection to itself.",
+        ),
+        move |tell| {
+            for upstream in calling.upstreams() {
+                let account = upstream.account();
+                let open = calling.calls_open(&account.name) as u64;
+                tell(counted(open), of_account(&[("account", &*account.name)]));
+            }
+        },
+    );
     metrics.gauge(
         what("sendgate.plivo.senders.held", "{sender}", "Senders that Plivo is held back for."),
         move |tell| {
