@@ -219,6 +219,11 @@ impl Delivery {
         unsettled::twins(account, &self.store.mark_of(to))
     }
 
+    /// How many sends of an account are under way, each with a connection to itself.
+    pub(crate) fn calls_open(&self, account: &str) -> usize {
+        self.turns.out(account)
+    }
+
     /// What waits for a call to Plivo, by urgency.
     pub(crate) fn lanes(&self) -> Vec<turns::Waits> {
         self.turns.waits()

@@ -11,6 +11,7 @@ use plivo_client::{Found, LookupError, MessageFilter, PlivoClient};
 use tokio::time::Instant;
 
 use super::now;
+use super::unsettled::Shown;
 use crate::in_force::Account;
 
 /// The clocks of Plivo's that stamp answers and messages may be so far apart.
@@ -131,14 +132,16 @@ pub(super) fn is_apart(plivo: &PlivoClient) -> bool {
     there.is_none_or(|there| there.since(here).max(here.since(there)) > CLOCKS_APART)
 }
 
-/// What is to be made of the candidates that no other message owns, where `unsettled` messages to this number, this one
-/// among them, may be there or not.
-pub(super) fn sighting(free: &[String], unsettled: usize) -> Sighting {
+/// What is to be made of the candidates that no other message owns, where this may be there of this one and of others.
+pub(super) fn sighting(free: &[String], shown: Shown) -> Sighting {
+    let Shown { own, others } = shown;
     match free {
         [] => Sighting::Absent,
         // All that may be there are: whichever of them this one takes, none is missing and none is sent twice. It takes
         // the oldest, which Plivo lists last: a call that is still under way will be told its own.
-        [.., oldest] if free.len() == unsettled.max(1) => Sighting::Here(oldest.clone()),
+        [.., oldest] if free.len() == own + others => Sighting::Here(oldest.clone()),
+        // No other may be there: it was sent, by whichever of its calls.
+        [.., oldest] if others == 0 && free.len() < own => Sighting::Here(oldest.clone()),
         _ => Sighting::Unclear,
     }
 }
@@ -163,19 +166,21 @@ mod tests {
 
     #[test]
     fn one_is_adopted_only_where_it_cannot_be_anothers() {
-        for (free, unsettled, seen) in [
-            (0, 1, Sighting::Absent),
-            (0, 3, Sighting::Absent),
-            (1, 1, Sighting::Here("u0".into())),
-            (2, 2, Sighting::Here("u1".into())),
-            (2, 1, Sighting::Unclear),
-            (1, 2, Sighting::Unclear),
+        for (free, own, others, seen) in [
+            (0, 1, 0, Sighting::Absent),
+            (0, 1, 2, Sighting::Absent),
+            (0, 2, 0, Sighting::Absent),
+            (1, 1, 0, Sighting::Here("u0".into())),
+            (2, 1, 1, Sighting::Here("u1".into())),
+            (2, 1, 0, Sighting::Unclear),
+            (1, 1, 1, Sighting::Unclear),
+            (1, 2, 0, Sighting::Here("u0".into())),
+            (2, 2, 0, Sighting::Here("u1".into())),
+            (3, 2, 0, Sighting::Unclear),
+            (2, 2, 1, Sighting::Unclear),
         ] {
-            assert_eq!(
-                sighting(&uuids(free), unsettled),
-                seen,
-                "{free} free, {unsettled} unsettled"
-            );
+            let shown = Shown { own, others };
+            assert_eq!(sighting(&uuids(free), shown), seen, "{free} free of {shown:?}");
         }
     }
 }

@@ -96,7 +96,8 @@ impl Journey {
         let account = self.delivery.account();
         let last = account.settle.last().copied().unwrap_or_default();
         let began = doubt.began_there(&account.client).unwrap_or(doubt.began);
-        unsettled.give_up(began.after(last), now());
+        let id = self.accepted.message.id.clone();
+        unsettled.give_up(Some(id), began.after(last), now());
     }
 
     fn was_not_sent(&mut self) -> ControlFlow<Stop> {
@@ -126,18 +127,28 @@ impl Journey {
         let message = &self.accepted.message;
         let account = doubt.account.as_deref().unwrap_or_default();
         let twins = self.delivery.twins(account, &message.to);
-        let unsettled = self.delivery.unsettled.count(&twins, since);
-        let mut sighting =
-            if free.cut { Sighting::Unclear } else { sighting(&free.alike, unsettled) };
+        let shown = self.delivery.unsettled.shown(&twins, since, &message.id);
+        let mut sighting = if free.cut { Sighting::Unclear } else { sighting(&free.alike, shown) };
         if sighting == Sighting::Absent {
             // Plivo's clocks may be apart, and it may count its parts otherwise. Where nobody knows when it was called,
             // only a list without a beginning proves that it is absent.
             let since = doubt.began_there(&plivo).map(earlier);
+            let shown = self.delivery.unsettled.shown(
+                &twins,
+                since.unwrap_or(Timestamp(0)),
+                &self.accepted.message.id,
+            );
             sighting = match self.free(doubt, since).await {
                 Some(Listed { alike, otherwise, cut: false })
                     if alike.is_empty() && otherwise.is_empty() =>
                 {
                     Sighting::Absent
+                }
+                // What an earlier call of its own may have brought there, and nobody else.
+                Some(Listed { alike, otherwise, cut: false })
+                    if otherwise.is_empty() && shown.is_earlier(alike.len()) =>
+                {
+                    super::doubt::sighting(&alike, shown)
                 }
                 Some(_) => Sighting::Unclear,
                 None => {

@@ -47,11 +47,12 @@ impl Delivery {
             if let Some(last) = left.record.attempts.last() {
                 let began = last.plivo_time.unwrap_or(last.started);
                 let account = last.account.as_deref().unwrap_or_default();
-                self.keep_apart(self.twins(account, &left.message.to), began);
+                let (by, mark) = (left.message.id.clone(), self.twins(account, &left.message.to));
+                self.keep_apart(Some(by), mark, began);
             }
         }
         for (account, mark, began) in given_up {
-            self.keep_apart(twins(&account, &mark), began);
+            self.keep_apart(None, twins(&account, &mark), began);
         }
         let take_up = |(left, unconfirmed)| self.take_up(left, unconfirmed);
         let journeys: Vec<Journey> = left.into_iter().zip(unconfirmed).map(take_up).collect();
@@ -67,10 +68,11 @@ impl Delivery {
         Ok(resumed)
     }
 
-    /// Has no other message taken for one that nobody will find out about, whose last call `began` then.
-    fn keep_apart(&self, mark: String, began: Timestamp) {
+    /// Has no other message taken for one that nobody will find out about, whose last call `began` then; `by` may yet be
+    /// sent again.
+    fn keep_apart(&self, by: Option<MessageId>, mark: String, began: Timestamp) {
         let settle = self.account().settle.last().copied().unwrap_or_default();
-        self.unsettled.enter(mark).give_up(began.after(settle), now());
+        self.unsettled.enter(mark).give_up(by, began.after(settle), now());
     }
 
     /// Writes down that a call was cut off, where one was out when the process ended.

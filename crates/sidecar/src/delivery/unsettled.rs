@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use message::Timestamp;
+use message::{MessageId, Timestamp};
 use store::LONGEST_DOUBT;
 
 /// The messages of each account to each number that have a call under way, that are in doubt, or that were given up in doubt. Numbers
@@ -30,11 +30,29 @@ struct Calls {
 }
 
 /// Nobody will find out any more whether Plivo has it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct GivenUp {
+    /// Whose call it was, where that message may be sent again.
+    by: Option<MessageId>,
     at: Timestamp,
     /// Plivo's list has nothing of it that is newer.
     newest: Timestamp,
+}
+
+/// What a list may show of one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shown {
+    /// Calls of the message that is looked for: any that is there shows that it was sent.
+    pub(super) own: usize,
+    /// Other messages.
+    pub(super) others: usize,
+}
+
+impl Shown {
+    /// Whether so many can be of earlier calls of the message alone.
+    pub(super) fn is_earlier(self, listed: usize) -> bool {
+        self.others == 0 && listed < self.own
+    }
 }
 
 impl Unsettled {
@@ -43,12 +61,14 @@ impl Unsettled {
         OneUnsettled { all: self.clone(), to }
     }
 
-    /// How many messages to this number a list may show that begins at `since`.
-    pub(super) fn count(&self, to: &str, since: Timestamp) -> usize {
-        self.all().get(to).map_or(0, |calls| {
-            let given_up = calls.given_up.iter().filter(|given_up| given_up.newest >= since);
-            calls.open + given_up.count()
-        })
+    /// What a list to this number may show that begins at `since`, where `id` is looked for, which is entered.
+    pub(super) fn shown(&self, to: &str, since: Timestamp, id: &MessageId) -> Shown {
+        let all = self.all();
+        let Some(calls) = all.get(to) else { return Shown { own: 1, others: 0 } };
+        let given_up = calls.given_up.iter().filter(|given_up| given_up.newest >= since);
+        let (own, others): (Vec<_>, Vec<_>) =
+            given_up.partition(|given_up| given_up.by.as_ref() == Some(id));
+        Shown { own: 1 + own.len(), others: calls.open.saturating_sub(1) + others.len() }
     }
 
     /// Nothing under the lock panics halfway through a change, so the lock outlives a panic.
@@ -59,10 +79,10 @@ impl Unsettled {
 
 impl OneUnsettled {
     /// It is given up at `at`: it may be at Plivo all the same, as something no newer than `newest`, and must not be
-    /// taken for another message.
-    pub(super) fn give_up(self, newest: Timestamp, at: Timestamp) {
+    /// taken for another message than `by`, where that one goes on.
+    pub(super) fn give_up(self, by: Option<MessageId>, newest: Timestamp, at: Timestamp) {
         let mut all = self.all.all();
-        all.entry(self.to.clone()).or_default().given_up.push(GivenUp { at, newest });
+        all.entry(self.to.clone()).or_default().given_up.push(GivenUp { by, at, newest });
         all.retain(|_, calls| {
             calls.given_up.retain(|given_up| given_up.at.after(LONGEST_DOUBT) >= at);
             calls.open > 0 || !calls.given_up.is_empty()
@@ -88,28 +108,47 @@ mod tests {
 
     use super::*;
 
+    fn id(name: &str) -> MessageId {
+        MessageId(name.into())
+    }
+
+    fn count(all: &Unsettled, to: &str, since: u64) -> usize {
+        let Shown { own, others } = all.shown(to, Timestamp(since), &id("another"));
+        own + others
+    }
+
     #[test]
     fn what_is_unsettled_is_counted_by_number_and_forgotten() {
         let (all, number) = (Unsettled::default(), "mark".to_owned());
         let (one, two) = (all.enter(number.clone()), all.enter(number.clone()));
         let other = all.enter("another".to_owned());
-        assert_eq!(all.count(&number, Timestamp(0)), 2);
+        assert_eq!(count(&all, &number, 0), 2);
         drop(one);
         drop(two);
         drop(other);
-        assert_eq!(all.count(&number, Timestamp(0)), 0);
+        assert_eq!(count(&all, &number, 0), 1, "whoever looks");
         assert!(all.all().is_empty());
     }
 
     #[test]
     fn what_was_given_up_counts_for_lists_that_may_show_it() {
         let (all, number) = (Unsettled::default(), "mark".to_owned());
-        all.enter(number.clone()).give_up(Timestamp(5_000), Timestamp(60_000));
-        for (since, count) in [(0, 1), (5_000, 1), (5_001, 0)] {
-            assert_eq!(all.count(&number, Timestamp(since)), count, "since {since}");
+        all.enter(number.clone()).give_up(None, Timestamp(5_000), Timestamp(60_000));
+        let _looks = all.enter(number.clone());
+        for (since, wanted) in [(0, 2), (5_000, 2), (5_001, 1)] {
+            assert_eq!(count(&all, &number, since), wanted, "since {since}");
         }
-        let _open = all.enter(number.clone());
-        assert_eq!(all.count(&number, Timestamp(5_001)), 1);
+    }
+
+    #[test]
+    fn a_call_that_was_given_up_is_its_messages_own_and_of_no_other() {
+        let (all, number) = (Unsettled::default(), "mark".to_owned());
+        let at = Timestamp(60_000);
+        all.enter(number.clone()).give_up(Some(id("a")), at, at);
+        let _looks = all.enter(number.clone());
+        let shown = |name| all.shown(&number, Timestamp(0), &id(name));
+        assert_eq!(shown("a"), Shown { own: 2, others: 0 });
+        assert_eq!(shown("b"), Shown { own: 1, others: 1 });
     }
 
     #[test]
@@ -117,10 +156,10 @@ mod tests {
         let all = Unsettled::default();
         let (early, late) = ("mark".to_owned(), "another".to_owned());
         let (first, second) = (Timestamp(1), Timestamp(1).after(LONGEST_DOUBT));
-        all.enter(early.clone()).give_up(first, first);
-        all.enter(late.clone()).give_up(second, second);
-        assert_eq!(all.count(&early, Timestamp(0)), 1, "just as long as somebody may be in doubt");
-        all.enter(late.clone()).give_up(second, second.after(Duration::from_millis(1)));
-        assert_eq!((all.count(&early, Timestamp(0)), all.all().len()), (0, 1));
+        all.enter(early.clone()).give_up(None, first, first);
+        all.enter(late.clone()).give_up(None, second, second);
+        assert!(all.all().contains_key(&early), "just as long as somebody may be in doubt");
+        all.enter(late.clone()).give_up(None, second, second.after(Duration::from_millis(1)));
+        assert!(!all.all().contains_key(&early) && all.all().len() == 1);
     }
 }

@@ -72,6 +72,26 @@ async fn what_was_sent_again_in_doubt_is_never_said_not_to_have_been_sent_and_ke
 }
 
 #[tokio::test]
+async fn what_was_sent_again_in_doubt_is_found_by_whichever_call_brought_it_there() {
+    let plivo = plivo().await;
+    plivo.script([Step::status(500).queued()]).await;
+    let setup = settling(&plivo, &[2]).set("delivery.on_unresolved", "resend");
+    let sidecar = Sidecar::start(setup).await;
+    let id = sidecar.queue(&json!({"to": TO, "text": "hi"})).await;
+    sidecar.in_status(&id, "in_doubt").await;
+    plivo.fail(Outage::Step(Box::new(Step::status(500)))).await;
+    let twice = |record: &Value| outcomes(record) == ["in-doubt", "in-doubt"];
+    sidecar.record(&id, twice).await;
+    plivo.restore().await;
+
+    let record = sidecar.in_status(&id, "submitted").await;
+
+    let sends = plivo.sends();
+    assert_eq!((sends.len(), &record["message_uuid"]), (1, &json!(sends[0].message_uuid)));
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn the_operators_word_is_heeded_while_the_message_can_still_be_sent() {
     let plivo = plivo().await;
     plivo.script([Step::status(500), Step::status(500)]).await;
