@@ -11,7 +11,7 @@ const SHOWN: usize = 3;
 /// are called by these.
 #[must_use]
 pub fn without_numbers(text: &str) -> String {
-    let ends_word = |c: char| !(c.is_ascii_alphanumeric() || c == '-');
+    let ends_word = |c: char| !(c.is_alphanumeric() || c == '-');
     let mut out = String::with_capacity(text.len());
     for piece in text.split_inclusive(ends_word) {
         match is_uuid(piece.trim_end_matches(ends_word)) {
@@ -59,15 +59,13 @@ fn known<'a>(text: &str, digits: &'a [usize], handset: &str) -> Option<&'a [usiz
 }
 
 fn is_grouping(between: &str) -> bool {
-    let separates =
-        |c: char| c.is_whitespace() || "-./()\u{2010}\u{2011}\u{2012}\u{2013}".contains(c);
-    between.chars().count() <= SEPARATORS && between.chars().all(separates)
+    between.chars().count() <= SEPARATORS && !between.contains(char::is_alphanumeric)
 }
 
 /// Whether a row of digits in `word` could be a phone number.
 #[must_use]
 pub fn has_number(word: &str) -> bool {
-    word.split(|c: char| !c.is_ascii_digit()).any(|row| row.len() >= DIGITS)
+    word.split(|c: char| !c.is_numeric()).any(|row| row.chars().count() >= DIGITS)
 }
 
 fn is_uuid(word: &str) -> bool {
@@ -78,15 +76,16 @@ fn is_uuid(word: &str) -> bool {
 
 fn mask(text: &str, out: &mut String) {
     let mut rest = text;
-    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+    // Digits of whichever script.
+    while let Some(start) = rest.find(char::is_numeric) {
         let (before, from) = rest.split_at(start);
-        let end = from.find(|c: char| !c.is_ascii_digit()).unwrap_or(from.len());
+        let end = from.find(|c: char| !c.is_numeric()).unwrap_or(from.len());
         let (run, after) = from.split_at(end);
         out.push_str(before);
-        match run.len() < DIGITS {
+        match run.chars().count() < DIGITS {
             true => out.push_str(run),
             false => {
-                out.push_str(&run[..SHOWN]);
+                out.extend(run.chars().take(SHOWN));
                 out.push('•');
             }
         }
@@ -116,10 +115,13 @@ mod tests {
         for (said, wanted) in [
             ("call 415-555-0178 now", "call 415• now"),
             ("(415) 555-0178", "(415•"),
-            ("+1 415.555.0178, 415 555 0178", "+1 41•, 415•"),
-            ("1/415/555/0178; 415\u{a0}555\u{2011}0178", "1/41•; 415•"),
+            ("+1 415.555.0178 or 415 555 0178", "+1 41• or 415•"),
+            ("1/415/555/0178; 415\u{a0}555\u{2011}0178", "1/41•"),
             ("2026-11-29 415 555 0178 17:05", "2026-11-29 415• 17:05"),
-            ("ends in 555-0178, 4155550 178", "ends in 555•, 415•"),
+            ("ends in 555-0178 or 4155550 178", "ends in 555• or 415•"),
+            ("415_555_0178 415|555|0178 415·555\u{200b}0178", "415•"),
+            ("4, 1, 5, 5, 5, 5, 0, 1", "4, 1, 5•"),
+            ("４１５５５５０１７８, ٤١٥٥٥٥٠١٧٨", "４１５•, ٤١٥•"),
             ("99914155550178 and 12345678", "999• and 123•"),
         ] {
             assert_eq!(masked(said), wanted);
@@ -128,7 +130,6 @@ mod tests {
             "2026-11-29 17:05:33, 1.10.0-2, 127.0.0.1",
             "646-222-0178 is another's",
             "415 -- 555 -- 0178",
-            "4, 1, 5, 5, 5, 5, 0",
             "555-017",
             "ä 1 ñ",
             "",
