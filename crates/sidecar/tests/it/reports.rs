@@ -142,6 +142,30 @@ async fn a_report_may_come_before_the_answer_to_the_call_it_is_about() {
 }
 
 #[tokio::test]
+async fn what_a_report_told_during_a_call_is_answered_though_the_call_ends_in_doubt() {
+    let (plivo, ingress) = (manual().await, Ingress::open().await);
+    let sidecar = start(reached(&plivo, &ingress), &ingress).await;
+    plivo.script([Step { status: Some(500), ..Step::hold() }.queued()]).await;
+    let request = json!({"to": TO, "text": "swordfish"});
+    let send = sidecar.send(&request);
+    let report = async {
+        let sends = plivo.wait_for_sends(1, crate::harness::PATIENCE).await.expect("a send");
+        plivo.report(&sends[0].message_uuid, State::Delivered, None).await.expect("a report");
+        plivo.release();
+    };
+
+    let (answer, ()) = tokio::join!(send, report);
+
+    let body = answer.expect(202);
+    assert_eq!(body["message_uuid"], plivo.sends()[0].message_uuid, "{body}");
+    assert_ne!(body["status"], "in_doubt", "{body}");
+    let id = body["id"].as_str().unwrap();
+    let record = sidecar.record(id, |record| record["attempts"][0]["outcome"] == "in-doubt").await;
+    assert_eq!(record["status"], "delivered", "{record}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn a_call_that_the_kill_cut_off_after_a_report_on_it_is_ended_by_the_next_process() {
     let (plivo, ingress) = (manual().await, Ingress::open().await);
     let setup = reached(&plivo, &ingress).durable();
