@@ -97,7 +97,7 @@ impl Journey {
         let last = account.settle.last().copied().unwrap_or_default();
         let began = doubt.began_there(&account.client).unwrap_or(doubt.began);
         let id = self.accepted.message.id.clone();
-        unsettled.give_up(Some(id), began.after(last), now());
+        unsettled.give_up(Some(id), (began, began.after(last)), now());
     }
 
     fn was_not_sent(&mut self) -> ControlFlow<Stop> {
@@ -112,7 +112,12 @@ impl Journey {
     /// Asks Plivo's list once.
     async fn look(&mut self, doubt: &Doubt, seen: &mut Seen) -> ControlFlow<Stop> {
         let plivo = self.delivery.account().client.clone();
-        let began = || beginning(doubt.began_there(&plivo).unwrap_or(doubt.began));
+        let account = doubt.account.as_deref().unwrap_or_default();
+        let twins = self.delivery.twins(account, &self.accepted.message.to);
+        // What an earlier call of its own brought there is this message as well.
+        let first = self.delivery.unsettled.first(&twins, &self.accepted.message.id);
+        let or_first = |began| beginning(first.map_or(began, |first| first.min(began)));
+        let began = || or_first(doubt.began_there(&plivo).unwrap_or(doubt.began));
         let mut since = began();
         let mut free = self.free(doubt, Some(since)).await;
         // That answer may be the first to show Plivo's clock.
@@ -125,30 +130,17 @@ impl Journey {
             return ControlFlow::Continue(());
         };
         let message = &self.accepted.message;
-        let account = doubt.account.as_deref().unwrap_or_default();
-        let twins = self.delivery.twins(account, &message.to);
         let shown = self.delivery.unsettled.shown(&twins, since, &message.id);
         let mut sighting = if free.cut { Sighting::Unclear } else { sighting(&free.alike, shown) };
         if sighting == Sighting::Absent {
             // Plivo's clocks may be apart, and it may count its parts otherwise. Where nobody knows when it was called,
             // only a list without a beginning proves that it is absent.
             let since = doubt.began_there(&plivo).map(earlier);
-            let shown = self.delivery.unsettled.shown(
-                &twins,
-                since.unwrap_or(Timestamp(0)),
-                &self.accepted.message.id,
-            );
             sighting = match self.free(doubt, since).await {
                 Some(Listed { alike, otherwise, cut: false })
                     if alike.is_empty() && otherwise.is_empty() =>
                 {
                     Sighting::Absent
-                }
-                // What an earlier call of its own may have brought there, and nobody else.
-                Some(Listed { alike, otherwise, cut: false })
-                    if otherwise.is_empty() && shown.is_earlier(alike.len()) =>
-                {
-                    super::doubt::sighting(&alike, shown)
                 }
                 Some(_) => Sighting::Unclear,
                 None => {
@@ -161,7 +153,7 @@ impl Journey {
             Sighting::Absent => Seen { absent: seen.absent + 1, unclear: false },
             Sighting::Unclear => Seen { absent: 0, unclear: true },
             // What made room may have been this one's twin, and its own.
-            Sighting::Here(_) if self.delivery.store.made_room_since(beginning(doubt.began)) => {
+            Sighting::Here(_) if self.delivery.store.made_room_since(or_first(doubt.began)) => {
                 Seen { absent: 0, unclear: true }
             }
             // The list began where this machine's clock says, which is wrong, or was.

@@ -72,7 +72,7 @@ impl Delivery {
     /// sent again.
     fn keep_apart(&self, by: Option<MessageId>, mark: String, began: Timestamp) {
         let settle = self.account().settle.last().copied().unwrap_or_default();
-        self.unsettled.enter(mark).give_up(by, began.after(settle), now());
+        self.unsettled.enter(mark).give_up(by, (began, began.after(settle)), now());
     }
 
     /// Writes down that a call was cut off, where one was out when the process ended.

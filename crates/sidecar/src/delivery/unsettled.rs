@@ -34,6 +34,7 @@ struct Calls {
 struct GivenUp {
     /// Whose call it was, where that message may be sent again.
     by: Option<MessageId>,
+    began: Timestamp,
     at: Timestamp,
     /// Plivo's list has nothing of it that is newer.
     newest: Timestamp,
@@ -46,13 +47,6 @@ pub(super) struct Shown {
     pub(super) own: usize,
     /// Other messages.
     pub(super) others: usize,
-}
-
-impl Shown {
-    /// Whether so many can be of earlier calls of the message alone.
-    pub(super) fn is_earlier(self, listed: usize) -> bool {
-        self.others == 0 && listed < self.own
-    }
 }
 
 impl Unsettled {
@@ -71,6 +65,13 @@ impl Unsettled {
         Shown { own: 1 + own.len(), others: calls.open.saturating_sub(1) + others.len() }
     }
 
+    /// When the first of the calls of `id` to this number began that were given up.
+    pub(super) fn first(&self, to: &str, id: &MessageId) -> Option<Timestamp> {
+        let all = self.all();
+        let own = all.get(to)?.given_up.iter().filter(|given_up| given_up.by.as_ref() == Some(id));
+        own.map(|given_up| given_up.began).min()
+    }
+
     /// Nothing under the lock panics halfway through a change, so the lock outlives a panic.
     fn all(&self) -> MutexGuard<'_, HashMap<String, Calls>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -78,11 +79,17 @@ impl Unsettled {
 }
 
 impl OneUnsettled {
-    /// It is given up at `at`: it may be at Plivo all the same, as something no newer than `newest`, and must not be
-    /// taken for another message than `by`, where that one goes on.
-    pub(super) fn give_up(self, by: Option<MessageId>, newest: Timestamp, at: Timestamp) {
+    /// It is given up at `at`: it may be at Plivo all the same, as something between these two instants of Plivo's, and
+    /// must not be taken for another message than `by`, where that one goes on.
+    pub(super) fn give_up(
+        self,
+        by: Option<MessageId>,
+        (began, newest): (Timestamp, Timestamp),
+        at: Timestamp,
+    ) {
         let mut all = self.all.all();
-        all.entry(self.to.clone()).or_default().given_up.push(GivenUp { by, at, newest });
+        let given_up = GivenUp { by, began, at, newest };
+        all.entry(self.to.clone()).or_default().given_up.push(given_up);
         all.retain(|_, calls| {
             calls.given_up.retain(|given_up| given_up.at.after(LONGEST_DOUBT) >= at);
             calls.open > 0 || !calls.given_up.is_empty()
@@ -133,7 +140,11 @@ mod tests {
     #[test]
     fn what_was_given_up_counts_for_lists_that_may_show_it() {
         let (all, number) = (Unsettled::default(), "mark".to_owned());
-        all.enter(number.clone()).give_up(None, Timestamp(5_000), Timestamp(60_000));
+        all.enter(number.clone()).give_up(
+            None,
+            (Timestamp(4_000), Timestamp(5_000)),
+            Timestamp(60_000),
+        );
         let _looks = all.enter(number.clone());
         for (since, wanted) in [(0, 2), (5_000, 2), (5_001, 1)] {
             assert_eq!(count(&all, &number, since), wanted, "since {since}");
@@ -144,11 +155,14 @@ mod tests {
     fn a_call_that_was_given_up_is_its_messages_own_and_of_no_other() {
         let (all, number) = (Unsettled::default(), "mark".to_owned());
         let at = Timestamp(60_000);
-        all.enter(number.clone()).give_up(Some(id("a")), at, at);
+        all.enter(number.clone()).give_up(Some(id("a")), (Timestamp(9), at), at);
+        all.enter(number.clone()).give_up(Some(id("a")), (Timestamp(7), at), at);
         let _looks = all.enter(number.clone());
         let shown = |name| all.shown(&number, Timestamp(0), &id(name));
-        assert_eq!(shown("a"), Shown { own: 2, others: 0 });
-        assert_eq!(shown("b"), Shown { own: 1, others: 1 });
+        assert_eq!(shown("a"), Shown { own: 3, others: 0 });
+        assert_eq!(shown("b"), Shown { own: 1, others: 2 });
+        let first = ["a", "b"].map(|name| all.first(&number, &id(name)));
+        assert_eq!(first, [Some(Timestamp(7)), None]);
     }
 
     #[test]
@@ -156,10 +170,14 @@ mod tests {
         let all = Unsettled::default();
         let (early, late) = ("mark".to_owned(), "another".to_owned());
         let (first, second) = (Timestamp(1), Timestamp(1).after(LONGEST_DOUBT));
-        all.enter(early.clone()).give_up(None, first, first);
-        all.enter(late.clone()).give_up(None, second, second);
+        all.enter(early.clone()).give_up(None, (first, first), first);
+        all.enter(late.clone()).give_up(None, (second, second), second);
         assert!(all.all().contains_key(&early), "just as long as somebody may be in doubt");
-        all.enter(late.clone()).give_up(None, second, second.after(Duration::from_millis(1)));
+        all.enter(late.clone()).give_up(
+            None,
+            (second, second),
+            second.after(Duration::from_millis(1)),
+        );
         assert!(!all.all().contains_key(&early) && all.all().len() == 1);
     }
 }
