@@ -8,9 +8,20 @@ use message::{Change, LimitKind, Note, Pace, Rejection};
 
 use crate::{Basis, Digest, Mode, PolicyName};
 
-/// The count of the chains that were built; a later chain has a higher one.
+/// The count of the chains that were in force, from 1 on; a chain that takes the place of another has the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Generation(pub u64);
+
+impl Generation {
+    /// Of the chain that there is where none was before.
+    pub const FIRST: Self = Self(1);
+
+    /// Of the chain that takes the place of this one's.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
 
 /// One policy's verdict on one message.
 #[derive(Clone, Debug)]

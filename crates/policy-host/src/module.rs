@@ -183,7 +183,6 @@ impl Prepared {
             idle_most: self.shared.idle_most,
             idle_per_policy: 1,
             visits_per_policy: 1,
-            next_generation: 1.into(),
             passed: Notify::new(),
         };
         Self {

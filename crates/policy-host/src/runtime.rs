@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use std::{fmt, io, thread};
 
@@ -98,8 +98,6 @@ pub(crate) struct Shared {
     pub(crate) heard: Option<Arc<Heard>>,
     /// Whether numbers in what policies say are left as they are: in a rehearsal, where no number is anybody's.
     pub(crate) verbatim: bool,
-    /// The generation of the next chain.
-    pub(crate) next_generation: AtomicU64,
     /// Told when a candidate has earned that it comes into force.
     pub(crate) passed: Notify,
 }
@@ -147,7 +145,6 @@ impl PolicyRuntime {
             record: options.record,
             heard: None,
             verbatim: false,
-            next_generation: AtomicU64::new(1),
             passed: Notify::new(),
         };
         Ok(Self { shared: Arc::new(shared) })

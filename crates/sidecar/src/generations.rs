@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use policy_host::{Generation, NotPromoted, Policy, PolicyChain, PolicyRuntime};
+use policy_host::{Generation, NotPromoted, Policy, PolicyChain};
 
 use crate::delivery::Delivery;
 use crate::history::{self, History, How};
@@ -20,7 +20,6 @@ pub(crate) const HISTORY: usize = 5;
 
 /// Puts generations into force.
 pub(crate) struct Generations {
-    runtime: Arc<PolicyRuntime>,
     in_force: Arc<ArcSwap<InForce>>,
     delivery: Arc<Delivery>,
     past: Mutex<Past>,
@@ -78,16 +77,12 @@ pub(crate) struct Outdated;
 
 impl Generations {
     /// With what `in_force` holds as the first.
-    pub(crate) fn new(
-        runtime: Arc<PolicyRuntime>,
-        in_force: Arc<ArcSwap<InForce>>,
-        delivery: Arc<Delivery>,
-    ) -> Self {
+    pub(crate) fn new(in_force: Arc<ArcSwap<InForce>>, delivery: Arc<Delivery>) -> Self {
         let first = Arc::clone(&in_force.load().chain);
         let history = History::default();
         history.note(How::Started, first.generation(), &[]);
         let past = Mutex::new(Past { filed: Some(first), ..Past::default() });
-        Self { runtime, in_force, delivery, past, history }
+        Self { in_force, delivery, past, history }
     }
 
     /// What came into force, and what was refused.
@@ -155,7 +150,7 @@ impl Generations {
         };
         let last = self.in_force();
         let (from, to) = (last.chain.generation(), target.rules.chain.generation());
-        let rules = target.rules.renewed(self.runtime.next_generation());
+        let rules = target.rules.renewed(from.next());
         let rollback = Rollback { at: jiff::Timestamp::now(), from, to };
         past.rollback = (!past.is_filed(&rules.chain)).then_some(rollback);
         // Whoever takes a rollback back may take that back too.
@@ -193,7 +188,7 @@ impl Generations {
         let policy = last.chain.policies().iter().find(own).ok_or(NotPromoted::NoSuchPolicy)?;
         let trial = policy.trial().ok_or(NotPromoted::NoCandidate)?;
         let mut rules = last.rules();
-        rules.chain = Arc::new(last.chain.promoted(name, self.runtime.next_generation())?);
+        rules.chain = Arc::new(last.chain.promoted(name)?);
         if let Some(entry) = rules.entries.iter_mut().find(|entry| entry.name == name) {
             rules.promotions.retain(|promotion| promotion.policy != name);
             rules.promotions.push(Promotion::of(entry, policy, &trial));

@@ -1,13 +1,12 @@
 //! One chain in the place of another.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use thiserror::Error;
 
 use super::PolicyChain;
 use crate::revision::Revision;
-use crate::{Generation, Policy, PolicyRuntime};
+use crate::{Generation, Policy};
 
 /// Why a candidate does not come into force.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -23,31 +22,24 @@ pub enum NotPromoted {
     Dropped(&'static str),
 }
 
-impl PolicyRuntime {
-    /// A number for the next chain: higher than that of every chain before it.
-    pub fn next_generation(&self) -> Generation {
-        Generation(self.shared.next_generation.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
 impl PolicyChain {
-    /// The same policies with their warm instances, as a chain of another generation.
+    /// The same policies with their warm instances, as the chain of `generation`.
     #[must_use]
     pub fn renewed(&self, generation: Generation) -> Self {
         let (policies, ledger) = (self.policies.clone(), Arc::clone(&self.ledger));
         Self { generation, policies, ledger }
     }
 
-    /// The same as a chain of another generation, with the candidate of the policy called `name` in its place. The trial
-    /// has ended with that, whatever becomes of the chain.
+    /// The same as the chain after it, with the candidate of the policy called `name` in its place. The trial has ended
+    /// with that, whatever becomes of the chain.
     ///
     /// # Errors
     ///
     /// There is no such policy, or no candidate that could.
-    pub fn promoted(&self, name: &str, generation: Generation) -> Result<Self, NotPromoted> {
+    pub fn promoted(&self, name: &str) -> Result<Self, NotPromoted> {
         let own = |policy: &Arc<Policy>| policy.name().as_str() == name;
         let nth = self.policies.iter().position(own).ok_or(NotPromoted::NoSuchPolicy)?;
-        let mut next = self.renewed(generation);
+        let mut next = self.renewed(self.generation.next());
         next.policies[nth] = Arc::new(self.policies[nth].promoted()?);
         Ok(next)
     }

@@ -11,14 +11,14 @@ use crate::error::{LoadError, LoadFault};
 use crate::revision::Revision;
 use crate::runtime::PolicyRuntime;
 use crate::trial::Trial;
-use crate::{OnFailure, Policy, PolicyChain, PolicySource};
+use crate::{Generation, OnFailure, Policy, PolicyChain, PolicySource};
 
 /// A revision that is being loaded.
 type Loading = JoinHandle<Result<Arc<Revision>, Faults>>;
 
 impl PolicyRuntime {
-    /// Builds the next chain of `wanted`, in their order. What did not change since `previous` is taken over with its
-    /// warm instances; the rest is loaded side by side.
+    /// Builds the chain of `wanted`, in their order, that is to take the place of `previous`. What did not change since is
+    /// taken over with its warm instances; the rest is loaded side by side.
     ///
     /// # Errors
     ///
@@ -30,7 +30,8 @@ impl PolicyRuntime {
         wanted: &[PolicySource],
     ) -> Result<PolicyChain, Vec<LoadError>> {
         let policies = self.load_all(previous, wanted).await?;
-        let (generation, ledger) = (self.next_generation(), Arc::clone(&self.shared.ledger));
+        let generation = previous.map_or(Generation::FIRST, |last| last.generation.next());
+        let ledger = Arc::clone(&self.shared.ledger);
         Ok(PolicyChain { generation, policies, ledger })
     }
 

@@ -279,8 +279,7 @@ async fn a_candidate_that_fails_too_often_where_the_policy_does_not_is_dropped()
     assert_eq!(trial(&chain).standing, TrialStanding::Dropped("trap"));
     assert_eq!(chain.clear(sms("hello")).await.unwrap().decisions().len(), 1, "it was asked");
     assert_eq!(trial(&chain).compared, 6);
-    let next = host.runtime.next_generation();
-    let refused = chain.promoted("runaway", next).unwrap_err();
+    let refused = chain.promoted("runaway").unwrap_err();
     assert_eq!(refused, NotPromoted::Dropped("trap"));
 
     let again = host.next_chain(Some(&chain), &[with_budget(), country()]).await;
@@ -307,18 +306,18 @@ async fn a_candidate_passes_after_so_many_messages_in_a_row_without_a_difference
     tokio::time::timeout(Duration::from_secs(60), passed).await.unwrap();
     assert!(chain.policies()[0].is_passed());
 
-    let next = chain.promoted("runaway", host.runtime.next_generation()).unwrap();
+    let next = chain.promoted("runaway").unwrap();
     next.take_place_of(&chain);
     assert_eq!(ending(&next.clear(sms("hello")).await), "test.no");
     assert!(next.policies()[0].trial().is_none());
     assert!(next.policies()[0].idle_instances() > 0, "its warm instances were lost");
 
     // Brought back, the policy before is not compared any more: it would be replaced again at once.
-    let back = chain.renewed(host.runtime.next_generation());
+    let back = chain.renewed(next.generation().next());
     assert_eq!(back.clear(sms("hello")).await.unwrap().decisions().len(), 1);
     assert_eq!(trial(&back).standing, TrialStanding::RolledBack);
     assert!(!back.policies()[0].is_passed());
-    assert!(back.promoted("runaway", host.runtime.next_generation()).is_ok(), "by hand");
+    assert!(back.promoted("runaway").is_ok(), "by hand");
 }
 
 #[tokio::test]
@@ -327,11 +326,10 @@ async fn only_a_policy_with_a_candidate_is_promoted_and_the_one_before_can_stand
     let mut source = guests("panic");
     source.on_failure = OnFailure::LastGood;
     let chain = host.chain(&[source, country()]).await;
-    let next = || host.runtime.next_generation();
-    assert_eq!(chain.promoted("nobody", next()).unwrap_err(), NotPromoted::NoSuchPolicy);
-    assert_eq!(chain.promoted("country", next()).unwrap_err(), NotPromoted::NoCandidate);
+    assert_eq!(chain.promoted("nobody").unwrap_err(), NotPromoted::NoSuchPolicy);
+    assert_eq!(chain.promoted("country").unwrap_err(), NotPromoted::NoCandidate);
 
-    let promoted = chain.promoted("runaway", next()).unwrap();
+    let promoted = chain.promoted("runaway").unwrap();
 
     let cleared = promoted.clear(sms("hello")).await.unwrap();
     let verdicts: Vec<_> = cleared.decisions().iter().map(|each| each.verdict.as_str()).collect();

@@ -83,11 +83,7 @@ impl Parts {
         };
         let delivery = Arc::new(Delivery::new(parts, first.accounts.clone()));
         let in_force = Arc::new(ArcSwap::from_pointee(first));
-        let generations = Arc::new(Generations::new(
-            Arc::clone(engine),
-            Arc::clone(&in_force),
-            Arc::clone(&delivery),
-        ));
+        let generations = Arc::new(Generations::new(Arc::clone(&in_force), Arc::clone(&delivery)));
         let reloads = Arc::new(ReloadStatus::default());
 
         let elsewhere = shared.as_ref().filter(|_| place.is_some()).map(|shared| shared.reports());

@@ -102,12 +102,12 @@ impl Stage {
 
     fn played(&self, sent: &[Sent], before: &[Between], key: &Secret) -> String {
         self.runtime.block_on(async {
-            let (engine, mut in_force) = self.in_force().await;
+            let mut in_force = self.in_force().await;
             let log = DecisionLog::start(&self.config.fixed.decisions, key, None).unwrap().unwrap();
             for (nth, each) in sent.iter().enumerate() {
                 let happens = before.get(nth).copied().unwrap_or(Between::Nothing);
                 if let Between::Reload = happens {
-                    let rules = in_force.rules().renewed(engine.next_generation());
+                    let rules = in_force.rules().renewed(in_force.chain.generation().next());
                     in_force = Arc::new(in_force.under(rules));
                 } else if let Some(last) = nth.checked_sub(1).map(|nth| &sent[nth].candidate) {
                     happen(&in_force.chain, happens, last, each.candidate.now).await;
@@ -125,7 +125,7 @@ impl Stage {
         fs::read_to_string(self.log()).unwrap()
     }
 
-    async fn in_force(&self) -> (PolicyRuntime, Arc<InForce>) {
+    async fn in_force(&self) -> Arc<InForce> {
         let mut options = RuntimeOptions::new(Arc::new(MemoryLedger::default()));
         (options.record, options.compile_cache) = (true, Some(compiled()));
         let engine = PolicyRuntime::new(options).unwrap();
@@ -134,7 +134,7 @@ impl Stage {
         let chain = policies::build(&engine, None, prepared.entries(), &modules).await;
         let chain = chain.unwrap_or_else(|lines| panic!("{}", lines.join("\n")));
         let rules = Rules::new(prepared.entries().to_vec(), chain);
-        (engine, Arc::new(prepared.with(rules)))
+        Arc::new(prepared.with(rules))
     }
 
     pub(super) fn log(&self) -> PathBuf {
