@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use policy_sdk::state::Period;
 use policy_sdk::{Problem, known, problem};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Budget;
 use crate::prices::{IN_A_DOLLAR, Prices, in_units};
@@ -13,6 +13,7 @@ use crate::prices::{IN_A_DOLLAR, Prices, in_units};
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// The budgets. All that a message is under are charged together, or none.
+    #[schemars(extend("default" = []))]
     budgets: Vec<BudgetSetting>,
     /// Price of a segment in US dollars by ISO 3166 region, such as `{ US = 0.0055 }`.
     #[schemars(extend("propertyNames" = {"format": "region"}))]
@@ -56,7 +57,7 @@ pub(crate) struct BudgetSetting {
     apps: Option<Vec<String>>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Scope {
     #[default]
@@ -64,7 +65,7 @@ pub(crate) enum Scope {
     Account,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Per {
     #[default]
@@ -73,7 +74,7 @@ pub(crate) enum Per {
     Month,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Mode {
     #[default]

@@ -20,6 +20,7 @@ pub struct Settings {
     /// What becomes of media elsewhere: refused, left away, or put into the text as links.
     mms_fallback: Fallback,
     /// Finer rules, by country, app and kind.
+    #[schemars(extend("default" = []))]
     rules: Vec<Rule>,
 }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use policy_sdk::{Problem, problem};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Longest window, in seconds: a day. Longer memory is what idempotency keys are for.
 const LONGEST_S: u32 = 86_400;
@@ -20,6 +20,7 @@ pub struct Settings {
     mode: Option<Mode>,
     /// Other values for an intent.
     #[schemars(extend("propertyNames" = {"format": "intent"}))]
+    #[schemars(extend("default" = {}))]
     by_intent: BTreeMap<String, ByIntent>,
     /// A secret that keeps marks from being found by trying numbers.
     salt: String,
@@ -29,7 +30,7 @@ pub struct Settings {
 }
 
 /// What becomes of the marks while a shared store is away.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum OnUnavailable {
     #[default]

@@ -7,7 +7,7 @@ use policy_sdk::{
     Context, Decision, Facts, Fault, Message, Policy, PolicyError, Problem, export, problem, reject,
 };
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Above this, some carriers make a picture smaller or drop it (Plivo support: "MMS file size"), in bytes.
 const LARGE: u64 = 600_000;
@@ -26,7 +26,7 @@ pub struct Settings {
     unreachable: Unreachable,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Unreachable {
     /// Sent, with a warning: this host may not reach what Plivo can.

@@ -1,6 +1,6 @@
 use policy_sdk::{Problem, known, problem};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::QuietHours;
 use crate::hours::{Days, Hours, date};
@@ -20,6 +20,7 @@ pub struct Settings {
     /// Whether the hours of single states of the US hold, by area code; the policy's page lists them.
     us_states: bool,
     /// More rules; each narrows the hours of the numbers that it is for.
+    #[schemars(extend("default" = []))]
     rules: Vec<RuleSetting>,
     /// What becomes of a number whose time zone nobody knows.
     zone_unknown: ZoneUnknown,
@@ -45,7 +46,7 @@ pub(crate) struct RuleSetting {
 }
 
 /// What becomes of a number whose time zone nobody knows.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ZoneUnknown {
     #[default]

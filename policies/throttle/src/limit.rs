@@ -1,7 +1,7 @@
 use policy_sdk::state::LimitKind;
 use policy_sdk::{Context, Facts, Message};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// One limit, checked.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(crate) enum Scope {
 }
 
 /// What one message costs.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Cost {
     #[default]
@@ -41,7 +41,7 @@ pub(crate) enum Cost {
 }
 
 /// What becomes of a message above the limit.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[schemars(extend("x-needs-grant" = {"amend": ["queue"]}))]
 pub(crate) enum OnLimit {
@@ -52,7 +52,7 @@ pub(crate) enum OnLimit {
 }
 
 /// Whether the limit refuses or only says that it would have.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Mode {
     #[default]

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use policy_sdk::state::{Calendar, Gcra, LimitKind, Period, Window};
 use policy_sdk::{Problem, known, problem};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Throttle;
 use crate::limit::{Cost, Exempt, Limit, Mode, OnLimit, Only, Scope};
@@ -87,7 +87,7 @@ struct RawLimit {
     exempt_intents: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum RawKind {
     #[default]
@@ -96,7 +96,7 @@ enum RawKind {
     Calendar,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum OnUnavailable {
     #[default]

@@ -50,6 +50,37 @@ async fn the_lines_that_it_says_load_each_policy_of_this_repository() {
 }
 
 #[tokio::test]
+async fn every_setting_that_may_be_left_out_tells_what_it_is_then() {
+    let folder = Folder::new();
+    for name in POLICIES {
+        let shown = inspected(&folder, &module(name).to_string_lossy()).await;
+        let mut silent = Vec::new();
+        without_default(&shown["settings_schema"], "", &mut silent);
+        assert!(silent.is_empty(), "{name}: {silent:?}");
+    }
+}
+
+/// The properties anywhere in `schema` that are neither required, nor may be null, nor have a default.
+fn without_default(schema: &Value, at: &str, found: &mut Vec<String>) {
+    let required = schema["required"].as_array().map_or(&[][..], Vec::as_slice);
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let may_be_null = property.get("anyOf").unwrap_or(&property["type"]).to_string();
+        let is_told = property.get("default").is_some() || may_be_null.contains("null");
+        if !is_told && !required.iter().any(|each| each == name) {
+            found.push(format!("{at}/{name}"));
+        }
+    }
+    let within: Vec<(String, &Value)> = match schema {
+        Value::Object(members) => {
+            members.iter().map(|(key, value)| (format!("{at}/{key}"), value)).collect()
+        }
+        Value::Array(values) => values.iter().map(|value| (at.to_owned(), value)).collect(),
+        _ => Vec::new(),
+    };
+    within.into_iter().for_each(|(at, value)| without_default(value, &at, found));
+}
+
+#[tokio::test]
 async fn grants_follow_from_imports_and_from_what_the_cases_expect() {
     let folder = Folder::new();
     for (name, grants) in [
@@ -83,6 +114,8 @@ async fn people_are_told_what_a_module_is_and_what_it_may_be_told() {
         "\n  imports   sendgate:policy/state@0.1.0\n",
         "\n  settings  limits (array of object): [{ name = \"app\", per_s = 60, quota = 10, scope = \"app\" }]\n",
         "\n            limits[].name (string): required\n",
+        "\n            limits[].kind (\"window\", \"gcra\", \"calendar\"): \"window\"\n",
+        "\n            limits[].exempt_apps (array of string): []\n",
         "salt (string): \"\"\n",
         "\n[[policies]]\nname = \"throttle\"\nmodule = \"throttle.wasm\"\ngrants = [\"state\", \"amend\"]\n",
         &format!("\n  digest    {}\n", shown["digest"].as_str().expect("a digest")),
