@@ -32,7 +32,11 @@ pub(crate) fn without_media(fallback: Fallback, message: &Message, region: &str)
         );
         return reject("mms.too_long_after_fallback", detail).into();
     }
-    let how = if links.is_empty() { "were left away" } else { "became links in the text" };
+    let how = match (links.is_empty(), message.media_ids.is_empty()) {
+        (true, _) => "were left away",
+        (false, true) => "became links in the text",
+        (false, false) => "became links in the text, but those in `media_ids`, which have none",
+    };
     let mut change =
         Change::new("mms.downgraded", format!("{region} may not have media; they {how}"));
     if text != message.text {
