@@ -179,6 +179,14 @@ impl Answer {
         }
     }
 
+    /// Says which preferences were kept (RFC 7240 section 3), where any were.
+    pub(crate) fn with_applied(mut self, preferences: String) -> Self {
+        if !preferences.is_empty() {
+            self.set(HeaderName::from_static("preference-applied"), preferences);
+        }
+        self
+    }
+
     pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;

@@ -57,6 +57,11 @@ impl Fields {
     pub(crate) fn count(&mut self, name: &str, wanted: &str) -> Option<u64> {
         match self.take(name)? {
             Value::Number(number) if number.is_u64() => number.as_u64(),
+            Value::Number(_) => {
+                let detail = format!("has a fraction, an exponent or a minus sign; send {wanted}");
+                self.fault(format!("/{name}"), "body.wrong_type", detail);
+                None
+            }
             other => self.wrong_type(format!("/{name}"), wanted, &other),
         }
     }

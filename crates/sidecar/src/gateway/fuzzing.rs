@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use message::facts;
 
 use super::answer::Door;
-use super::prefer::patience;
+use super::prefer::Preferred;
 use super::submission::Submission;
 use crate::config::Config;
 use crate::fuzzing::loaded;
@@ -59,7 +59,7 @@ pub fn headers(lines: &[u8]) {
         }
     }
     let most = Duration::from_secs(10);
-    assert!(patience(&headers, most) <= most, "an app waits longer than it may");
+    assert!(Preferred::of(&headers, most).wait <= most, "an app waits longer than it may");
     if let Ok(Some(key)) = super::idempotency_key(&headers) {
         assert!((1..=255).contains(&key.len()), "a key is out of bounds");
     }

@@ -24,7 +24,7 @@ use self::sole::Sole;
 use super::answer::{Answer, Door};
 use super::faults::Faults;
 use super::order::Order;
-use super::prefer::patience;
+use super::prefer::Preferred;
 use super::refusal::{Plain, Refusal};
 use super::submission::Submission;
 use super::{Call, Gateway, idempotency_key};
@@ -41,7 +41,7 @@ struct Asked {
     door: Door,
     order: Order,
     once: Option<Once>,
-    wait: Duration,
+    preferred: Preferred,
 }
 
 /// What a key stands for once messages that came under it were to be ours.
@@ -79,6 +79,7 @@ impl Gateway {
             return Err(Plain::LowMemory.into());
         }
         let asked = self.ask(door, &call, request).await?;
+        let applied = asked.preferred.applied.clone();
         let tracker = self.in_flight.clone();
         let decided = tracker.spawn(
             async move { self.decide(call, asked).await }.instrument(tracing::Span::current()),
@@ -89,7 +90,8 @@ impl Gateway {
             Err(Plain::Internal.into())
         });
         store::fail::point("answer.begin");
-        answer
+        // Of this request, and so not of what its key stands for.
+        answer.map(|answer| answer.with_applied(applied))
     }
 
     async fn ask(
@@ -114,12 +116,12 @@ impl Gateway {
         let delivery = &call.in_force.delivery;
         let once = Once::of(given, door, &bytes, &order, call.app.phone, self.store.secret());
         let most = if door == Door::Plivo { delivery.compat_wait } else { delivery.wait };
-        Ok(Asked { door, order, once, wait: patience(&headers, most) })
+        Ok(Asked { door, order, once, preferred: Preferred::of(&headers, most) })
     }
 
     async fn decide(&self, call: Call, asked: Asked) -> Result<Answer, Refusal> {
-        let Asked { door, order, once, wait } = asked;
-        let deadline = Instant::now() + wait;
+        let Asked { door, order, once, preferred } = asked;
+        let deadline = Instant::now() + preferred.wait;
         let submission = judge(&call, door, order);
         let sole = submission.as_ref().ok().and_then(|order| Sole::of(&call, order, door));
         let (key, seated) = match self.claim(&call, once, door, deadline, sole).await? {

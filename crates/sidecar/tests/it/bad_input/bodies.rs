@@ -62,6 +62,7 @@ async fn a_member_of_the_wrong_type_is_refused_and_never_converted() {
         ("media_ids", json!([1]), "/media_ids/0"),
         ("ttl_s", json!("60"), "/ttl_s"),
         ("ttl_s", json!(60.5), "/ttl_s"),
+        ("ttl_s", json!(60.0), "/ttl_s"),
         ("ttl_s", json!(-60), "/ttl_s"),
         ("ttl_s", json!(1e30), "/ttl_s"),
         ("tags", json!(["a"]), "/tags"),

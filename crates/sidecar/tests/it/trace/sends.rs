@@ -136,6 +136,7 @@ async fn the_span_of_a_request_does_not_wait_for_a_message_that_does() {
     let request = sidecar.post("/v1/messages").header("prefer", "respond-async").json(&message);
     let answer = request.answer().await;
     let id = answer.expect(202)["id"].as_str().expect("an id").to_owned();
+    assert_eq!(answer.header("preference-applied"), Some("respond-async"));
 
     let spans = trace(&collector, trace_of(&answer)).await;
     assert_eq!(names(&spans), ["POST /v1/messages", "policy.check", "policy.check"]);
