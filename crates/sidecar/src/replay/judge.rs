@@ -1,6 +1,8 @@
 //! One record decided again, and what is otherwise by that.
 
 mod otherwise;
+mod outcome;
+mod visits;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,14 +18,16 @@ use super::tape::Tape;
 use crate::decisions::form::{self, Record};
 use crate::decisions::{read, written};
 
-use otherwise::{FAILURE, Verdicts, chain_transition, policy_transition, verdicts_of};
+use self::otherwise::{FAILURE, Verdicts, chain_transition, policy_transition, verdicts_of};
+use self::visits::{
+    comparable, had_a_stand_in, in_force, is_first, is_last, is_of_the_moment, seen_by,
+};
 
-pub(super) use otherwise::Transition;
+pub(super) use self::otherwise::Transition;
+pub(super) use self::outcome::{Judged, Outcome, Why};
 
 /// Doors that a message can have come through.
 const DOORS: [&str; 3] = ["messages", "mms-send", "plivo"];
-/// Failures that say nothing of the message: the machine was busy, or nobody was asked.
-const OF_THE_MOMENT: [&str; 3] = ["deadline", "no_instance", "tripped"];
 pub(super) const OUT_OF_TIME: &str = "deadline";
 
 /// What decides again.
@@ -33,57 +37,6 @@ pub(super) enum Judge {
     Chain { chain: Arc<PolicyChain>, as_recorded: HashSet<String> },
     /// One policy of this name, in a chain of its own; the grants of the one that it is to replace.
     Policy { name: String, chain: PolicyChain, asked_again: bool, as_recorded: bool },
-}
-
-/// A record that was decided again, or why not.
-#[derive(Debug)]
-pub(super) struct Judged {
-    pub(super) outcome: Outcome,
-    /// The log did not have all that was asked.
-    pub(super) guessed: bool,
-    /// A policy ran out of the time that it has here, which is long.
-    pub(super) out_of_time: bool,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Alike,
-    Changed(Transition),
-    /// Otherwise, by the very module that decided then, on a message that is not whole: the log lacks what it read.
-    Untold,
-    NotCompared(Why),
-    /// The record cannot have been written by Sendgate; what is wrong with it.
-    Unfit(String),
-}
-
-/// Why a record cannot be compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Why {
-    /// The message never came to the policy.
-    NotAsked,
-    /// A policy ran out of time, or was not asked for want of room or budget.
-    OfTheMoment,
-    /// An earlier revision stood in for a policy that failed.
-    StoodIn,
-    /// Its line of policies is missing, so nobody knows the settings.
-    NoSettings,
-}
-
-impl Judged {
-    pub(super) fn not(why: Why) -> Self {
-        Self { outcome: Outcome::NotCompared(why), guessed: false, out_of_time: false }
-    }
-}
-
-impl Why {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::NotAsked => "the policy was not asked",
-            Self::OfTheMoment => "a policy ran out of time, or could not be asked",
-            Self::StoodIn => "an earlier revision stood in",
-            Self::NoSettings => "the line that tells the policies is missing",
-        }
-    }
 }
 
 /// How a record came out this time.
@@ -297,52 +250,6 @@ impl<'a> Now<'a> {
         let is_late = |decision: &Decision| matches!(decision.verdict, Verdict::Failed { kind, .. } if kind == OUT_OF_TIME);
         self.decisions.iter().any(is_late)
     }
-}
-
-/// What was heeded, or would have been if it were not in the shadow.
-fn in_force(record: &Record) -> impl Iterator<Item = &form::Visit> {
-    record.visits.iter().filter(|visit| visit.mode != Mode::Candidate.as_str())
-}
-
-/// What was heeded, or would have been; not what a policy in the shadow had no time for, or another said in its place.
-fn comparable(record: &Record) -> impl Iterator<Item = &form::Visit> {
-    let had_no_word = |name: &str| {
-        let mut own = in_force(record).filter(|visit| visit.policy == name);
-        own.any(is_of_the_moment) || had_a_stand_in(record, name)
-    };
-    in_force(record).filter(move |visit| {
-        !visit.again && (visit.mode == Mode::Enforce.as_str() || !had_no_word(&visit.policy))
-    })
-}
-
-fn is_of_the_moment(visit: &form::Visit) -> bool {
-    let code = visit.codes.first().map_or("", String::as_str);
-    visit.verdict == FAILURE && OF_THE_MOMENT.contains(&code)
-}
-
-/// Whether an earlier revision was asked in the place of the policy called `name`.
-fn had_a_stand_in(record: &Record, name: &str) -> bool {
-    record.visits.iter().filter(|visit| is_first(visit, name)).count() > 1
-}
-
-fn is_first(visit: &form::Visit, name: &str) -> bool {
-    !visit.again && visit.mode != Mode::Candidate.as_str() && visit.policy == name
-}
-
-/// Whether no later policy amended the message after `visit`.
-fn is_last(record: &Record, visit: &form::Visit) -> bool {
-    let amends = |each: &&form::Visit| {
-        each.amended.is_some() && each.mode == Mode::Enforce.as_str() && !each.again
-    };
-    record.visits.iter().rev().find(amends).is_some_and(|last| std::ptr::eq(last, visit))
-}
-
-/// The message as the policy called `name` saw it.
-fn seen_by<'a>(record: &'a Record, name: &str) -> (&'a form::Message, &'a form::Facts) {
-    let before = record.visits.iter().take_while(|visit| !is_first(visit, name));
-    let heeded = before.filter(|visit| visit.mode == Mode::Enforce.as_str() && !visit.again);
-    let amended = heeded.filter_map(|visit| visit.amended.as_ref()).last();
-    amended.map_or((&record.message, &record.facts), |(message, facts)| (message, facts))
 }
 
 fn candidate(

@@ -55,7 +55,15 @@ impl Report {
         }
         if self.guessed > 0 {
             let those = many(self.guessed, "decision");
-            lines.push(format!("guessed: {those} asked for state that the log does not tell"));
+            let keys = match self.parts.contains_key("state") {
+                true => {
+                    "; its keys are redacted, so calls are told apart by limits, times and order"
+                }
+                false => "",
+            };
+            lines.push(format!(
+                "guessed: {those} asked for state that the log does not tell, and a memory that began empty answered{keys}"
+            ));
         }
         for (why, count) in &self.not_compared {
             let those = many(*count, "decision");
