@@ -68,7 +68,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
             known.join(", ")
         );
     }
-    find("builds of the fuzzing engine", &["c++ --version"], "g++")?;
+    find(&[("builds of the fuzzing engine", &["c++ --version"], "g++")])?;
     build(workspace)?;
     let queue = Mutex::new(if names.is_empty() { known } else { names }.into_iter());
     let cores = thread::available_parallelism().map_or(1, usize::from);

@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::process::Command;
 use std::thread;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 
 use crate::workspace::{Workspace, cargo};
 use crate::{apt, crash, policies, process};
@@ -15,8 +15,11 @@ const NEEDED: [(&str, &str); 2] = [
     ("python3", "install Python 3.10 or later (https://www.python.org)"),
 ];
 
-/// Programs that tests use: what for, commands of which one is enough that it runs, and Debian's package of it.
-const USED: [(&str, &[&str], &str); 8] = [
+/// A program that is used: what for, commands of which one is enough that it runs, and Debian's package of it.
+pub(crate) type Used = (&'static str, &'static [&'static str], &'static str);
+
+/// Programs that tests use.
+const USED: [Used; 8] = [
     (
         "the shared store's tests",
         &["redis-server --version", "valkey-server --version"],
@@ -47,9 +50,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         let works = process::works(Command::new(program).arg("--version"));
         ensure!(works, "the examples need `{program}`, which is not here; {remedy}");
     }
-    for (what, commands, package) in USED {
-        find(what, commands, package)?;
-    }
+    find(&USED)?;
     policies::run(workspace, &[])?;
     // All targets at once: a separate build of the programs would compile many dependencies twice.
     process::run(in_workspace(workspace).args([
@@ -82,25 +83,36 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Finds out whether one of `commands` runs, or installs the package.
-pub(crate) fn find(what: &str, commands: &[&str], package: &str) -> Result<()> {
-    let runs = |command: &&str| {
+/// Sees to it that each of `used` runs: what does not, and can be installed here, is installed all at once.
+///
+/// # Errors
+///
+/// What does not run after that, with what to do.
+pub(crate) fn find(used: &[Used]) -> Result<()> {
+    let packages: Vec<&str> = used
+        .iter()
+        .filter(|(_, commands, _)| !runs(commands))
+        .map(|(.., package)| *package)
+        .collect();
+    if !packages.is_empty() && apt::may_install() {
+        apt::install(&packages)?;
+    }
+    for (what, commands, package) in used {
+        ensure!(
+            runs(commands),
+            "{what} need what `{}` runs, which is not here; run `sudo apt-get install {package}`",
+            commands.join("` or `")
+        );
+    }
+    Ok(())
+}
+
+/// Whether one of `commands` runs.
+fn runs(commands: &[&str]) -> bool {
+    commands.iter().any(|command| {
         let mut words = command.split(' ');
         words.next().is_some_and(|program| process::works(Command::new(program).args(words)))
-    };
-    if commands.iter().any(runs) {
-        return Ok(());
-    }
-    if apt::may_install() {
-        apt::install(&[package])?;
-    }
-    if commands.iter().any(runs) {
-        return Ok(());
-    }
-    let commands = commands.join("` or `");
-    bail!(
-        "{what} need what `{commands}` runs, which is not here; run `sudo apt-get install {package}`"
-    )
+    })
 }
 
 /// Tests at once: most of their time whole-process tests wait for clocks and for each other's sockets.
