@@ -20,7 +20,6 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{Either, Full};
-use hyper::body::Incoming;
 use serde_json::{Value, json};
 use store::{Store, StoreError};
 use telemetry::metrics::{Exposition, Metrics};
@@ -34,6 +33,7 @@ use crate::delivery::Delivery;
 use crate::gateway;
 use crate::generations::Generations;
 use crate::in_force::InForce;
+use crate::listen::Received;
 use crate::memory::Memory;
 use crate::openapi;
 use crate::relay::RelayTally;
@@ -75,7 +75,7 @@ pub(crate) struct Admin {
 type Told = Result<(StatusCode, Value), Refusal>;
 
 impl Admin {
-    pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+    pub(crate) async fn answer(self: Arc<Self>, request: Request<Received>) -> Response<Body> {
         let asked = Asked::of(request);
         let told = match self.admit(&asked) {
             Ok(Route::Metrics) => return self.metrics(&asked).map(Either::Left),
@@ -155,7 +155,7 @@ impl Admin {
 
 /// The answer at every path of a process that cannot begin yet because of its store: it lives, is not ready, and says
 /// `why`.
-pub(crate) fn closed(request: &Request<Incoming>, why: &str) -> Response<Full<Bytes>> {
+pub(crate) fn closed(request: &Request<Received>, why: &str) -> Response<Full<Bytes>> {
     match Route::of(request.method(), request.uri().path()) {
         Route::Live => respond(StatusCode::OK, &json!({"live": true})),
         probe @ (Route::Started | Route::Ready) => {

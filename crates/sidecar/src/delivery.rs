@@ -87,8 +87,9 @@ pub(crate) enum News {
     Open(Status),
     /// Plivo took it, under this UUID.
     Submitted(String),
-    /// Plivo said a definite no; the stable code.
-    Refused(&'static str),
+    /// Nothing was sent and nothing will be, by Plivo's definite no or our own; the stable code, and how long Plivo wants
+    /// to be left alone.
+    Refused { code: &'static str, wait: Option<Duration> },
     /// It ended, or will end, otherwise: in doubt, expired.
     Ended(Status),
 }

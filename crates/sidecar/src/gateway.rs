@@ -10,6 +10,7 @@ mod fields;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod identity;
+mod instant;
 mod json;
 mod lookup;
 mod order;
@@ -29,7 +30,6 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Request, Response, header};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use message::Timestamp;
 use store::Store;
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,7 @@ use crate::config::{Address, App, Fixed};
 use crate::decisions::DecisionLog;
 use crate::delivery::Delivery;
 use crate::in_force::InForce;
-use crate::listen::{Peer, Requests};
+use crate::listen::{Peer, Received, Requests};
 use crate::memory::Memory;
 use crate::shared::Shared;
 use crate::{openapi, spans};
@@ -104,7 +104,7 @@ impl Gateway {
     /// Answers one request. The server span is open for as long as anything below it runs.
     pub(crate) async fn handle(
         self: Arc<Self>,
-        request: Request<Incoming>,
+        request: Request<Received>,
         peer: Peer,
     ) -> Response<Full<Bytes>> {
         let route = Route::of(request.uri().path());
@@ -130,7 +130,7 @@ impl Gateway {
     async fn answer(
         self: Arc<Self>,
         route: Route,
-        request: Request<Incoming>,
+        request: Request<Received>,
         peer: Peer,
     ) -> Result<Answer, Refusal> {
         identity::same_place(request.uri(), request.headers(), &self.bounds.hosts)?;
@@ -186,14 +186,14 @@ impl Gateway {
     }
 
     /// The body, read within its bounds.
-    async fn body(&self, request: Request<Incoming>) -> Result<Bytes, Plain> {
+    async fn body(&self, request: Request<Received>) -> Result<Bytes, Plain> {
         let (parts, body) = request.into_parts();
         body::read(&parts.headers, body, self.bounds.body).await
     }
 }
 
 /// The answer at every path while nothing can be recorded, in the form of the door.
-pub(crate) fn closed(request: &Request<Incoming>) -> Response<Full<Bytes>> {
+pub(crate) fn closed(request: &Request<Received>) -> Response<Full<Bytes>> {
     let door = Route::of(request.uri().path()).door();
     door.refuse(&Plain::StoreAway.into()).into_response()
 }

@@ -4,6 +4,7 @@ mod bound;
 mod inherited;
 mod paced;
 mod places;
+mod received;
 mod requests;
 mod shed;
 
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, header};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -31,6 +32,7 @@ use self::places::Place;
 pub(crate) use self::bound::Bound;
 pub(crate) use self::inherited::Inherited;
 pub(crate) use self::places::Places;
+pub(crate) use self::received::Received;
 pub(crate) use self::requests::Requests;
 
 /// How long a connection that ends for another may take to hand its last answer over, and a new one to bring its first
@@ -79,7 +81,7 @@ impl Bound {
         stop: CancellationToken,
         service: S,
     ) where
-        S: Fn(Request<Incoming>, Peer) -> F + Clone + Send + Sync + 'static,
+        S: Fn(Request<Received>, Peer) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
     {
@@ -139,22 +141,26 @@ async fn connection<S, F, B>(
     served: Served<S>,
     stop: CancellationToken,
 ) where
-    S: Fn(Request<Incoming>, Peer) -> F + Send + Sync + 'static,
+    S: Fn(Request<Received>, Peer) -> F + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
     let Served { peer, place, service } = served;
     let place = Arc::new(place);
     let requests = place.requests().clone();
-    let respond = service_fn(move |mut request: Request<Incoming>| {
+    let respond = service_fn(move |request: Request<Incoming>| {
         let begun = place.requests().begin().then(|| {
+            let asks_first = request.headers().contains_key(header::EXPECT);
+            let mut request = request.map(|body| Received::new(body, asks_first));
             request.extensions_mut().insert(place.requests().clone());
-            (service(request, peer.clone()), Arc::clone(&place))
+            let body = request.body().clone();
+            (service(request, peer.clone()), body, Arc::clone(&place))
         });
         async move {
             // Nothing is done for a connection that is being ended: its peer cannot be told.
-            let Some((response, place)) = begun else { return std::future::pending().await };
-            let response = response.await;
+            let Some((response, body, place)) = begun else { return std::future::pending().await };
+            let mut response = response.await;
+            body.finish(&mut response).await;
             place.answered();
             Ok::<_, Infallible>(response)
         }

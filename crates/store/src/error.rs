@@ -6,9 +6,14 @@ use thiserror::Error;
 /// Why the store did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StoreError {
-    /// The bound on records, keys or bytes is reached, and nothing that is kept may be dropped.
+    /// The bound on records is reached, and nothing that is kept may be dropped.
     #[error("the store is full; raise its bounds, or wait until messages are finished")]
     Full,
+    /// The bound on idempotency keys is reached, and each is in force.
+    #[error(
+        "the store has no room for another idempotency key; raise its bound, or wait until one ends"
+    )]
+    KeysFull,
     /// There is no such record.
     #[error("the store has no such record")]
     NotFound,

@@ -116,7 +116,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Invalid`] for a key that is empty or above 255 bytes; [`StoreError::Full`] where the bounds are
+    /// [`StoreError::Invalid`] for a key that is empty or above 255 bytes; [`StoreError::KeysFull`] where the bounds are
     /// reached; [`StoreError::Unavailable`].
     pub async fn claim(
         &self,
@@ -181,7 +181,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<KeptAnswer>, StoreError> {
         match self.bound(self.bounds.keys, (app, key), now).await {
-            Err(StoreError::Full) => Ok(None),
+            Err(StoreError::KeysFull) => Ok(None),
             found => found,
         }
     }
@@ -257,7 +257,7 @@ impl Store {
             });
         }
         if claims.len() >= CLAIMS {
-            return Err(StoreError::Full);
+            return Err(StoreError::KeysFull);
         }
         let (sender, settled) = watch::channel(());
         claims.insert(name, Claimed { fingerprint: fingerprint.clone(), settled });
@@ -276,7 +276,7 @@ impl Store {
         let (app, key) = (app.to_owned(), key.to_owned());
         self.database
             .read(move |connection| match rows::find(connection, &app, &key, now)? {
-                None if rows::is_full(connection, most, now)? => Err(StoreError::Full.into()),
+                None if rows::is_full(connection, most, now)? => Err(StoreError::KeysFull.into()),
                 found => Ok(found),
             })
             .await

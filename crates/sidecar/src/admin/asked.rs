@@ -1,11 +1,12 @@
 //! A request to the admin listener, and who asks.
 
 use http::{HeaderMap, Method, Request, Uri, header};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use url::form_urlencoded;
 
 use super::Refusal;
 use crate::config::Secret;
+use crate::listen::Received;
 
 /// A request, of which no body is ever read.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn of(request: Request<Incoming>) -> Self {
+    pub(super) fn of(request: Request<Received>) -> Self {
         let has_body = !request.body().is_end_stream();
         let (parts, _) = request.into_parts();
         Self { method: parts.method, uri: parts.uri, headers: parts.headers, has_body }

@@ -33,7 +33,7 @@ impl Journey {
         let commit = self.delivery.store.change(&id, change.clone());
         // That nothing was sent is told when it is written: told before, it might be sent after a crash, beside the
         // app's own second try. Anything else may be told at once.
-        let later = matches!(end.news, News::Refused(_));
+        let later = matches!(end.news, News::Refused { .. });
         if !later {
             self.tell.send_replace(end.news.clone());
         }

@@ -75,7 +75,7 @@ impl Journey {
             Stop::Process if self.delivery.ephemeral => {
                 // With the process goes the memory that the message is in.
                 tracing::warn!(message.id = %id, "a message is left unsent");
-                self.tell.send_replace(News::Refused("spool.draining"));
+                self.tell.send_replace(News::Refused { code: "spool.draining", wait: None });
             }
             Stop::Process => {
                 tracing::info!(message.id = %id, "a message is left for the next start");
@@ -131,7 +131,8 @@ impl Journey {
                     self.turned_away += 1;
                     let most = self.delivery.account().attempts;
                     if most.is_some_and(|most| self.turned_away >= most) {
-                        return ControlFlow::Break(Stop::End(End::failed("upstream.unavailable")));
+                        let end = End::failed("upstream.unavailable").for_now(least);
+                        return ControlFlow::Break(Stop::End(end));
                     }
                     self.back_off(least, Metered::Yes).await?;
                 }

@@ -85,7 +85,7 @@ impl End {
         Self {
             status: Status::Failed,
             told: policy_host::Outcome::Rejected,
-            news: News::Refused(code),
+            news: News::Refused { code, wait: None },
             settlement: Settlement::GiveBack,
             code: Some(code),
         }
@@ -96,10 +96,18 @@ impl End {
         Self {
             status,
             told: policy_host::Outcome::NotSent,
-            news: News::Refused(code),
+            news: News::Refused { code, wait: None },
             settlement: Settlement::GiveBack,
             code: Some(code),
         }
+    }
+
+    /// The same end, where Plivo said that it will take nothing for so long.
+    pub(super) fn for_now(mut self, for_so_long: Option<Duration>) -> Self {
+        if let News::Refused { wait, .. } = &mut self.news {
+            *wait = for_so_long;
+        }
+        self
     }
 
     /// The same end of a message that an earlier call may have sent: that it was not sent cannot be said of it any

@@ -149,7 +149,8 @@ impl Journey {
         loop {
             let due = now().after(backoff::delay(self.attempts, least, fastrand::f64()));
             if due.after(SHORTEST) > self.accepted.deadline {
-                return self.expire();
+                let end = End::not_sent(Status::Expired, "send.expired").for_now(least);
+                return ControlFlow::Break(Stop::End(end));
             }
             self.wait_until(due, Status::RetryWait).await?;
             // Where much fails already, retries would be load on top of load.

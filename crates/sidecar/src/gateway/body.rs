@@ -5,10 +5,11 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use tokio::time::timeout;
 
 use super::refusal::Plain;
+use crate::listen::Received;
 
 /// How much of a body that is too large is read and thrown away, so that the client gets to read the answer.
 const DISCARDED: usize = 16 << 20;
@@ -30,7 +31,7 @@ pub(crate) struct BodyLimits {
 /// `body.too_large`, `body.too_slow`, `body.incomplete`.
 pub(crate) async fn read(
     headers: &HeaderMap,
-    body: Incoming,
+    body: Received,
     limits: BodyLimits,
 ) -> Result<Bytes, Plain> {
     let most = limits.bytes;
@@ -44,13 +45,13 @@ pub(crate) async fn read(
         Err(_) | Ok(Err(Plain::Incomplete)) if is_above(size, most) => Err(Plain::TooLarge(most)),
         Err(_elapsed) => Err(Plain::TooSlow),
         Ok(_) if !typed => Err(Plain::ContentType),
-        Ok(_) if headers.contains_key(header::CONTENT_ENCODING) => Err(Plain::ContentEncoding),
+        Ok(_) if is_coded(headers) => Err(Plain::ContentEncoding),
         Ok(bytes) => bytes,
     }
 }
 
 /// The body's bytes; `size` is what was announced, or what was seen where that is more.
-async fn collect(mut body: Incoming, most: usize, size: &mut u64) -> Result<Bytes, Plain> {
+async fn collect(mut body: Received, most: usize, size: &mut u64) -> Result<Bytes, Plain> {
     // A length announced above what is even thrown away is not worth reading.
     if is_above(*size, DISCARDED) {
         return Err(Plain::TooLarge(most));
@@ -87,6 +88,13 @@ fn asks_first(headers: &HeaderMap) -> bool {
     headers
         .get(header::EXPECT)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// Whether the bytes are other ones than the app's: compressed as a whole, or on the way (RFC 9112 section 6.1).
+fn is_coded(headers: &HeaderMap) -> bool {
+    let is_chunked = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
+    headers.contains_key(header::CONTENT_ENCODING)
+        || !headers.get_all(header::TRANSFER_ENCODING).iter().all(is_chunked)
 }
 
 /// `application/json`, once, with no charset but UTF-8 (RFC 8259 section 8.1).

@@ -9,7 +9,6 @@ use std::mem;
 use std::time::Duration;
 
 use http::{Request, StatusCode};
-use hyper::body::Incoming;
 use message::facts::Facts;
 use message::{Fault, MediaUrl, Message};
 use policy_host::{Decision, LimitReport, Verdict};
@@ -22,6 +21,7 @@ use super::order::Order;
 use super::refusal::{Plain, Refusal};
 use super::submission::Draft;
 use super::{Call, Gateway, now, send};
+use crate::listen::Received;
 use foresee::{Foreseen, Found};
 use when::{Runs, Search, Way};
 
@@ -29,7 +29,7 @@ impl Gateway {
     pub(super) async fn explain(
         &self,
         call: Call,
-        request: Request<Incoming>,
+        request: Request<Received>,
     ) -> Result<Answer, Refusal> {
         let bytes = self.body(request).await?;
         let order = match Door::Native.read(&bytes) {

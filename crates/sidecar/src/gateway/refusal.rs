@@ -16,6 +16,9 @@ use super::faults::Faults;
 pub(crate) use self::plain::Plain;
 pub(crate) use self::table::status_of;
 
+/// When asking again may help where nobody knows better.
+const SOON: Duration = Duration::from_secs(5);
+
 /// Why a request ended without a new send.
 #[derive(Debug)]
 pub(crate) enum Refusal {
@@ -25,8 +28,8 @@ pub(crate) enum Refusal {
     Rejected { policy: Refuser, rejection: Box<Rejection>, standings: Vec<LimitReport> },
     /// A policy could not say, and the operator fails closed.
     PolicyFailed { policy: Refuser, failure: PolicyFailure },
-    /// Plivo said a definite no to an accepted message.
-    Upstream { id: MessageId, code: &'static str },
+    /// Plivo said a definite no to an accepted message, or its time was over; how long Plivo wants to be left alone.
+    Upstream { id: MessageId, code: &'static str, wait: Option<Duration> },
     /// One of the gateway's own reasons.
     Plain(Plain),
 }
@@ -105,6 +108,9 @@ impl Refusal {
             Self::Upstream { code: "send.canceled", .. } => {
                 "the message was taken back before it was sent".into()
             }
+            Self::Upstream { code: "send.expired", wait: Some(_), .. } => {
+                "Plivo takes no more for longer than the message has; nothing was sent".into()
+            }
             Self::Upstream { code: "send.expired", .. } => {
                 "the message could not be sent within its lifetime; nothing was sent".into()
             }
@@ -138,11 +144,12 @@ impl Refusal {
                 | Plain::KeysAway
                 | Plain::NotAsked
                 | Plain::Draining,
-            )
-            | Self::Upstream {
+            ) => Some(SOON),
+            Self::Upstream {
                 code: "upstream.unavailable" | "spool.draining" | "send.expired",
+                wait,
                 ..
-            } => Some(Duration::from_secs(5)),
+            } => Some(wait.map_or(SOON, |wait| wait.max(SOON))),
             Self::Plain(
                 Plain::TurnAfterDeadline(wait) | Plain::PlivoAway(wait) | Plain::KeysFull(wait),
             ) => Some(*wait),

@@ -10,9 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
-use hyper::body::Incoming;
 use message::{Fault, MessageId, Timestamp};
-use store::KeyRow;
+use store::{KeyRow, StoreError};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -29,6 +28,7 @@ use super::refusal::{Plain, Refusal};
 use super::submission::Submission;
 use super::{Call, Gateway, idempotency_key};
 use crate::delivery::{Acceptance, Ready};
+use crate::listen::Received;
 
 pub(super) use self::clear::{candidate, probed, unsendable};
 
@@ -70,7 +70,7 @@ impl Gateway {
         self: Arc<Self>,
         door: Door,
         call: Call,
-        request: Request<Incoming>,
+        request: Request<Received>,
     ) -> Result<Answer, Refusal> {
         if self.draining.is_cancelled() {
             return Err(Plain::Draining.into());
@@ -98,7 +98,7 @@ impl Gateway {
         &self,
         door: Door,
         call: &Call,
-        request: Request<Incoming>,
+        request: Request<Received>,
     ) -> Result<Asked, Refusal> {
         let headers = request.headers().clone();
         let bytes = self.body(request).await?;
@@ -217,8 +217,14 @@ impl Gateway {
     ) -> Result<Vec<Acceptance>, NotAccepted> {
         let bound = key.clone();
         let recorded = self.delivery.record(ready, key).await;
-        let recorded =
-            recorded.map_err(|err| NotAccepted::Unrecorded(Plain::by_the_store(&err)))?;
+        let recorded = match recorded {
+            Ok(recorded) => recorded,
+            // Others were faster with theirs.
+            Err(StoreError::KeysFull) => {
+                return Err(NotAccepted::Unrecorded(self.keys_full().await));
+            }
+            Err(err) => return Err(NotAccepted::Unrecorded(Plain::by_the_store(&err))),
+        };
         let confirmed = match (held, &bound) {
             (Some(held), Some(bound)) => self.confirm(call, held, bound).await,
             _ => Confirmed::Ours(None),

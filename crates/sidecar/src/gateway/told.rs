@@ -1,7 +1,6 @@
 //! What apps tell: what handsets answered them, and that a recipient did what a message was for.
 
 use http::{Request, StatusCode};
-use hyper::body::Incoming;
 use message::Fault;
 use policy_host::{Afterwards, Receipt};
 use serde_json::json;
@@ -12,13 +11,14 @@ use super::fields::Fields;
 use super::refusal::{Plain, Refusal, Refuser};
 use super::{Call, Gateway, json};
 use crate::inbound::{Inbound, NotTaken, remarks};
+use crate::listen::Received;
 
 impl Gateway {
     /// `POST /v1/inbound`: a message from a handset that came to the app.
     pub(super) async fn inbound(
         &self,
         call: Call,
-        request: Request<Incoming>,
+        request: Request<Received>,
     ) -> Result<Answer, Refusal> {
         let bytes = self.body(request).await?;
         let inbound = read(&call, &bytes)?;

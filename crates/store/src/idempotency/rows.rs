@@ -87,7 +87,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Full`] where every key is in force; [`StoreError::LowSpace`], [`StoreError::Moved`],
+    /// [`StoreError::KeysFull`] where every key is in force; [`StoreError::LowSpace`], [`StoreError::Moved`],
     /// [`StoreError::Unavailable`]. The key is not bound then.
     pub fn bind(&self, key: KeyRow, now: Timestamp) -> Commit<()> {
         if let Some(trouble) = self.database.disk_trouble() {
@@ -95,7 +95,7 @@ impl Store {
         }
         self.database.write(move |connection| {
             if is_full(connection, key.most(), now)? {
-                return Err(StoreError::Full.into());
+                return Err(StoreError::KeysFull.into());
             }
             insert(connection, &key, 1, now)?;
             if let Some(message) = &key.answer.message {

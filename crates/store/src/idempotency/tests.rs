@@ -270,7 +270,7 @@ async fn claims_in_flight_are_bounded() {
         guards.push(claimed.unwrap());
     }
     let refused = store.claim("billing", "one more", request("x"), NOW).await;
-    assert!(matches!(refused, Err(StoreError::Full)), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::KeysFull)), "{refused:?}");
     guards.pop();
     assert!(store.claim("billing", "one more", request("x"), NOW).await.is_ok());
 }
@@ -304,7 +304,7 @@ async fn a_key_under_which_nothing_new_is_recorded_is_bound_as_every_other() {
     let other = store.claim_in_flight(1, ("billing", "k2"), request("sale")).unwrap();
     let Claim::New(guard) = other else { panic!("it is free") };
     let row = store.key_row(&guard, answer("coalesced"), NOW, NOW).unwrap();
-    assert_eq!(store.bind(row.clone(), NOW).await, Err(StoreError::Full));
+    assert_eq!(store.bind(row.clone(), NOW).await, Err(StoreError::KeysFull));
     // One that has ended makes room.
     assert_eq!(store.bind(row, ends).await, Ok(()));
 }

@@ -48,8 +48,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Full`] where every record kept is of a message that Plivo may not have, or every key is in force;
-    /// [`StoreError::Exists`] where an id is taken, [`StoreError::LowSpace`], [`StoreError::Moved`],
+    /// [`StoreError::Full`] where every record kept is of a message that Plivo may not have;
+    /// [`StoreError::KeysFull`] where every key is in force; [`StoreError::Exists`] where an id is taken, [`StoreError::LowSpace`], [`StoreError::Moved`],
     /// [`StoreError::Unavailable`]. Nothing is recorded then.
     pub fn accept(&self, messages: Vec<NewMessage>, key: Option<KeyRow>) -> Commit<()> {
         if let Some(trouble) = self.database.disk_trouble() {
@@ -68,7 +68,10 @@ impl Store {
                 Some(key) => !idempotency::is_full(connection, key.most(), now)?,
                 None => true,
             };
-            if !key_fits || !can_make_room(connection, excess)? {
+            if !key_fits {
+                return Err(StoreError::KeysFull.into());
+            }
+            if !can_make_room(connection, excess)? {
                 return Err(StoreError::Full.into());
             }
             newest_gone.fetch_max(make_room(connection, excess)?, Ordering::AcqRel);

@@ -114,7 +114,7 @@ impl Plain {
             Self::TooSlow => "the body did not arrive in time".into(),
             Self::Incomplete => "the body ended early, or is not well-formed".into(),
             Self::ContentType => "send the body as application/json in UTF-8".into(),
-            Self::ContentEncoding => "send the body without a content encoding".into(),
+            Self::ContentEncoding => "send the body as it is, without `Content-Encoding` and with no `Transfer-Encoding` but chunked".into(),
             Self::BadKey(why) => format!("the Idempotency-Key {why}"),
             Self::KeyRequired => {
                 "this app must send an Idempotency-Key with every request (README, \"Send once\")"

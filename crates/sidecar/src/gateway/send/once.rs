@@ -139,10 +139,10 @@ impl Gateway {
             };
             let claim = match claim {
                 // A resend that cannot be told is no reason to refuse everybody's sends.
-                Err(StoreError::Full) if !once.is_asked_for() => {
+                Err(StoreError::KeysFull) if !once.is_asked_for() => {
                     return Ok(Claimed::New(None, None));
                 }
-                Err(StoreError::Full) => return Err(self.keys_full().await.into()),
+                Err(StoreError::KeysFull) => return Err(self.keys_full().await.into()),
                 Err(_) => return Err(Plain::StoreAway.into()),
                 Ok(claim) => claim,
             };
@@ -176,7 +176,7 @@ impl Gateway {
     }
 
     /// There is room again when the next key ends.
-    async fn keys_full(&self) -> Plain {
+    pub(super) async fn keys_full(&self) -> Plain {
         let now = now();
         let next = self.store.next_key_end(now).await.ok().flatten();
         Plain::KeysFull(next.map_or(ROOM_AGAIN, |end| end.since(now)).max(ROOM_AGAIN))

@@ -145,8 +145,8 @@ impl Verdict {
                 owned.status = Status::Submitted;
                 owned.message_uuid = Some(uuid);
             }
-            News::Refused(code) => {
-                self.outcome = Err(Refusal::Upstream { id: owned.id.clone(), code });
+            News::Refused { code, wait } => {
+                self.outcome = Err(Refusal::Upstream { id: owned.id.clone(), code, wait });
             }
         }
     }

@@ -1,10 +1,15 @@
 //! When a message may be sent, and until when.
 
+use std::time::Duration;
+
 use message::{Change, Fault, Timestamp, limits};
 
 use super::super::faults::Faults;
+use super::super::instant;
 use super::super::order::{At, HORIZON_S, ttl_is};
 use super::change;
+
+const HORIZON: Duration = Duration::from_secs(HORIZON_S);
 
 pub(super) fn ttl(
     ttl_s: Option<&At<u64>>,
@@ -37,13 +42,8 @@ pub(super) fn not_before(
     faults: &mut Faults,
 ) -> Option<Timestamp> {
     let at = at?;
-    let instant = at
-        .value
-        .parse::<jiff::Timestamp>()
-        .ok()
-        .and_then(|t| u64::try_from(t.as_millisecond()).ok());
-    match instant {
-        Some(ms) if ms <= now.0.saturating_add(HORIZON_S * 1_000) => Some(Timestamp(ms)),
+    match instant::read(&at.value) {
+        Some(instant) if instant <= now.after(HORIZON) => Some(instant),
         Some(_) => {
             faults.push(Fault::new(&at.pointer, "ttl.not_before", "is more than seven days away"));
             None

@@ -97,3 +97,50 @@ async fn a_kept_connection_ends_when_it_was_idle_for_as_long_as_is_configured() 
     assert!(answered.elapsed() > early, "ended after {:?}", answered.elapsed());
     sidecar.stop().await;
 }
+
+#[tokio::test]
+async fn a_body_that_nobody_reads_does_not_cost_the_connection_that_it_came_on() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(setup(&plivo)).await;
+    for (address, path, found) in [
+        (sidecar.apps, "/v1/messages/none/converted", 404),
+        (sidecar.apps, "/nothing", 404),
+        (sidecar.apps, "/v1/policies", 405),
+        (sidecar.admin, "/policies/none/promote", 403),
+    ] {
+        let post = post(path, 2);
+        let mut kept = Connection::open(address).await;
+        for nth in 0..3 {
+            kept.send(&post).await;
+            kept.send("{}").await;
+            let answer = kept.answer().await;
+            assert_eq!(status(&answer), found, "{path}, the {nth}th: {answer}");
+            assert!(!answer.contains("connection: close"), "{path}: {answer}");
+        }
+    }
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn where_a_body_that_nobody_reads_does_not_come_the_answer_says_that_the_connection_ends() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(setup(&plivo)).await;
+    for waits in ["", "Expect: 100-continue\r\n"] {
+        let mut kept = Connection::open(sidecar.apps).await;
+        kept.send(
+            post("/v1/messages/none/converted", 2).replace("\r\n\r\n", &format!("\r\n{waits}\r\n")),
+        )
+        .await;
+        let answer = kept.rest().await;
+        assert_eq!(status(&answer), 404, "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+    }
+    sidecar.stop().await;
+}
+
+/// The head of a request with a body of so many bytes, on a connection that is kept.
+fn post(path: &str, bytes: usize) -> String {
+    head(&format!("Content-Length: {bytes}\r\n\r\n"))
+        .replace("Connection: close\r\n", "")
+        .replace("/v1/messages ", &format!("{path} "))
+}

@@ -128,8 +128,10 @@ async fn where_the_next_try_would_come_too_late_the_message_expires_now() {
 
     let answer = sidecar.send(&json!({"to": "+14155550123", "text": "hi", "ttl_s": 30})).await;
 
-    answer.refused(503, "send.expired");
-    assert!(answer.header("retry-after").is_some(), "it may be asked for again: {answer}");
+    let problem = answer.refused(503, "send.expired");
+    let detail = "Plivo takes no more for longer than the message has; nothing was sent";
+    assert_eq!(problem["detail"], detail);
+    assert_eq!(answer.header("retry-after"), Some("60"), "{answer}");
     let record = only_record(&sidecar, |record| record["status"] == "expired").await;
     assert_eq!(record["status_simple"], "failed", "{record}");
     assert_eq!(plivo.requests().len(), 1);

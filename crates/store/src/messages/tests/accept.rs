@@ -228,13 +228,13 @@ async fn keys_are_bounded_and_those_that_ended_make_room() {
     let store = open(&StoreOptions { most_keys: 1, ..in_memory() });
     let (first, second) = (key(&store, "a", "m1").await, key(&store, "b", "m2").await);
     store.accept(vec![new("m1")], Some(first)).await.unwrap();
-    assert_eq!(store.accept(vec![new("m2")], Some(second)).await, Err(StoreError::Full));
+    assert_eq!(store.accept(vec![new("m2")], Some(second)).await, Err(StoreError::KeysFull));
     assert_eq!(ids(&store).await, ["m1"]);
     let fingerprint = || Fingerprint::over(store.secret(), &[]);
     let now = NOW.after(store.key_retention());
     let before = message::Timestamp(now.0 - 1);
     let full = store.claim("billing", "c", fingerprint(), before).await;
-    assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
+    assert!(matches!(full, Err(StoreError::KeysFull)), "{full:?}");
     // One that lives for seconds has a place of its own.
     let brief = store.claim_briefly("billing", "d", fingerprint(), before).await.unwrap();
     let Claim::New(guard) = brief else { panic!("d is free") };

@@ -94,7 +94,7 @@ impl Gateway {
             return match err {
                 // A resend that cannot be told is no reason to refuse everybody's sends.
                 _ if !held.once.is_asked_for() => Ok(()),
-                StoreError::Full => Err(self.keys_full().await.into()),
+                StoreError::KeysFull => Err(self.keys_full().await.into()),
                 other => Err(Plain::by_the_store(&other).into()),
             };
         }

@@ -4,6 +4,7 @@ use message::MediaUrl;
 use store::{Fingerprint, Secret};
 
 use super::super::super::answer::Door;
+use super::super::super::instant;
 use super::super::super::order::{At, Order, To};
 use crate::config::PhoneForm;
 
@@ -27,9 +28,9 @@ pub(super) fn fingerprint(
         Ok((url, _)) => url.as_str().to_owned(),
         Err(_) => at.value.clone(),
     };
-    let instant = |at: &At<String>| match at.value.parse::<jiff::Timestamp>() {
-        Ok(instant) => instant.as_millisecond().to_string(),
-        Err(_) => at.value.clone(),
+    let instant = |at: &At<String>| match instant::read(&at.value) {
+        Some(instant) => instant.0.to_string(),
+        None => at.value.clone(),
     };
     // What follows from the media is the same request, said or not.
     let has_media = !(order.media_urls.is_empty() && order.media_ids.is_empty());
