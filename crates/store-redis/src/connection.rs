@@ -21,7 +21,7 @@ use keeper::Keeper;
 /// A connection to the server. Clones share it; it closes with the last of them.
 ///
 /// Calls never wait for it to come up: while the server is away they fail at once, and while it is slow, after the
-/// timeout.
+/// timeout. Where the server ended the connection alone they wait for the next one, no longer than for an answer.
 #[derive(Clone)]
 pub struct Connection(Arc<Shared>);
 
@@ -57,7 +57,12 @@ struct Doubt<'a>(&'a Notify);
 #[derive(Clone)]
 enum Link {
     Up(MultiplexedConnection),
-    Down { since: Timestamp, reason: String },
+    /// It ended, and the next one comes or fails within the timeout.
+    Renewing,
+    Down {
+        since: Timestamp,
+        reason: String,
+    },
 }
 
 impl Connection {
@@ -125,8 +130,13 @@ impl Connection {
         call: &ScriptInvocation<'_>,
     ) -> Result<T, Fault> {
         let mut link = self.0.link.clone();
-        let mut connection = match link.borrow_and_update().clone() {
+        let mut known = link.borrow_and_update().clone();
+        if matches!(known, Link::Renewing) {
+            known = self.renewed(&mut link).await?;
+        }
+        let mut connection = match known {
             Link::Up(connection) => connection,
+            Link::Renewing => return Err(Fault::Slow(self.0.timeout)),
             Link::Down { reason, .. } => return Err(Fault::Away(reason)),
         };
         let doubt = Doubt(&self.0.doubt);
@@ -150,6 +160,17 @@ impl Connection {
             Err(_elapsed) => Fault::Slow(self.0.timeout),
         };
         Err(fault)
+    }
+
+    /// What comes after the connection that ended.
+    async fn renewed(&self, link: &mut watch::Receiver<Link>) -> Result<Link, Fault> {
+        let renewed = {
+            let _inside = self.0.runtime.enter();
+            let renewed = link.wait_for(|link| !matches!(link, Link::Renewing));
+            tokio::time::timeout(self.0.timeout, renewed)
+        };
+        let slow = Fault::Slow(self.0.timeout);
+        renewed.await.ok().and_then(Result::ok).map(|link| link.clone()).ok_or(slow)
     }
 
     /// Tells the server something in the background.
@@ -187,7 +208,7 @@ impl Link {
 
     fn status(&self) -> Status {
         match self {
-            Self::Up(_) => Status::Up,
+            Self::Up(_) | Self::Renewing => Status::Up,
             Self::Down { since, reason } => Status::Down { since: *since, reason: reason.clone() },
         }
     }

@@ -9,7 +9,7 @@ use rustls as _;
 use redis::aio::{MultiplexedConnection, SendError};
 use redis::{AsyncConnectionConfig, Client, ProtocolVersion, PushInfo, PushKind, RedisError};
 use tokio::sync::{Notify, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Link;
 use crate::fault::reason;
@@ -20,6 +20,17 @@ use crate::{OptionsError, SharedOptions};
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 /// How often an idle connection is looked after.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// A connection that does not live so long is not renewed at once: something ends them all.
+const BRIEF: Duration = Duration::from_millis(if cfg!(test) { 0 } else { 100 });
+
+/// Why a connection cannot be used, in words.
+enum Away {
+    /// The server answered no, or ended it.
+    Ended(String),
+    /// It says nothing.
+    Slow(String),
+}
 
 /// Connects, looks after the connection, and connects again.
 pub(super) struct Keeper {
@@ -55,8 +66,7 @@ impl Keeper {
                 Ok(connection) => {
                     tracing::info!(server = %self.options.url, "the shared store is up");
                     pause = PAUSES.0;
-                    self.link.send_replace(Link::Up(connection.clone()));
-                    let why = self.until_away(connection).await;
+                    let why = self.serve(connection).await;
                     tracing::warn!(server = %self.options.url, reason = why, "the shared store is away");
                     self.link.send_replace(Link::down(why));
                 }
@@ -64,6 +74,26 @@ impl Keeper {
             }
             sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
             pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    /// Has calls made on `connection`, and on each that could take the place of the one before at once; returns why none
+    /// could.
+    async fn serve(&self, mut connection: MultiplexedConnection) -> String {
+        loop {
+            let since = Instant::now();
+            self.link.send_replace(Link::Up(connection.clone()));
+            let why = match self.until_away(connection).await {
+                Away::Ended(why) if since.elapsed() >= BRIEF => why,
+                Away::Ended(why) | Away::Slow(why) => return why,
+            };
+            self.link.send_replace(Link::Renewing);
+            match timeout(self.options.timeout, self.connect()).await {
+                Ok(Ok(renewed)) => connection = renewed,
+                Ok(Err(why)) => return why,
+                Err(_elapsed) => return why,
+            }
+            tracing::info!(server = %self.options.url, reason = why, "a connection to the shared store ended; there is another");
         }
     }
 
@@ -86,19 +116,19 @@ impl Keeper {
             self.write(&mut connection).await?;
             Ok(connection)
         };
-        within(self.options.connect_timeout, connecting).await
+        within(self.options.connect_timeout, connecting).await.map_err(Away::reason)
     }
 
-    /// Looks after the connection until the server cannot be used any more; returns why.
-    async fn until_away(&self, mut connection: MultiplexedConnection) -> String {
+    /// Looks after the connection until it cannot be used any more.
+    async fn until_away(&self, mut connection: MultiplexedConnection) -> Away {
         loop {
             tokio::select! {
                 () = self.doubt.notified() => {}
                 () = sleep(LOOK) => {}
             }
             let looked = within(self.options.timeout, self.write(&mut connection)).await;
-            if let Err(why) = looked {
-                return why;
+            if let Err(away) = looked {
+                return away;
             }
         }
     }
@@ -125,9 +155,17 @@ impl Keeper {
 async fn within<T>(
     limit: Duration,
     asked: impl Future<Output = Result<T, RedisError>>,
-) -> Result<T, String> {
+) -> Result<T, Away> {
     match timeout(limit, asked).await {
-        Ok(answered) => answered.map_err(|error| reason(&error)),
-        Err(_elapsed) => Err(format!("no answer within {limit:?}")),
+        Ok(answered) => answered.map_err(|error| Away::Ended(reason(&error))),
+        Err(_elapsed) => Err(Away::Slow(format!("no answer within {limit:?}"))),
+    }
+}
+
+impl Away {
+    fn reason(self) -> String {
+        match self {
+            Self::Ended(reason) | Self::Slow(reason) => reason,
+        }
     }
 }
