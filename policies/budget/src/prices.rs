@@ -7,6 +7,8 @@ use policy_sdk::{Facts, Kind, Message, Receipt, state};
 
 /// Units of money in one US dollar: Plivo's prices have five decimals.
 pub(crate) const IN_A_DOLLAR: f64 = 100_000.0;
+/// Most dollars of a budget, whose units are counted in 32 bits.
+pub(crate) const MOST_DOLLARS: f64 = 42_949.0;
 /// How long a price that Plivo told is believed, in milliseconds: ninety days.
 const BELIEVED_MS: u64 = 90 * 86_400_000;
 

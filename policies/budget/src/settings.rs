@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Budget;
-use crate::prices::{IN_A_DOLLAR, Prices, in_units};
+use crate::prices::{IN_A_DOLLAR, MOST_DOLLARS, Prices, in_units};
 
 /// What an operator may write.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -157,15 +157,22 @@ impl Settings {
     }
 }
 
+/// Whether a budget of so many dollars is one that can be counted.
+fn is_counted(usd: f64) -> bool {
+    usd == 0.0 || (1.0 / IN_A_DOLLAR..=MOST_DOLLARS).contains(&usd)
+}
+
 impl BudgetSetting {
     fn check(self, pointer: &str, problems: &mut Vec<Problem>) -> Option<Limit> {
         let (unit, quota) = match (self.segments, self.usd) {
             (Some(segments), None) => (Unit::Segments, segments),
-            (None, Some(usd)) => match in_units(Some(usd)) {
+            (None, Some(usd)) => match in_units(Some(usd)).filter(|_| is_counted(usd)) {
                 Some(units) => (Unit::Money, units),
                 None => {
-                    let most = f64::from(u32::MAX) / IN_A_DOLLAR;
-                    let detail = format!("is not from 0 to {most:.0} US dollars");
+                    let detail = format!(
+                        "is neither 0 nor from {} to {MOST_DOLLARS} US dollars",
+                        1.0 / IN_A_DOLLAR
+                    );
                     problems.push(problem(format!("{pointer}/usd"), detail));
                     return None;
                 }

@@ -136,10 +136,14 @@ impl Consent {
     /// The places of `recipient` that count for `sender`, its own first; where that is nobody, the one for everybody.
     fn places(&self, sender: &str, recipient: &str) -> Vec<Place> {
         let place = |group: &str| Place::of(&self.salt, group, recipient);
-        let own = match self.campaigns.get(sender) {
-            Some(campaign) => Some(format!("campaign {campaign}")),
-            None if sender.is_empty() => None,
-            None => Some(format!("sender {sender}")),
+        // A handset shows `ACME` and `Acme` as one brand.
+        let folded = sender.to_ascii_lowercase();
+        let own = match self.campaigns.get(&folded) {
+            Some(campaign) => vec![format!("campaign {campaign}")],
+            None if sender.is_empty() => Vec::new(),
+            None if folded == sender => vec![format!("sender {sender}")],
+            // What was said before names were told alike holds on.
+            None => vec![format!("sender {folded}"), format!("sender {sender}")],
         };
         own.iter().map(|group| place(group)).chain([place(EVERYBODY)]).collect()
     }

@@ -93,7 +93,8 @@ impl Settings {
         let mut campaigns: BTreeMap<String, String> = BTreeMap::new();
         for (campaign, senders) in self.campaigns {
             for sender in senders {
-                if let Some(other) = campaigns.insert(sender, campaign.clone()) {
+                if let Some(other) = campaigns.insert(sender.to_ascii_lowercase(), campaign.clone())
+                {
                     let detail = format!("a sender of it belongs to `{other}` already");
                     let pointer = campaign.replace('~', "~0").replace('/', "~1");
                     problems.push(problem(format!("/campaigns/{pointer}"), detail));

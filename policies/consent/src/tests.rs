@@ -39,6 +39,17 @@ fn who_said_stop_gets_nothing_from_that_sender_and_everything_from_another() {
 }
 
 #[test]
+fn a_sender_s_name_is_the_same_however_it_is_capitalised() {
+    for settings in ["{}", r#"{"campaigns": {"promo": ["aCME"]}}"#] {
+        let mut case = Case::<Consent>::new(settings);
+        case.hear(HANDSET, "ACME", "STOP");
+        assert!(refused(&mut case, &from("Acme")), "{settings}");
+        case.hear(HANDSET, "acme", "START");
+        assert!(!refused(&mut case, &from("ACME")), "{settings}");
+    }
+}
+
+#[test]
 fn an_opt_out_covers_its_campaign() {
     let mut case = Case::<Consent>::new(CAMPAIGN);
     case.hear(HANDSET, SENDER, "STOP");

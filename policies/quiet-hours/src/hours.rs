@@ -64,7 +64,14 @@ pub(crate) fn date(text: &str) -> Option<i64> {
     }
     let (year, month, day): (i64, i64, i64) =
         (year.parse().ok()?, month.parse().ok()?, day.parse().ok()?);
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+    let days = match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if !(1970..=9999).contains(&year) || !(1..=days).contains(&day) {
         return None;
     }
     // Years that begin in March, so that a leap day is the last. Howard Hinnant, "days_from_civil".
@@ -125,9 +132,18 @@ mod tests {
         ] {
             assert_eq!(date(text), Some(days), "{text}");
         }
-        for text in
-            ["", "2026-13-01", "2026-00-10", "2026-1-1", "26-01-01", "2026-01-32", "2026-01-01-01"]
-        {
+        for text in [
+            "",
+            "2026-13-01",
+            "2026-00-10",
+            "2026-1-1",
+            "26-01-01",
+            "2026-01-32",
+            "2026-01-01-01",
+            "2026-02-29",
+            "2100-02-29",
+            "2026-04-31",
+        ] {
             assert_eq!(date(text), None, "{text}");
         }
     }
