@@ -24,6 +24,9 @@ pub use rules::{
 #[cfg(feature = "facts")]
 pub use survey::{is_region, number, survey, warm_up};
 
+/// Most members of a request that are passed on although they mean nothing.
+pub const MOST_UNKNOWN_FIELDS: usize = 1_000;
+
 /// Everything found out about one message, once, for all policies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
@@ -33,7 +36,7 @@ pub struct Facts {
     pub text: Segments,
     /// One entry a media URL, in order.
     pub media: Vec<MediaFacts>,
-    /// Members of the request that mean nothing to Sendgate, by JSON pointer.
+    /// Members of the request that mean nothing to Sendgate, by JSON pointer; the first [`MOST_UNKNOWN_FIELDS`].
     pub unknown_fields: Vec<String>,
 }
 

@@ -7,6 +7,7 @@ mod faults;
 mod settings;
 mod vocabulary;
 
+use message::facts::MOST_UNKNOWN_FIELDS;
 use message::{Segments, smart_encoding};
 use policy_sdk::{
     Change, Context, Decision, Facts, Kind, Message, Policy, PolicyError, Problem, export, reject,
@@ -41,6 +42,9 @@ impl Policy for Validation {
         if let Some(first) = faults.first() {
             let detail = match faults.len() {
                 1 => first.detail.clone(),
+                count if facts.unknown_fields.len() >= MOST_UNKNOWN_FIELDS => {
+                    format!("the message has at least {count} faults")
+                }
                 count => format!("the message has {count} faults"),
             };
             let refusal = reject(&first.code, detail);
@@ -89,7 +93,12 @@ export!(Validation, cases = "../cases.toml");
 fn dropped(pointers: &[String]) -> String {
     let named: Vec<&str> = pointers.iter().take(NAMED_FIELDS).map(String::as_str).collect();
     let more = pointers.len().saturating_sub(NAMED_FIELDS);
-    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let more = match more {
+        0 => String::new(),
+        // Of further ones nobody is told.
+        _ if pointers.len() >= MOST_UNKNOWN_FIELDS => format!(" and at least {more} more"),
+        _ => format!(" and {more} more"),
+    };
     format!("fields that mean nothing here were dropped: {}{more}", named.join(", "))
 }
 
@@ -112,6 +121,11 @@ mod tests {
         let decision = Case::<Validation>::new("{}").check_with(&sms(), &with_unknown(&fields));
         let value = decision.noted("body.unknown_field_dropped").expect("a warning");
         assert!(value.ends_with("/f14, /f15 and 4 more"), "{value}");
+
+        let most = vec!["/f"; 1_000];
+        let decision = Case::<Validation>::new("{}").check_with(&sms(), &with_unknown(&most));
+        let value = decision.noted("body.unknown_field_dropped").expect("a warning");
+        assert!(value.ends_with("/f and at least 984 more"), "{value}");
     }
 
     #[test]

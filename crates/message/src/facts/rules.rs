@@ -81,14 +81,22 @@ pub fn segments_fault(kind: Kind, segments: &Segments, most: u32, pointer: &str)
 
 /// Characters that handsets and gateways read differently, or that turn the rest of the text around.
 fn is_refused(c: char) -> bool {
-    const RIGHT_TO_LEFT_OVERRIDE: char = '\u{202e}';
-    (c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}')) || c == RIGHT_TO_LEFT_OVERRIDE
+    const OVERRIDES: [char; 2] = ['\u{202d}', '\u{202e}'];
+    (c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}')) || OVERRIDES.contains(&c)
 }
 
-/// White space, and the characters of no width that would leave an empty bubble.
+/// What would leave an empty bubble: white space, what is not shown (Unicode's `Default_Ignorable_Code_Point`), the
+/// blank of Braille, and what is no character.
 fn is_blank(c: char) -> bool {
     c.is_whitespace()
-        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+        || matches!(u32::from(c) & 0xffff, 0xfffe | 0xffff)
+        || ('\u{fdd0}'..='\u{fdef}').contains(&c)
 }
 
 #[cfg(test)]
@@ -106,7 +114,16 @@ mod tests {
 
     #[test]
     fn an_sms_without_anything_to_see_is_empty() {
-        for text in ["", " ", "   \n\t ", "\r\n", "\u{a0}\u{3000}", "\u{200b}\u{feff}"] {
+        for text in [
+            "",
+            " ",
+            "   \n\t ",
+            "\r\n",
+            "\u{a0}\u{3000}",
+            "\u{200b}\u{feff}",
+            "\u{3164}\u{115f}\u{2800}\u{180e}\u{34f}",
+            "\u{fe0f}\u{e0041}\u{ffff}\u{1fffe}\u{fdd0}",
+        ] {
             assert_eq!(code(text, Kind::Sms).as_deref(), Some("text.empty"), "{text:?}");
             assert_eq!(code(text, Kind::Mms), None, "{text:?}");
         }

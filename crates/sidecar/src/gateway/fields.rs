@@ -1,13 +1,12 @@
 //! Reading the members of one JSON object, collecting every fault instead of stopping at the first.
 
 use message::Fault;
+use message::facts::MOST_UNKNOWN_FIELDS;
 use serde_json::{Map, Value};
 
 use super::faults::{Faults, cut};
 use super::json::{self, Json};
 
-/// Most unknown members that policies hear of.
-const UNKNOWN: usize = 1_000;
 /// Most bytes of the pointer to one; more than these a policy may not repeat.
 const UNKNOWN_BYTES: usize = 200;
 
@@ -131,7 +130,7 @@ impl Fields {
             cut(&mut pointer, UNKNOWN_BYTES);
             pointer
         };
-        (self.members.keys().take(UNKNOWN).map(pointer).collect(), self.faults)
+        (self.members.keys().take(MOST_UNKNOWN_FIELDS).map(pointer).collect(), self.faults)
     }
 
     fn wrong_type<T>(&mut self, pointer: String, wanted: &str, found: &Value) -> Option<T> {
