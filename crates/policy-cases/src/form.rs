@@ -294,9 +294,22 @@ fn dotted(pointer: &str) -> String {
     pointer.replace('/', ".")
 }
 
+/// An instant in quotes, or bare as TOML has them.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "is not an instant such as \"2026-01-05T12:00:00Z\"")]
+enum Written {
+    Text(String),
+    Toml {
+        #[serde(rename = "$__toml_private_datetime")]
+        text: String,
+    },
+}
+
 impl<'de> Deserialize<'de> for Instant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let text = match Written::deserialize(deserializer)? {
+            Written::Text(text) | Written::Toml { text } => text,
+        };
         let instant = text.parse::<jiff::Timestamp>().ok();
         let ms = instant.and_then(|instant| u64::try_from(instant.as_millisecond()).ok());
         let unfit = || D::Error::custom("is not an instant such as \"2026-01-05T12:00:00Z\"");

@@ -26,12 +26,16 @@
 //! | `grants` | all of them | what the policy may import and change, such as `["state", "amend"]` |
 //! | `now` | `2026-01-05T12:00:00Z`, a Monday | the clock of the first step |
 //! | `app`, `door` | `app`, `messages` | who asks, and where |
-//! | `message` | a text `hi` from +14155551212 to +14155550123 | members as in `POST /v1/messages`, and `id` |
+//! | `message` | a text `hi` from +14155551212 to +14155550123 | the members below |
 //! | `facts` | what the host finds out about the message | members that are to be otherwise |
 //! | `state` | nothing | entries of the state: `key`, one of `value`, `sum` and `held_by`, and `ttl_s` (a day) |
 //! | `expect` | required without `steps` | what the policy should say |
 //! | `problems` | | instead: the settings are refused, at these JSON pointers |
 //! | `steps` | | instead: several questions, one after the other, in one state |
+//!
+//! A message has `id`, and of the members of `POST /v1/messages` those that policies see: `to` (one), `from` or
+//! `powerpack_uuid`, `text`, `media_urls`, `media_ids`, `intent`, `ttl_s`, `not_before`, `dedup` and `tags`; what an app
+//! sends as `recipient_tz` or `end_user_ip` is the tag of that name.
 //!
 //! A step has `at_s` (seconds after `now`), `app`, `door`, `message`, `facts` and `expect`, each over what its case
 //! says; `settings` that hold from it on; `dry_run`; `times`, how often it is repeated; and `sent = false` where

@@ -137,6 +137,8 @@ pub fn parse(text: &str) -> Result<Vec<Case>, CaseError> {
         let detail = format!("the cases have {} bytes; at most {MOST_BYTES} are taken", text.len());
         return Err(CaseError::new(1, "", detail));
     }
+    // Some editors write a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (default, raw) = match text.trim_start().starts_with('{') {
         true => (Layer::default(), json_lines(text)?),
         false => toml(text)?,

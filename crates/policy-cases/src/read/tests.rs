@@ -41,7 +41,7 @@ fn what_a_step_leaves_out_its_case_says_and_then_the_file() {
         [[case]]
         name = "another"
         settings = {}
-        now = "2026-06-01T10:00:00+02:00"
+        now = 2026-06-01T10:00:00+02:00
         expect = { verdict = "accept" }
         "#,
     );
@@ -99,6 +99,8 @@ fn json_lines_say_the_same_as_toml() {
         cases.into_iter().map(|case| format!("{:?}", Case { line: 0, ..case })).collect::<Vec<_>>()
     };
     assert_eq!((json[1].line, &json[1].state[0].kept), (3, &Kept::Sum(3)));
+    let marked = "\u{feff}{\"name\": \"c\", \"problems\": []}";
+    assert_eq!(cases(marked)[0].name, "c");
     assert_eq!(shown(json), shown(toml));
 }
 

@@ -88,6 +88,8 @@ fn read(file: &Path) -> Result<String, String> {
 /// Every line that is none, by its number.
 fn lines(text: &str) -> Result<Vec<Line<'_>>, String> {
     let (mut lines, mut faults) = (Vec::new(), Vec::new());
+    // Spreadsheets write a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (nth, line) in (1..).zip(text.lines().map(str::trim)) {
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -120,8 +122,7 @@ mod tests {
 
     #[test]
     fn a_list_names_recipients_with_or_without_a_sender() {
-        let text =
-            "# from the old system\n+14155550123\n\n+14155550124, +14155551212\r\n+14155550125,\n";
+        let text = "\u{feff}# from the old system\n+14155550123\n\n+14155550124, +14155551212\r\n+14155550125,\n";
         let line = |number, sender| Line { number, sender };
         let expected = [
             line("+14155550123", None),

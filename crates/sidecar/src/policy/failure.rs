@@ -32,8 +32,9 @@ pub enum Failure {
     NoCases(PathBuf),
     /// A name that a crate or a policy cannot have.
     #[error(
-        "{file}: a policy is called by 1 to 64 of a-z, 0-9 and `-`, a letter first, and neither by a keyword of Rust nor \
-         as a crate that its own needs (`core`, `std`, `test`, `policy-sdk`, …)",
+        "{file}: a policy is called by 1 to 56 of a-z, 0-9 and `-`, a letter first, without seven digits on end, and neither \
+         by a keyword of Rust, nor as a crate that its own needs (`core`, `std`, `test`, `policy-sdk`, …), nor by the \
+         first word of codes that mean something else (`phone`, `text`, `auth`, …), nor `bare`",
         file = .0.display()
     )]
     Name(PathBuf),

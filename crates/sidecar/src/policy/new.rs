@@ -49,8 +49,11 @@ const IGNORED: &str =
 
 /// Where the SDK is in Sendgate's repository.
 const SDK: &str = "crates/policy-sdk";
-/// Most bytes of a name.
-const NAME_BYTES: usize = 64;
+/// Most bytes of a name: with a word after it, it is a code.
+const NAME_BYTES: usize = 56;
+/// First words of codes that have a meaning already, and the module without its cases in other languages than Rust.
+const TAKEN: &str = "auth body budget country dup fraud http idem internal media message mms optout phone policy quiet relay \
+                     send sender spool text throttle trial ttl upstream url bare";
 /// What cargo takes for no crate: the keywords of edition 2024, and crates that are always there, the SDK among them.
 const RESERVED: &str = "abstract alloc as async await become box break const continue core crate do dyn else enum \
                         extern false final fn for gen if impl in let loop macro match mod move mut override priv \
@@ -93,11 +96,13 @@ pub(super) fn new(path: &Path, lang: Lang, sdk: Option<&str>) -> Result<(), Fail
     Ok(())
 }
 
-/// What a crate, a module and a policy may all be called.
+/// What a crate, a module, a policy and the first word of its codes may all be called.
 fn is_name(name: &str) -> bool {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     name.len() <= NAME_BYTES
         && !RESERVED.split(' ').any(|reserved| name == reserved)
+        && !TAKEN.split(' ').any(|taken| name == taken)
+        && !message::has_number(name)
         && name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(inner)
 }
@@ -142,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_name_is_what_a_crate_may_be_called() {
-        for good in ["a", "acme-words", "no2"] {
+        for good in ["a", "acme-words", "no2", "acme-2026", &"a".repeat(56)] {
             assert!(is_name(good), "{good} is a name");
         }
         for bad in [
@@ -157,7 +162,10 @@ mod tests {
             "gen",
             "test",
             "core",
-            &"a".repeat(65),
+            "phone",
+            "bare",
+            "acme-20261129",
+            &"a".repeat(57),
         ] {
             assert!(!is_name(bad), "{bad} is no name");
         }

@@ -283,7 +283,7 @@ async fn nothing_is_written_over_and_no_name_is_taken_that_a_crate_cannot_have()
     for name in ["Acme", "no_words", "2no", "fn", "policy-sdk"] {
         let refused = new(&[name]).await;
         refused.ended(2);
-        assert!(refused.err.contains("a policy is called by 1 to 64 of a-z"), "{}", refused.err);
+        assert!(refused.err.contains("a policy is called by 1 to 56 of a-z"), "{}", refused.err);
         assert!(!folder.path().join(name).exists(), "{name} was written");
     }
     new(&["away", "--sdk", "https://example.com/sendgate.git"]).await.ended(0);
