@@ -40,7 +40,9 @@ pub enum TelemetryError {
     #[error("telemetry was started twice in this process")]
     AlreadyStarted,
     /// Not everything reached the collector: the time was up, or it refused.
-    #[error("not all traces were exported: {waiting} spans are still waiting, {dropped} are lost")]
+    #[error(
+        "not all traces were exported: {waiting} spans had not left, {dropped} were lost before"
+    )]
     Incomplete {
         /// Spans that were still waiting when the time was up.
         waiting: usize,
