@@ -329,7 +329,7 @@ async fn a_module_that_fails_its_own_cases_leaves_the_one_before_in_force() {
     sidecar.folder.write("guest.wasm", guest(mended));
     let applied = async || {
         let ready = sidecar.ready().await.expect(200);
-        (ready["generation"] != before && ready["reload_refused"].is_null()).then(|| ready)
+        (ready["generation"] != before && ready["reload_refused"].is_null()).then_some(ready)
     };
     let ready = eventually("the mended module is in force", applied).await;
     assert_eq!([before, ready["generation"].clone()], [1, 2], "what was refused took a number");
