@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use opentelemetry_sdk::trace::Sampler;
 use reqwest::Url;
+use uuid::Uuid;
 
 use crate::options::{Protocol, TelemetryOptions};
 
@@ -32,6 +33,8 @@ pub(crate) struct Plan {
     /// Where records go, if any are wanted.
     pub(crate) records: Option<Destination>,
     pub(crate) service_name: String,
+    /// This process among others of its service; none where the environment names it, which the SDK reads itself.
+    pub(crate) instance: Option<String>,
     pub(crate) sampler: Sampler,
     pub(crate) queue: Queue,
     /// What could not be used, for the log.
@@ -130,6 +133,7 @@ impl Plan {
             metrics_every: Duration::from_millis(every as u64),
             records,
             service_name: variables.service_name().unwrap_or_else(|| options.service_name.clone()),
+            instance: variables.instance(),
             sampler: variables.sampler(),
             queue: variables.queue(),
             warnings: variables.warnings,
@@ -225,12 +229,21 @@ impl Variables<'_> {
     }
 
     fn service_name(&self) -> Option<String> {
-        self.get("OTEL_SERVICE_NAME").or_else(|| {
-            let attributes = self.get("OTEL_RESOURCE_ATTRIBUTES")?;
-            let mut pairs = attributes.split(',').filter_map(|pair| pair.split_once('='));
-            let name = pairs.find(|(key, _)| key.trim() == "service.name")?.1.trim().to_owned();
-            (!name.is_empty()).then_some(name)
-        })
+        self.get("OTEL_SERVICE_NAME").or_else(|| self.attribute("service.name"))
+    }
+
+    /// Of Version 4, as the semantic conventions want it of whoever knows no better.
+    fn instance(&self) -> Option<String> {
+        let named = self.attribute("service.instance.id");
+        named.is_none().then(|| Uuid::new_v4().to_string())
+    }
+
+    /// What the resource's attribute `name` is by the environment.
+    fn attribute(&self, name: &str) -> Option<String> {
+        let attributes = self.get("OTEL_RESOURCE_ATTRIBUTES")?;
+        let mut pairs = attributes.split(',').filter_map(|pair| pair.split_once('='));
+        let value = pairs.find(|(key, _)| key.trim() == name)?.1.trim().to_owned();
+        (!value.is_empty()).then_some(value)
     }
 
     fn sampler(&mut self) -> Sampler {

@@ -284,6 +284,9 @@ fn resource(options: &TelemetryOptions, plan: &Plan) -> Resource {
     let version = Some(&options.service_version).filter(|version| !version.is_empty());
     Resource::builder()
         .with_attributes(version.map(|version| KeyValue::new("service.version", version.clone())))
+        .with_attributes(
+            plan.instance.as_ref().map(|id| KeyValue::new("service.instance.id", id.clone())),
+        )
         .with_service_name(plan.service_name.clone())
         .build()
 }

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::{Destination, Plan, Queue};
 use crate::options::{Protocol, TelemetryOptions};
 
@@ -111,6 +113,18 @@ fn the_service_name_has_its_own_variable_before_the_resources() {
         plan(&[attributes, ("OTEL_SERVICE_NAME", "billing-sms")]).service_name,
         "billing-sms"
     );
+}
+
+#[test]
+fn each_process_is_an_instance_of_its_own_unless_the_environment_names_one() {
+    let named = ("OTEL_RESOURCE_ATTRIBUTES", "k8s.pod.name=orders-0,service.instance.id=orders-0");
+    assert_eq!(plan(&[named]).instance, None, "the SDK's resource has it already");
+    let others = ("OTEL_RESOURCE_ATTRIBUTES", "k8s.pod.name=orders-0,service.instance.id=");
+    let ids = [plan(&[]), plan(&[others])].map(|plan| plan.instance.expect("an id"));
+    assert_ne!(ids[0], ids[1]);
+    for id in ids {
+        assert_eq!(Uuid::parse_str(&id).expect("a UUID").get_version_num(), 4, "{id}");
+    }
 }
 
 #[test]

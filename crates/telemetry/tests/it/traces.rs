@@ -71,6 +71,8 @@ async fn a_send_arrives_below_its_caller(options: TelemetryOptions, collector: C
         (server.service.as_str(), server.resource["service.version"].as_str()),
         ("sendgate", "1.2.3")
     );
+    // What tells replicas apart.
+    assert_eq!(server.resource["service.instance.id"].len(), 36, "{:?}", server.resource);
     assert_eq!(policy.attribute("to"), Some("+1415•••0123"), "{policy:?}");
     assert_eq!(policy.attribute("text"), None, "{policy:?}");
     assert_eq!(policy.events.first().map(|(name, _)| name.as_str()), Some("decided"), "{policy:?}");

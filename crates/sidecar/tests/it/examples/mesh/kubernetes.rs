@@ -95,6 +95,7 @@ async fn every_manifest_fits_its_schema_and_names_only_what_is_there() {
             object(&objects, kind, name);
         }
         a_pod_that_works(&objects, &toml);
+        tells_the_collector_which_pod_it_is(&objects);
         if ["istio", "linkerd"].contains(&kustomization) {
             of_both.extend(objects);
         }
@@ -163,6 +164,20 @@ fn a_pod_that_works(objects: &[Value], toml: &str) {
     assert_eq!(claims[0]["metadata"]["name"], mounts[2]["name"], "the spool outlives the pod");
     let config = object(objects, "ConfigMap", "sendgate");
     assert!(config["immutable"].is_null(), "it changes while the pod runs");
+}
+
+/// Where there is a collector. Kubernetes puts in only what stands above.
+fn tells_the_collector_which_pod_it_is(objects: &[Value]) {
+    let variables = pod(objects).1["env"].as_array().expect("variables");
+    let at = |name: &str| variables.iter().position(|variable| variable["name"] == name);
+    if at("OTEL_EXPORTER_OTLP_ENDPOINT").is_some() {
+        let attributes = at("OTEL_RESOURCE_ATTRIBUTES").expect("attributes of the resource");
+        let value = variables[attributes]["value"].as_str().expect("a text");
+        for (name, key) in [("POD_NAME", "k8s.pod.name"), ("POD_NAMESPACE", "k8s.namespace.name")] {
+            assert!(value.contains(&format!("{key}=$({name})")), "{value}");
+            assert!(at(name).is_some_and(|at| at < attributes), "{name} is not known yet");
+        }
+    }
 }
 
 /// The sidecar of the pod, with the pod's volumes in its folder.
