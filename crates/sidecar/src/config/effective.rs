@@ -3,6 +3,7 @@
 use std::fmt;
 
 use toml::de::DeValue;
+use url::Url;
 
 /// Every key that was written or has a default, in the order in which they were read, as faults name them. Of a secret
 /// only where it comes from.
@@ -21,7 +22,7 @@ impl Effective {
     pub(super) fn written(&mut self, key: &str, value: &DeValue<'_>) {
         let value = match value {
             // A query may hold what the place wants to be told in secret.
-            DeValue::String(text) if text.starts_with("http") && text.contains('?') => {
+            DeValue::String(text) if has_query(text) => {
                 format!("{:?}", format!("{}?(hidden)", text.split('?').next().unwrap_or_default()))
             }
             DeValue::String(text) => format!("{text:?}"),
@@ -59,6 +60,11 @@ impl Effective {
     }
 }
 
+/// As what reads addresses has it, which minds neither capitals nor space before them.
+fn has_query(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| url.query().is_some())
+}
+
 impl fmt::Display for Effective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Entry { key, value, is_default } in &self.0 {
@@ -70,6 +76,9 @@ impl fmt::Display for Effective {
 
 #[cfg(test)]
 mod tests {
+    use toml::de::DeValue;
+
+    use super::Effective;
     use crate::config::Environment;
     use crate::config::testing::Folder;
 
@@ -107,5 +116,18 @@ mod tests {
             assert!(told.contains(line), "{line} is not in\n{told}");
         }
         assert!(!told.contains("secret-") && !told.contains("c2VjcmV0"), "{told}");
+    }
+
+    #[test]
+    fn no_query_of_an_address_is_told_however_its_scheme_is_written() {
+        for address in ["HTTPS://a.example/r?token=secret", " hTtp:a.example?secret"] {
+            let mut effective: Effective = Default::default();
+            effective.written("relay_url", &DeValue::String(address.into()));
+            let told = effective.to_string();
+            assert!(told.ends_with("?(hidden)\"\n") && !told.contains("secret"), "{told}");
+        }
+        let mut effective: Effective = Default::default();
+        effective.written("apps", &DeValue::String("unix:run/apps.sock".into()));
+        assert_eq!(effective.to_string(), "apps = \"unix:run/apps.sock\"\n");
     }
 }
