@@ -22,6 +22,7 @@ mod send;
 pub(crate) mod shown;
 mod submission;
 mod told;
+mod tracestate;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -109,11 +110,9 @@ impl Gateway {
     ) -> Response<Full<Bytes>> {
         let route = Route::of(request.uri().path());
         let span = spans::server(request.method(), route.pattern());
-        telemetry::accept_trace(
-            &span,
-            text(request.headers(), "traceparent"),
-            text(request.headers(), "tracestate"),
-        );
+        let state = text(request.headers(), "tracestate").map(tracestate::without_numbers);
+        let parent = text(request.headers(), "traceparent");
+        telemetry::accept_trace(&span, parent, state.as_deref());
         let door = route.door();
         let answer = self.answer(route, request, peer).instrument(span.clone()).await;
         let mut answer = answer.unwrap_or_else(|refusal| {

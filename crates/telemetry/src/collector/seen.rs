@@ -23,6 +23,8 @@ pub struct SpanSeen {
     pub span_id: String,
     /// The parent's 16 digits; none for the root of a trace.
     pub parent_id: Option<String>,
+    /// What others in the trace say of it: its `tracestate`.
+    pub state: String,
     /// When it began, since 1970.
     pub began: Duration,
     /// From its beginning to its end.
@@ -107,6 +109,7 @@ fn span_seen(span: Span, resource: &BTreeMap<String, String>) -> SpanSeen {
         lasted: Duration::from_nanos(
             span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano),
         ),
+        state: span.trace_state,
         parent_id: Some(parent).filter(|parent| !parent.is_empty()),
         attributes: texts(span.attributes),
         events: events.collect(),
