@@ -106,6 +106,13 @@ impl Bound {
                         () = stop.cancelled() => break,
                     };
                     let Ok(place) = place else {
+                        if let Some(count) = limits.places.turned_away().one_more() {
+                            tracing::warn!(
+                                count,
+                                address = %self.address(),
+                                "connections are refused: as many are busy as may be open ([listen] max_connections)"
+                            );
+                        }
                         shed::turn_away(stream);
                         patience = shed::WHILE_FULL;
                         continue;

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
 use super::requests::Requests;
+use super::shed::TurnedAway;
 
 /// How long a new connection may take to bring its first request before its place is another's: whoever connects to
 /// send at once is not to be put out by the next who does.
@@ -21,6 +22,7 @@ const NEW: Duration = Duration::from_millis(250);
 /// keep everybody else out.
 #[derive(Debug)]
 pub(crate) struct Places {
+    most: usize,
     free: Arc<Semaphore>,
     taken: Mutex<HashMap<u64, Requests>>,
     /// Numbers for connections, and the order in which they became idle.
@@ -33,6 +35,7 @@ pub(crate) struct Places {
     left: Notify,
     /// Who waits for a place does so alone, so that it gets the one that it made free.
     waiting: tokio::sync::Mutex<()>,
+    turned_away: TurnedAway,
 }
 
 /// One connection's place. Given back when it is dropped.
@@ -51,6 +54,7 @@ impl Places {
 
     fn with(most: usize, new: Duration) -> Arc<Self> {
         Arc::new(Self {
+            most,
             new,
             free: Arc::new(Semaphore::new(most)),
             taken: Mutex::default(),
@@ -58,6 +62,7 @@ impl Places {
             idle: Notify::new(),
             left: Notify::new(),
             waiting: tokio::sync::Mutex::default(),
+            turned_away: TurnedAway::default(),
         })
     }
 
@@ -89,6 +94,20 @@ impl Places {
     /// Connections that are open.
     pub(crate) fn open(&self) -> usize {
         self.taken().len()
+    }
+
+    /// How many may be.
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Those that found no place.
+    pub(crate) fn refused(&self) -> u64 {
+        self.turned_away.count()
+    }
+
+    pub(super) fn turned_away(&self) -> &TurnedAway {
+        &self.turned_away
     }
 
     /// Returns when no connection is open. For one caller at a time.

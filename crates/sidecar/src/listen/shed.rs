@@ -1,11 +1,12 @@
 //! Who finds no place is told so, and when to come again, instead of being left to wait.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy, sink};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Stream;
 
@@ -19,10 +20,39 @@ const TIME: Duration = Duration::from_secs(1);
 const BYTES: u64 = 128 * 1024;
 /// Most peers that are told at once; more are let go without a word.
 const AT_ONCE: usize = 64;
+/// They come by the thousand: the log is told of them no more often.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 const BODY: &str = r#"{"type":"urn:sendgate:problem:spool.full","title":"Nothing is accepted just now","status":503,"code":"spool.full","detail":"as many connections are busy as may be open ([listen] max_connections); nothing was accepted","retry_after_s":1}"#;
 
 static ROOM: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(AT_ONCE)));
+
+/// Those who found no place.
+#[derive(Debug, Default)]
+pub(super) struct TurnedAway {
+    count: AtomicU64,
+    /// When the log was told last, and how many there were then.
+    told: Mutex<Option<(Instant, u64)>>,
+}
+
+impl TurnedAway {
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Counts one more; how many the log is to be told of now, if it is to be told.
+    pub(super) fn one_more(&self) -> Option<u64> {
+        let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match *told {
+            Some((at, _)) if at.elapsed() < TOLD_EVERY => return None,
+            Some((_, before)) => before,
+            None => 0,
+        };
+        *told = Some((Instant::now(), count));
+        Some(count.saturating_sub(before))
+    }
+}
 
 /// Answers 503 without a look at what is asked, and closes.
 pub(super) fn turn_away(mut stream: Box<dyn Stream>) {
@@ -41,4 +71,23 @@ pub(super) fn turn_away(mut stream: Box<dyn Stream>) {
         drop(timeout(TIME, told).await);
         drop(room);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::{TOLD_EVERY, TurnedAway};
+
+    #[tokio::test(start_paused = true)]
+    async fn each_is_counted_and_the_log_is_told_of_them_once_in_a_while() {
+        let turned_away = TurnedAway::default();
+        assert_eq!(turned_away.one_more(), Some(1));
+        for _ in 0..3 {
+            assert_eq!(turned_away.one_more(), None);
+        }
+        advance(TOLD_EVERY).await;
+        assert_eq!(turned_away.one_more(), Some(4), "with those that it was not told of");
+        assert_eq!((turned_away.one_more(), turned_away.count()), (None, 6));
+    }
 }

@@ -15,6 +15,7 @@ use crate::in_force::InForce;
 use crate::listen::Places;
 use crate::relay::RelayTally;
 use crate::reports::Tally;
+use crate::shared::Shared;
 
 /// What is looked at.
 pub(crate) struct Subjects {
@@ -22,6 +23,7 @@ pub(crate) struct Subjects {
     pub(crate) policies: Arc<PolicyRuntime>,
     pub(crate) delivery: Arc<Delivery>,
     pub(crate) store: Store,
+    pub(crate) shared: Option<Arc<Shared>>,
     pub(crate) backlog: Arc<Backlog>,
     pub(crate) reports: Arc<Tally>,
     pub(crate) relay: Arc<RelayTally>,
@@ -30,22 +32,51 @@ pub(crate) struct Subjects {
 
 /// Has `metrics` look at the connections of each listener.
 pub(crate) fn observe_connections(metrics: &Metrics, listeners: Vec<(&'static str, Arc<Places>)>) {
-    let (name, unit) = ("sendgate.connections", "{connection}");
-    let what = Observed { name, unit, about: "Connections that are open, by listener." };
-    metrics.gauge(what, move |tell| {
-        for (listener, places) in &listeners {
+    let what = |name, about| Observed { name, unit: "{connection}", about };
+    let of = listeners.clone();
+    let about = "Connections that are open, by listener.";
+    metrics.gauge(what("sendgate.connections", about), move |tell| {
+        for (listener, places) in &of {
             tell(counted(places.open() as u64), &[("listener", listener)]);
+        }
+    });
+    let of = listeners.clone();
+    let about = "How many of them may be.";
+    metrics.gauge(what("sendgate.connections.limit", about), move |tell| {
+        for (listener, places) in &of {
+            tell(counted(places.most() as u64), &[("listener", listener)]);
+        }
+    });
+    let about = "Connections that found no place, by listener.";
+    metrics.total(what("sendgate.connections.refused", about), move |tell| {
+        for (listener, places) in &listeners {
+            tell(places.refused(), &[("listener", listener)]);
         }
     });
 }
 
 /// Has `metrics` look at everything that is not a span.
 pub(crate) fn observe(metrics: &Metrics, subjects: Subjects) {
-    let Subjects { in_force, policies, delivery, store, backlog, reports, relay, decisions } =
-        subjects;
+    let Subjects {
+        in_force,
+        policies,
+        delivery,
+        store,
+        shared,
+        backlog,
+        reports,
+        relay,
+        decisions,
+    } = subjects;
     let what = |name, unit, about| Observed { name, unit, about };
     observe_candidates(metrics, &in_force);
     observe_keys(metrics, &store);
+    if let Some(shared) = shared {
+        metrics.gauge(
+            what("sendgate.shared.up", "{server}", "1 while what replicas share can be used."),
+            move |tell| tell(f64::from(u8::from(shared.trouble().is_none())), &[]),
+        );
+    }
     metrics.gauge(
         what(
             "sendgate.generation",

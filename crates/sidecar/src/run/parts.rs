@@ -119,6 +119,7 @@ impl Parts {
             policies: Arc::clone(engine),
             delivery: Arc::clone(&delivery),
             store: store.clone(),
+            shared: shared.clone(),
             backlog: Arc::clone(&backlog),
             reports: Arc::clone(&tally),
             relay: relay.tally(),

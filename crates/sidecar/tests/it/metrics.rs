@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use plivo_sim::Step;
 use serde_json::json;
 
-use crate::harness::{App, Policy, Setup, Sidecar, TO, TOKEN, eventually, plivo};
+use crate::harness::{App, Policy, Redis, Setup, Sidecar, TO, TOKEN, eventually, plivo};
 
 /// Every series with its value.
 async fn read(sidecar: &Sidecar) -> BTreeMap<String, f64> {
@@ -123,5 +123,26 @@ async fn reloads_are_counted_by_outcome_and_failures_of_policies_by_kind() {
     counts(&sidecar, "sendgate_generation", 2.0).await;
     sidecar.folder.write("sidecar.toml", setup.set("delivery.wait_ms", "soon").to_toml());
     counts(&sidecar, "sendgate_reloads_total{outcome=\"refused\"}", 1.0).await;
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn whether_replicas_have_what_they_share_is_told_where_they_share_anything() {
+    let (plivo, mut redis) = (plivo().await, Redis::start());
+    let setup = Setup::new(&plivo);
+    let alone = Sidecar::start(setup.clone()).await;
+    assert!(read(&alone).await.keys().all(|series| !series.starts_with("sendgate_shared")));
+    alone.stop().await;
+
+    let setup = setup
+        .durable()
+        .set("store.hash_key", "a-key-that-is-long-enough-for-hashes")
+        .set("store.shared", redis.url());
+    let sidecar = Sidecar::start(setup).await;
+    counts(&sidecar, "sendgate_shared_up", 1.0).await;
+    redis.kill();
+    counts(&sidecar, "sendgate_shared_up", 0.0).await;
+    redis.start_again();
+    counts(&sidecar, "sendgate_shared_up", 1.0).await;
     sidecar.stop().await;
 }

@@ -204,6 +204,17 @@ async fn where_every_connection_is_busy_further_ones_are_told_when_to_come_again
         refused.refused(503, "spool.full");
         assert_eq!(refused.header("retry-after"), Some("1"), "{refused}");
     }
+    // No door has read it, so it is not in Plivo's form either.
+    let plivos = sidecar.post("/v1/Account/MAXXXXXXXXXXXXXXXXXX/Message/").bearer(TOKEN);
+    plivos.json(&json!({})).answer().await.refused(503, "spool.full");
+    let metrics = sidecar.admin("/metrics").await.text;
+    for series in [
+        "sendgate_connections_limit{listener=\"apps\"} 1",
+        "sendgate_connections_refused_total{listener=\"apps\"} 6",
+    ] {
+        assert!(metrics.lines().any(|line| line == series), "{series} is not in\n{metrics}");
+    }
+    assert!(sidecar.log.text().contains("connections are refused"), "{}", sidecar.log.text());
 
     plivo.release();
     assert_eq!(status(&busy.answer().await), 202);

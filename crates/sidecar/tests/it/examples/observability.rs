@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::install::source;
 use super::{plivo, started};
-use crate::harness::{Folder, Sidecar, TO, client, eventually};
+use crate::harness::{Folder, Redis, Sidecar, TO, client, eventually};
 
 const FILES: [&str; 4] = ["prometheus.yml", "alerts.yml", "alerts.test.yml", "dashboard.json"];
 
@@ -86,7 +86,12 @@ fn named(file: &str) -> BTreeSet<String> {
 #[tokio::test]
 async fn prometheus_finds_every_metric_that_the_alerts_and_the_dashboard_name() {
     let plivo = plivo().await;
-    let toml = source("sidecar.toml");
+    let redis = Redis::start();
+    let shared = format!(
+        "[store]\nhash_key = \"a-key-that-is-long-enough-for-hashes\"\nshared = {:?}\n",
+        redis.url()
+    );
+    let toml = source("sidecar.toml").replacen("[store]\n", &shared, 1);
     let sidecar = started(&toml, &plivo).await;
     let prometheus = Prometheus::watching(&sidecar);
     send(&sidecar).await;
@@ -115,7 +120,7 @@ async fn prometheus_finds_every_metric_that_the_alerts_and_the_dashboard_name() 
     let rules = async || {
         let data = prometheus.ask("rules", &[]).await?;
         let rules = data["groups"][0]["rules"].as_array()?.clone();
-        (rules.len() == 11 && rules.iter().all(|rule| rule["health"] == "ok")).then_some(())
+        (rules.len() == 14 && rules.iter().all(|rule| rule["health"] == "ok")).then_some(())
     };
     eventually("every rule has been evaluated", rules).await;
     let dashboard: Value =
