@@ -28,6 +28,7 @@ pub(crate) mod testing {
 mod tests {
     use serde_json::Value;
 
+    use super::testing::operations;
     use super::{ADMIN, APPS};
 
     #[test]
@@ -35,6 +36,25 @@ mod tests {
         for document in [APPS, ADMIN] {
             let document: Value = serde_json::from_str(document).expect("JSON");
             assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+        }
+    }
+
+    #[test]
+    fn every_operation_may_be_answered_that_there_are_too_many_connections() {
+        for document in [APPS, ADMIN] {
+            let document: Value = serde_json::from_str(document).expect("JSON");
+            for operation in operations(&document.to_string()) {
+                let (method, path) = operation.split_once(' ').expect("a method and a path");
+                let mut shed = &document["paths"][path][method.to_lowercase()]["responses"]["503"];
+                if let Some(place) = shed["$ref"].as_str() {
+                    shed = document.pointer(&place[1..]).expect("a response");
+                }
+                let schema = &shed["content"]["application/problem+json"]["schema"];
+                let of_code = schema["properties"]["code"]["enum"].as_array();
+                let is_told = of_code.is_some_and(|codes| codes.contains(&"spool.full".into()))
+                    || schema["$ref"] == "#/components/schemas/Busy";
+                assert!(is_told, "{operation}: {shed}");
+            }
         }
     }
 }
