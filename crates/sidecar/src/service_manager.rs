@@ -1,6 +1,12 @@
 //! What the service manager is told (sd_notify(3)); nothing where there is none.
 
-use std::os::unix::net::UnixDatagram;
+use std::ffi::OsStr;
+use std::io;
+#[cfg(target_os = "linux")]
+use std::os::linux::net::SocketAddrExt as _;
+#[cfg(target_os = "linux")]
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -47,16 +53,46 @@ pub(crate) async fn watchdog(stop: CancellationToken) {
 fn tell(states: &[NotifyState<'_>]) {
     let Some(place) = std::env::var_os("NOTIFY_SOCKET") else { return };
     let text: String = states.iter().map(|state| format!("{state}\n")).collect();
-    let told = UnixDatagram::unbound().and_then(|socket| {
-        socket.set_nonblocking(true)?;
-        socket.send_to(text.as_bytes(), &place)
-    });
-    if let Err(err) = told {
+    if let Err(err) = send(&text, &place) {
         tracing::warn!(error = %err, "the service manager could not be told");
     }
+}
+
+fn send(text: &str, place: &OsStr) -> io::Result<()> {
+    let (socket, address) = (UnixDatagram::unbound()?, address(place)?);
+    socket.set_nonblocking(true)?;
+    socket.send_to_addr(text.as_bytes(), &address).map(drop)
+}
+
+/// A path, or on Linux a name of no file (unix(7), "abstract") behind an `@`.
+fn address(place: &OsStr) -> io::Result<SocketAddr> {
+    #[cfg(target_os = "linux")]
+    if let Some(name) = place.as_bytes().strip_prefix(b"@") {
+        return SocketAddr::from_abstract_name(name);
+    }
+    SocketAddr::from_pathname(place)
 }
 
 /// Each line is a statement of its own there.
 fn one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+
+    use super::{address, send};
+
+    #[test]
+    fn a_service_manager_is_told_at_a_name_that_is_no_file() {
+        let name = format!("@sendgate-test-{}", std::process::id());
+        let manager = UnixDatagram::bind_addr(&address(name.as_ref()).unwrap()).unwrap();
+
+        send("READY=1\n", name.as_ref()).unwrap();
+
+        let mut bytes = [0; 64];
+        let length = manager.recv(&mut bytes).unwrap();
+        assert_eq!(&bytes[..length], b"READY=1\n");
+    }
 }
