@@ -53,23 +53,37 @@ impl Health {
 ///
 /// Every fault of the configuration, without which nothing can be checked; the system refuses what the program needs.
 pub fn doctor(path: &Path, as_json: bool, environment: &Environment) -> Result<Health, Failure> {
-    let config = Config::load(path, environment).map_err(check::refused)?;
+    let config = match Config::load(path, environment).map_err(check::refused) {
+        Ok(config) => config,
+        Err(faults) => {
+            if as_json {
+                let to_do = "mend the file; `sendgate check` tells the same";
+                let faults = Finding::fail("configuration", faults.to_string(), to_do);
+                print_json(&[faults], Health::Wrong)?;
+            }
+            return Err(faults);
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let (findings, health) = runtime.block_on(examine(path, &config, environment));
     // What was given up is not waited for.
     runtime.shutdown_background();
-    let mut out = io::stdout().lock();
     if as_json {
-        let checks: Vec<_> = findings.iter().map(Finding::to_json).collect();
-        let shown = json!({"well": health == Health::Well, "checks": checks});
-        writeln!(out, "{}", terminal::in_strings(&format!("{shown:#}")))?;
+        print_json(&findings, health)?;
     } else {
+        let mut out = io::stdout().lock();
         findings.iter().try_for_each(|finding| write!(out, "{finding}"))?;
         let count = |verdict| findings.iter().filter(|each| each.verdict == verdict).count();
         let (failures, warnings) = (count(Verdict::Fail), count(Verdict::Warn));
         writeln!(out, "{failures} failed, {warnings} warned about")?;
     }
     Ok(health)
+}
+
+fn print_json(findings: &[Finding], health: Health) -> io::Result<()> {
+    let checks: Vec<_> = findings.iter().map(Finding::to_json).collect();
+    let shown = json!({"well": health == Health::Well, "checks": checks});
+    writeln!(io::stdout().lock(), "{}", terminal::in_strings(&format!("{shown:#}")))
 }
 
 async fn examine(

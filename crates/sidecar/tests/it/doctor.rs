@@ -3,13 +3,14 @@
 use std::net::{Ipv4Addr, TcpListener};
 
 use plivo_sim::{PlivoSim, SimConfig};
-use serde_json::json;
+use serde_json::{Value, json};
 use telemetry::collector::Collector;
 use tokio::process::Command;
 
 use crate::harness::{
     Ended, Folder, Redis, Setup, Sidecar, TO, TOKEN, plivo, run_to_end, run_to_end_by,
 };
+use crate::tools::sendgate;
 
 /// Runs the rest of the command line beside a disk that a database and its log have filled with what else is there. The
 /// disk goes with the namespace.
@@ -142,6 +143,22 @@ async fn each_trouble_is_told_with_what_to_do_about_it_and_without_secrets() {
     let ended = examined(&away.set("plivo.attempts", "many"), &folder).await;
     let text = ended.log.text();
     assert!(ended.status.code() == Some(2) && text.contains("plivo.attempts"), "{text}");
+}
+
+#[tokio::test]
+async fn faults_of_the_configuration_are_told_as_json_too_where_it_is_asked_for() {
+    let plivo = plivo().await;
+    let folder = Folder::new();
+    folder.write("sidecar.toml", Setup::new(&plivo).set("plivo.attempts", "many").to_toml());
+
+    let said = sendgate(folder.path(), &["doctor", "--json"]).await;
+
+    assert!(said.code == Some(2) && said.err.contains("plivo.attempts"), "{}", said.err);
+    let told: Value = serde_json::from_str(&said.out).expect("one JSON object");
+    assert_eq!((&told["well"], told["checks"].as_array().map(Vec::len)), (&json!(false), Some(1)));
+    let check = &told["checks"][0];
+    assert_eq!((&check["check"], &check["verdict"]), (&json!("configuration"), &json!("fail")));
+    assert!(check["seen"].as_str().is_some_and(|seen| seen.contains("plivo.attempts")), "{told}");
 }
 
 #[tokio::test]
