@@ -6,6 +6,7 @@ mod lock;
 mod migrations;
 mod queue;
 mod turns;
+mod whole;
 
 use std::fmt;
 use std::fs;
@@ -21,6 +22,7 @@ use self::health::Health;
 use self::lock::Lock;
 use self::queue::Queue;
 use self::turns::Schema;
+use self::whole::{Check, Damage};
 use crate::{Durability, OpenError, Place, StoreError};
 
 pub(crate) use self::migrations::check as check_schema;
@@ -40,6 +42,9 @@ pub(crate) struct Database(Arc<Inner>);
 
 /// Dropped from the first to the last: the writer closes after those who read, and takes the log with it.
 struct Inner {
+    damage: Arc<Damage>,
+    /// None in memory.
+    _check: Option<Check>,
     /// None in memory, where only the writer can see the database.
     readers: Option<Readers>,
     writes: Queue,
@@ -77,7 +82,7 @@ impl Database {
             prepare(&memory).map_err(bad)?;
             migrations::apply(&mut memory, Path::new(":memory:"))?;
             let read = first(&memory).map_err(bad)?;
-            return Ok((Self::start(memory, None, None), read));
+            return Ok((Self::start(memory, None, None, None, Arc::default()), read));
         };
         let lock = Lock::of(path)?;
         let bad = |source| OpenError::Database { path: path.clone(), source };
@@ -102,21 +107,30 @@ impl Database {
             prepare(&reader).map_err(bad)?;
             Ok(reader)
         };
-        let readers = Readers::start(reader()?, reader()?);
+        let damage = Arc::<Damage>::default();
+        let readers = Readers::start(reader()?, reader()?, &damage);
         let read = first(&writer).map_err(bad)?;
         let disk = Disk::new(path, lock, min_free_percent);
-        Ok((Self::start(writer, Some(readers), Some(disk)), read))
+        let check = Check::start(path, Arc::clone(&damage));
+        Ok((Self::start(writer, Some(readers), Some(disk), Some(check), damage), read))
     }
 
-    fn start(writer: Connection, readers: Option<Readers>, disk: Option<Disk>) -> Self {
-        let written = Arc::new(Health::new("written"));
+    fn start(
+        writer: Connection,
+        readers: Option<Readers>,
+        disk: Option<Disk>,
+        check: Option<Check>,
+        damage: Arc<Damage>,
+    ) -> Self {
+        let written = Arc::new(Health::new("written", Arc::clone(&damage)));
         let empty_log = Arc::new(AtomicBool::new(false));
         let (health, empty) = (Arc::clone(&written), Arc::clone(&empty_log));
         let schema = Schema::of(&writer);
         let writes = Queue::start("store-write", move |waiting| {
             turns::write_all(waiting, &writer, schema, &health, &empty);
         });
-        Self(Arc::new(Inner { readers, writes, written, empty_log, disk }))
+        let _check = check;
+        Self(Arc::new(Inner { damage, _check, readers, writes, written, empty_log, disk }))
     }
 
     /// Puts `work` into the next transaction. It may be run again, alone, where another's work spoils the transaction
@@ -161,13 +175,19 @@ impl Database {
         let read = self.0.readers.as_ref().and_then(|readers| readers.read.trouble());
         match self.0.written.trouble().or(read) {
             Some(reason) => Some(StoreError::Unavailable(reason)),
-            None => self.disk_trouble(),
+            None => self.refusal(),
         }
+    }
+
+    /// Why nothing new should be written before it is tried, if so: the database is damaged somewhere, or as
+    /// [`Database::disk_trouble`] has it.
+    pub(crate) fn refusal(&self) -> Option<StoreError> {
+        self.0.damage.reason().map(StoreError::Unavailable).or_else(|| self.disk_trouble())
     }
 
     /// Why nothing new should be written, as the file system has it: a file is not where it was or is no database any
     /// more, or the disk has too little free.
-    pub(crate) fn disk_trouble(&self) -> Option<StoreError> {
+    fn disk_trouble(&self) -> Option<StoreError> {
         let trouble = self.0.disk.as_ref().and_then(Disk::trouble);
         if let Some(StoreError::LogMoved(_)) = trouble {
             // What it has would be lost with it at a kill. A commit, of nothing, comes before it is emptied.
@@ -179,8 +199,8 @@ impl Database {
 }
 
 impl Readers {
-    fn start(rows: Connection, lists: Connection) -> Self {
-        let read = Arc::new(Health::new("read"));
+    fn start(rows: Connection, lists: Connection, damage: &Arc<Damage>) -> Self {
+        let read = Arc::new(Health::new("read", Arc::clone(damage)));
         let start = |name: &str, reader: Connection| {
             let (schema, health) = (Schema::of(&reader), Arc::clone(&read));
             Queue::start(name, move |waiting| turns::read_all(waiting, &reader, schema, &health))

@@ -1,8 +1,10 @@
 //! Whether a connection can be used.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use super::whole::Damage;
 
 /// How long nothing may fail before the log says that all is well again: of a damaged file some parts can be read.
 const WELL: Duration = Duration::from_secs(10);
@@ -15,6 +17,8 @@ pub(super) struct Health {
     /// The log has said that it is, and not yet that it is over.
     told: AtomicBool,
     latest: Mutex<Option<Latest>>,
+    /// Of the database, whichever connection meets it.
+    damage: Arc<Damage>,
 }
 
 /// What went wrong last.
@@ -26,8 +30,9 @@ struct Latest {
 
 impl Health {
     /// `what` the connection does, in a word for logs: `written` or `read`.
-    pub(super) fn new(what: &'static str) -> Self {
-        Self { what, sick: AtomicBool::new(false), told: false.into(), latest: Mutex::default() }
+    pub(super) fn new(what: &'static str, damage: Arc<Damage>) -> Self {
+        let (sick, told) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { what, sick, told, latest: Mutex::default(), damage }
     }
 
     pub(super) fn is_well(&self) {
@@ -45,6 +50,12 @@ impl Health {
         if !self.told.swap(true, Ordering::AcqRel) {
             tracing::error!(reason, "the store cannot be {}; nothing new is accepted", self.what);
         }
+    }
+
+    /// The database is damaged: this connection may be well again with its next work, and the database is not.
+    pub(super) fn is_damaged(&self, reason: &str) {
+        self.is_sick(reason);
+        self.damage.is_found(reason);
     }
 
     /// Why it cannot be used, if so.

@@ -183,7 +183,7 @@ async fn a_database_that_became_read_only_refuses_what_is_new_and_is_still_read(
 }
 
 #[tokio::test]
-async fn a_page_that_the_disk_has_spoiled_is_trouble_when_it_is_read() {
+async fn a_page_that_the_disk_has_spoiled_is_trouble_before_anybody_reads_it() {
     let folder = folder();
     let options = in_file(&folder);
     drop(open(&options));
@@ -195,10 +195,15 @@ async fn a_page_that_the_disk_has_spoiled_is_trouble_when_it_is_read() {
     let file = fs::File::options().write(true).open(path(&folder)).unwrap();
     file.write_all_at(&[0xff; 4_096], (root - 1) * 4_096).unwrap();
     let store = open(&options);
-    accept(&store, &["m1"]).await;
-    let why = unavailable(store.get(None, &id("m1")).await);
-    assert!(why.contains("malformed"), "{why}");
-    assert_eq!(store.trouble(), Some(StoreError::Unavailable(why)));
+    let trouble = loop {
+        match store.trouble() {
+            Some(trouble) => break trouble,
+            None => tokio::task::yield_now().await,
+        }
+    };
+    let why = unavailable(store.accept(vec![new("m1")], None).await);
+    assert!(why.contains("damaged"), "{why}");
+    assert_eq!(trouble, StoreError::Unavailable(why));
 }
 
 #[tokio::test]
@@ -438,4 +443,42 @@ async fn a_person_can_read_the_store_with_sqlites_own_program() {
     let sql = "SELECT message || ' ' || state || ' ' || at FROM events_shown";
     let shown: String = person.query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(shown, "m1 submitted 2026-05-28 20:26:40");
+}
+
+#[tokio::test]
+async fn once_a_part_is_damaged_nothing_new_is_accepted_until_all_is_whole() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    accept(&store, &["m1"]).await;
+    let (file, root) = {
+        let other = Connection::open(path(&folder)).unwrap();
+        other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        let sql =
+            "SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_idempotency_keys_1'";
+        let root: u32 = other.query_row(sql, [], |row| row.get(0)).unwrap();
+        let page: u32 = other.pragma_query_value(None, "page_size", |row| row.get(0)).unwrap();
+        let file = fs::OpenOptions::new().read(true).write(true).open(path(&folder)).unwrap();
+        (file, u64::from(root - 1) * u64::from(page))
+    };
+    let mut good = [0; 512];
+    file.read_exact_at(&mut good, root).unwrap();
+    file.write_all_at(&[0xff; 512], root).unwrap();
+
+    let fingerprint = crate::Fingerprint::over(store.secret(), &[]);
+    let claimed = store.claim("billing", "k", fingerprint, NOW).await;
+    assert!(matches!(claimed, Err(StoreError::Unavailable(_))), "{claimed:?}");
+    // What needs no key would find its pages whole.
+    for id in ["m2", "m3"] {
+        let told = unavailable(store.accept(vec![new(id)], None).await);
+        assert!(told.contains("malformed") || told.contains("damaged"), "{told}");
+        assert_eq!(ids(&store).await, ["m1"], "it can be read still");
+        assert!(store.trouble().is_some(), "after a list that came out well");
+    }
+
+    file.write_all_at(&good, root).unwrap();
+    while store.trouble().is_some() {
+        tokio::task::yield_now().await;
+        drop(store.list(&crate::Filter::default()).await);
+    }
+    accept(&store, &["m4"]).await;
 }

@@ -21,6 +21,8 @@ enum Failure {
     Own(String),
     /// Every piece of work would meet the same: the file, the disk, or somebody else's lock.
     Everybodys(String),
+    /// The database is damaged somewhere, which others may not meet.
+    Damaged(String),
 }
 
 /// Does what waits until nothing can come any more. Where `empty_log` is set, the write-ahead log is emptied once.
@@ -70,7 +72,7 @@ fn each_alone(
     while !batch.is_empty() {
         let rest = batch.split_off(1);
         let ended = commit(connection, schema, batch);
-        let hopeless = matches!(ended, Err(Failure::Everybodys(_)));
+        let hopeless = matches!(ended, Err(Failure::Everybodys(_) | Failure::Damaged(_)));
         if hopeless {
             batch.extend(rest);
             return tell(health, batch, ended);
@@ -90,6 +92,10 @@ fn tell(health: &Health, batch: &mut Vec<Box<dyn Work>>, ended: Result<(), Failu
         Err(Failure::Own(reason)) => Some(reason),
         Err(Failure::Everybodys(reason)) => {
             health.is_sick(&reason);
+            Some(reason)
+        }
+        Err(Failure::Damaged(reason)) => {
+            health.is_damaged(&reason);
             Some(reason)
         }
     };
@@ -167,6 +173,9 @@ impl From<rusqlite::Error> for Failure {
     fn from(err: rusqlite::Error) -> Self {
         use ErrorCode::{ConstraintViolation, TooBig, TypeMismatch, Unknown};
 
+        if is_damage(&err) {
+            return Self::Damaged(plain(&err));
+        }
         let own = match err.sqlite_error_code() {
             Some(code) => matches!(code, ConstraintViolation | TypeMismatch | TooBig | Unknown),
             None => true,
@@ -175,8 +184,13 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
+/// Whether the database is not what SQLite has written.
+pub(super) fn is_damage(err: &rusqlite::Error) -> bool {
+    matches!(err.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
 /// SQLite's own sentence, without the statement.
-fn plain(err: &rusqlite::Error) -> String {
+pub(super) fn plain(err: &rusqlite::Error) -> String {
     match err {
         rusqlite::Error::SqliteFailure(code, text) => {
             text.clone().unwrap_or_else(|| code.to_string())

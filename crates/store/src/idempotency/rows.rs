@@ -90,7 +90,7 @@ impl Store {
     /// [`StoreError::KeysFull`] where every key is in force; [`StoreError::LowSpace`], [`StoreError::Moved`],
     /// [`StoreError::Unavailable`]. The key is not bound then.
     pub fn bind(&self, key: KeyRow, now: Timestamp) -> Commit<()> {
-        if let Some(trouble) = self.database.disk_trouble() {
+        if let Some(trouble) = self.database.refusal() {
             return Commit::refused(trouble);
         }
         self.database.write(move |connection| {

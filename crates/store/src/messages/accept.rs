@@ -52,7 +52,7 @@ impl Store {
     /// [`StoreError::KeysFull`] where every key is in force; [`StoreError::Exists`] where an id is taken, [`StoreError::LowSpace`], [`StoreError::Moved`],
     /// [`StoreError::Unavailable`]. Nothing is recorded then.
     pub fn accept(&self, messages: Vec<NewMessage>, key: Option<KeyRow>) -> Commit<()> {
-        if let Some(trouble) = self.database.disk_trouble() {
+        if let Some(trouble) = self.database.refusal() {
             return Commit::refused(trouble);
         }
         let holds: Vec<SavedHold> = messages.iter().flat_map(|new| self.saved(new)).collect();

@@ -2,13 +2,23 @@
 
 use std::fs;
 
-use message::E164;
+use message::{E164, Timestamp};
 use tempfile::TempDir;
 
 use crate::fixtures::{
     NOW, NUMBER, TEXT, accept, bring, folder, id, in_file, later, new, open, path, record,
 };
 use crate::{Filter, Keep, Report, ReportFacts, Secret, Status, Store, StoreOptions};
+
+/// Sweeps until `is_gone`, a few times at most: while the check after the start reads, the log is not emptied.
+async fn swept(store: &Store, now: Timestamp, is_gone: impl Fn() -> bool) {
+    for _ in 0..100 {
+        store.sweep(now).await.unwrap();
+        if is_gone() {
+            return;
+        }
+    }
+}
 
 fn keeping(folder: &TempDir, text: Keep, numbers: Keep) -> Store {
     let hash_key = Some(Secret::from_words(b"words"));
@@ -46,8 +56,10 @@ async fn number_and_text_are_whole_until_the_message_has_left_and_then_as_was_ch
         assert_eq!((kept.to.is_some(), kept.to_hash.is_some()), (numbers == Full, numbers == Hash));
         assert_eq!((kept.text.is_some(), kept.text_hash.is_some()), (text == Full, text == Hash));
         assert_eq!(kept.text_bytes, TEXT.len());
-        store.sweep(later(1)).await.unwrap();
-        store.sweep(later(1)).await.unwrap();
+        let is_gone = || {
+            found(&folder, NUMBER) == (numbers == Full) && found(&folder, TEXT) == (text == Full)
+        };
+        swept(&store, later(1), is_gone).await;
         assert_eq!(found(&folder, NUMBER), numbers == Full, "{text:?} {numbers:?}");
         assert_eq!(found(&folder, TEXT), text == Full, "{text:?} {numbers:?}");
     }
@@ -95,8 +107,7 @@ async fn of_many_messages_that_left_in_any_order_no_byte_stays_behind() {
     for n in (0..count).map(|n| n * 7 % count) {
         bring(&store, &format!("m{n}"), Status::Submitted).await;
     }
-    store.sweep(later(100)).await.unwrap();
-    store.sweep(later(100)).await.unwrap();
+    swept(&store, later(100), || !found(&folder, "+1415555") && !found(&folder, "text-0")).await;
     for start in ["+1415555", "text-0"] {
         assert!(!found(&folder, start), "something that begins with {start} is left");
     }
