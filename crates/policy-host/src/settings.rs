@@ -78,6 +78,16 @@ fn tell(error: &ValidationError<'_>, found: &mut Vec<Found>) {
                 |name: &String| plain(below(&pointer, name), "there is no such setting".to_owned());
             found.extend(unexpected.iter().map(unknown));
         }
+        // Of what has no settings at all, the whole is refused.
+        Kind::FalseSchema => {
+            let names = error.instance().as_object().into_iter().flat_map(|table| table.keys());
+            let unknown =
+                |name: &String| plain(below(&pointer, name), "there is no such setting".to_owned());
+            found.extend(names.map(unknown));
+            if found.is_empty() {
+                found.push(plain(pointer, "may not be there".to_owned()));
+            }
+        }
         Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
             // "Or nothing at all" helps nobody who wrote something.
             let is_null = |choice: &&Vec<_>| matches!(&choice[..], [only] if is_null(only));

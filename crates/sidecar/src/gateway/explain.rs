@@ -6,7 +6,7 @@ mod foresee;
 mod when;
 
 use std::mem;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Request, StatusCode};
 use message::facts::Facts;
@@ -88,11 +88,12 @@ impl Gateway {
         let Ok(submission) = send::judge(call, Door::Native, order) else { return json!([]) };
         let probes = send::probed(call, &submission.drafts).await;
         let found = Found { unknown_fields: &submission.unknown_fields, probes: &probes };
-        let (now, mut runs) = (now(), Runs::new());
+        let (now, began, mut runs) = (now(), Instant::now(), Runs::new());
         for message in submission.drafts.into_iter().filter_map(|draft| draft.message.ok()) {
             let (text, media_urls, media_ids) = (text.clone(), urls.clone(), ids.clone());
             let message = &Message { text, media_urls, media_ids, ..message };
-            let mut search = Search { gateway: self, call, found, message, now, runs: &mut runs };
+            let mut search =
+                Search { gateway: self, call, found, message, now, began, runs: &mut runs };
             match search.ways(refusal).await {
                 Some(ways) if ways.is_empty() => {}
                 ways => return ways_json(ways.as_deref(), message),
@@ -116,7 +117,7 @@ impl Gateway {
                 return body;
             }
         };
-        let now = now();
+        let (now, began) = (now(), Instant::now());
         let foreseen = match self.foresee(call, message.clone(), found, (now, Duration::ZERO)).await
         {
             Ok(foreseen) => foreseen,
@@ -127,7 +128,7 @@ impl Gateway {
             Ok(sent) => Some(vec![Way::open(now, *sent)]),
             Err(refusal) => {
                 let message = &message;
-                let mut search = Search { gateway: self, call, found, message, now, runs };
+                let mut search = Search { gateway: self, call, found, message, now, began, runs };
                 search.ways(refusal).await
             }
         };

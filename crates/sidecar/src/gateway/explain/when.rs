@@ -3,7 +3,7 @@
 //! Nothing is worked out from codes: whatever is told has been tried, by asking the policies in a dry run about that
 //! message at that instant. It holds if nothing else is sent before.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use message::{Message, Sender, Timestamp};
 use serde_json::{Value, json};
@@ -23,8 +23,8 @@ const RUNS_OF_ONE: u32 = 64;
 const STEPS: u32 = 16;
 /// How far ahead is looked; no window of a limit and no month is longer.
 const HORIZON: Duration = Duration::from_secs(32 * 86_400);
-/// What the ledger's clock may go on while the ways are looked for. An instant that is told is later by this, and then
-/// brought to the next whole second: nobody is to ask a moment too early.
+/// An instant that is told is later by this, and by what the ledger's clock has gone on while the ways were looked for, and
+/// then brought to the next whole second: nobody is to ask a moment too early.
 const MARGIN: Duration = Duration::from_millis(100);
 /// A change is told only where it gains at least this.
 const GAIN: Duration = Duration::from_secs(2);
@@ -61,8 +61,9 @@ pub(super) struct Search<'a> {
     pub(super) call: &'a Call,
     pub(super) found: Found<'a>,
     pub(super) message: &'a Message,
-    /// The instant that everything is counted from.
+    /// The instant that everything is counted from, and the same by the clock that goes on.
     pub(super) now: Timestamp,
+    pub(super) began: Instant,
     pub(super) runs: &'a mut Runs,
 }
 
@@ -200,7 +201,7 @@ impl Search<'_> {
             }
             match self.ask(message, ahead).await?.sent {
                 Ok(sent) => {
-                    let ask = whole_second(self.now.after(ahead + MARGIN));
+                    let ask = whole_second(self.now.after(ahead + self.late()));
                     return Some(Open { ask, sent: sent.max(ask) });
                 }
                 Err(refusal) => ahead += until(&refusal)?,
@@ -222,6 +223,7 @@ impl Search<'_> {
         let smallest = size.edit(fits).of(message);
         let open = self.open(&smallest, &mut Vec::new()).await.filter(gains)?;
         let ahead = open.ask.since(self.now);
+        let later = !ahead.is_zero();
         if let Some(other) = size.same(message)
             && self.passes(&other, ahead).await
         {
@@ -235,7 +237,14 @@ impl Search<'_> {
                 refused = middle;
             }
         }
-        Some((open, size.edit(fits)))
+        // Each size was tried a moment later than the one before.
+        let ask = if later { whole_second(open.ask.after(self.late())) } else { open.ask };
+        Some((Open { ask, sent: open.sent.max(ask) }, size.edit(fits)))
+    }
+
+    /// How much later than it was counted an instant is to be told.
+    fn late(&self) -> Duration {
+        self.began.elapsed() + MARGIN
     }
 
     async fn passes(&mut self, message: &Message, ahead: Duration) -> bool {
