@@ -132,11 +132,12 @@ impl Verdict {
 }
 
 impl LimitReport {
-    /// The most cost in one period.
+    /// The most cost in one period, and so the most that can ever be left.
     pub fn quota(&self) -> u32 {
         match &self.kind {
             LimitKind::Window(window) => window.quota,
-            LimitKind::Gcra(gcra) => gcra.quota,
+            // A burst above it is what is there after a rest.
+            LimitKind::Gcra(gcra) => gcra.quota.max(gcra.burst),
             LimitKind::Calendar(calendar) => calendar.quota,
         }
     }
@@ -145,6 +146,9 @@ impl LimitReport {
     pub fn period(&self) -> Option<Duration> {
         match &self.kind {
             LimitKind::Window(window) => Some(window.per),
+            LimitKind::Gcra(gcra) if gcra.burst > gcra.quota => {
+                Some(gcra.per.mul_f64(f64::from(gcra.burst) / f64::from(gcra.quota.max(1))))
+            }
             LimitKind::Gcra(gcra) => Some(gcra.per),
             LimitKind::Calendar(_) => None,
         }

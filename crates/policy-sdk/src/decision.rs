@@ -3,6 +3,11 @@ use crate::{
     Change, Decision, Edit, Fault, Note, PolicyError, Problem, Rejection, Sender, Verdict,
 };
 
+/// Longest name of an operator's choice.
+const NAME_BYTES: usize = 40;
+/// Digits in a row that the host takes for a phone number.
+const NUMBER_DIGITS: usize = 7;
+
 /// Most faults of one refusal (the contract's number).
 const FAULTS: usize = 64;
 /// Most bytes of a fault's pointer (the contract's number).
@@ -199,10 +204,38 @@ pub fn problem(pointer: impl Into<String>, detail: impl Into<String>) -> Problem
     Problem { pointer: pointer.into(), detail: detail.into() }
 }
 
+/// Whether `word`, of an operator's choice, can end a code or a note's key: 1 to 40 of `a-z`, `0-9`, `_` and `-`, without
+/// seven digits in a row, which the host takes for a phone number.
+///
+/// # Errors
+///
+/// What is wrong with it, for a [`Problem`].
+pub fn name(word: &str) -> Result<(), &'static str> {
+    let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+    if word.is_empty() || word.len() > NAME_BYTES || !word.bytes().all(fits) {
+        return Err("is not 1 to 40 lower-case letters, digits, `_` and `-`");
+    }
+    let mut rows = word.split(|c: char| !c.is_ascii_digit());
+    match rows.any(|row| row.len() >= NUMBER_DIGITS) {
+        true => Err("has seven digits in a row, as a phone number has; shorten them"),
+        false => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{StateError, reject};
     use crate::{Change, Decision, Edit, Fault, PolicyError, Verdict};
+
+    #[test]
+    fn a_name_is_a_short_word_without_a_number() {
+        for good in ["a", "app-day", "fy2026_27", &"a".repeat(40)] {
+            assert_eq!(super::name(good), Ok(()), "{good}");
+        }
+        for bad in ["", "Day", "a b", "a.b", "day20261129", &"a".repeat(41)] {
+            assert!(super::name(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn amending_nothing_is_accepting() {

@@ -58,7 +58,7 @@ pub use bindings::sendgate::policy::types::{
     Change, Context, Decision, Edit, Encoding, Facts, Fault, Kind, Manifest, MediaFacts, Note,
     NumberFacts, NumberType, PolicyError, Problem, Rejection, Sender, TextFacts, Verdict,
 };
-pub use decision::{problem, reject};
+pub use decision::{name, problem, reject};
 pub use mark::mark;
 pub use message::Message;
 pub use policy::{Inbound, Outcomes, Policy, Receipts, Reports};

@@ -119,6 +119,9 @@ impl Settings {
         let mut problems = Vec::new();
         let mut limits: Vec<Limit> = Vec::new();
         for (index, budget) in self.budgets.into_iter().enumerate() {
+            if let Err(detail) = policy_sdk::name(&budget.name) {
+                problems.push(problem(format!("/budgets/{index}/name"), detail));
+            }
             if limits.iter().any(|limit| limit.name == budget.name) {
                 problems
                     .push(problem(format!("/budgets/{index}/name"), "is another budget's name"));

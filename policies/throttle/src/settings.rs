@@ -11,8 +11,9 @@ use crate::limit::{Cost, Exempt, Limit, Mode, OnLimit, Only, Scope};
 /// Most limits: each costs a call of the state at worst, and a decision may make sixty-four.
 const MOST_LIMITS: usize = 32;
 
-/// Longest name of a limit, which becomes a code.
-const NAME_BYTES: usize = 40;
+/// What stands after `throttle.` in the codes that are not a limit's name.
+const OWN_CODES: [&str; 6] =
+    ["calendar", "cost_exceeds_burst", "loop", "monitor", "shaped", "would_expire"];
 
 /// Longest `per_s`: thirty-one days. Beyond it a calendar says better what is meant.
 const LONGEST_S: u32 = 31 * 86_400;
@@ -169,9 +170,11 @@ impl RawLimit {
     }
 
     fn look_at_name(&self, names: &mut BTreeSet<String>, problems: &mut Problems<'_>) {
-        let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
-        if self.name.is_empty() || self.name.len() > NAME_BYTES || !self.name.bytes().all(fits) {
-            problems.add("name", "is not 1 to 40 lower-case letters, digits, `_` and `-`");
+        if let Err(detail) = policy_sdk::name(&self.name) {
+            problems.add("name", detail);
+        }
+        if OWN_CODES.contains(&&*self.name) {
+            problems.add("name", "makes a code that means something else; take another word");
         }
         if !names.insert(self.name.clone()) {
             problems.add("name", "is another limit's name too; their usage would mix");

@@ -71,11 +71,21 @@ fn a_window_is_at_most_thirty_one_days() {
 fn names_are_plain_and_used_once() {
     let limit =
         |name: &str| format!(r#"{{"name": "{name}", "scope": "app", "quota": 1, "per_s": 1}}"#);
-    let names = ["a", "a", "", "A b", &"n".repeat(41), &"n".repeat(40)];
+    let names = [
+        "a",
+        "a",
+        "",
+        "A b",
+        &"n".repeat(41),
+        "day20261129",
+        "cost_exceeds_burst",
+        "calendar",
+        &"n".repeat(40),
+    ];
     let limits = names.map(limit).join(",");
     let problems = Case::<Throttle>::problems(&format!(r#"{{"limits": [{limits}]}}"#));
     let pointers: Vec<&str> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
-    assert_eq!(pointers, [1, 2, 3, 4].map(|index| format!("/limits/{index}/name")));
+    assert_eq!(pointers, [1, 2, 3, 4, 5, 6, 7].map(|index| format!("/limits/{index}/name")));
 }
 
 #[test]
