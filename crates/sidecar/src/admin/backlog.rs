@@ -1,8 +1,9 @@
 //! How much waits, counted beside the probes that ask for it.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use message::Timestamp;
 use store::Store;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -23,6 +24,7 @@ pub(crate) struct Backlog {
 #[derive(Clone, Copy, Debug)]
 struct Last {
     counted: store::Backlog,
+    at: Timestamp,
     /// Not counted again before.
     next: Instant,
 }
@@ -44,11 +46,19 @@ impl Backlog {
         last.map(|last| last.counted)
     }
 
+    /// How long what waited longest had waited when it was counted last; none where nothing did.
+    pub(crate) fn longest_wait(&self) -> Option<Duration> {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.and_then(|last| Some(last.at.since(last.counted.oldest_waiting?)))
+    }
+
     async fn count(&self, store: &Store) {
         let begun = Instant::now();
         // The store's trouble has a line of its own in the answer.
         let Ok(counted) = store.backlog().await else { return };
+        let at = SystemTime::now().into();
         let next = Instant::now() + PAUSE.max(begun.elapsed() * SHARE);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Last { counted, next });
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Last { counted, at, next });
     }
 }

@@ -1,10 +1,9 @@
 //! `/readyz`: whether sends are taken and can leave, and what waits.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use http::StatusCode;
-use message::{DEFAULT_ACCOUNT, Timestamp};
+use message::DEFAULT_ACCOUNT;
 use policy_host::Policy;
 use serde_json::{Map, Value, json};
 
@@ -25,8 +24,8 @@ impl Admin {
         let accounts: Map<_, _> =
             further.map(|each| (each.account().name.to_string(), account(each))).collect();
         let counted = Arc::clone(&self.backlog).latest(&self.store);
-        let now: Timestamp = SystemTime::now().into();
-        let oldest = counted.and_then(|counted| counted.oldest_waiting);
+        let waiting = self.delivery.waiting();
+        let longest = self.backlog.longest_wait().filter(|_| waiting > 0);
         let body = json!({
             "ready": ready,
             "causes": causes,
@@ -44,11 +43,11 @@ impl Admin {
             "accounts_gone": self.delivery.without_account(),
             // Null where replicas share nothing, or can; policies and their `on_unavailable` decide what it means.
             "shared_trouble": self.delivery.shared_trouble(),
-            "waiting": self.delivery.waiting(),
+            "waiting": waiting,
             // As of the last count, which is null until there was one.
             "in_doubt": counted.map(|counted| counted.in_doubt),
             "held": counted.map(|counted| counted.held),
-            "oldest_waiting_s": oldest.map(|oldest| now.since(oldest).as_secs()),
+            "oldest_waiting_s": longest.map(|wait| wait.as_secs()),
             // Counts since the start.
             "reports": self.reports.shown(),
             "relay": self.relay.shown(),
