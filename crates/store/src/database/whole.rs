@@ -1,7 +1,7 @@
 //! Whether the database holds together. Of a damaged one some parts can be read and written still, and others are lost:
 //! once damage was found, nothing new is accepted until a check of the whole finds none.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -80,7 +80,7 @@ impl Drop for Check {
 }
 
 fn watch(
-    path: &PathBuf,
+    path: &Path,
     damage: &Damage,
     running: &Mutex<Option<InterruptHandle>>,
     ends: &Receiver<()>,
