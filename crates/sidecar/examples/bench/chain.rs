@@ -85,7 +85,7 @@ async fn chain(isolation: Isolation) -> Result<PolicyChain> {
             .map_err(|err| format!("{}: {err}; run `cargo xtask policies`", path.display()))?;
         let mut source = PolicySource::new(PolicyName::new(policy.name), module);
         source.settings = policy.settings()?;
-        source.grants = policy.state.then_some(Grant::State).into_iter().collect();
+        source.grants = policy.grants().filter_map(Grant::from_word).collect();
         source.isolation = isolation;
         sources.push(source);
     }

@@ -1,8 +1,9 @@
 //! What Sendgate costs, measured in one run: `cargo xtask bench`.
 //!
-//! Four programs take turns under the same load, each a process of its own in front of the same upstream: the bare hop
-//! ([`hop`]), the same hop with the four rules as native code ([`rules`]), `sendgate` without policies and `sendgate`
-//! with the four policies. Then the chain alone, in this process ([`chain`]).
+//! The programs take turns under the same load, each a process of its own in front of the same upstream: the bare hop
+//! ([`hop`]), the same hop with the four rules as native code ([`rules`]), and `sendgate` without policies, with four and
+//! with eight, each with its store in memory and in a file. Besides, the chain alone, in this process ([`chain`]), and the
+//! time from a start to the first 202 ([`start`]).
 //!
 //! The upstream is the plainest server that answers as Plivo does ([`upstream`]), so that it is never what is measured.
 //! Every request is unique in recipient and text, and must be answered with a `message_uuid`; anything else ends the
@@ -10,6 +11,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark is printed")]
 
 mod chain;
+mod compare;
 mod connection;
 mod hop;
 mod load;
@@ -22,6 +24,8 @@ mod rules;
 mod sample;
 mod serve;
 mod stage;
+mod start;
+mod svg;
 mod upstream;
 
 use std::error::Error;
@@ -55,11 +59,15 @@ fn main() -> Result<()> {
         ["upstream"] => serve::run(upstream::Upstream),
         ["hop", to] => serve::run(hop::Hop::new(to, None)?),
         ["rules", to] => serve::run(hop::Hop::new(to, Some(rules::Rules::new()?))?),
-        [] => measure(ROUNDS),
-        ["--rounds", rounds] => measure(rounds.parse()?),
+        [] => measure(ROUNDS, None),
+        ["--rounds", rounds] => measure(rounds.parse()?, None),
+        ["--compare", file] => measure(ROUNDS, Some(file)),
+        ["--rounds", rounds, "--compare", file] | ["--compare", file, "--rounds", rounds] => {
+            measure(rounds.parse()?, Some(file))
+        }
         ["replay"] => replayed(replay::COUNT),
         ["replay", count] => replayed(count.parse()?),
-        _ => Err("usage: bench [--rounds N | replay [COUNT]]".into()),
+        _ => Err("usage: bench [--rounds N] [--compare FILE] | bench replay [COUNT]".into()),
     }
 }
 
@@ -68,10 +76,15 @@ fn replayed(count: usize) -> Result<()> {
     runtime.block_on(replay::measure(count))
 }
 
-fn measure(rounds: usize) -> Result<()> {
+/// Measures, prints it and writes it down; beside what `before` names, where it is given.
+fn measure(rounds: usize, before: Option<&str>) -> Result<()> {
+    // Read first: the run may take its place.
+    let before = before.map(|file| Result::Ok(serde_json::from_slice(&std::fs::read(file)?)?));
+    let before: Option<serde_json::Value> = before.transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let report = runtime.block_on(async {
         let chain = chain::measure().await?;
+        let starts = start::measure().await?;
         let mut stage = Stage::set().await?;
         stage.warm_up().await?;
         for round in 0..rounds.max(1) {
@@ -79,12 +92,17 @@ fn measure(rounds: usize) -> Result<()> {
                 stage.turn(round, load, CELL).await?;
             }
         }
-        Result::Ok(Report::of(chain, stage.end()?))
+        Result::Ok(Report::of(chain, starts, stage.end()?))
     })?;
     println!("{report}");
-    let path = target().join("bench/latest.json");
-    std::fs::write(&path, serde_json::to_vec_pretty(&report.to_json())?)?;
-    println!("written to {}", path.display());
+    let json = report.to_json();
+    if let Some(before) = before {
+        println!("{}", compare::compared(&before, &json)?);
+    }
+    let folder = target().join("bench");
+    std::fs::write(folder.join("latest.json"), serde_json::to_vec_pretty(&json)?)?;
+    std::fs::write(folder.join("latest.svg"), svg::drawn(&report, LOADS[3])?)?;
+    println!("written to {}/latest.json, and drawn in latest.svg", folder.display());
     Ok(())
 }
 

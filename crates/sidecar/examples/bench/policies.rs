@@ -1,4 +1,4 @@
-//! The four policies as every program of this benchmark applies them.
+//! The policies as every program of this benchmark applies them.
 
 use std::path::{Path, PathBuf};
 
@@ -6,10 +6,11 @@ use serde_json::Value;
 
 use crate::Result;
 
-/// One of the four, with its part of a `sidecar.toml`.
+/// A policy, with its part of a `sidecar.toml`.
 pub(crate) struct Applied {
     pub(crate) name: &'static str,
-    pub(crate) state: bool,
+    /// Words of grants, with a space between two.
+    grants: &'static str,
     /// An inline table in TOML.
     settings: &'static str,
 }
@@ -18,21 +19,38 @@ pub(crate) struct Applied {
 /// a shorter window for repeats. The ledger in memory keeps 100,000 keys, so at 30 s a window it would be full above
 /// 3,300 messages a second.
 pub(crate) const POLICIES: [Applied; 4] = [
-    Applied { name: "validation", state: false, settings: r#"{ unknown_fields = "strip" }"# },
+    Applied { name: "validation", grants: "", settings: r#"{ unknown_fields = "strip" }"# },
     Applied {
         name: "country",
-        state: false,
+        grants: "",
         settings: r#"{ allow = ["*"], mms = ["US", "CA"], mms_fallback = "deny" }"#,
     },
-    Applied { name: "dedup", state: true, settings: r#"{ window_s = 4, mode = "reject" }"# },
+    Applied { name: "dedup", grants: "state", settings: r#"{ window_s = 4, mode = "reject" }"# },
     Applied {
         name: "throttle",
-        state: true,
+        grants: "state",
         settings: r#"{ limits = [{ name = "app", scope = "app", kind = "window", quota = 900000, per_s = 10 }] }"#,
     },
 ];
 
+/// Those that are asked besides where there are eight. Each looks at every message, and none refuses one.
+pub(crate) const MORE: [Applied; 4] = [
+    Applied { name: "consent", grants: "state", settings: "{}" },
+    Applied { name: "quiet-hours", grants: "zones amend", settings: "{}" },
+    Applied { name: "pumping", grants: "state", settings: r#"{ mode = "monitor" }"# },
+    Applied {
+        name: "budget",
+        grants: "state",
+        settings: r#"{ budgets = [{ name = "all", scope = "account", segments = 4000000000 }] }"#,
+    },
+];
+
 impl Applied {
+    /// What it may import and change.
+    pub(crate) fn grants(&self) -> impl Iterator<Item = &'static str> {
+        self.grants.split_whitespace()
+    }
+
     /// Its settings as JSON.
     pub(crate) fn settings(&self) -> Result<Value> {
         let table: Value = toml::from_str(&format!("settings = {}", self.settings))?;
@@ -41,9 +59,9 @@ impl Applied {
 
     /// Its entry in a `sidecar.toml`, for the module in `folder`.
     pub(crate) fn entry(&self, folder: &Path) -> String {
-        let grants = if self.state { r#"["state"]"# } else { "[]" };
+        let grants: Vec<&str> = self.grants().collect();
         format!(
-            "[[policies]]\nname = \"{}\"\nmodule = \"{}\"\ngrants = {grants}\nsettings = {}\n",
+            "[[policies]]\nname = \"{}\"\nmodule = \"{}\"\ngrants = {grants:?}\nsettings = {}\n",
             self.name,
             self.module(folder).display(),
             self.settings

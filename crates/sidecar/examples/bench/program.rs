@@ -35,6 +35,14 @@ impl Program {
         Self::start(Command::new(program).args(["run", "--config"]).arg(config), &log).await
     }
 
+    /// The same, to listen at `address`; it may not do so yet.
+    pub(crate) fn spawned(config: &Path, address: SocketAddr, logs: &Path) -> Result<Self> {
+        let mut command = Command::new(beside("sendgate")?);
+        command.args(["run", "--config"]).arg(config).stdin(Stdio::null());
+        let child = command.stdout(File::create(logs.join("starts.log"))?).spawn()?;
+        Ok(Self { child, address })
+    }
+
     async fn start(command: &mut Command, log: &Path) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         let started = command.stdin(Stdio::null()).stdout(File::create(log)?).spawn();

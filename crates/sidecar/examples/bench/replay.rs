@@ -9,7 +9,7 @@ use crate::Result;
 use crate::load::{Load, Serial};
 use crate::policies::POLICIES;
 use crate::program::{Program, beside};
-use crate::stage::{Folder, configuration};
+use crate::stage::{Configuration, Folder};
 
 /// Decisions that are replayed where the command line gives no other number.
 pub(crate) const COUNT: usize = 100_000;
@@ -20,12 +20,12 @@ pub(crate) async fn measure(count: usize) -> Result<()> {
     let folder = Folder::new()?;
     let upstream = Program::own(&["upstream"], &folder.logs()).await?;
     let log = folder.path().join("decisions.jsonl");
-    let mut more: String = POLICIES.iter().map(|policy| policy.entry(folder.path())).collect();
     // More in one file and in the queue than there will be, so that none is lost or rotated away.
-    more +=
-        &format!("[decisions]\npath = {log:?}\nmax_bytes = 2147483648\nkeep = 1\nqueue = 65536\n");
+    let more =
+        format!("[decisions]\npath = {log:?}\nmax_bytes = 2147483648\nkeep = 1\nqueue = 65536\n");
     let to = upstream.address.to_string();
-    let config = configuration(folder.path(), "replay", &to, &more)?;
+    let config = Configuration { plivo: &to, policies: 4, durable: false, port: 0, more: &more };
+    let config = config.write(folder.path())?;
     let sendgate = Program::sendgate(&config, &folder.logs()).await?;
     let (serial, load) = (Serial::default(), Load::Closed { connections: 64 });
     while lines(&log)? <= count {

@@ -9,13 +9,15 @@ use crate::LOADS;
 use crate::chain::{ChainTimes, Times};
 use crate::load::Load;
 use crate::policies::POLICIES;
-use crate::stage::{Cell, Measured, SUBJECTS};
+use crate::stage::{Cell, Measured, QUANTILES, SUBJECTS};
+use crate::start::Starts;
 
 /// The medians of all rounds.
 pub(crate) struct Report {
     chain: ChainTimes,
     /// By load, then by subject.
     rows: Vec<Row>,
+    starts: Starts,
     rounds: usize,
     disturbance: f64,
 }
@@ -25,8 +27,8 @@ struct Row {
     load: Load,
     subject: usize,
     per_s: f64,
-    /// Microseconds.
-    latency: [f64; 3],
+    /// Microseconds, at [`QUANTILES`].
+    curve: [f64; QUANTILES.len()],
     /// Milliseconds of processor time for a thousand requests: the program's, the upstream's, the driver's.
     processor: [f64; 3],
     /// MiB.
@@ -34,20 +36,21 @@ struct Row {
 }
 
 impl Report {
-    pub(crate) fn of(chain: ChainTimes, measured: Measured) -> Self {
+    pub(crate) fn of(chain: ChainTimes, starts: Starts, measured: Measured) -> Self {
         let Measured { cells, disturbance } = measured;
         let pairs = LOADS.iter().flat_map(|load| (0..SUBJECTS.len()).map(move |of| (*load, of)));
         let rows: Vec<Row> = pairs.map(|(load, subject)| Row::of(load, subject, &cells)).collect();
-        Self { chain, rounds: cells.len() / rows.len(), rows, disturbance }
+        Self { chain, starts, rounds: cells.len() / rows.len(), rows, disturbance }
     }
 
     pub(crate) fn to_json(&self) -> Value {
         let row = |row: &Row| {
             json!({
                 "load": row.load.to_string(),
-                "program": SUBJECTS[row.subject],
+                "program": SUBJECTS[row.subject].name,
                 "requests_per_s": row.per_s,
-                "p50_us": row.latency[0], "p90_us": row.latency[1], "p99_us": row.latency[2],
+                "p50_us": row.at(0.5), "p90_us": row.at(0.9), "p99_us": row.at(0.99),
+                "curve_us": QUANTILES.iter().zip(row.curve).collect::<Vec<_>>(),
                 "cpu_ms_per_1000": row.processor[0],
                 "upstream_cpu_ms_per_1000": row.processor[1],
                 "driver_cpu_ms_per_1000": row.processor[2],
@@ -59,6 +62,8 @@ impl Report {
             "rounds": self.rounds,
             "cores": std::thread::available_parallelism().map_or(0, usize::from),
             "other_processes": self.disturbance,
+            "start_to_first_202_ms": { "cold": ms(self.starts.cold), "warm": ms(self.starts.warm) },
+            "idle_rss_mib": self.starts.resident as f64 / f64::from(1 << 20),
             "programs": self.rows.iter().map(row).collect::<Vec<_>>(),
             "chain": {
                 "native": times(self.chain.native),
@@ -69,23 +74,33 @@ impl Report {
         })
     }
 
+    /// The rows under `load`: the program's name, and its latencies at [`QUANTILES`] in microseconds.
+    pub(crate) fn curves(
+        &self,
+        load: Load,
+    ) -> impl Iterator<Item = (&'static str, &[f64; QUANTILES.len()])> {
+        let own = self.rows.iter().filter(move |row| row.load == load);
+        own.map(|row| (SUBJECTS[row.subject].name, &row.curve))
+    }
+
     /// Each row beside the bare hop's under the same load.
     fn ratios(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "\n{:<14} {:<24} {:>9} {:>9} {:>9}",
-            "times bare hop", "", "requests", "p50", "CPU"
+            "\n{:<14} {:<24} {:>9} {:>9} {:>12} {:>9}",
+            "times bare hop", "", "requests", "p50", "p99 ms more", "CPU"
         )?;
         for rows in self.rows.chunks(SUBJECTS.len()) {
             let Some((hop, others)) = rows.split_first() else { continue };
             for row in others {
                 writeln!(
                     f,
-                    "{:<14} {:<24} {:>9.2} {:>9.2} {:>9.2}",
+                    "{:<14} {:<24} {:>9.2} {:>9.2} {:>12.2} {:>9.2}",
                     row.load.to_string(),
-                    SUBJECTS[row.subject],
+                    SUBJECTS[row.subject].name,
                     row.per_s / hop.per_s,
-                    row.latency[0] / hop.latency[0],
+                    row.at(0.5) / hop.at(0.5),
+                    (row.at(0.99) - hop.at(0.99)) / 1e3,
                     row.processor[0] / hop.processor[0]
                 )?;
             }
@@ -136,17 +151,24 @@ impl fmt::Display for Report {
                 f,
                 "{:<14} {:<24} {:>7.0}/s {:>8.0} {:>8.0} {:>8.0} {:>12.1} {:>8.0}",
                 row.load.to_string(),
-                SUBJECTS[row.subject],
+                SUBJECTS[row.subject].name,
                 row.per_s,
-                row.latency[0],
-                row.latency[1],
-                row.latency[2],
+                row.at(0.5),
+                row.at(0.9),
+                row.at(0.99),
                 row.processor[0],
                 row.resident
             )?;
         }
         self.ratios(f)?;
-        self.chain_times(f)
+        self.chain_times(f)?;
+        writeln!(
+            f,
+            "\nwith four policies: first 202 after {:.0} ms, {:.0} ms with nothing compiled yet; {:.0} MiB resident then",
+            ms(self.starts.warm),
+            ms(self.starts.cold),
+            self.starts.resident as f64 / f64::from(1 << 20)
+        )
     }
 }
 
@@ -164,11 +186,11 @@ impl Row {
             load,
             subject,
             per_s: median(|cell| cell.per_s),
-            latency: [
-                median(|cell| us(cell.p50)),
-                median(|cell| us(cell.p90)),
-                median(|cell| us(cell.p99)),
-            ],
+            curve: std::array::from_fn(|nth| {
+                let mut values: Vec<f64> = own.iter().map(|cell| us(cell.curve[nth])).collect();
+                values.sort_unstable_by(f64::total_cmp);
+                quantile(&values, 0.5)
+            }),
             processor: [
                 median(|cell| us(cell.processor)),
                 median(|cell| us(cell.upstream)),
@@ -176,6 +198,14 @@ impl Row {
             ],
             resident: median(|cell| cell.resident as f64 / f64::from(1 << 20)),
         }
+    }
+}
+
+impl Row {
+    /// The latency within which `share` of all requests were answered; one of [`QUANTILES`].
+    fn at(&self, share: f64) -> f64 {
+        let place = QUANTILES.iter().position(|each| *each == share);
+        self.curve[place.expect("it is one of those kept")]
     }
 }
 
@@ -187,6 +217,10 @@ impl Row {
 pub(crate) fn quantile<T: Copy>(sorted: &[T], share: f64) -> T {
     let at = (sorted.len() as f64 * share).ceil() as usize;
     sorted[at.saturating_sub(1).min(sorted.len() - 1)]
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }
 
 fn us(time: Duration) -> f64 {

@@ -5,14 +5,38 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::load::{Load, Serial};
-use crate::policies::{POLICIES, built};
+use crate::policies::{Applied, MORE, POLICIES, built};
 use crate::program::Program;
 use crate::sample::{APP, SENDER};
 use crate::{Result, machine};
 
 /// The programs under test, in the order of the table.
-pub(crate) const SUBJECTS: [&str; 4] =
-    ["bare hop", "hop with native rules", "sendgate, no policies", "sendgate, four policies"];
+pub(crate) const SUBJECTS: [Subject; 8] = [
+    Subject { name: "bare hop", runs: Runs::Own("hop") },
+    Subject { name: "hop with native rules", runs: Runs::Own("rules") },
+    Subject { name: "sendgate, no policies", runs: Runs::Sendgate { policies: 0, durable: false } },
+    Subject { name: "sendgate, four", runs: Runs::Sendgate { policies: 4, durable: false } },
+    Subject { name: "sendgate, eight", runs: Runs::Sendgate { policies: 8, durable: false } },
+    Subject { name: "durable, no policies", runs: Runs::Sendgate { policies: 0, durable: true } },
+    Subject { name: "durable, four", runs: Runs::Sendgate { policies: 4, durable: true } },
+    Subject { name: "durable, eight", runs: Runs::Sendgate { policies: 8, durable: true } },
+];
+
+/// A program under test.
+pub(crate) struct Subject {
+    pub(crate) name: &'static str,
+    runs: Runs,
+}
+
+enum Runs {
+    /// This program, in the role that the word names.
+    Own(&'static str),
+    /// `sendgate`, with so many policies, and its store in a file or in memory.
+    Sendgate { policies: usize, durable: bool },
+}
+
+/// The shares of all requests whose latencies are kept.
+pub(crate) const QUANTILES: [f64; 8] = [0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999];
 
 const WARM_UP: Duration = Duration::from_millis(500);
 
@@ -35,7 +59,9 @@ impl Folder {
     pub(crate) fn new() -> Result<Self> {
         let folder = Self(crate::target().join(format!("bench/run-{}", std::process::id())));
         fs::create_dir_all(folder.logs())?;
-        for policy in &POLICIES {
+        // Apart, since the folder of a configuration is watched.
+        fs::create_dir_all(folder.0.join("data"))?;
+        for policy in POLICIES.iter().chain(&MORE) {
             let from = policy.module(&built());
             fs::copy(&from, policy.module(&folder.0))
                 .map_err(|err| format!("{}: {err}; run `cargo xtask policies`", from.display()))?;
@@ -66,9 +92,8 @@ pub(crate) struct Cell {
     pub(crate) subject: usize,
     pub(crate) load: Load,
     pub(crate) per_s: f64,
-    pub(crate) p50: Duration,
-    pub(crate) p90: Duration,
-    pub(crate) p99: Duration,
+    /// The latencies at [`QUANTILES`].
+    pub(crate) curve: [Duration; QUANTILES.len()],
     /// Processor time for each request.
     pub(crate) processor: Duration,
     /// The same of the upstream and of the driver.
@@ -92,14 +117,16 @@ impl Stage {
         let (folder, logs) = (own.path(), own.logs());
         let upstream = Program::own(&["upstream"], &logs).await?;
         let to = upstream.address.to_string();
-        let entries: Vec<String> = POLICIES.iter().map(|policy| policy.entry(folder)).collect();
-        let subjects = vec![
-            Program::own(&["hop", &to], &logs).await?,
-            Program::own(&["rules", &to], &logs).await?,
-            Program::sendgate(&configuration(folder, "without", &to, "")?, &logs).await?,
-            Program::sendgate(&configuration(folder, "with", &to, &entries.concat())?, &logs)
-                .await?,
-        ];
+        let mut subjects = Vec::new();
+        for subject in &SUBJECTS {
+            subjects.push(match subject.runs {
+                Runs::Own(role) => Program::own(&[role, &to], &logs).await?,
+                Runs::Sendgate { policies, durable } => {
+                    let config = Configuration { plivo: &to, policies, durable, port: 0, more: "" };
+                    Program::sendgate(&config.write(folder)?, &logs).await?
+                }
+            });
+        }
         let (serial, cells) = (Serial::default(), Vec::new());
         let (began, busy_before) = (Instant::now(), machine::busy()?);
         Ok(Self { _folder: own, upstream, subjects, serial, cells, began, busy_before })
@@ -107,9 +134,9 @@ impl Stage {
 
     /// Lets every program open its connections and fill its caches.
     pub(crate) async fn warm_up(&self) -> Result<()> {
-        for (name, subject) in SUBJECTS.iter().zip(&self.subjects) {
+        for (subject, program) in SUBJECTS.iter().zip(&self.subjects) {
             let load = Load::Closed { connections: 16 };
-            named(name, load.apply(subject.address, &self.serial, WARM_UP).await)?;
+            named(subject.name, load.apply(program.address, &self.serial, WARM_UP).await)?;
         }
         Ok(())
     }
@@ -118,7 +145,7 @@ impl Stage {
     pub(crate) async fn turn(&mut self, round: usize, load: Load, time: Duration) -> Result<()> {
         for nth in 0..self.subjects.len() {
             let subject = (nth + round) % self.subjects.len();
-            let cell = named(SUBJECTS[subject], self.cell(subject, load, time).await)?;
+            let cell = named(SUBJECTS[subject].name, self.cell(subject, load, time).await)?;
             self.cells.push(cell);
         }
         Ok(())
@@ -145,9 +172,7 @@ impl Stage {
             subject,
             load,
             per_s: answered.count() as f64 / answered.elapsed.as_secs_f64(),
-            p50: answered.within(0.5),
-            p90: answered.within(0.9),
-            p99: answered.within(0.99),
+            curve: QUANTILES.map(|share| answered.within(share)),
             processor: each(0),
             upstream: each(1),
             driver: each(2),
@@ -167,17 +192,38 @@ impl Stage {
     }
 }
 
-/// A configuration as delivered but for its addresses and what is measured: the log at its usual level, into a file.
-pub(crate) fn configuration(
-    folder: &Path,
-    name: &str,
-    plivo: &str,
-    policies: &str,
-) -> Result<PathBuf> {
-    let path = folder.join(format!("{name}.toml"));
-    let text = format!(
-        r#"[listen]
-apps = "127.0.0.1:0"
+/// What of a configuration differs from one program to another.
+pub(crate) struct Configuration<'a> {
+    /// Where Plivo is.
+    pub(crate) plivo: &'a str,
+    /// So many of all policies.
+    pub(crate) policies: usize,
+    /// The store is a file, with the default durability.
+    pub(crate) durable: bool,
+    /// Of the apps' listener.
+    pub(crate) port: u16,
+    /// What else it says.
+    pub(crate) more: &'a str,
+}
+
+impl Configuration<'_> {
+    /// Writes it into `folder`: as delivered but for its addresses and what is measured, and with the log at its usual
+    /// level, into a file.
+    pub(crate) fn write(&self, folder: &Path) -> Result<PathBuf> {
+        let Self { plivo, policies, durable, port, more } = self;
+        let name = format!("{policies}-{}", if *durable { "durable" } else { "memory" });
+        let path = folder.join(format!("{name}.toml"));
+        let store = match durable {
+            true => {
+                format!("path = \"{}\"", folder.join("data").join(format!("{name}.db")).display())
+            }
+            false => "ephemeral = true".to_owned(),
+        };
+        let entries = POLICIES.iter().chain(&MORE).take(*policies);
+        let entries: String = entries.map(|policy: &Applied| policy.entry(folder)).collect();
+        let text = format!(
+            r#"[listen]
+apps = "127.0.0.1:{port}"
 admin = "127.0.0.1:0"
 [[apps]]
 name = "{APP}"
@@ -188,14 +234,18 @@ auth_id = "MAXXXXXXXXXXXXXXXXXX"
 auth_token = "bench"
 sender = "{SENDER}"
 [store]
-ephemeral = true
+{store}
 [telemetry]
 log = "info"
 log_format = "json"
-{policies}"#
-    );
-    fs::write(&path, text)?;
-    Ok(path)
+[reload]
+compile_cache = "{}"
+{entries}{more}"#,
+            folder.join("compiled").display()
+        );
+        fs::write(&path, text)?;
+        Ok(path)
+    }
 }
 
 fn named<T>(subject: &str, measured: Result<T>) -> Result<T> {
