@@ -67,9 +67,10 @@ pub(crate) fn attempt(
     }
 }
 
-/// Whether Plivo took the message of this call without saying under which id.
+/// Whether Plivo took the message of this call, and the id is not known: it said none, or none was written down.
 pub(crate) fn is_taken(attempt: &Attempt) -> bool {
-    attempt.code.as_deref() == Some("no_uuid")
+    let no_uuid = attempt.code.as_deref() == Some("no_uuid");
+    no_uuid || attempt.outcome == Some(AttemptOutcome::Accepted)
 }
 
 /// The call, with its outcome.

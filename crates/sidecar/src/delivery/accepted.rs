@@ -197,7 +197,15 @@ pub(super) fn tried(attempts: &[Attempt]) -> (u32, u32) {
 
 /// Whether the process ended, or lost touch, in the middle of a call for it.
 pub(super) fn is_unknown(record: &Record) -> bool {
-    matches!(record.status, Status::Sending | Status::InDoubt)
+    match record.status {
+        Status::Sending => !record.attempts.last().is_some_and(was_turned_away),
+        status => status == Status::InDoubt,
+    }
+}
+
+/// Whether it is written down that this call has not sent it.
+pub(super) fn was_turned_away(attempt: &Attempt) -> bool {
+    matches!(attempt.outcome, Some(AttemptOutcome::Rejected | AttemptOutcome::NotSent))
 }
 
 #[cfg(test)]

@@ -18,7 +18,10 @@ impl Journey {
         let account = self.delivery.account();
         let uuid = if let News::Submitted(uuid) = &end.news { Some(uuid.clone()) } else { None };
         let is_held = end.status == Status::Held;
+        let (attempt, extra_uuids) = self.last_call.take().unzip();
         let change = Change {
+            attempt,
+            extra_uuids: extra_uuids.unwrap_or_default(),
             status: Some(end.status),
             next_look: (end.status == Status::Submitted)
                 .then(|| self.delivery.first_look(&account, at)),
@@ -29,14 +32,9 @@ impl Journey {
             ..Change::at(at)
         };
         store::fail::point("delivery.outcome");
-        // Asked for before anybody is told, so that whoever was told and looks finds it (`Store::caught_up`).
+        // Nobody is told before it is written: after a crash it would be in doubt, and be sent again where Plivo's list is
+        // late, or beside the app's own second try.
         let commit = self.delivery.store.change(&id, change.clone());
-        // That nothing was sent is told when it is written: told before, it might be sent after a crash, beside the
-        // app's own second try. Anything else may be told at once.
-        let later = matches!(end.news, News::Refused { .. });
-        if !later {
-            self.tell.send_replace(end.news.clone());
-        }
         let stands = self.written(commit, change).await;
         store::fail::point("delivery.written");
         if let Some(stands) = stands.filter(|stands| *stands != end.status) {
@@ -44,11 +42,9 @@ impl Journey {
             end = End::reported(stands);
         }
         let End { status, told, news, settlement, code } = end;
-        if later {
-            // Not written, the next process finds it in doubt, and may send it.
-            let news = if stands.is_some() { news } else { News::Ended(Status::InDoubt) };
-            self.tell.send_replace(news);
-        }
+        // Not written, the next process finds it in doubt, and may send it.
+        let news = if stands.is_some() { news } else { News::Ended(Status::InDoubt) };
+        self.tell.send_replace(news);
         // Only now, so that nobody takes what Plivo has of this message for another's.
         if told == policy_host::Outcome::InDoubt {
             self.give_up();

@@ -91,10 +91,11 @@ impl Journey {
             Outcome::Accepted(receipt) => receipt.extra_uuids.clone(),
             _ => Vec::new(),
         };
-        let change = Change { attempt: Some(ended), extra_uuids, ..Change::at(now()) };
         match &next {
+            // In one with the end: of a call that was answered the next start must not say that nobody knows.
+            Next::End(_) => self.last_call = Some((ended, extra_uuids)),
             Next::Doubt => {
-                let mut change = change;
+                let mut change = Change { attempt: Some(ended), ..Change::at(now()) };
                 let taken = change.attempt.as_ref().is_some_and(record::is_taken);
                 let mark = Some(account.mark.to_string());
                 let mut doubt =
@@ -118,11 +119,10 @@ impl Journey {
                 }
                 record::tell(&id, &change, None);
             }
-            // Written together with the end, or with the wait that follows: an unknown outcome is only in doubt again.
-            _ => {
-                if !matches!(next, Next::End(_)) {
-                    self.unsettled = None;
-                }
+            // Together with the wait that follows, as a rule: not written, it is only in doubt again.
+            Next::Later { .. } | Next::TurnedAway { .. } | Next::Account => {
+                self.unsettled = None;
+                let change = Change { attempt: Some(ended), ..Change::at(now()) };
                 drop(self.delivery.store.change(&id, change));
             }
         }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{Change, Commit, Status, StoreError};
+use store::{Attempt, Change, Commit, Status, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
@@ -39,6 +39,8 @@ pub(super) struct Journey {
     pub(super) may_be_sent: bool,
     /// Lives while Plivo may have a message of which we do not know it: this one.
     pub(super) unsettled: Option<OneUnsettled>,
+    /// The call that ended its way, as it is to be written down with the end; and further ids that Plivo gave it.
+    pub(super) last_call: Option<(Attempt, Vec<String>)>,
     /// Its place behind those that were accepted before it, until it makes use of it; none where it may not go yet.
     pub(super) place: Option<Place>,
     /// The key that is to be confirmed first, where there is one.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use message::{MessageId, Settlement, Timestamp};
-use store::{Change, LONGEST_DOUBT, Settle, Status, StoreError, Unfinished};
+use store::{Attempt, Change, LONGEST_DOUBT, Settle, Status, StoreError, Unfinished};
 use tokio::time::Instant;
 
 use super::accepted::{Accepted, is_unknown, tried};
@@ -75,12 +75,18 @@ impl Delivery {
         self.unsettled.enter(mark).give_up(by, (began, began.after(settle)), now());
     }
 
-    /// Writes down that a call was cut off, where one was out when the process ended.
+    /// Writes down that a call was cut off, where one was out when the process ended. What is known of it stays.
     async fn end_call(&self, left: &Unfinished) -> Result<(), StoreError> {
         if left.record.status == Status::Sending {
-            let code = Some("send.in_doubt".to_owned());
-            let attempt = left.record.attempts.last().map(|last| record::cut_off(last, now()));
-            let change = Change { error_code: code, attempt, ..Change::to(Status::InDoubt, now()) };
+            let last = left.record.attempts.last();
+            let change = if is_unknown(&left.record) {
+                let code = Some("send.in_doubt".to_owned());
+                let was_out = |last: &&Attempt| last.outcome.is_none();
+                let attempt = last.filter(was_out).map(|last| record::cut_off(last, now()));
+                Change { error_code: code, attempt, ..Change::to(Status::InDoubt, now()) }
+            } else {
+                Change::to(Status::RetryWait, now())
+            };
             record::tell(&left.record.id, &change, None);
             store::fail::point("resume.begin");
             self.store.change(&left.record.id, change).await?;

@@ -59,6 +59,7 @@ impl Delivery {
             doubt,
             may_be_sent,
             unsettled,
+            last_call: None,
             place,
             unconfirmed,
         };

@@ -1,6 +1,7 @@
 //! In doubt across a restart.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use plivo_sim::Step;
 use serde_json::{Value, json};
@@ -124,4 +125,50 @@ async fn one_that_was_put_off_stays_in_doubt_over_two_restarts() {
     assert_eq!(outcomes(&record), ["in-doubt"], "{record}");
     assert_eq!(posts(&plivo).len(), 1, "it was sent again");
     sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn what_an_app_was_told_the_next_process_knows_whenever_this_one_was_killed() {
+    let plivo = plivo().await;
+    // Plivo's list tells nothing in time: what is not known here would be sent again.
+    plivo.set_list_delay(Duration::from_secs(3_600));
+    let setup = settling(&plivo, &[1, 2]).durable();
+    let mut sidecar = Sidecar::start(setup.clone()).await;
+    for nth in 0..5 {
+        let body = sidecar.send(&json!({"to": TO, "text": format!("n{nth}")})).await.expect(202);
+        sidecar = Sidecar::start_in(sidecar.kill().await, setup.clone()).await;
+
+        assert_eq!(body["status"], "submitted", "{body}");
+        let uuid = body["message_uuid"].as_str().unwrap();
+        let record = sidecar.get(&format!("/v1/messages/{uuid}")).await.expect(200);
+        assert_eq!((&record["status"], &record["id"]), (&json!("submitted"), &body["id"]));
+        assert_eq!(outcomes(&record), ["accepted"], "{record}");
+    }
+    assert_eq!(posts(&plivo).len(), 5);
+    sidecar.stop().await;
+}
+
+/// As a process of before has left it, which wrote what came of a call apart from what it meant.
+#[tokio::test]
+async fn a_call_that_is_known_to_have_been_taken_or_turned_away_is_no_doubt_at_a_start() {
+    for (outcome, ends, calls) in [("accepted", "failed", 1), ("rejected", "submitted", 2)] {
+        let plivo = plivo().await;
+        plivo.set_list_delay(Duration::from_secs(3_600));
+        let setup = settling(&plivo, &[1, 2]).durable();
+        let sidecar = Sidecar::start(setup.clone()).await;
+        let body = sidecar.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
+        let folder = sidecar.kill().await;
+        let sql = "UPDATE messages SET status = 'sending', message_uuid = NULL, live = 1, text = 'hi', unsent = 0;
+            UPDATE attempts SET outcome = '";
+        let database = rusqlite::Connection::open(folder.path().join("sendgate.db")).unwrap();
+        database.execute_batch(&format!("{sql}{outcome}'")).unwrap();
+        drop(database);
+
+        let sidecar = Sidecar::start_in(folder, setup).await;
+
+        let record = sidecar.in_status(body["id"].as_str().unwrap(), ends).await;
+        assert_eq!(outcomes(&record)[0], outcome, "{record}");
+        assert_eq!(posts(&plivo).len(), calls, "{outcome}: {record}");
+        sidecar.stop().await;
+    }
 }
