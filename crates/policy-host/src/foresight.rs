@@ -142,6 +142,21 @@ impl Ledger for Foresight {
         })
     }
 
+    fn foresee<'a>(
+        &'a self,
+        owner: &'a str,
+        key: &'a str,
+        now: Timestamp,
+        then: Timestamp,
+    ) -> LedgerFuture<'a, Option<Vec<u8>>> {
+        Box::pin(async move {
+            match self.answer(owner, StateQuestion::Get { key: key.to_owned() }) {
+                Some((StateAnswer::Value(value), _)) => Ok(value),
+                _ => self.ledger.foresee(owner, key, now, then).await,
+            }
+        })
+    }
+
     fn put<'a>(
         &'a self,
         owner: &'a str,

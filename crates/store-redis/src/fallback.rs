@@ -64,6 +64,16 @@ impl Ledger for WithFallback {
         self.shared.get(owner, key, now)
     }
 
+    fn foresee<'a>(
+        &'a self,
+        owner: &'a str,
+        key: &'a str,
+        now: Timestamp,
+        then: Timestamp,
+    ) -> LedgerFuture<'a, Option<Vec<u8>>> {
+        self.shared.foresee(owner, key, now, then)
+    }
+
     fn put<'a>(
         &'a self,
         owner: &'a str,

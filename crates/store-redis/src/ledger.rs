@@ -147,6 +147,20 @@ impl Ledger for RedisLedger {
         })
     }
 
+    fn foresee<'a>(
+        &'a self,
+        owner: &'a str,
+        key: &'a str,
+        now: Timestamp,
+        then: Timestamp,
+    ) -> LedgerFuture<'a, Option<Vec<u8>>> {
+        Box::pin(async move {
+            let mut words = self.to_get(owner, key, now)?;
+            words.arg(then.since(now).as_micros());
+            Ok(self.connection.call(&words.call(&scripts::GET)).await?)
+        })
+    }
+
     fn put<'a>(
         &'a self,
         owner: &'a str,

@@ -161,6 +161,20 @@ impl Ledger for MemoryLedger {
         ready(check_key(key).map(|()| locked(&self.values).get(owner, key, now)))
     }
 
+    fn foresee<'a>(
+        &'a self,
+        owner: &'a str,
+        key: &'a str,
+        now: Timestamp,
+        then: Timestamp,
+    ) -> LedgerFuture<'a, Option<Vec<u8>>> {
+        let lasts = || {
+            let found = locked(&self.values).get_with_end(owner, key, now);
+            found.filter(|(_, end)| *end > then).map(|(value, _)| value)
+        };
+        ready(check_key(key).map(|()| lasts()))
+    }
+
     fn put<'a>(
         &'a self,
         owner: &'a str,

@@ -1,10 +1,11 @@
 //! The import `state`: the ledger behind one policy's name, with every number of the guest's bounded at the door.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use message::{LedgerError, LedgerFuture, Reserved, Taken};
+use message::{Ledger, LedgerError, LedgerFuture, Reserved, Taken};
 
 use super::charges;
 use crate::basis::{StateAnswer, StateQuestion};
@@ -30,7 +31,7 @@ impl Host for Visit {
             Err(error) => return Ok(Err(error)),
         };
         let (ledger, owner) = self.ledger(&asking);
-        let found = self.wait(ledger.get(owner.as_str(), &key, asking.clock())).await?;
+        let found = self.look(&ledger, owner.as_str(), &key, &asking).await?;
         self.asked(|| (StateQuestion::Get { key }, answered(&found, StateAnswer::Value)));
         Ok(found.map_err(refused))
     }
@@ -51,7 +52,7 @@ impl Host for Visit {
         }
         let (ledger, owner) = self.ledger(&asking);
         if asking.dry_run {
-            let found = self.wait(ledger.get(owner.as_str(), &key, asking.clock())).await?;
+            let found = self.look(&ledger, owner.as_str(), &key, &asking).await?;
             return Ok(found.map(|found| !(if_absent && found.is_some())).map_err(refused));
         }
         let ttl = ttl(ttl_ms, LONGEST_VALUE);
@@ -73,7 +74,7 @@ impl Host for Visit {
         };
         let (ledger, owner) = self.ledger(&asking);
         if asking.dry_run {
-            let found = self.wait(ledger.get(owner.as_str(), &key, asking.clock())).await?;
+            let found = self.look(&ledger, owner.as_str(), &key, &asking).await?;
             let sum = found.map_err(refused).and_then(counted);
             return Ok(sum.map(|sum| sum.saturating_add(delta)));
         }
@@ -162,6 +163,21 @@ impl Host for Visit {
 }
 
 impl Visit {
+    /// The value under `key`, as it will be at the instant that is asked about.
+    async fn look(
+        &mut self,
+        ledger: &Arc<dyn Ledger>,
+        owner: &str,
+        key: &str,
+        asking: &Asking,
+    ) -> wasmtime::Result<Result<Option<Vec<u8>>, LedgerError>> {
+        let found = match asking.ahead.is_zero() {
+            true => ledger.get(owner, key, asking.now),
+            false => ledger.foresee(owner, key, asking.clock(), asking.now),
+        };
+        self.wait(found).await
+    }
+
     /// Counts the call and looks at the key; says who asks.
     fn admit(&mut self, key: &str) -> Answer<Asking> {
         self.count_call()?;

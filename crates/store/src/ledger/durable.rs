@@ -98,6 +98,16 @@ impl Ledger for DurableLedger {
         self.memory.get(owner, key, now)
     }
 
+    fn foresee<'a>(
+        &'a self,
+        owner: &'a str,
+        key: &'a str,
+        now: Timestamp,
+        then: Timestamp,
+    ) -> LedgerFuture<'a, Option<Vec<u8>>> {
+        self.memory.foresee(owner, key, now, then)
+    }
+
     fn put<'a>(
         &'a self,
         owner: &'a str,

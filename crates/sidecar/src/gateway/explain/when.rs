@@ -18,7 +18,7 @@ use super::foresee::{Foreseen, Found};
 
 /// Most times that the policies are asked for the ways of one request, and of one message of it.
 const RUNS: u32 = 2_048;
-const RUNS_OF_ONE: u32 = 64;
+const RUNS_OF_ONE: u32 = 128;
 /// Most instants that are tried for one message: each is the one before which a policy has said that it refuses.
 const STEPS: u32 = 16;
 /// How far ahead is looked; no window of a limit and no month is longer.
@@ -26,6 +26,8 @@ const HORIZON: Duration = Duration::from_secs(32 * 86_400);
 /// An instant that is told is later by this, and by what the ledger's clock has gone on while the ways were looked for, and
 /// then brought to the next whole second: nobody is to ask a moment too early.
 const MARGIN: Duration = Duration::from_millis(100);
+/// Closer together two instants are not told apart.
+const SECOND: Duration = Duration::from_secs(1);
 /// A change is told only where it gains at least this.
 const GAIN: Duration = Duration::from_secs(2);
 
@@ -194,6 +196,8 @@ impl Search<'_> {
             met.push(refusal.code().to_owned());
             wait(refusal)
         };
+        // The last instant at which it was refused.
+        let mut shut = Duration::ZERO;
         let mut ahead = until(refusal)?;
         for _ in 0..STEPS {
             if ahead > HORIZON {
@@ -201,14 +205,39 @@ impl Search<'_> {
             }
             match self.ask(message, ahead).await?.sent {
                 Ok(sent) => {
+                    let (ahead, sent) = self.sooner(message, shut, (ahead, sent)).await;
                     let ask = whole_second(self.now.after(ahead + self.late()));
                     return Some(Open { ask, sent: sent.max(ask) });
                 }
-                Err(refusal) => ahead += until(&refusal)?,
+                Err(refusal) => {
+                    shut = ahead;
+                    ahead += until(&refusal)?;
+                }
             }
         }
         self.runs.cut = true;
         None
+    }
+
+    /// The first second between `shut` and `open` at which `message` passes. What a policy names is how long it would
+    /// refuse if it were really asked now; where nobody asks, it may be over before.
+    async fn sooner(
+        &mut self,
+        message: &Message,
+        mut shut: Duration,
+        mut open: (Duration, Timestamp),
+    ) -> (Duration, Timestamp) {
+        let mut at = open.0.saturating_sub(SECOND);
+        while open.0.saturating_sub(shut) > SECOND
+            && let Some(foreseen) = self.ask(message, at).await
+        {
+            match foreseen.sent {
+                Ok(sent) => open = (at, sent),
+                Err(_) => shut = at,
+            }
+            at = shut + open.0.saturating_sub(shut) / 2;
+        }
+        open
     }
 
     /// When `message` passes with another size, as soon as with any, and the smallest such change; none where no size
