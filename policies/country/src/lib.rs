@@ -32,14 +32,18 @@ impl Policy for Country {
         context: &Context,
     ) -> Result<Decision, PolicyError> {
         let region = facts.number.region.as_str();
-        let decision = match self.0.permission(region, &context.app) {
-            Permission::Refused(refusal) => return Ok(refusal.into()),
-            Permission::Given
-                if message.kind == Kind::Mms && !self.0.takes_media(region, &context.app) =>
-            {
-                fallback::without_media(self.0.mms_fallback, message, region)
+        let permission = |kind| self.0.permission(region, &context.app, kind);
+        let has_media = message.kind == Kind::Mms;
+        let decision = match permission(message.kind) {
+            Permission::Given if !has_media || self.0.takes_media(region, &context.app) => {
+                Decision::accept()
             }
-            Permission::Given => Decision::accept(),
+            Permission::Refused(refusal) if !has_media => return Ok(refusal.into()),
+            // Without its media it would be a text.
+            _ => match permission(Kind::Sms) {
+                Permission::Refused(refusal) => return Ok(refusal.into()),
+                Permission::Given => fallback::without_media(self.0.mms_fallback, message, region),
+            },
         };
         Ok(match self.0.monitored(region, message.kind, &context.app) {
             true if decision.rejection().is_none() => {

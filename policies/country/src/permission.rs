@@ -13,8 +13,9 @@ pub(crate) enum Permission {
 }
 
 impl Rules {
-    /// Hard denial beats denial, denial beats allowance, and allowance beats the default.
-    pub(crate) fn permission(&self, region: &str, app: &str) -> Permission {
+    /// Whether a message of this kind may go there, but for its media. Hard denial beats denial, denial beats allowance,
+    /// and allowance beats the default.
+    pub(crate) fn permission(&self, region: &str, app: &str, kind: Kind) -> Permission {
         let refused = |code: &str, detail: String| Permission::Refused(reject(code, detail));
         if region.is_empty() || region == "001" {
             let detail =
@@ -25,20 +26,17 @@ impl Rules {
             let detail = format!("{region} is never texted; no setting changes that");
             return refused("country.hard_denied", detail);
         }
-        let blocked = |rule: &crate::settings::Rule| {
-            rule.action == Action::Block
-                && rule.kind != Some(RuleKind::Mms)
-                && rule.is_for(region, app)
+        let says = |action: Action| {
+            self.rules.iter().any(|rule| {
+                // Those for `mms` are about media.
+                let is_about = rule.kind != Some(RuleKind::Mms) && rule.is_about(kind);
+                rule.action == action && is_about && rule.is_for(region, app)
+            })
         };
-        if holds(&self.deny, region) || self.rules.iter().any(blocked) {
+        if holds(&self.deny, region) || says(Action::Block) {
             return refused("country.denied", format!("{region} may not be texted"));
         }
-        let allowed = |rule: &crate::settings::Rule| {
-            rule.action == Action::Allow
-                && rule.kind != Some(RuleKind::Mms)
-                && rule.is_for(region, app)
-        };
-        if holds(&self.allow, region) || self.rules.iter().any(allowed) {
+        if holds(&self.allow, region) || says(Action::Allow) {
             return Permission::Given;
         }
         refused(

@@ -44,7 +44,8 @@ pub(crate) struct Rule {
     #[serde(default)]
     #[schemars(with = "Option<Vec<known::App>>")]
     pub(crate) apps: Option<Vec<String>>,
-    /// What it is for; both where absent. A rule for `mms` is about media alone: blocked media fall back.
+    /// `sms`: for texts alone. `mms`: for media alone, which fall back where they are blocked. Where absent: for whatever is
+    /// sent there; media go besides by `mms`.
     #[serde(default)]
     pub(crate) kind: Option<RuleKind>,
     pub(crate) action: Action,
