@@ -79,7 +79,10 @@ fn is_list(text: &str) -> bool {
         digits.len() >= 7 && digits.bytes().all(|b| b.is_ascii_digit())
     };
     let parts = text.split(['<', ',', ';', '|', '/', ' ', '\r', '\n', '\t']);
-    text.contains('<') || parts.filter(is_number).count() > 1
+    // A number begins with its sign, however it is grouped.
+    let mut begun = text.rsplit_once('+').map(|(before, _)| before).unwrap_or_default().chars();
+    let begins_again = begun.by_ref().filter(char::is_ascii_digit).nth(6).is_some();
+    text.contains('<') || begins_again || parts.filter(is_number).count() > 1
 }
 
 #[cfg(test)]

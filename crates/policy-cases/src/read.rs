@@ -182,7 +182,11 @@ fn json_lines(text: &str) -> Result<Vec<(usize, RawCase)>, CaseError> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let read = lines.map(|(nth, line)| match serde_json::from_str(line) {
         Ok(case) => Ok((nth + 1, case)),
-        Err(err) => Err(CaseError::new(nth + 1, "", err.to_string())),
+        Err(err) => {
+            // The line is told already, and is not the first of its file.
+            let detail = err.to_string().replace(" at line 1 column ", " at column ");
+            Err(CaseError::new(nth + 1, "", detail))
+        }
     });
     read.collect()
 }

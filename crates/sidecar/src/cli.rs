@@ -136,7 +136,7 @@ pub struct By {
     #[arg(long, value_name = "FILE")]
     pub candidate: Option<PathBuf>,
     /// The policy that it is for, by its name in the configuration; the module's own name where absent.
-    #[arg(long, value_name = "NAME", requires = "candidate")]
+    #[arg(long, value_name = "NAME", requires = "candidate", conflicts_with = "config")]
     pub policy: Option<String>,
     /// All policies of a configuration.
     #[arg(long, value_name = "FILE")]

@@ -228,7 +228,16 @@ fn syntax(source: &Source, errors: &[toml::de::Error]) -> Vec<Finding> {
         key: String::new(),
         detail: format!("is not TOML: {}", err.message()),
     };
-    let mut findings: Vec<Finding> = errors.iter().map(finding).collect();
+    // Where a heading cannot be read, what follows stands in the table before it, twice perhaps.
+    let follows = |err: &&toml::de::Error| {
+        ["duplicate key", "cannot extend"].iter().any(|word| err.message().starts_with(word))
+    };
+    let first = errors.iter().filter(|err| !follows(err)).filter_map(toml::de::Error::span);
+    let first = first.map(|span| span.start).min();
+    let at = |err: &&toml::de::Error| err.span().map_or(0, |span| span.start);
+    let own =
+        errors.iter().filter(|err| !follows(err) || first.is_none_or(|first| at(err) < first));
+    let mut findings: Vec<Finding> = own.map(finding).collect();
     findings.sort();
     findings.dedup_by_key(|finding| finding.location.line);
     findings

@@ -56,8 +56,13 @@ impl Fields {
     pub(crate) fn count(&mut self, name: &str, wanted: &str) -> Option<u64> {
         match self.take(name)? {
             Value::Number(number) if number.is_u64() => number.as_u64(),
-            Value::Number(_) => {
-                let detail = format!("has a fraction, an exponent or a minus sign; send {wanted}");
+            Value::Number(number) => {
+                let is_large = number.as_f64().is_some_and(|value| value >= u64::MAX as f64);
+                let what = match is_large {
+                    true => "is too large",
+                    false => "has a fraction, an exponent or a minus sign",
+                };
+                let detail = format!("{what}; send {wanted}");
                 self.fault(format!("/{name}"), "body.wrong_type", detail);
                 None
             }
