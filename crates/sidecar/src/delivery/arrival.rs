@@ -38,8 +38,10 @@ impl Journey {
         let stands = self.written(commit, change).await;
         store::fail::point("delivery.written");
         if let Some(stands) = stands.filter(|stands| *stands != end.status) {
-            // A report that came in between has the last word.
-            end = End::reported(stands);
+            // A report that came in between has the last word; Plivo's id of it is what the app asks by.
+            let reported = End::reported(stands);
+            let news = if uuid.is_some() { end.news } else { reported.news };
+            end = End { news, ..reported };
         }
         let End { status, told, news, settlement, code } = end;
         // Not written, the next process finds it in doubt, and may send it.
