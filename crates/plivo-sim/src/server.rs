@@ -5,6 +5,7 @@ use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -18,6 +19,9 @@ use crate::shared::{Job, Order, Shared};
 const MOST_TASKS: usize = 4_096;
 /// Connections waiting to be accepted.
 const BACKLOG: u32 = 1_024;
+/// How often, and after which pause, a port is bound again that is somebody else's for a moment.
+const TRIES: u32 = 100;
+const AGAIN: Duration = Duration::from_millis(20);
 
 /// The first panic of any task, to be raised where the simulator is stopped.
 pub(crate) type Panic = Box<dyn Any + Send>;
@@ -65,7 +69,7 @@ impl Server {
                     Order::Refuse(time, closed) => {
                         drop(door);
                         let until = time.map(|time| Instant::now() + time);
-                        door = Door::Closed(bound(address)?, until);
+                        door = Door::Closed(held(address).await?, until);
                         self.shared.disconnect();
                         // Whoever asked may have gone.
                         let _ = closed.send(());
@@ -106,9 +110,27 @@ impl Door {
     fn open(&mut self) -> io::Result<()> {
         if let Self::Closed(socket, _) = self {
             let socket = std::mem::replace(socket, TcpSocket::new_v4()?);
+            socket.set_reuseaddr(true)?;
             *self = Self::Open(socket.listen(BACKLOG)?);
         }
         Ok(())
+    }
+}
+
+/// The port, bound so that nobody else can bind it too, not even who would share it: listening there would take it.
+async fn held(address: SocketAddr) -> io::Result<TcpSocket> {
+    let mut tries = 0;
+    loop {
+        match bound(address) {
+            Ok(socket) => {
+                socket.set_reuseaddr(false)?;
+                return Ok(socket);
+            }
+            // Somebody had a look at whether it is free.
+            Err(err) if err.kind() == io::ErrorKind::AddrInUse && tries < TRIES => tries += 1,
+            Err(err) => return Err(err),
+        }
+        tokio::time::sleep(AGAIN).await;
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use plivo_sim::{PlivoSim, SimConfig, Step};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::PATIENCE;
 use crate::wire::{BASIC, Ending, MESSAGES, SMS, call, read, send};
@@ -171,4 +171,22 @@ async fn written(sim: &PlivoSim, headers: &str) -> TcpStream {
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     stream
+}
+
+#[tokio::test]
+async fn while_connections_are_refused_nobody_else_can_take_the_port() {
+    let sim = PlivoSim::start(SimConfig::default()).await;
+    for _ in 0..3 {
+        sim.refuse_connections(Duration::from_secs(600)).await;
+
+        // As most listeners are bound: the address may be shared with what lingers.
+        let other = TcpSocket::new_v4().unwrap();
+        other.set_reuseaddr(true).unwrap();
+        let taken = other.bind(sim.address()).unwrap_err();
+        assert_eq!(taken.kind(), std::io::ErrorKind::AddrInUse);
+
+        sim.restore().await;
+        TcpStream::connect(sim.address()).await.unwrap();
+    }
+    sim.stop().await;
 }
