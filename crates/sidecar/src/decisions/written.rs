@@ -73,6 +73,11 @@ pub(super) fn record(entry: &Entry, redactor: &mut Redactor) -> Line {
     if !redactor.shows_all() && visits.iter().any(|visit| !visit.calls.is_empty()) {
         not_whole.push("state".to_owned());
     }
+    let given = entry.decisions.iter().flat_map(|decision| &decision.notes);
+    let written = visits.iter().flat_map(|visit| &visit.notes);
+    if given.zip(written).any(|(note, (key, value))| note.key != *key || note.value != *value) {
+        not_whole.push("notes".to_owned());
+    }
     Line::Decision(Box::new(Record {
         id: sent.id.to_string(),
         at_ms: candidate.now.0,
