@@ -52,22 +52,20 @@ impl Revision {
     }
 }
 
-/// The policies of the files with those promotions that still hold, and these.
+/// The policies of the files with those promotions that still hold, and these; and the policies of those that do not.
 pub(crate) fn applied(
     mut entries: Vec<PolicyEntry>,
     mut promotions: Vec<Promotion>,
     modules: &Modules,
-) -> (Vec<PolicyEntry>, Vec<Promotion>) {
+) -> (Vec<PolicyEntry>, Vec<Promotion>, Vec<String>) {
+    let mut over = Vec::new();
     promotions.retain(|promotion| {
         let of_it = |entry: &&mut PolicyEntry| entry.name == promotion.policy;
         let held = entries.iter_mut().find(of_it).filter(|entry| promotion.holds(entry, modules));
         if held.is_none() {
-            tracing::info!(
-                policy.name = promotion.policy,
-                "a candidate had come into force; the files describe the policy anew, and count again"
-            );
+            over.push(promotion.policy.clone());
         }
         held.map(PolicyEntry::promote).is_some()
     });
-    (entries, promotions)
+    (entries, promotions, over)
 }

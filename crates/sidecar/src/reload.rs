@@ -66,6 +66,8 @@ struct Next {
     poll: Duration,
     /// Told once it is in force: of what is refused the faults say enough.
     warnings: Vec<Finding>,
+    /// The policies whose candidates had come into force, which the files describe anew.
+    over: Vec<String>,
 }
 
 impl Reloader {
@@ -167,7 +169,7 @@ impl Reloader {
         loop {
             watch.until_written(&self.seen).await;
             let (outcome, seen, pulled) = self.build().await;
-            let Next { basis, prepared, rules, poll, warnings } = match outcome {
+            let Next { basis, prepared, rules, poll, warnings, over } = match outcome {
                 Ok(next) => next,
                 Err(faults) => return (Err(faults), seen, pulled),
             };
@@ -189,6 +191,12 @@ impl Reloader {
                     tracing::warn!(warning = %warning, "configuration");
                 }
                 policies::log_idle(&idle);
+                for policy in over {
+                    tracing::info!(
+                        policy.name = policy,
+                        "a candidate had come into force; the files describe the policy anew, and count again"
+                    );
+                }
                 for name in gone {
                     tracing::warn!(policy.name = %name, "a policy is not in force any more");
                 }
@@ -251,13 +259,13 @@ impl Reloader {
         let modules = Modules::read(&settings).await;
         // Registries may have taken a while; what came into force meanwhile is what the next one follows.
         let current = self.generations.in_force();
-        let (entries, promotions) =
+        let (entries, promotions, over) =
             promotions::applied(settings.policies, current.promotions.clone(), &modules);
         let chain = policies::build(&self.runtime, Some(&current.chain), &entries, &modules).await;
         let basis = current.chain.generation();
         let next = |chain| {
             let rules = Rules { entries, chain: Arc::new(chain), promotions };
-            Next { basis, prepared, rules, poll, warnings }
+            Next { basis, prepared, rules, poll, warnings, over }
         };
         (chain.map(next), seen, Some(modules.pulled))
     }
