@@ -27,6 +27,11 @@ pub enum ReferenceFault {
         "has neither a tag nor a digest; write oci://REGISTRY/NAME:TAG, and behind it @sha256:DIGEST of what is to be loaded"
     )]
     NoVersion,
+    /// A user, with a password perhaps.
+    #[error(
+        "has a user before its registry; write oci://REGISTRY/NAME:TAG, and credentials under [registry]"
+    )]
+    User,
     /// A digest that is none.
     #[error(
         "has a digest that is not sha256: and 64 of 0-9 and a-f; copy it as `sendgate policy push` printed it"
@@ -54,6 +59,10 @@ impl Reference {
             return Err(ReferenceFault::NoRegistry);
         }
         let written = rest.split_once('@').map(|(_, digest)| digest);
+        // No digest has one: that was a user before the host.
+        if written.is_some_and(|behind| behind.contains('/')) {
+            return Err(ReferenceFault::User);
+        }
         let digest = match written {
             Some(digest) => Some(Digest::parse(digest).ok_or(ReferenceFault::Digest)?),
             None => None,
@@ -147,7 +156,7 @@ mod tests {
 
     #[test]
     fn what_is_no_reference_is_refused_by_what_is_missing() {
-        use ReferenceFault::{Digest, NoRegistry, NoVersion, Shape};
+        use ReferenceFault::{Digest, NoRegistry, NoVersion, Shape, User};
         for (text, wanted) in [
             ("words.wasm", Shape),
             ("oci://", NoRegistry),
@@ -157,7 +166,7 @@ mod tests {
             ("oci://a.b/words:", Shape),
             ("oci://a.b/Words:1", Shape),
             ("oci://a.b/words:1 ", Shape),
-            ("oci://user:secret@a.b/words:1", Digest),
+            ("oci://user:secret@a.b/words:1", User),
             ("oci://a.b/words:1@sha256:12", Digest),
             ("oci://a.b/words:1@sha512:12", Digest),
         ] {
