@@ -27,7 +27,7 @@ const HORIZON: Duration = Duration::from_secs(32 * 86_400);
 /// then brought to the next whole second: nobody is to ask a moment too early.
 const MARGIN: Duration = Duration::from_millis(100);
 /// Closer together two instants are not told apart.
-const SECOND: Duration = Duration::from_secs(1);
+const APART: Duration = Duration::from_millis(250);
 /// A change is told only where it gains at least this.
 const GAIN: Duration = Duration::from_secs(2);
 
@@ -219,7 +219,7 @@ impl Search<'_> {
         None
     }
 
-    /// The first second between `shut` and `open` at which `message` passes. What a policy names is how long it would
+    /// The first instant between `shut` and `open` at which `message` passes. What a policy names is how long it would
     /// refuse if it were really asked now; where nobody asks, it may be over before.
     async fn sooner(
         &mut self,
@@ -227,8 +227,8 @@ impl Search<'_> {
         mut shut: Duration,
         mut open: (Duration, Timestamp),
     ) -> (Duration, Timestamp) {
-        let mut at = open.0.saturating_sub(SECOND);
-        while open.0.saturating_sub(shut) > SECOND
+        let mut at = open.0.saturating_sub(APART);
+        while open.0.saturating_sub(shut) > APART
             && let Some(foreseen) = self.ask(message, at).await
         {
             match foreseen.sent {
