@@ -36,8 +36,10 @@ pub(super) fn is_told(code: &str) -> bool {
 }
 
 fn meaning(code: &str) -> Option<&'static Meaning> {
-    let limit = || TABLE.get(ANY_LIMIT).filter(|_| code.starts_with("throttle."));
-    TABLE.get(code).or_else(limit)
+    let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+    let name = code.strip_prefix("throttle.");
+    let is_limit = name.is_some_and(|name| !name.is_empty() && name.bytes().all(fits));
+    TABLE.get(code).or_else(|| TABLE.get(ANY_LIMIT).filter(|_| is_limit))
 }
 
 /// `GET /problems/{code}`
@@ -91,6 +93,14 @@ mod tests {
         "body.not_served",
         ANY_LIMIT,
     ];
+
+    #[test]
+    fn a_limit_s_code_is_told_where_a_limit_can_be_called_so() {
+        assert!(told("throttle.app-day").is_ok() && told("throttle.NAME").is_ok());
+        for none in ["throttle.", "throttle.x%20y", "throttle.a.b", "zork"] {
+            assert!(told(none).is_err(), "{none}");
+        }
+    }
 
     #[test]
     fn the_readme_gives_each_code_the_status_that_the_program_gives_it() {
