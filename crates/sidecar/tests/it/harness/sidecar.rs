@@ -113,7 +113,11 @@ impl Sidecar {
     }
 
     pub(crate) async fn wait_until_ready(&self) {
-        let probe = async || (self.ready().await.status == 200).then_some(());
+        // The listener that says why not hands over to the real one, and its kept connections end with it.
+        let probe = async || {
+            let answer = self.ask_admin("GET", "/readyz").outcome().await;
+            answer.is_ok_and(|answer| answer.status == 200).then_some(())
+        };
         eventually("the sidecar is ready", probe).await;
     }
 
