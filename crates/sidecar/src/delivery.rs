@@ -17,6 +17,7 @@ mod load;
 mod resolve;
 mod rolling;
 mod room;
+mod starts;
 mod take_up;
 mod times;
 mod trace;
@@ -42,6 +43,7 @@ use tokio_util::task::TaskTracker;
 
 use self::doubt::Doubt;
 use self::room::Room;
+use self::starts::Starts;
 use self::turns::Turns;
 use self::unsettled::Unsettled;
 use self::upstream::Upstreams;
@@ -69,6 +71,7 @@ pub(crate) struct Delivery {
     shared: Option<Arc<Shared>>,
     upstreams: watch::Sender<Upstreams>,
     turns: Turns,
+    starts: Starts,
     unsettled: Unsettled,
     /// The messages on their way, by id, and how to speak to each.
     journeys: Mutex<HashMap<MessageId, mpsc::UnboundedSender<Word>>>,
@@ -136,6 +139,7 @@ impl Delivery {
             stop,
             upstreams: watch::Sender::new(upstreams.clone()),
             turns: Turns::new(),
+            starts: Starts::default(),
             unsettled: Unsettled::default(),
             journeys: Mutex::default(),
             room: Room::default(),

@@ -11,8 +11,8 @@ use tokio::time::sleep;
 use super::accepted::Accepted;
 use super::doubt::Doubt;
 use super::judge::{End, Next};
+use super::starts::Entrance;
 use super::trace::Trace;
-use super::turns::Place;
 use super::unsettled::OneUnsettled;
 use super::waits::Metered;
 use super::{Delivery, News, Side, Word};
@@ -41,8 +41,8 @@ pub(super) struct Journey {
     pub(super) unsettled: Option<OneUnsettled>,
     /// The call that ended its way, as it is to be written down with the end; and further ids that Plivo gave it.
     pub(super) last_call: Option<(Attempt, Vec<String>)>,
-    /// Its place behind those that were accepted before it, until it makes use of it; none where it may not go yet.
-    pub(super) place: Option<Place>,
+    /// Until it makes use of it.
+    pub(super) entrance: Option<Entrance>,
     /// The key that is to be confirmed first, where there is one.
     pub(super) unconfirmed: Option<Unconfirmed>,
 }
@@ -111,15 +111,12 @@ impl Journey {
             self.confirm(&unconfirmed).await?;
         }
         // One that was called for has had its start; waiting for it again would hide that it is in doubt.
-        if let Some(start) = self.accepted.start.filter(|_| self.doubt.is_none()) {
-            // A slot that replicas share may turn out to lie after its time.
-            self.wait_until(start.min(self.accepted.deadline), Status::Waiting).await?;
-        }
+        let place = if self.doubt.is_none() { Some(self.take_place().await?) } else { None };
         self.accepted.seat.move_to(Side::UnderWay, None);
         if let Some(doubt) = self.doubt.clone() {
             self.resolve(doubt).await?;
         }
-        let mut place = self.place.take().unwrap_or_else(|| self.enter());
+        let mut place = place.unwrap_or_else(|| self.enter());
         loop {
             self.heed()?;
             let leave = self.leave(&mut place).await?;

@@ -54,8 +54,11 @@ impl Delivery {
         for (account, mark, began) in given_up {
             self.keep_apart(None, twins(&account, &mark), began);
         }
+        let mut left: Vec<_> = left.into_iter().zip(unconfirmed).collect();
+        // As they would have taken their places: one that was put off stands behind whoever came before its time.
+        left.sort_by_key(|(left, _)| left.record.not_before.max(Some(left.record.created)));
         let take_up = |(left, unconfirmed)| self.take_up(left, unconfirmed);
-        let journeys: Vec<Journey> = left.into_iter().zip(unconfirmed).map(take_up).collect();
+        let journeys: Vec<Journey> = left.into_iter().map(take_up).collect();
         let resumed = journeys.len();
         // Only now, so that none that looks for itself at Plivo misses another that may be there too.
         for journey in journeys {

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use super::accepted::Accepted;
 use super::doubt::Doubt;
 use super::journey::Journey;
+use super::starts::Entrance;
 use super::trace::Trace;
 use super::turns::{Class, Place};
 use super::{Acceptance, Delivery, News, Word, now};
@@ -45,9 +46,8 @@ impl Delivery {
         let wait = self.turns.wait(Class::of(&accepted.message.intent), &accepted.paces);
         let turn = (!wait.is_zero()).then(|| now().after(wait));
         let start = accepted.start.max(turn);
-        // Taken here and not in the message's own task, since tasks begin in no order.
-        let may_go = accepted.start.is_none_or(|start| start <= now());
-        let place = (doubt.is_none() && may_go).then(|| self.enter(&accepted));
+        // Here and not in the message's own task, since tasks begin in no order.
+        let entrance = doubt.is_none().then(|| self.entrance(&accepted));
         let journey = Journey {
             delivery: Arc::clone(self),
             accepted,
@@ -60,13 +60,35 @@ impl Delivery {
             may_be_sent,
             unsettled,
             last_call: None,
-            place,
+            entrance,
             unconfirmed,
         };
         (journey, Acceptance { progress, start })
     }
 
-    /// A place behind those that were accepted before.
+    /// Its place, or its wait for the time to take one. One that was called for has had its start.
+    pub(super) fn entrance(&self, accepted: &Accepted) -> Entrance {
+        let now = now();
+        // A slot that replicas share may turn out to lie after its time.
+        let start = accepted.start.map(|start| start.min(accepted.deadline));
+        match start.filter(|start| *start > now) {
+            None => {
+                // Their timers may be late by a little, and this one comes behind them.
+                self.starts.let_in(now);
+                Entrance::Now(self.enter(accepted))
+            }
+            Some(start) => {
+                let Accepted { message, app, account, paces, .. } = accepted;
+                let (turns, account, app) = (self.turns.clone(), Arc::clone(account), app.clone());
+                let class = Class::of(&message.intent);
+                let (from, to, paces) = (message.sender.clone(), message.to.clone(), paces.clone());
+                let enter = move || turns.enter((&account, &app), class, (&from, &to), &paces);
+                Entrance::Later(self.starts.put_off(start, enter))
+            }
+        }
+    }
+
+    /// A place behind those that were entered before.
     pub(super) fn enter(&self, accepted: &Accepted) -> Place {
         let Accepted { message, app, account, paces, .. } = accepted;
         let (from, to) = (&message.sender, &message.to);

@@ -17,6 +17,7 @@ use super::attempt::SHORTEST;
 use super::breaker::{Breakers, Pass, Reason};
 use super::journey::{Journey, STORE, Stop};
 use super::judge::End;
+use super::starts::Entrance;
 use super::turns::{Place, Turn};
 use super::{Delivery, News, Upstream, Word, backoff, now, reach};
 use crate::in_force::Account;
@@ -62,13 +63,24 @@ impl Journey {
                 return self.expire();
             }
             // Others to the same number need not wait for a server.
-            self.place = None;
+            self.entrance = None;
             self.wait_until(now().after(STORE), Status::Waiting).await?;
         }
     }
 
     pub(super) fn enter(&self) -> Place {
         self.delivery.enter(&self.accepted)
+    }
+
+    /// Its place, once its time has come.
+    pub(super) async fn take_place(&mut self) -> ControlFlow<Stop, Place> {
+        let entrance = self.entrance.take();
+        match entrance.unwrap_or_else(|| self.delivery.entrance(&self.accepted)) {
+            Entrance::Now(place) => ControlFlow::Continue(place),
+            Entrance::Later(mut start) => {
+                self.wait_for(start.at(), Status::Waiting, start.come()).await
+            }
+        }
     }
 
     /// All that a call needs: time left, a Plivo that is well, and the message's turn.
@@ -177,11 +189,21 @@ impl Journey {
     }
 
     pub(super) async fn wait_until(&mut self, at: Timestamp, status: Status) -> ControlFlow<Stop> {
+        self.wait_for(at, status, reach(at)).await
+    }
+
+    /// Waits for what comes at this instant.
+    async fn wait_for<T>(
+        &mut self,
+        at: Timestamp,
+        status: Status,
+        comes: impl Future<Output = T>,
+    ) -> ControlFlow<Stop, T> {
         self.trace.leave();
         let _counted = self.parked(status, None, Some(at)).await;
         let stop = self.delivery.stop.clone();
         tokio::select! {
-            () = reach(at) => ControlFlow::Continue(()),
+            come = comes => ControlFlow::Continue(come),
             word = self.inbox.recv() => ControlFlow::Break(obey(word)),
             () = stop.cancelled() => ControlFlow::Break(Stop::Process),
         }

@@ -157,3 +157,54 @@ async fn a_message_in_doubt_holds_up_no_other_to_its_recipient() {
     sidecar.in_status(&first, "in_doubt").await;
     sidecar.stop().await;
 }
+
+#[tokio::test]
+async fn messages_of_one_instant_to_one_recipient_keep_their_order_also_over_a_restart() {
+    let plivo = plivo().await;
+    let setup = Setup::new(&plivo).durable();
+    let sidecar = Sidecar::start(setup.clone()).await;
+    let put_off = async |sidecar: &Sidecar, text: String, at: jiff::Timestamp| {
+        sidecar.queue(&json!({"to": TO, "text": text, "not_before": at.to_string()})).await
+    };
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(3);
+    for nth in 0..5 {
+        put_off(&sidecar, format!("n{nth}"), soon).await;
+    }
+    let folder = sidecar.kill().await;
+
+    let sidecar = Sidecar::start_in(folder, setup).await;
+    for nth in 5..10 {
+        put_off(&sidecar, format!("n{nth}"), soon).await;
+    }
+
+    plivo.wait_for_sends(10, PATIENCE).await.unwrap();
+    assert_eq!(texts(&plivo), ["n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9"]);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn after_a_restart_one_whose_time_came_meanwhile_goes_after_those_that_came_before_it() {
+    let plivo = plivo().await;
+    plivo.fail(Outage::Refuse).await;
+    let breaker = json!({"failures": 1, "open_s": 1, "open_max_s": 1});
+    let setup = Setup::new(&plivo).durable().set("delivery.breaker", breaker);
+    let sidecar = Sidecar::start(setup.clone()).await;
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(2);
+    let later = json!({"to": TO, "text": "put off", "not_before": soon.to_string()});
+    let mut ids = vec![sidecar.queue(&later).await];
+    for text in ["at once", "at once, too"] {
+        ids.push(sidecar.queue(&json!({"to": TO, "text": text})).await);
+    }
+    let folder = sidecar.kill().await;
+    let is_over = async || (jiff::Timestamp::now() > soon).then_some(());
+    eventually("its time has come", is_over).await;
+    plivo.restore().await;
+
+    let sidecar = Sidecar::start_in(folder, setup).await;
+
+    for id in &ids {
+        sidecar.in_status(id, "submitted").await;
+    }
+    assert_eq!(texts(&plivo), ["at once", "at once, too", "put off"]);
+    sidecar.stop().await;
+}
