@@ -14,6 +14,7 @@ mod doubt;
 mod journey;
 mod judge;
 mod load;
+mod released;
 mod resolve;
 mod rolling;
 mod room;
@@ -42,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::doubt::Doubt;
+use self::released::Releases;
 use self::room::Room;
 use self::starts::Starts;
 use self::turns::Turns;
@@ -73,6 +75,8 @@ pub(crate) struct Delivery {
     turns: Turns,
     starts: Starts,
     unsettled: Unsettled,
+    /// The messages in doubt, and how a person has them sent again.
+    releases: Releases,
     /// The messages on their way, by id, and how to speak to each.
     journeys: Mutex<HashMap<MessageId, mpsc::UnboundedSender<Word>>>,
     room: Room,
@@ -141,6 +145,7 @@ impl Delivery {
             turns: Turns::new(),
             starts: Starts::default(),
             unsettled: Unsettled::default(),
+            releases: Releases::default(),
             journeys: Mutex::default(),
             room: Room::default(),
             waiting: AtomicUsize::new(0),

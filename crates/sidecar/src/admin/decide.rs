@@ -19,10 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(10);
 
 impl Admin {
-    /// `POST /messages/{id}/release`: a held message is sent.
+    /// `POST /messages/{id}/release`: a message in doubt, or a held one, is sent.
     pub(super) async fn release(&self, id: &str) -> Told {
         let record = self.record(id).await?;
-        if record.status != Status::Held {
+        if !matches!(record.status, Status::InDoubt | Status::Held) {
             return Err(Refusal::NotHeld(record.status));
         }
         let now: Timestamp = SystemTime::now().into();

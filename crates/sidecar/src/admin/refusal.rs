@@ -30,7 +30,7 @@ pub(super) enum Refusal {
     Dropped(&'static str),
     /// The generations whose policies are kept.
     NotKept(Vec<u64>),
-    /// Only what is held is released.
+    /// Only what is in doubt or held is released.
     NotHeld(Status),
     /// Its time is over, or nearly.
     TooLate,
@@ -168,7 +168,7 @@ impl Refusal {
             }
             Self::NotHeld(status) => {
                 format!(
-                    "the message is not held: it is {}; only what is held is released",
+                    "the message is neither in doubt nor held: it is {}; only what is one of these is released",
                     status.as_str()
                 )
             }

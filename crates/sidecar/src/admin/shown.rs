@@ -124,7 +124,8 @@ fn waits_for(record: &Record, now: Timestamp) -> Option<String> {
         Status::Sending => "the answer to a call to Plivo".into(),
         Status::RetryWait => "the time of its next try".into(),
         Status::InDoubt => {
-            "a delivery report, or Plivo's list: whether Plivo has it is not known".into()
+            "a delivery report, or Plivo's list: whether Plivo has it is not known; a person may release or cancel it"
+                .into()
         }
         Status::Held => "a person: release it or cancel it".into(),
         Status::Submitted | Status::Sent => match record.next_look {

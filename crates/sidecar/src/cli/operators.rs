@@ -31,7 +31,7 @@ pub enum MessagesCommand {
         #[command(flatten)]
         form: Form,
     },
-    /// Send a message that is held, as if it had never been tried. Needs the admin token.
+    /// Send a message that is in doubt or held, whatever became of its first call. Needs the admin token.
     Release {
         /// Sendgate's id of it.
         #[arg(value_name = "ID")]

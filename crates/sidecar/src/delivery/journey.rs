@@ -149,13 +149,8 @@ impl Journey {
         }
     }
 
-    /// Writes what must not be forgotten, for as long as it takes, unless the process ends before.
-    pub(super) async fn write(&self, change: Change) {
-        let commit = self.delivery.store.change(&self.accepted.message.id, change.clone());
-        self.written(commit, change).await;
-    }
-
-    /// The same of what was asked for already; where the message stands then, none where the process ends before.
+    /// Writes what must not be forgotten, for as long as it takes: `commit` is the first try. Where the message stands
+    /// then; none where the process ends before.
     pub(super) async fn written(
         &self,
         mut commit: Commit<Status>,

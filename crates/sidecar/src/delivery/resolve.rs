@@ -13,9 +13,11 @@ use super::doubt::{
 };
 use super::journey::{Journey, Stop};
 use super::judge::End;
+use super::released::{Release, Released};
 use super::waits::obey;
 use super::{News, now};
 use crate::config::OnUnresolved;
+use crate::record;
 
 /// What the lists have said so far.
 #[derive(Default)]
@@ -39,14 +41,20 @@ impl Journey {
         let last = settle.last().copied().unwrap_or(Duration::ZERO);
         let further = (1..=FURTHER).map(|nth| last * (nth + 1));
         let word = self.delivery.account().on_unresolved.of(&self.accepted.message.intent);
+        let mut release = self.delivery.releases.hear(&self.accepted.message.id);
         for (nth, after) in settle.iter().copied().chain(further).enumerate() {
             // The word is for a message that can still be sent.
             let is_too_late = nth >= settle.len() && !self.could_be_sent_after(known + after);
             if is_too_late && word != OnUnresolved::Fail {
                 break;
             }
-            self.wait_in_doubt(known + after).await?;
+            if let Some(released) = self.wait_in_doubt(known + after, &mut release).await? {
+                return self.send_again(Some(released)).await;
+            }
             self.look(&doubt, &mut seen).await?;
+            if let Some(released) = release.so_far() {
+                return self.send_again(Some(released)).await;
+            }
             // Two lists in a row, and the last one late enough for Plivo to show what it has.
             if seen.absent >= 2 && nth + 1 >= settle.len() && !doubt.taken {
                 return self.was_not_sent();
@@ -64,21 +72,36 @@ impl Journey {
             OnUnresolved::Hold => {
                 ControlFlow::Break(Stop::End(End::unknown(Status::Held, "send.unresolved")))
             }
-            // It may be there: what it holds is not given back when there is no time left to send it again.
             // Plivo took it, and did not say under which id: sent again it would certainly be there twice.
             OnUnresolved::Resend if doubt.taken => {
                 ControlFlow::Break(Stop::End(End::unknown(Status::Failed, "send.unresolved")))
             }
-            OnUnresolved::Resend if self.left() < super::attempt::SHORTEST => {
-                ControlFlow::Break(Stop::End(End::unknown(Status::Failed, "send.unresolved")))
-            }
-            OnUnresolved::Resend => {
-                self.may_be_sent = true;
-                self.write(Change { given_up: Some(self.attempts), ..Change::at(now()) }).await;
-                self.give_up();
-                self.was_not_sent()
-            }
+            OnUnresolved::Resend => self.send_again(None).await,
         }
+    }
+
+    /// Goes on its way again, although it may be there: by the word of the configuration, or of whoever `released` it.
+    async fn send_again(&mut self, released: Option<Released>) -> ControlFlow<Stop> {
+        // It may be there: what it holds is not given back when there is no time left to send it again.
+        if self.left() < super::attempt::SHORTEST {
+            return ControlFlow::Break(Stop::End(End::unknown(Status::Failed, "send.unresolved")));
+        }
+        self.may_be_sent = true;
+        let change = Change { given_up: Some(self.attempts), ..Change::to(Status::Waiting, now()) };
+        record::tell(&self.accepted.message.id, &change, None);
+        let commit = self.delivery.store.change(&self.accepted.message.id, change.clone());
+        let Some(stands) = self.written(commit, change).await else {
+            return ControlFlow::Break(Stop::Process);
+        };
+        // A delivery report settled it meanwhile: Plivo has it.
+        if stands != Status::Waiting {
+            return ControlFlow::Break(Stop::End(End::reported(stands)));
+        }
+        if let Some(released) = released {
+            let _nobody_asks_any_more = released.send(());
+        }
+        self.give_up();
+        self.was_not_sent()
     }
 
     /// Whether there would be time left for another call after `look`.
@@ -209,10 +232,16 @@ impl Journey {
         Some(listed)
     }
 
-    async fn wait_in_doubt(&mut self, until: Instant) -> ControlFlow<Stop> {
+    /// Waits for the next list, or a person's word.
+    async fn wait_in_doubt(
+        &mut self,
+        until: Instant,
+        release: &mut Release,
+    ) -> ControlFlow<Stop, Option<Released>> {
         let stop = self.delivery.stop.clone();
         tokio::select! {
-            () = sleep_until(until) => ControlFlow::Continue(()),
+            () = sleep_until(until) => ControlFlow::Continue(None),
+            released = release.said() => ControlFlow::Continue(Some(released)),
             word = self.inbox.recv() => ControlFlow::Break(match obey(word) {
                 // It may have been sent: what it holds is kept.
                 Stop::End(End { status: Status::Canceled, .. }) => {

@@ -130,13 +130,17 @@ impl Delivery {
         self.journey(Accepted::left_behind(left, &self.room, now()), trace, beginning).0
     }
 
-    /// Sends a message that is held on its way again, as if it had never been tried: a person knows that it was not
-    /// sent, or wants it sent all the same. `false` where it is not held.
+    /// Sends a message that is in doubt or held on its way again, as if it had never been tried: a person knows that it
+    /// was not sent, or wants it sent all the same. `false` where it is neither, or came to something else meanwhile.
     ///
     /// # Errors
     ///
     /// The store cannot be read or written.
     pub(crate) async fn release(self: &Arc<Self>, id: &MessageId) -> Result<bool, StoreError> {
+        Ok(self.releases.release(id).await || self.release_held(id).await?)
+    }
+
+    async fn release_held(self: &Arc<Self>, id: &MessageId) -> Result<bool, StoreError> {
         let _alone = self.deciding.lock().await;
         let Some(left) = self.store.unfinished_one(id).await? else { return Ok(false) };
         if left.record.status != Status::Held || self.journeys().contains_key(id) {

@@ -135,7 +135,7 @@ export function buttons(message, act, prefix) {
   return h(
     'div',
     { class: 'actions' },
-    message.status === 'held' && button('release', 'Release'),
+    ['held', 'in_doubt'].includes(message.status) && button('release', 'Release'),
     button('cancel', 'Cancel'),
   );
 }

@@ -291,7 +291,7 @@ export function attention(now, open, act) {
   if (all.length === 0) {
     return empty(
       'Nothing is in doubt or held. When the answer to a call to Plivo is lost, the message waits here until a ' +
-        'delivery report or Plivo’s list settles it. What they cannot settle may be held for you to release or cancel.',
+        'delivery report, Plivo’s list, or you settle it. What they cannot settle may be held for you to release or cancel.',
     );
   }
   const rows = all.map((message) =>

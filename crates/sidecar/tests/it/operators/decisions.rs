@@ -88,7 +88,47 @@ async fn a_held_message_whose_time_is_over_is_canceled_and_not_released() {
 }
 
 #[tokio::test]
-async fn only_what_is_held_is_released() {
+async fn a_message_in_doubt_that_five_release_at_once_is_sent_once_more() {
+    let plivo = plivo().await;
+    plivo.script([Step::status(500)]).await;
+    let setup = ephemeral(&plivo).set("delivery.settle_s", json!([600]));
+    let sidecar = Sidecar::start(setup).await;
+    let id = accepted(&sidecar, &json!({})).await;
+    let before = sidecar.record(&id, |record| record["status"] == "in_doubt").await;
+
+    let path = format!("POST /messages/{id}/release");
+    let release = || operator(&sidecar, &path);
+    let told = tokio::join!(release(), release(), release(), release(), release());
+
+    let told = [told.0, told.1, told.2, told.3, told.4];
+    let well: Vec<_> = told.iter().filter(|told| told.status == 200).collect();
+    assert_eq!(well.len(), 1, "{told:#?}");
+    assert_eq!(well[0].body, json!({"id": id, "status": "waiting"}));
+    let after = sidecar.record(&id, |record| record["status"] == "submitted").await;
+    assert_eq!(before["attempts"][0]["given_up_at"], Value::Null, "{before}");
+    assert!(after["attempts"][0]["given_up_at"].is_string(), "{after}");
+    assert_eq!(after["attempts"].as_array().unwrap().len(), 2, "{after}");
+    assert_eq!(plivo.sends().len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_process_before_left_in_doubt_is_released_too() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    leave(&folder, &[Left::new("doubt", Status::InDoubt)]).await;
+    let setup = durable(&plivo).set("delivery.settle_s", json!([600]));
+    let sidecar = Sidecar::start_in(folder, setup).await;
+
+    let told = operator(&sidecar, "POST /messages/doubt/release").await;
+
+    assert_eq!(told.expect(200), json!({"id": "doubt", "status": "waiting"}));
+    sidecar.record("doubt", |record| record["status"] == "submitted").await;
+    assert_eq!(plivo.sends().len(), 1);
+    let again = operator(&sidecar, "POST /messages/doubt/release").await;
+    again.refused(409, "message.not_held");
+}
+
+#[tokio::test]
+async fn only_what_is_in_doubt_or_held_is_released() {
     let plivo = plivo().await;
     let sidecar = Sidecar::start(ephemeral(&plivo)).await;
     let id = accepted(&sidecar, &json!({})).await;
