@@ -48,6 +48,8 @@ pub(crate) const OF_SPANS: &[SpanMetric] = &[
             ("http.request.method", "http.request.method"),
             ("http.route", "http.route"),
             ("http.response.status_code", "http.response.status_code"),
+            ("url.scheme", "url.scheme"),
+            ("error.type", "error.type"),
         ],
         unless: None,
     },
@@ -119,6 +121,7 @@ pub(crate) const OF_SPANS: &[SpanMetric] = &[
         labels: &[
             ("http.request.method", "http.request.method"),
             ("server.address", "server.address"),
+            ("server.port", "server.port"),
             ("http.response.status_code", "http.response.status_code"),
             ("error.type", "error.type"),
             ACCOUNT,

@@ -76,6 +76,16 @@ async fn requests_verdicts_and_calls_are_counted_by_app_code_and_outcome() {
     let denied = format!("{}\"reject\"}}", verdict("country", "code=\"country.hard_denied\","));
     counts(&sidecar, &denied, 1.0).await;
     counts(&sidecar, "sendgate_plivo_calls_total{outcome=\"accepted\"}", 1.0).await;
+    // With every label that OpenTelemetry's conventions for HTTP ask for.
+    let served = "http_server_request_duration_seconds_count{http_request_method=\"POST\",\
+                  http_response_status_code=\"202\",http_route=\"/v1/messages\",url_scheme=\"http\"}";
+    counts(&sidecar, served, 1.0).await;
+    let port = plivo.address().port();
+    let called = format!(
+        "http_client_request_duration_seconds_count{{http_request_method=\"POST\",\
+         http_response_status_code=\"202\",server_address=\"127.0.0.1\",server_port=\"{port}\"}}"
+    );
+    counts(&sidecar, &called, 1.0).await;
     let all = read(&sidecar).await;
     for series in [
         "sendgate_policy_duration_seconds_count{policy_mode=\"enforce\",policy_name=\"throttle\"}",
