@@ -59,7 +59,7 @@ pub(crate) use self::breaker::{Reason, State};
 pub(crate) use self::load::ALLOWED;
 pub(crate) use self::room::{Most, Seat, Side};
 pub(crate) use self::upstream::Upstream;
-pub(crate) use self::waits::NO_ACCOUNT;
+pub(crate) use self::waits::{NO_ACCOUNT, UNCONFIRMED};
 
 /// Sends what was cleared.
 pub(crate) struct Delivery {

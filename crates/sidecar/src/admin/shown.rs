@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use store::{Event, Record, Status};
 use url::Url;
 
-use crate::delivery::NO_ACCOUNT;
+use crate::delivery::{NO_ACCOUNT, UNCONFIRMED};
 use crate::gateway::shown::{attempt, decision, instant, report};
 
 /// The message in a list.
@@ -108,6 +108,9 @@ fn waits_for(record: &Record, now: Timestamp) -> Option<String> {
     let soon = record.not_before.filter(|start| *start > now);
     let said = match record.status {
         Status::Accepted | Status::Waiting => match (soon, &record.error_code) {
+            (_, Some(reason)) if reason == UNCONFIRMED => {
+                "the Redis that replicas share: whether its key is this one's is not known".into()
+            }
             (Some(start), _) => format!("its not_before: {}", text(start)),
             (None, Some(reason)) if reason == NO_ACCOUNT => {
                 format!("its account `{}`, which the configuration does not have", record.account)

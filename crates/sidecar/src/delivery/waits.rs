@@ -10,7 +10,7 @@ use std::time::Duration;
 use message::{Sender, Timestamp};
 use store::{Change, Status};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::accepted::Accepted;
 use super::attempt::SHORTEST;
@@ -26,6 +26,8 @@ use crate::shared::{Unconfirmed, Whose};
 
 /// Why a message waits whose account the configuration does not have.
 pub(crate) const NO_ACCOUNT: &str = "account_gone";
+/// Why a message waits of which replicas have not said yet that its key is this one's.
+pub(crate) const UNCONFIRMED: &str = "key_unconfirmed";
 
 /// Whether a retry counts against the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,17 +48,21 @@ pub(super) struct Leave {
 impl Journey {
     /// Waits until it is certain that no other replica answers for the message's key.
     pub(super) async fn confirm(&mut self, unconfirmed: &Unconfirmed) -> ControlFlow<Stop> {
+        let (stop, mut counted) = (self.delivery.stop.clone(), None);
         loop {
             match unconfirmed.whose(now()).await {
-                Ok(Whose::Ours) => return ControlFlow::Continue(()),
+                Ok(Whose::Ours) => {
+                    unconfirmed.is_ours(&self.delivery.store);
+                    return ControlFlow::Continue(());
+                }
                 Ok(Whose::Others) => {
                     return ControlFlow::Break(Stop::Elsewhere(unconfirmed.clone()));
                 }
                 Ok(Whose::Undecided) => {}
+                // That the server is away is told once for all.
                 Err(err) => {
                     let id = &self.accepted.message.id;
-                    tracing::warn!(message.id = %id, error = %err, "a message waits for its key to be confirmed among \
-                     replicas");
+                    tracing::debug!(message.id = %id, error = %err, "a key cannot be confirmed among replicas yet");
                 }
             }
             if self.left() < SHORTEST {
@@ -64,7 +70,15 @@ impl Journey {
             }
             // Others to the same number need not wait for a server.
             self.entrance = None;
-            self.wait_until(now().after(STORE), Status::Waiting).await?;
+            if counted.is_none() {
+                self.trace.leave();
+                counted = Some(self.parked(Status::Waiting, Some(UNCONFIRMED), None).await);
+            }
+            tokio::select! {
+                () = sleep(STORE) => {}
+                word = self.inbox.recv() => return ControlFlow::Break(obey(word)),
+                () = stop.cancelled() => return ControlFlow::Break(Stop::Process),
+            }
         }
     }
 

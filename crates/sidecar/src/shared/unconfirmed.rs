@@ -39,7 +39,8 @@ impl Unconfirmed {
         Self { keys: lease.keys().clone(), lease: Some(lease), app, key, kept }
     }
 
-    /// The key that a message of an earlier process came under, where there is one and keys are shared.
+    /// The key that a message of an earlier process came under, where there is one, keys are shared, and it is not
+    /// written down that replicas have agreed to it.
     ///
     /// # Errors
     ///
@@ -52,7 +53,8 @@ impl Unconfirmed {
         now: Timestamp,
     ) -> Result<Option<Self>, StoreError> {
         let (Some(keys), Some(key)) = (shared.and_then(Shared::keys), key) else { return Ok(None) };
-        let Some(kept) = store.kept_under(app, key, now).await? else { return Ok(None) };
+        let kept = store.kept_under(app, key, now).await?;
+        let Some(kept) = kept.filter(|kept| !kept.confirmed) else { return Ok(None) };
         let (keys, app, key) = (keys.clone(), app.to_owned(), key.to_owned());
         Ok(Some(Self { keys, lease: None, app, key, kept }))
     }
@@ -63,7 +65,8 @@ impl Unconfirmed {
     ///
     /// The server is away: nobody knows.
     pub(crate) async fn whose(&self, now: Timestamp) -> Result<Whose, SharedError> {
-        let Self { keys, lease, app, key, kept: KeptAnswer { fingerprint, answer, ends } } = self;
+        let Self { keys, lease, app, key, kept: KeptAnswer { fingerprint, answer, ends, .. } } =
+            self;
         let keep = ends.since(now).max(Duration::from_millis(1));
         if let Some(lease) = lease
             && lease.bind(answer, keep).await?
@@ -83,6 +86,11 @@ impl Unconfirmed {
             SharedClaim::Mismatch { .. } => Whose::Undecided,
             SharedClaim::InFlight { .. } => Whose::Undecided,
         })
+    }
+
+    /// Writes down that these messages answer for the key. Lost, it is only asked for again after a restart.
+    pub(crate) fn is_ours(&self, store: &Store) {
+        drop(store.confirmed(&self.app, &self.key, self.kept.answer.message.as_ref()));
     }
 
     /// Lets the key go here, since others answer for it: the next request that brings it asks them.
@@ -185,7 +193,7 @@ mod tests {
                 other => panic!("{text}: the key is not free: {other:?}"),
             };
             let (fingerprint, ends) = (print("ours"), NOW.after(HOUR));
-            let kept = KeptAnswer { fingerprint, answer: answer("m1"), ends };
+            let kept = KeptAnswer { fingerprint, answer: answer("m1"), ends, confirmed: false };
             let ours = Unconfirmed { keys: here.clone(), lease: None, app, key, kept };
 
             let refused = theirs().await;
@@ -202,7 +210,7 @@ mod tests {
         let server = Server::start();
         let (here, there) = (server.keys().await, server.keys().await);
         let (fingerprint, ends) = (print("ours"), NOW.after(HOUR));
-        let kept = KeptAnswer { fingerprint, answer: answer("m1"), ends };
+        let kept = KeptAnswer { fingerprint, answer: answer("m1"), ends, confirmed: false };
         let (app, key) = ("billing".to_owned(), "k1".to_owned());
         let ours = Unconfirmed { keys: here, lease: None, app, key, kept };
         let claimed = there.claim("billing", "k1", &print("theirs"), HOUR).await.unwrap();

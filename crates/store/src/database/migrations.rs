@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::OpenError;
 
 /// From version `n` to `n + 1`.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     include_str!("schema.sql"),
     include_str!("named.sql"),
     include_str!("clocks.sql"),
@@ -15,6 +15,7 @@ const STEPS: [&str; 7] = [
     include_str!("dropped.sql"),
     include_str!("accounts.sql"),
     include_str!("given_up.sql"),
+    include_str!("confirmed.sql"),
 ];
 
 /// Whether this program may change the database.

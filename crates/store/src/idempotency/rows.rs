@@ -79,6 +79,8 @@ pub struct KeptAnswer {
     pub answer: StoredAnswer,
     /// Until when.
     pub ends: Timestamp,
+    /// Replicas have agreed that it is this one's, as [`Store::confirmed`] was told.
+    pub confirmed: bool,
 }
 
 impl Store {
@@ -101,6 +103,22 @@ impl Store {
             if let Some(message) = &key.answer.message {
                 free(connection, message)?;
             }
+            Ok(())
+        })
+    }
+
+    /// Replicas have agreed that a key stands for what it is bound to here, which is about `message`: whoever takes its
+    /// messages up after a restart need not ask them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub fn confirmed(&self, app: &str, key: &str, message: Option<&MessageId>) -> Commit<()> {
+        let (app, key, message) = (app.to_owned(), key.to_owned(), message.cloned());
+        self.database.write(move |connection| {
+            let sql = "UPDATE idempotency_keys SET confirmed = 1 WHERE app = ? AND key = ? AND message IS ?";
+            let message = message.as_ref().map(|id| &*id.0);
+            connection.prepare_cached(sql)?.execute((&app, &key, message))?;
             Ok(())
         })
     }
@@ -177,7 +195,7 @@ pub(crate) fn insert(
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (app, key) DO UPDATE SET \
          fingerprint = excluded.fingerprint, message = excluded.message, status = excluded.status, \
          headers = excluded.headers, body = excluded.body, ends = excluded.ends, covers = excluded.covers, \
-         shared = excluded.shared, freed = 0",
+         shared = excluded.shared, freed = 0, confirmed = 0",
     )?;
     let KeyRow { held, answer, ends, .. } = row;
     insert.execute((
@@ -236,7 +254,7 @@ pub(super) fn find(
     now: Timestamp,
 ) -> rusqlite::Result<Option<KeptAnswer>> {
     let mut query = connection.prepare_cached(
-        "SELECT fingerprint, message, status, headers, body, ends FROM idempotency_keys WHERE app = ? AND key = ? AND \
+        "SELECT fingerprint, message, status, headers, body, ends, confirmed FROM idempotency_keys WHERE app = ? AND key = ? AND \
          ends > ?",
     )?;
     let found = query.query_row((app, key, to_db(now)), |row| {
@@ -249,7 +267,7 @@ pub(super) fn find(
             message: message.map(|id| MessageId(id.into())),
         };
         let fingerprint = Fingerprint::from_json(&fingerprint).unwrap_or_default();
-        Ok(KeptAnswer { fingerprint, answer, ends: from_db(row.get(5)?) })
+        Ok(KeptAnswer { fingerprint, answer, ends: from_db(row.get(5)?), confirmed: row.get(6)? })
     });
     found.optional()
 }

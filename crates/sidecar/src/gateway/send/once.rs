@@ -265,7 +265,15 @@ impl Gateway {
     pub(super) async fn confirm(&self, call: &Call, held: &Held, bound: &KeyRow) -> Confirmed {
         let Some(lease) = &held.lease else { return Confirmed::Ours(None) };
         match lease.bind(bound.answer(), bound.ends().since(now())).await {
-            Ok(true) => Confirmed::Ours(None),
+            Ok(true) => {
+                // Rides on the next commit: lost, it is asked for again after a restart.
+                drop(self.store.confirmed(
+                    &call.app.name,
+                    held.key(),
+                    bound.answer().message.as_ref(),
+                ));
+                Confirmed::Ours(None)
+            }
             Ok(false) => Confirmed::Others,
             Err(err) => {
                 tracing::error!(error = %err, "a key could not be bound among replicas; its messages wait until it is");
@@ -273,6 +281,7 @@ impl Gateway {
                     fingerprint: held.once.fingerprint.clone(),
                     answer: bound.answer().clone(),
                     ends: bound.ends(),
+                    confirmed: false,
                 };
                 let lease = Arc::clone(lease);
                 let unconfirmed = Unconfirmed::of_request(lease, &call.app.name, held.key(), kept);

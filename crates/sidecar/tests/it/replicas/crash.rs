@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::gate::Gate;
 use super::{connected, cut_off, id, is_replay, keyed, queued, replica, settled, text};
-use crate::harness::{PATIENCE, Policy, Redis, Setup, Sidecar, eventually, plivo, texts};
+use crate::harness::{PATIENCE, Policy, Redis, Setup, Sidecar, TO, eventually, plivo, texts};
 
 /// What only the request that binds a key to its answer holds.
 const BINDS: &str = "\"segments\"";
@@ -147,7 +147,11 @@ async fn a_message_that_the_others_could_not_be_told_of_waits_and_is_sent_once_t
     let pair = Pair::with_timeout(1_000).await;
     pair.gate.close_at(BINDS);
     let answer = queued(&pair.one, "order-17", &text("hi")).await;
-    pair.one.in_status(&id(&answer), "waiting").await;
+    let waits = |record: &Value| record["error_code"] == "key_unconfirmed";
+    pair.one.record(&id(&answer), waits).await;
+    let shown = pair.one.admin(&format!("/messages/{}", id(&answer))).await.expect(200);
+    let told = "the Redis that replicas share: whether its key is this one's is not known";
+    assert_eq!((&shown["status"], &shown["waits_for"]), (&json!("waiting"), &json!(told)));
     assert_eq!(pair.plivo.requests().len(), 0);
 
     pair.gate.open();
@@ -228,6 +232,28 @@ async fn so_is_one_killed_before_the_first_call_for_its_message() {
     assert_eq!(sent, 1);
     drop(one.kill().await);
     two.stop().await;
+}
+
+#[tokio::test]
+async fn what_replicas_have_heard_of_is_sent_after_a_restart_without_the_redis_and_in_its_order() {
+    let (mut redis, plivo) = (Redis::start(), plivo().await);
+    let setup = replica(&plivo, &redis.url());
+    let one = Sidecar::start(setup.clone()).await;
+    connected(&one).await;
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(2);
+    let put_off = |text: &str| json!({"to": TO, "text": text, "not_before": soon.to_string()});
+    queued(&one, "order-17", &put_off("with a key")).await.expect(202);
+    one.queue(&put_off("without one")).await;
+    let folder = Arc::clone(&one.folder);
+    one.stop().await;
+    redis.kill();
+
+    let one = Sidecar::start_in(folder, setup).await;
+
+    cut_off(&one).await;
+    plivo.wait_for_sends(2, PATIENCE).await.unwrap();
+    assert_eq!(texts(&plivo), ["with a key", "without one"]);
+    one.stop().await;
 }
 
 /// A replica with a message under way that it will leave behind, and whose reservation is to last for an hour.

@@ -176,3 +176,28 @@ async fn a_freed_key_that_replicas_know_is_remembered_until_they_are_told_over_r
     store.told_of_end(freed[0].clone()).await.unwrap();
     assert_eq!(store.freed_keys(10).await, Ok(vec![]));
 }
+
+#[tokio::test]
+async fn that_replicas_have_agreed_to_a_key_is_known_until_it_is_bound_anew() {
+    let store = open(&in_memory());
+    let bind = async |message: &str, now: Timestamp| {
+        let Claim::New(guard) = claim(&store, "hi", now).await else { panic!("it is bound") };
+        let said = StoredAnswer { message: Some(id(message)), ..answer("queued") };
+        let row = store.key_row(&guard, said, now, now).unwrap().among_replicas();
+        store.accept(under(true, &[message]), Some(row)).await.unwrap();
+    };
+    let agreed = async |now: Timestamp| {
+        store.kept_under("billing", "k1", now).await.unwrap().map(|kept| kept.confirmed)
+    };
+    bind("m1", NOW).await;
+    assert_eq!(agreed(NOW).await, Some(false));
+    store.confirmed("billing", "k1", Some(&id("m2"))).await.unwrap();
+    assert_eq!(agreed(NOW).await, Some(false), "they agreed to another message");
+    store.confirmed("billing", "k1", Some(&id("m1"))).await.unwrap();
+    assert_eq!(agreed(NOW).await, Some(true));
+
+    let later = NOW.after(crate::DEFAULT_RETENTION * 2);
+    bind("m2", later).await;
+
+    assert_eq!(agreed(later).await, Some(false));
+}
