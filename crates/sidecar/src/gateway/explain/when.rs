@@ -14,7 +14,7 @@ use super::super::refusal::Refusal;
 use super::super::shown::instant;
 use super::super::{Call, Gateway};
 use super::edit::{Edit, SENDERS, Size, edits, sizes};
-use super::foresee::{Foreseen, Found};
+use super::foresee::Found;
 
 /// Most times that the policies are asked for the ways of one request, and of one message of it.
 const RUNS: u32 = 2_048;
@@ -178,7 +178,7 @@ impl Search<'_> {
 
     /// When `message` passes, at once or later. The codes of all refusals on the way are added to `met`.
     async fn open(&mut self, message: &Message, met: &mut Vec<String>) -> Option<Open> {
-        match self.ask(message, Duration::ZERO).await?.sent {
+        match self.ask(message, Duration::ZERO).await? {
             Ok(sent) => Some(Open { ask: self.now, sent }),
             Err(refusal) => self.later(message, &refusal, met).await,
         }
@@ -193,7 +193,7 @@ impl Search<'_> {
         met: &mut Vec<String>,
     ) -> Option<Open> {
         let mut until = |refusal: &Refusal| {
-            met.push(refusal.code().to_owned());
+            met.extend(codes(refusal));
             wait(refusal)
         };
         // The last instant at which it was refused.
@@ -203,7 +203,7 @@ impl Search<'_> {
             if ahead > HORIZON {
                 return None;
             }
-            match self.ask(message, ahead).await?.sent {
+            match self.ask(message, ahead).await? {
                 Ok(sent) => {
                     let (ahead, sent) = self.sooner(message, shut, (ahead, sent)).await;
                     let ask = whole_second(self.now.after(ahead + self.late()));
@@ -229,9 +229,9 @@ impl Search<'_> {
     ) -> (Duration, Timestamp) {
         let mut at = open.0.saturating_sub(APART);
         while open.0.saturating_sub(shut) > APART
-            && let Some(foreseen) = self.ask(message, at).await
+            && let Some(sent) = self.ask(message, at).await
         {
-            match foreseen.sent {
+            match sent {
                 Ok(sent) => open = (at, sent),
                 Err(_) => shut = at,
             }
@@ -277,17 +277,24 @@ impl Search<'_> {
     }
 
     async fn passes(&mut self, message: &Message, ahead: Duration) -> bool {
-        self.ask(message, ahead).await.is_some_and(|foreseen| foreseen.sent.is_ok())
+        self.ask(message, ahead).await.is_some_and(|sent| sent.is_ok())
     }
 
-    /// Asks once more, without a trace: a hundred dry runs would bury the one that was asked for.
-    async fn ask(&mut self, message: &Message, ahead: Duration) -> Option<Foreseen> {
+    /// When `message` would be sent, or what refuses it: a change that is tried may leave what the program itself refuses,
+    /// which another change may mend. None where there is no asking any more. Without a trace: a hundred dry runs would
+    /// bury the one that was asked for.
+    async fn ask(
+        &mut self,
+        message: &Message,
+        ahead: Duration,
+    ) -> Option<Result<Timestamp, Refusal>> {
         if !self.runs.take() {
             return None;
         }
         let at = (self.now, ahead);
         let asked = self.gateway.foresee(self.call, message.clone(), self.found, at);
-        asked.with_subscriber(NoSubscriber::default()).await.ok()
+        let foreseen = asked.with_subscriber(NoSubscriber::default()).await;
+        Some(foreseen.and_then(|foreseen| foreseen.sent))
     }
 }
 
@@ -300,6 +307,16 @@ fn each<T: PartialEq>(codes: &[String], of: impl Fn(&str) -> Vec<T>) -> Vec<T> {
         }
     }
     all
+}
+
+/// What stands in the way: of a request that is at fault, every fault.
+fn codes(refusal: &Refusal) -> Vec<String> {
+    match refusal {
+        Refusal::Malformed(faults) => {
+            faults.told().iter().map(|fault| fault.code.clone()).collect()
+        }
+        other => vec![other.code().to_owned()],
+    }
 }
 
 /// `at`, or the next whole second after it.

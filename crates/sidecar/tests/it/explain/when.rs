@@ -13,7 +13,7 @@ fn app_limit(per_s: u32) -> Policy {
     Policy::new("throttle").settings(json!({"limits": [limit]}))
 }
 
-async fn explain(sidecar: &Sidecar, body: &Value) -> Value {
+pub(super) async fn explain(sidecar: &Sidecar, body: &Value) -> Value {
     sidecar.post("/v1/explain").json(body).answer().await.expect(200)
 }
 
@@ -22,7 +22,7 @@ fn instant(value: &Value) -> Timestamp {
 }
 
 /// The changes with which it would pass at once, by pointer.
-fn changes(explained: &Value) -> Vec<(String, Value)> {
+pub(super) fn changes(explained: &Value) -> Vec<(String, Value)> {
     let ways = explained["when"].as_array().unwrap_or_else(|| panic!("no ways in {explained:#}"));
     let change = |change: &Value| {
         (change["pointer"].as_str().expect("a pointer").to_owned(), change["value"].clone())
