@@ -251,24 +251,20 @@ impl Search<'_> {
         let (mut fits, mut refused) = size.bounds(message)?;
         let smallest = size.edit(fits).of(message);
         let open = self.open(&smallest, &mut Vec::new()).await.filter(gains)?;
-        let ahead = open.ask.since(self.now);
-        let later = !ahead.is_zero();
         if let Some(other) = size.same(message)
-            && self.passes(&other, ahead).await
+            && self.passes(&other, open.ask).await
         {
             return None;
         }
         while fits.abs_diff(refused) > 1 {
             let middle = u32::midpoint(fits, refused);
-            if self.passes(&size.edit(middle).of(message), ahead).await {
+            if self.passes(&size.edit(middle).of(message), open.ask).await {
                 fits = middle;
             } else {
                 refused = middle;
             }
         }
-        // Each size was tried a moment later than the one before.
-        let ask = if later { whole_second(open.ask.after(self.late())) } else { open.ask };
-        Some((Open { ask, sent: open.sent.max(ask) }, size.edit(fits)))
+        Some((open, size.edit(fits)))
     }
 
     /// How much later than it was counted an instant is to be told.
@@ -276,22 +272,33 @@ impl Search<'_> {
         self.began.elapsed() + MARGIN
     }
 
-    async fn passes(&mut self, message: &Message, ahead: Duration) -> bool {
-        self.ask(message, ahead).await.is_some_and(|sent| sent.is_ok())
+    /// Whether `message` passes at the instant `ask`, which is told: a little before it, as no clock is exact.
+    async fn passes(&mut self, message: &Message, ask: Timestamp) -> bool {
+        // Counted from now, since the ledger's clock has gone on.
+        let now = self.now.after(self.began.elapsed());
+        let ahead = ask.since(now).saturating_sub(MARGIN);
+        self.ask_from(message, (now, ahead)).await.is_some_and(|sent| sent.is_ok())
     }
 
-    /// When `message` would be sent, or what refuses it: a change that is tried may leave what the program itself refuses,
-    /// which another change may mend. None where there is no asking any more. Without a trace: a hundred dry runs would
-    /// bury the one that was asked for.
     async fn ask(
         &mut self,
         message: &Message,
         ahead: Duration,
     ) -> Option<Result<Timestamp, Refusal>> {
+        self.ask_from(message, (self.now, ahead)).await
+    }
+
+    /// When `message` would be sent, or what refuses it: a change that is tried may leave what the program itself refuses,
+    /// which another change may mend. None where there is no asking any more. Without a trace: a hundred dry runs would
+    /// bury the one that was asked for.
+    async fn ask_from(
+        &mut self,
+        message: &Message,
+        at: (Timestamp, Duration),
+    ) -> Option<Result<Timestamp, Refusal>> {
         if !self.runs.take() {
             return None;
         }
-        let at = (self.now, ahead);
         let asked = self.gateway.foresee(self.call, message.clone(), self.found, at);
         let foreseen = asked.with_subscriber(NoSubscriber::default()).await;
         Some(foreseen.and_then(|foreseen| foreseen.sent))

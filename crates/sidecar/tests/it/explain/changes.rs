@@ -1,8 +1,9 @@
-//! Changes that are told together: whatever is told then holds.
+//! Changes that are told together, and when a shorter text passes: whatever is told then holds.
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::when::{changes, explain};
+use super::when::{changes, explain, instant};
 use crate::harness::{App, Policy, Setup, Sidecar, TO, TOKEN, plivo};
 
 const LONDON: &str = "+447400123456";
@@ -61,5 +62,30 @@ async fn a_text_above_plivos_limit_is_told_what_else_stands_in_the_way_of_a_shor
     // From whom no medium can go.
     let told = holds(&sidecar, &mms(json!("+14155550199"), from_texts)).await;
     assert_eq!(told, ["/media_urls", "/text"]);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_shorter_text_passes_no_later_than_another_change_that_makes_it_as_short() {
+    let plivo = plivo().await;
+    let limit =
+        json!({"name": "s", "scope": "recipient", "quota": 1, "per_s": 3_600, "cost": "segments"});
+    let throttle = Policy::new("throttle").settings(json!({"limits": [limit]}));
+    let sidecar = Sidecar::start(Setup::new(&plivo).policy(throttle)).await;
+    let mut seen = Vec::new();
+    // Each passes at another part of a second: where one is just before a second's end, the others are not.
+    for nth in 0..4 {
+        let to = format!("+1415555019{nth}");
+        sidecar.send(&json!({"to": to, "text": "first"})).await.expect(202);
+        let typography = format!("it’s {}", "n".repeat(100));
+
+        let explained = explain(&sidecar, &json!({"to": to, "text": typography})).await;
+
+        assert_eq!(explained["when"].as_array().map(Vec::len), Some(2), "{explained:#}");
+        let at = |way: usize| instant(&explained["when"][way]["ask_at"]);
+        seen.push(at(1).duration_since(at(0)));
+        tokio::time::sleep(std::time::Duration::from_millis(270)).await;
+    }
+    assert!(seen.contains(&SignedDuration::ZERO), "{seen:?}");
     sidecar.stop().await;
 }
