@@ -61,7 +61,7 @@ pub(super) fn plivo(record: &Record, account: &str) -> Value {
         "message_direction": "outbound",
         "message_state": plivo_state(record.status),
         "message_type": record.kind.as_str(),
-        "message_time": instant(record.created),
+        "message_time": plivo_time(record.created),
         "units": report.and_then(|report| report.units).unwrap_or(record.segments.count),
         "total_rate": report.and_then(|report| report.total_rate.as_deref()),
         "total_amount": report.and_then(|report| report.total_amount.as_deref()),
@@ -82,6 +82,12 @@ fn plivo_state(status: Status) -> &'static str {
         Status::Failed | Status::Expired | Status::Canceled => "failed",
         _ => "queued",
     }
+}
+
+/// Plivo's form of an instant in message details (plivo-api.md 2.1), in UTC.
+fn plivo_time(at: Timestamp) -> Value {
+    let written = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M:%S%.6f+00:00").to_string();
+    calendar(at).map_or(Value::Null, |at| written(at).into())
 }
 
 /// What Plivo's latest report said of units and money, in its own words.
@@ -124,7 +130,10 @@ pub(crate) fn decision(decision: &Decision) -> Value {
 
 /// RFC 3339, in milliseconds.
 pub(crate) fn instant(at: Timestamp) -> Value {
-    let instant =
-        i64::try_from(at.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    instant.map_or(Value::Null, |instant| format!("{instant:.3}").into())
+    calendar(at).map_or(Value::Null, |at| format!("{at:.3}").into())
+}
+
+/// None beyond all calendars.
+fn calendar(at: Timestamp) -> Option<jiff::Timestamp> {
+    i64::try_from(at.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
 }
