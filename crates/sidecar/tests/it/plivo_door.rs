@@ -3,6 +3,7 @@
 //! The bodies are those that the official SDKs were seen to send (reference page on Plivo's API, section 7.2).
 
 mod bodies;
+mod ended;
 mod members;
 mod paging;
 mod refused;
