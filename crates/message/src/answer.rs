@@ -57,13 +57,23 @@ pub struct Amendment {
 
 /// One edit of a message, not looked at yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are the contract's own words")]
 pub enum Edit {
+    /// Another text.
     SetText(String),
+    /// To another number; needs the grant `amend-recipient`.
     SetRecipient(String),
-    SetSender { kind: String, value: String },
+    /// From another sender.
+    SetSender {
+        /// The contract's word for what it is, such as `number`.
+        kind: String,
+        /// As it is written.
+        value: String,
+    },
+    /// Other media; none makes it an SMS.
     SetMediaUrls(Vec<String>),
+    /// Not before this instant, in milliseconds since 1970, and never earlier than the app asked.
     SetNotBeforeMs(u64),
+    /// A tag, by its key, with another value.
     SetTag(String, String),
 }
 

@@ -57,19 +57,30 @@ pub struct NumberFacts {
 
 /// The reference data's types of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names are the reference data's own words")]
 pub enum NumberType {
+    /// Of a handset.
     Mobile,
+    /// Of a line that stays in its place.
     FixedLine,
+    /// Either: the region's numbers do not tell, as in the US.
     FixedLineOrMobile,
+    /// Whoever is called pays.
     TollFree,
+    /// Whoever calls pays more than for the call.
     PremiumRate,
+    /// Both pay.
     SharedCost,
+    /// Of a telephone on the internet.
     Voip,
+    /// Of a person, wherever that is.
     Personal,
+    /// Of a pager.
     Pager,
+    /// A company's one number for all its places.
     Uan,
+    /// Of a mailbox for voices.
     Voicemail,
+    /// None that the data has.
     Unknown,
 }
 

@@ -205,10 +205,12 @@ pub struct Calendar {
 
 /// A period of the calendar. Weeks begin on Monday.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Period {
+    /// From midnight to midnight.
     Day,
+    /// From Monday to Monday.
     Week,
+    /// From the first of a month to that of the next.
     Month,
 }
 

@@ -70,15 +70,22 @@ pub struct Queued {
 /// Plivo's states of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names are Plivo's own words")]
 pub enum State {
+    /// Plivo took it.
     Queued,
+    /// The carrier has it.
     Sent,
+    /// The carrier says that the handset has it.
     Delivered,
+    /// The carrier says that it could not.
     Undelivered,
+    /// Stopped at Plivo, before any carrier.
     Failed,
+    /// An old word, which only lists are asked for.
     Rejected,
+    /// The handset showed it; WhatsApp only.
     Read,
+    /// It came from a handset.
     Received,
 }
 

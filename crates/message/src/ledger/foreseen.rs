@@ -6,26 +6,62 @@ use super::{Charge, Hold, Holder, LedgerError, LimitKind, LimitRefusal, Standing
 
 /// What a ledger is asked for a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the ledger's own words")]
 pub enum StateQuestion {
-    Get { key: String },
-    Put { key: String, value: Vec<u8>, ttl: Duration, if_absent: bool },
-    Increment { key: String, delta: i64, ttl: Duration },
-    Reserve { key: String, ttl: Duration },
-    Take { charges: Vec<Charge> },
+    /// What is kept.
+    Get {
+        /// Under which key.
+        key: String,
+    },
+    /// To keep a value.
+    Put {
+        /// Under which key.
+        key: String,
+        /// What is kept.
+        value: Vec<u8>,
+        /// For how long.
+        ttl: Duration,
+        /// Only where nothing is kept yet.
+        if_absent: bool,
+    },
+    /// To add to a counter.
+    Increment {
+        /// Of which key.
+        key: String,
+        /// How much.
+        delta: i64,
+        /// How long it is kept.
+        ttl: Duration,
+    },
+    /// To be the one who has a key.
+    Reserve {
+        /// Which key.
+        key: String,
+        /// For how long.
+        ttl: Duration,
+    },
+    /// To charge limits, all of them or none.
+    Take {
+        /// What, and against which.
+        charges: Vec<Charge>,
+    },
 }
 
 /// What a ledger answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the ledger's own words")]
 pub enum StateAnswer {
+    /// What is kept; none where nothing is.
     Value(Option<Vec<u8>>),
+    /// Whether the value was kept.
     Put(bool),
+    /// What the counter has come to.
     Sum(i64),
     /// Reserved, or who holds the key.
     Reserved(Option<Holder>),
+    /// Charged, and how each limit stands now.
     Taken(Vec<Standing>),
+    /// Not charged: the limits that have no room.
     Refused(Vec<LimitRefusal>),
+    /// The ledger could not say.
     Failed(LedgerError),
 }
 

@@ -25,6 +25,7 @@ use super::submission::Recipient;
 use super::{json, problems};
 
 pub(crate) use self::native::{change_json, segments_json, warning_json};
+pub(super) use self::plivo::told as said_as_plivo;
 pub(crate) use self::problem::{document as problem, problem_type};
 
 /// Which form a request came in, and so which form its answer has.

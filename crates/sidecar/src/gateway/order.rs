@@ -2,7 +2,7 @@
 
 mod plivo;
 
-use message::limits;
+use message::{Fault, limits};
 use plivo_client::{Dlt, Log};
 use serde_json::Value;
 
@@ -28,6 +28,8 @@ pub(crate) struct To {
     pub(crate) given: String,
     /// With what the door mends in any number.
     pub(crate) value: String,
+    /// The door's own advice on how to write it, by the code of what is wrong.
+    advice: &'static [(&'static str, &'static str)],
 }
 
 /// One request's members, as far as their types are right.
@@ -74,7 +76,15 @@ pub(crate) struct Order {
 
 impl To {
     fn new(pointer: impl Into<String>, given: String) -> Self {
-        Self { pointer: pointer.into(), value: given.clone(), given }
+        Self { pointer: pointer.into(), value: given.clone(), given, advice: &[] }
+    }
+
+    /// A fault of its number, with advice that works at its door.
+    pub(crate) fn advised(&self, mut fault: Fault) -> Fault {
+        if let Some((_, advice)) = self.advice.iter().find(|(code, _)| *code == fault.code) {
+            fault.detail = (*advice).to_owned();
+        }
+        fault
     }
 }
 

@@ -35,6 +35,11 @@ pub(super) fn is_told(code: &str) -> bool {
     meaning(code).is_some()
 }
 
+/// `code` itself, where the table has it.
+pub(super) fn known(code: &str) -> Option<&'static str> {
+    TABLE.get_key_value(code).map(|(code, _)| *code)
+}
+
 fn meaning(code: &str) -> Option<&'static Meaning> {
     let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
     let name = code.strip_prefix("throttle.");

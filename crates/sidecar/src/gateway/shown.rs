@@ -7,7 +7,10 @@ use plivo_client::Dlt;
 use serde_json::{Value, json};
 use store::{Attempt, Decision, Record, ReportFacts, Status};
 
-use super::answer::segments_json;
+use super::answer::{said_as_plivo, segments_json};
+use super::problems;
+use super::refusal::Refusal;
+use crate::reports::codes;
 
 /// The record in the native form.
 pub(super) fn native(record: &Record) -> Value {
@@ -52,6 +55,8 @@ pub(super) fn plivo(record: &Record, account: &str) -> Value {
     let known = record.message_uuid.as_deref().filter(|_| !record.own_id_told);
     let uuid = known.unwrap_or(&record.id.0);
     let report = record.report.as_ref();
+    let (error_code, error_message) = plivo_error(record).unzip();
+    let error_message = error_message.flatten();
     let dlt = record.plivo_dlt.as_deref().and_then(Dlt::from_json).unwrap_or_default();
     json!({
         "message_uuid": uuid,
@@ -61,12 +66,12 @@ pub(super) fn plivo(record: &Record, account: &str) -> Value {
         "message_direction": "outbound",
         "message_state": plivo_state(record.status),
         "message_type": record.kind.as_str(),
-        "message_time": instant(record.created),
+        "message_time": plivo_time(record.created),
         "units": report.and_then(|report| report.units).unwrap_or(record.segments.count),
         "total_rate": report.and_then(|report| report.total_rate.as_deref()),
         "total_amount": report.and_then(|report| report.total_amount.as_deref()),
-        "error_code": record.error_code,
-        "error_message": null,
+        "error_code": error_code,
+        "error_message": error_message,
         "dlt_entity_id": dlt.entity_id,
         "dlt_template_id": dlt.template_id,
         "dlt_template_category": dlt.template_category,
@@ -82,6 +87,28 @@ fn plivo_state(status: Status) -> &'static str {
         Status::Failed | Status::Expired | Status::Canceled => "failed",
         _ => "queued",
     }
+}
+
+/// Plivo's code for how it ended, the same as its report has, and a sentence to it; none before, where Plivo writes null
+/// (plivo-api.md 2.1, 3.3). What failed here has Plivo's nearest code, and the sentence that a send is answered.
+fn plivo_error(record: &Record) -> Option<(&str, Option<String>)> {
+    let code = match plivo_state(record.status) {
+        "delivered" => return Some(("000", None)),
+        "undelivered" | "failed" => record.error_code.as_deref()?,
+        _ => return None,
+    };
+    let own = || {
+        let (id, code) = (record.id.clone(), problems::known(code)?);
+        Some(said_as_plivo(&Refusal::Upstream { id, code, wait: None }))
+    };
+    let sentence = codes::meaning(code).map(str::to_owned).or_else(own);
+    Some((codes::as_plivo(code), sentence))
+}
+
+/// Plivo's form of an instant in message details (plivo-api.md 2.1), in UTC.
+fn plivo_time(at: Timestamp) -> Value {
+    let written = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M:%S%.6f+00:00").to_string();
+    calendar(at).map_or(Value::Null, |at| written(at).into())
 }
 
 /// What Plivo's latest report said of units and money, in its own words.
@@ -124,7 +151,87 @@ pub(crate) fn decision(decision: &Decision) -> Value {
 
 /// RFC 3339, in milliseconds.
 pub(crate) fn instant(at: Timestamp) -> Value {
-    let instant =
-        i64::try_from(at.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    instant.map_or(Value::Null, |instant| format!("{instant:.3}").into())
+    calendar(at).map_or(Value::Null, |at| format!("{at:.3}").into())
+}
+
+/// None beyond all calendars.
+fn calendar(at: Timestamp) -> Option<jiff::Timestamp> {
+    i64::try_from(at.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use message::{Dedup, Message, MessageId, Segments, Sender};
+
+    use super::*;
+
+    fn record(status: Status, code: Option<&str>) -> Record {
+        let message = Message {
+            id: MessageId("01a2".into()),
+            to: E164::parse("+14155550123", "").unwrap(),
+            sender: Sender::parse("+14155551212", "").unwrap(),
+            text: "hi".into(),
+            media_urls: vec![],
+            media_ids: vec![],
+            intent: String::new(),
+            ttl_s: None,
+            not_before: None,
+            callback_url: None,
+            dedup: Dedup::Off,
+            tags: vec![],
+        };
+        let at = Timestamp(1_764_421_043_042);
+        let of = Record::of(&message, Segments::of("hi"), "demo", "plivo", at, at);
+        Record { status, error_code: code.map(str::to_owned), ..of }
+    }
+
+    #[test]
+    fn plivos_details_have_plivos_code_of_how_it_ended_and_what_it_says() {
+        let said = |detail: &str, code: &str| Some(format!("{detail} ({code})"));
+        let meaning = |meaning: &str| Some(meaning.to_owned());
+        let opted_out = meaning("the recipient has opted out");
+        let barred = meaning("the destination country is barred at Plivo");
+        let late = "the message could not be sent within its lifetime; nothing was sent";
+        let rejected =
+            "Plivo did not take the message; `attempts` of GET /v1/messages/01a2 say why";
+        let unknown =
+            "nobody can tell whether Plivo took the message; its record has what is known";
+        for (status, code, told, message) in [
+            (Status::Waiting, Some("unreachable"), None, None),
+            (Status::Held, Some("send.unclear"), None, None),
+            (Status::Submitted, None, None, None),
+            (Status::Sent, None, None, None),
+            (Status::Delivered, None, Some("000"), None),
+            (Status::Undelivered, Some("200"), Some("200"), opted_out),
+            (Status::Failed, Some("777"), Some("777"), None),
+            (Status::Failed, None, None, None),
+            (Status::Failed, Some("upstream.geo_denied"), Some("450"), barred),
+            (Status::Expired, Some("send.expired"), Some("420"), said(late, "send.expired")),
+            (
+                Status::Failed,
+                Some("upstream.rejected"),
+                Some("1000"),
+                said(rejected, "upstream.rejected"),
+            ),
+            (
+                Status::Failed,
+                Some("send.unresolved"),
+                Some("1000"),
+                said(unknown, "send.unresolved"),
+            ),
+        ] {
+            let shown = plivo(&record(status, code), "MA");
+            assert_eq!(
+                (&shown["error_code"], &shown["error_message"]),
+                (&json!(told), &json!(message)),
+                "{status:?} {code:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_instant_is_written_as_plivo_writes_it() {
+        let shown = plivo(&record(Status::Sent, None), "MA");
+        assert_eq!(shown["message_time"], "2025-11-29 12:57:23.042000+00:00");
+    }
 }

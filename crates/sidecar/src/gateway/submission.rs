@@ -171,10 +171,11 @@ fn recipient(to: &To, app: &App, sender: Option<&Sender>) -> Judged {
 
 /// The number, and whether separators were taken out of it.
 fn number(to: &To, app: &App) -> Result<(E164, bool), Fault> {
-    match app.phone {
+    let read = match app.phone {
         PhoneForm::Strict => E164::parse(&to.value, &to.pointer).map(|number| (number, false)),
         PhoneForm::Lenient => E164::parse_lenient(&to.value, &to.pointer),
-    }
+    };
+    read.map_err(|fault| to.advised(fault))
 }
 
 /// What the `validation` policy will say of the parts that could be read, in its default settings.

@@ -58,6 +58,11 @@ pub(crate) fn of_plivo(code: &str) -> Option<&'static ErrorCode> {
     CODES.iter().find(|each| each.plivo == code)
 }
 
+/// What a code says, be it Plivo's or ours for it; none where nothing is known.
+pub(crate) fn meaning(code: &str) -> Option<&'static str> {
+    CODES.iter().find(|each| each.plivo == code || each.code == code).map(|each| each.meaning)
+}
+
 /// The code as it is kept; none where there is no error, which Plivo writes as `000`, as `0`, or not at all.
 pub(super) fn kept(code: &str) -> Option<String> {
     let code = code.trim();

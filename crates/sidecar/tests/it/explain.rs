@@ -1,5 +1,6 @@
 //! `POST /v1/explain`: what every policy would say, with no send, no claim and no charge.
 
+mod changes;
 mod when;
 
 use serde_json::{Value, json};

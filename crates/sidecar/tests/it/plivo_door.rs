@@ -3,6 +3,7 @@
 //! The bodies are those that the official SDKs were seen to send (reference page on Plivo's API, section 7.2).
 
 mod bodies;
+mod ended;
 mod members;
 mod paging;
 mod refused;
@@ -177,6 +178,13 @@ async fn a_message_can_be_asked_for_by_its_uuid_and_listed() {
         assert_eq!(details[member], wanted, "{member} of {details}");
     }
     assert!(details["api_id"].is_string(), "{details}");
+    let time = details["message_time"].as_str().expect("an instant");
+    let form = jiff::fmt::strtime::BrokenDownTime::parse("%Y-%m-%d %H:%M:%S%.6f%:z", time);
+    let at =
+        form.and_then(|form| form.to_timestamp()).unwrap_or_else(|err| panic!("{time}: {err}"));
+    assert!(at.duration_until(jiff::Timestamp::now()).as_secs().abs() < 60, "{time}");
+    assert_eq!(time.len(), "2026-11-29 12:57:23.042000+00:00".len(), "{time}");
+    assert_eq!(listed["objects"][0]["message_time"], time, "{listed}");
     assert_eq!(listed["objects"][0]["message_uuid"], uuid, "{listed}");
     sidecar.stop().await;
 }

@@ -123,7 +123,7 @@ pub(super) fn error(refusal: &Refusal) -> Value {
 }
 
 /// A refusal in one text, with every fault and the codes.
-fn told(refusal: &Refusal) -> String {
+pub(in crate::gateway) fn told(refusal: &Refusal) -> String {
     let one = |fault: &Fault| format!("{} ({})", WORDS.fault(fault), fault.code);
     match refusal.faults() {
         [] => format!("{} ({})", WORDS.said(&refusal.detail()), refusal.code()),

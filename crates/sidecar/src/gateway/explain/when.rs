@@ -14,7 +14,7 @@ use super::super::refusal::Refusal;
 use super::super::shown::instant;
 use super::super::{Call, Gateway};
 use super::edit::{Edit, SENDERS, Size, edits, sizes};
-use super::foresee::{Foreseen, Found};
+use super::foresee::Found;
 
 /// Most times that the policies are asked for the ways of one request, and of one message of it.
 const RUNS: u32 = 2_048;
@@ -178,7 +178,7 @@ impl Search<'_> {
 
     /// When `message` passes, at once or later. The codes of all refusals on the way are added to `met`.
     async fn open(&mut self, message: &Message, met: &mut Vec<String>) -> Option<Open> {
-        match self.ask(message, Duration::ZERO).await?.sent {
+        match self.ask(message, Duration::ZERO).await? {
             Ok(sent) => Some(Open { ask: self.now, sent }),
             Err(refusal) => self.later(message, &refusal, met).await,
         }
@@ -193,7 +193,7 @@ impl Search<'_> {
         met: &mut Vec<String>,
     ) -> Option<Open> {
         let mut until = |refusal: &Refusal| {
-            met.push(refusal.code().to_owned());
+            met.extend(codes(refusal));
             wait(refusal)
         };
         // The last instant at which it was refused.
@@ -203,7 +203,7 @@ impl Search<'_> {
             if ahead > HORIZON {
                 return None;
             }
-            match self.ask(message, ahead).await?.sent {
+            match self.ask(message, ahead).await? {
                 Ok(sent) => {
                     let (ahead, sent) = self.sooner(message, shut, (ahead, sent)).await;
                     let ask = whole_second(self.now.after(ahead + self.late()));
@@ -229,9 +229,9 @@ impl Search<'_> {
     ) -> (Duration, Timestamp) {
         let mut at = open.0.saturating_sub(APART);
         while open.0.saturating_sub(shut) > APART
-            && let Some(foreseen) = self.ask(message, at).await
+            && let Some(sent) = self.ask(message, at).await
         {
-            match foreseen.sent {
+            match sent {
                 Ok(sent) => open = (at, sent),
                 Err(_) => shut = at,
             }
@@ -251,24 +251,20 @@ impl Search<'_> {
         let (mut fits, mut refused) = size.bounds(message)?;
         let smallest = size.edit(fits).of(message);
         let open = self.open(&smallest, &mut Vec::new()).await.filter(gains)?;
-        let ahead = open.ask.since(self.now);
-        let later = !ahead.is_zero();
         if let Some(other) = size.same(message)
-            && self.passes(&other, ahead).await
+            && self.passes(&other, open.ask).await
         {
             return None;
         }
         while fits.abs_diff(refused) > 1 {
             let middle = u32::midpoint(fits, refused);
-            if self.passes(&size.edit(middle).of(message), ahead).await {
+            if self.passes(&size.edit(middle).of(message), open.ask).await {
                 fits = middle;
             } else {
                 refused = middle;
             }
         }
-        // Each size was tried a moment later than the one before.
-        let ask = if later { whole_second(open.ask.after(self.late())) } else { open.ask };
-        Some((Open { ask, sent: open.sent.max(ask) }, size.edit(fits)))
+        Some((open, size.edit(fits)))
     }
 
     /// How much later than it was counted an instant is to be told.
@@ -276,18 +272,36 @@ impl Search<'_> {
         self.began.elapsed() + MARGIN
     }
 
-    async fn passes(&mut self, message: &Message, ahead: Duration) -> bool {
-        self.ask(message, ahead).await.is_some_and(|foreseen| foreseen.sent.is_ok())
+    /// Whether `message` passes at the instant `ask`, which is told: a little before it, as no clock is exact.
+    async fn passes(&mut self, message: &Message, ask: Timestamp) -> bool {
+        // Counted from now, since the ledger's clock has gone on.
+        let now = self.now.after(self.began.elapsed());
+        let ahead = ask.since(now).saturating_sub(MARGIN);
+        self.ask_from(message, (now, ahead)).await.is_some_and(|sent| sent.is_ok())
     }
 
-    /// Asks once more, without a trace: a hundred dry runs would bury the one that was asked for.
-    async fn ask(&mut self, message: &Message, ahead: Duration) -> Option<Foreseen> {
+    async fn ask(
+        &mut self,
+        message: &Message,
+        ahead: Duration,
+    ) -> Option<Result<Timestamp, Refusal>> {
+        self.ask_from(message, (self.now, ahead)).await
+    }
+
+    /// When `message` would be sent, or what refuses it: a change that is tried may leave what the program itself refuses,
+    /// which another change may mend. None where there is no asking any more. Without a trace: a hundred dry runs would
+    /// bury the one that was asked for.
+    async fn ask_from(
+        &mut self,
+        message: &Message,
+        at: (Timestamp, Duration),
+    ) -> Option<Result<Timestamp, Refusal>> {
         if !self.runs.take() {
             return None;
         }
-        let at = (self.now, ahead);
         let asked = self.gateway.foresee(self.call, message.clone(), self.found, at);
-        asked.with_subscriber(NoSubscriber::default()).await.ok()
+        let foreseen = asked.with_subscriber(NoSubscriber::default()).await;
+        Some(foreseen.and_then(|foreseen| foreseen.sent))
     }
 }
 
@@ -300,6 +314,16 @@ fn each<T: PartialEq>(codes: &[String], of: impl Fn(&str) -> Vec<T>) -> Vec<T> {
         }
     }
     all
+}
+
+/// What stands in the way: of a request that is at fault, every fault.
+fn codes(refusal: &Refusal) -> Vec<String> {
+    match refusal {
+        Refusal::Malformed(faults) => {
+            faults.told().iter().map(|fault| fault.code.clone()).collect()
+        }
+        other => vec![other.code().to_owned()],
+    }
 }
 
 /// `at`, or the next whole second after it.

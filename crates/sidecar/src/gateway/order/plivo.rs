@@ -21,6 +21,16 @@ const NOT_SERVED: [(&str, &str); 5] = [
     ("callback_method", "asks for the answer by a call, and it is only given here; leave it out"),
 ];
 
+/// How a number is written here, where the native door's form is another.
+const ADVICE: [(&str, &str); 2] = [
+    (
+        "phone.not_e164",
+        "is no number: 7 to 14 digits from the country code on, with or without a plus sign, such as 14155550123; '<' \
+         stands between several",
+    ),
+    ("phone.multiple", "names more than one recipient; join the numbers with '<'"),
+];
+
 /// Most characters of a regulator's id. Those seen have 19 digits; no form is published.
 const DLT_ID_CHARS: usize = 64;
 
@@ -100,7 +110,7 @@ fn plivo_recipients(fields: &mut Fields) -> (Vec<To>, bool) {
 }
 
 fn mended(to: To) -> To {
-    To { value: plivo_number(&to.given), ..to }
+    To { value: plivo_number(&to.given), advice: &ADVICE, ..to }
 }
 
 /// `src`: more digits than a short code has are a number, whose plus sign Plivo lets be left out.

@@ -98,3 +98,27 @@ async fn advice_names_members_as_this_door_has_them() {
     assert_eq!(error(&sidecar, &nobody, 400).await, "dst parameter is missing (phone.missing)");
     sidecar.stop().await;
 }
+
+#[tokio::test]
+async fn a_faulty_dst_is_told_how_this_door_has_numbers_written_and_what_is_told_is_taken() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let said = |dst: &str| json!({"src": "14155551212", "dst": dst, "text": dst});
+    let no_number = "is no number: 7 to 14 digits from the country code on, with or without a plus sign, such as \
+                     14155550123; '<' stands between several (phone.not_e164)";
+    for dst in ["call me", "+1415", "4155550123x", "0014155550123"] {
+        assert_eq!(error(&sidecar, &said(dst), 400).await, format!("dst {no_number}"), "{dst}");
+    }
+    let bulk = error(&sidecar, &said("nobody<no one"), 400).await;
+    assert_eq!(bulk, format!("dst {no_number}"));
+    for dst in ["14155550123,14155550199", "14155550123;+14155550199"] {
+        let joined =
+            "dst names more than one recipient; join the numbers with '<' (phone.multiple)";
+        assert_eq!(error(&sidecar, &said(dst), 400).await, joined, "{dst}");
+    }
+    assert_eq!(plivo.sends().len(), 0);
+    for dst in ["14155550123", "+14155550123", "14155550123<14155550199"] {
+        post(&sidecar, &said(dst).to_string()).await.expect(202);
+    }
+    sidecar.stop().await;
+}

@@ -1,0 +1,91 @@
+//! Changes that are told together, and when a shorter text passes: whatever is told then holds.
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::when::{changes, explain, instant};
+use crate::harness::{App, Policy, Setup, Sidecar, TO, TOKEN, plivo};
+
+const LONDON: &str = "+447400123456";
+const SENDERS: [&str; 2] = ["+14155551212", "+14155551213"];
+
+fn with_senders(setup: Setup) -> Setup {
+    setup.app(App::new("demo", TOKEN).set("senders", json!(SENDERS)))
+}
+
+/// The pointers of the one way's changes, once what it tells was seen to pass.
+async fn holds(sidecar: &Sidecar, asked: &Value) -> Vec<String> {
+    let explained = sidecar.post("/v1/explain").json(asked).answer().await.expect(400);
+    assert_eq!(explained["code"], "text.too_long", "{explained:#}");
+    assert_eq!(explained["when"].as_array().map(Vec::len), Some(1), "{explained:#}");
+    let told = changes(&explained);
+    let mut changed = asked.clone();
+    for (pointer, value) in &told {
+        match value["max_chars"].as_u64() {
+            Some(chars) => changed["text"] = json!("a".repeat(usize::try_from(chars).unwrap())),
+            None => changed[pointer.trim_start_matches('/')] = value.clone(),
+        }
+    }
+    let explained = explain(sidecar, &changed).await;
+    let verdict = |one: &Value| one["verdict"].clone();
+    let verdicts: Vec<Value> = match explained["messages"].as_array() {
+        Some(all) => all.iter().map(verdict).collect(),
+        None => vec![verdict(&explained)],
+    };
+    assert!(verdicts.iter().all(|each| each == "accept"), "{told:?}: {explained:#}");
+    told.into_iter().map(|(pointer, _)| pointer).collect()
+}
+
+#[tokio::test]
+async fn a_text_above_plivos_limit_is_told_what_else_stands_in_the_way_of_a_shorter_one() {
+    let plivo = plivo().await;
+    let of_two = json!([{"number": SENDERS[0], "mms": false}, {"number": SENDERS[1]}]);
+    let setup = Setup::standard(&plivo).policy(Policy::new("consent"));
+    let setup = with_senders(setup.set("plivo.senders", of_two));
+    let sidecar = Sidecar::start(setup).await;
+    let stop = json!({"from": TO, "to": SENDERS[1], "text": "STOP"});
+    sidecar.post("/v1/inbound").json(&stop).answer().await.expect(200);
+    let long = "a".repeat(1_601);
+    let media = json!(["https://cdn.example.com/a.jpg"]);
+    let (from_texts, from_mms) = (SENDERS[0], SENDERS[1]);
+    let mms =
+        |to: Value, from: &str| json!({"to": to, "from": from, "text": long, "media_urls": media});
+
+    // Where a medium must not go, whether the one recipient or one of the list.
+    for to in [json!(LONDON), json!([LONDON, "+14155550199"])] {
+        let told = holds(&sidecar, &mms(to.clone(), from_mms)).await;
+        assert_eq!(told, ["/media_urls", "/text"], "{to}");
+    }
+    // From whom the recipient wants nothing.
+    let opted_out = json!({"to": TO, "from": from_mms, "text": long});
+    assert_eq!(holds(&sidecar, &opted_out).await, ["/from", "/text"]);
+    // From whom no medium can go.
+    let told = holds(&sidecar, &mms(json!("+14155550199"), from_texts)).await;
+    assert_eq!(told, ["/media_urls", "/text"]);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_shorter_text_passes_no_later_than_another_change_that_makes_it_as_short() {
+    let plivo = plivo().await;
+    let limit =
+        json!({"name": "s", "scope": "recipient", "quota": 1, "per_s": 3_600, "cost": "segments"});
+    let throttle = Policy::new("throttle").settings(json!({"limits": [limit]}));
+    let sidecar = Sidecar::start(Setup::new(&plivo).policy(throttle)).await;
+    let mut seen = Vec::new();
+    // Each passes at another part of a second: where one is just before a second's end, the others are not.
+    for nth in 0..4 {
+        let to = format!("+1415555019{nth}");
+        sidecar.send(&json!({"to": to, "text": "first"})).await.expect(202);
+        let typography = format!("it’s {}", "n".repeat(100));
+
+        let explained = explain(&sidecar, &json!({"to": to, "text": typography})).await;
+
+        assert_eq!(explained["when"].as_array().map(Vec::len), Some(2), "{explained:#}");
+        let at = |way: usize| instant(&explained["when"][way]["ask_at"]);
+        seen.push(at(1).duration_since(at(0)));
+        tokio::time::sleep(std::time::Duration::from_millis(270)).await;
+    }
+    assert!(seen.contains(&SignedDuration::ZERO), "{seen:?}");
+    sidecar.stop().await;
+}
