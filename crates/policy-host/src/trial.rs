@@ -86,13 +86,17 @@ impl Trial {
         self.candidate.is_like(&other.candidate) && self.rules == other.rules
     }
 
-    /// Remembers what both said about one message. What was not asked at all says nothing of either.
+    /// Remembers what both said about one message. What was not asked at all says nothing of either, and nor does what
+    /// neither could decide. Only what both decided is a step towards promotion.
     pub(crate) fn compare(&self, about: &Question<'_>, in_force: &Opinion, candidate: &Opinion) {
         if in_force.was_not_asked() || candidate.was_not_asked() {
             return;
         }
         if let Err(failure) = &candidate.said {
             self.candidate.complain(failure, "a candidate failed");
+        }
+        if in_force.said.is_err() && candidate.said.is_err() {
+            return;
         }
         let kinds = differences(in_force, candidate);
         let mut tally = self.tally();
@@ -106,7 +110,10 @@ impl Trial {
         if kinds.iter().any(|kind| self.rules.watched.contains(kind)) {
             tally.alike = 0;
             self.tell(&mut tally, about, kinds, in_force.word(), candidate.word());
-        } else {
+        } else if candidate.said.is_err() {
+            // Whatever kinds matter, one that fails has earned nothing.
+            tally.alike = 0;
+        } else if in_force.said.is_ok() {
             tally.alike += 1;
         }
         let passed = self.rules.promote_after.is_some_and(|after| tally.alike >= after);

@@ -50,7 +50,7 @@ pub struct Difference {
 pub struct TrialRules {
     /// The kinds of difference that matter: they are remembered and told. All others are only counted.
     pub watched: Vec<DifferenceKind>,
-    /// So many messages in a row without one of these, and the candidate may come into force; never by itself where
+    /// So many messages in a row that both decided without one of these, and the candidate may come into force; never by itself where
     /// absent.
     pub promote_after: Option<u64>,
     /// So many failures are too many, where the policy in force could decide: the candidate is dropped.
@@ -79,9 +79,9 @@ pub struct TrialReport {
     pub version: Arc<str>,
     /// Its module.
     pub digest: Digest,
-    /// Messages that both decided about.
+    /// Messages that both were asked about and at least one of them could decide.
     pub compared: u64,
-    /// The latest of them, in a row, without a difference that matters.
+    /// The latest of them, in a row, that both decided without a difference that matters.
     pub alike: u64,
     /// Those among them about which they differed, in [`DifferenceKind::ALL`]'s order; one may be counted in several.
     pub differed: [u64; DifferenceKind::ALL.len()],

@@ -87,7 +87,8 @@ async fn each_kind_of_difference_is_told_from_the_others() {
         ("refuse test.one", "refuse test.other", [0, 1, 0, 0]),
         ("amend one", "amend other", [0, 0, 1, 0]),
         ("amend one", "amend one", [0, 0, 0, 0]),
-        ("panic", "undecided", [0, 1, 0, 0]),
+        // What neither could decide says nothing of either.
+        ("panic", "undecided", [0, 0, 0, 0]),
     ] {
         let mut source = runaway();
         source.settings = json!({ "on_text": { "hello": own } });
@@ -278,7 +279,7 @@ async fn a_candidate_that_fails_too_often_where_the_policy_does_not_is_dropped()
 
     assert_eq!(trial(&chain).standing, TrialStanding::Dropped("trap"));
     assert_eq!(chain.clear(sms("hello")).await.unwrap().decisions().len(), 1, "it was asked");
-    assert_eq!(trial(&chain).compared, 6);
+    assert_eq!(trial(&chain).compared, 3, "what neither could decide was compared");
     let refused = chain.promoted("runaway").unwrap_err();
     assert_eq!(refused, NotPromoted::Dropped("trap"));
 
@@ -318,6 +319,33 @@ async fn a_candidate_passes_after_so_many_messages_in_a_row_without_a_difference
     assert_eq!(trial(&back).standing, TrialStanding::RolledBack);
     assert!(!back.policies()[0].is_passed());
     assert!(back.promoted("runaway").is_ok(), "by hand");
+}
+
+#[tokio::test]
+async fn what_the_candidate_or_both_cannot_decide_is_no_step_towards_promotion() {
+    let host = Host::new();
+    let source = under(guests("panic"), |rules| {
+        rules.promote_after = Some(3);
+        // So that a failure is no difference that matters.
+        rules.watched = vec![DifferenceKind::Notes];
+    });
+    let chain = host.chain(&[source]).await;
+    for (text, alike, compared) in [
+        ("a", 1, 1),
+        ("b", 2, 2),
+        // Both fail.
+        ("panic", 2, 2),
+        ("panic", 2, 2),
+        // The candidate alone does.
+        ("hello", 0, 3),
+        ("hello", 0, 4),
+        ("c", 1, 5),
+    ] {
+        drop(chain.clear(sms(text)).await);
+        let report = trial(&chain);
+        assert_eq!((report.alike, report.compared), (alike, compared), "after {text}");
+        assert!(!chain.policies()[0].is_passed(), "after {text}");
+    }
 }
 
 #[tokio::test]

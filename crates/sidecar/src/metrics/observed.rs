@@ -220,7 +220,11 @@ fn observe_candidates(metrics: &Metrics, in_force: &Arc<ArcSwap<InForce>>) {
     );
     let of = Arc::clone(in_force);
     metrics.total(
-        what("sendgate.candidate.compared", "{message}", "Messages that both decided about."),
+        what(
+            "sendgate.candidate.compared",
+            "{message}",
+            "Messages that both were asked about and at least one could decide.",
+        ),
         move |tell| {
             for (policy, trial) in trials(&of) {
                 tell(trial.compared, &[("policy.name", policy.as_str())]);
