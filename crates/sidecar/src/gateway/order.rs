@@ -138,6 +138,17 @@ pub(crate) fn ttl_is() -> String {
 }
 
 impl Order {
+    /// Whether media are asked for, also where they could not be read: what follows from them is then no fault besides.
+    pub(crate) fn has_media(&self) -> bool {
+        let of_media = |fault: &Fault| {
+            ["/media_urls", "/media_ids", "/mediaUrls"]
+                .iter()
+                .any(|at| fault.pointer.starts_with(at))
+        };
+        let read = !self.media_urls.is_empty() || !self.media_ids.is_empty();
+        read || self.faults.told().iter().any(of_media)
+    }
+
     /// Whether a member stands twice in it.
     pub(crate) fn is_ambiguous(&self) -> bool {
         self.faults.told().iter().any(|fault| fault.code == DUPLICATE)

@@ -72,12 +72,6 @@ impl Gateway {
         call: Call,
         request: Request<Received>,
     ) -> Result<Answer, Refusal> {
-        if self.draining.is_cancelled() {
-            return Err(Plain::Draining.into());
-        }
-        if self.memory.exceeded().is_some() {
-            return Err(Plain::LowMemory.into());
-        }
         let asked = self.ask(door, &call, request).await?;
         let applied = asked.preferred.applied.clone();
         let tracker = self.in_flight.clone();
@@ -134,6 +128,13 @@ impl Gateway {
             Claimed::New(key, seated) => (key, seated.map(|seated| *seated)),
         };
         let submission = submission?;
+        // Only what is new: what was answered before is answered again, or its app would take it for not sent.
+        if self.draining.is_cancelled() {
+            return Err(Plain::Draining.into());
+        }
+        if self.memory.exceeded().is_some() {
+            return Err(Plain::LowMemory.into());
+        }
         let many = submission.many;
         let (drafts, wishes) = Wishes::of(&call, submission, door, key.as_ref()).await;
         let decided = self.clear_all(&call, drafts, seated, &wishes).await;

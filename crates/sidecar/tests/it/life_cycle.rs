@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
+use std::sync::Arc;
 
 use serde_json::json;
 use tokio::net::UnixDatagram;
@@ -207,5 +208,27 @@ async fn with_as_much_memory_as_it_may_have_it_takes_no_send_and_says_so() {
     assert_eq!(ready["causes"][0]["cause"], "memory", "{ready}");
     sidecar.get("/v1/messages").await.expect(200);
     assert!(texts(&plivo).is_empty());
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn with_as_much_memory_as_it_may_have_what_was_answered_before_is_answered_again() {
+    let plivo = plivo().await;
+    let setup = Setup::new(&plivo).durable();
+    let sidecar = Sidecar::start(setup.clone()).await;
+    let keyed = async |sidecar: &Sidecar, key: &str| {
+        sidecar.post("/v1/messages").key(key).json(&json!({"to": TO, "text": "hi"})).answer().await
+    };
+    let first = keyed(&sidecar, "k1").await;
+    first.expect(202);
+    let folder = Arc::clone(&sidecar.folder);
+    sidecar.stop().await;
+
+    let sidecar = Sidecar::start_unready(folder, setup.set("listen.max_memory_mb", 1)).await;
+
+    let again = keyed(&sidecar, "k1").await;
+    assert_eq!((again.status, &again.text), (202, &first.text));
+    keyed(&sidecar, "k2").await.refused(503, "spool.low_memory");
+    assert_eq!(texts(&plivo), ["hi"]);
     sidecar.stop().await;
 }

@@ -45,6 +45,32 @@ async fn every_fault_is_told_at_once_with_its_pointer() {
 }
 
 #[tokio::test]
+async fn media_that_cannot_be_read_are_one_fault_and_make_up_no_others() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let url = "https://example.com/a.jpg";
+    for (more, pointer) in [
+        (json!({"media_urls": url}), "/media_urls"),
+        (json!({"media_urls": url, "type": "mms"}), "/media_urls"),
+        (json!({"media_urls": [5], "type": "mms"}), "/media_urls/0"),
+        (json!({"media_ids": "x", "type": "mms"}), "/media_ids"),
+        (json!({"media_ids": {"a": 1}}), "/media_ids"),
+        (json!({"media_urls": url, "text": "я".repeat(800)}), "/media_urls"),
+    ] {
+        let mut body = json!({"to": TO});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let problem = sidecar.send(&body).await.refused(400, "body.wrong_type");
+        let errors = problem["errors"].as_array().unwrap();
+        let pointers: Vec<&Value> = errors.iter().map(|error| &error["pointer"]).collect();
+        assert_eq!(pointers, [pointer], "{more}: {problem}");
+    }
+    let told = json!({"to": TO, "text": "hi", "type": "sms", "media_urls": [5]});
+    let problem = sidecar.send(&told).await.refused(400, "body.wrong_type");
+    assert_eq!(problem["errors"][1]["code"], "media.type_mismatch", "{problem}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn an_app_cannot_have_a_policy_fail_by_the_number_or_the_length_of_its_faults() {
     let plivo = plivo().await;
     let strict = Policy::new("validation").settings(json!({"unknown_fields": "deny"}));

@@ -113,12 +113,14 @@ fn mended(to: To) -> To {
     To { value: plivo_number(&to.given), advice: &ADVICE, ..to }
 }
 
-/// `src`: more digits than a short code has are a number, whose plus sign Plivo lets be left out.
+/// `src`: Plivo takes out all but letters and digits (plivo-api.md 1.2). More digits than a short code has are a number,
+/// whose plus sign it lets be left out.
 fn plivo_sender(mut src: At<String>) -> At<String> {
-    let number = plivo_number(&src.value);
-    let digits = number.trim_start_matches('+');
-    if digits.len() > 8 && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        src.value = number;
+    let kept: String = src.value.chars().filter(char::is_ascii_alphanumeric).collect();
+    if kept.len() > 8 && kept.bytes().all(|byte| byte.is_ascii_digit()) {
+        src.value = format!("+{kept}");
+    } else if !kept.is_empty() {
+        src.value = kept;
     }
     src
 }

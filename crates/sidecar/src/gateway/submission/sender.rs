@@ -40,8 +40,7 @@ pub(super) fn of(order: &Order, app: &App, plivo: &Plivo, faults: &mut Faults) -
                 .clone(),
         ),
     };
-    let wants_mms = !order.media_urls.is_empty() || !order.media_ids.is_empty();
-    let kind = if wants_mms { Kind::Mms } else { Kind::Sms };
+    let kind = if order.has_media() { Kind::Mms } else { Kind::Sms };
     faults.extend(unfit(&sender, kind, app, plivo, pointer));
     Some(sender)
 }

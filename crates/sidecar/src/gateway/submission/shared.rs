@@ -45,7 +45,7 @@ impl Shared {
         let media_urls = media(order, faults, &mut changes);
         let media_ids: Vec<String> = order.media_ids.iter().map(|id| id.value.clone()).collect();
         faults.extend(order.media_ids.iter().filter_map(media_id_fault));
-        let has_media = !order.media_urls.is_empty() || !media_ids.is_empty();
+        let has_media = order.has_media();
         let text = order.text.value.clone();
         let kind = if has_media { Kind::Mms } else { Kind::Sms };
         let pointer = &order.text.pointer;
@@ -157,8 +157,7 @@ fn media(order: &Order, faults: &mut Faults, changes: &mut Vec<Change>) -> Vec<M
         let pointer = if order.media_urls.is_empty() { "/media_ids" } else { "/media_urls" };
         faults.push(Fault::new(pointer, "media.too_many", detail));
     }
-    let ill = |fault: &Fault| fault.pointer.starts_with("/mediaUrls");
-    if order.media_required && count == 0 && !order.faults.told().iter().any(ill) {
+    if order.media_required && !order.has_media() {
         faults.push(Fault::new("/mediaUrls", "media.required", "needs at least one URL"));
     }
     let mut urls = Vec::with_capacity(order.media_urls.len());

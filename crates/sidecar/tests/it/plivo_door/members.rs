@@ -225,3 +225,22 @@ async fn what_the_regulator_is_told_outlives_the_process_and_is_shown() {
     }
     sidecar.stop().await;
 }
+
+#[tokio::test]
+async fn a_sender_is_read_as_plivo_reads_it() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::new(&plivo)).await;
+    let given = ["Acme Inc", "ACME-Inc.", "123-456", "+1 (415) 555-1212", "14155551212"];
+    for (nth, src) in given.into_iter().enumerate() {
+        let body = json!({"src": src, "dst": "447400123459", "text": format!("n{nth}")});
+        post(&sidecar, &body.to_string()).await.expect(202);
+    }
+    let sent: Vec<String> = plivo.sends().into_iter().map(|send| send.src).collect();
+    assert_eq!(sent, ["AcmeInc", "ACMEInc", "123456", "14155551212", "14155551212"]);
+    for src in ["-", "Twelve Letters"] {
+        let body = json!({"src": src, "dst": "447400123459", "text": "x"});
+        let answer = post(&sidecar, &body.to_string()).await;
+        assert!(answer.expect(400)["error"].as_str().unwrap().contains("src"), "{answer}");
+    }
+    sidecar.stop().await;
+}
