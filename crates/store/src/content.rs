@@ -25,10 +25,11 @@ impl Content {
             return Ok(());
         }
         let mut query = connection.prepare_cached(
-            "SELECT recipient, text, error_code IN ('send.unresolved', 'send.canceled_in_doubt') FROM messages \
+            "SELECT recipient, text, coalesce(error_code IN ('send.unresolved', 'send.canceled_in_doubt'), 0) \
+             OR EXISTS (SELECT 1 FROM attempts WHERE message = messages.id AND given_up IS NOT NULL) FROM messages \
              WHERE id = ?",
         )?;
-        let (number, text, in_doubt): (Option<String>, Option<String>, Option<bool>) =
+        let (number, text, in_doubt): (Option<String>, Option<String>, bool) =
             query.query_row([&*id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let text_hash = |text: &String| self.secret.hex(&[b"text", text.as_bytes()]);
         let (text, text_hash) = match self.text {
@@ -38,8 +39,9 @@ impl Content {
         };
         let (number, number_hash) = match self.numbers {
             Keep::Full => (number, None),
-            // While Plivo may have it no other message to this number may be taken for it; the sweep forgets it.
-            Keep::None if in_doubt != Some(true) => (None, None),
+            // While Plivo may have it of a call that was given up, no other message to this number may be taken for it; the
+            // sweep forgets it.
+            Keep::None if !in_doubt => (None, None),
             Keep::Hash | Keep::None => {
                 (None, number.as_ref().map(|number| self.number_hash(number)))
             }

@@ -31,8 +31,8 @@ pub use idempotency::{
 pub use inspect::{Inspection, inspect};
 pub use ledger::MemoryLedger;
 pub use messages::{
-    Attempt, AttemptOutcome, Backlog, Change, Decision, Filter, LONGEST_DOUBT, NewMessage, Page,
-    Record, Report, ReportFacts, Reported, Settle, Simple, Status, Unfinished,
+    Attempt, AttemptOutcome, Backlog, Change, Decision, Filter, GivenUp, LONGEST_DOUBT, NewMessage,
+    Page, Record, Report, ReportFacts, Reported, Settle, Simple, Status, Unfinished,
 };
 pub use options::{Durability, Keep, Place, StoreOptions};
 pub use secret::Secret;

@@ -18,7 +18,7 @@ pub use list::{Filter, Page};
 pub use record::{Attempt, AttemptOutcome, Decision, Record, ReportFacts};
 pub use report::{Report, Reported};
 pub use status::{Simple, Status};
-pub use unfinished::{LONGEST_DOUBT, Unfinished};
+pub use unfinished::{GivenUp, LONGEST_DOUBT, Unfinished};
 
 pub(crate) use change::Standing;
 pub(crate) use columns::{from_db, to_db};

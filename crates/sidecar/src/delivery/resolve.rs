@@ -48,12 +48,16 @@ impl Journey {
             if is_too_late && word != OnUnresolved::Fail {
                 break;
             }
-            if let Some(released) = self.wait_in_doubt(known + after, &mut release).await? {
-                return self.send_again(Some(released)).await;
+            while let Some(released) = self.wait_in_doubt(known + after, &mut release).await? {
+                if let Some(goes) = self.released(released).await {
+                    return goes;
+                }
             }
             self.look(&doubt, &mut seen).await?;
-            if let Some(released) = release.so_far() {
-                return self.send_again(Some(released)).await;
+            while let Some(released) = release.so_far() {
+                if let Some(goes) = self.released(released).await {
+                    return goes;
+                }
             }
             // Two lists in a row, and the last one late enough for Plivo to show what it has.
             if seen.absent >= 2 && nth + 1 >= settle.len() && !doubt.taken {
@@ -76,32 +80,54 @@ impl Journey {
             OnUnresolved::Resend if doubt.taken => {
                 ControlFlow::Break(Stop::End(End::unknown(Status::Failed, "send.unresolved")))
             }
-            OnUnresolved::Resend => self.send_again(None).await,
+            // It may be there: what it holds is not given back when there is no time left to send it again.
+            OnUnresolved::Resend if self.left() < super::attempt::SHORTEST => {
+                ControlFlow::Break(Stop::End(End::unknown(Status::Failed, "send.unresolved")))
+            }
+            OnUnresolved::Resend => {
+                let change = self.call_given_up();
+                let commit = self.delivery.store.change(&self.accepted.message.id, change.clone());
+                match self.written(commit, change).await {
+                    Some(stands) => self.send_again(stands),
+                    None => ControlFlow::Break(Stop::Process),
+                }
+            }
         }
     }
 
-    /// Goes on its way again, although it may be there: by the word of the configuration, or of whoever `released` it.
-    async fn send_again(&mut self, released: Option<Released>) -> ControlFlow<Stop> {
-        // It may be there: what it holds is not given back when there is no time left to send it again.
+    /// A person wants it sent again. None where it stays in doubt: its time is over, or that could not be written.
+    async fn released(&mut self, released: Released) -> Option<ControlFlow<Stop>> {
         if self.left() < super::attempt::SHORTEST {
-            return ControlFlow::Break(Stop::End(End::unknown(Status::Failed, "send.unresolved")));
+            return None;
         }
-        self.may_be_sent = true;
+        let change = self.call_given_up();
+        let written = self.delivery.store.change(&self.accepted.message.id, change).await;
+        let told = written.clone().map(drop);
+        let goes = written.ok().map(|stands| self.send_again(stands));
+        // Where a report settled it meanwhile nobody has released it.
+        if !matches!(goes, Some(ControlFlow::Break(_))) {
+            let _nobody_asks_any_more = released.send(told);
+        }
+        goes
+    }
+
+    /// The call is given up, and the message waits for another one.
+    fn call_given_up(&self) -> Change {
         let change = Change { given_up: Some(self.attempts), ..Change::to(Status::Waiting, now()) };
         record::tell(&self.accepted.message.id, &change, None);
-        let commit = self.delivery.store.change(&self.accepted.message.id, change.clone());
-        let Some(stands) = self.written(commit, change).await else {
-            return ControlFlow::Break(Stop::Process);
-        };
+        change
+    }
+
+    /// Goes on its way again, although it may be there: where it `stands` as it was written down.
+    fn send_again(&mut self, stands: Status) -> ControlFlow<Stop> {
         // A delivery report settled it meanwhile: Plivo has it.
         if stands != Status::Waiting {
             return ControlFlow::Break(Stop::End(End::reported(stands)));
         }
-        if let Some(released) = released {
-            let _nobody_asks_any_more = released.send(());
-        }
+        self.may_be_sent = true;
         self.give_up();
-        self.was_not_sent()
+        (self.doubt, self.unsettled) = (None, None);
+        ControlFlow::Continue(())
     }
 
     /// Whether there would be time left for another call after `look`.
@@ -120,7 +146,7 @@ impl Journey {
         let last = account.settle.last().copied().unwrap_or_default();
         let began = doubt.began_there(&account.client).unwrap_or(doubt.began);
         let id = self.accepted.message.id.clone();
-        unsettled.give_up(Some(id), (began, began.after(last)), now());
+        unsettled.give_up(id, (began, began.after(last)), now());
     }
 
     fn was_not_sent(&mut self) -> ControlFlow<Stop> {

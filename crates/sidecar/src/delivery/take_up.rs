@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use message::{MessageId, Settlement, Timestamp};
-use store::{Attempt, Change, LONGEST_DOUBT, Settle, Status, StoreError, Unfinished};
+use store::{Attempt, Change, GivenUp, LONGEST_DOUBT, Settle, Status, StoreError, Unfinished};
 use tokio::time::Instant;
 
 use super::accepted::{Accepted, is_unknown, tried};
@@ -48,11 +48,11 @@ impl Delivery {
                 let began = last.plivo_time.unwrap_or(last.started);
                 let account = last.account.as_deref().unwrap_or_default();
                 let (by, mark) = (left.message.id.clone(), self.twins(account, &left.message.to));
-                self.keep_apart(Some(by), mark, began);
+                self.keep_apart(by, mark, began);
             }
         }
-        for (account, mark, began) in given_up {
-            self.keep_apart(None, twins(&account, &mark), began);
+        for GivenUp { message, account, mark, began } in given_up {
+            self.keep_apart(message, twins(&account, &mark), began);
         }
         let mut left: Vec<_> = left.into_iter().zip(unconfirmed).collect();
         // As they would have taken their places: one that was put off stands behind whoever came before its time.
@@ -71,9 +71,9 @@ impl Delivery {
         Ok(resumed)
     }
 
-    /// Has no other message taken for one that nobody will find out about, whose last call `began` then; `by` may yet be
-    /// sent again.
-    fn keep_apart(&self, by: Option<MessageId>, mark: String, began: Timestamp) {
+    /// Has no other message taken for what Plivo may have of `by`, from a call that `began` then and that nobody will find
+    /// out about.
+    fn keep_apart(&self, by: MessageId, mark: String, began: Timestamp) {
         let settle = self.account().settle.last().copied().unwrap_or_default();
         self.unsettled.enter(mark).give_up(by, (began, began.after(settle)), now());
     }
@@ -137,7 +137,7 @@ impl Delivery {
     ///
     /// The store cannot be read or written.
     pub(crate) async fn release(self: &Arc<Self>, id: &MessageId) -> Result<bool, StoreError> {
-        Ok(self.releases.release(id).await || self.release_held(id).await?)
+        Ok(self.releases.release(id).await? || self.release_held(id).await?)
     }
 
     async fn release_held(self: &Arc<Self>, id: &MessageId) -> Result<bool, StoreError> {

@@ -32,8 +32,8 @@ struct Calls {
 /// Nobody will find out any more whether Plivo has it.
 #[derive(Clone, Debug)]
 struct GivenUp {
-    /// Whose call it was, where that message may be sent again.
-    by: Option<MessageId>,
+    /// Whose call it was; that message may be sent again.
+    by: MessageId,
     began: Timestamp,
     at: Timestamp,
     /// Plivo's list has nothing of it that is newer.
@@ -60,15 +60,14 @@ impl Unsettled {
         let all = self.all();
         let Some(calls) = all.get(to) else { return Shown { own: 1, others: 0 } };
         let given_up = calls.given_up.iter().filter(|given_up| given_up.newest >= since);
-        let (own, others): (Vec<_>, Vec<_>) =
-            given_up.partition(|given_up| given_up.by.as_ref() == Some(id));
+        let (own, others): (Vec<_>, Vec<_>) = given_up.partition(|given_up| given_up.by == *id);
         Shown { own: 1 + own.len(), others: calls.open.saturating_sub(1) + others.len() }
     }
 
     /// When the first of the calls of `id` to this number began that were given up.
     pub(super) fn first(&self, to: &str, id: &MessageId) -> Option<Timestamp> {
         let all = self.all();
-        let own = all.get(to)?.given_up.iter().filter(|given_up| given_up.by.as_ref() == Some(id));
+        let own = all.get(to)?.given_up.iter().filter(|given_up| given_up.by == *id);
         own.map(|given_up| given_up.began).min()
     }
 
@@ -80,10 +79,10 @@ impl Unsettled {
 
 impl OneUnsettled {
     /// It is given up at `at`: it may be at Plivo all the same, as something between these two instants of Plivo's, and
-    /// must not be taken for another message than `by`, where that one goes on.
+    /// must not be taken for another message than `by`.
     pub(super) fn give_up(
         self,
-        by: Option<MessageId>,
+        by: MessageId,
         (began, newest): (Timestamp, Timestamp),
         at: Timestamp,
     ) {
@@ -141,7 +140,7 @@ mod tests {
     fn what_was_given_up_counts_for_lists_that_may_show_it() {
         let (all, number) = (Unsettled::default(), "mark".to_owned());
         all.enter(number.clone()).give_up(
-            None,
+            id("a"),
             (Timestamp(4_000), Timestamp(5_000)),
             Timestamp(60_000),
         );
@@ -155,8 +154,8 @@ mod tests {
     fn a_call_that_was_given_up_is_its_messages_own_and_of_no_other() {
         let (all, number) = (Unsettled::default(), "mark".to_owned());
         let at = Timestamp(60_000);
-        all.enter(number.clone()).give_up(Some(id("a")), (Timestamp(9), at), at);
-        all.enter(number.clone()).give_up(Some(id("a")), (Timestamp(7), at), at);
+        all.enter(number.clone()).give_up(id("a"), (Timestamp(9), at), at);
+        all.enter(number.clone()).give_up(id("a"), (Timestamp(7), at), at);
         let _looks = all.enter(number.clone());
         let shown = |name| all.shown(&number, Timestamp(0), &id(name));
         assert_eq!(shown("a"), Shown { own: 3, others: 0 });
@@ -170,11 +169,11 @@ mod tests {
         let all = Unsettled::default();
         let (early, late) = ("mark".to_owned(), "another".to_owned());
         let (first, second) = (Timestamp(1), Timestamp(1).after(LONGEST_DOUBT));
-        all.enter(early.clone()).give_up(None, (first, first), first);
-        all.enter(late.clone()).give_up(None, (second, second), second);
+        all.enter(early.clone()).give_up(id("a"), (first, first), first);
+        all.enter(late.clone()).give_up(id("a"), (second, second), second);
         assert!(all.all().contains_key(&early), "just as long as somebody may be in doubt");
         all.enter(late.clone()).give_up(
-            None,
+            id("a"),
             (second, second),
             second.after(Duration::from_millis(1)),
         );

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::OpenError;
 
 /// From version `n` to `n + 1`.
-const STEPS: [&str; 8] = [
+const STEPS: [&str; 9] = [
     include_str!("schema.sql"),
     include_str!("named.sql"),
     include_str!("clocks.sql"),
@@ -16,6 +16,7 @@ const STEPS: [&str; 8] = [
     include_str!("accounts.sql"),
     include_str!("given_up.sql"),
     include_str!("confirmed.sql"),
+    include_str!("doubts.sql"),
 ];
 
 /// Whether this program may change the database.

@@ -26,6 +26,19 @@ pub struct Unfinished {
     pub holds: Vec<Hold>,
 }
 
+/// A call of which nobody found out whether Plivo took its message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// The message.
+    pub message: MessageId,
+    /// The mark of the account that was called; empty where that was not written down.
+    pub account: String,
+    /// The [mark](Store::mark_of) of the number that it went to.
+    pub mark: String,
+    /// When it began, by Plivo's clock where that is known.
+    pub began: Timestamp,
+}
+
 impl Store {
     /// Every message whose way has not ended, in the order of acceptance.
     ///
@@ -36,40 +49,40 @@ impl Store {
         self.database.list(|connection| all(connection, None)).await
     }
 
-    /// The numbers that messages went to which were given up in doubt since `since`, each as its
-    /// [mark](Store::mark_of), after the mark of the account that was called last; and when that call began, by Plivo's
-    /// clock where that is known.
+    /// The calls since `since` that were given up in doubt: of messages that went on their way again all the same, and
+    /// the last ones of those that ended so.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`].
-    pub async fn given_up_in_doubt(
-        &self,
-        since: Timestamp,
-    ) -> Result<Vec<(String, String, Timestamp)>, StoreError> {
+    pub async fn given_up_in_doubt(&self, since: Timestamp) -> Result<Vec<GivenUp>, StoreError> {
         let content = self.content.clone();
         self.database
             .list(move |connection| {
                 let mut query = connection.prepare_cached(
-                    "SELECT recipient, recipient_hash, \
-                     (SELECT max(coalesce(plivo_time, started)) FROM attempts WHERE message = messages.id), \
-                     (SELECT account FROM attempts WHERE message = messages.id ORDER BY number DESC LIMIT 1) FROM messages \
-                     WHERE live = 0 AND updated >= ? AND status IN ('failed', 'canceled') \
-                     AND error_code IN ('send.unresolved', 'send.canceled_in_doubt')",
+                    "SELECT m.id, m.recipient, m.recipient_hash, a.account, coalesce(a.plivo_time, a.started) \
+                     FROM attempts a JOIN messages m ON m.id = a.message WHERE a.given_up >= ?1 \
+                     UNION ALL \
+                     SELECT m.id, m.recipient, m.recipient_hash, a.account, coalesce(a.plivo_time, a.started) \
+                     FROM messages m JOIN attempts a ON a.message = m.id \
+                     AND a.number = (SELECT max(number) FROM attempts WHERE message = m.id) \
+                     WHERE m.live = 0 AND m.updated >= ?1 AND m.status IN ('failed', 'canceled') \
+                     AND m.error_code IN ('send.unresolved', 'send.canceled_in_doubt') AND a.given_up IS NULL",
                 )?;
                 let rows = query.query_map([to_db(since)], |row| {
-                    let (number, hash): (Option<String>, _) = (row.get(0)?, row.get(1)?);
-                    let mark = number.map(|number| content.number_hash(&number)).or(hash);
-                    let account: Option<String> = row.get(3)?;
-                    Ok((account.unwrap_or_default(), mark, row.get::<_, Option<i64>>(2)?))
+                    let (number, hash): (Option<String>, _) = (row.get(1)?, row.get(2)?);
+                    let Some(mark) = number.map(|number| content.number_hash(&number)).or(hash)
+                    else {
+                        return Ok(None);
+                    };
+                    Ok(Some(GivenUp {
+                        message: MessageId(row.get::<_, String>(0)?.into()),
+                        account: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+                        mark,
+                        began: from_db(row.get(4)?),
+                    }))
                 })?;
-                let mut found = Vec::new();
-                for row in rows {
-                    let (account, mark, began): (_, Option<String>, _) = row?;
-                    let known = mark.zip(began.map(from_db));
-                    found.extend(known.map(|(mark, began)| (account, mark, began)));
-                }
-                Ok(found)
+                Ok(rows.filter_map(Result::transpose).collect::<Result<_, _>>()?)
             })
             .await
     }
@@ -170,7 +183,6 @@ pub(crate) fn forget_marks(
     most: u32,
 ) -> rusqlite::Result<usize> {
     let sql = "UPDATE messages SET recipient_hash = NULL WHERE number IN (SELECT number FROM messages \
-               WHERE live = 0 AND error_code IN ('send.unresolved', 'send.canceled_in_doubt') AND updated < ? \
-               AND recipient_hash IS NOT NULL LIMIT ?)";
+               WHERE live = 0 AND recipient_hash IS NOT NULL AND updated < ? LIMIT ?)";
     connection.prepare_cached(sql)?.execute((to_db(now.before(LONGEST_DOUBT)), most))
 }

@@ -128,6 +128,54 @@ async fn what_a_process_before_left_in_doubt_is_released_too() {
 }
 
 #[tokio::test]
+async fn after_a_restart_no_other_is_taken_for_what_a_call_before_a_release_brought_to_plivo() {
+    let plivo = plivo().await;
+    plivo.script([Step::status(500), Step::status(500).queued()]).await;
+    let setup = durable(&plivo).set("delivery.settle_s", json!([4, 6]));
+    let sidecar = Sidecar::start(setup.clone()).await;
+    let never_there = accepted(&sidecar, &json!({})).await;
+    sidecar.record(&never_there, |record| record["status"] == "in_doubt").await;
+    let there = accepted(&sidecar, &json!({"text": "there twice"})).await;
+    sidecar.record(&there, |record| record["status"] == "in_doubt").await;
+    operator(&sidecar, &format!("POST /messages/{there}/release")).await.expect(200);
+    sidecar.record(&there, |record| record["status"] == "submitted").await;
+    let folder = sidecar.kill().await;
+
+    let sidecar = Sidecar::start_in(folder, setup).await;
+
+    let held = sidecar.record(&never_there, |record| record["status"] != "in_doubt").await;
+    let told = (&held["status"], &held["error_code"], &held["message_uuid"]);
+    assert_eq!(told, (&json!("held"), &json!("send.unclear"), &Value::Null), "{held}");
+    let texts: Vec<String> = plivo.sends().into_iter().map(|sent| sent.text).collect();
+    assert_eq!(texts, ["there twice", "there twice"]);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn while_the_store_cannot_be_written_nothing_in_doubt_is_released_and_it_can_be_later() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    leave(&folder, &[Left::new("doubt", Status::InDoubt)]).await;
+    let setup = durable(&plivo).set("delivery.settle_s", json!([600]));
+    let sidecar = Sidecar::start_in(folder, setup).await;
+    let other = rusqlite::Connection::open(sidecar.folder.path().join("sendgate.db")).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+
+    let told = operator(&sidecar, "POST /messages/doubt/release").await;
+
+    told.refused(503, "spool.unavailable");
+    other.execute_batch("COMMIT").unwrap();
+    sidecar.record("doubt", |record| record["status"] == "in_doubt").await;
+    assert_eq!(plivo.requests().len(), 0);
+    let release = async || {
+        let told = operator(&sidecar, "POST /messages/doubt/release").await;
+        (told.status == 200).then_some(())
+    };
+    eventually("it is released", release).await;
+    sidecar.record("doubt", |record| record["status"] == "submitted").await;
+    assert_eq!(plivo.sends().len(), 1);
+}
+
+#[tokio::test]
 async fn only_what_is_in_doubt_or_held_is_released() {
     let plivo = plivo().await;
     let sidecar = Sidecar::start(ephemeral(&plivo)).await;

@@ -7,7 +7,7 @@ use crate::fixtures::{
     NOW, accept, bring, folder, id, ids, in_file, killed, later, new, open, record, relayed,
 };
 use crate::{
-    Attempt, Change, Keep, LONGEST_DOUBT, NewMessage, Record, Status, Store, StoreOptions,
+    Attempt, Change, GivenUp, Keep, LONGEST_DOUBT, NewMessage, Record, Status, Store, StoreOptions,
 };
 
 /// A message with a reservation and a charge.
@@ -85,7 +85,7 @@ async fn a_message_whose_way_has_ended_is_not_unfinished() {
 }
 
 #[tokio::test]
-async fn what_was_given_up_in_doubt_is_known_by_number_and_by_its_last_call() {
+async fn what_was_given_up_in_doubt_is_known_by_number_and_by_its_calls() {
     for numbers in [Keep::Full, Keep::Hash, Keep::None] {
         what_was_given_up_is_known(numbers).await;
     }
@@ -95,7 +95,7 @@ async fn what_was_given_up_is_known(numbers: Keep) {
     let folder = folder();
     let options = StoreOptions { numbers, ..in_file(&folder) };
     let store = open(&options);
-    accept(&store, &["m1", "m2", "m3"]).await;
+    accept(&store, &["m1", "m2", "m3", "m4", "m5"]).await;
     let attempt = |which: &str, number| Attempt {
         number,
         started: later(u64::from(number)),
@@ -118,13 +118,36 @@ async fn what_was_given_up_is_known(numbers: Keep) {
             Change { error_code: Some(code.into()), ..Change::to(Status::Failed, later(9)) };
         store.change(&id(which), failed).await.unwrap();
     }
+    // One that was sent again, and taken then; and one that was sent again twice and ended in doubt all the same.
+    for (which, calls, status, code) in [
+        ("m4", 2, Status::Submitted, None),
+        ("m5", 3, Status::Failed, Some("send.unresolved".to_owned())),
+    ] {
+        for number in 1..=calls {
+            let call = Change { attempt: Some(attempt(which, number)), ..Change::at(later(5)) };
+            store.change(&id(which), call).await.unwrap();
+            let again = Change { given_up: Some(number), ..Change::at(later(6)) };
+            if number < calls {
+                store.change(&id(which), again).await.unwrap();
+            }
+        }
+        let ends = Change { error_code: code, ..Change::to(status, later(9)) };
+        store.change(&id(which), ends).await.unwrap();
+    }
     store.sweep(later(9)).await.unwrap();
     drop(store);
     let store = open(&options);
-    let found = store.given_up_in_doubt(NOW).await.unwrap();
+    let mut found = store.given_up_in_doubt(NOW).await.unwrap();
+    found.sort_by_key(|call| (call.message.clone(), call.began));
     let mark = store.mark_of(&new("m1").record.to.unwrap());
-    let called = |account: &str| (account.to_owned(), mark.clone(), later(2));
-    assert_eq!(found, [called("m1"), called("m3")], "numbers = {numbers:?}");
+    let called = |which: &str, number: u64| GivenUp {
+        message: id(which),
+        account: which.to_owned(),
+        mark: mark.clone(),
+        began: later(number),
+    };
+    let wanted = [("m1", 2), ("m3", 2), ("m4", 1), ("m5", 1), ("m5", 2), ("m5", 3)];
+    assert_eq!(found, wanted.map(|(which, number)| called(which, number)), "numbers = {numbers:?}");
     assert_eq!(store.given_up_in_doubt(later(10)).await.unwrap(), []);
     // What was certainly not sent leaves no more than the operator wants; what may have been, once nobody asks.
     let hash_of = |of: Record| of.to_hash;
