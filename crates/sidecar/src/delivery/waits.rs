@@ -10,7 +10,7 @@ use std::time::Duration;
 use message::{Sender, Timestamp};
 use store::{Change, Status};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::accepted::Accepted;
 use super::attempt::SHORTEST;
@@ -188,8 +188,9 @@ impl Journey {
         ControlFlow::Break(Stop::End(End::not_sent(Status::Expired, "send.expired")))
     }
 
-    pub(super) async fn wait_until(&mut self, at: Timestamp, status: Status) -> ControlFlow<Stop> {
-        self.wait_for(at, status, reach(at)).await
+    /// Waits as long as it is until then by now, wherever the wall clock is set meanwhile.
+    async fn wait_until(&mut self, at: Timestamp, status: Status) -> ControlFlow<Stop> {
+        self.wait_for(at, status, sleep(at.since(now()))).await
     }
 
     /// Waits for what comes at this instant.

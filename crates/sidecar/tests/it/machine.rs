@@ -1,5 +1,6 @@
 //! What the machine below does to a sidecar, whatever it does: nothing that was accepted is lost or sent twice.
 
+mod clock;
 mod disk;
 mod faults;
 

@@ -11,6 +11,7 @@ use crate::harness::{Folder, Setup};
 const WRITE_ERRNO: u64 = 0;
 const SYNC_ERRNO: u64 = 1;
 const TORN: u64 = 2;
+const AHEAD_S: u64 = 3;
 const WRITES: u64 = 4;
 const SYNCS: u64 = 5;
 const NUMBERS: u64 = 6;
@@ -77,6 +78,11 @@ impl Faults {
     pub(super) fn end(&self) {
         self.tell(WRITE_ERRNO, 0);
         self.tell(SYNC_ERRNO, 0);
+    }
+
+    /// The sidecar's wall clock is so far ahead of ours.
+    pub(super) fn set_clock(&self, ahead_s: i64) {
+        self.tell(AHEAD_S, ahead_s);
     }
 
     /// How many calls have failed.
