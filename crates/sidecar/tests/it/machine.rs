@@ -1,6 +1,8 @@
 //! What the machine below does to a sidecar, whatever it does: nothing that was accepted is lost or sent twice.
 
 mod clock;
+mod connections;
+mod descriptors;
 mod disk;
 mod faults;
 
