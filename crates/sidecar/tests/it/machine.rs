@@ -5,6 +5,10 @@ mod connections;
 mod descriptors;
 mod disk;
 mod faults;
+mod guests;
+mod modules;
+mod stopped;
+mod upstream;
 
 use std::collections::BTreeMap;
 
