@@ -81,14 +81,18 @@ async fn out_of_files_it_waits_without_spinning_and_what_was_accepted_still_goes
     // A hundred ticks a second; it may be trying again, and not without a pause.
     assert!(spent < 150, "{spent} ticks in three seconds");
 
+    let mut tried_again = 0;
     for id in &ids {
         let done = async || {
             plivo.release();
             let record = sidecar.get(&format!("/v1/messages/{id}")).await.expect(200);
-            (record["status"] == "submitted").then_some(())
+            (record["status"] == "submitted").then_some(record)
         };
-        eventually("each is submitted", done).await;
+        let record = eventually("each is submitted", done).await;
+        // Neither was it refused there, nor were there any too slow.
+        tried_again += usize::from(record["attempts"][0]["code"] == "connect");
     }
+    assert!(tried_again > 0, "there were files enough");
     sent_once(&plivo, wanted);
     sidecar.stop().await;
 }
