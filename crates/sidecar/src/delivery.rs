@@ -27,6 +27,7 @@ mod under_way;
 mod unsettled;
 mod upstream;
 mod waits;
+mod wall_clock;
 mod window;
 
 use std::collections::{BTreeMap, HashMap};
@@ -300,7 +301,15 @@ fn now() -> Timestamp {
     SystemTime::now().into()
 }
 
-/// Waits for an instant of the wall clock.
+/// Waits for an instant of the wall clock, also where that is set meanwhile.
 async fn reach(at: Timestamp) {
-    sleep_until(Instant::now() + at.since(now())).await;
+    let mut settings = wall_clock::settings();
+    loop {
+        settings.borrow_and_update();
+        let until = Instant::now() + at.since(now());
+        tokio::select! {
+            () = sleep_until(until) => return,
+            _ = settings.changed() => {}
+        }
+    }
 }

@@ -19,6 +19,7 @@ mod admin;
 mod decisions;
 mod delivery;
 mod failure;
+mod files;
 mod gateway;
 mod generations;
 mod history;

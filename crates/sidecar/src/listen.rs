@@ -93,6 +93,7 @@ impl Bound {
             // A client may close its side once it has asked; it still gets its answer.
             .half_close(true);
         let mut patience = shed::PATIENCE;
+        let mut told = None::<Instant>;
         loop {
             let accepted = tokio::select! {
                 accepted = self.accept() => accepted,
@@ -124,7 +125,10 @@ impl Bound {
                 }
                 Err(err) => {
                     // Out of descriptors, most likely: going round at once would only burn the core.
-                    tracing::warn!(error = %err, address = %self.address(), "a connection could not be accepted");
+                    if told.is_none_or(|told| told.elapsed() >= shed::TOLD_EVERY) {
+                        told = Some(Instant::now());
+                        tracing::warn!(error = %err, address = %self.address(), "a connection could not be accepted");
+                    }
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }

@@ -202,8 +202,9 @@ impl Journey {
         ControlFlow::Break(Stop::End(End::not_sent(Status::Expired, "send.expired")))
     }
 
-    pub(super) async fn wait_until(&mut self, at: Timestamp, status: Status) -> ControlFlow<Stop> {
-        self.wait_for(at, status, reach(at)).await
+    /// Waits as long as it is until then by now, wherever the wall clock is set meanwhile.
+    async fn wait_until(&mut self, at: Timestamp, status: Status) -> ControlFlow<Stop> {
+        self.wait_for(at, status, sleep(at.since(now()))).await
     }
 
     /// Waits for what comes at this instant.

@@ -6,14 +6,9 @@ use std::iter;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use rustix::process::{Resource, getrlimit};
-
 use super::Finding;
 use crate::config::{Config, Environment, Listen, Reloadable, SecretSource};
-use crate::memory;
-
-/// Files that are open besides connections: the store's, logs, watches, telemetry's.
-const OTHER_FILES: usize = 64;
+use crate::{files, memory};
 
 /// That there is every secret, the configuration would not have been taken otherwise; who may read their files is told.
 pub(super) fn secrets(config: &Config) -> Vec<Finding> {
@@ -57,16 +52,13 @@ pub(super) fn look(
     settings: &Reloadable,
     environment: &Environment,
 ) -> Vec<Finding> {
-    let calls = settings.plivo.max_connections * (1 + settings.accounts.len());
-    vec![files(listen, calls), room(listen), manager(environment)]
+    vec![connections(files::needed(listen, settings)), room(listen), manager(environment)]
 }
 
 /// Connections are files, too.
-fn files(listen: &Listen, calls: usize) -> Finding {
-    let listeners = 2 + usize::from(listen.callbacks.is_some());
-    let needed = listeners * listen.max_connections + calls + OTHER_FILES;
-    match getrlimit(Resource::Nofile).current {
-        Some(may) if may < needed as u64 => Finding::warn(
+fn connections(needed: usize) -> Finding {
+    match files::most() {
+        Some(may) if may < needed => Finding::warn(
             "files",
             format!("{may} may be open at once, and connections alone may need {needed}"),
             "raise it (ulimit -n, LimitNOFILE=), or lower [listen] max_connections",

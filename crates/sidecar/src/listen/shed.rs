@@ -21,7 +21,7 @@ const BYTES: u64 = 128 * 1024;
 /// Most peers that are told at once; more are let go without a word.
 const AT_ONCE: usize = 64;
 /// They come by the thousand: the log is told of them no more often.
-const TOLD_EVERY: Duration = Duration::from_secs(10);
+pub(super) const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 const BODY: &str = r#"{"type":"urn:sendgate:problem:spool.full","title":"Nothing is accepted just now","status":503,"code":"spool.full","detail":"as many connections are busy as may be open ([listen] max_connections); nothing was accepted","retry_after_s":1}"#;
 

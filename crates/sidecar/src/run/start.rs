@@ -22,7 +22,7 @@ use crate::delivery::Delivery;
 use crate::in_force::{InForce, Prepared, Rules};
 use crate::modules::{Modules, Pulled};
 use crate::shared::Shared;
-use crate::{Failure, policies};
+use crate::{Failure, files, policies};
 
 /// How long a start waits for what replicas share, so that the first requests find it; without it, it goes on.
 const SHARED: Duration = Duration::from_secs(2);
@@ -54,7 +54,8 @@ impl Sidecar {
             (Stops::default(), TaskTracker::new(), fixed.store.path.is_none());
         let poll = settings.poll;
 
-        let mut entrance = Entrance::new(&fixed.listen, given.sockets);
+        let listen = files::fit(&fixed.listen, &settings);
+        let mut entrance = Entrance::new(&listen, given.sockets);
         let store = entrance.pass(async || open(&fixed).await).await?;
         let ground = Ground::lay(&fixed, store, &settings.policies, telemetry)?;
         let (first, pulled) = first(path, settings, &ground.engine).await?;
@@ -75,10 +76,9 @@ impl Sidecar {
         if resumed > 0 {
             tracing::info!(messages = resumed, "messages that were left unfinished go on");
         }
-        let (mut running, admin, places) =
-            entrance.open().await?.serve(&parts, &fixed.listen, &stops);
+        let (mut running, admin, places) = entrance.open().await?.serve(&parts, &listen, &stops);
         parts.work(ground, &stops.stop, &mut running);
-        let Listen { linger, drain, .. } = fixed.listen;
+        let Listen { linger, drain, .. } = listen;
         Ok(Self {
             running,
             admin,

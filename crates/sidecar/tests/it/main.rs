@@ -20,6 +20,7 @@ mod idempotency;
 mod identity;
 mod labelled;
 mod life_cycle;
+mod machine;
 mod metrics;
 mod openapi;
 mod operators;

@@ -4,7 +4,7 @@ mod budget;
 mod candidate;
 mod in_force;
 mod links;
-mod load;
+pub(crate) mod load;
 mod promotion;
 pub(crate) mod refused;
 mod rollback;
@@ -19,7 +19,7 @@ use crate::harness::{Folder, Policy, Setup, Sidecar, eventually, module};
 /// No test waits so long: what comes into force with it came by a notice.
 pub(crate) const NEVER_POLLS: u64 = 3_600_000;
 /// The shortest time between two looks at the files.
-const POLLS_OFTEN: u64 = 100;
+pub(crate) const POLLS_OFTEN: u64 = 100;
 
 /// What the guest `runaway` refuses with the code `test.asked`, and every other policy accepts.
 pub(crate) const REFUSED_BY_THE_GUEST: &str = "refuse test.asked";
@@ -51,7 +51,7 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 }
 
 /// Starts a sidecar in a folder that holds its modules already.
-async fn start_in(folder: Folder, setup: &Setup) -> Sidecar {
+pub(crate) async fn start_in(folder: Folder, setup: &Setup) -> Sidecar {
     let environment = [("SENDGATE_ENV".to_owned(), "development".to_owned())];
     Sidecar::start_with(folder, &setup.to_toml(), &environment).await
 }

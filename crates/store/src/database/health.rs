@@ -58,10 +58,14 @@ impl Health {
         self.damage.is_found(reason);
     }
 
+    /// Whether its last work failed.
+    pub(super) fn is_sick_now(&self) -> bool {
+        self.sick.load(Ordering::Acquire)
+    }
+
     /// Why it cannot be used, if so.
     pub(super) fn trouble(&self) -> Option<String> {
-        let sick = self.sick.load(Ordering::Acquire);
-        sick.then(|| self.latest(|latest| latest.reason.clone()))
+        self.is_sick_now().then(|| self.latest(|latest| latest.reason.clone()))
     }
 
     /// What `of` makes of it, where something went wrong at all.

@@ -37,7 +37,7 @@ pub(super) fn write_all(
     while let Ok(first) = waiting.recv() {
         batch.push(first);
         batch.extend(waiting.try_iter().take(TOGETHER - 1));
-        match commit(connection, schema, &mut batch) {
+        match commit(connection, schema, &mut batch, health) {
             // One piece of work has spoiled it for all; each for itself then.
             Err(Failure::Own(_)) if batch.len() > 1 => {
                 each_alone(connection, schema, &mut batch, health);
@@ -71,7 +71,7 @@ fn each_alone(
 ) {
     while !batch.is_empty() {
         let rest = batch.split_off(1);
-        let ended = commit(connection, schema, batch);
+        let ended = commit(connection, schema, batch, health);
         let hopeless = matches!(ended, Err(Failure::Everybodys(_) | Failure::Damaged(_)));
         if hopeless {
             batch.extend(rest);
@@ -102,24 +102,58 @@ fn tell(health: &Health, batch: &mut Vec<Box<dyn Work>>, ended: Result<(), Failu
     batch.drain(..).for_each(|work| work.end(why.clone().map(StoreError::Unavailable)));
 }
 
-/// Does all of `batch` in one transaction, or nothing.
+/// Does all of `batch` in one transaction, or nothing. Where the last one could not be written this one is, even where
+/// its work changes nothing: else that would pass for a disk that can be written again.
 fn commit(
     connection: &Connection,
     schema: Schema,
     batch: &mut [Box<dyn Work>],
+    health: &Health,
 ) -> Result<(), Failure> {
     // For metrics alone: a trace of each commit would be of no use to anybody.
     let _span = tracing::debug_span!("store.commit", store.writes = batch.len());
     connection.execute_batch("BEGIN IMMEDIATE").map_err(Failure::from)?;
-    let done = batch.iter_mut().try_for_each(|work| run(work.as_mut(), connection));
+    let proved = if health.is_sick_now() { write_nothing(connection) } else { Ok(()) };
+    let done = proved
+        .map_err(Fault::Database)
+        .and_then(|()| batch.iter_mut().try_for_each(|work| run(work.as_mut(), connection)));
     crate::fail::point("store.commit");
+    let committed = done.is_ok();
     let ended = done.and_then(|()| connection.execute_batch("COMMIT").map_err(Fault::Database));
-    if ended.is_err() && !connection.is_autocommit() {
-        // Some errors have rolled back by themselves.
-        drop(connection.execute_batch("ROLLBACK"));
+    if ended.is_err() {
+        roll_back(connection);
+        if committed {
+            withdraw(connection);
+        }
     }
     crate::fail::point("store.committed");
     ended.map_err(|fault| schema.blame(fault, connection))
+}
+
+/// Writes over a commit that failed. Where the disk only did not say that it has it, it is in the log whole, and the next
+/// process would find there what everybody was told is not.
+fn withdraw(connection: &Connection) {
+    let written = connection
+        .execute_batch("BEGIN IMMEDIATE")
+        .and_then(|()| write_nothing(connection))
+        .and_then(|()| connection.execute_batch("COMMIT"));
+    // Nothing is lost by that: it has nothing in it.
+    if written.is_err() {
+        roll_back(connection);
+    }
+}
+
+/// Some errors have rolled back by themselves.
+fn roll_back(connection: &Connection) {
+    if !connection.is_autocommit() {
+        drop(connection.execute_batch("ROLLBACK"));
+    }
+}
+
+/// Writes the first page as it is.
+fn write_nothing(connection: &Connection) -> rusqlite::Result<()> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    connection.pragma_update(None, "user_version", version)
 }
 
 /// Does one piece of work. Its panic is its own affair, not that of all who come after it.

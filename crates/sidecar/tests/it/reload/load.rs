@@ -10,7 +10,7 @@ use super::REFUSED_BY_THE_GUEST;
 use crate::harness::{Answer, Sidecar, TO};
 
 /// What a whole generation says of the text [`REFUSED_BY_THE_GUEST`], by its module's digest.
-pub(super) type Verdicts = BTreeMap<String, &'static str>;
+pub(crate) type Verdicts = BTreeMap<String, &'static str>;
 
 /// What the clients did in all.
 #[derive(Default)]
@@ -22,7 +22,7 @@ struct Tally {
 
 /// Runs `change` while four clients explain and send, and checks that each answer was of one whole generation, that no
 /// client saw an older one after a newer one, and that Plivo got what was accepted and nothing else.
-pub(super) async fn under_load<T>(
+pub(crate) async fn under_load<T>(
     sidecar: &Sidecar,
     plivo: &PlivoSim,
     verdicts: &Verdicts,
