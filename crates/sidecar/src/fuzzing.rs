@@ -1,5 +1,5 @@
-//! What reads bytes of the outside, by names that `fuzz` can call. Each takes any bytes; it panics where a reader does, and
-//! where what was read does not hold.
+//! What reads bytes of the outside, by names that `fuzz` and `benches` can call. Each takes any bytes; it panics where a
+//! reader does, and where what was read does not hold.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::config::{Config, Environment};
 
 pub use crate::decisions::fuzzing::decision;
-pub use crate::gateway::fuzzing::{headers, native, plivo, seed};
+pub use crate::gateway::fuzzing::{Answered, Form, headers, native, plivo, seed};
 pub use crate::reports::fuzzing::report;
 
 /// A `sidecar.toml`.

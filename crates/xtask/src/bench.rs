@@ -8,13 +8,16 @@ use crate::workspace::{Workspace, cargo};
 
 /// Builds the policies and optimised programs, then runs `crates/sidecar/examples/bench`, which takes some four
 /// minutes; `words` go to it, such as `--compare FILE`. The figures are left in `target/bench/latest.json`, and drawn in
-/// `latest.svg` beside it.
+/// `latest.svg` beside it. With `parts` first, Criterion measures parts of a request instead; `words` go to it.
 ///
 /// # Errors
 ///
 /// Where something does not build, or a request is not answered as it should be.
 pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     policies::run(workspace, &[])?;
+    if let ["parts", words @ ..] = words {
+        return parts(workspace, words);
+    }
     // Apart, since together the features that only examples need would be built into the program under test.
     for target in [["--bin", "sendgate"], ["--example", "bench"]] {
         let build = ["build", "--release", "--package", "sidecar"];
@@ -26,4 +29,12 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
             .env("SENDGATE_POLICIES", workspace.policies())
             .args(words),
     )
+}
+
+/// Measures the parts of a request by themselves, by Criterion: what was before is in `target/criterion`.
+fn parts(workspace: &Workspace, words: &[&str]) -> Result<()> {
+    let bench = ["bench", "--package", "benches", "--features", "criterion", "--"];
+    let mut cargo = cargo();
+    let run = cargo.current_dir(&workspace.root).args(bench).args(words);
+    process::run(run.env("SENDGATE_POLICIES", workspace.policies()))
 }

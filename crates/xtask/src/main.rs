@@ -47,6 +47,7 @@ usage: cargo xtask COMMAND
   soak [--minutes N] [--seed S]
                      load, reloads, faults of Plivo and restarts all at once, thirty minutes; then the books
   bench [--rounds N] what the sidecar costs beside a bare hop and native rules; a table and target/bench/latest.json
+  bench parts        what each part of a request costs by itself: reading, facts, chain, store, answer
   bench replay [N]   how long `sendgate replay` takes for N decisions, 100,000 where none are named
 ";
 

@@ -1,14 +1,16 @@
-//! The gateway's readers, fed with any bytes.
+//! The gateway's readers, fed with any bytes; and what it answers, to be measured.
 
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use message::facts;
+use message::{E164, Kind, MessageId, Segments};
+use store::Status;
 
-use super::answer::Door;
+use super::answer::{Door, Owned, Verdict};
 use super::prefer::Preferred;
-use super::submission::Submission;
+use super::submission::{Recipient, Submission};
 use crate::config::Config;
 use crate::fuzzing::loaded;
 
@@ -62,5 +64,54 @@ pub fn headers(lines: &[u8]) {
     assert!(Preferred::of(&headers, most).wait <= most, "an app waits longer than it may");
     if let Ok(Some(key)) = super::idempotency_key(&headers) {
         assert!((1..=255).contains(&key.len()), "a key is out of bounds");
+    }
+}
+
+/// The forms of an answer that are measured.
+#[derive(Clone, Copy, Debug)]
+pub enum Form {
+    /// Of `POST /v1/messages`.
+    Native,
+    /// Of Plivo's door.
+    Plivo,
+}
+
+/// A message that Plivo took, to be told to its app.
+pub struct Answered {
+    door: Door,
+    verdict: Verdict,
+}
+
+impl Answered {
+    /// One of a single part, without remarks.
+    ///
+    /// # Panics
+    ///
+    /// Never: the number is one.
+    pub fn new(form: Form) -> Self {
+        let number = E164::parse("+14155550123", "/to").expect("a number");
+        let given = number.as_str().to_owned();
+        let to = Recipient { pointer: "/to".into(), given, number: Some(number.clone()) };
+        let owned = Owned {
+            id: MessageId("0193d6c1b2a47c3e8f5d6a7b8c9d0e1f".into()),
+            to: number,
+            kind: Kind::Sms,
+            status: Status::Submitted,
+            message_uuid: Some("db3ce55a-7f1d-11e1-8ea7-1231380bc196".into()),
+            segments: Segments::of("Your order has left our store. Reply STOP to end."),
+            warnings: Vec::new(),
+            changes: Vec::new(),
+            standings: Vec::new(),
+        };
+        let door = match form {
+            Form::Native => Door::Native,
+            Form::Plivo => Door::Plivo,
+        };
+        Self { door, verdict: Verdict { to, outcome: Ok(owned) } }
+    }
+
+    /// Writes the answer; how many bytes its body has.
+    pub fn encode(&self) -> usize {
+        self.door.answer(std::slice::from_ref(&self.verdict), false).body.len()
     }
 }

@@ -64,6 +64,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("registry", &[]),
     ("plivo-sim", &[]),
     ("telemetry", &[]),
+    ("benches", &["message", "policy-host", "sidecar", "store"]),
     ("fuzz", &["message", "plivo-client", "policy-cases", "policy-host", "sidecar", "store"]),
     (
         "sidecar",

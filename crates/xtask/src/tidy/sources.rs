@@ -13,6 +13,7 @@ const MAY_TOUCH_THE_MACHINE: &[&str] = &[
     "crates/xtask/",
     "crates/plivo-sim/src/main.rs",
     "crates/fuzz/src/",
+    "crates/benches/",
     "crates/telemetry/src/environment.rs",
     // The database, its key and its lock; the aim of the crash suite.
     "crates/store/src/database.rs",
