@@ -253,8 +253,9 @@ fn sections<'r>(
     let admin_token =
         listen.get("admin_token").and_then(|item| Some((Secret::read(&item)?, item.spot)));
     let listen = Listen::read(listen);
-    let Accounts { plivo, further, names } = Plivo::read(root.section("plivo"));
-    let (apps, app_names) = App::read_all(&mut root, listen.as_ref(), admin_token.as_ref(), &names);
+    let Accounts { plivo, further, names, mut tokens } = Plivo::read(root.section("plivo"));
+    tokens.extend(admin_token.clone());
+    let (apps, app_names) = App::read_all(&mut root, listen.as_ref(), tokens, &names);
     for (name, spot) in
         names.iter().filter(|(name, _)| !apps.iter().any(|app| app.account == *name))
     {

@@ -67,12 +67,12 @@ struct Claimed {
 impl App {
     /// Reads every app. The names come back even where an app is faulty, so that policies may name it.
     ///
-    /// `listen` says whether apps may come over a Unix socket; `taken` is a token that no app may have; `accounts` are
+    /// `listen` says whether apps may come over a Unix socket; `taken` are tokens that no app may have; `accounts` are
     /// those beside `[plivo]`.
     pub(super) fn read_all(
         root: &mut Section<'_>,
         listen: Option<&Listen>,
-        taken: Option<&(Secret, Spot)>,
+        taken: Vec<(Secret, Spot)>,
         accounts: &[(String, Spot)],
     ) -> (Vec<Self>, Vec<String>) {
         let advice = "write at least one [[apps]] with a name and a token";
@@ -83,11 +83,10 @@ impl App {
             empty.fault(format!("is empty; {advice}"));
         }
         let sections = item.map(|item| item.tables(MOST_APPS)).unwrap_or_default();
-        let tokens = taken.into_iter().cloned().collect();
         let mut claimed = Claimed {
             sockets: listen.is_none_or(Listen::has_socket),
             mode: listen.is_none_or(|listen| listen.socket_mode.is_some()),
-            tokens,
+            tokens: taken,
             ..Claimed::default()
         };
         let read = |app| Self::read(app, &mut claimed, accounts);

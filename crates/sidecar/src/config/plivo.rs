@@ -68,6 +68,8 @@ pub(super) struct Accounts {
     pub(super) further: BTreeMap<String, Plivo>,
     /// The name of each of those, and where it stands, whether or not it could be read.
     pub(super) names: Vec<(String, Spot)>,
+    /// Every auth token, which no app may have.
+    pub(super) tokens: Vec<(Secret, Spot)>,
 }
 
 impl Plivo {
@@ -96,7 +98,7 @@ impl Plivo {
         section.finish();
         let names = further.iter().map(|(name, spot, _)| (name.clone(), spot.clone())).collect();
         let Some((base_url, own)) = base_url.zip(own) else {
-            return Accounts { names, ..Accounts::default() };
+            return Accounts { names, tokens: ids.tokens, ..Accounts::default() };
         };
         let with = |own: Own| {
             let Own { auth_id, auth_token, sender, senders } = own;
@@ -115,7 +117,8 @@ impl Plivo {
             }
         };
         let further = further.into_iter().filter_map(|(name, _, own)| Some((name, with(own?))));
-        Accounts { further: further.collect(), plivo: Some(with(own)), names }
+        let (further, plivo) = (further.collect(), Some(with(own)));
+        Accounts { further, plivo, names, tokens: ids.tokens }
     }
 }
 

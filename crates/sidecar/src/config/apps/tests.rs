@@ -118,6 +118,10 @@ fn what_two_apps_may_not_share_is_a_fault_in_the_second() {
             &["sidecar.toml:4:9: apps[0].token: is listen.admin_token too; give each app"],
         ),
         (
+            "[[apps]]\nname = \"a\"\ntoken = \"0123456789012345678901234567890123456789\"",
+            &["sidecar.toml:3:9: apps[0].token: is plivo.auth_token too; give each app"],
+        ),
+        (
             "[[apps]]\nname = \"a\"\nuid = 7\n[[apps]]\nname = \"b\"\nuid = [8, 7]",
             &["sidecar.toml:6:11: apps[1].uid[1]: is apps[0].uid too"],
         ),

@@ -27,9 +27,13 @@ pub(super) struct Own {
     pub(super) senders: Vec<SenderCapability>,
 }
 
-/// The auth ids so far: no two accounts have one, or the file would not say whose token, reports and limits they are.
+/// What was read so far of accounts' credentials.
 #[derive(Default)]
-pub(super) struct Ids(Vec<(Secret, Spot)>);
+pub(super) struct Ids {
+    /// No two accounts have one, or the file would not say whose token, reports and limits they are.
+    ids: Vec<(Secret, Spot)>,
+    pub(super) tokens: Vec<(Secret, Spot)>,
+}
 
 /// Whose keys these are.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,7 +52,7 @@ impl Own {
 
     fn read(section: &mut Section<'_>, whose: Whose, real: bool, ids: &mut Ids) -> Option<Self> {
         let auth_id = auth_id(section, whose, ids);
-        let auth_token = auth_token(section, whose, real);
+        let auth_token = auth_token(section, whose, real, ids);
         let sender = default_sender(section, whose);
         let senders = section.get("senders").map(|item| register(&item)).unwrap_or_default();
         Some(Self { auth_id: auth_id?, auth_token: auth_token?, sender: sender?, senders })
@@ -116,16 +120,21 @@ fn auth_id(section: &mut Section<'_>, whose: Whose, ids: &mut Ids) -> Option<Sec
     }
     let spot = section.spot_of("auth_id");
     let same = |(other, _): &&(Secret, Spot)| other.matches(value.as_bytes());
-    if let Some((_, other)) = ids.0.iter().find(same) {
+    if let Some((_, other)) = ids.ids.iter().find(same) {
         let detail = format!("is {} too; give each account an auth id of its own", other.key);
         section.reading().fault(&spot, detail);
         return None;
     }
-    ids.0.push((auth_id.clone(), spot));
+    ids.ids.push((auth_id.clone(), spot));
     Some(auth_id)
 }
 
-fn auth_token(section: &mut Section<'_>, whose: Whose, real: bool) -> Option<Secret> {
+fn auth_token(
+    section: &mut Section<'_>,
+    whose: Whose,
+    real: bool,
+    ids: &mut Ids,
+) -> Option<Secret> {
     let token = secret(section, "auth_token", "PLIVO_AUTH_TOKEN", whose)?;
     if real && token.expose().len() != AUTH_TOKEN_BYTES {
         let detail = "does not look like Plivo's auth token, which has 40 characters";
@@ -133,6 +142,7 @@ fn auth_token(section: &mut Section<'_>, whose: Whose, real: bool) -> Option<Sec
             .reading()
             .warn(&section.spot_of("auth_token"), format!("{}: {detail}", token.source()));
     }
+    ids.tokens.push((token.clone(), section.spot_of("auth_token")));
     Some(token)
 }
 
