@@ -6,7 +6,7 @@ use http::StatusCode;
 use message::{MessageId, Timestamp};
 use serde_json::{Value, json};
 use store::{Record, Status};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::asked::Asked;
 use super::filter::WantedEvents;
@@ -15,6 +15,8 @@ use crate::delivery::SHORTEST;
 
 /// How long the answer to a cancel waits for its effect.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a release waits for its turn; it is not carried out later.
+const RELEASE: Duration = Duration::from_secs(8);
 /// Between two looks meanwhile.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -29,7 +31,9 @@ impl Admin {
         if record.deadline.since(now) < SHORTEST {
             return Err(Refusal::TooLate);
         }
-        if !self.delivery.release(&record.id).await? {
+        // Where Plivo's list is asked just then, its answer comes first.
+        let released = timeout(RELEASE, self.delivery.release(&record.id)).await;
+        if !released.map_err(|_late| Refusal::UnderWay)?? {
             return Err(Refusal::NotHeld(self.record(id).await?.status));
         }
         tracing::info!(message.id = %record.id, app = record.app, "an operator has released a message");

@@ -95,9 +95,10 @@ impl Journey {
         }
     }
 
-    /// A person wants it sent again. None where it stays in doubt: its time is over, or that could not be written.
+    /// A person wants it sent again. None where it stays in doubt: its time is over, that could not be written, or nobody
+    /// waits for it any more and so thinks that it was not done.
     async fn released(&mut self, released: Released) -> Option<ControlFlow<Stop>> {
-        if self.left() < super::attempt::SHORTEST {
+        if released.is_closed() || self.left() < super::attempt::SHORTEST {
             return None;
         }
         let change = self.call_given_up();
