@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plivo_sim::Step;
+use plivo_sim::{Outage, Step};
 use serde_json::{Value, json};
 use store::Status;
 
@@ -148,6 +148,33 @@ async fn after_a_restart_no_other_is_taken_for_what_a_call_before_a_release_brou
     assert_eq!(told, (&json!("held"), &json!("send.unclear"), &Value::Null), "{held}");
     let texts: Vec<String> = plivo.sends().into_iter().map(|sent| sent.text).collect();
     assert_eq!(texts, ["there twice", "there twice"]);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_release_that_is_refused_because_plivo_is_being_asked_is_not_carried_out_later() {
+    let plivo = plivo().await;
+    plivo.script([Step::status(500)]).await;
+    let setup = ephemeral(&plivo)
+        .set("plivo.call_timeout_ms", 10_000)
+        .set("delivery.settle_s", json!([1, 600]));
+    let sidecar = Sidecar::start(setup).await;
+    let id = accepted(&sidecar, &json!({})).await;
+    sidecar.record(&id, |record| record["status"] == "in_doubt").await;
+    plivo.fail(Outage::Step(Box::new(Step::hold()))).await;
+    let asked = async || plivo.requests().iter().any(|seen| seen.method == "GET").then_some(());
+    eventually("Plivo's list is asked", asked).await;
+
+    let told = operator(&sidecar, &format!("POST /messages/{id}/release")).await;
+
+    told.refused(409, "message.under_way");
+    let over = async || sidecar.log.text().contains("list could not be asked").then_some(());
+    eventually("its answer did not come in time", over).await;
+    plivo.restore().await;
+    sidecar.record(&id, |record| record["status"] == "in_doubt").await;
+    assert_eq!(plivo.sends().len(), 0);
+    operator(&sidecar, &format!("POST /messages/{id}/release")).await.expect(200);
+    sidecar.record(&id, |record| record["status"] == "submitted").await;
     sidecar.stop().await;
 }
 
