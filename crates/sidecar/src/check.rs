@@ -95,9 +95,10 @@ pub(crate) async fn load(config: &Config) -> Result<(PolicyChain, Tags), Failure
         ..RuntimeOptions::new(Arc::new(MemoryLedger::default()))
     };
     let engine = PolicyRuntime::new(options)?;
-    let modules = Modules::read(&config.reloadable).await;
+    let mut modules = Modules::read(&config.reloadable).await;
     let chain = policies::build(&engine, None, &config.reloadable.policies, &modules).await;
     let chain = chain.map_err(|lines| Failure::of_policies(lines, &modules))?;
+    modules.pulled.remember().await;
     Ok((chain, modules.pulled.tags()))
 }
 

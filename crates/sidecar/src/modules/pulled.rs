@@ -16,12 +16,22 @@ type Read = (ModuleSource, Result<Arc<[u8]>, String>);
 #[derive(Default)]
 pub(crate) struct Pulled {
     registry: Option<Registry>,
-    /// What each tag without a digest led to, and why it may lead elsewhere by now.
-    tags: Vec<(Reference, Digest, Option<String>)>,
+    tags: Vec<Tag>,
     refresh: Duration,
     /// The files of the cache that hold the modules.
     files: BTreeSet<String>,
     failed: bool,
+}
+
+/// A reference without a digest.
+struct Tag {
+    reference: Reference,
+    /// What it led to.
+    digest: Digest,
+    /// Why it may lead elsewhere by now.
+    outdated: Option<String>,
+    /// The files of the cache that hold what a start without the registry would take.
+    remembered: BTreeSet<String>,
 }
 
 impl Pulled {
@@ -71,8 +81,8 @@ impl Pulled {
     pub(crate) async fn moved(&self) -> bool {
         let Some(registry) = &self.registry else { return false };
         let mut asking = JoinSet::new();
-        for (reference, digest, _) in self.tags.clone() {
-            let registry = registry.clone();
+        for Tag { reference, digest, .. } in &self.tags {
+            let (registry, reference, digest) = (registry.clone(), reference.clone(), *digest);
             asking.spawn(async move {
                 match registry.look_up(&reference).await {
                     Ok(found) => found != digest,
@@ -88,17 +98,32 @@ impl Pulled {
 
     /// What each tag without a digest leads to, as it would be written to pin it; and why that is only what it led to last.
     pub(crate) fn tags(&self) -> Vec<(String, Option<String>)> {
-        let tag = |(reference, digest, why): &(Reference, Digest, Option<String>)| {
-            (reference.at(*digest).to_string(), why.clone())
-        };
+        let tag = |tag: &Tag| (tag.reference.at(tag.digest).to_string(), tag.outdated.clone());
         self.tags.iter().map(tag).collect()
     }
 
-    /// Keeps the cache to its bound, without what this generation or the one `in_force` is made of.
+    /// Has a start without the registry take what the tags lead to, now that it came into force, or would.
+    pub(crate) async fn remember(&mut self) {
+        let Some(registry) = &self.registry else { return };
+        for tag in self.tags.iter_mut().filter(|tag| tag.outdated.is_none()) {
+            let remembered = registry.remember(&tag.reference, tag.digest).await;
+            // Where it could not be written, what was remembered before is needed as before.
+            if !remembered.is_empty() {
+                tag.remembered = remembered;
+            }
+        }
+    }
+
+    /// Keeps the cache to its bound, without what this generation or the one `in_force` is made of, or what a start
+    /// without the registry would take.
     pub(crate) async fn prune(&self, in_force: &Self) {
         if let Some(registry) = &self.registry {
-            registry.prune(self.files.union(&in_force.files).cloned().collect()).await;
+            registry.prune(self.in_use().chain(in_force.in_use()).cloned().collect()).await;
         }
+    }
+
+    fn in_use(&self) -> impl Iterator<Item = &String> {
+        self.files.iter().chain(self.tags.iter().flat_map(|tag| &tag.remembered))
     }
 
     fn take(
@@ -118,7 +143,9 @@ impl Pulled {
             );
         }
         if reference.digest().is_none() {
-            self.tags.push((reference.clone(), fetched.digest, outdated));
+            let (reference, digest, remembered) =
+                (reference.clone(), fetched.digest, fetched.remembered);
+            self.tags.push(Tag { reference, digest, outdated, remembered });
         }
         self.files.extend(fetched.files);
         Ok(fetched.module)
