@@ -7,7 +7,7 @@ use std::time::Duration;
 use registry::{Digest, Fetched, Reference, Registry, RegistryError};
 use tokio::task::JoinSet;
 
-use crate::config::{ModuleSource, Reloadable};
+use crate::config::{self, ModuleSource, PolicyEntry, Reloadable};
 use crate::policies::chain;
 
 type Read = (ModuleSource, Result<Arc<[u8]>, String>);
@@ -37,12 +37,17 @@ struct Tag {
 impl Pulled {
     /// Asks for every module that is in a registry, all at once; each by itself may fail.
     pub(super) async fn pull(settings: &Reloadable) -> (Self, Vec<Read>) {
+        Self::ask(&settings.policies, &settings.registry).await
+    }
+
+    /// The same, of a configuration of which no more is known.
+    pub(super) async fn ask(entries: &[PolicyEntry], how: &config::Registry) -> (Self, Vec<Read>) {
         let references: HashSet<Reference> =
-            super::sources(&settings.policies).filter_map(reference).collect();
+            super::sources(entries).filter_map(reference).collect();
         if references.is_empty() {
             return (Self::default(), Vec::new());
         }
-        let registry = match Registry::new(settings.registry.options()) {
+        let registry = match Registry::new(how.options()) {
             Ok(registry) => registry,
             Err(err) => {
                 let why = format!("nobody can be asked: {}", chain(&err));
@@ -58,8 +63,7 @@ impl Pulled {
             let registry = registry.clone();
             asking.spawn(async move { (registry.fetch(&reference).await, reference) });
         }
-        let (mut pulled, mut read) =
-            (Self { refresh: settings.registry.refresh, ..Self::default() }, Vec::new());
+        let (mut pulled, mut read) = (Self { refresh: how.refresh, ..Self::default() }, Vec::new());
         for (fetched, reference) in asking.join_all().await {
             let bytes = pulled.take(&reference, fetched);
             read.push((ModuleSource::Registry(reference), bytes));
