@@ -50,6 +50,9 @@ pub struct Fetched {
     pub digest: Digest,
     /// The files of the cache that hold it.
     pub files: BTreeSet<String>,
+    /// Those that hold what its tag is remembered to lead to, where that is something else by now: a start without the
+    /// registry needs them until [`Registry::remember`].
+    pub remembered: BTreeSet<String>,
     /// Why it is what the tag led to earlier: the registry did not say what it leads to now.
     pub outdated: Option<Arc<RegistryError>>,
 }
@@ -73,37 +76,49 @@ impl Registry {
         Ok(Self { options: Arc::new(options), remote })
     }
 
-    /// The module that `reference` leads to. What is pinned and in the cache is asked of nobody.
+    /// The module that `reference` leads to. What is pinned and in the cache is asked of nobody. Where the registry does
+    /// not say what a tag leads to, it is what was remembered.
     ///
     /// # Errors
     ///
     /// It is not to be had, or not to be trusted.
     pub async fn fetch(&self, reference: &Reference) -> Result<Fetched, RegistryError> {
-        let (digest, outdated, name_of_tag) = match reference.digest() {
-            Some(digest) => (digest, None, None),
+        let (digest, outdated, remembered) = match reference.digest() {
+            Some(digest) => (digest, None, Used::new()),
             None => {
                 let name = reference.inner.to_string();
-                match self.look_up(reference).await {
-                    Ok(digest) => (digest, None, Some(name)),
-                    Err(err) => {
-                        let last = self.kept(move |cache, used| cache.reference(&name, used)).await;
-                        let Some((digest, _)) = last else { return Err(err) };
-                        (digest, Some(Arc::new(err)), None)
+                let last = self.kept(move |cache, used| cache.reference(&name, used)).await;
+                match (self.look_up(reference).await, last) {
+                    (Ok(digest), Some((last, file))) if last != digest => {
+                        (digest, None, self.made_of(reference, last, file).await)
                     }
+                    (Ok(digest), last) => {
+                        (digest, None, last.map(|(_, file)| file).unwrap_or_default())
+                    }
+                    (Err(err), Some((last, file))) => (last, Some(Arc::new(err)), file),
+                    (Err(err), None) => return Err(err),
                 }
             }
         };
-        let found = match self.of_cache(reference, digest).await {
-            Some((module, files)) => Fetched { module, digest, files, outdated },
+        let (module, files) = match self.of_cache(reference, digest).await {
+            Some(found) => found,
             None => {
                 let pulled = self
                     .in_time(reference, self.options.timeout, self.pull(reference, digest))
                     .await?;
                 let files = self.keep(reference, &pulled).await;
-                Fetched { module: pulled.module.into(), digest, files, outdated }
+                (pulled.module.into(), files)
             }
         };
-        Ok(self.remember(found, name_of_tag).await)
+        Ok(Fetched { module, digest, files, remembered, outdated })
+    }
+
+    /// Has the tag of `reference` lead to `digest` while the registry is away. What a tag leads to may be of no use, so
+    /// this is for what was found to be, and not before. The files of the cache that say so.
+    pub async fn remember(&self, reference: &Reference, digest: Digest) -> BTreeSet<String> {
+        let name = reference.inner.to_string();
+        let kept = self.kept(move |cache, used| Some(cache.refer(&name, digest, used))).await;
+        told(kept, reference)
     }
 
     /// The digest that the tag of `reference` leads to at present.
@@ -264,15 +279,12 @@ impl Registry {
         told(kept.await, reference)
     }
 
-    /// Has a tag that was looked up lead there while the registry is away, now that what it leads to is trusted.
-    async fn remember(&self, mut found: Fetched, name: Option<String>) -> Fetched {
-        if let Some(name) = name {
-            let digest = found.digest;
-            let shown = name.clone();
-            let kept = self.kept(move |cache, used| Some(cache.refer(&name, digest, used))).await;
-            found.files.extend(told(kept, &shown));
+    /// The file that names `digest`, and those of the cache that hold what has it.
+    async fn made_of(&self, reference: &Reference, digest: Digest, mut file: Used) -> Used {
+        if let Some((_, files)) = self.of_cache(reference, digest).await {
+            file.extend(files);
         }
-        found
+        file
     }
 
     /// Works with the cache, where there is one, on a thread that may wait for the disk.

@@ -1,13 +1,14 @@
 //! `sendgate check`: everything that is wrong, before anything runs.
 
 use std::io::{self, Write as _};
+use std::iter;
 use std::path::Path;
 use std::sync::Arc;
 
 use policy_host::{PolicyChain, PolicyRuntime, RuntimeOptions};
 use store::MemoryLedger;
 
-use crate::config::{Config, ConfigFaults, Environment};
+use crate::config::{Config, ConfigFaults, Environment, PolicyEntry};
 use crate::modules::Modules;
 use crate::run::telemetry_options;
 use crate::terminal::line;
@@ -20,8 +21,16 @@ use crate::{Failure, policies};
 ///
 /// Every fault of the configuration or of the policies, each with its place.
 pub fn check(path: &Path, print: bool, environment: &Environment) -> Result<(), Failure> {
-    let config = Config::load(path, environment).map_err(refused)?;
     let mut out = io::stdout().lock();
+    let config = match Config::load(path, environment) {
+        Ok(config) => config,
+        Err(faults) => {
+            for warning in faults.warnings() {
+                writeln!(out, "warning: {warning}")?;
+            }
+            return Err(refused(faults));
+        }
+    };
     if print {
         write!(out, "{}", config.effective)?;
         for name in otel_variables() {
@@ -95,9 +104,10 @@ pub(crate) async fn load(config: &Config) -> Result<(PolicyChain, Tags), Failure
         ..RuntimeOptions::new(Arc::new(MemoryLedger::default()))
     };
     let engine = PolicyRuntime::new(options)?;
-    let modules = Modules::read(&config.reloadable).await;
+    let mut modules = Modules::read(&config.reloadable).await;
     let chain = policies::build(&engine, None, &config.reloadable.policies, &modules).await;
     let chain = chain.map_err(|lines| Failure::of_policies(lines, &modules))?;
+    modules.pulled.remember().await;
     Ok((chain, modules.pulled.tags()))
 }
 
@@ -121,6 +131,20 @@ fn load_faults(faults: &ConfigFaults) -> Result<Vec<String>, Failure> {
     let ledger = Arc::new(MemoryLedger::default());
     runtime.block_on(async {
         let engine = PolicyRuntime::new(RuntimeOptions::new(ledger))?;
-        Ok(policies::faults(&engine, None, faults.policies()).await)
+        let modules = Modules::of_faulty(faults).await;
+        let mut lines = policies::faults(&engine, None, faults.policies(), &modules).await;
+        lines.extend(passed_over(faults.policies(), &modules));
+        Ok(lines)
     })
+}
+
+/// That modules in registries were not looked at, told at the first of them: one line, since one mend does for all.
+fn passed_over(entries: &[PolicyEntry], modules: &Modules) -> Option<String> {
+    let mut named = entries.iter().flat_map(|entry| {
+        let candidate = entry.candidate.as_ref().map(|candidate| ("candidate", &candidate.module));
+        iter::once(("module", &entry.module)).chain(candidate).map(move |each| (entry, each))
+    });
+    let (entry, (key, _)) = named.find(|(_, (_, source))| modules.get(source).is_none())?;
+    let detail = "is in a registry, and was passed over like all that are, since [registry] is at fault; mend that first";
+    Some(entry.fault(key, detail))
 }

@@ -157,15 +157,21 @@ impl Config {
             return Err(ConfigFaults::new(faults, snapshot));
         }
         let reading = Reading::new(&source, folder, &environment, snapshot);
-        let (policies, read) = sections(&reading, table.get_ref());
+        let sections = sections(&reading, table.get_ref());
         let mut found = reading.finish();
         faults.append(&mut found.faults);
-        let (fixed, reloadable) = match read {
+        let (fixed, reloadable) = match sections.everything {
             Some(read) if faults.is_empty() => read,
             read => {
                 let fixed = read.map(|(fixed, _)| fixed);
                 let faults = ConfigFaults::new(faults, found.snapshot);
-                return Err(faults.with_policies(policies).with_fixed(fixed));
+                let faults = faults.with_policies(sections.policies).with_fixed(fixed);
+                #[cfg(feature = "oci")]
+                let faults = match sections.registry {
+                    Some(registry) => faults.with_registry(registry, found.warnings),
+                    None => faults,
+                };
+                return Err(faults);
             }
         };
         let snapshot = std::mem::take(&mut found.snapshot);
@@ -243,11 +249,19 @@ fn syntax(source: &Source, errors: &[toml::de::Error]) -> Vec<Finding> {
     findings
 }
 
-/// Reads every section: the policies as far as they can be looked at, and everything; `None` only where a fault was reported.
-fn sections<'r>(
-    reading: &'r Reading<'r>,
-    table: &'r DeTable<'r>,
-) -> (Vec<PolicyEntry>, Option<(Fixed, Reloadable)>) {
+/// What the sections of a file say, as far as they can be read.
+struct Sections {
+    /// Those that can be looked at.
+    policies: Vec<PolicyEntry>,
+    /// Where nothing of it is at fault.
+    #[cfg(feature = "oci")]
+    registry: Option<Registry>,
+    /// Everything; `None` only where a fault was reported.
+    everything: Option<(Fixed, Reloadable)>,
+}
+
+/// Reads every section.
+fn sections<'r>(reading: &'r Reading<'r>, table: &'r DeTable<'r>) -> Sections {
     let mut root = Section::root(reading, table);
     let mut listen = root.section("listen");
     let admin_token =
@@ -274,18 +288,25 @@ fn sections<'r>(
     let compile_cache = reload.get("compile_cache").and_then(|item| fixed::cache(&item));
     reload.finish();
     #[cfg(feature = "oci")]
+    let before = reading.faults_so_far();
+    #[cfg(feature = "oci")]
     let registry = Registry::read(root.section("registry"), store.path.as_deref());
     #[cfg(feature = "oci")]
-    let tags = registry.tags();
+    let (tags, is_sound) = (registry.tags(), reading.faults_so_far() == before);
     #[cfg(not(feature = "oci"))]
     let tags = no_registry(&mut root);
     let policies = PolicyEntry::read_all(&mut root, &app_names, tags);
     let (names_policies, policies) = (policies.is_some(), policies.unwrap_or_default());
     root.finish();
     let admin_token = admin_token.map(|(token, _)| token);
-    let (Some(listen), Some(plivo)) = (listen, plivo) else { return (policies, None) };
+    let mut sections = Sections {
+        policies: policies.clone(),
+        #[cfg(feature = "oci")]
+        registry: is_sound.then(|| registry.clone()),
+        everything: None,
+    };
+    let (Some(listen), Some(plivo)) = (listen, plivo) else { return sections };
     let fixed = Fixed { listen, store, telemetry, decisions, compile_cache };
-    let described = policies.clone();
     let reloadable = Reloadable {
         admin_token,
         apps,
@@ -299,7 +320,8 @@ fn sections<'r>(
         registry,
         poll,
     };
-    (described, Some((fixed, reloadable)))
+    sections.everything = Some((fixed, reloadable));
+    sections
 }
 
 /// Without the feature, `[registry]` says nothing.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::{ModuleSource, PolicyEntry, Reloadable, read_bounded};
+use crate::config::{ConfigFaults, ModuleSource, PolicyEntry, Reloadable, read_bounded};
 
 pub(crate) use self::pulled::Pulled;
 
@@ -25,6 +25,19 @@ impl Modules {
         let pulled = Pulled::pull(settings).await;
         modules.read.extend(pulled.1);
         Self { pulled: pulled.0, ..modules }
+    }
+
+    /// Reads the modules of a configuration that is at fault elsewhere, and asks registries where it says how.
+    #[cfg_attr(not(feature = "oci"), allow(unused_mut, reason = "nothing is in a registry then"))]
+    pub(crate) async fn of_faulty(faults: &ConfigFaults) -> Self {
+        let mut modules = Self::of_files(faults.policies()).await;
+        #[cfg(feature = "oci")]
+        if let Some(registry) = faults.registry() {
+            let (pulled, read) = Pulled::ask(faults.policies(), registry).await;
+            modules.read.extend(read);
+            modules.pulled = pulled;
+        }
+        modules
     }
 
     /// Reads the modules that are files. Nothing is known of the others then.

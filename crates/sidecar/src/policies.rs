@@ -65,13 +65,13 @@ async fn own_cases(
 }
 
 /// What is wrong with these policies, where the rest of their configuration is refused anyway: a line for every fault.
-/// No registry is asked for that.
 pub(crate) async fn faults(
     runtime: &PolicyRuntime,
     previous: Option<&PolicyChain>,
     entries: &[PolicyEntry],
+    modules: &Modules,
 ) -> Vec<String> {
-    let (sources, mut lines) = sources(entries, &Modules::of_files(entries).await);
+    let (sources, mut lines) = sources(entries, modules);
     lines.extend(out_of_order(entries));
     lines.extend(load_faults(runtime, previous, &sources, entries).await);
     lines

@@ -283,10 +283,12 @@ impl Reloader {
         self.fixed.differences(&fixed).into_iter().map(line).collect()
     }
 
-    /// What is wrong with policies of a configuration that is refused anyway.
+    /// What is wrong with policies of a configuration that is refused anyway. No registry is asked for that: each save of
+    /// a file under work would wait for it, and `sendgate check` tells what it says.
     async fn faults(&self, entries: &[PolicyEntry]) -> Vec<String> {
         let current = self.generations.in_force();
-        policies::faults(&self.runtime, Some(&current.chain), entries).await
+        let modules = Modules::of_files(entries).await;
+        policies::faults(&self.runtime, Some(&current.chain), entries, &modules).await
     }
 }
 

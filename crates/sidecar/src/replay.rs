@@ -14,8 +14,11 @@ mod tape;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+use std::fs;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use store::MemoryLedger;
@@ -65,8 +68,10 @@ pub fn replay(
 ) -> Result<Found, Failure> {
     message::facts::warm_up();
     let asked = Asked::read(by, environment)?;
+    let (logs, twice) = each_once(logs);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let report = runtime.block_on(replayed(logs, asked, by.policy.as_deref(), wanted))?;
+    let mut report = runtime.block_on(replayed(&logs, asked, by.policy.as_deref(), wanted))?;
+    report.remarks.extend(twice);
     let mut out = io::stdout().lock();
     match wanted.json {
         true => writeln!(out, "{}", terminal::json(&report.shown()))?,
@@ -76,6 +81,25 @@ pub fn replay(
         return Err(Failure::NothingCompared(report.decisions));
     }
     Ok(if report.changed == 0 { Found::Nothing } else { Found::Changes })
+}
+
+/// Each file once, in the order in which they are named, and a remark on each that is there under another name too: its
+/// decisions would count twice.
+fn each_once(logs: &[PathBuf]) -> (Vec<PathBuf>, Vec<String>) {
+    let mut first: HashMap<(u64, u64), &Path> = HashMap::new();
+    let (mut once, mut twice) = (Vec::with_capacity(logs.len()), Vec::new());
+    for path in logs {
+        // What cannot be looked at is told when it is opened.
+        let file = fs::metadata(path).ok().map(|about| (about.dev(), about.ino()));
+        if let Some(other) = file.and_then(|file| first.get(&file)) {
+            let (path, other) = (path.display(), other.display());
+            twice.push(format!("{path} is the same file as {other}, and was read once"));
+            continue;
+        }
+        first.extend(file.map(|file| (file, path.as_path())));
+        once.push(path.clone());
+    }
+    (once, twice)
 }
 
 async fn replayed(

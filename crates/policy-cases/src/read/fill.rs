@@ -40,6 +40,11 @@ impl RawCase {
                 return Err(place("`at_s` is before the step before, or no time at all".into()));
             }
             earlier = step.at_s;
+            if step.times == Some(0) {
+                return Err(place(
+                    "`times` is 0, and what is never asked holds; leave it out".into(),
+                ));
+            }
             for _ in 0..step.times.unwrap_or(1) {
                 if filled.len() >= MOST_STEPS {
                     return Err(format!("has more than {MOST_STEPS} steps"));

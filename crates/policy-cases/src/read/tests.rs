@@ -150,6 +150,10 @@ fn what_cannot_be_meant_is_told_with_its_line_and_case() {
             "line 1: case `a`: step 2: `at_s` is before",
         ),
         (
+            format!("[[case]]\nname = \"a\"\nsteps = [{{ {accept} }}, {{ times = 0, {accept} }}]"),
+            "line 1: case `a`: step 2: `times` is 0, and what is never asked holds",
+        ),
+        (
             "[[case]]\nname = \"a\"\nsteps = [{ outcome = \"accepted\" }]".into(),
             "line 1: case `a`: step 1: there is no message",
         ),

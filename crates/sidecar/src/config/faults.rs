@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(feature = "oci")]
+use super::Registry;
 use super::{Fixed, PolicyEntry, Snapshot};
 
 /// A place in a configuration file; prints as `sidecar.toml:12:8`.
@@ -37,6 +39,9 @@ pub struct ConfigFaults {
     faults: Vec<Finding>,
     snapshot: Snapshot,
     policies: Vec<PolicyEntry>,
+    #[cfg(feature = "oci")]
+    registry: Option<Box<Registry>>,
+    warnings: Vec<Finding>,
     fixed: Option<Box<Fixed>>,
 }
 
@@ -59,11 +64,31 @@ impl ConfigFaults {
     pub(super) fn new(mut faults: Vec<Finding>, snapshot: Snapshot) -> Self {
         faults.sort();
         faults.dedup();
-        Self { faults, snapshot, policies: Vec::new(), fixed: None }
+        Self {
+            faults,
+            snapshot,
+            policies: Vec::new(),
+            #[cfg(feature = "oci")]
+            registry: None,
+            warnings: Vec::new(),
+            fixed: None,
+        }
     }
 
     pub(super) fn with_policies(self, policies: Vec<PolicyEntry>) -> Self {
         Self { policies, ..self }
+    }
+
+    /// With how registries are asked, and of `warnings` those of modules that are there, which rest on nothing else.
+    #[cfg(feature = "oci")]
+    pub(super) fn with_registry(self, registry: Registry, mut warnings: Vec<Finding>) -> Self {
+        let modules = [".module", ".candidate"];
+        warnings.retain(|warning| {
+            let key = &warning.key;
+            key.starts_with("policies[") && modules.iter().any(|module| key.ends_with(module))
+        });
+        warnings.sort();
+        Self { registry: Some(Box::new(registry)), warnings, ..self }
     }
 
     pub(super) fn with_fixed(self, fixed: Option<Fixed>) -> Self {
@@ -83,6 +108,17 @@ impl ConfigFaults {
     /// The policies whose modules are there: what is wrong with these and their settings can be told as well.
     pub fn policies(&self) -> &[PolicyEntry] {
         &self.policies
+    }
+
+    /// How registries are asked for modules; `None` where that is at fault itself, so that nobody can say whom to trust.
+    #[cfg(feature = "oci")]
+    pub fn registry(&self) -> Option<&Registry> {
+        self.registry.as_deref()
+    }
+
+    /// What is allowed of [`ConfigFaults::policies`], but should be known.
+    pub fn warnings(&self) -> &[Finding] {
+        &self.warnings
     }
 
     /// The files that were looked at, as they were: a change to any of them may mend this.

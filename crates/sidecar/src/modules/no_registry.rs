@@ -32,5 +32,7 @@ impl Pulled {
         Vec::new()
     }
 
+    pub(crate) async fn remember(&mut self) {}
+
     pub(crate) async fn prune(&self, _: &Self) {}
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use registry::{Digest, Fetched, Reference, Registry, RegistryError};
 use tokio::task::JoinSet;
 
-use crate::config::{ModuleSource, Reloadable};
+use crate::config::{self, ModuleSource, PolicyEntry, Reloadable};
 use crate::policies::chain;
 
 type Read = (ModuleSource, Result<Arc<[u8]>, String>);
@@ -16,23 +16,38 @@ type Read = (ModuleSource, Result<Arc<[u8]>, String>);
 #[derive(Default)]
 pub(crate) struct Pulled {
     registry: Option<Registry>,
-    /// What each tag without a digest led to, and why it may lead elsewhere by now.
-    tags: Vec<(Reference, Digest, Option<String>)>,
+    tags: Vec<Tag>,
     refresh: Duration,
     /// The files of the cache that hold the modules.
     files: BTreeSet<String>,
     failed: bool,
 }
 
+/// A reference without a digest.
+struct Tag {
+    reference: Reference,
+    /// What it led to.
+    digest: Digest,
+    /// Why it may lead elsewhere by now.
+    outdated: Option<String>,
+    /// The files of the cache that hold what a start without the registry would take.
+    remembered: BTreeSet<String>,
+}
+
 impl Pulled {
     /// Asks for every module that is in a registry, all at once; each by itself may fail.
     pub(super) async fn pull(settings: &Reloadable) -> (Self, Vec<Read>) {
+        Self::ask(&settings.policies, &settings.registry).await
+    }
+
+    /// The same, of a configuration of which no more is known.
+    pub(super) async fn ask(entries: &[PolicyEntry], how: &config::Registry) -> (Self, Vec<Read>) {
         let references: HashSet<Reference> =
-            super::sources(&settings.policies).filter_map(reference).collect();
+            super::sources(entries).filter_map(reference).collect();
         if references.is_empty() {
             return (Self::default(), Vec::new());
         }
-        let registry = match Registry::new(settings.registry.options()) {
+        let registry = match Registry::new(how.options()) {
             Ok(registry) => registry,
             Err(err) => {
                 let why = format!("nobody can be asked: {}", chain(&err));
@@ -48,8 +63,7 @@ impl Pulled {
             let registry = registry.clone();
             asking.spawn(async move { (registry.fetch(&reference).await, reference) });
         }
-        let (mut pulled, mut read) =
-            (Self { refresh: settings.registry.refresh, ..Self::default() }, Vec::new());
+        let (mut pulled, mut read) = (Self { refresh: how.refresh, ..Self::default() }, Vec::new());
         for (fetched, reference) in asking.join_all().await {
             let bytes = pulled.take(&reference, fetched);
             read.push((ModuleSource::Registry(reference), bytes));
@@ -71,8 +85,8 @@ impl Pulled {
     pub(crate) async fn moved(&self) -> bool {
         let Some(registry) = &self.registry else { return false };
         let mut asking = JoinSet::new();
-        for (reference, digest, _) in self.tags.clone() {
-            let registry = registry.clone();
+        for Tag { reference, digest, .. } in &self.tags {
+            let (registry, reference, digest) = (registry.clone(), reference.clone(), *digest);
             asking.spawn(async move {
                 match registry.look_up(&reference).await {
                     Ok(found) => found != digest,
@@ -88,17 +102,32 @@ impl Pulled {
 
     /// What each tag without a digest leads to, as it would be written to pin it; and why that is only what it led to last.
     pub(crate) fn tags(&self) -> Vec<(String, Option<String>)> {
-        let tag = |(reference, digest, why): &(Reference, Digest, Option<String>)| {
-            (reference.at(*digest).to_string(), why.clone())
-        };
+        let tag = |tag: &Tag| (tag.reference.at(tag.digest).to_string(), tag.outdated.clone());
         self.tags.iter().map(tag).collect()
     }
 
-    /// Keeps the cache to its bound, without what this generation or the one `in_force` is made of.
+    /// Has a start without the registry take what the tags lead to, now that it came into force, or would.
+    pub(crate) async fn remember(&mut self) {
+        let Some(registry) = &self.registry else { return };
+        for tag in self.tags.iter_mut().filter(|tag| tag.outdated.is_none()) {
+            let remembered = registry.remember(&tag.reference, tag.digest).await;
+            // Where it could not be written, what was remembered before is needed as before.
+            if !remembered.is_empty() {
+                tag.remembered = remembered;
+            }
+        }
+    }
+
+    /// Keeps the cache to its bound, without what this generation or the one `in_force` is made of, or what a start
+    /// without the registry would take.
     pub(crate) async fn prune(&self, in_force: &Self) {
         if let Some(registry) = &self.registry {
-            registry.prune(self.files.union(&in_force.files).cloned().collect()).await;
+            registry.prune(self.in_use().chain(in_force.in_use()).cloned().collect()).await;
         }
+    }
+
+    fn in_use(&self) -> impl Iterator<Item = &String> {
+        self.files.iter().chain(self.tags.iter().flat_map(|tag| &tag.remembered))
     }
 
     fn take(
@@ -118,7 +147,9 @@ impl Pulled {
             );
         }
         if reference.digest().is_none() {
-            self.tags.push((reference.clone(), fetched.digest, outdated));
+            let (reference, digest, remembered) =
+                (reference.clone(), fetched.digest, fetched.remembered);
+            self.tags.push(Tag { reference, digest, outdated, remembered });
         }
         self.files.extend(fetched.files);
         Ok(fetched.module)

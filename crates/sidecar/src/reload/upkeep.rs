@@ -54,11 +54,14 @@ impl Upkeep {
 
     /// What came of an attempt that asked for modules, if it came so far.
     pub(crate) async fn tried(&mut self, pulled: Option<Pulled>, applied: bool) {
-        let Some(pulled) = pulled else {
+        let Some(mut pulled) = pulled else {
             // The files have to change first, which gives another attempt.
             self.due = None;
             return;
         };
+        if applied {
+            pulled.remember().await;
+        }
         pulled.prune(&self.in_force).await;
         self.failures = if pulled.failed() { self.failures.saturating_add(1) } else { 0 };
         let wait = match self.failures {

@@ -158,11 +158,12 @@ async fn first(
     engine: &PolicyRuntime,
 ) -> Result<(InForce, Pulled), Failure> {
     let line = |fault| Failure::Policies(vec![format!("{}: {fault}", path.display())]);
-    let modules = Modules::read(&settings).await;
+    let mut modules = Modules::read(&settings).await;
     let prepared = Prepared::new(settings, None).map_err(line)?;
     let chain = policies::build(engine, None, prepared.entries(), &modules).await;
     let chain = chain.map_err(|lines| Failure::of_policies(lines, &modules))?;
     policies::log_trials(&chain, prepared.entries());
+    modules.pulled.remember().await;
     // It may have been left above its bound, or have another by now.
     modules.pulled.prune(&modules.pulled).await;
     let rules = Rules::new(prepared.entries().to_vec(), chain);

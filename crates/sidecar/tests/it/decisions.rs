@@ -304,6 +304,29 @@ async fn one_of_so_many_is_recorded_where_that_is_asked_for_and_none_where_nothi
 }
 
 #[tokio::test]
+async fn a_log_that_is_named_twice_counts_once_and_the_report_says_so() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(setup(&plivo, &["US", "FR"])).await;
+    let sent = send_some(&sidecar, 0, 4).await;
+    let folder = sidecar.folder.clone();
+    let folder = folder.path();
+    sidecar.stop().await;
+    fs::hard_link(folder.join("d.jsonl"), folder.join("hard.jsonl")).unwrap();
+    std::os::unix::fs::symlink("d.jsonl", folder.join("soft.jsonl")).unwrap();
+    let logs = ["replay", "d.jsonl", "./d.jsonl", "hard.jsonl", "soft.jsonl"];
+    let words = [&logs[..], &["--config", "sidecar.toml"]].concat();
+    let said = sendgate(folder, &words).await;
+    let (told, remark) = (said.ended(0), "is the same file as d.jsonl, and was read once");
+    assert!(told.starts_with(&format!("{sent} decisions of 1 log: ")), "{told}");
+    for path in &logs[2..] {
+        assert!(told.contains(&format!("  {path} {remark}")), "{path}: {told}");
+    }
+    let shown = sendgate(folder, &[&words[..], &["--json"]].concat()).await.json(0);
+    assert_eq!(shown["decisions"], sent, "{shown:#}");
+    assert_eq!(shown["remarks"][0], format!("./d.jsonl {remark}"), "{shown:#}");
+}
+
+#[tokio::test]
 async fn a_replay_that_cannot_be_says_why_and_ends_with_two() {
     let folder = Folder::new();
     let file = module("country");

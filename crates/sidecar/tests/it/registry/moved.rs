@@ -3,10 +3,10 @@
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::{accepts, comes_into_force, in_force, other, push, refuses, setup};
+use super::{accepts, comes_into_force, in_force, kept_as, other, push, refuses, setup};
 use crate::harness::{DockerRegistry, Folder, Sidecar, TO, plivo, run_to_end};
 use crate::reload::{NEVER_POLLS, REFUSED_BY_THE_GUEST, applied, configure, digest, gate, refusal};
-use crate::tools::with_cases;
+use crate::tools::{sendgate, with_cases};
 
 #[tokio::test]
 async fn a_tag_is_followed_and_is_what_it_was_last_while_the_registry_is_away() {
@@ -58,6 +58,44 @@ async fn a_tag_that_moves_to_a_module_that_does_not_load_leaves_the_last_good_on
     push(&registry, &accepts(3), "gate:stable", &[]).await;
     comes_into_force(&sidecar, &accepts(3)).await;
     sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_start_without_the_registry_takes_what_a_tag_led_to_before_what_was_refused() {
+    let (plivo, mut registry) = (plivo().await, DockerRegistry::start());
+    // A custom section of 700,000 bytes: both modules are more than the cache may hold.
+    let large = |module: Vec<u8>| {
+        let section = [0, 0xe6, 0xdc, 0x2a, 5, b'l', b'a', b'r', b'g', b'e'];
+        [&module[..], &section, &[0; 700_000]].concat()
+    };
+    let (good, tag) = (large(accepts(1)), registry.reference("gate:stable"));
+    push(&registry, &good, "gate:stable", &[]).await;
+    let setup = setup(&plivo, &registry, &tag)
+        .set("registry.cache_mb", 1)
+        .set("reload.poll_ms", NEVER_POLLS);
+    let sidecar = Sidecar::start(setup.clone().set("registry.refresh_s", 1)).await;
+    let case = "[[case]]\nname = \"nothing passes\"\nexpect = { verdict = \"reject\" }\n";
+    let bad = large(with_cases(refuses(), case));
+    push(&registry, &bad, "gate:stable", &[]).await;
+    refusal(&sidecar, "nothing passes").await;
+    assert_eq!(in_force(&sidecar).await, digest(&good));
+    let folder = sidecar.kill().await;
+    let kept = |module: &[u8]| kept_as(&folder, &digest(module)).exists();
+    assert!(kept(&good), "what was refused has pushed out what is in force");
+
+    // Those that refuse it as well remember it no more than that.
+    for command in ["run", "check"] {
+        let refused = run_to_end(command, &folder, &setup.environment).await;
+        assert_eq!(refused.status.code(), Some(2), "{}", refused.log.text());
+    }
+    let pulled = ["policy", "inspect", &tag, "--plain-http"];
+    sendgate(folder.path(), &pulled).await.ended(0);
+
+    registry.kill();
+    let again = Sidecar::start_in(folder, setup).await;
+    assert_eq!(in_force(&again).await, digest(&good));
+    assert!(again.log.text().contains("what it led to last is taken"), "{}", again.log.text());
+    again.stop().await;
 }
 
 #[tokio::test]

@@ -3,11 +3,11 @@
 use plivo_sim::PlivoSim;
 use serde_json::{Value, json};
 
-use super::{accepts, in_force, pinned, push, setup};
+use super::{accepts, in_force, other, pinned, push, setup};
 use crate::harness::{
     DockerRegistry, Folder, PASSWORD, Setup, Sidecar, USER, client, plivo, run_to_end,
 };
-use crate::reload::digest;
+use crate::reload::{digest, gate};
 use crate::tools::sendgate;
 
 /// What `sendgate check` says of this configuration, which it must refuse.
@@ -125,6 +125,47 @@ async fn a_malformed_reference_is_told_by_its_place() {
         let wanted = format!("sidecar.toml:{line}:12: policies[0].module: {wanted}");
         assert!(said.contains(&wanted), "{wanted}\n{said}");
     }
+}
+
+#[tokio::test]
+async fn a_file_that_is_at_fault_elsewhere_hides_nothing_of_modules_in_registries() {
+    let (plivo, mut registry) = (plivo().await, DockerRegistry::start());
+    push(&registry, &accepts(1), "gate:1", &[]).await;
+    let tag = registry.reference("gate:1");
+    let missing = gate(&registry.reference("gate:9")).set("name", "further");
+    let setup = setup(&plivo, &registry, &tag).policy(missing).set("store.colour", "red");
+    let said = refused(&setup, 2).await;
+    let tags = [0, 1].map(|nth| format!("policies[{nth}].module: has no digest"));
+    let host = registry.host();
+    let missing = format!(
+        "policies.further.module: {}: {host} has no such module",
+        registry.reference("gate:9")
+    );
+    for wanted in ["store.colour: ", &tags[0], &tags[1], &missing] {
+        assert!(said.contains(wanted), "no `{wanted}` in {said}");
+    }
+    assert!(!said.contains("policies.gate.module"), "{said}");
+
+    // Neither settings that the module refuses.
+    let settings = json!({"unknown_fields": "burn"});
+    let told = other(&plivo, &registry, gate(&tag).settings(settings));
+    let said = refused(&told.set("store.colour", "red"), 2).await;
+    assert!(said.contains("policies.gate.settings.unknown_fields: "), "{said}");
+
+    // Whom to trust is not known.
+    let said = refused(&setup.clone().set("registry.keys", json!(["gone.pub"])), 2).await;
+    let over =
+        "is in a registry, and was passed over like all that are, since [registry] is at fault";
+    assert!(said.contains("gone.pub cannot be read"), "{said}");
+    assert_eq!(said.matches(over).count(), 1, "{said}");
+    assert!(!said.contains("no such module"), "{said}");
+
+    registry.kill();
+    let said = refused(&setup, 2).await;
+    assert!(
+        said.contains(&format!("policies.gate.module: {tag}: {host} does not answer")),
+        "{said}"
+    );
 }
 
 fn private(plivo: &PlivoSim, registry: &DockerRegistry, reference: &str, password: Value) -> Setup {

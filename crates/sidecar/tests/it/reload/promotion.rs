@@ -128,6 +128,8 @@ async fn a_rollback_takes_a_promotion_back_and_it_does_not_come_again_by_itself(
     let told = sidecar.operate("/rollback", OPERATOR).await.expect(200);
 
     assert_eq!(told["until"], Value::Null, "the files say the same: {told}");
+    let shown = sidecar.admin("/policies").await.expect(200);
+    assert_eq!(shown["rollback"], Value::Null, "nothing stands against the files: {shown}");
     for text in ["hello", REFUSED_BY_THE_GUEST] {
         says(&sidecar, text, 202).await;
     }
