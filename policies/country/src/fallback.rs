@@ -15,7 +15,7 @@ pub(crate) fn without_media(fallback: Fallback, message: &Message, region: &str)
         // Media that Plivo keeps have no address that a handset could open.
         Fallback::Link => &message.media_urls.join(" "),
     };
-    let text = match (message.text.trim().is_empty(), links.is_empty()) {
+    let text = match (is_blank(&message.text), links.is_empty()) {
         (true, true) => {
             let detail =
                 format!("{region} may not have media, and nothing would be left without them");
@@ -43,4 +43,10 @@ pub(crate) fn without_media(fallback: Fallback, message: &Message, region: &str)
         change = change.set_text(text);
     }
     change.set_media_urls(Vec::new()).into()
+}
+
+/// Whether there is nothing to see in a text, which is then none to the host either.
+fn is_blank(text: &str) -> bool {
+    let fault = text_fault(text, Kind::Sms, &Segments::of(text), "/text");
+    fault.is_some_and(|fault| fault.code == "text.empty")
 }
