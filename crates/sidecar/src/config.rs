@@ -282,7 +282,7 @@ fn sections<'r>(reading: &'r Reading<'r>, table: &'r DeTable<'r>) -> Sections {
     let media = Media::read(root.section("media"));
     let store = Store::read(root.section("store"));
     let telemetry = Telemetry::read(root.section("telemetry"));
-    let decisions = Decisions::read(root.section("decisions"), store.path.as_deref());
+    let (decisions, file) = Decisions::read(root.section("decisions"), store.path.as_deref());
     let mut reload = root.section("reload");
     let poll = reload.millis("poll_ms", 2_000, 100..=3_600_000);
     let compile_cache = reload.get("compile_cache").and_then(|item| fixed::cache(&item));
@@ -298,6 +298,9 @@ fn sections<'r>(reading: &'r Reading<'r>, table: &'r DeTable<'r>) -> Sections {
     let policies = PolicyEntry::read_all(&mut root, &app_names, tags);
     let (names_policies, policies) = (policies.is_some(), policies.unwrap_or_default());
     root.finish();
+    if let Some(file) = file {
+        decisions.keep_apart(reading, &file);
+    }
     let admin_token = admin_token.map(|(token, _)| token);
     let mut sections = Sections {
         policies: policies.clone(),

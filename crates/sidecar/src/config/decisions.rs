@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io::Read as _;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use super::cursor::{Item, Section};
+use super::reading::{Reading, Spot};
 
 /// How modules and databases begin.
 const OTHERS: [&[u8]; 2] = [b"\0asm", b"SQLite format 3\0"];
@@ -31,10 +33,12 @@ pub struct Decisions {
 }
 
 impl Decisions {
-    /// The database is at `store`.
-    pub(super) fn read(mut section: Section<'_>, store: Option<&Path>) -> Self {
+    /// Where the file's path stands comes back too, for [`Decisions::keep_apart`]; the database is at `store`.
+    pub(super) fn read(mut section: Section<'_>, store: Option<&Path>) -> (Self, Option<Spot>) {
+        let path = section.get("path");
+        let spot = path.as_ref().map(|item| item.spot.clone());
         let decisions = Self {
-            path: section.get("path").and_then(|item| file(&item, store)),
+            path: path.and_then(|item| file(&item, store)),
             otlp: section.flag("otlp", false),
             max_bytes: section.number("max_bytes", 64 << 20, (1 << 16)..=(1 << 31)).into(),
             keep: section.number("keep", 5, 1..=1_000),
@@ -44,7 +48,22 @@ impl Decisions {
             whole_numbers: section.word("numbers", &[("hash", false), ("full", true)]),
         };
         section.finish();
-        decisions
+        (decisions, spot)
+    }
+
+    /// Refuses a file that would be written over one which the configuration reads, as it is or once it is put aside;
+    /// ask once everything else is read.
+    pub(super) fn keep_apart(&self, reading: &Reading<'_>, spot: &Spot) {
+        let Some(path) = &self.path else { return };
+        let mut names = iter::once(path.clone())
+            .chain((1..self.keep).map(|nth| beside(path, &format!(".{nth}"))));
+        if let Some(own) = names.find(|name| reading.reads(name)) {
+            let detail = format!(
+                "decisions would be written over {}, which the configuration reads; name a file of their own",
+                own.display()
+            );
+            reading.fault(spot, detail);
+        }
     }
 
     /// Whether decisions are recorded at all.
@@ -59,12 +78,12 @@ fn file(item: &Item<'_>, store: Option<&Path>) -> Option<PathBuf> {
     let folder = path.parent().unwrap_or(&path);
     if text.is_empty() {
         item.fault(r#"is empty; write path = "decisions.jsonl", or leave the key out"#);
-    } else if path.is_dir() {
+    } else if path.is_dir() || text.ends_with('/') {
         item.fault("is a folder; name a file in it, such as decisions.jsonl");
     } else if !folder.is_dir() {
         item.fault(format!("there is no folder {}; make it", folder.display()));
-    } else if store == Some(&*path) {
-        item.fault("is the file of [store] path; name another one");
+    } else if store.is_some_and(|store| is_of_store(&path, store)) {
+        item.fault("is the file of [store] path, or one that is kept beside it; name another one");
     } else if is_something_else(&path) {
         item.fault(
             "is a module or a database, which decisions would damage; name a file of their own",
@@ -73,6 +92,19 @@ fn file(item: &Item<'_>, store: Option<&Path>) -> Option<PathBuf> {
         return Some(path);
     }
     None
+}
+
+/// Whether it is the database, or one of the files beside it.
+fn is_of_store(path: &Path, store: &Path) -> bool {
+    let suffixes = ["", "-wal", "-shm", "-journal", ".lock", ".key"];
+    suffixes.iter().any(|suffix| beside(store, suffix) == path)
+}
+
+/// The file of that name with something at its end.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 /// Whether there is a module or a database. A log that begins with what some tool has left there is one all the same.
@@ -85,7 +117,7 @@ fn is_something_else(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::testing::{Folder, assert_faults, config_of};
+    use crate::config::testing::{Folder, account, assert_faults, config_of};
 
     #[test]
     fn without_the_section_nothing_is_recorded_and_what_is_shows_no_number_and_no_text() {
@@ -112,9 +144,45 @@ mod tests {
             (&module, &["sidecar.toml:2:8: decisions.path: is a module or a database"]),
             (
                 store,
-                &["sidecar.toml:2:8: decisions.path: is the file of [store] path; name another"],
+                &[
+                    "sidecar.toml:2:8: decisions.path: is the file of [store] path, or one that is kept",
+                ],
+            ),
+            (
+                "[decisions]\npath = \"a.db.key\"\n[store]\npath = \"a.db\"\n",
+                &[
+                    "sidecar.toml:2:8: decisions.path: is the file of [store] path, or one that is kept",
+                ],
             ),
         ]);
+    }
+
+    #[test]
+    fn a_log_is_no_file_that_the_configuration_reads_and_comes_to_be_none() {
+        let folder = Folder::new();
+        folder.file("token", "of-a-file");
+        folder.file("d.jsonl.2", "of-a-module-say");
+        let app = |name: &str, file: &str| {
+            format!("[[apps]]\nname = \"{name}\"\ntoken = {{ file = \"{file}\" }}\n")
+        };
+        for (path, keep, refused) in [
+            ("sidecar.toml", 1, true),
+            ("./token", 1, true),
+            ("token.jsonl", 9, false),
+            ("d.jsonl", 3, true),
+            ("d.jsonl", 2, false),
+        ] {
+            let decisions = format!("[decisions]\npath = \"{path}\"\nkeep = {keep}\n");
+            let toml = [decisions, app("a", "token"), app("b", "d.jsonl.2")].concat();
+            let faults = folder.faults(&toml, &account());
+            let wanted = "sidecar.toml:2:8: decisions.path: decisions would be written over ";
+            let found = faults.iter().any(|fault| fault.starts_with(wanted));
+            assert_eq!(
+                (found, faults.len()),
+                (refused, usize::from(refused)),
+                "{path}: {faults:?}"
+            );
+        }
     }
 
     #[test]

@@ -128,6 +128,10 @@ fn base_url(section: &mut Section<'_>) -> Option<HttpUrl> {
     section.or_default("base_url", format_args!("{BASE_URL:?}"));
     let Some(item) = section.get("base_url") else { return HttpUrl::parse(BASE_URL).ok() };
     let url = HttpUrl::read(&item)?;
+    if url.as_str().trim_end_matches('/').ends_with("/v1") {
+        item.fault("ends in /v1, which is added to it; take that out");
+        return None;
+    }
     let plain = !url.is_https() && !url.is_loopback();
     if plain && !allowed {
         let detail = "is plain http to another machine, so credentials and messages would cross the network in clear \

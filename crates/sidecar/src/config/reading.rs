@@ -133,6 +133,15 @@ impl<'a> Reading<'a> {
         path
     }
 
+    /// Whether this file is looked at, by the name it has here or by another.
+    pub(super) fn reads(&self, file: &Path) -> bool {
+        let same = |one: &Path| {
+            let real = |path: &Path| fs::canonicalize(path).ok();
+            one == file || real(one).is_some_and(|one| real(file) == Some(one))
+        };
+        self.snapshot.borrow().paths().any(|looked_at| same(looked_at))
+    }
+
     /// A path as it is meant: relative to the configuration file's folder.
     pub(super) fn path(&self, path: &str) -> PathBuf {
         self.folder.join(path)

@@ -92,6 +92,10 @@ fn plain_http_to_another_machine_needs_the_operators_word() {
 fn faults_of_the_section_are_named_at_their_places() {
     assert_faults(&[
         (
+            "[plivo]\nbase_url = \"https://api.plivo.com/v1/\"",
+            &["sidecar.toml:2:12: plivo.base_url: ends in /v1, which is added"],
+        ),
+        (
             "[plivo]\nbase_url = \"https://u:p@h\"",
             &["sidecar.toml:2:12: plivo.base_url: holds a user or password"],
         ),
