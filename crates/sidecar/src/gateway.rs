@@ -180,7 +180,7 @@ impl Gateway {
                 self.plivo_list(&call, &account, request.uri().query().unwrap_or_default()).await
             }
             Route::PlivoMessage(account, id) => self.plivo_message(&call, &account, &id).await,
-            Route::OpenApi | Route::Problem(_) | Route::Unknown => Err(Plain::NotFound.into()),
+            Route::OpenApi | Route::Problem(_) | Route::Unknown(_) => Err(Plain::NotFound.into()),
         }
     }
 

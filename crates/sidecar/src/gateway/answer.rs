@@ -68,6 +68,13 @@ pub(crate) struct Answer {
 }
 
 impl Owned {
+    /// What the app is told of it where a form has no place for changes apart: remarks, then what was changed; each by
+    /// its code, with a sentence.
+    fn remarks(&self) -> impl Iterator<Item = (&str, &str)> {
+        let remarked = self.warnings.iter().map(|note| (&*note.key, &*note.value));
+        remarked.chain(self.changes.iter().map(|change| (&*change.code, &*change.detail)))
+    }
+
     /// The answer's word for its status: until Plivo has spoken every state of ours is `queued`; the record tells more.
     pub(crate) fn word(&self) -> &'static str {
         match self.status {

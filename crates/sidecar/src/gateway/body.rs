@@ -93,7 +93,9 @@ fn asks_first(headers: &HeaderMap) -> bool {
 /// Whether the bytes are other ones than the app's: compressed as a whole, or on the way (RFC 9112 section 6.1).
 fn is_coded(headers: &HeaderMap) -> bool {
     let is_chunked = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
-    headers.contains_key(header::CONTENT_ENCODING)
+    let is_identity =
+        |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    !headers.get_all(header::CONTENT_ENCODING).iter().all(is_identity)
         || !headers.get_all(header::TRANSFER_ENCODING).iter().all(is_chunked)
 }
 

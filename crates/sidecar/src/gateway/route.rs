@@ -21,7 +21,8 @@ pub(crate) enum Route {
     PlivoMessage(String, String),
     OpenApi,
     Problem(String),
-    Unknown,
+    /// Nowhere, told in this form.
+    Unknown(Door),
 }
 
 impl Route {
@@ -53,7 +54,8 @@ impl Route {
             ["v1", "Account", account, "Message", id] => {
                 Self::PlivoMessage((*account).to_owned(), (*id).to_owned())
             }
-            _ => Self::Unknown,
+            ["v1", "Account", ..] => Self::Unknown(Door::Plivo),
+            _ => Self::Unknown(Door::Native),
         }
     }
 
@@ -73,7 +75,7 @@ impl Route {
             Self::PlivoMessage(..) => "/v1/Account/{auth_id}/Message/{uuid}/",
             Self::OpenApi => "/openapi.json",
             Self::Problem(_) => "/problems/{code}",
-            Self::Unknown => return None,
+            Self::Unknown(_) => return None,
         })
     }
 
@@ -88,7 +90,7 @@ impl Route {
     /// The form its answers have.
     pub(crate) fn door(&self) -> Door {
         match self {
-            Self::Send(door) => *door,
+            Self::Send(door) | Self::Unknown(door) => *door,
             Self::PlivoMessages(_) | Self::PlivoMessage(..) => Door::Plivo,
             _ => Door::Native,
         }
@@ -112,7 +114,7 @@ impl Route {
             | Self::PlivoMessage(..)
             | Self::OpenApi
             | Self::Problem(_) => (&[Method::GET, Method::HEAD], "GET, HEAD"),
-            Self::Unknown => return Ok(()),
+            Self::Unknown(_) => return Ok(()),
         };
         if allowed.contains(method) { Ok(()) } else { Err(Plain::MethodNotAllowed(names)) }
     }
@@ -144,7 +146,7 @@ mod tests {
             Route::PlivoMessages(_) => Some(Route::PlivoMessage(text(), text())),
             Route::PlivoMessage(..) => Some(Route::OpenApi),
             Route::OpenApi => Some(Route::Problem(text())),
-            Route::Problem(_) | Route::Unknown => None,
+            Route::Problem(_) | Route::Unknown(_) => None,
         })
     }
 
@@ -183,9 +185,11 @@ mod tests {
             "/V1/messages",
             "/",
             "/v1/numbers",
-            "/v1/Account/MAX/Call/",
         ] {
-            assert_eq!(Route::of(path), Route::Unknown, "{path}");
+            assert_eq!(Route::of(path), Route::Unknown(Door::Native), "{path}");
+        }
+        for path in ["/v1/Account/MAX/Call/", "/v1/Account/MAX/", "/v1/Account"] {
+            assert_eq!(Route::of(path), Route::Unknown(Door::Plivo), "{path}");
         }
     }
 }

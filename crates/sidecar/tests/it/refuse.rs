@@ -230,6 +230,33 @@ async fn a_repeated_advertisement_is_answered_as_the_first_was() {
 }
 
 #[tokio::test]
+async fn what_a_policy_changed_is_told_at_every_door() {
+    let plivo = plivo().await;
+    let country = Policy::new("country").set("grants", json!(["amend"]));
+    let country = country.settings(json!({"allow": ["*"], "mms_fallback": "strip"}));
+    let sidecar = Sidecar::start(Setup::new(&plivo).policy(country)).await;
+    let url = "https://example.com/a.jpg";
+    let downgraded = |told: &Value| {
+        let told = told.as_array().expect("a list");
+        told.iter().any(|each| each["code"] == "mms.downgraded")
+    };
+
+    let native = json!({"to": "+447400123456", "text": "native", "media_urls": [url]});
+    let native = sidecar.send(&native).await.expect(202);
+    let seed = json!({"recipient": "+447400123457", "message": "seed", "mediaUrls": [url]});
+    let seed = sidecar.post("/mms/send").json(&seed).answer().await.expect(202);
+    let compat =
+        json!({"src": "14155551212", "dst": "447400123458", "text": "p", "media_urls": [url]});
+    let compat = sidecar.post(PLIVO_DOOR).json(&compat).answer().await.expect(202);
+
+    assert!(downgraded(&native["transformations"]), "{native}");
+    assert!(downgraded(&seed["warnings"]), "{seed}");
+    assert_eq!(seed["message"], "SMS queued");
+    assert!(downgraded(&compat["warnings"]), "{compat}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn the_seeds_door_says_where_a_member_belongs_that_it_has_not() {
     let plivo = plivo().await;
     let sidecar = Sidecar::start(Setup::standard(&plivo).policy(Policy::new("dedup"))).await;

@@ -65,11 +65,11 @@ pub(super) fn answer(verdicts: &[Verdict], many: bool) -> Answer {
     Answer::json(StatusCode::ACCEPTED, &body)
 }
 
-/// What was remarked on the messages taken, each remark once.
+/// What was remarked on the messages taken, and changed in them, each once.
 fn warnings(verdicts: &[Verdict]) -> Vec<Value> {
     let taken = verdicts.iter().filter_map(|verdict| verdict.outcome.as_ref().ok());
     let mut warnings: Vec<Value> = Vec::new();
-    for warning in taken.flat_map(|owned| &owned.warnings).map(|note| WORDS.warning(note)) {
+    for warning in taken.flat_map(Owned::remarks).map(|remark| WORDS.warning(remark)) {
         if !warnings.contains(&warning) {
             warnings.push(warning);
         }

@@ -1,6 +1,7 @@
 //! The seed's form: that of the framework its guide is about.
 
 use http::StatusCode;
+use message::Kind;
 use serde_json::{Value, json};
 
 use super::{Answer, Owned, Refusal, Words};
@@ -26,15 +27,20 @@ const WORDS: Words = Words {
 
 pub(super) fn accepted(owned: &Owned) -> Answer {
     let uuid = owned.message_uuid.as_deref().unwrap_or(&owned.id.0);
+    let message = match owned.kind {
+        Kind::Mms => "MMS queued",
+        Kind::Sms => "SMS queued",
+    };
     let mut body = json!({
         "statusCode": 202,
-        "message": "MMS queued",
+        "message": message,
         "messageUuid": uuid,
         "id": owned.id.0,
         "status": owned.word(),
     });
-    if !owned.warnings.is_empty() {
-        body["warnings"] = owned.warnings.iter().map(|note| WORDS.warning(note)).collect();
+    let remarks: Vec<Value> = owned.remarks().map(|remark| WORDS.warning(remark)).collect();
+    if !remarks.is_empty() {
+        body["warnings"] = remarks.into();
     }
     let mut answer = Answer::json(StatusCode::ACCEPTED, &body);
     answer.limits(&owned.standings);

@@ -1,6 +1,6 @@
 //! What is said, in the words of doors whose members have names of their own.
 
-use message::{Fault, Note};
+use message::Fault;
 use serde_json::{Value, json};
 
 /// What a door calls the members of `POST /v1/messages`.
@@ -49,8 +49,8 @@ impl Words {
         said
     }
 
-    pub(super) fn warning(&self, note: &Note) -> Value {
-        json!({"code": note.key, "detail": self.said(&note.value)})
+    pub(super) fn warning(&self, (code, detail): (&str, &str)) -> Value {
+        json!({"code": code, "detail": self.said(detail)})
     }
 }
 

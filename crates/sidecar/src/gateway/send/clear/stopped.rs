@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use message::{Message, MessageId, Rejection};
+use message::{Change, Message, MessageId, Rejection};
 use policy_host::{NotCleared, NotClearedKind, PolicyFailure, Trail};
 use store::Record;
 use tokio::time::{Instant, sleep};
@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::super::super::answer::{Owned, Verdict};
 use super::super::super::lookup::CATCH_UP;
 use super::super::super::refusal::{Refusal, Refuser};
-use super::super::super::submission::{Recipient, change};
+use super::super::super::submission::Recipient;
 use super::super::super::{Call, Gateway};
 use super::Decided;
 use crate::record;
@@ -30,7 +30,9 @@ impl Gateway {
                 for fault in rejection.faults.iter_mut().filter(|fault| fault.pointer == "/to") {
                     fault.pointer.clone_from(&to.pointer);
                 }
-                if let Some(owned) = self.coalesced(call, &rejection, &message, &trail).await {
+                if let Some(owned) =
+                    self.coalesced(call, (&policy.name, &rejection), &message, &trail).await
+                {
                     return Decided::Done(Verdict { to, outcome: Ok(owned) });
                 }
                 Refusal::Rejected {
@@ -60,7 +62,7 @@ impl Gateway {
     async fn coalesced(
         &self,
         call: &Call,
-        no: &Rejection,
+        (policy, no): (&str, &Rejection),
         message: &Message,
         trail: &Trail,
     ) -> Option<Owned> {
@@ -68,10 +70,11 @@ impl Gateway {
         // One that was never sent stands for nothing; its reservation is about to be given back.
         let record = self.record_of(call, earlier).await.filter(record::may_have_gone)?;
         let mut changes = trail.changes.clone();
-        changes.push(change(
-            "dup.coalesced",
-            "an equal message went out a moment ago; this is its record",
-        ));
+        changes.push(Change {
+            policy: policy.into(),
+            code: "dup.coalesced".into(),
+            detail: "an equal message went out a moment ago; this is its record".into(),
+        });
         Some(Owned {
             id: record.id.clone(),
             to: message.to.clone(),
