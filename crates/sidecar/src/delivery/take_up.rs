@@ -90,9 +90,10 @@ impl Delivery {
             } else {
                 Change::to(Status::RetryWait, now())
             };
-            record::tell(&left.record.id, &change, None);
             store::fail::point("resume.begin");
-            self.store.change(&left.record.id, change).await?;
+            self.store.change(&left.record.id, change.clone()).await?;
+            // Only now: where that fails, it is tried each second.
+            record::tell(&left.record.id, &change, None);
             store::fail::point("resume.written");
         }
         Ok(())
