@@ -31,10 +31,14 @@ pub(crate) async fn build(
         lines.extend(load_faults(runtime, previous, &sources, entries).await);
         return Err(lines);
     }
-    let built = runtime.build(previous, &sources).await;
-    let chain = built.map_err(|errors| -> Vec<String> {
-        errors.iter().flat_map(|err| said(err, entries)).collect()
-    })?;
+    let chain = match runtime.build(previous, &sources).await {
+        Ok(chain) => chain,
+        Err(errors) => {
+            let mut lines: Vec<String> = errors.iter().flat_map(|err| said(err, entries)).collect();
+            lines.extend(cases_of_others(runtime, previous, &errors, &sources, entries).await);
+            return Err(lines);
+        }
+    };
     let lines = own_cases(&chain, previous, entries).await;
     if lines.is_empty() { Ok(chain) } else { Err(lines) }
 }
@@ -49,16 +53,24 @@ async fn own_cases(
     let what = |module: &Module| (module.digest(), module.limits());
     let before = previous.into_iter().flat_map(PolicyChain::policies);
     let before = before.flat_map(|policy| iter::once(policy.module()).chain(policy.candidate()));
-    let mut known: Vec<_> = before.map(|module| what(&module)).collect();
-    let mut lines = Vec::new();
-    for (policy, entry) in chain.policies().iter().zip(entries) {
+    let known: Vec<_> = before.map(|module| what(&module)).collect();
+    let (mut run, mut lines) = (Vec::new(), Vec::new());
+    for policy in chain.policies() {
+        let own = |entry: &&PolicyEntry| entry.name == policy.name().as_str();
+        let Some(entry) = entries.iter().find(own) else { continue };
         let candidate = policy.candidate().map(|module| ("candidate", module));
         for (key, module) in iter::once(("module", policy.module())).chain(candidate) {
-            if !known.contains(&what(&module)) {
-                known.push(what(&module));
-                let differing = rehearsal::own(&module).await;
-                lines.extend(differing.into_iter().map(|what| entry.fault(key, what)));
+            if known.contains(&what(&module)) {
+                continue;
             }
+            let nth = match run.iter().position(|(before, _)| *before == what(&module)) {
+                Some(nth) => nth,
+                None => {
+                    run.push((what(&module), rehearsal::own(&module).await));
+                    run.len() - 1
+                }
+            };
+            lines.extend(run[nth].1.iter().map(|differs| entry.fault(key, differs)));
         }
     }
     lines
@@ -146,7 +158,25 @@ async fn load_faults(
     entries: &[PolicyEntry],
 ) -> Vec<String> {
     let errors = runtime.faults(previous, sources).await;
-    errors.iter().flat_map(|err| said(err, entries)).collect()
+    let mut lines: Vec<String> = errors.iter().flat_map(|err| said(err, entries)).collect();
+    lines.extend(cases_of_others(runtime, previous, &errors, sources, entries).await);
+    lines
+}
+
+/// What differs in the cases of those that load, where others do not.
+async fn cases_of_others(
+    runtime: &PolicyRuntime,
+    previous: Option<&PolicyChain>,
+    errors: &[LoadError],
+    sources: &[PolicySource],
+    entries: &[PolicyEntry],
+) -> Vec<String> {
+    let loads = |source: &&PolicySource| errors.iter().all(|err| err.policy != source.name);
+    let sound: Vec<PolicySource> = sources.iter().filter(loads).cloned().collect();
+    match runtime.build(previous, &sound).await {
+        Ok(chain) => own_cases(&chain, previous, entries).await,
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Policies that may send to another handset after one that keeps account of handsets: policies with `state` are not

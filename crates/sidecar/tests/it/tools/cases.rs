@@ -273,6 +273,21 @@ async fn a_module_that_fails_its_own_cases_is_refused_before_anything_starts() {
             assert!(line.starts_with("sidecar.toml:") && line.ends_with(wanted), "{line}");
         }
     }
+    // Whatever else is at fault, in the file or in another policy, and at each place that names it.
+    let missing = by_file().set("name", "missing").set("module", "missing.wasm");
+    let again = by_file().set("name", "again");
+    let setup = guarded(&plivo).policy(missing).policy(again).set("delivery.nope", 1);
+    folder.write("sidecar.toml", setup.to_toml());
+    let said = sendgate(folder.path(), &["check"]).await;
+    said.ended(2);
+    for wanted in [
+        "delivery.nope: is not a known key",
+        "policies[3].module: there is no module",
+        "policies.runaway.module: the module fails its own case `it refuses by another code`",
+        "policies.again.module: the module fails its own case `it refuses by another code`",
+    ] {
+        assert!(said.err.contains(wanted), "no {wanted} in {}", said.err);
+    }
     // A candidate would come into force by itself: it is held to the same.
     folder.write("candidate.wasm", guest(WRONG));
     folder.write(
