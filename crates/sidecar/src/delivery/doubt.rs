@@ -59,9 +59,9 @@ impl Doubt {
 pub(super) enum Sighting {
     /// Nothing that fits.
     Absent,
-    /// This fits, and as many others as there are messages that may be there.
+    /// This fits, and it can be no other message's.
     Here(String),
-    /// More fits than there should be, or less than there are messages that may be there: which is which cannot be
+    /// What fits may be another message's that may be there, or is more than there should be: which is which cannot be
     /// told.
     Unclear,
 }
@@ -137,11 +137,9 @@ pub(super) fn sighting(free: &[String], shown: Shown) -> Sighting {
     let Shown { own, others } = shown;
     match free {
         [] => Sighting::Absent,
-        // All that may be there are: whichever of them this one takes, none is missing and none is sent twice. It takes
-        // the oldest, which Plivo lists last: a call that is still under way will be told its own.
-        [.., oldest] if free.len() == own + others => Sighting::Here(oldest.clone()),
         // No other may be there: it was sent, by whichever of its calls.
-        [.., oldest] if others == 0 && free.len() < own => Sighting::Here(oldest.clone()),
+        [.., oldest] if others == 0 && free.len() <= own => Sighting::Here(oldest.clone()),
+        // Even where all that may be there are: with another's id it would be told another's end.
         _ => Sighting::Unclear,
     }
 }
@@ -171,7 +169,7 @@ mod tests {
             (0, 1, 2, Sighting::Absent),
             (0, 2, 0, Sighting::Absent),
             (1, 1, 0, Sighting::Here("u0".into())),
-            (2, 1, 1, Sighting::Here("u1".into())),
+            (2, 1, 1, Sighting::Unclear),
             (2, 1, 0, Sighting::Unclear),
             (1, 1, 1, Sighting::Unclear),
             (1, 2, 0, Sighting::Here("u0".into())),

@@ -1,5 +1,6 @@
 //! Messages taken up again: what earlier processes left, and what a person decides about.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use message::{MessageId, Settlement, Timestamp};
@@ -55,8 +56,7 @@ impl Delivery {
             self.keep_apart(message, twins(&account, &mark), began);
         }
         let mut left: Vec<_> = left.into_iter().zip(unconfirmed).collect();
-        // As they would have taken their places: one that was put off stands behind whoever came before its time.
-        left.sort_by_key(|(left, _)| left.record.not_before.max(Some(left.record.created)));
+        in_their_order(&mut left);
         let take_up = |(left, unconfirmed)| self.take_up(left, unconfirmed);
         let journeys: Vec<Journey> = left.into_iter().map(take_up).collect();
         let resumed = journeys.len();
@@ -218,4 +218,17 @@ impl Delivery {
         self.settle(left.holds, Settlement::Keep).await;
         Ok(is_ended)
     }
+}
+
+/// Brings what was left, which stands in the order of acceptance, into the order in which it would have taken its places:
+/// one that was put off stands behind whoever came before its time.
+fn in_their_order<T>(left: &mut [(Unfinished, T)]) {
+    let mut latest = Timestamp(0);
+    let mut places: HashMap<MessageId, Timestamp> = HashMap::new();
+    for (Unfinished { record, .. }, _) in &*left {
+        // Where the clock was set back, none came before those that were accepted before it all the same.
+        latest = latest.max(record.created);
+        places.insert(record.id.clone(), record.not_before.map_or(latest, |at| at.max(latest)));
+    }
+    left.sort_by_key(|(left, _)| places.get(&left.record.id).copied());
 }
