@@ -37,8 +37,8 @@
 //! `powerpack_uuid`, `text`, `media_urls`, `media_ids`, `intent`, `ttl_s`, `not_before`, `dedup` and `tags`; what an app
 //! sends as `recipient_tz` or `end_user_ip` is the tag of that name.
 //!
-//! A step has `at_s` (seconds after `now`), `app`, `door`, `message`, `facts` and `expect`, each over what its case
-//! says; `settings` that hold from it on; `dry_run`; `times`, how often, 1 or more; and `sent = false` where
+//! A step has `at_s` (seconds after `now`; that of the step before where it has none), `app`, `door`, `message`, `facts`
+//! and `expect`, each over what its case says; `settings` that hold from it on; `dry_run`; `times`, how often, 1 or more; and `sent = false` where
 //! nothing was sent after it. Ids are `m1`, `m2`, … unless given. A step with `outcome` (a word, such as `accepted`),
 //! `report` (`state`, `error_code`) or `receipt` (these, `units` and `total_rate`) asks nothing: it tells the policy
 //! what became of the message asked about last, or of `id`. One with `inbound` (`from`, `to`, `text`) tells it what a

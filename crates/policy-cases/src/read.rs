@@ -79,7 +79,7 @@ struct RawState {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RawStep {
-    at_s: f64,
+    at_s: Option<f64>,
     times: Option<usize>,
     settings: Option<Value>,
     app: Option<String>,

@@ -36,10 +36,11 @@ impl RawCase {
         let (mut filled, mut earlier): (Vec<Step>, f64) = (Vec::new(), 0.0);
         for (nth, step) in steps.iter().enumerate() {
             let place = |detail: String| format!("step {}: {detail}", nth + 1);
-            if step.at_s < earlier || !step.at_s.is_finite() {
+            let at_s = step.at_s.unwrap_or(earlier);
+            if at_s < earlier || !at_s.is_finite() {
                 return Err(place("`at_s` is before the step before, or no time at all".into()));
             }
-            earlier = step.at_s;
+            earlier = at_s;
             if step.times == Some(0) {
                 return Err(place(
                     "`times` is 0, and what is never asked holds; leave it out".into(),
@@ -49,7 +50,8 @@ impl RawCase {
                 if filled.len() >= MOST_STEPS {
                     return Err(format!("has more than {MOST_STEPS} steps"));
                 }
-                let next = step.filled(nth + 1, now, &filled, &over, default);
+                let at = Timestamp(now.0.saturating_add(ms(at_s)));
+                let next = step.filled(nth + 1, at, &filled, &over, default);
                 filled.push(next.map_err(place)?);
             }
         }
@@ -70,7 +72,7 @@ impl RawStep {
     fn filled(
         &self,
         number: usize,
-        from: Timestamp,
+        now: Timestamp,
         before: &[Step],
         case: &Layer,
         default: &Layer,
@@ -132,7 +134,6 @@ impl RawStep {
                     .into());
             }
         };
-        let now = Timestamp(from.0.saturating_add(ms(self.at_s)));
         Ok(Step { number, now, app, door, settings: self.settings.clone(), act })
     }
 }

@@ -146,7 +146,9 @@ fn what_cannot_be_meant_is_told_with_its_line_and_case() {
             "line 1: case `a`: needs one of",
         ),
         (
-            format!("[[case]]\nname = \"a\"\nsteps = [{{ at_s = 2, {accept} }}, {{ {accept} }}]"),
+            format!(
+                "[[case]]\nname = \"a\"\nsteps = [{{ at_s = 2, {accept} }}, {{ at_s = 1, {accept} }}]"
+            ),
             "line 1: case `a`: step 2: `at_s` is before",
         ),
         (
