@@ -56,7 +56,8 @@ impl Address {
         let text = item.text()?;
         if let Some(path) = text.strip_prefix("unix:") {
             let full = item.reading.path(path);
-            if path.is_empty() || full.as_os_str().len() > SOCKET_PATH_BYTES {
+            let is_none = path.is_empty() || path.contains('\0');
+            if is_none || full.as_os_str().len() > SOCKET_PATH_BYTES {
                 item.fault(format!("needs a path of 1 to {SOCKET_PATH_BYTES} bytes after `unix:`"));
                 return None;
             }

@@ -37,6 +37,8 @@ pub(super) struct Journey {
     pub(super) doubt: Option<Doubt>,
     /// An earlier call may have sent it: whatever the later ones come to, nobody may say that it was not sent.
     pub(super) may_be_sent: bool,
+    /// Plivo's id of it, which a process before this one found and could only write down.
+    pub(super) adopted: Option<String>,
     /// Lives while Plivo may have a message of which we do not know it: this one.
     pub(super) unsettled: Option<OneUnsettled>,
     /// The call that ended its way, as it is to be written down with the end; and further ids that Plivo gave it.
@@ -107,6 +109,9 @@ impl Journey {
     }
 
     async fn go(&mut self) -> ControlFlow<Stop> {
+        if let Some(uuid) = self.adopted.take() {
+            return ControlFlow::Break(Stop::End(End::submitted(&uuid)));
+        }
         if let Some(unconfirmed) = self.unconfirmed.take() {
             self.confirm(&unconfirmed).await?;
         }

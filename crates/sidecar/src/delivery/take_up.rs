@@ -126,7 +126,9 @@ impl Delivery {
         });
         let trace = Trace::past(record.traceparent.clone());
         let may_be_sent = record::may_be_sent(record);
-        let beginning = Beginning { attempts, turned_away, doubt, unconfirmed, may_be_sent };
+        let adopted = record.message_uuid.clone().filter(|_| doubt.is_some());
+        let beginning =
+            Beginning { attempts, turned_away, doubt, unconfirmed, may_be_sent, adopted };
         // Nobody waits for the news.
         self.journey(Accepted::left_behind(left, &self.room, now()), trace, beginning).0
     }

@@ -24,6 +24,8 @@ pub(super) struct Beginning {
     pub(super) doubt: Option<Doubt>,
     pub(super) unconfirmed: Option<Unconfirmed>,
     pub(super) may_be_sent: bool,
+    /// Plivo's id of it, which was found while it was in doubt and is on disk.
+    pub(super) adopted: Option<String>,
 }
 
 impl Delivery {
@@ -38,7 +40,8 @@ impl Delivery {
         let (sender, inbox) = mpsc::unbounded_channel();
         self.ledger.own(&accepted.holds);
         self.journeys().insert(accepted.message.id.clone(), sender);
-        let Beginning { attempts, turned_away, doubt, unconfirmed, may_be_sent } = beginning;
+        let Beginning { attempts, turned_away, doubt, unconfirmed, may_be_sent, adopted } =
+            beginning;
         let unsettled = doubt.as_ref().map(|doubt| {
             let account = doubt.account.as_deref().unwrap_or_default();
             self.unsettled.enter(self.twins(account, &accepted.message.to))
@@ -58,6 +61,7 @@ impl Delivery {
             trace,
             doubt,
             may_be_sent,
+            adopted,
             unsettled,
             last_call: None,
             entrance,

@@ -172,3 +172,28 @@ async fn a_call_that_is_known_to_have_been_taken_or_turned_away_is_no_doubt_at_a
         sidecar.stop().await;
     }
 }
+
+#[tokio::test]
+async fn one_whose_id_was_found_before_the_kill_is_submitted_whatever_the_list_says_now() {
+    let plivo = plivo().await;
+    plivo.script([Step::status(500).queued()]).await;
+    // Longer than the test: nobody asks the list.
+    let setup = settling(&plivo, &[600]).durable();
+    let sidecar = Sidecar::start(setup.clone()).await;
+    let id = sidecar.queue(&json!({"to": TO, "text": "hi"})).await;
+    sidecar.in_status(&id, "in_doubt").await;
+    let folder = sidecar.kill().await;
+    let uuid = plivo.sends()[0].message_uuid.clone();
+    // What is on disk between the two commits of a message that was found.
+    let database = rusqlite::Connection::open(folder.path().join("sendgate.db")).unwrap();
+    let sql = "UPDATE messages SET message_uuid = ?1 WHERE id = ?2";
+    assert_eq!(database.execute(sql, (&uuid, &id)).unwrap(), 1);
+    drop(database);
+
+    let sidecar = Sidecar::start_in(folder, setup).await;
+
+    let record = sidecar.in_status(&id, "submitted").await;
+    assert_eq!(record["message_uuid"], uuid.as_str(), "{record}");
+    assert_eq!(posts(&plivo).len(), 1);
+    sidecar.stop().await;
+}
