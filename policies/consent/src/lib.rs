@@ -101,7 +101,9 @@ impl Inbound for Consent {
                 vec![Note::shown("optout.learned", "it gets no more messages from this sender")]
             }
             Some(Meaning::Start) => {
-                if latest(&places)?.is_some_and(|(_, entry)| entry.out) {
+                // Said to all, it comes after whatever was said to one.
+                let is_out = latest(&places)?.is_some_and(|(_, entry)| entry.out);
+                if is_out || message.to.is_empty() {
                     own.write(word(false))?;
                 }
                 vec![Note::shown("optout.cleared", "it may get messages from this sender again")]

@@ -203,6 +203,8 @@ async fn an_operator_adds_removes_and_imports() {
     sidecar.folder.write("list.csv", format!("# old\n+14155550999\n{TO},{SENDER}\n"));
     assert_eq!(run(&["import", "list.csv"]).await, well("2 added\n"));
     assert!(is_suppressed(&sidecar, "four").await);
+    assert_eq!(run(&["remove", TO]).await, well("removed\n"));
+    assert!(!is_suppressed(&sidecar, "five").await, "of all senders, and so of this one");
     sidecar.folder.write("bad.csv", "number\n");
     let (code, out, err) = run(&["import", "bad.csv"]).await;
     assert_eq!((code, &*out), (Some(2), ""));
