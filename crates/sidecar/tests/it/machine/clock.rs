@@ -36,11 +36,12 @@ async fn what_waits_for_its_time_goes_when_the_clock_shows_it_and_not_before() {
     let put_off = async |to: &str, text: &str, at: String| {
         sidecar.queue(&json!({"to": to, "text": text, "not_before": at})).await
     };
-    let soon = put_off("+14155550180", "soon", after(3, 0)).await;
+    // Late enough for a machine that is slow until the clock is set.
+    let soon = put_off("+14155550180", "soon", after(45, 0)).await;
     let in_an_hour = put_off("+14155550181", "in an hour", after(HOUR - 60, 0)).await;
     let later = put_off("+14155550182", "later", after(3 * HOUR, 0)).await;
 
-    // Three seconds from now are an hour and three seconds away.
+    // What was less than a minute away is more than an hour away now.
     faults.set_clock(-HOUR);
     let sooner = put_off("+14155550183", "sooner", after(5, -HOUR)).await;
     sidecar.in_status(&sooner, "submitted").await;
