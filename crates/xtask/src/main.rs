@@ -76,7 +76,7 @@ fn command(words: &[&str]) -> anyhow::Result<ExitCode> {
     match words {
         ["policies", names @ ..] => policies::run(&Workspace::read()?, names)?,
         ["contract"] => contract::run(&Workspace::read()?)?,
-        ["test"] => test::run(&Workspace::read()?)?,
+        ["test"] => test::run(&Workspace::read()?, "default")?,
         ["deny"] => deny::run(&Workspace::read()?)?,
         ["dist"] => dist::run(&Workspace::read()?)?,
         ["tidy"] => tidy::run(&Workspace::read()?)?,

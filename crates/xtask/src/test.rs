@@ -40,12 +40,12 @@ const USED: [Used; 8] = [
 ];
 
 /// Builds the policies and the programs, then runs all tests, those in the documentation and some of the crash suite
-/// too.
+/// too. `profile` is one of `.config/nextest.toml`.
 ///
 /// # Errors
 ///
 /// Where a needed program is missing, something does not build, or a test fails.
-pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace, profile: &str) -> Result<()> {
     for (program, remedy) in NEEDED {
         let works = process::works(Command::new(program).arg("--version"));
         ensure!(works, "the examples need `{program}`, which is not here; {remedy}");
@@ -63,8 +63,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut closing = Vec::new();
     if process::works(cargo().args(["nextest", "--version"])) {
         let mut tests = in_workspace(workspace);
-        tests.args(["nextest", "run", "--workspace", "--test-threads", &test_threads()]);
-        closing = process::run_keeping(&mut tests, |line| line.contains("Summary ["))?;
+        tests.args(["nextest", "run", "--workspace", "--profile", profile]);
+        tests.args(["--test-threads", &test_threads()]);
+        closing = process::run_keeping(&mut tests, said_again)?;
     } else {
         println!("cargo-nextest is not here; running the tests with `cargo test`");
         process::run(in_workspace(workspace).args([
@@ -113,6 +114,11 @@ fn runs(commands: &[&str]) -> bool {
         let mut words = command.split(' ');
         words.next().is_some_and(|program| process::works(Command::new(program).args(words)))
     })
+}
+
+/// Whether people look for a line of nextest's at the end.
+fn said_again(line: &str) -> bool {
+    line.contains("Summary [") || line.contains("FLAKY")
 }
 
 /// Tests at once: most of their time whole-process tests wait for clocks and for each other's sockets.

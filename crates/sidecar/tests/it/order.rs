@@ -186,9 +186,13 @@ async fn messages_of_one_instant_to_one_recipient_keep_their_order_also_over_a_r
 async fn after_a_restart_one_whose_time_came_meanwhile_goes_after_those_that_came_before_it() {
     let plivo = plivo().await;
     plivo.fail(Outage::Refuse).await;
-    let breaker = json!({"failures": 1, "open_s": 1, "open_max_s": 1});
+    let breaker = json!({"failures": 1, "open_s": 600, "open_max_s": 600});
     let setup = Setup::new(&plivo).durable().set("delivery.breaker", breaker);
     let sidecar = Sidecar::start(setup.clone()).await;
+    // Nothing is on its way at the kill, so nothing is in doubt after it.
+    sidecar.queue(&json!({"to": "+14155550100", "text": "finds out"})).await;
+    let open = async || (sidecar.ready().await.json()["plivo"]["breaker"] == "open").then_some(());
+    eventually("the breaker is open", open).await;
     let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(2);
     let later = json!({"to": TO, "text": "put off", "not_before": soon.to_string()});
     let mut ids = vec![sidecar.queue(&later).await];
@@ -205,6 +209,8 @@ async fn after_a_restart_one_whose_time_came_meanwhile_goes_after_those_that_cam
     for id in &ids {
         sidecar.in_status(id, "submitted").await;
     }
-    assert_eq!(texts(&plivo), ["at once", "at once, too", "put off"]);
+    let to_one: Vec<String> =
+        texts(&plivo).into_iter().filter(|text| text != "finds out").collect();
+    assert_eq!(to_one, ["at once", "at once, too", "put off"]);
     sidecar.stop().await;
 }

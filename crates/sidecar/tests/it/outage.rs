@@ -46,9 +46,11 @@ async fn what_was_accepted_while_plivo_was_away_is_sent_when_it_returns_in_order
 async fn an_outage_that_spans_a_restart_loses_nothing_and_expires_what_it_was_told_to() {
     let plivo = plivo().await;
     plivo.fail(Outage::Refuse).await;
-    let breaker = json!({"failures": 1, "open_s": 1, "open_max_s": 1});
-    let setup = Setup::new(&plivo).durable().set("delivery.breaker", breaker);
-    let sidecar = Sidecar::start(setup.clone()).await;
+    let for_s = |open_s: u64| {
+        let breaker = json!({"failures": 1, "open_s": open_s, "open_max_s": open_s});
+        Setup::new(&plivo).durable().set("delivery.breaker", breaker)
+    };
+    let sidecar = Sidecar::start(for_s(3)).await;
     let long = sidecar.queue(&json!({"to": TO, "text": "long"})).await;
     // One in the middle of a call would be in doubt.
     let open = async || (sidecar.ready().await.json()["plivo"]["breaker"] == "open").then_some(());
@@ -59,7 +61,7 @@ async fn an_outage_that_spans_a_restart_loses_nothing_and_expires_what_it_was_to
     }
     let folder = sidecar.kill().await;
 
-    let sidecar = Sidecar::start_in(folder, setup).await;
+    let sidecar = Sidecar::start_in(folder, for_s(1)).await;
 
     sidecar.in_status(&short, "expired").await;
     plivo.restore().await;
