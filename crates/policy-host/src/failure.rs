@@ -42,7 +42,8 @@ pub enum PolicyFailure {
     /// Its answer breaks the contract's bounds.
     #[error("the policy gave a bad answer: {0}")]
     BadAnswer(String),
-    /// No instance was to be had: the pool was exhausted for as long as the visit may take.
+    /// No instance was to be had for as long as those who were asked before may take. Nobody was asked, so that no
+    /// operator's choice lets the message pass.
     #[error("no instance of the policy was free")]
     NoInstance,
     /// It was not asked: its error budget is spent.

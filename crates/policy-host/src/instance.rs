@@ -13,7 +13,7 @@ use crate::contract::{Hooks, Shape};
 use crate::convert::Lowered;
 use crate::error::Problem;
 use crate::failure::classify;
-use crate::runtime::Shared;
+use crate::runtime::{Shared, VISITS_A_CORE};
 use crate::visit::{Asking, Spent, Visit};
 use crate::{Digest, Grants, PolicyFailure, PolicyName, VisitLimits};
 
@@ -98,7 +98,7 @@ pub(crate) enum Report<'a> {
 }
 
 impl Prepared {
-    /// The right to visit; a visit that finds none waits as long as it may take.
+    /// The right to visit; a visit that finds none waits as long as those before it may take, who share the cores.
     pub(crate) async fn permit(&self) -> Result<Permit<'_>, PolicyFailure> {
         if let (Ok(own), Ok(shared)) = (self.visits.try_acquire(), self.shared.visits.try_acquire())
         {
@@ -110,7 +110,8 @@ impl Prepared {
             let shared = self.shared.visits.acquire().await.ok()?;
             Some(Permit { _own: own, _shared: shared })
         };
-        match timeout(self.limits.time, both).await {
+        let patience = self.limits.time.saturating_mul(VISITS_A_CORE) + self.shared.state_wait;
+        match timeout(patience, both).await {
             Ok(Some(permit)) => Ok(permit),
             Ok(None) | Err(_) => Err(PolicyFailure::NoInstance),
         }

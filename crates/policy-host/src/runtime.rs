@@ -29,6 +29,8 @@ const FIBER_STACK: usize = 1 << 20;
 /// Most core instances of one component: its own, those of the adapters around its imports, and where a language's runtime
 /// is linked of many libraries, theirs. Python makes some 16.
 const CORE_PER_COMPONENT: u32 = 64;
+/// Visits of one policy at once on a core.
+pub(crate) const VISITS_A_CORE: u32 = 8;
 /// Most tables of one component. Each takes address space, but no memory before it is used.
 const TABLES_PER_COMPONENT: u32 = 8;
 
@@ -113,7 +115,7 @@ impl RuntimeOptions {
             instances: 512,
             memory: 512 << 20,
             idle_per_policy: 2 * cores,
-            visits_per_policy: 8 * cores,
+            visits_per_policy: VISITS_A_CORE as usize * cores,
             state_wait: Duration::from_secs(1),
             record: false,
         }

@@ -224,6 +224,8 @@ fn weigh(said: Result<Said, PolicyFailure>, on_failure: OnFailure) -> Weight {
         Ok(Said::Accept) => Weight::Accepted,
         Ok(Said::Amend(amended)) => Weight::Amended(amended),
         Ok(Said::Reject(rejection)) => Weight::Ends(NotClearedKind::Rejected(rejection)),
+        // A full house is no failure of the policy's: what nobody was asked about does not pass for that.
+        Err(failure @ PolicyFailure::NoInstance) => Weight::Ends(NotClearedKind::Failed(failure)),
         Err(failure) if on_failure == OnFailure::Accept => Weight::Skipped(failure),
         Err(failure) => Weight::Ends(NotClearedKind::Failed(failure)),
     }
@@ -268,6 +270,14 @@ mod tests {
                 _ => panic!("a failure under {rule:?} is neither"),
             };
             assert_eq!(ends, rule != OnFailure::Accept, "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn where_nobody_could_be_asked_the_way_ends_whatever_the_rule_for_failures() {
+        for rule in RULES {
+            let weight = weigh(Err(PolicyFailure::NoInstance), rule);
+            assert!(matches!(weight, Weight::Ends(NotClearedKind::Failed(_))), "{rule:?}");
         }
     }
 }

@@ -92,6 +92,7 @@ impl Policy {
         let opinion = self.ask_revision(&self.revision, self.mode, admission, question).await;
         self.hear(admission, &opinion, question);
         match (&opinion.said, self.on_failure, &self.last_good) {
+            (Err(PolicyFailure::NoInstance), ..) => opinion,
             (Err(failure), OnFailure::LastGood, Some(last_good)) if !question.guesses() => {
                 self.revision.complain(failure, "a policy failed and its last good one is asked");
                 let asked = Admission::Asked;

@@ -109,20 +109,27 @@ async fn a_ledger_that_does_not_answer_ends_the_visit_in_its_time() {
 
 /// Half of two instances may be visited at once, and the first visit stays until the ledger answers.
 #[tokio::test]
-async fn a_visit_that_finds_no_free_instance_in_its_time_is_told_so() {
-    let host = Host::with(|options| options.instances = 2);
-    let mut hasty = runaway();
-    hasty.limits.time = Duration::from_millis(50);
-    let (patient, hasty) = (host.chain(&[runaway()]).await, host.chain(&[hasty]).await);
-    host.ledger.get_stuck();
-    let second = async {
-        while host.ledger.asked().is_empty() {
+async fn what_finds_no_free_instance_in_its_time_is_refused_whatever_the_rule_for_failures() {
+    for rule in [OnFailure::Reject, OnFailure::Accept, OnFailure::LastGood] {
+        let host = Host::with(|options| {
+            options.instances = 2;
+            options.state_wait = Duration::from_millis(1);
+        });
+        let mut hasty = runaway();
+        hasty.limits.time = Duration::from_millis(5);
+        hasty.on_failure = rule;
+        let mut patient = runaway();
+        patient.limits.time = Duration::from_secs(60);
+        let (patient, hasty) = (host.chain(&[patient]).await, host.chain(&[hasty]).await);
+        let spins = patient.clear(sms("spin"));
+        let second = async {
             tokio::task::yield_now().await;
+            hasty.clear(sms("hello")).await
+        };
+        tokio::select! {
+            biased;
+            _ = spins => panic!("{rule:?}: it ended before its time"),
+            second = second => assert_eq!(ending(&second), "failed: no_instance", "{rule:?}"),
         }
-        let second = hasty.clear(sms("hello")).await;
-        host.ledger.get_going();
-        second
-    };
-    let (first, second) = tokio::join!(patient.clear(sms("greedy 3")), second);
-    assert_eq!((&*ending(&first), &*ending(&second)), ("cleared", "failed: no_instance"));
+    }
 }

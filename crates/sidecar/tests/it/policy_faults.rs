@@ -1,9 +1,12 @@
 //! Policies that spin, hoard, panic or cannot decide: the operator's word decides, and nobody else notices.
 
+use std::sync::Arc;
+
 use plivo_sim::PlivoSim;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
-use crate::harness::{Policy, Setup, Sidecar, TO, plivo};
+use crate::harness::{Answer, Policy, Setup, Sidecar, TO, plivo, texts};
 
 /// What the guest does when the text says so, and what the host calls it.
 const MISDEEDS: [(&str, &str, &str); 8] = [
@@ -191,6 +194,31 @@ async fn a_policy_in_the_shadow_fails_and_refuses_without_effect() {
     let texts: Vec<String> = plivo.sends().into_iter().map(|send| send.text).collect();
     assert_eq!(texts, ["spin", "panic", "refuse acme.no", "amend changed"]);
     sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn while_a_policy_is_full_of_spinning_messages_no_other_passes_it_unasked() {
+    let plivo = plivo().await;
+    let sidecar = Arc::new(Sidecar::start(setup(&plivo, "accept")).await);
+    let places = 8 * std::thread::available_parallelism().map_or(1, usize::from);
+    let send = |text| {
+        let sidecar = Arc::clone(&sidecar);
+        async move { sidecar.send(&says(text)).await }
+    };
+    let spins: JoinSet<Answer> = (0..places + 4).map(|_| send("spin")).collect();
+    tokio::task::yield_now().await;
+    let others: JoinSet<Answer> = (0..4).map(|_| send("refuse acme.closed")).collect();
+
+    let (spun, others) = tokio::join!(spins.join_all(), others.join_all());
+
+    for answer in others {
+        assert!([422, 503].contains(&answer.status), "it was let pass: {answer}");
+    }
+    for answer in spun {
+        assert!([202, 503].contains(&answer.status), "{answer}");
+    }
+    assert!(texts(&plivo).iter().all(|text| text == "spin"), "{:?}", texts(&plivo));
+    Arc::into_inner(sidecar).expect("nobody else has it").stop().await;
 }
 
 #[tokio::test]
