@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use message::{Hold, Ledger, Settlement};
 use store::Store;
 use store_redis::SharedKeys;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::Delivery;
@@ -14,7 +14,7 @@ use crate::shared::Shared;
 
 /// Between two sweeps.
 const PAUSE: Duration = Duration::from_secs(10);
-/// The same while the store cannot be written: a sweep also finds out whether it can be again.
+/// How often it is looked whether the store cannot be written: a sweep also finds out whether it can be again.
 const TROUBLED: Duration = Duration::from_secs(1);
 /// So many rows gone mean that there is more.
 const MUCH: usize = 1_000;
@@ -44,11 +44,22 @@ pub(crate) async fn run(
             Ok(_) | Err(_) => TROUBLED,
         };
         tokio::select! {
-            () = sleep(pause) => {}
+            () = rest(&store, pause) => {}
             () = stop.cancelled() => return,
         }
         if let Err(err) = delivery.end_overdue().await {
             tracing::warn!(error = %err, "messages that were held too long could not be ended yet");
+        }
+    }
+}
+
+/// Waits for so long, or until the store is in trouble.
+async fn rest(store: &Store, pause: Duration) {
+    let end = Instant::now() + pause;
+    while Instant::now() < end {
+        sleep_until(end.min(Instant::now() + TROUBLED)).await;
+        if store.trouble().is_some() {
+            return;
         }
     }
 }

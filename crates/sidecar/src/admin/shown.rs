@@ -53,6 +53,7 @@ pub(super) fn whole(record: &Record, events: &[Event], full: bool) -> Value {
         "report": record.report.as_ref().map(report),
         "looks": record.looks,
         "next_look": record.next_look.map(instant),
+        "next_try": record.next_try.map(instant),
         "attempts": record.attempts.iter().map(attempt).collect::<Vec<_>>(),
         "decisions": record.decisions.iter().map(decision).collect::<Vec<_>>(),
         "events": events.iter().map(event).collect::<Vec<_>>(),
@@ -125,7 +126,10 @@ fn waits_for(record: &Record, now: Timestamp) -> Option<String> {
             },
         },
         Status::Sending => "the answer to a call to Plivo".into(),
-        Status::RetryWait => "the time of its next try".into(),
+        Status::RetryWait => match record.next_try {
+            Some(at) => format!("its next try, at {}", text(at)),
+            None => "its next try".into(),
+        },
         Status::InDoubt => {
             "a delivery report, or Plivo's list: whether Plivo has it is not known; a person may release or cancel it"
                 .into()

@@ -122,7 +122,9 @@ impl Journey {
             // Together with the wait that follows, as a rule: not written, it is only in doubt again.
             Next::Later { .. } | Next::TurnedAway { .. } | Next::Account => {
                 self.unsettled = None;
-                let change = Change { attempt: Some(ended), ..Change::at(now()) };
+                let at = now();
+                let next_try = next.least().map(|least| at.after(least));
+                let change = Change { attempt: Some(ended), next_try, ..Change::at(at) };
                 drop(self.delivery.store.change(&id, change));
             }
         }

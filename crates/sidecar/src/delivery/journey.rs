@@ -14,7 +14,7 @@ use super::judge::{End, Next};
 use super::starts::Entrance;
 use super::trace::Trace;
 use super::unsettled::OneUnsettled;
-use super::waits::Metered;
+use super::waits::{Metered, Retry};
 use super::{Delivery, News, Side, Word};
 use crate::shared::Unconfirmed;
 
@@ -37,6 +37,8 @@ pub(super) struct Journey {
     pub(super) doubt: Option<Doubt>,
     /// An earlier call may have sent it: whatever the later ones come to, nobody may say that it was not sent.
     pub(super) may_be_sent: bool,
+    /// The wait for its next try that a process before this one began.
+    pub(super) retry: Option<Retry>,
     /// Plivo's id of it, which a process before this one found and could only write down.
     pub(super) adopted: Option<String>,
     /// Lives while Plivo may have a message of which we do not know it: this one.
@@ -122,6 +124,9 @@ impl Journey {
             self.resolve(doubt).await?;
         }
         let mut place = place.unwrap_or_else(|| self.enter());
+        if let Some(Retry { due, metered }) = self.retry.take() {
+            self.go_on_waiting(due, metered).await?;
+        }
         loop {
             self.heed()?;
             let leave = self.leave(&mut place).await?;

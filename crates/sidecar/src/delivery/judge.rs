@@ -35,6 +35,16 @@ pub(super) enum Next {
     Doubt,
 }
 
+impl Next {
+    /// How long Plivo wants to be left in peace, where it said so.
+    pub(super) fn least(&self) -> Option<Duration> {
+        match self {
+            Self::Later { least } | Self::TurnedAway { least } => *least,
+            Self::End(_) | Self::Account | Self::Doubt => None,
+        }
+    }
+}
+
 /// What `outcome` means.
 pub(super) fn judge(outcome: &Outcome, treat_503: Treat503) -> Next {
     match outcome {

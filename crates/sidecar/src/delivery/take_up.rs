@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use message::{MessageId, Settlement, Timestamp};
-use store::{Attempt, Change, GivenUp, LONGEST_DOUBT, Settle, Status, StoreError, Unfinished};
+use store::{
+    Attempt, AttemptOutcome, Change, GivenUp, LONGEST_DOUBT, Record, Settle, Status, StoreError,
+    Unfinished,
+};
 use tokio::time::Instant;
 
 use super::accepted::{Accepted, is_unknown, tried};
@@ -13,6 +16,7 @@ use super::journey::Journey;
 use super::trace::Trace;
 use super::under_way::Beginning;
 use super::unsettled::twins;
+use super::waits::{Metered, Retry};
 use super::{Delivery, Word, now};
 use crate::record;
 use crate::shared::Unconfirmed;
@@ -88,7 +92,8 @@ impl Delivery {
                 let attempt = last.filter(was_out).map(|last| record::cut_off(last, now()));
                 Change { error_code: code, attempt, ..Change::to(Status::InDoubt, now()) }
             } else {
-                Change::to(Status::RetryWait, now())
+                let next_try = left.record.next_try;
+                Change { next_try, ..Change::to(Status::RetryWait, now()) }
             };
             store::fail::point("resume.begin");
             self.store.change(&left.record.id, change.clone()).await?;
@@ -127,8 +132,14 @@ impl Delivery {
         let trace = Trace::past(record.traceparent.clone());
         let may_be_sent = record::may_be_sent(record);
         let adopted = record.message_uuid.clone().filter(|_| doubt.is_some());
+        let retry = retry(record, now());
+        if retry.is_some_and(|retry| retry.metered == Metered::Yes)
+            && let Some(upstream) = self.upstream(&record.account)
+        {
+            upstream.budget.heard(true);
+        }
         let beginning =
-            Beginning { attempts, turned_away, doubt, unconfirmed, may_be_sent, adopted };
+            Beginning { attempts, turned_away, doubt, unconfirmed, may_be_sent, retry, adopted };
         // Nobody waits for the news.
         self.journey(Accepted::left_behind(left, &self.room, now()), trace, beginning).0
     }
@@ -220,6 +231,18 @@ impl Delivery {
         self.settle(left.holds, Settlement::Keep).await;
         Ok(is_ended)
     }
+}
+
+/// The rest of its wait for the next try. Where the clock was set back meanwhile it is no longer than it was.
+fn retry(record: &Record, now: Timestamp) -> Option<Retry> {
+    let due = record.next_try?;
+    let left = due.since(now).min(due.since(record.updated));
+    let outcome = record.attempts.last().and_then(|last| last.outcome);
+    let metered = match outcome {
+        Some(AttemptOutcome::Rejected) => Metered::Yes,
+        _ => Metered::No,
+    };
+    (!left.is_zero()).then(|| Retry { due: now.after(left), metered })
 }
 
 /// Brings what was left, which stands in the order of acceptance, into the order in which it would have taken its places:

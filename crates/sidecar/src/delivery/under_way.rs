@@ -13,6 +13,7 @@ use super::journey::Journey;
 use super::starts::Entrance;
 use super::trace::Trace;
 use super::turns::{Class, Place};
+use super::waits::Retry;
 use super::{Acceptance, Delivery, News, Word, now};
 use crate::shared::Unconfirmed;
 
@@ -24,6 +25,8 @@ pub(super) struct Beginning {
     pub(super) doubt: Option<Doubt>,
     pub(super) unconfirmed: Option<Unconfirmed>,
     pub(super) may_be_sent: bool,
+    /// Where it waited for its next try.
+    pub(super) retry: Option<Retry>,
     /// Plivo's id of it, which was found while it was in doubt and is on disk.
     pub(super) adopted: Option<String>,
 }
@@ -40,7 +43,7 @@ impl Delivery {
         let (sender, inbox) = mpsc::unbounded_channel();
         self.ledger.own(&accepted.holds);
         self.journeys().insert(accepted.message.id.clone(), sender);
-        let Beginning { attempts, turned_away, doubt, unconfirmed, may_be_sent, adopted } =
+        let Beginning { attempts, turned_away, doubt, unconfirmed, may_be_sent, retry, adopted } =
             beginning;
         let unsettled = doubt.as_ref().map(|doubt| {
             let account = doubt.account.as_deref().unwrap_or_default();
@@ -61,6 +64,7 @@ impl Delivery {
             trace,
             doubt,
             may_be_sent,
+            retry,
             adopted,
             unsettled,
             last_call: None,

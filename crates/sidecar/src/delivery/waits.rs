@@ -36,6 +36,13 @@ pub(super) enum Metered {
     No,
 }
 
+/// A wait for the next try that a process before this one began.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Retry {
+    pub(super) due: Timestamp,
+    pub(super) metered: Metered,
+}
+
 /// Everything that one call needs.
 pub(super) struct Leave {
     pub(super) upstream: Arc<Upstream>,
@@ -172,16 +179,29 @@ impl Journey {
         least: Option<Duration>,
         metered: Metered,
     ) -> ControlFlow<Stop> {
+        let due = now().after(backoff::delay(self.attempts, least, fastrand::f64()));
+        if due.after(SHORTEST) > self.accepted.deadline {
+            let end = End::not_sent(Status::Expired, "send.expired").for_now(least);
+            return ControlFlow::Break(Stop::End(end));
+        }
+        self.go_on_waiting(due, metered).await
+    }
+
+    /// Waits until it is `due`, and longer where more retries than that would be too many.
+    pub(super) async fn go_on_waiting(
+        &mut self,
+        mut due: Timestamp,
+        metered: Metered,
+    ) -> ControlFlow<Stop> {
         loop {
-            let due = now().after(backoff::delay(self.attempts, least, fastrand::f64()));
-            if due.after(SHORTEST) > self.accepted.deadline {
-                let end = End::not_sent(Status::Expired, "send.expired").for_now(least);
-                return ControlFlow::Break(Stop::End(end));
-            }
             self.wait_until(due, Status::RetryWait).await?;
             // Where much fails already, retries would be load on top of load.
             if metered == Metered::No || self.may_retry() {
                 return ControlFlow::Continue(());
+            }
+            due = now().after(backoff::delay(self.attempts, None, fastrand::f64()));
+            if due.after(SHORTEST) > self.accepted.deadline {
+                return self.expire();
             }
         }
     }
@@ -239,7 +259,11 @@ impl Journey {
         why: Option<&'static str>,
         until: Option<Timestamp>,
     ) -> Parked {
-        let change = Change { error_code: why.map(str::to_owned), ..Change::to(status, now()) };
+        let change = Change {
+            error_code: why.map(str::to_owned),
+            next_try: until.filter(|_| status == Status::RetryWait),
+            ..Change::to(status, now())
+        };
         record::tell(&self.accepted.message.id, &change, until);
         drop(self.delivery.store.change(&self.accepted.message.id, change));
         self.tell.send_replace(News::Open(status));

@@ -2,6 +2,8 @@
 
 mod breaker;
 
+use std::sync::Arc;
+
 use plivo_sim::{Outage, Step};
 use serde_json::{Value, json};
 
@@ -85,6 +87,34 @@ async fn plivo_is_asked_no_sooner_than_it_wants_after_a_503() {
     let waited = at(1, "started_at").duration_since(at(0, "ended_at"));
     assert!(waited >= jiff::SignedDuration::from_secs(2), "waited {waited} only: {record}");
     sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn what_plivo_asked_for_is_waited_for_over_a_restart_too() {
+    for (status, is_killed) in [(429, true), (503, false)] {
+        let plivo = plivo().await;
+        plivo.script([Step::status(status).with_header("Retry-After", "4")]).await;
+        let setup = Setup::new(&plivo).durable();
+        let sidecar = Sidecar::start(setup.clone()).await;
+        let id = sidecar.queue(&json!({"to": TO, "text": "hi"})).await;
+        sidecar.in_status(&id, "retry_wait").await;
+        let folder = Arc::clone(&sidecar.folder);
+        match is_killed {
+            true => drop(sidecar.kill().await),
+            false => drop(sidecar.stop().await),
+        }
+
+        let sidecar = Sidecar::start_in(folder, setup).await;
+
+        let record = sidecar.in_status(&id, "submitted").await;
+        let at = |nth: usize, member: &str| -> jiff::Timestamp {
+            record["attempts"][nth][member].as_str().unwrap().parse().unwrap()
+        };
+        let waited = at(1, "started_at").duration_since(at(0, "ended_at"));
+        assert!(waited.as_secs() >= 4, "after {status} it waited {waited} only: {record}");
+        assert_eq!(posts(&plivo).len(), 2, "after {status}");
+        sidecar.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::OpenError;
 
 /// From version `n` to `n + 1`.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 10] = [
     include_str!("schema.sql"),
     include_str!("named.sql"),
     include_str!("clocks.sql"),
@@ -17,6 +17,7 @@ const STEPS: [&str; 9] = [
     include_str!("given_up.sql"),
     include_str!("confirmed.sql"),
     include_str!("doubts.sql"),
+    include_str!("next_try.sql"),
 ];
 
 /// Whether this program may change the database.

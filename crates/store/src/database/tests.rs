@@ -330,7 +330,7 @@ fn files_that_are_no_store_are_refused_and_stay_as_they_are() {
     with(&foreign, "CREATE TABLE bookmarks (url)");
     for (folder, says) in [
         (&text, "sendgate.db is not a database that can be used"),
-        (&newer, "was written by a newer sendgate (schema 99, this one knows 9)"),
+        (&newer, "was written by a newer sendgate (schema 99, this one knows 10)"),
         (&foreign, "is the database of another program"),
     ] {
         let before = fs::read(path(folder)).unwrap();
@@ -401,6 +401,7 @@ async fn what_the_first_version_kept_is_there_after_every_step() {
          DROP INDEX attempts_given_up; ALTER TABLE attempts DROP COLUMN given_up; ALTER TABLE idempotency_keys DROP COLUMN confirmed; DROP INDEX holds_untold; DROP INDEX holds_of_window; DROP TABLE dropped_events; DROP TRIGGER events_dropped; \
          DROP INDEX messages_to_look_at; ALTER TABLE messages DROP COLUMN account; \
          ALTER TABLE departed DROP COLUMN account; \
+         ALTER TABLE messages DROP COLUMN next_try; ALTER TABLE departed DROP COLUMN next_try; \
          CREATE INDEX messages_to_look_at ON messages (next_look); PRAGMA user_version = 1",
     )
     .unwrap();

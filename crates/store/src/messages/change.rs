@@ -29,6 +29,8 @@ pub struct Change {
     pub extra_uuids: Vec<String>,
     /// When Plivo is asked what became of it.
     pub next_look: Option<Timestamp>,
+    /// When it is tried again. Forgotten with the next status, unless that tells it again.
+    pub next_try: Option<Timestamp>,
 }
 
 /// What becomes of a message's holds. The ledger itself is told apart from this.
@@ -66,6 +68,7 @@ impl Change {
             settle: Settle::NotYet,
             extra_uuids: Vec::new(),
             next_look: None,
+            next_try: None,
         }
     }
 }
@@ -175,8 +178,8 @@ fn apply(
     }
     let mut update = connection.prepare_cached(
         "UPDATE messages SET status = ?2, updated = ?3, message_uuid = coalesce(?4, message_uuid), \
-         error_code = CASE WHEN ?6 THEN ?5 ELSE coalesce(?5, error_code) END, next_look = coalesce(?7, next_look) \
-         WHERE id = ?1",
+         error_code = CASE WHEN ?6 THEN ?5 ELSE coalesce(?5, error_code) END, next_look = coalesce(?7, next_look), \
+         next_try = CASE WHEN ?6 THEN ?8 ELSE coalesce(?8, next_try) END WHERE id = ?1",
     )?;
     update.execute(rusqlite::params![
         &*id.0,
@@ -186,6 +189,7 @@ fn apply(
         code,
         afresh,
         change.next_look.map(to_db),
+        change.next_try.map(to_db),
     ])?;
     for uuid in &change.extra_uuids {
         let sql = "INSERT OR IGNORE INTO other_uuids (uuid, message) VALUES (?, ?)";

@@ -15,7 +15,7 @@ use super::{Attempt, AttemptOutcome, Decision, Record, ReportFacts, Status};
 pub(super) const COLUMNS: &str = "id, app, door, recipient, recipient_hash, sender_kind, sender, type, text, text_hash, \
      text_bytes, segments, media_urls, media_ids, intent, tags, plivo_log, trackable, traceparent, relay, status, \
      message_uuid, error_code, created, updated, not_before, deadline, decisions, report, looks, next_look, number, \
-     idempotency_key, own_id_told, plivo_dlt, paces, account";
+     idempotency_key, own_id_told, plivo_dlt, paces, account, next_try";
 
 /// Most attempts that are kept of one message: the first and the latest.
 const ATTEMPTS: u32 = 16;
@@ -64,6 +64,7 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
             .map(|json| report_facts(&json)),
         looks: row.get(29)?,
         next_look: row.get::<_, Option<i64>>(30)?.map(from_db),
+        next_try: row.get::<_, Option<i64>>(37)?.map(from_db),
         attempts: Vec::new(),
     })
 }

@@ -81,6 +81,8 @@ pub struct Record {
     pub looks: u32,
     /// When Plivo is asked again.
     pub next_look: Option<Timestamp>,
+    /// When it is tried again, while it waits for that.
+    pub next_try: Option<Timestamp>,
     /// Every call to Plivo for it, in order.
     pub attempts: Vec<Attempt>,
     /// What each policy said, in order.
@@ -209,6 +211,7 @@ impl Record {
             report: None,
             looks: 0,
             next_look: None,
+            next_try: None,
             attempts: Vec::new(),
             decisions: Vec::new(),
         }

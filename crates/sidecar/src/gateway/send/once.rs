@@ -1,6 +1,7 @@
 //! The same request again: its answer again, and no second send (messaging.md 3.2 A).
 
 mod ending;
+mod freed;
 mod kept;
 mod same;
 
@@ -70,6 +71,8 @@ enum Among {
     Ours(Option<KeyLease>, Option<Box<Seated>>),
     /// Somebody asked before.
     Answered(Answer),
+    /// It stood for messages that ended here unsent, which the others know by now.
+    Freed,
     /// Somebody asks at this moment.
     InFlight { left: Duration },
 }
@@ -153,6 +156,7 @@ impl Gateway {
                         return Ok(Claimed::New(Some(Held { guard, lease, once }), seated));
                     }
                     Among::Answered(answer) => return Ok(Claimed::Replay(answer)),
+                    Among::Freed => drop(guard),
                     Among::InFlight { left } => {
                         drop(guard);
                         let soon = Instant::now() + left.min(ASK_AGAIN);
@@ -218,7 +222,12 @@ impl Gateway {
             Ok((SharedClaim::New(lease), seated)) => {
                 Ok(Among::Ours(Some(KeyLease::keep(keys.clone(), lease)), seated))
             }
-            Ok((SharedClaim::Replay(stored), _)) => Ok(Among::Answered(replay(stored))),
+            Ok((SharedClaim::Replay(stored), _)) => {
+                match self.free_elsewhere(keys, (app, key), stored.message.as_ref()).await {
+                    true => Ok(Among::Freed),
+                    false => Ok(Among::Answered(replay(stored))),
+                }
+            }
             Ok((SharedClaim::Mismatch { fields }, _)) => Err(Plain::KeyMismatch(fields).into()),
             Ok((SharedClaim::InFlight { left }, _)) => Ok(Among::InFlight { left }),
             // A resend that cannot be told is no reason to refuse everybody's sends.

@@ -139,6 +139,22 @@ async fn a_key_under_which_plivo_took_nothing_for_now_is_free_at_every_replica()
 }
 
 #[tokio::test]
+async fn a_key_whose_message_came_to_nothing_after_its_answer_is_free_at_once_where_that_was() {
+    let (redis, plivo) = (Redis::start(), plivo().await);
+    plivo.script([Step::status(400)]).await;
+    let one = Sidecar::start(replica(&plivo, &redis.url())).await;
+    connected(&one).await;
+    let told = queued(&one, "order-17", &text("hi")).await;
+    one.in_status(&id(&told), "failed").await;
+
+    let sent = keyed(&one, "order-17", &text("hi")).await;
+
+    assert!(!is_replay(&sent), "the failed message is told again: {sent}");
+    assert_eq!(plivo.sends().len(), 1);
+    one.stop().await;
+}
+
+#[tokio::test]
 async fn so_is_one_whose_message_came_to_nothing_after_its_answer_and_a_restart() {
     let (redis, plivo) = (Redis::start(), plivo().await);
     plivo.script([Step { status: Some(503), ..Step::hold().not_queued() }]).await;

@@ -1,7 +1,7 @@
 //! Keys that end before their time, as the messages under them came to nothing.
 
 use message::{MessageId, Timestamp};
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::super::locked;
 use crate::expiring::name_of;
@@ -41,6 +41,28 @@ impl Store {
         let claims = locked(&self.claims);
         freed.retain(|FreedKey { app, key, .. }| !claims.contains_key(&name_of([app, key])));
         Ok(freed)
+    }
+
+    /// This key where it has ended before its time and replicas are still to be told.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn freed_key(&self, app: &str, key: &str) -> Result<Option<FreedKey>, StoreError> {
+        let (own_app, own_key) = (app.to_owned(), key.to_owned());
+        let message = self.database.read(move |connection| {
+            let sql =
+                "SELECT message FROM idempotency_keys WHERE freed = 1 AND app = ? AND key = ?";
+            let mut query = connection.prepare_cached(sql)?;
+            let read = |row: &Row<'_>| row.get::<_, Option<String>>(0);
+            Ok(query.query_row([&own_app, &own_key], read).optional()?)
+        });
+        let freed = |id: Option<String>| FreedKey {
+            app: app.to_owned(),
+            key: key.to_owned(),
+            message: id.map(|id| MessageId(id.into())),
+        };
+        Ok(message.await?.map(freed))
     }
 
     /// Replicas were told of the end of a key.

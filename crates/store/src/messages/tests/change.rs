@@ -130,6 +130,23 @@ async fn a_call_is_not_given_up_where_a_report_has_shown_that_it_sent_the_messag
 }
 
 #[tokio::test]
+async fn the_time_of_the_next_try_is_known_while_a_message_waits_for_it_and_no_longer() {
+    let store = open(&in_memory());
+    accept(&store, &["m1"]).await;
+    let next_try = |at| Change { next_try: Some(at), ..Change::at(NOW) };
+    let waits = Change { status: Some(Status::RetryWait), ..next_try(later(60)) };
+    for (change, known) in [
+        (next_try(later(30)), Some(later(30))),
+        (waits, Some(later(60))),
+        (Change::at(NOW), Some(later(60))),
+        (Change::to(Status::Sending, NOW), None),
+    ] {
+        store.change(&id("m1"), change.clone()).await.unwrap();
+        assert_eq!(record(&store, "m1").await.next_try, known, "{change:?}");
+    }
+}
+
+#[tokio::test]
 async fn plivo_is_asked_about_a_message_from_its_next_look_on_until_it_ends() {
     let store = open(&in_memory());
     accept(&store, &["m1", "m2", "m3"]).await;
