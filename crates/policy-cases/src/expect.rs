@@ -11,37 +11,27 @@ use crate::form;
 use crate::{Said, Verdict};
 
 /// What a policy should say. What is absent may be anything.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Expect {
     /// The verdict.
     pub verdict: Verdict,
     /// A refusal's code, or a failure's kind.
-    #[serde(default)]
     pub code: Option<String>,
     /// The sentence with it.
-    #[serde(default)]
     pub detail: Option<String>,
     /// When asking again can help.
-    #[serde(default)]
     pub retry_after_ms: Option<u64>,
     /// The earlier message that this one repeats.
-    #[serde(default)]
     pub earlier: Option<String>,
     /// Every fault, in order.
-    #[serde(default)]
     pub faults: Option<Vec<ExpectedFault>>,
     /// The codes of the changes, in order.
-    #[serde(default)]
     pub changes: Option<Vec<String>>,
     /// Members of the message as it goes on.
-    #[serde(default)]
     pub message: Map<String, Value>,
     /// Every remark that the app does not see.
-    #[serde(default)]
     pub notes: Option<BTreeMap<String, String>>,
     /// Every remark that the app sees.
-    #[serde(default)]
     pub warnings: Option<BTreeMap<String, String>>,
 }
 
@@ -173,7 +163,8 @@ mod tests {
     use message::{Fault, Note};
     use serde_json::{Map, json};
 
-    use super::{Expect, differences};
+    use super::differences;
+    use crate::read::expect::RawExpect;
     use crate::{Said, Verdict, form};
 
     /// A refusal with everything that one can have.
@@ -198,7 +189,8 @@ mod tests {
     }
 
     fn told(expect: serde_json::Value, said: &Said) -> Vec<String> {
-        let expect: Expect = serde_json::from_value(expect).expect("an expectation");
+        let expect: RawExpect = serde_json::from_value(expect).expect("an expectation");
+        let expect = expect.read().expect("a verdict");
         differences(&expect, said).iter().map(ToString::to_string).collect()
     }
 

@@ -42,7 +42,7 @@
 //! nothing was sent after it. Ids are `m1`, `m2`, … unless given. A step with `outcome` (a word, such as `accepted`),
 //! `report` (`state`, `error_code`) or `receipt` (these, `units` and `total_rate`) asks nothing: it tells the policy
 //! what became of the message asked about last, or of `id`. One with `inbound` (`from`, `to`, `text`) tells it what a
-//! handset said, and may expect `notes` and `warnings` in it.
+//! handset said, and may expect `notes` and `warnings` in it. None of these has a verdict, and so none an `expect`.
 //!
 //! `expect` has `verdict` (`accept`, `amend`, `reject` or `failure`) and anything of `code`, `detail`,
 //! `retry_after_ms`, `earlier`, `faults` (`pointer`, `code`), `changes` (codes), `message` (members, as it goes on),

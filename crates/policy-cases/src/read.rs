@@ -1,5 +1,6 @@
 //! A file of cases as it is written.
 
+pub(crate) mod expect;
 mod fill;
 
 use std::collections::BTreeMap;
@@ -9,9 +10,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use toml::Spanned;
 
+use self::expect::RawExpect;
+use crate::CaseError;
 use crate::case::Case;
 use crate::form::Instant;
-use crate::{CaseError, Expect};
 
 /// Most bytes of a file of cases.
 pub const MOST_BYTES: usize = 256 << 10;
@@ -59,7 +61,7 @@ struct RawCase {
     facts: Map<String, Value>,
     #[serde(default)]
     state: Vec<RawState>,
-    expect: Option<Expect>,
+    expect: Option<RawExpect>,
     problems: Option<Vec<String>>,
     #[serde(default)]
     steps: Vec<RawStep>,
@@ -88,7 +90,7 @@ struct RawStep {
     facts: Map<String, Value>,
     dry_run: bool,
     sent: Option<bool>,
-    expect: Option<Expect>,
+    expect: Option<RawExpect>,
     id: Option<String>,
     outcome: Option<String>,
     report: Option<RawReport>,

@@ -102,7 +102,7 @@ impl RawStep {
                     facts: facts.into(),
                     dry_run: self.dry_run,
                     sent: self.sent.unwrap_or(true),
-                    expect: expect.clone().into(),
+                    expect: expect.clone().read()?.into(),
                 }
             }
             (None, Some(outcome), None, None, None) => {
@@ -128,6 +128,16 @@ impl RawStep {
                 text: inbound.text.clone(),
                 expect: Noted { notes: inbound.notes.clone(), warnings: inbound.warnings.clone() },
             })),
+            (Some(_), None, None, None, Some(_)) => {
+                return Err("what a handset says has no verdict; leave `expect` out, and write the remarks that \
+                            the policy should make as `notes` and `warnings` in `inbound`"
+                    .into());
+            }
+            (Some(_), ..) => {
+                return Err("tells the policy what became of a message, and asks nothing; leave `expect` out, or \
+                            make it a step of its own"
+                    .into());
+            }
             _ => {
                 return Err("needs one of `expect`, `outcome`, `report`, `receipt` and `inbound`, and only \
                             one"

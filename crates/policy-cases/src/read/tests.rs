@@ -187,9 +187,32 @@ fn what_cannot_be_meant_is_told_with_its_line_and_case() {
             "[[case]]\nname = \"a\"\nexpect = { verdict = \"maybe\" }".into(),
             "line 3: unknown variant `maybe`",
         ),
+        (
+            "[[case]]\nname = \"a\"\nexpect = { code = \"a.b\" }".into(),
+            "line 1: case `a`: step 1: `expect` has no `verdict`; write accept, amend,",
+        ),
     ] {
         let told = fault(&text);
         assert!(told.starts_with(wanted), "wanted {wanted}, told {told}");
+    }
+}
+
+#[test]
+fn a_step_that_asks_nothing_is_told_where_its_remarks_are_expected() {
+    let inbound = "inbound = { from = \"+14155550123\", text = \"STOP\" }";
+    let remarks = "what a handset says has no verdict; leave `expect` out, and write the remarks";
+    let apart = "tells the policy what became of a message, and asks nothing; leave `expect` out,";
+    for (step, wanted) in [
+        (format!("{inbound}, expect = {{ notes = {{}} }}"), remarks),
+        (format!("{inbound}, expect = {{ verdict = \"accept\" }}"), remarks),
+        ("outcome = \"accepted\", expect = { verdict = \"accept\" }".into(), apart),
+        ("report = { state = \"sent\" }, expect = { notes = {} }".into(), apart),
+    ] {
+        let told = fault(&format!(
+            "[[case]]\nname = \"a\"\nsteps = [\n{{ expect = {{ verdict = \"accept\" }} }},\n{{ {step} }}]\n"
+        ));
+        let wanted = format!("line 1: case `a`: step 2: {wanted}");
+        assert!(told.starts_with(&wanted), "wanted {wanted}, told {told}");
     }
 }
 
