@@ -14,7 +14,7 @@ mod test;
 use policy_host::VisitLimits;
 
 use self::source::Named;
-use crate::cli::{Access, PolicyCommand};
+use crate::cli::{Access, LimitsOf, PolicyCommand};
 use crate::config::{Environment, ModuleSource};
 
 pub use self::failure::Failure;
@@ -31,23 +31,35 @@ pub fn policy(command: &PolicyCommand, environment: &Environment) -> Result<(), 
             inspect::inspect(&read(module, access, environment)?, *json)
         }
         PolicyCommand::Test { module, access, cases, limits, json } => {
-            let limits = VisitLimits {
-                time: std::time::Duration::from_millis(limits.time_ms),
-                memory: usize::try_from(limits.memory_mb).unwrap_or(usize::MAX) << 20,
-                host_calls: limits.host_calls,
-                ..VisitLimits::default()
-            };
             let module = read(module, access, environment)?;
-            test::test(&module, cases.as_deref(), limits, *json).map_err(|failure| match failure {
-                Failure::Module(path, fault) => Failure::Limited(path, fault),
-                other => other,
-            })
+            limited(test::test(&module, cases.as_deref(), limits.into(), *json))
         }
-        PolicyCommand::Embed { module, cases, out } => embed::embed(module, cases, out.as_deref()),
+        PolicyCommand::Embed { module, cases, out, limits } => {
+            limited(embed::embed(module, cases, out.as_deref(), limits.into()))
+        }
         #[cfg(feature = "oci")]
         PolicyCommand::Push { module, reference, sign_key, access } => {
             let registry = push::registry(reference, access, environment)?;
             push::push(module, reference, sign_key.as_deref(), &registry)
+        }
+    }
+}
+
+/// What came of a command that has limits to be typed.
+fn limited(done: Result<(), Failure>) -> Result<(), Failure> {
+    done.map_err(|failure| match failure {
+        Failure::Module(path, fault) => Failure::Limited(path, fault),
+        other => other,
+    })
+}
+
+impl From<&LimitsOf> for VisitLimits {
+    fn from(limits: &LimitsOf) -> Self {
+        Self {
+            time: std::time::Duration::from_millis(limits.time_ms),
+            memory: usize::try_from(limits.memory_mb).unwrap_or(usize::MAX) << 20,
+            host_calls: limits.host_calls,
+            ..Self::default()
         }
     }
 }

@@ -52,8 +52,8 @@ pub enum PolicyCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Put cases into a built module, so that every sidecar runs them before it comes into force. What is built with
-    /// `policy-sdk` has them already.
+    /// Put cases into a built module, so that every sidecar runs them before it comes into force. Where it fails one
+    /// nothing is written. What is built with `policy-sdk` has them already.
     Embed {
         /// The module's file.
         #[arg(value_name = "FILE")]
@@ -64,6 +64,9 @@ pub enum PolicyCommand {
         /// Where to write the module; in its own place where absent.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// The limits that it has to hold them in, where the configuration has other ones than its defaults.
+        #[command(flatten)]
+        limits: LimitsOf,
     },
     /// Push a module to a registry, and print the reference that goes into the configuration.
     #[cfg(feature = "oci")]

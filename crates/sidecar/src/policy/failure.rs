@@ -24,6 +24,19 @@ pub enum Failure {
     /// A file of cases that cannot be read; for those in a module, the module's file.
     #[error("{file}: the cases cannot be read: {err}", file = .0.display(), err = plain(&.1.to_string()))]
     Cases(PathBuf, CaseError),
+    /// Cases that the module was to bring along, and fails.
+    #[error(
+        "{module}: {}\nnothing was written, since no sidecar loads a module so; mend it, or {cases}",
+        by_flags(&.failed.join("\n")), module = .module.display(), cases = .cases.display()
+    )]
+    OwnCases {
+        /// The module's file.
+        module: PathBuf,
+        /// That of the cases.
+        cases: PathBuf,
+        /// A sentence for each of them, up to a bound.
+        failed: Vec<String>,
+    },
     /// A module without cases, and none given.
     #[error(
         "{} brings no cases along; name a file with --cases, or put it in with `sendgate policy embed`",
@@ -92,6 +105,7 @@ impl Failure {
             | Self::Module(..)
             | Self::Limited(..)
             | Self::Cases(..)
+            | Self::OwnCases { .. }
             | Self::NoCases(_) => ExitCode::from(2),
             #[cfg(feature = "oci")]
             Self::Key(..) | Self::NoPassword => ExitCode::from(2),

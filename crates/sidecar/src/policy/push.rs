@@ -11,6 +11,7 @@ use super::source::Named;
 use super::{Failure, rehearsal};
 use crate::cli::Access;
 use crate::config::Environment;
+use crate::terminal;
 
 /// The variable that holds the password of `--user`.
 const PASSWORD: &str = "SENDGATE_REGISTRY_PASSWORD";
@@ -28,7 +29,10 @@ pub(super) fn push(
     let key = key.map(signing_key).transpose()?;
     let named = Named::file(path)?;
     let digest = named.with(VisitLimits::default(), async |module| {
-        rehearsal::warn(path, &module).await?;
+        for line in rehearsal::own(&module).await {
+            let told = format_args!("warning: {}: {line}; no sidecar loads it so", path.display());
+            terminal::line(&mut io::stderr(), told)?;
+        }
         let manifest = module.manifest();
         // Interfaces of one package have one version.
         let exported = |name: &str| module.contract().replacen("guest", name, 1);

@@ -3,15 +3,13 @@
 mod play;
 mod said;
 
-use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use policy_cases::Difference;
 use policy_host::{Line, Module};
 use tokio::time::timeout;
 
-use crate::terminal::{self, plain};
+use crate::terminal::plain;
 
 pub(crate) use self::play::run;
 
@@ -37,20 +35,6 @@ pub(crate) struct Cost {
     pub(crate) guest: Duration,
     pub(crate) memory: usize,
     pub(crate) host_calls: u32,
-}
-
-/// Warns on standard error of the cases that `module`, in the file `path`, brings along and does not hold: a sidecar
-/// would not load it.
-///
-/// # Errors
-///
-/// Standard error's.
-pub(super) async fn warn(path: &Path, module: &Module) -> io::Result<()> {
-    for line in own(module).await {
-        let told = format_args!("warning: {}: {line}; no sidecar loads it so", path.display());
-        terminal::line(&mut io::stderr(), told)?;
-    }
-    Ok(())
 }
 
 /// What is wrong with `module` by the cases that it brings along: a sentence each; none where all hold.

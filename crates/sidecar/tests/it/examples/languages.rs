@@ -12,7 +12,7 @@ use super::install::{installed, source};
 use super::program::Program;
 use super::{at_home, plivo};
 use crate::harness::{Folder, PATIENCE, Sidecar, TO, module};
-use crate::tools::sendgate;
+use crate::tools::{sendgate, with_cases};
 
 const OTHER: &str = "+14155550199";
 const JAVASCRIPT: [&str; 8] = [
@@ -124,15 +124,21 @@ async fn is_refused_by_its_cases(folder: &Path) {
     let own = Folder::new();
     own.write("cases.toml", "[[case]]\nname = \"wrong\"\nsettings = { brand = \"Acme\" }\nmessage.intent = \"marketing\"\n\
                              expect = { verdict = \"accept\" }\n");
-    let module = folder.join("introduction.wasm");
-    let words = ["policy", "embed", &*module.to_string_lossy(), "--cases", "cases.toml"];
+    let bare = folder.join("bare.wasm");
+    let wrong = "the module fails its own case `wrong`: verdict: expected accept, found reject";
+    let words = ["policy", "embed", &*bare.to_string_lossy(), "--cases", "cases.toml"];
     let words = [&words[..], &["--out", "introduction.wasm"]].concat();
-    sendgate(own.path(), &words).await.ended(0);
+    let said = sendgate(own.path(), &words).await;
+    said.ended(2);
+    assert!(said.err.contains(wrong), "{}", said.err);
+    assert!(!own.path().join("introduction.wasm").exists(), "what fails its cases was written");
+
+    let cases = fs::read_to_string(own.path().join("cases.toml")).expect("the case");
+    own.write("introduction.wasm", with_cases(fs::read(bare).expect("a component"), &cases));
     own.write("sidecar.toml", source("examples/javascript-policy/sidecar.toml"));
     let said = sendgate(own.path(), &["check"]).await;
     said.ended(2);
-    let wanted = "the module fails its own case `wrong`: verdict: expected accept, found reject";
-    assert!(said.err.contains(wanted), "{}", said.err);
+    assert!(said.err.contains(wrong), "{}", said.err);
 }
 
 #[tokio::test]

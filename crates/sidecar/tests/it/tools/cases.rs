@@ -243,14 +243,41 @@ async fn cases_are_put_into_a_module_and_stand_for_those_that_it_had() {
     assert!(said.err.contains("carries no component type information"), "{}", said.err);
     let left = std::fs::read(folder.path().join("guest.wasm")).expect("what is no policy");
     assert_eq!(left, b"\0asm\x01\0\0\0");
+}
 
-    // Cases that no sidecar would load it with are put in, and told.
-    folder.write("guest.wasm", &kept);
+#[tokio::test]
+async fn cases_that_no_sidecar_would_load_a_module_with_are_not_put_into_it() {
+    let folder = Folder::new();
+    let bare = bytes_of("runaway");
+    folder.write("guest.wasm", &bare);
     folder.write("cases.toml", WRONG);
-    let said = sendgate(folder.path(), &embed).await;
-    said.ended(0);
-    let fails = "warning: guest.wasm: the module fails its own case `it refuses by another code`: ";
-    assert!(said.err.starts_with(fails), "{}", said.err);
+    let embed = ["policy", "embed", "guest.wasm", "--cases", "cases.toml"];
+    for out in [&[][..], &["--out", "other.wasm"]] {
+        let said = sendgate(folder.path(), &[&embed[..], out].concat()).await;
+        assert_eq!(said.ended(2), "");
+        let lines: Vec<&str> = said.err.lines().collect();
+        let wanted = [
+            "guest.wasm: the module fails its own case `it refuses by another code`: code: expected test.other, found \
+             test.asked",
+            "the module fails its own case `it refuses at its second step`: step 2: verdict: expected reject, found accept",
+            "nothing was written, since no sidecar loads a module so; mend it, or cases.toml",
+        ];
+        assert_eq!(lines, wanted);
+    }
+    let left = std::fs::read(folder.path().join("guest.wasm")).expect("the guest");
+    assert!(left == bare, "the module was changed");
+    for beside in ["guest.wasm.new", "other.wasm", "other.wasm.new"] {
+        assert!(!folder.path().join(beside).exists(), "{beside} was written");
+    }
+
+    // It is held to the limits that are typed.
+    folder.write(
+        "cases.toml",
+        "[[case]]\nname = \"a\"\nmessage.text = \"spin\"\nexpect = { verdict = \"accept\" }\n",
+    );
+    let said = sendgate(folder.path(), &[&embed[..], &["--time-ms", "30"]].concat()).await;
+    said.ended(2);
+    assert!(said.err.contains("it needs more, raise `--time-ms`"), "{}", said.err);
 }
 
 #[tokio::test]
