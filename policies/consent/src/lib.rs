@@ -106,7 +106,18 @@ impl Inbound for Consent {
                 if is_out || message.to.is_empty() {
                     own.write(word(false))?;
                 }
-                vec![Note::shown("optout.cleared", "it may get messages from this sender again")]
+                let cleared =
+                    Note::shown("optout.cleared", "it may get messages from this sender again");
+                let not_listed = (!is_out).then(|| {
+                    let detail = match message.to.is_empty() {
+                        true => {
+                            "it had not opted out of all senders' messages; where it had of one's, that is over too"
+                        }
+                        false => "it had not opted out of this sender's messages",
+                    };
+                    Note::shown("optout.not_listed", detail)
+                });
+                [cleared].into_iter().chain(not_listed).collect()
             }
             Some(Meaning::Review) => {
                 let detail = "it may mean an opt-out and is no keyword; have a person look at it";

@@ -138,6 +138,29 @@ fn a_report_that_the_recipient_has_opted_out_is_an_opt_out_that_nothing_confirms
 }
 
 #[test]
+fn who_opts_in_without_having_opted_out_is_told_so() {
+    let mut case = Case::<Consent>::new(CAMPAIGN);
+    let mut start = |to: &str, stop: Option<&str>| {
+        if let Some(to) = stop {
+            case.hear(HANDSET, to, "STOP");
+        }
+        let notes = case.hear(HANDSET, to, "START");
+        assert!(
+            notes.iter().all(|note| note.shown) && notes[0].key == "optout.cleared",
+            "{notes:?}"
+        );
+        notes.get(1).map(|note| note.key.clone())
+    };
+    let not_listed = Some("optout.not_listed".to_owned());
+    assert_eq!(start(SENDER, None), not_listed);
+    assert_eq!(start(SENDER, Some(SIBLING)), None, "their campaign was");
+    assert_eq!(start(SENDER, None), not_listed, "that is over");
+    assert_eq!(start(SENDER, Some("")), None, "all were");
+    assert_eq!(start("", None), None, "all but that one are");
+    assert_eq!(start("", Some(SENDER)), not_listed, "only one was");
+}
+
+#[test]
 fn an_exempt_intent_is_sent_all_the_same() {
     let mut case = Case::<Consent>::new(r#"{"exempt_intents": ["security"]}"#);
     case.hear(HANDSET, SENDER, "STOP");

@@ -38,6 +38,9 @@ pub enum Failure {
         "the admin token holds a space, a line break or another character outside visible ASCII"
     )]
     Token,
+    /// What was typed of a recipient and a sender.
+    #[error("{}", .0.join("\n"))]
+    Typed(Vec<String>),
     /// The list that is to be imported.
     #[error("{path}: {detail}")]
     List {
@@ -96,6 +99,7 @@ impl Failure {
             | Self::Admin(_)
             | Self::TokenFile { .. }
             | Self::Token
+            | Self::Typed(_)
             | Self::List { .. }
             | Self::Refused { status: 400, .. } => ExitCode::from(2),
             _ => ExitCode::FAILURE,

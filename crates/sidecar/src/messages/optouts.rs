@@ -31,14 +31,20 @@ struct Line<'a> {
 pub fn optouts(command: &OptoutsCommand, environment: &Environment) -> Result<(), Failure> {
     match command {
         OptoutsCommand::Add { number, sender, reach } => {
-            let line = Line { number, sender: sender.as_deref() };
+            let line = Line::typed(number, sender.as_deref())?;
             say(&Target::of(reach, environment)?, &[line], OUT)?;
             show(&Value::Null, false, |_| "added\n".into())
         }
         OptoutsCommand::Remove { number, sender, reach } => {
-            let line = Line { number, sender: sender.as_deref() };
-            say(&Target::of(reach, environment)?, &[line], IN)?;
-            show(&Value::Null, false, |_| "removed\n".into())
+            let line = Line::typed(number, sender.as_deref())?;
+            let unlisted = say(&Target::of(reach, environment)?, &[line], IN)?;
+            show(&Value::Null, false, |_| match sender {
+                _ if unlisted == 0 => "removed\n".into(),
+                Some(sender) => format!("was not listed for {sender}\n"),
+                None => {
+                    "was not listed for all senders; where it was for one, that is removed\n".into()
+                }
+            })
         }
         OptoutsCommand::Import { file, reach } => {
             let fault = |detail| Failure::List { path: file.clone(), detail };
@@ -60,20 +66,47 @@ pub fn optouts(command: &OptoutsCommand, environment: &Environment) -> Result<()
 /// A word that opts out or in, and what a policy makes of it.
 const OUT: (&str, &str) = ("STOP", "optout.learned");
 const IN: (&str, &str) = ("START", "optout.cleared");
+/// What it makes of one who opts in and had not opted out.
+const NOT_LISTED: &str = "optout.not_listed";
 
-/// Says a word for each of `lines`. Saying it twice does no harm, so where it breaks off it is begun anew.
-fn say(target: &Target, lines: &[Line<'_>], (word, code): (&str, &str)) -> Result<(), Failure> {
+impl<'a> Line<'a> {
+    /// What a person typed.
+    ///
+    /// # Errors
+    ///
+    /// Everything about it that cannot be meant, as it is called on the command line.
+    fn typed(number: &'a str, sender: Option<&'a str>) -> Result<Self, Failure> {
+        let number_fault = E164::parse(number, "").err().map(|fault| ("NUMBER", fault));
+        let sender_fault = sender.and_then(|sender| Sender::parse(sender, "").err());
+        let faults = number_fault.into_iter().chain(sender_fault.map(|fault| ("--sender", fault)));
+        let faults: Vec<String> =
+            faults.map(|(word, fault)| format!("{word} {}", fault.detail)).collect();
+        match faults.is_empty() {
+            true => Ok(Self { number, sender }),
+            false => Err(Failure::Typed(faults)),
+        }
+    }
+}
+
+/// Says a word for each of `lines`, and returns how many had not opted out and opt in. Saying it twice does no harm, so
+/// where it breaks off it is begun anew.
+fn say(target: &Target, lines: &[Line<'_>], (word, code): (&str, &str)) -> Result<usize, Failure> {
     runtime()?.block_on(async {
+        let mut unlisted = 0;
         for Line { number, sender } in lines {
             let mut query = vec![("from", (*number).to_owned()), ("text", word.to_owned())];
             query.extend(sender.map(|sender| ("to", sender.to_owned())));
             let told = call::ask(target, Method::POST, &path(&["inbound"], &query)).await?;
-            let mut remarks = told["remarks"].as_array().into_iter().flatten();
-            if !remarks.any(|remark| remark["code"] == code) {
+            let made = |code: &str| {
+                let mut remarks = told["remarks"].as_array().into_iter().flatten();
+                remarks.any(|remark| remark["code"] == code)
+            };
+            if !made(code) {
                 return Err(Failure::NobodyHears(word.to_owned()));
             }
+            unlisted += usize::from(made(NOT_LISTED));
         }
-        Ok(())
+        Ok(unlisted)
     })
 }
 

@@ -199,12 +199,17 @@ async fn an_operator_adds_removes_and_imports() {
     assert!(is_suppressed(&sidecar, "two").await);
     assert_eq!(run(&["remove", TO, "--sender", SENDER]).await, well("removed\n"));
     assert!(!is_suppressed(&sidecar, "three").await);
+    let unlisted = format!("was not listed for {SENDER}\n");
+    assert_eq!(run(&["remove", TO, "--sender", SENDER]).await, well(&unlisted), "it is no more");
+    let for_one = "was not listed for all senders; where it was for one, that is removed\n";
+    assert_eq!(run(&["remove", "+14155550777"]).await, well(for_one), "it never was");
 
     sidecar.folder.write("list.csv", format!("# old\n+14155550999\n{TO},{SENDER}\n"));
     assert_eq!(run(&["import", "list.csv"]).await, well("2 added\n"));
     assert!(is_suppressed(&sidecar, "four").await);
-    assert_eq!(run(&["remove", TO]).await, well("removed\n"));
+    assert_eq!(run(&["remove", TO]).await, well(for_one));
     assert!(!is_suppressed(&sidecar, "five").await, "of all senders, and so of this one");
+    assert_eq!(run(&["remove", "+14155550999"]).await, well("removed\n"));
     sidecar.folder.write("bad.csv", "number\n");
     let (code, out, err) = run(&["import", "bad.csv"]).await;
     assert_eq!((code, &*out), (Some(2), ""));
@@ -212,8 +217,19 @@ async fn an_operator_adds_removes_and_imports() {
     let (code, _, err) = run(&["url"]).await;
     assert_eq!(code, Some(1));
     assert!(err.contains("callbacks.not_configured"), "{err}");
-    let (code, _, err) = run(&["add", "4155550123"]).await;
-    assert_eq!(code, Some(2), "{err}");
+    for command in ["add", "remove"] {
+        let (code, out, err) = run(&[command, "4155550123", "--sender", "?"]).await;
+        assert_eq!((code, &*out), (Some(2), ""));
+        let lines: Vec<&str> = err.lines().collect();
+        assert!(
+            lines.len() == 2
+                && lines[0].starts_with("NUMBER is not E.164: ")
+                && lines[1].starts_with("--sender is not a sender: "),
+            "{err}"
+        );
+    }
+    let (code, _, err) = run(&["remove", TO, "--sender", ""]).await;
+    assert_eq!(code, Some(2), "an empty sender is none, and not all of them: {err}");
     sidecar.stop().await;
 }
 
