@@ -1,5 +1,7 @@
 //! What of Plivo's words may be told: nothing that we said to Plivo ourselves, since it may be repeating it.
 
+use std::ops::Range;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use message::{E164, MediaUrl};
@@ -47,15 +49,18 @@ pub(crate) fn repeats(text: &str, credentials: &Credentials, to: Option<&E164>) 
 fn without<'a>(text: &str, said: impl Iterator<Item = &'a str>) -> String {
     let text: Vec<char> = text.chars().take(MOST).collect();
     let mut hide = vec![false; text.len()];
+    // What holds an escape may have been said so.
+    let read = [text.iter().enumerate().map(|(at, c)| (*c, at..at + 1)).collect(), decoded(&text)];
     for said in said {
         let said: Vec<char> = said.chars().collect();
         let window = WINDOW.min(said.len());
         if window == 0 {
             continue;
         }
-        for (at, part) in text.windows(window).enumerate() {
-            if said.windows(window).any(|other| other == part) {
-                hide[at..at + window].fill(true);
+        for part in read.iter().flat_map(|read| read.windows(window)) {
+            let is_it = |other: &[char]| part.iter().map(|(c, _)| c).eq(other);
+            if said.windows(window).any(is_it) {
+                part.iter().for_each(|(_, place)| hide[place.clone()].fill(true));
             }
         }
     }
@@ -74,6 +79,26 @@ fn without<'a>(text: &str, said: impl Iterator<Item = &'a str>) -> String {
         c => c,
     };
     text.into_iter().zip(hide).map(shown).collect()
+}
+
+/// The characters of `text` without its percent-encoding (RFC 3986 section 2.1), each with its place.
+fn decoded(text: &[char]) -> Vec<(char, Range<usize>)> {
+    let byte = |at: usize| {
+        let [high, low] = [text.get(at + 1)?, text.get(at + 2)?].map(|c| c.to_digit(16));
+        u8::try_from(high? << 4 | low?).ok().filter(|_| text[at] == '%')
+    };
+    let (mut decoded, mut at) = (Vec::with_capacity(text.len()), 0);
+    while at < text.len() {
+        let escapes = (0..4).map_while(|nth| byte(at + 3 * nth)).collect::<Vec<u8>>();
+        let whole = (1..=escapes.len()).find_map(|bytes| {
+            let c = std::str::from_utf8(&escapes[..bytes]).ok()?.chars().next()?;
+            Some((c, 3 * bytes))
+        });
+        let (c, length) = whole.unwrap_or((text[at], 1));
+        decoded.push((c, at..at + length));
+        at += length;
+    }
+    decoded
 }
 
 #[cfg(test)]
@@ -128,6 +153,24 @@ mod tests {
         }
         assert_eq!(shown(&["", "ä"], "ä b"), "• b");
         assert_eq!(shown(&["longer than the words"], "short"), "short");
+    }
+
+    #[test]
+    fn what_was_said_is_hidden_however_much_of_it_is_percent_encoded() {
+        let said = ["a+b/c=d&e!f~g", "wört für Wort", "https://x.example/a%20b"];
+        for (before, repeated, after) in [
+            ("?token=", "a%2Bb%2fc%3Dd%26e%21f~g", "&x=1"),
+            ("part ", "b%2Fc%3Dd%26", "% end"),
+            ("", "%61%2B%62%2F%63%3D", ""),
+            ("", "w%C3%B6rt%20f%c3%bcr ", "it is"),
+            ("at ", "https://x.example/a%20b", ", again"),
+            ("100% of 5%zz %C3 %e2%82", "", ""),
+            ("a%2", "", ""),
+        ] {
+            let hidden = "•".repeat(repeated.chars().count());
+            let told = format!("{before}{hidden}{after}");
+            assert_eq!(shown(&said, &format!("{before}{repeated}{after}")), told);
+        }
     }
 
     #[test]
