@@ -194,7 +194,15 @@ fn in_registry(item: &Item<'_>, _: &str, _: Tags) -> Option<ModuleSource> {
 fn grants(item: &Item<'_>) -> Grants {
     let words = Grant::ALL.map(|grant| (grant.as_str(), grant));
     let entries = item.list(words.len()).unwrap_or_default();
-    let grants: Grants = entries.iter().filter_map(|entry| entry.word(&words)).collect();
+    let mut named = Vec::new();
+    for entry in &entries {
+        let Some(grant) = entry.word(&words) else { continue };
+        if named.contains(&grant) {
+            entry.fault("stands here twice; take one out");
+        }
+        named.push(grant);
+    }
+    let grants: Grants = named.into_iter().collect();
     if grants.contains(Grant::AmendRecipient) && !grants.contains(Grant::Amend) {
         item.fault(r#"has "amend-recipient" without "amend", which it needs; add it"#);
     }

@@ -31,7 +31,7 @@ fn a_policy_has_its_documented_defaults() {
 fn every_key_of_a_policy_is_read_and_the_order_of_the_file_holds() {
     let toml = format!(
         "{APP}[[policies]]\nname = \"z\"\nmodule = \"m.wasm\"\non_failure = \"last-good\"\nmode = \"shadow\"\n\
-         grants = [\"amend\", \"state\", \"amend-recipient\", \"state\"]\napps = [\"demo\"]\nisolation = \
+         grants = [\"amend\", \"state\", \"amend-recipient\"]\napps = [\"demo\"]\nisolation = \
           \"fresh\"\n\
          time_ms = 5\nmemory_mb = 2\nhost_calls = 1\n[[policies]]\nname = \"a\"\nmodule = \"./m.wasm\"\n"
     );
@@ -51,7 +51,7 @@ fn every_key_of_a_policy_is_read_and_the_order_of_the_file_holds() {
 #[test]
 fn each_fault_of_a_policy_is_named_at_its_place() {
     let own = "name = \"a\"\nmodule = \"m.wasm\"\n";
-    let cases: [(&str, &[&str]); 17] = [
+    let cases: [(&str, &[&str]); 18] = [
         ("", &["4:1: policies[0].module: is missing", "4:1: policies[0].name: is missing"]),
         ("name = \"\"\nmodule = \"m.wasm\"", &["5:8: policies[0].name: is not a name"]),
         (
@@ -76,6 +76,10 @@ fn each_fault_of_a_policy_is_named_at_its_place() {
                 "7:11: policies[0].grants[0]: is none of \"state\", \"log\", \"metrics\", \"telecom\", \"zones\", \
                  \"media\", \"amend\", \"amend-recipient\"; did you mean `state`?",
             ],
+        ),
+        (
+            "{own}grants = [\"state\", \"log\", \"state\"]",
+            &["7:27: policies[0].grants[2]: stands here twice; take one out"],
         ),
         (
             "{own}grants = [\"amend-recipient\"]",
