@@ -155,6 +155,9 @@ impl Gateway {
         Span::current().record("sendgate.app", &app.name);
         Span::current().record("sendgate.generation", in_force.chain.generation().0);
         let call = Call { app, in_force, now: now() };
+        if route.takes_no_query() {
+            lookup::without_query(request.uri().query().unwrap_or_default())?;
+        }
 
         match route {
             Route::Send(door) => self.send(door, call, request).await,

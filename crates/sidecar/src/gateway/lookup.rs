@@ -226,6 +226,23 @@ pub(super) fn no_parameters() -> Vec<Fault> {
     vec![Fault::new("", "body.bad_filter", detail)]
 }
 
+/// # Errors
+///
+/// Every parameter of a look-up that takes none.
+pub(super) fn without_query(query: &str) -> Result<(), Refusal> {
+    let mut names: Vec<String> = Vec::new();
+    for (name, _) in form_urlencoded::parse(query.as_bytes()) {
+        if !names.iter().any(|known| *known == *name) {
+            names.push(name.into_owned());
+        }
+    }
+    let stray = |name: &String| {
+        fault(&format!("/{}", json::escape(name)), "is no parameter here; this door takes none")
+    };
+    let faults: Vec<Fault> = names.iter().map(stray).collect();
+    if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
+}
+
 fn not_after() -> Fault {
     fault("/after", "is no message of this app")
 }

@@ -13,7 +13,7 @@ use self::table::{failure_code, is_reserved};
 
 use super::faults::Faults;
 
-pub(crate) use self::plain::Plain;
+pub(crate) use self::plain::{DOOR, Plain};
 pub(crate) use self::table::status_of;
 
 /// When asking again may help where nobody knows better.

@@ -96,6 +96,11 @@ impl Route {
         }
     }
 
+    /// Whether it is a look-up of ours that nothing can be said to in its URL.
+    pub(crate) fn takes_no_query(&self) -> bool {
+        matches!(self, Self::Message(_) | Self::Policies | Self::Limits)
+    }
+
     /// # Errors
     ///
     /// `http.method_not_allowed` with the methods that this route takes.

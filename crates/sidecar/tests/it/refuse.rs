@@ -362,3 +362,19 @@ async fn a_send_with_parameters_in_its_url_is_refused_since_somebody_may_mean_a_
     assert!(plivo.sends().is_empty());
     sidecar.stop().await;
 }
+
+#[tokio::test]
+async fn a_look_up_that_takes_no_parameters_refuses_every_one() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let sent = sidecar.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
+    let one = format!("/v1/messages/{}", sent["id"].as_str().expect("an id"));
+    for path in [&*one, "/v1/policies", "/v1/limits"] {
+        let answer = sidecar.get(&format!("{path}?x&app=other&a/~=1&x=2")).await;
+        let body = answer.refused(400, "body.bad_filter");
+        let wanted = ["/x", "/app", "/a~1~0"].map(|at| (at.into(), "body.bad_filter".into()));
+        assert_eq!(errors(&body), BTreeSet::from(wanted), "{path}");
+        sidecar.get(&format!("{path}?")).await.expect(200);
+    }
+    sidecar.stop().await;
+}

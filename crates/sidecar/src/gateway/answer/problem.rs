@@ -5,6 +5,7 @@ use message::Fault;
 use serde_json::{Value, json};
 use tracing::Span;
 
+use super::super::refusal::DOOR;
 use super::{Plain, Refusal, whole_seconds};
 
 /// The problem document; `type` is a stable URN made of the code, or the registered type of rate limits. `instance` is
@@ -55,6 +56,7 @@ pub(crate) fn document(refusal: &Refusal) -> Value {
         Refusal::Plain(Plain::KeyMismatch(fields)) => {
             body["errors"] = fields
                 .iter()
+                .filter(|field| *field != DOOR)
                 .map(|field| {
                     let detail = "is not what the first request with this Idempotency-Key had";
                     json!({"pointer": format!("/{field}"), "code": code, "detail": detail})

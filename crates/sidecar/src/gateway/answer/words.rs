@@ -56,6 +56,8 @@ impl Words {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::Words;
     use crate::gateway::answer::Door;
     use crate::gateway::refusal::Plain;
@@ -71,6 +73,23 @@ mod tests {
             let answer = door.refuse(&differs());
             let said = String::from_utf8_lossy(&answer.body);
             assert!(said.contains(named), "{door:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn another_door_under_a_key_is_said_and_no_member_of_the_request_is_blamed_for_it() {
+        let door_said = "the door, since the first request came by another path";
+        for (fields, named, pointers) in [
+            (&["operation"][..], format!("different: {door_said}"), json!([])),
+            (&["operation", "text"], format!("different: `text`, {door_said}"), json!(["/text"])),
+        ] {
+            let fields = fields.iter().map(|field| (*field).to_owned()).collect();
+            let answer = Door::Native.refuse(&Plain::KeyMismatch(fields).into());
+            let body: Value = serde_json::from_slice(&answer.body).expect("a problem");
+            assert!(body["detail"].as_str().is_some_and(|said| said.ends_with(&named)), "{body}");
+            let errors = body["errors"].as_array().expect("a list").iter();
+            let told: Vec<_> = errors.map(|error| error["pointer"].clone()).collect();
+            assert_eq!(json!(told), pointers, "{body}");
         }
     }
 

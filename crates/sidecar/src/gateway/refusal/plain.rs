@@ -5,6 +5,9 @@ use std::time::Duration;
 use message::Fault;
 use store::StoreError;
 
+/// The name of what a request is compared by that is no member of it: the door that it came by.
+pub(crate) const DOOR: &str = "operation";
+
 /// The gateway's own reasons. Each has one code, and by that one status, and one sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Plain {
@@ -149,10 +152,13 @@ impl Plain {
             }
             Self::KeyMismatch(fields) => {
                 // Quoted, so that each door says its own members' names.
-                format!(
-                    "this Idempotency-Key was used for another request; different: `{}`",
-                    fields.join("`, `")
-                )
+                let members =
+                    fields.iter().filter(|field| *field != DOOR).map(|field| format!("`{field}`"));
+                let door = "the door, since the first request came by another path".to_owned();
+                let door = fields.iter().any(|field| field == DOOR).then_some(door);
+                let different: Vec<String> = members.chain(door).collect();
+                let different = different.join(", ");
+                format!("this Idempotency-Key was used for another request; different: {different}")
             }
             Self::NoSuchMessage => "this app has no message with this id".into(),
             Self::Full => "too many messages are waiting; nothing was accepted".into(),

@@ -6,6 +6,7 @@ use store::{Fingerprint, Secret};
 use super::super::super::answer::Door;
 use super::super::super::instant;
 use super::super::super::order::{At, Order, To};
+use super::super::super::refusal::DOOR;
 use crate::config::PhoneForm;
 
 /// What a request asks for, in one form.
@@ -38,7 +39,7 @@ pub(super) fn fingerprint(
     Fingerprint::over(
         secret,
         &[
-            ("operation", vec![door.as_str().to_owned()]),
+            (DOOR, vec![door.as_str().to_owned()]),
             ("to", list.into_iter().chain(order.to.iter().map(number)).collect()),
             ("from", given(&order.from)),
             ("powerpack_uuid", given(&order.pool)),
