@@ -20,7 +20,7 @@ use crate::instance::{Instance, Prepared, Unready};
 use crate::policy::Manifest;
 use crate::revision::Revision;
 use crate::runtime::PolicyRuntime;
-use crate::settings::{Known, Sound};
+use crate::settings::Known;
 use crate::visit::Visit;
 use crate::{Digest, Grants, Policy, PolicyFailure, PolicySource, imports, settings, spans};
 
@@ -193,24 +193,14 @@ pub(crate) async fn try_settings(
         return configured(prepared).await;
     }
     let mut problems: Vec<Problem> = found.iter().map(|each| each.problem.clone()).collect();
-    let mut more = Vec::new();
-    if let Some(sound) = Sound::of(settings, &problems) {
-        more.extend(sound.in_the_whole(refused(prepared, &sound.settings).await));
-    }
-    let mut mended = Vec::new();
-    for settings in settings::mended(settings, &found) {
-        // Members that were missing are there by now, and may be of the wrong kind.
-        let left = settings::problems(schema, &settings, known)?;
-        let again =
-            if left.is_empty() { vec![settings] } else { settings::mended(&settings, &left) };
-        for settings in again {
-            if settings::problems(schema, &settings, known)?.is_empty() {
-                mended.push(refused(prepared, &settings).await);
-            }
+    let look = |settings: &serde_json::Value| settings::problems(schema, settings, known);
+    let mut heard = Vec::new();
+    for sound in settings::attempts(&given(settings), found, look)? {
+        if let Some(problems) = refused(prepared, &sound.settings).await {
+            heard.push(sound.heard(problems));
         }
     }
-    more.extend(settings::common(mended, &found));
-    for problem in more {
+    for problem in settings::certain(&heard) {
         if !problems.iter().any(|told| told.pointer == problem.pointer) {
             problems.push(problem);
         }
@@ -218,14 +208,19 @@ pub(crate) async fn try_settings(
     Err(LoadFault::Settings(problems))
 }
 
-/// What the policy itself has against `settings` that fit its schema.
-async fn refused(prepared: &mut Prepared, settings: &serde_json::Value) -> Vec<Problem> {
+/// What the policy itself has against `settings`; none where it could not look at them.
+async fn refused(prepared: &mut Prepared, settings: &serde_json::Value) -> Option<Vec<Problem>> {
     let whole = mem::replace(&mut prepared.settings, settings_text(settings).into());
     let configured = configured(prepared).await;
     prepared.settings = whole;
     match configured {
-        Err(LoadFault::Settings(problems)) => problems,
-        Ok(_) | Err(_) => Vec::new(),
+        // Where one thing is wrong with all of them it has read no more.
+        Err(LoadFault::Settings(problems)) if matches!(&problems[..], [one] if one.pointer.is_empty()) => {
+            None
+        }
+        Err(LoadFault::Settings(problems)) => Some(problems),
+        Ok(_) => Some(Vec::new()),
+        Err(_) => None,
     }
 }
 

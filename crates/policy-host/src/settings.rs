@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::error::{LoadFault, Problem};
 
-pub(crate) use sound::{Sound, common, mended};
+pub(crate) use sound::{attempts, certain};
 pub(crate) use words::Known;
 
 /// Most problems told at once.
@@ -56,11 +56,23 @@ pub(crate) fn problems(
         .build(&schema)
         .map_err(|error| LoadFault::Schema(error.to_owned().into()))?;
     let mut found = Vec::new();
-    for error in validator.iter_errors(settings) {
-        tell(&error, &mut found);
-    }
+    let errors: Vec<_> = validator.iter_errors(settings).collect();
+    tell_all(&errors, &mut found);
     found.truncate(PROBLEMS);
     Ok(found)
+}
+
+/// As [`tell`]. What is none of the words to choose from is not told to be of another type than these as well.
+fn tell_all(errors: &[ValidationError<'_>], found: &mut Vec<Found>) {
+    let chooses = |error: &ValidationError<'_>| {
+        matches!(error.kind(), Kind::Enum { .. } | Kind::Constant { .. })
+    };
+    let said = |error: &&ValidationError<'_>| {
+        let place = error.instance_path();
+        let is_of_type = matches!(error.kind(), Kind::Type { .. });
+        is_of_type && errors.iter().any(|other| chooses(other) && other.instance_path() == place)
+    };
+    errors.iter().filter(|error| !said(error)).for_each(|error| tell(error, found));
 }
 
 /// Puts what a person can act on into `found`: the member that is too much, and of a choice the words to choose from.
@@ -93,7 +105,7 @@ fn tell(error: &ValidationError<'_>, found: &mut Vec<Found>) {
             let is_null = |choice: &&Vec<_>| matches!(&choice[..], [only] if is_null(only));
             let mut choices = context.iter().filter(|choice| !is_null(choice));
             match (choices.next(), choices.next()) {
-                (Some(only), None) => only.iter().for_each(|error| tell(error, found)),
+                (Some(only), None) => tell_all(only, found),
                 _ => {
                     let instead = choice(context).unwrap_or_default();
                     let detail = match instead.is_empty() {

@@ -4,113 +4,202 @@
 use serde_json::Value;
 
 use super::Found;
-use crate::error::Problem;
+use crate::error::{LoadFault, Problem};
 
 /// Most values that are tried in the place of a faulty one.
-const TRIED: usize = 8;
+const VALUES: usize = 8;
+/// Most settings that are tried at all, and most times that what was mended is mended again: a member that is missing may
+/// be a table, whose own members are then.
+const TRIED: usize = 32;
+const ROUNDS: usize = 6;
 
-/// `settings` with values that fit in the place of those that do not, and without members that are too many; several,
-/// where there is a choice. None where it is not known what would fit.
-pub(crate) fn mended(settings: &Value, found: &[Found]) -> Vec<Value> {
-    let most = found.iter().map(|each| each.instead.len()).max().unwrap_or(0).clamp(1, TRIED);
-    let one = |nth: usize| {
-        let mut mended = settings.clone();
-        for Found { place, instead, .. } in found {
-            let place = segments(place);
-            let (last, above) = place.split_last()?;
-            match (mended.pointer_mut(&pointer(above))?, instead.get(nth % instead.len().max(1))) {
-                (Value::Object(table), Some(value)) => {
-                    drop(table.insert(last.clone(), value.clone()))
-                }
-                (Value::Object(table), None) => drop(table.remove(last)),
-                (Value::Array(list), Some(value)) => {
-                    *list.get_mut(last.parse::<usize>().ok()?)? = value.clone();
-                }
-                _ => return None,
-            }
-        }
-        Some(mended)
-    };
-    (0..most).filter_map(one).collect()
-}
+/// The names on the way to a place.
+type Place = Vec<String>;
 
-/// Those of `problems` that every one of several mended settings has and that are no consequence of the mending.
-pub(crate) fn common(problems: Vec<Vec<Problem>>, found: &[Found]) -> Vec<Problem> {
-    let mut all = problems.into_iter();
-    let Some(mut common) = all.next() else { return Vec::new() };
-    for other in all {
-        common.retain(|each| other.iter().any(|other| other.pointer == each.pointer));
-    }
-    let follows = |problem: &Problem| {
-        let place = segments(&problem.pointer);
-        found.iter().any(|each| {
-            let faulty = segments(&each.place);
-            faulty.starts_with(&place) || place.starts_with(&faulty)
-        })
-    };
-    common.retain(|problem| !follows(problem));
-    common
-}
-
-/// Settings without what is wrong with them.
+/// Settings without what is wrong with them, or with something else in its place.
+#[derive(Clone)]
 pub(crate) struct Sound {
     pub(crate) settings: Value,
-    /// The places that were left out, as the whole has them.
-    left_out: Vec<Vec<String>>,
+    /// The entries of lists that were left out, each time as the settings had them then.
+    left_out: Vec<Vec<Place>>,
+    /// Everything that is otherwise, as the whole has it.
+    changed: Vec<Place>,
+    /// Whether entries are gone that the policy may compare with others, for what is wrong in them only.
+    lacks_entries: bool,
+}
+
+/// What a policy has against settings that were mended, at its places in the whole.
+pub(crate) struct Heard {
+    changed: Vec<Place>,
+    lacks_entries: bool,
+    problems: Vec<(Place, Problem)>,
+}
+
+/// What of `settings`, with which `found` is wrong, the policy can be asked about: once without any of it, and, as far
+/// as it is known what would fit, with that in its place. `look` holds settings against the schema.
+///
+/// # Errors
+///
+/// As `look`.
+pub(crate) fn attempts(
+    settings: &Value,
+    found: Vec<Found>,
+    look: impl Fn(&Value) -> Result<Vec<Found>, LoadFault>,
+) -> Result<Vec<Sound>, LoadFault> {
+    let mut fitting: Vec<Sound> = Sound::without(settings, &found).into_iter().collect();
+    let whole = Sound::whole(settings.clone());
+    let mut faulty = vec![(whole, found)];
+    for _ in 0..ROUNDS {
+        let mended: Vec<Sound> =
+            faulty.iter().flat_map(|(sound, found)| sound.mended(found)).take(TRIED).collect();
+        faulty.clear();
+        for sound in mended {
+            match look(&sound.settings)? {
+                found if found.is_empty() => fitting.push(sound),
+                found => faulty.push((sound, found)),
+            }
+        }
+    }
+    fitting.truncate(TRIED);
+    Ok(fitting)
+}
+
+/// What is wrong whatever takes the place of what does not fit: each of those says so that could. Where entries are gone,
+/// nothing follows from what is not said.
+pub(crate) fn certain(heard: &[Heard]) -> Vec<Problem> {
+    let mut certain: Vec<Problem> = Vec::new();
+    for (place, problem) in heard.iter().flat_map(|one| &one.problems) {
+        let is_told = certain.iter().any(|told| told.pointer == problem.pointer);
+        let agrees = |one: &Heard| one.lacks_entries || one.is_silent_on(place) || one.has(place);
+        if !is_told && heard.iter().all(agrees) {
+            certain.push(problem.clone());
+        }
+    }
+    certain
 }
 
 impl Sound {
-    /// What is sound of `settings`: without the entries of lists, and the members, that have `problems`. None where
-    /// these leave nothing.
-    pub(crate) fn of(settings: &Value, problems: &[Problem]) -> Option<Self> {
-        let mut left_out: Vec<_> =
-            problems.iter().map(|problem| faulty(settings, &problem.pointer)).collect();
-        if left_out.iter().any(Vec::is_empty) {
+    fn whole(settings: Value) -> Self {
+        Self { settings, left_out: Vec::new(), changed: Vec::new(), lacks_entries: false }
+    }
+
+    /// `settings` without the entries of lists, and the members, in which something was `found`. None where that leaves
+    /// nothing.
+    fn without(settings: &Value, found: &[Found]) -> Option<Self> {
+        let places: Vec<Place> =
+            found.iter().map(|each| faulty(settings, &each.problem.pointer)).collect();
+        if places.iter().any(Vec::is_empty) {
             return None;
         }
-        // From the back, so that those before stay where they are; what lies in one that goes does so too.
-        left_out
-            .sort_by(|one, other| other.iter().map(|s| order(s)).cmp(one.iter().map(|s| order(s))));
-        left_out.dedup();
-        let mut sound = settings.clone();
-        for place in &left_out {
-            remove(&mut sound, place);
-        }
-        Some(Self { settings: sound, left_out })
+        let (mut settings, changed) = (settings.clone(), places.clone());
+        let left_out = vec![leave_out(&mut settings, places)];
+        Some(Self { settings, left_out, changed, lacks_entries: true })
     }
 
-    /// Those of `problems` that are no consequence of what was left out, at their places in the whole.
-    pub(crate) fn in_the_whole(&self, problems: Vec<Problem>) -> Vec<Problem> {
-        let placed = |problem: Problem| {
-            let place = self.whole(&problem.pointer);
-            let follows = self.left_out.iter().any(|out| out.starts_with(&place));
-            (!follows).then(|| Problem { pointer: pointer(&place), ..problem })
-        };
-        problems.into_iter().filter_map(placed).collect()
+    /// With values that fit in the place of what was `found`, and without what is too much; several, where there is a
+    /// choice, and one with as little of it as may be. None where all of it is wrong.
+    fn mended(&self, found: &[Found]) -> Vec<Self> {
+        let most = found.iter().map(|each| each.instead.len()).max().unwrap_or(0).clamp(1, VALUES);
+        let choices = (0..most).map(Some).chain([None]);
+        choices.filter_map(|nth| self.mended_by(found, nth)).collect()
     }
 
-    /// Where in the whole the place at `pointer` is.
-    fn whole(&self, pointer: &str) -> Vec<String> {
-        let mut whole: Vec<String> = Vec::new();
-        for segment in segments(pointer) {
-            let Ok(mut index) = segment.parse::<usize>() else {
-                whole.push(segment);
-                continue;
+    /// By the `nth` value of each choice, or by none where something stands there.
+    fn mended_by(&self, found: &[Found], nth: Option<usize>) -> Option<Self> {
+        let (mut mended, mut entries) = (self.clone(), Vec::new());
+        for Found { place, instead, .. } in found {
+            let is_missing = self.settings.pointer(place).is_none();
+            let place = segments(place);
+            let (last, above) = place.split_last()?;
+            mended.changed.push(self.in_the_whole(&place));
+            let value = match nth {
+                None if !is_missing => None,
+                nth => instead.get(nth.unwrap_or(0) % instead.len().max(1)),
             };
-            let mut gone: Vec<usize> = self
-                .left_out
-                .iter()
-                .filter(|out| out.len() == whole.len() + 1 && out.starts_with(&whole))
-                .filter_map(|out| out.last()?.parse().ok())
-                .collect();
-            gone.sort_unstable();
-            for gone in gone {
-                index += usize::from(gone <= index);
+            // What lies in something that has gone already has gone with it.
+            match (mended.settings.pointer_mut(&pointer(above)), value) {
+                (Some(Value::Object(table)), Some(value)) => {
+                    table.insert(last.clone(), value.clone());
+                }
+                (Some(Value::Object(table)), None) => {
+                    table.remove(last);
+                }
+                (Some(Value::Array(list)), Some(value)) => {
+                    let entry = last.parse::<usize>().ok().and_then(|index| list.get_mut(index));
+                    entry.into_iter().for_each(|entry| *entry = value.clone());
+                }
+                (Some(Value::Array(_)), None) => entries.push(place),
+                _ => {}
             }
-            whole.push(index.to_string());
         }
-        whole
+        let left_out = leave_out(&mut mended.settings, entries);
+        mended.left_out.push(left_out);
+        Some(mended)
     }
+
+    /// Those of `problems`, which a policy has with these settings, that are no consequence of what is otherwise.
+    pub(crate) fn heard(self, problems: Vec<Problem>) -> Heard {
+        let placed = |problem: Problem| {
+            let place = self.in_the_whole(&segments(&problem.pointer));
+            (place.clone(), Problem { pointer: pointer(&place), ..problem })
+        };
+        let problems: Vec<_> = problems.into_iter().map(placed).collect();
+        let Self { changed, lacks_entries, .. } = self;
+        let mut heard = Heard { changed, lacks_entries, problems: Vec::new() };
+        let own = problems.into_iter().filter(|(place, _)| !heard.is_silent_on(place)).collect();
+        heard.problems = own;
+        heard
+    }
+
+    /// Where in the whole `place` is.
+    fn in_the_whole(&self, place: &[String]) -> Place {
+        let outwards = self.left_out.iter().rev();
+        outwards.fold(place.to_vec(), |place, left_out| before(&place, left_out))
+    }
+}
+
+impl Heard {
+    /// Whether nothing said about `place` would mean anything: something is otherwise there, in it, or around it.
+    fn is_silent_on(&self, place: &Place) -> bool {
+        self.changed.iter().any(|changed| changed.starts_with(place) || place.starts_with(changed))
+    }
+
+    fn has(&self, place: &Place) -> bool {
+        self.problems.iter().any(|(own, _)| own == place)
+    }
+}
+
+/// Where `place` was before the entries of lists in `left_out` went.
+fn before(place: &[String], left_out: &[Place]) -> Place {
+    let mut whole: Place = Vec::new();
+    for segment in place {
+        let Ok(mut index) = segment.parse::<usize>() else {
+            whole.push(segment.clone());
+            continue;
+        };
+        let mut gone: Vec<usize> = left_out
+            .iter()
+            .filter(|out| out.len() == whole.len() + 1 && out.starts_with(&whole))
+            .filter_map(|out| out.last()?.parse().ok())
+            .collect();
+        gone.sort_unstable();
+        for gone in gone {
+            index += usize::from(gone <= index);
+        }
+        whole.push(index.to_string());
+    }
+    whole
+}
+
+/// Takes `places` out of `settings`, each once.
+fn leave_out(settings: &mut Value, mut places: Vec<Place>) -> Vec<Place> {
+    // From the back, so that those before stay where they are; what lies in one that goes does so too.
+    places.sort_by(|one, other| other.iter().map(|s| order(s)).cmp(one.iter().map(|s| order(s))));
+    places.dedup();
+    for place in &places {
+        remove(settings, place);
+    }
+    places
 }
 
 /// What has to go for the problem at `pointer`: the innermost entry of a list that it lies in, else the member itself.
@@ -161,50 +250,4 @@ fn pointer(segments: &[String]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::{Problem, Sound};
-
-    fn at(pointers: &[&str]) -> Vec<Problem> {
-        let problem =
-            |pointer: &&str| Problem { pointer: (*pointer).to_owned(), detail: "x".into() };
-        pointers.iter().map(problem).collect()
-    }
-
-    #[test]
-    fn what_is_wrong_is_left_out_and_the_rest_is_found_again_in_its_place() {
-        let settings = json!({
-            "mode": 1, "a/b": 2, "salt": "s",
-            "limits": [{"scope": 1}, {"quota": 0}, {"apps": [1, "ok", 2, "no"]}, {"scope": 2, "x": 1}, {"quota": 0}],
-        });
-        let faults = [
-            "/mode",
-            "/a~1b",
-            "/limits/0/scope",
-            "/limits/2/apps/0",
-            "/limits/2/apps/2",
-            "/limits/3/x",
-            "/limits/3/scope",
-        ];
-        let sound = Sound::of(&settings, &at(&faults)).expect("something is sound");
-        assert_eq!(
-            sound.settings,
-            json!({"salt": "s", "limits": [{"quota": 0}, {"apps": ["ok", "no"]}, {"quota": 0}]})
-        );
-        let more = ["/limits/0/quota", "/limits/1/apps/1", "/limits/2/quota", "/salt"];
-        let places: Vec<_> =
-            sound.in_the_whole(at(&more)).into_iter().map(|problem| problem.pointer).collect();
-        assert_eq!(places, ["/limits/1/quota", "/limits/2/apps/3", "/limits/4/quota", "/salt"]);
-    }
-
-    #[test]
-    fn what_only_follows_from_what_was_left_out_is_not_told() {
-        let settings = json!({"mode": 1, "limits": [{"scope": 1}]});
-        let sound = Sound::of(&settings, &at(&["/mode", "/limits/0/scope"])).expect("a list");
-        for follows in ["", "/mode", "/limits"] {
-            assert_eq!(sound.in_the_whole(at(&[follows])), [], "{follows}");
-        }
-        assert!(Sound::of(&settings, &at(&["/mode", ""])).is_none(), "all of it is wrong");
-    }
-}
+mod tests;

@@ -143,6 +143,18 @@ fn a_schema_that_asks_for_a_grant_which_there_is_not_is_the_policys_fault() {
 }
 
 #[test]
+fn what_is_no_word_of_a_choice_is_told_once() {
+    let choice = json!({ "type": "string", "enum": ["strip", "deny"] });
+    let or_none = json!({ "anyOf": [choice, { "type": "null" }] });
+    let schema = json!({ "properties": { "a": choice, "b": or_none, "c": { "type": "string" } } });
+    let mut found = wrong(&schema, &json!({ "a": true, "b": 7, "c": 1 }), Grants::default());
+    found.sort();
+    let none = r#"the value is none of "strip", "deny""#;
+    let told = [("/a", none), ("/b", none), ("/c", r#"the value is not of type "string""#)];
+    assert_eq!(found, told.map(|(at, said)| (at.to_owned(), said.to_owned())));
+}
+
+#[test]
 fn of_a_choice_the_words_are_told_and_where_there_is_none_the_type() {
     let schema = r#"{ "properties": {
         "mode": { "anyOf": [{ "oneOf": [{ "const": "reject" }, { "const": "flag" }] }, { "type": "null" }] },

@@ -40,7 +40,17 @@ fn cases() -> Vec<Case> {
             json!({"rules": [{"regions": [], "apps": [], "action": "monitor"}]}),
             &[
                 (r#""regions" = []"#, ".rules.0.regions", "names no country"),
-                (r#""apps" = [], "regions""#, ".rules.0.apps", "names no app"),
+                (r#"[], "regions" = []"#, ".rules.0.apps", "names no app"),
+            ],
+        ),
+        (
+            "country",
+            "country-both",
+            json!({"rules": [{"regions": ["usb", "IT"], "apps": [], "action": "block"}, 98_765_001]}),
+            &[
+                (r#""usb""#, ".rules.0.regions.0", NO_REGION),
+                (r#"[], "regions" = ["usb"#, ".rules.0.apps", "names no app"),
+                ("98765001", ".rules.1", "the value is not of type \"object\""),
             ],
         ),
         (
@@ -87,7 +97,7 @@ fn cases() -> Vec<Case> {
                 {"name": "C", "scope": "app", "quota": 1, "per_s": 2_678_401, "period": "week"},
             ]}),
             &[
-                (r#""quota" = 0"#, ".limits.0.quota", "is 0"),
+                (r#""quota" = 0, "scope" = "app""#, ".limits.0.quota", "is 0"),
                 (r#""per_s" = 0"#, ".limits.0.per_s", "is not from 1 to 2678400"),
                 (r#""apps" = [], "name" = "c""#, ".limits.0.apps", "is empty"),
                 (r#""c", "per_s" = 1"#, ".limits.1.name", "is another limit's name too"),
@@ -96,6 +106,23 @@ fn cases() -> Vec<Case> {
                 (r#""C""#, ".limits.2.name", "is not 1 to 40 lower-case letters"),
                 ("2678401", ".limits.2.per_s", "is not from 1 to 2678400"),
                 (r#""week""#, ".limits.2.period", "means nothing for kind `window`"),
+            ],
+        ),
+        (
+            "throttle",
+            "throttle-both",
+            json!({"limits": [
+                {"name": "w", "scope": 98_765_002, "quota": 0, "per_s": 61, "burst": 98_765_003, "apps": ["dmo"]},
+                {"name": "w", "scope": "app", "quota": "many", "per_s": 62, "period": "month"},
+            ]}),
+            &[
+                (r#""dmo""#, ".limits.0.apps.0", NO_APP),
+                ("98765002", ".limits.0.scope", "the value is none of"),
+                (r#""quota" = 0, "scope" = 987"#, ".limits.0.quota", "is 0"),
+                ("98765003", ".limits.0.burst", "means nothing for kind `window`"),
+                (r#""w", "per_s" = 62"#, ".limits.1.name", "is another limit's name too"),
+                (r#""many""#, ".limits.1.quota", "the value is not of type"),
+                (r#""month""#, ".limits.1.period", "means nothing for kind `window`"),
             ],
         ),
         (
@@ -138,6 +165,16 @@ fn cases() -> Vec<Case> {
             &[
                 (r#""apply""#, ".smart_encoding", NEEDS_AMEND),
                 ("70000", ".ports.0", "the value is greater than the maximum"),
+            ],
+        ),
+        (
+            "validation",
+            "validation-words",
+            json!({"unknown_fields": 98_765_004, "smart_encoding": 98_765_005, "types": ["phone"]}),
+            &[
+                ("98765004", ".unknown_fields", "the value is none of \"strip\", \"deny\""),
+                ("98765005", ".smart_encoding", "the value is none of"),
+                (r#""phone""#, ".types.0", "is none of mobile"),
             ],
         ),
         (
