@@ -3,6 +3,8 @@
 //! Nothing is worked out from codes: whatever is told has been tried, by asking the policies in a dry run about that
 //! message at that instant. It holds if nothing else is sent before.
 
+mod fit;
+
 use std::time::{Duration, Instant};
 
 use message::{Message, Sender, Timestamp};
@@ -13,7 +15,7 @@ use tracing::subscriber::NoSubscriber;
 use super::super::refusal::Refusal;
 use super::super::shown::instant;
 use super::super::{Call, Gateway};
-use super::edit::{Edit, SENDERS, Size, edits, sizes};
+use super::edit::{Edit, SENDERS, edits, sizes};
 use super::foresee::Found;
 
 /// Most times that the policies are asked for the ways of one request, and of one message of it.
@@ -136,15 +138,15 @@ impl Search<'_> {
             }
         }
         for size in each(&codes, |code| sizes(self.message, code)) {
-            let fitting = self.fitting(self.message, size, gains).await;
-            ways.extend(fitting.map(|(open, edit)| open.way(vec![edit])));
+            let fitting = self.fitting(self.message, size, unchanged.is_some(), gains).await;
+            ways.extend(fitting.into_iter().map(|(open, edit)| open.way(vec![edit])));
         }
         let mut short = short.into_iter();
         while ways.is_empty()
             && let Some((first, met)) = short.next()
         {
-            let both = self.another(&first, &met).await;
-            ways.extend(both.map(|(open, second)| open.way(vec![first, second])));
+            let both = self.another(&first, &met).await.into_iter();
+            ways.extend(both.map(|(open, second)| open.way(vec![first.clone(), second])));
         }
         let is_whole = self.runs.are_enough()
             && self.senders().len() <= SENDERS
@@ -152,24 +154,25 @@ impl Search<'_> {
         (is_whole || !ways.is_empty()).then_some(ways)
     }
 
-    /// What lets the message pass that has the change `first` already and is refused with these codes.
-    async fn another(&mut self, first: &Edit, codes: &[String]) -> Option<(Open, Edit)> {
+    /// What lets the message pass that has the change `first` already and is refused with these codes: the first change
+    /// that does.
+    async fn another(&mut self, first: &Edit, codes: &[String]) -> Vec<(Open, Edit)> {
         let message = first.of(self.message);
         for edit in each(codes, |code| edits(&message, code, self.senders())) {
             if edit.is_like(first) {
                 continue;
             }
             if let Some(open) = self.open(&edit.of(&message), &mut Vec::new()).await {
-                return Some((open, edit));
+                return vec![(open, edit)];
             }
         }
         for size in each(codes, |code| sizes(&message, code)) {
-            let fitting = self.fitting(&message, size, |_| true).await;
-            if fitting.is_some() {
+            let fitting = self.fitting(&message, size, false, |_| true).await;
+            if !fitting.is_empty() {
                 return fitting;
             }
         }
-        None
+        Vec::new()
     }
 
     fn senders(&self) -> &[Sender] {
@@ -238,33 +241,6 @@ impl Search<'_> {
             at = shut + open.0.saturating_sub(shut) / 2;
         }
         open
-    }
-
-    /// When `message` passes with another size, as soon as with any, and the smallest such change; none where no size
-    /// does, where nothing is gained, and where it is not the size that is refused.
-    async fn fitting(
-        &mut self,
-        message: &Message,
-        size: Size,
-        gains: impl Fn(&Open) -> bool,
-    ) -> Option<(Open, Edit)> {
-        let (mut fits, mut refused) = size.bounds(message)?;
-        let smallest = size.edit(fits).of(message);
-        let open = self.open(&smallest, &mut Vec::new()).await.filter(gains)?;
-        if let Some(other) = size.same(message)
-            && self.passes(&other, open.ask).await
-        {
-            return None;
-        }
-        while fits.abs_diff(refused) > 1 {
-            let middle = u32::midpoint(fits, refused);
-            if self.passes(&size.edit(middle).of(message), open.ask).await {
-                fits = middle;
-            } else {
-                refused = middle;
-            }
-        }
-        Some((open, size.edit(fits)))
     }
 
     /// How much later than it was counted an instant is to be told.

@@ -354,6 +354,38 @@ async fn a_text_that_is_too_long_for_what_a_limit_will_have_is_told_when_and_how
 }
 
 #[tokio::test]
+async fn a_text_that_never_passes_whole_is_told_what_passes_now_and_how_little_less_passes_later() {
+    let plivo = plivo().await;
+    let limit =
+        json!({"name": "s", "scope": "recipient", "quota": 3, "per_s": 3_600, "cost": "segments"});
+    let throttle = Policy::new("throttle").settings(json!({"limits": [limit]}));
+    let sidecar = Sidecar::start(Setup::new(&plivo).policy(throttle)).await;
+    for text in ["one", "two"] {
+        sidecar.send(&json!({"to": TO, "text": text})).await.expect(202);
+    }
+    let request = |chars: usize| json!({"to": TO, "text": "a".repeat(chars)});
+
+    for chars in [900, 1_700] {
+        let answer = sidecar.post("/v1/explain").json(&request(chars)).answer().await;
+        let explained: Value = serde_json::from_str(&answer.text).expect("JSON");
+
+        let both = [160, 459].map(|most| ("/text".to_owned(), json!({"max_chars": most})));
+        assert_eq!(changes(&explained), both, "{explained:#}");
+        assert_eq!(explained["when"].as_array().map(Vec::len), Some(2), "{explained:#}");
+        let ask = |nth: usize| instant(&explained["when"][nth]["ask_at"]);
+        assert!(ask(0).duration_since(Timestamp::now()) <= SignedDuration::from_secs(1));
+        let later = explain(&sidecar, &request(459)).await;
+        let apart = instant(&later["when"][0]["ask_at"]).duration_since(ask(1)).abs();
+        assert!(apart <= SignedDuration::from_secs(1), "{explained:#}\n{later:#}");
+    }
+    assert_eq!(explain(&sidecar, &request(160)).await["verdict"], "accept");
+    // What passes whole later needs no second length.
+    let whole = explain(&sidecar, &request(459)).await;
+    assert_eq!(changes(&whole), [("/text".to_owned(), json!({"max_chars": 160}))], "{whole:#}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_in_the_way_only_later_is_looked_at_too() {
     let plivo = plivo().await;
     let now = Timestamp::now().as_second();
