@@ -50,11 +50,15 @@ impl Admin {
         if !status.is_open() || !self.delivery.cancel(&record.id).await? {
             return Err(Refusal::Gone(self.record(id).await?.status));
         }
-        tracing::info!(message.id = %record.id, app = record.app, "an operator has canceled a message");
-        match self.closed(&record.id).await?.status {
-            Status::Canceled => Ok((StatusCode::OK, told(&record.id, Status::Canceled))),
+        let (id, app) = (&record.id, &record.app);
+        match self.closed(id).await?.status {
+            Status::Canceled => {
+                tracing::info!(message.id = %id, app, "an operator has canceled a message");
+                Ok((StatusCode::OK, told(id, Status::Canceled)))
+            }
             status if status.is_open() => {
                 // It was about to call Plivo when it was told.
+                tracing::info!(message.id = %id, app, "an operator wants a message canceled that Plivo was just called for");
                 let mut body = told(&record.id, status);
                 body["detail"] =
                     "a call to Plivo had begun; if Plivo does not take the message, it is canceled"

@@ -8,6 +8,7 @@
 mod books;
 mod circuit;
 mod heard;
+mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use tokio::time::Instant;
 use self::books::{Admitted, Books, Call};
 
 pub(crate) use self::heard::Heard;
+pub(crate) use self::standing::{Reason, Standing, State};
 #[cfg(test)]
 pub(super) use self::tests::settings;
 use crate::config::BreakerSettings as Settings;
@@ -61,48 +63,6 @@ pub(crate) struct Wait {
     pub(crate) reason: Reason,
     /// It is the account that is held back, and so every sender.
     pub(crate) all: bool,
-}
-
-/// What is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reason {
-    /// Plivo could not be reached.
-    Unreachable,
-    /// Plivo failed, or did not answer.
-    Failing,
-    /// The account has no credit.
-    Credit,
-    /// Plivo refused the credentials.
-    Credentials,
-    /// Plivo's certificate is not trusted.
-    Certificate,
-}
-
-/// Where a breaker stands, for people and records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
-    pub(crate) state: State,
-    /// When the trouble began; none while it is closed.
-    pub(crate) since: Option<Instant>,
-    /// When it will be probed, where that is known.
-    pub(crate) until: Option<Instant>,
-    /// None while it is closed.
-    pub(crate) reason: Option<Reason>,
-}
-
-/// The state of a breaker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    /// Messages go.
-    Closed,
-    /// None goes.
-    Open,
-    /// One caller asks Plivo whether it is well.
-    Probing,
-    /// Few messages go at once, and more each time.
-    Ramping,
-    /// None goes before somebody has mended what is wrong.
-    Latched,
 }
 
 #[derive(Debug)]
@@ -189,6 +149,17 @@ impl Breakers {
         self.calmed(Instant::now()).troubled_senders()
     }
 
+    /// A process before this one held messages back for this reason, and nobody knows better: Plivo is probed before the
+    /// first of them goes.
+    pub(crate) fn suspect(&self, reason: Reason, now: Instant) {
+        let mut books = self.books();
+        books.suspect(reason, now);
+        let standing = books.account().standing();
+        drop(books);
+        standing.log(&self.shared.account);
+        self.tell();
+    }
+
     /// Closes all, latched ones too: what was wrong is said to be mended. What is still under way from before counts
     /// for nothing.
     pub(crate) fn reset(&self) {
@@ -267,53 +238,6 @@ impl Drop for Ticket {
         if let Some(call) = self.call.take() {
             self.breakers.books().give_back(&call);
             self.breakers.tell();
-        }
-    }
-}
-
-impl Standing {
-    fn log(self, account: &str) {
-        let reason = self.reason.map(Reason::as_str);
-        match self.state {
-            State::Open => tracing::warn!(account, reason, "sends to Plivo are held back"),
-            State::Latched => {
-                tracing::error!(
-                    account,
-                    reason,
-                    "sends to Plivo are held back until this is mended"
-                );
-            }
-            State::Closed => tracing::info!(account, "sends to Plivo go on as usual"),
-            State::Probing | State::Ramping => {}
-        }
-    }
-}
-
-impl Reason {
-    /// A stable word, for records and probes.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Unreachable => "unreachable",
-            Self::Failing => "failing",
-            Self::Credit => "credit",
-            Self::Credentials => "credentials",
-            Self::Certificate => "certificate",
-        }
-    }
-}
-
-impl State {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Closed, Self::Open, Self::Probing, Self::Ramping, Self::Latched];
-
-    /// A stable word, for probes and metrics.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Open => "open",
-            Self::Probing => "probing",
-            Self::Ramping => "ramping",
-            Self::Latched => "latched",
         }
     }
 }

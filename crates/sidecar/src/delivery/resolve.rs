@@ -34,18 +34,17 @@ impl Journey {
     pub(super) async fn resolve(&mut self, doubt: Doubt) -> ControlFlow<Stop> {
         self.trace.leave();
         self.tell.send_replace(News::Ended(Status::InDoubt));
-        let settle = Arc::clone(&self.delivery.account().settle);
         let mut seen = Seen::default();
         // On a clock that nobody sets, and after a restart from there on: Plivo has had all of this time to show it.
         let known = doubt.known;
-        let last = settle.last().copied().unwrap_or(Duration::ZERO);
-        let further = (1..=FURTHER).map(|nth| last * (nth + 1));
-        let word = self.delivery.account().on_unresolved.of(&self.accepted.message.intent);
         let mut release = self.delivery.releases.hear(&self.accepted.message.id);
-        for (nth, after) in settle.iter().copied().chain(further).enumerate() {
+        for nth in 0.. {
+            // By the configuration in force at the time.
+            let settle = Arc::clone(&self.delivery.account().settle);
+            let Some(after) = nth_look(&settle, nth) else { break };
             // The word is for a message that can still be sent.
             let is_too_late = nth >= settle.len() && !self.could_be_sent_after(known + after);
-            if is_too_late && word != OnUnresolved::Fail {
+            if is_too_late && self.on_unresolved() != OnUnresolved::Fail {
                 break;
             }
             while let Some(released) = self.wait_in_doubt(known + after, &mut release).await? {
@@ -67,6 +66,7 @@ impl Journey {
                 return ControlFlow::Break(Stop::End(End::unknown(Status::Held, "send.unclear")));
             }
         }
+        let word = self.on_unresolved();
         tracing::warn!(message.id = %self.accepted.message.id, on_unresolved = word.as_str(), "nobody knows whether \
          Plivo took a message");
         match word {
@@ -93,6 +93,11 @@ impl Journey {
                 }
             }
         }
+    }
+
+    /// What becomes of it where nobody finds out.
+    fn on_unresolved(&self) -> OnUnresolved {
+        self.delivery.account().on_unresolved.of(&self.accepted.message.intent)
     }
 
     /// A person wants it sent again. None where it stays in doubt: its time is over, that could not be written, or nobody
@@ -279,4 +284,11 @@ impl Journey {
             () = stop.cancelled() => ControlFlow::Break(Stop::Process),
         }
     }
+}
+
+/// How long after the call the list is asked for the `nth` time, from 0: as the operator says, and a few times more.
+fn nth_look(settle: &[Duration], nth: usize) -> Option<Duration> {
+    let last = settle.last().copied().unwrap_or(Duration::ZERO);
+    let further = || u32::try_from(nth - settle.len() + 1).ok().filter(|nth| *nth <= FURTHER);
+    settle.get(nth).copied().or_else(|| Some(last * (further()? + 1)))
 }

@@ -11,6 +11,7 @@ use store::{
 use tokio::time::Instant;
 
 use super::accepted::{Accepted, is_unknown, tried};
+use super::breaker::{Reason, State};
 use super::doubt::Doubt;
 use super::journey::Journey;
 use super::trace::Trace;
@@ -46,6 +47,7 @@ impl Delivery {
         }
         for left in &left {
             self.turns.learn(&left.record.paces);
+            self.suspect(&left.record);
         }
         for left in held {
             self.ledger.own(&left.holds);
@@ -73,6 +75,17 @@ impl Delivery {
             shared.tell_accepted();
         }
         Ok(resumed)
+    }
+
+    /// What was held back for Plivo's sake goes when Plivo has been asked whether it is well.
+    fn suspect(&self, record: &Record) {
+        let reason = record.error_code.as_deref().filter(|_| record.status == Status::Waiting);
+        if let Some(reason) = reason.and_then(Reason::from_word)
+            && let Some(upstream) = self.upstream(&record.account)
+            && upstream.standing().state == State::Closed
+        {
+            upstream.breakers.suspect(reason, Instant::now());
+        }
     }
 
     /// Has no other message taken for what Plivo may have of `by`, from a call that `began` then and that nobody will find

@@ -73,6 +73,42 @@ async fn an_outage_that_spans_a_restart_loses_nothing_and_expires_what_it_was_to
 }
 
 #[tokio::test]
+async fn what_waits_for_a_plivo_that_fails_costs_it_no_call_after_a_restart_either() {
+    let plivo = plivo().await;
+    plivo.fail(Outage::Step(Box::new(Step::status(500)))).await;
+    let for_s = |open_s: u64| {
+        let breaker = json!({"failures": 1, "open_s": open_s, "open_max_s": open_s});
+        let setup = Setup::new(&plivo).durable().set("delivery.breaker", breaker);
+        setup.set("delivery.settle_s", json!([600]))
+    };
+    let sidecar = Sidecar::start(for_s(600)).await;
+    let opener = sidecar.queue(&json!({"to": TO, "text": "finds out"})).await;
+    sidecar.in_status(&opener, "in_doubt").await;
+    let mut ids = Vec::new();
+    for nth in 0..20 {
+        let to = format!("+141555501{nth:02}");
+        ids.push(sidecar.queue(&json!({"to": to, "text": format!("n{nth}")})).await);
+    }
+    for id in &ids {
+        sidecar.in_status(id, "waiting").await;
+    }
+    let folder = sidecar.kill().await;
+    let asked = plivo.requests().len();
+
+    let sidecar = Sidecar::start_in(folder, for_s(1)).await;
+
+    let probes = async || (plivo.requests().len() >= asked + 2).then_some(());
+    eventually("it has asked twice whether Plivo is well", probes).await;
+    assert_eq!(posts(&plivo).len(), 1, "messages were sent to find that out");
+    plivo.restore().await;
+    for id in &ids {
+        sidecar.in_status(id, "submitted").await;
+    }
+    assert_eq!(plivo.sends().len(), 20);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn plivo_is_asked_no_sooner_than_it_wants_after_a_503() {
     let plivo = plivo().await;
     plivo.script([Step::status(503).with_header("Retry-After", "2")]).await;

@@ -99,6 +99,10 @@ impl Books {
         self.settings = settings;
     }
 
+    pub(super) fn suspect(&mut self, reason: Reason, now: Instant) {
+        self.account.suspect(reason, now);
+    }
+
     pub(super) fn reset(&mut self) {
         self.epoch += 1;
         self.account = Circuit::new(&self.settings);

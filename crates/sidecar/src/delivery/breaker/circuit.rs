@@ -77,6 +77,13 @@ impl Circuit {
         }
     }
 
+    /// Open, until a probe that is due at once, where it was closed: for all that is known Plivo does not take messages.
+    pub(super) fn suspect(&mut self, reason: Reason, now: Instant) {
+        if self.is_closed() {
+            self.change_to(At::Open { why: Why { reason, since: now }, until: now });
+        }
+    }
+
     /// Closed, and with nothing to remember.
     pub(super) fn is_idle(&mut self, now: Instant) -> bool {
         match &mut self.at {

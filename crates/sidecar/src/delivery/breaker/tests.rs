@@ -26,6 +26,20 @@ fn five_failures_in_a_row_open_it_and_four_do_not() {
 }
 
 #[test]
+fn one_that_is_suspected_is_probed_at_once_before_anybody_goes_and_ramps() {
+    let bench = Bench::new();
+    bench.breakers.suspect(Reason::Failing, bench.now);
+    let probe = bench.probe();
+    assert_eq!(bench.wait().reason, Reason::Failing);
+    probe.report(Heard::Served, bench.now, 0.0);
+    assert_eq!(bench.state(), State::Ramping);
+
+    let bench = Bench::open();
+    bench.breakers.suspect(Reason::Unreachable, bench.now);
+    assert_eq!(bench.wait().reason, Reason::Failing, "it knows better");
+}
+
+#[test]
 fn half_of_twenty_calls_in_thirty_seconds_open_it() {
     let mut bench = Bench::new();
     for _ in 0..9 {
