@@ -144,7 +144,24 @@ impl RawStep {
                     .into());
             }
         };
+        if let Some(stray) = self.stray(&act) {
+            return Err(format!("`{stray}` means nothing in a step of this kind; leave it out"));
+        }
         Ok(Step { number, now, app, door, settings: self.settings.clone(), act })
+    }
+
+    /// A member that says nothing in a step that does this.
+    fn stray(&self, act: &Act) -> Option<&'static str> {
+        let asks = matches!(act, Act::Ask { .. });
+        let tells_of_a_message = !asks && !matches!(act, Act::Inbound(_));
+        let strays = [
+            ("message", !asks && !self.message.is_empty()),
+            ("facts", !asks && !self.facts.is_empty()),
+            ("dry_run", !asks && self.dry_run),
+            ("sent", !asks && self.sent.is_some()),
+            ("id", !tells_of_a_message && self.id.is_some()),
+        ];
+        strays.into_iter().find(|(_, strays)| *strays).map(|(name, _)| name)
     }
 }
 

@@ -217,6 +217,25 @@ fn a_step_that_asks_nothing_is_told_where_its_remarks_are_expected() {
 }
 
 #[test]
+fn a_member_that_means_nothing_in_its_step_is_named() {
+    let inbound = "inbound = { from = \"+14155550123\", text = \"STOP\" }";
+    let ask = "expect = { verdict = \"accept\" }";
+    for (step, stray) in [
+        (format!("{inbound}, dry_run = true"), "dry_run"),
+        (format!("{inbound}, message = {{ text = \"a\" }}"), "message"),
+        (format!("{inbound}, id = \"m1\""), "id"),
+        ("outcome = \"accepted\", facts = { region = \"US\" }".into(), "facts"),
+        ("report = { state = \"sent\" }, sent = true".into(), "sent"),
+        (format!("{ask}, id = \"m1\""), "id"),
+    ] {
+        let told =
+            fault(&format!("[[case]]\nname = \"a\"\nsteps = [\n{{ {ask} }},\n{{ {step} }}]\n"));
+        let wanted = format!("line 1: case `a`: step 2: `{stray}` means nothing in a step of this");
+        assert!(told.starts_with(&wanted), "wanted {wanted}, told {told}");
+    }
+}
+
+#[test]
 fn bytes_cases_and_steps_have_their_bounds() {
     let case = |nth: usize, rest: &str| format!("[[case]]\nname = \"{nth}\"\n{rest}\n");
     let accept = "expect = { verdict = \"accept\" }";
