@@ -1,6 +1,6 @@
 //! `sendgate policy embed`: cases into a module, as the SDK puts them into those of Rust.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -28,11 +28,70 @@ pub(super) fn embed(
         return Err(Failure::OwnCases { module: module.into(), cases: cases.into(), failed });
     }
     let out = out.unwrap_or(module);
-    let unwritten = |err| Failure::Unwritten(out.into(), err);
-    // Beside it and then renamed: a sidecar may be reading it.
-    let mut beside = out.as_os_str().to_owned();
-    beside.push(".new");
-    fs::write(&beside, &named.bytes).and_then(|()| fs::rename(&beside, out)).map_err(unwritten)?;
+    replace(out, &named.bytes).map_err(|err| Failure::Unwritten(out.into(), err))?;
     writeln!(io::stdout().lock(), "{} brings {count} cases along", out.display())?;
     Ok(())
+}
+
+/// Writes `bytes` beside `out` and renames that, since a sidecar may be reading it. A link stays one, and who may read
+/// the file stays as it is.
+fn replace(out: &Path, bytes: &[u8]) -> io::Result<()> {
+    let out = match fs::canonicalize(out) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => out.to_owned(),
+        out => out?,
+    };
+    let before = match fs::metadata(&out) {
+        Ok(there) if !there.is_file() => return Err(io::Error::other("it is no regular file")),
+        there => there.ok(),
+    };
+    let name = out.file_name().ok_or(io::ErrorKind::InvalidFilename)?.to_string_lossy();
+    let draft = out.with_file_name(format!(".{name}.{}", std::process::id()));
+    // Never over a file that stands there, nor through a link.
+    let mut file = File::create_new(&draft)?;
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| before.map_or(Ok(()), |before| file.set_permissions(before.permissions())))
+        .and_then(|()| fs::rename(&draft, &out));
+    if written.is_err() {
+        let _already_told = fs::remove_file(&draft);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_link_leads_to_what_is_written_and_nothing_beside_it_is_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("real"), "old").unwrap();
+        fs::set_permissions(at("real"), Permissions::from_mode(0o600)).unwrap();
+        fs::write(at("link.new"), "precious").unwrap();
+        symlink("real", at("link")).unwrap();
+
+        replace(&at("link"), b"new").unwrap();
+
+        assert_eq!(fs::read(at("real")).unwrap(), b"new");
+        assert_eq!(fs::metadata(at("real")).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_link(at("link")).unwrap(), Path::new("real"));
+        assert_eq!(fs::read(at("link.new")).unwrap(), b"precious");
+        replace(&at("another"), b"first").unwrap();
+        assert_eq!(fs::read(at("another")).unwrap(), b"first");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4);
+    }
+
+    #[test]
+    fn what_is_no_regular_file_stays_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("taken")).unwrap();
+        assert!(replace(&folder.path().join("taken"), b"new").is_err());
+        assert!(replace(Path::new("/dev/null"), b"new").is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    }
 }
