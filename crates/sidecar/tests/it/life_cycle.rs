@@ -10,7 +10,7 @@ use tokio::net::UnixDatagram;
 use tokio::time::timeout;
 
 use crate::harness::{
-    Connection, Folder, PATIENCE, Setup, Sidecar, TO, TOKEN, eventually, plivo, texts,
+    Connection, Folder, PATIENCE, Policy, Setup, Sidecar, TO, TOKEN, eventually, plivo, texts,
 };
 
 /// A send over a connection that stays open.
@@ -138,6 +138,25 @@ async fn the_service_manager_is_told_of_start_reload_and_end_and_that_it_lives()
     sidecar.terminate();
     assert!(told(&manager).await.starts_with("STOPPING=1\n"));
     sidecar.ended_well().await;
+}
+
+#[tokio::test]
+async fn why_a_reload_was_refused_is_told_to_everybody_without_numbers() {
+    let plivo = plivo().await;
+    let setup = Setup::new(&plivo);
+    let sidecar = Sidecar::start(setup.clone()).await;
+    let prices = json!({"budgets": [], "prices": {"+14155550123": 1}});
+    let wrong = setup.policy(Policy::new("budget").settings(prices));
+    sidecar.folder.write("sidecar.toml", wrong.to_toml());
+    let refused = async || {
+        let ready = sidecar.ready().await.expect(200);
+        ready["reload_refused"][0].as_str().map(str::to_owned)
+    };
+
+    let why = eventually("the reload is refused", refused).await;
+
+    assert!(why.contains("prices.+1415•••0123: is no region"), "{why}");
+    sidecar.stop().await;
 }
 
 #[tokio::test]
