@@ -64,7 +64,12 @@ impl Times {
         let at = start.unwrap_or(now.after(pacing.wait));
         let is_paced = !pacing.wait.is_zero() || pacing.slot.is_some_and(|slot| !slot.is_zero());
         if too_late(at) && is_paced {
-            return Err(Refusal::turn_after_deadline(at.since(now)));
+            // Of one for now the time begins anew when it is asked for again; what it wants then is a turn that is nearer.
+            let wait = match asked > now {
+                true => at.since(now),
+                false => at.after(attempt::SHORTEST).since(deadline),
+            };
+            return Err(Refusal::turn_after_deadline(wait));
         }
         if too_late(now.after(pacing.cool_down)) && at < now.after(pacing.cool_down) {
             return Err(Refusal::plivo_away(pacing.cool_down));
@@ -142,6 +147,18 @@ mod tests {
         let tomorrow = Some(later(1_440));
         let scheduled = times(&message("", tomorrow), tomorrow, &wait(60));
         assert_eq!(scheduled, Ok((Some(1_440), 1_445)), "what waits now is gone by then");
+    }
+
+    #[test]
+    fn one_that_comes_back_when_it_is_told_finds_a_turn_in_its_time() {
+        let seconds = Duration::from_secs;
+        for (ttl, wait, back) in [(5, 4, 4), (8, 4, 1), (60, 120, 65)] {
+            let message = Message { ttl_s: Some(ttl), ..message("", None) };
+            let turn = |wait| Pacing { wait: seconds(wait), ..Pacing::default() };
+            let refusal = Times::of(&message, None, &turn(wait), MINUTE, NOW).unwrap_err();
+            assert_eq!(refusal.retry_after(), Some(seconds(back)), "{ttl} s, turn in {wait} s");
+            assert!(Times::of(&message, None, &turn(wait - back), MINUTE, NOW).is_ok());
+        }
     }
 
     #[test]

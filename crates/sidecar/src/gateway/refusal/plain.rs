@@ -135,7 +135,8 @@ impl Plain {
                     .into()
             }
             Self::TurnAfterDeadline(_) => {
-                "its turn would come after its time is over; send less, or give it a longer `ttl_s`"
+                "its turn would come when less than five seconds of its time are left, which Plivo takes no message for; \
+                 send less, or give it a longer `ttl_s`"
                     .into()
             }
             Self::PlivoAway(_) => {
