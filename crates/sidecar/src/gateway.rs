@@ -12,6 +12,7 @@ pub(crate) mod fuzzing;
 mod identity;
 mod instant;
 mod json;
+mod limits;
 mod lookup;
 mod order;
 mod prefer;
@@ -155,18 +156,14 @@ impl Gateway {
         Span::current().record("sendgate.app", &app.name);
         Span::current().record("sendgate.generation", in_force.chain.generation().0);
         let call = Call { app, in_force, now: now() };
-        if route.takes_no_query() {
-            lookup::without_query(request.uri().query().unwrap_or_default())?;
+        if let Some(said) = route.takes_no_query(request.method()) {
+            lookup::without_query(request.uri().query().unwrap_or_default(), said)?;
         }
 
         match route {
             Route::Send(door) => self.send(door, call, request).await,
             Route::Explain => self.explain(call, request).await,
             Route::Messages if request.method() == http::Method::POST => {
-                // Somebody may mean a dry run by one.
-                if request.uri().query().is_some_and(|query| !query.is_empty()) {
-                    return Err(lookup::no_parameters().into());
-                }
                 self.send(Door::Native, call, request).await
             }
             Route::Messages => self.list(&call, request.uri().query().unwrap_or_default()).await,
@@ -174,7 +171,7 @@ impl Gateway {
             Route::Inbound => self.inbound(call, request).await,
             Route::Converted(id) => self.converted(&call, &id).await,
             Route::Policies => Ok(lookup::policies(&call)),
-            Route::Limits => Ok(lookup::limits(&call, self.store.key_retention())),
+            Route::Limits => Ok(limits::told(&call, self.store.key_retention())),
             Route::Events => self.events(&call, request.uri().query().unwrap_or_default()).await,
             Route::PlivoMessages(_) if request.method() == http::Method::POST => {
                 self.send(Door::Plivo, call, request).await

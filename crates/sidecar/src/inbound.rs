@@ -50,6 +50,7 @@ impl Inbound {
     }
 
     /// What it was sent to, where that is one sender.
+    #[cfg(test)]
     pub(crate) fn to(&self) -> Option<&Sender> {
         self.to.as_ref()
     }

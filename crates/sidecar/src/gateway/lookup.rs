@@ -6,18 +6,15 @@ use std::ops::Range;
 use std::time::Duration;
 
 use http::StatusCode;
-use message::{Fault, MessageId, limits as provider};
+use message::{Fault, MessageId};
 use serde_json::{Value, json};
 use store::{Filter, Record, Status, Store, StoreError};
 use url::form_urlencoded;
 
 use self::paging::Paging;
 use super::answer::{Answer, api_id};
-use super::order::HORIZON_S;
 use super::refusal::{Plain, Refusal};
-use super::submission::RECIPIENTS;
 use super::{Call, Gateway, json, shown};
-use crate::config::PolicyEntry;
 use crate::policies;
 use crate::query::repeated;
 
@@ -176,69 +173,17 @@ pub(super) fn policies(call: &Call) -> Answer {
     Answer::json(StatusCode::OK, &body)
 }
 
-/// `GET /v1/limits`: what bounds a message, each with its source and the date it was read.
-pub(super) fn limits(call: &Call, key_retention: Duration) -> Answer {
-    let plivo = |value: Value, what: &str| json!({"value": value, "source": what, "as_of": provider::AS_OF});
-    let app = &call.app.name;
-    let asked = call.in_force.entries.iter().filter(|entry| {
-        entry.apps.as_ref().is_none_or(|apps| apps.iter().any(|each| **each == **app))
-    });
-    let chain = &call.in_force.chain;
-    let shown = |entry: &PolicyEntry| {
-        let settings = entry.settings();
-        let mut limits = settings.get("limits").cloned();
-        if limits.is_none() {
-            let own = chain.policies().iter().find(|policy| policy.name().as_str() == entry.name);
-            limits = own.and_then(|policy| usual_limits(&policy.manifest().settings_schema));
-        }
-        json!({"policy": entry.name, "limits": shown_limits(&limits.unwrap_or_default())})
-    };
-    let policies: Vec<Value> = asked.map(shown).collect();
-    let body = json!({
-        "provider": {
-            "number_digits": plivo(provider::NUMBER_DIGITS.into(), "Plivo, Messages API: dst"),
-            "gsm7_units": plivo(provider::GSM7_UNITS.into(), "Plivo, Messages API: text"),
-            "ucs2_units": plivo(provider::UCS2_UNITS.into(), "Plivo, Messages API: text"),
-            "mms_units": plivo(provider::MMS_UNITS.into(), "Plivo, MMS FAQ"),
-            "media": plivo(provider::MEDIA.into(), "Plivo, MMS FAQ"),
-            "media_bytes": plivo(provider::MEDIA_BYTES.into(), "Plivo, MMS FAQ"),
-            "mms_countries": plivo(json!(["US", "CA"]), "Plivo, MMS FAQ"),
-            "expiry_s": plivo(
-                json!([provider::EXPIRY_S.start(), provider::EXPIRY_S.end()]),
-                "Plivo, Messages API: message_expiry",
-            ),
-        },
-        "sendgate": {
-            "recipients": RECIPIENTS,
-            "ttl_s": HORIZON_S,
-            "idempotency_key_s": key_retention.as_secs(),
-            "wait_s": call.in_force.delivery.wait.as_secs_f64(),
-        },
-        "policies": policies,
-    });
-    Answer::json(StatusCode::OK, &body)
-}
-
-/// Against parameters where there are none.
-pub(super) fn no_parameters() -> Vec<Fault> {
-    let detail =
-        "a send takes no parameters in its URL; to ask without sending, POST to /v1/explain";
-    vec![Fault::new("", "body.bad_filter", detail)]
-}
-
 /// # Errors
 ///
-/// Every parameter of a look-up that takes none.
-pub(super) fn without_query(query: &str) -> Result<(), Refusal> {
+/// Every parameter in the URL of a request that takes none, which is said of each.
+pub(super) fn without_query(query: &str, said: &str) -> Result<(), Refusal> {
     let mut names: Vec<String> = Vec::new();
     for (name, _) in form_urlencoded::parse(query.as_bytes()) {
         if !names.iter().any(|known| *known == *name) {
             names.push(name.into_owned());
         }
     }
-    let stray = |name: &String| {
-        fault(&format!("/{}", json::escape(name)), "is no parameter here; this door takes none")
-    };
+    let stray = |name: &String| fault(&format!("/{}", json::escape(name)), said);
     let faults: Vec<Fault> = names.iter().map(stray).collect();
     if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
 }
@@ -251,35 +196,12 @@ fn fault(pointer: &str, detail: &str) -> Fault {
     Fault::new(pointer, "body.bad_filter", detail)
 }
 
-/// The limits that a policy's schema says it has where its settings name none.
-fn usual_limits(schema: &str) -> Option<Value> {
-    let schema: Value = serde_json::from_str(schema).ok()?;
-    Some(schema["properties"]["limits"].get("default")?.clone())
-}
-
-/// The `limits` of a policy's settings, by the members that `throttle` gives a limit. Nothing else of the settings is
-/// shown: they hold salts, numbers, and whatever a policy of one's own keeps there.
-fn shown_limits(limits: &Value) -> Vec<Value> {
-    const SHOWN: [&str; 10] =
-        ["name", "scope", "kind", "quota", "per_s", "burst", "period", "zone", "cost", "on_limit"];
-    let limits = limits.as_array().into_iter().flatten();
-    let shown = |limit: &Value| {
-        let members = SHOWN.iter().filter_map(|name| {
-            let value = limit.get(name).filter(|value| value.is_string() || value.is_number())?;
-            Some(((*name).to_owned(), value.clone()))
-        });
-        Value::Object(members.collect())
-    };
-    limits.filter(|limit| limit.get("quota").is_some()).map(shown).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use message::{Dedup, E164, Message, MessageId, Segments, Sender, Timestamp};
-    use serde_json::json;
     use store::{NewMessage, Record, Store, StoreOptions};
 
-    use super::{newest, shown_limits};
+    use super::newest;
 
     async fn records(app: &str, count: usize) -> Store {
         let store = Store::open(StoreOptions::default(), Timestamp(1)).unwrap();
@@ -331,15 +253,5 @@ mod tests {
             let found: Vec<String> = found.iter().map(|nth| format!("billing-{nth}")).collect();
             assert_eq!((seen, counted), (found, total), "{places:?} of {count}");
         }
-    }
-
-    #[test]
-    fn of_a_policys_settings_only_its_limits_are_shown() {
-        let settings = json!({
-            "salt": "secret", "verified": ["+14155550123"],
-            "limits": [{"name": "app", "quota": 10, "per_s": 60, "exempt": ["+14155550123"], "salt": "x"}, {"x": 1}],
-        });
-        let shown = json!(shown_limits(&settings["limits"]));
-        assert_eq!(shown, json!([{"name": "app", "quota": 10, "per_s": 60}]));
     }
 }

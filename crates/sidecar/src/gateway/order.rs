@@ -61,6 +61,8 @@ pub(crate) struct Order {
     pub(crate) end_user_ip: Option<At<String>>,
     /// Media are asked for by the door itself.
     pub(crate) media_required: bool,
+    /// The door has no member for a sender.
+    pub(crate) names_no_sender: bool,
     /// Text is asked for by the door itself, media or not.
     pub(crate) text_required: bool,
     /// What Plivo is to keep of it, where the app says so.
@@ -124,7 +126,13 @@ impl Order {
     pub(crate) fn seed(body: Json) -> Result<Self, Faults> {
         let mut fields = Fields::of(body)?;
         let to = one_recipient(&mut fields, "recipient").into_iter().collect();
-        let mut order = Self { to, media_required: true, text_required: true, ..Self::default() };
+        let mut order = Self {
+            to,
+            media_required: true,
+            names_no_sender: true,
+            text_required: true,
+            ..Self::default()
+        };
         order.text = member(&mut fields, "message").unwrap_or(At::new("/message", String::new()));
         order.media_urls = members(&mut fields, "mediaUrls");
         (order.unknown, order.faults) = fields.finish();

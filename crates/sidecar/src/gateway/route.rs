@@ -25,6 +25,9 @@ pub(crate) enum Route {
     Unknown(Door),
 }
 
+const NO_DRY_RUN: &str =
+    "is no parameter here; a send takes none; to ask without sending, POST to /v1/explain";
+
 impl Route {
     /// The route of `path`. Only Plivo's own paths may have a slash too many, since its SDKs do.
     pub(crate) fn of(path: &str) -> Self {
@@ -96,9 +99,20 @@ impl Route {
         }
     }
 
-    /// Whether it is a look-up of ours that nothing can be said to in its URL.
-    pub(crate) fn takes_no_query(&self) -> bool {
-        matches!(self, Self::Message(_) | Self::Policies | Self::Limits)
+    /// What is said of a parameter in the URL where none is taken. Plivo's paths do as Plivo does, which reads none.
+    pub(crate) fn takes_no_query(&self, method: &Method) -> Option<&'static str> {
+        match self {
+            // Somebody may mean a dry run by one.
+            Self::Send(_) => Some(NO_DRY_RUN),
+            Self::Messages if method == Method::POST => Some(NO_DRY_RUN),
+            Self::Explain
+            | Self::Message(_)
+            | Self::Converted(_)
+            | Self::Inbound
+            | Self::Policies
+            | Self::Limits => Some("is no parameter here; this door takes none"),
+            _ => None,
+        }
     }
 
     /// # Errors

@@ -1,7 +1,7 @@
 //! What apps tell: what handsets answered them, and that a recipient did what a message was for.
 
 use http::{Request, StatusCode};
-use message::Fault;
+use message::{Fault, Sender};
 use policy_host::{Afterwards, Receipt};
 use serde_json::json;
 
@@ -68,15 +68,20 @@ fn read(call: &Call, bytes: &[u8]) -> Result<Inbound, Faults> {
     let sender = needed("from", "phone.missing", "is missing; give the handset's number");
     let to = needed("to", "sender.missing", "is missing; give what it was sent to");
     let text = fields.string("text").unwrap_or_default();
-    let (_unknown, faults) = fields.finish();
-    if !faults.is_empty() {
-        return Err(faults);
-    }
-    let inbound = Inbound::read(&sender, Some(&to), text)?;
-    let own = call.app.senders.as_ref();
-    if own.is_some_and(|own| inbound.to().is_none_or(|to| !own.contains(to))) {
+    let (_unknown, mut faults) = fields.finish();
+    let is_own = |to: &Sender| call.app.senders.as_ref().is_none_or(|own| own.contains(to));
+    let sent_to = Sender::parse(&to, "/to").ok();
+    let inbound = Inbound::read(&sender, Some(&to), text);
+    let found = inbound.as_ref().err().into_iter().flatten().cloned();
+    // What cannot be read, or is not there, is no faulty number as well.
+    let told: Vec<String> = faults.told().iter().map(|fault| fault.pointer.clone()).collect();
+    faults.extend(found.filter(|fault| !told.contains(&fault.pointer)));
+    if sent_to.is_some_and(|to| !is_own(&to)) {
         let detail = "is not one of the senders that the configuration gives this app";
-        return Err(Fault::new("/to", "sender.not_allowed", detail).into());
+        faults.push(Fault::new("/to", "sender.not_allowed", detail));
     }
-    Ok(inbound)
+    match inbound {
+        Ok(inbound) if faults.is_empty() => Ok(inbound),
+        _ => Err(faults),
+    }
 }

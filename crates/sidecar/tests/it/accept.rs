@@ -425,7 +425,8 @@ async fn an_app_sees_its_chain_and_its_limits_with_their_sources() {
     let setup = Setup::standard(&plivo)
         .app(App::new("other", "token-of-other"))
         .policy(Policy::new("dedup").set("apps", json!(["other"])))
-        .policy(Policy::new("throttle"));
+        .policy(Policy::new("throttle"))
+        .policy(Policy::new("throttle").set("name", "looks-on").set("mode", "shadow"));
     let sidecar = Sidecar::start(setup).await;
 
     let chain = sidecar.get("/v1/policies").await.expect(200);
@@ -435,7 +436,7 @@ async fn an_app_sees_its_chain_and_its_limits_with_their_sources() {
         chain["policies"].as_array().unwrap().iter().map(|each| text(each, "name")).collect();
     assert_eq!(
         names,
-        ["validation", "country", "throttle"],
+        ["validation", "country", "throttle", "looks-on"],
         "the chain of this app, without another's: {chain}"
     );
     let gsm7 = &limits["provider"]["gsm7_units"];
@@ -445,6 +446,7 @@ async fn an_app_sees_its_chain_and_its_limits_with_their_sources() {
     // In force although no setting names it.
     let usual = json!([{"name": "app", "scope": "app", "quota": 10, "per_s": 60}]);
     assert_eq!(limits["policies"][2], json!({"policy": "throttle", "limits": usual}));
+    assert_eq!(limits["policies"][3], Value::Null, "what is in the shadow bounds nothing");
     sidecar.stop().await;
 }
 

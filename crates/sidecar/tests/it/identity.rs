@@ -182,6 +182,13 @@ async fn a_sender_that_cannot_carry_media_is_not_asked_to() {
     let explained = sidecar.post("/v1/explain").json(&media).answer().await;
     let when = explained.refused(422, "sender.not_capable")["when"].clone();
     assert_eq!(when[0]["changes"][0]["pointer"], "/media_urls", "{explained}");
+    // Of a sender that cannot be read nothing is known.
+    let unread = json!({"from": 5, "to": TO, "media_urls": ["https://cdn.example.com/a.jpg"]});
+    let told = sidecar.send(&unread).await.refused(400, "body.wrong_type");
+    assert_eq!(told["errors"].as_array().map(Vec::len), Some(1), "{told}");
+    let media = json!({"recipient": TO, "message": "hi", "mediaUrls": ["https://e.com/a.jpg"]});
+    let seed = sidecar.post("/mms/send").json(&media).answer().await;
+    assert!(seed.text.contains("the sender of the configuration cannot send media"), "{seed}");
 
     assert_eq!(plivo.sends().len(), 1);
     sidecar.stop().await;

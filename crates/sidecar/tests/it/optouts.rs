@@ -140,12 +140,18 @@ async fn an_app_tells_what_handsets_answered_to_its_own_senders() {
 
     let other = json!({"from": TO, "to": "+14155551299", "text": "STOP"});
     tell(other).await.refused(403, "sender.not_allowed");
-    let wrong = tell(json!({"from": 5, "text": "STOP"})).await;
-    assert_eq!(wrong.status, 400);
-    let errors = wrong.json()["errors"].clone();
-    let pointers: Vec<&str> =
-        errors.as_array().unwrap().iter().filter_map(|each| each["pointer"].as_str()).collect();
-    assert_eq!(pointers, ["/from", "/to"]);
+    for (wrong, at) in [
+        (json!({"from": 5, "text": "STOP"}), &["/from", "/to"][..]),
+        (json!({"from": "x", "to": 5}), &["/to", "/from"]),
+        (json!({"from": "x", "to": "?", "text": 7}), &["/text", "/from", "/to"]),
+        (json!({"from": "x", "to": "+14155551299"}), &["/from", "/to"]),
+    ] {
+        let answer = tell(wrong).await;
+        let errors = answer.json()["errors"].clone();
+        let pointers: Vec<&str> =
+            errors.as_array().unwrap().iter().filter_map(|each| each["pointer"].as_str()).collect();
+        assert_eq!((answer.status, &pointers[..]), (400, at), "{answer}");
+    }
     assert_eq!(sidecar.get("/v1/inbound").await.status, 405);
     let log = sidecar.stop().await;
     assert!(log.text().contains("optout.learned") && !log.text().contains(&TO[1..]));

@@ -359,6 +359,13 @@ async fn a_send_with_parameters_in_its_url_is_refused_since_somebody_may_mean_a_
     let dry = sidecar.post("/v1/messages?dry=1").json(&json!({"to": TO, "text": "hi"}));
     let refused = dry.answer().await.refused(400, "body.bad_filter");
     assert!(refused.to_string().contains("POST to /v1/explain"), "{refused}");
+    let mms = json!({"recipient": TO, "message": "hi", "mediaUrls": ["https://example.com/a.jpg"]});
+    let seed = sidecar.post("/mms/send?dry=1").json(&mms).answer().await;
+    assert_eq!(seed.status, 400, "{seed}");
+    for path in ["/v1/explain", "/v1/inbound", "/v1/messages/any/converted"] {
+        let answer = sidecar.post(&format!("{path}?dry=1")).json(&json!({})).answer().await;
+        assert_eq!(errors(&answer.refused(400, "body.bad_filter")).len(), 1, "{path}");
+    }
     assert!(plivo.sends().is_empty());
     sidecar.stop().await;
 }

@@ -7,7 +7,11 @@ use super::super::faults::Faults;
 use super::super::order::Order;
 use crate::config::{App, Plivo};
 
-/// The sender asked for, or the configured one: the app's, else the account's; within what the app may use and what the sender can do.
+/// Where the doors name a sender.
+const NAMED: [&str; 3] = ["/from", "/src", "/powerpack_uuid"];
+
+/// The sender asked for, or the configured one: the app's, else the account's; within what the app may use and what the
+/// sender can do.
 pub(super) fn of(order: &Order, app: &App, plivo: &Plivo, faults: &mut Faults) -> Option<Sender> {
     let (pointer, sender) = match (&order.from, &order.pool) {
         (Some(from), Some(_)) => {
@@ -32,6 +36,10 @@ pub(super) fn of(order: &Order, app: &App, plivo: &Plivo, faults: &mut Faults) -
             ));
             return None;
         }
+        // One was named that cannot be read: the default is not what was meant.
+        (None, None) if faults.told().iter().any(|fault| NAMED.contains(&&*fault.pointer)) => {
+            return None;
+        }
         (None, None) => (
             "/from",
             (app.sender.as_ref())
@@ -41,7 +49,14 @@ pub(super) fn of(order: &Order, app: &App, plivo: &Plivo, faults: &mut Faults) -
         ),
     };
     let kind = if order.has_media() { Kind::Mms } else { Kind::Sms };
-    faults.extend(unfit(&sender, kind, app, plivo, pointer));
+    let mut found = unfit(&sender, kind, app, plivo, pointer);
+    if order.names_no_sender {
+        for fault in &mut found {
+            fault.pointer.clear();
+            fault.detail = format!("the sender of the configuration {}", fault.detail);
+        }
+    }
+    faults.extend(found);
     Some(sender)
 }
 
