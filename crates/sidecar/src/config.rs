@@ -119,6 +119,8 @@ pub struct Reloadable {
     /// `[registry]`.
     #[cfg(feature = "oci")]
     pub registry: Registry,
+    /// `[store] shared` as it is written: how to log in to the server of [`Shared`], where replicas share one.
+    pub shared_url: Option<Secret>,
     /// `[reload] poll_ms`: how often files are looked at where no notification came. Default 2 s.
     pub poll: Duration,
 }

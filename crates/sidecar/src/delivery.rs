@@ -162,6 +162,7 @@ impl Delivery {
         self.use_accounts(next.accounts.clone());
         if let Some(shared) = &self.shared {
             shared.allow(&next.entries);
+            next.shared.iter().for_each(|url| shared.log_in(url));
         }
     }
 
@@ -202,7 +203,7 @@ impl Delivery {
         self.shared.is_some()
     }
 
-    /// Why what replicas share cannot be used; none where it can, or where they share nothing.
+    /// What is amiss with the server that replicas share; none where nothing is, or where they share nothing.
     pub(crate) fn shared_trouble(&self) -> Option<String> {
         self.shared.as_ref().and_then(|shared| shared.trouble())
     }

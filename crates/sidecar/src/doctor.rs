@@ -99,7 +99,10 @@ async fn examine(
         within("store", blocking(move || kept::look(&store))),
         within("listeners", doors::listeners(&fixed.listen)),
         within("callbacks", doors::callbacks(fixed.listen.callbacks.as_ref())),
-        within("redis", beside::redis(fixed.store.shared.as_ref())),
+        within(
+            "redis",
+            beside::redis(fixed.store.shared.as_ref().zip(settings.shared_url.as_ref()))
+        ),
         within("collector", blocking(move || beside::collector(&traces))),
     );
     let (policies, loads) = policies.unwrap_or_else(|_| (late("policies", MOST * 6), true));

@@ -10,6 +10,7 @@ use message::DEFAULT_ACCOUNT;
 use plivo_client::{AuthId, AuthToken, ClientConfig, Credentials, Log, PlivoClient};
 use policy_host::{Generation, PolicyChain};
 use sha2::{Digest as _, Sha256};
+use store_redis::{OptionsError, ServerUrl};
 
 use crate::config::{
     App, BreakerSettings, DeliverySettings, Looks, Media, OnUnresolvedTable, Plivo, PolicyEntry,
@@ -39,6 +40,8 @@ pub(crate) struct InForce {
     pub(crate) admin_token: Option<Secret>,
     /// Who looks at media URLs, where they are looked at.
     pub(crate) prober: Option<Prober>,
+    /// How to log in to the server that replicas share, where they share one.
+    pub(crate) shared: Option<ServerUrl>,
     media: Media,
 }
 
@@ -102,6 +105,7 @@ pub(crate) struct Prepared {
     settings: Reloadable,
     accounts: Accounts,
     prober: Option<Prober>,
+    shared: Option<ServerUrl>,
 }
 
 impl InForce {
@@ -143,7 +147,7 @@ impl Prepared {
     ///
     /// # Errors
     ///
-    /// A line that says which key of `[plivo]` or of a further account cannot be used, and why.
+    /// A line that says which key cannot be used, of `[plivo]`, a further account or `[store] shared`, and why.
     pub(crate) fn new(settings: Reloadable, previous: Option<&InForce>) -> Result<Self, String> {
         let (plivo, delivery) = (&settings.plivo, &settings.delivery);
         let kept = previous.filter(|previous| connection(&previous.plivo) == connection(plivo));
@@ -192,7 +196,9 @@ impl Prepared {
             Some(previous) => previous.prober.clone(),
             None => prober(&settings.media).map_err(|err| format!("media: {err}"))?,
         };
-        Ok(Self { settings, accounts, prober })
+        let shared = settings.shared_url.as_ref().map(|url| url.expose().parse()).transpose();
+        let shared = shared.map_err(|err: OptionsError| format!("store.shared: {err}"))?;
+        Ok(Self { settings, accounts, prober, shared })
     }
 
     /// The policies that it wants, in order.
@@ -207,7 +213,7 @@ impl Prepared {
         let Rules { entries, chain, promotions } = rules;
         let apps = apps.into_iter().map(Arc::new).collect();
         let accounts = self.accounts.under(&chain);
-        let prober = self.prober;
+        let (prober, shared) = (self.prober, self.shared);
         InForce {
             apps,
             plivo,
@@ -219,6 +225,7 @@ impl Prepared {
             promotions,
             admin_token,
             prober,
+            shared,
             media,
         }
     }

@@ -9,14 +9,14 @@ use std::time::Duration;
 use message::Ledger;
 use policy_host::PolicyName;
 use store_redis::{
-    Connection, LocalLimits, OptionsError, RedisLedger, SharedKeys, SharedOptions, SharedReports,
-    Status, WithFallback,
+    Connection, LocalLimits, OptionsError, RedisLedger, ServerUrl, SharedKeys, SharedOptions,
+    SharedReports, Status, WithFallback,
 };
 use tokio::time::timeout;
 
 pub(crate) use self::lease::KeyLease;
 pub(crate) use self::unconfirmed::{Unconfirmed, Whose};
-use crate::config::{self, PolicyEntry};
+use crate::config::{self, PolicyEntry, Secret};
 
 /// The server that replicas share, and what is kept there.
 #[derive(Debug)]
@@ -26,13 +26,16 @@ pub(crate) struct Shared {
     keys: Option<SharedKeys>,
 }
 
-/// How the server is reached.
+/// How the server is reached, by its URL.
 ///
 /// # Errors
 ///
 /// An address that cannot be used.
-pub(crate) fn options(shared: &config::Shared) -> Result<SharedOptions, OptionsError> {
-    let url = shared.url.expose().parse()?;
+pub(crate) fn options(
+    shared: &config::Shared,
+    url: &Secret,
+) -> Result<SharedOptions, OptionsError> {
+    let url = url.expose().parse()?;
     let (prefix, timeout) = (shared.prefix.clone(), shared.timeout);
     Ok(SharedOptions { prefix, timeout, ..SharedOptions::new(url) })
 }
@@ -44,11 +47,11 @@ impl Shared {
     ///
     /// An address or bound that cannot be used.
     pub(crate) fn open(
-        shared: &config::Shared,
+        (shared, url): (&config::Shared, &Secret),
         local: Arc<dyn Ledger>,
         entries: &[PolicyEntry],
     ) -> Result<Self, OptionsError> {
-        let connection = Connection::open(options(shared)?)?;
+        let connection = Connection::open(options(shared, url)?)?;
         let ledger = RedisLedger::new(connection.clone());
         let ledger = Arc::new(WithFallback::new(ledger, local, local_limits(entries)));
         let keys = shared.keys.then(|| SharedKeys::new(connection.clone()));
@@ -91,15 +94,29 @@ impl Shared {
         SharedReports::new(self.connection.clone())
     }
 
+    /// Goes over to the credentials of a reload.
+    pub(crate) fn log_in(&self, url: &ServerUrl) {
+        self.connection.log_in(url);
+    }
+
     /// Takes what a reload's policies say may go on without the server.
     pub(crate) fn allow(&self, entries: &[PolicyEntry]) {
         self.ledger.allow(local_limits(entries));
     }
 
-    /// Why the server cannot be used, if so.
+    /// Whether the server can be used.
+    pub(crate) fn is_up(&self) -> bool {
+        self.connection.status() == Status::Up
+    }
+
+    /// Why the server cannot be used, or will not be once the connection ends that there is.
     pub(crate) fn trouble(&self) -> Option<String> {
         match self.connection.status() {
-            Status::Up => None,
+            Status::Up => self.connection.refused().map(|why| {
+                format!(
+                    "of the new user or password: {why}; the connection by those before goes on"
+                )
+            }),
             Status::Down { reason, .. } => Some(reason),
         }
     }

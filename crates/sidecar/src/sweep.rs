@@ -34,7 +34,7 @@ pub(crate) async fn run(
             if let Some(keys) = shared.keys() {
                 stop.run_until_cancelled(free_elsewhere(&store, keys)).await;
             }
-            if shared.trouble().is_none() {
+            if shared.is_up() {
                 stop.run_until_cancelled(settle_elsewhere(&store, &*shared.ledger())).await;
             }
         }

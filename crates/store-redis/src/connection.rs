@@ -8,15 +8,16 @@ use std::{fmt, mem};
 
 use message::Timestamp;
 use redis::aio::MultiplexedConnection;
-use redis::{FromRedisValue, ScriptInvocation};
+use redis::{ConnectionInfo, FromRedisValue, ScriptInvocation};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::fault::{Fault, reason};
-use crate::{OptionsError, SharedOptions};
-use keeper::Keeper;
+use crate::{OptionsError, ServerUrl, SharedOptions};
+use keeper::{Keeper, as_is_kept};
 
 /// A connection to the server. Clones share it; it closes with the last of them.
 ///
@@ -43,6 +44,8 @@ struct Shared {
     prefix: String,
     timeout: Duration,
     link: watch::Receiver<Link>,
+    /// What to connect with.
+    login: watch::Sender<ConnectionInfo>,
     /// A call was not answered as it should be: time to look after the server.
     doubt: Arc<Notify>,
     runtime: Handle,
@@ -56,13 +59,23 @@ struct Doubt<'a>(&'a Notify);
 
 #[derive(Clone)]
 enum Link {
-    Up(MultiplexedConnection),
+    Up(Line),
     /// It ended, and the next one comes or fails within the timeout.
     Renewing,
     Down {
         since: Timestamp,
         reason: String,
     },
+}
+
+/// A connection that is in use.
+#[derive(Clone)]
+struct Line {
+    connection: MultiplexedConnection,
+    /// It was given up: what is asked on it is waited for no longer.
+    given_up: CancellationToken,
+    /// Why there is none yet with the credentials that came since.
+    refused: Option<String>,
 }
 
 impl Connection {
@@ -80,7 +93,8 @@ impl Connection {
         let (sender, link) = watch::channel(Link::down("it has not been reached yet".into()));
         let (prefix, timeout) = (options.prefix.clone(), options.timeout);
         let doubt = Arc::new(Notify::new());
-        let keeper = Keeper::new(options, sender, Arc::clone(&doubt))?;
+        let (login, logins) = watch::channel(as_is_kept(options.url.info()));
+        let keeper = Keeper::new(options, sender, logins, Arc::clone(&doubt));
         let runtime = Handle::current();
         let keeper = AbortOnDropHandle::new(runtime.spawn(keeper.keep()));
         let telling = TaskTracker::new();
@@ -88,6 +102,7 @@ impl Connection {
             prefix,
             timeout,
             link,
+            login,
             doubt,
             runtime,
             telling,
@@ -99,6 +114,31 @@ impl Connection {
     /// looked after every two seconds.
     pub fn status(&self) -> Status {
         self.0.link.borrow().status()
+    }
+
+    /// Goes over to the user and the password of `url`, in the background: connects anew with them, and only then gives
+    /// up the connection that there is, on which calls under way end. While they are refused it goes on, for as long as
+    /// it lives. Nothing else of `url` is heeded.
+    pub fn log_in(&self, url: &ServerUrl) {
+        let next = url.info().redis_settings();
+        self.0.login.send_if_modified(|login| {
+            let now = login.redis_settings();
+            if (now.username(), now.password()) == (next.username(), next.password()) {
+                return false;
+            }
+            let next = next.clone().set_db(now.db()).set_protocol(now.protocol());
+            *login = login.clone().set_redis_settings(next);
+            true
+        });
+    }
+
+    /// Why there is no connection yet with the credentials that [`Connection::log_in`] brought, where one with those
+    /// before goes on.
+    pub fn refused(&self) -> Option<String> {
+        match &*self.0.link.borrow() {
+            Link::Up(line) => line.refused.clone(),
+            Link::Renewing | Link::Down { .. } => None,
+        }
     }
 
     /// Waits until the server can be used. Safe to cancel.
@@ -134,8 +174,8 @@ impl Connection {
         if matches!(known, Link::Renewing) {
             known = self.renewed(&mut link).await?;
         }
-        let mut connection = match known {
-            Link::Up(connection) => connection,
+        let Line { mut connection, given_up, .. } = match known {
+            Link::Up(line) => line,
             Link::Renewing => return Err(Fault::Slow(self.0.timeout)),
             Link::Down { reason, .. } => return Err(Fault::Away(reason)),
         };
@@ -149,7 +189,7 @@ impl Connection {
         let answered = tokio::select! {
             biased;
             answered = answered => answered,
-            _ = link.changed() => return Err(Fault::Failed("its connection was given up".into())),
+            () = given_up.cancelled() => return Err(Fault::Failed("its connection was given up".into())),
         };
         let fault = match answered {
             Ok(Ok(answer)) => {

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use rustix::fs::Access;
 
 use super::cursor::Item;
-use super::{Callbacks, Decisions, Listen, Store, Telemetry};
+use super::{Callbacks, Decisions, Listen, Shared, Store, Telemetry};
 
 /// Settings that hold until a restart: a reload that changes one is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fixed {
     /// `[listen]`.
     pub listen: Listen,
-    /// `[store]`.
+    /// `[store]`, without what logs in to the server that replicas share.
     pub store: Store,
     /// `[telemetry]`.
     pub telemetry: Telemetry,
@@ -117,7 +117,11 @@ fn store_same(ours: &Store, theirs: &Store) -> [(&'static str, bool); 14] {
         min_free_percent,
         shared,
     } = ours;
-    let (shared, other) = (shared.as_ref(), theirs.shared.as_ref());
+    let [server, prefix, timeout, keys] = match (shared, &theirs.shared) {
+        (Some(ours), Some(theirs)) => shared_same(ours, theirs),
+        // Where only one of them shares anything, `shared` is what differs.
+        _ => [shared.is_some() == theirs.shared.is_some(), true, true, true],
+    };
     [
         ("store.path", *path == theirs.path),
         ("store.durability", *durability == theirs.durability),
@@ -133,11 +137,21 @@ fn store_same(ours: &Store, theirs: &Store) -> [(&'static str, bool); 14] {
         ("store.key_retention_h", *key_retention == theirs.key_retention),
         ("store.max_keys", *max_keys == theirs.max_keys),
         ("store.min_free_percent", *min_free_percent == theirs.min_free_percent),
-        // Where only one of them shares anything, this is what differs.
-        ("store.shared", shared.map(|s| &s.url) == other.map(|s| &s.url)),
-        ("store.shared_prefix", shared.map(|s| &s.prefix) == other.map(|s| &s.prefix)),
-        ("store.shared_timeout_ms", shared.map(|s| s.timeout) == other.map(|s| s.timeout)),
-        ("store.shared_keys", shared == other),
+        ("store.shared", server),
+        ("store.shared_prefix", prefix),
+        ("store.shared_timeout_ms", timeout),
+        ("store.shared_keys", keys),
+    ]
+}
+
+/// Whether both have the same server, prefix, time and word on keys.
+fn shared_same(ours: &Shared, theirs: &Shared) -> [bool; 4] {
+    let Shared { server, prefix, timeout, keys } = ours;
+    [
+        *server == theirs.server,
+        *prefix == theirs.prefix,
+        *timeout == theirs.timeout,
+        *keys == theirs.keys,
     ]
 }
 
@@ -219,17 +233,26 @@ mod tests {
         let keys = ["listen.drain_s", "store.text", "telemetry.log"];
         assert_eq!(before.differences(&config_of(several).fixed), keys);
         let shared = "[store]\nhash_key = \"k\"\nshared = \"redis://127.0.0.1:1\"";
+        let to = |url: &str| format!("[store]\nhash_key = \"k\"\nshared = \"{url}\"");
         for (toml, changed, key) in [
             (callbacks, callbacks.replace(":1", ":2"), "listen.callbacks"),
             (callbacks, format!("{callbacks}\ncallbacks_v2 = true"), "listen.callbacks_v2"),
             (shared, "[store]\nhash_key = \"k\"".into(), "store.shared"),
-            (shared, shared.replace(":1", ":2"), "store.shared"),
+            (shared, to("redis://127.0.0.1:2"), "store.shared"),
+            (shared, to("redis://127.0.0.2:1"), "store.shared"),
+            (shared, to("rediss://127.0.0.1:1"), "store.shared"),
+            (shared, to("redis://127.0.0.1:1/7"), "store.shared"),
             (shared, format!("{shared}\nshared_prefix = \"p\""), "store.shared_prefix"),
             (shared, format!("{shared}\nshared_timeout_ms = 1"), "store.shared_timeout_ms"),
             (shared, format!("{shared}\nshared_keys = false"), "store.shared_keys"),
         ] {
             let (before, after) = (config_of(toml).fixed, config_of(&changed).fixed);
-            assert_eq!(before.differences(&after)[0], key, "for {changed}");
+            assert_eq!(before.differences(&after), [key], "for {changed}");
+        }
+        for other in ["redis://:b@127.0.0.1:1/0", "redis://a:c@127.0.0.1:1"] {
+            let (before, after) = (config_of(shared), config_of(&to(other)));
+            assert_eq!(before.fixed.differences(&after.fixed), [""; 0], "for {other}");
+            assert_ne!(before.reloadable.shared_url, after.reloadable.shared_url);
         }
     }
 

@@ -46,7 +46,7 @@ pub(super) fn sections<'r>(reading: &'r Reading<'r>, table: &'r DeTable<'r>) -> 
     }
     let delivery = DeliverySettings::read(root.section("delivery"));
     let media = Media::read(root.section("media"));
-    let store = Store::read(root.section("store"));
+    let (store, shared_url) = Store::read(root.section("store"));
     let telemetry = Telemetry::read(root.section("telemetry"));
     let (decisions, file) = Decisions::read(root.section("decisions"), store.path.as_deref());
     let mut reload = root.section("reload");
@@ -87,6 +87,7 @@ pub(super) fn sections<'r>(reading: &'r Reading<'r>, table: &'r DeTable<'r>) -> 
         names_policies,
         #[cfg(feature = "oci")]
         registry,
+        shared_url,
         poll,
     };
     sections.everything = Some((fixed, reloadable));

@@ -1,4 +1,5 @@
-//! `[store]`: where messages are kept, what of them, and what replicas share. All of it is fixed until a restart.
+//! `[store]`: where messages are kept, what of them, and what replicas share. All of it is fixed until a restart, but
+//! for the user and the password of the server that they share.
 
 mod shared;
 #[cfg(test)]
@@ -79,7 +80,8 @@ impl Store {
         }
     }
 
-    pub(super) fn read(mut section: Section<'_>) -> Self {
+    /// With the URL of what replicas share, which holds the credentials.
+    pub(super) fn read(mut section: Section<'_>) -> (Self, Option<Secret>) {
         let path = place(&mut section);
         let durability = section
             .word("durability", &[("power", Durability::Power), ("process", Durability::Process)]);
@@ -93,9 +95,9 @@ impl Store {
         section.or_default("min_free_percent", 10);
         let min_free_percent = section.get("min_free_percent").and_then(|item| item.number(0..=90));
         let min_free_percent = min_free_percent.and_then(|percent| percent.try_into().ok());
-        let shared = Shared::read(&mut section);
+        let (shared, shared_url) = Shared::read(&mut section).unzip();
         section.finish();
-        Self {
+        let store = Self {
             path,
             durability,
             text,
@@ -107,7 +109,8 @@ impl Store {
             max_keys,
             min_free_percent: min_free_percent.unwrap_or(10),
             shared,
-        }
+        };
+        (store, shared_url)
     }
 }
 

@@ -6,7 +6,7 @@ use store_redis::{Examined, examine};
 use tokio::time::timeout;
 
 use super::{Finding, PATIENCE};
-use crate::config::{Fixed, Shared};
+use crate::config::{Fixed, Secret, Shared};
 use crate::failure::whole;
 use crate::run::telemetry_options;
 use crate::shared;
@@ -14,11 +14,11 @@ use crate::shared;
 /// A server's clock that is further off is warned about.
 const CLOCK: Duration = Duration::from_secs(60);
 
-pub(super) async fn redis(settings: Option<&Shared>) -> Vec<Finding> {
-    let Some(settings) = settings else {
+pub(super) async fn redis(settings: Option<(&Shared, &Secret)>) -> Vec<Finding> {
+    let Some((settings, url)) = settings else {
         return vec![Finding::skipped("redis", "replicas share nothing ([store] shared)")];
     };
-    let options = match shared::options(settings) {
+    let options = match shared::options(settings, url) {
         Ok(options) => options,
         Err(err) => return vec![Finding::fail("redis", err.to_string(), "mend [store] shared")],
     };

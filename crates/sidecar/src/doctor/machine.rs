@@ -17,8 +17,7 @@ pub(super) fn secrets(config: &Config) -> Vec<Finding> {
     let others = [&settings.admin_token, &fixed.store.hash_key].into_iter().flatten();
     let accounts = iter::once(&settings.plivo).chain(settings.accounts.values());
     let plivo = accounts.flat_map(|account| [&account.auth_id, &account.auth_token]);
-    let shared = fixed.store.shared.as_ref().map(|shared| &shared.url);
-    let all = tokens.chain(others).chain(plivo).chain(shared);
+    let all = tokens.chain(others).chain(plivo).chain(&settings.shared_url);
     let files: BTreeSet<&Path> = all
         .filter_map(|secret| match secret.source() {
             SecretSource::File(path) => Some(path.as_path()),

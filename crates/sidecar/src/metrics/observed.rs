@@ -74,7 +74,7 @@ pub(crate) fn observe(metrics: &Metrics, subjects: Subjects) {
     if let Some(shared) = shared {
         metrics.gauge(
             what("sendgate.shared.up", "{server}", "1 while what replicas share can be used."),
-            move |tell| tell(f64::from(u8::from(shared.trouble().is_none())), &[]),
+            move |tell| tell(f64::from(u8::from(shared.is_up())), &[]),
         );
     }
     metrics.gauge(

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::entrance::{Entrance, Obstacle};
 use super::parts::{Origin, Parts};
 use super::{Given, Sidecar, Stops};
-use crate::config::{Config, Environment, Fixed, Listen, PolicyEntry, Reloadable};
+use crate::config::{Config, Environment, Fixed, Listen, Reloadable};
 use crate::decisions::DecisionLog;
 use crate::delivery::Delivery;
 use crate::in_force::{InForce, Prepared, Rules};
@@ -57,7 +57,7 @@ impl Sidecar {
         let listen = files::fit(&fixed.listen, &settings);
         let mut entrance = Entrance::new(&listen, given.sockets);
         let store = entrance.pass(async || open(&fixed).await).await?;
-        let ground = Ground::lay(&fixed, store, &settings.policies, telemetry)?;
+        let ground = Ground::lay(&fixed, store, &settings, telemetry)?;
         let (first, pulled) = first(path, settings, &ground.engine).await?;
         // The numbering data takes tens of milliseconds to unpack, which no request should pay for.
         message::facts::warm_up();
@@ -101,11 +101,14 @@ impl Ground {
     fn lay(
         fixed: &Fixed,
         store: Store,
-        policies: &[PolicyEntry],
+        settings: &Reloadable,
         telemetry: &Telemetry,
     ) -> Result<Self, Failure> {
-        let shared = match &fixed.store.shared {
-            Some(shared) => Some(Arc::new(Shared::open(shared, store.ledger(), policies)?)),
+        let server = fixed.store.shared.as_ref().zip(settings.shared_url.as_ref());
+        let shared = match server {
+            Some(server) => {
+                Some(Arc::new(Shared::open(server, store.ledger(), &settings.policies)?))
+            }
             None => None,
         };
         let ledger = shared.as_ref().map_or_else(|| store.ledger(), |shared| shared.ledger());

@@ -6,6 +6,7 @@ mod example;
 mod gate;
 mod keys;
 mod limits;
+mod login;
 mod namespaces;
 mod reach;
 mod reports;

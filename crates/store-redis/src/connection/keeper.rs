@@ -1,5 +1,6 @@
 //! Keeps the connection up, off every request's path.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,13 +8,16 @@ use std::time::Duration;
 use rustls as _;
 
 use redis::aio::{MultiplexedConnection, SendError};
-use redis::{AsyncConnectionConfig, Client, ProtocolVersion, PushInfo, PushKind, RedisError};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion, PushInfo, PushKind, RedisError,
+};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
-use super::Link;
+use super::{Line, Link};
+use crate::SharedOptions;
 use crate::fault::reason;
-use crate::{OptionsError, SharedOptions};
 
 /// Pauses between attempts to connect, from the first to the longest; each is half to once as long, by chance, so that
 /// replicas do not come back all at once.
@@ -34,70 +38,120 @@ enum Away {
 
 /// Connects, looks after the connection, and connects again.
 pub(super) struct Keeper {
-    client: Client,
     options: SharedOptions,
     link: watch::Sender<Link>,
+    logins: watch::Receiver<ConnectionInfo>,
     doubt: Arc<Notify>,
+}
+
+/// A connection that calls are made on. With its drop they are given up.
+struct Serving {
+    connection: MultiplexedConnection,
+    given_up: CancellationToken,
+}
+
+/// How a connection is made that is to be kept.
+pub(super) fn as_is_kept(info: &ConnectionInfo) -> ConnectionInfo {
+    // Only by this protocol does the client tell that a connection has ended which nobody is using.
+    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    // A connection that is given up is reset: else the system goes on sending what it had not delivered, and a claim or a
+    // charge would arrive after it was given back on the next connection.
+    let tcp = info.tcp_settings().clone().set_linger_time(Duration::ZERO);
+    // A question is small, and somebody waits for its answer.
+    let tcp = tcp.set_nodelay(true);
+    info.clone().set_redis_settings(settings).set_tcp_settings(tcp)
 }
 
 impl Keeper {
     pub(super) fn new(
         options: SharedOptions,
         link: watch::Sender<Link>,
+        logins: watch::Receiver<ConnectionInfo>,
         doubt: Arc<Notify>,
-    ) -> Result<Self, OptionsError> {
-        let info = options.url.info().clone();
-        // Only by this protocol does the client tell that a connection has ended which nobody is using.
-        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        // A connection that is given up is reset: else the system goes on sending what it had not delivered, and a claim
-        // or a charge would arrive after it was given back on the next connection.
-        let tcp = info.tcp_settings().clone().set_linger_time(Duration::ZERO);
-        // A question is small, and somebody waits for its answer.
-        let tcp = tcp.set_nodelay(true);
-        let info = info.set_redis_settings(settings).set_tcp_settings(tcp);
-        let client = Client::open(info).map_err(|_| OptionsError::Url)?;
-        Ok(Self { client, options, link, doubt })
+    ) -> Self {
+        Self { options, link, logins, doubt }
     }
 
     pub(super) async fn keep(self) {
-        let mut pause = PAUSES.0;
+        let (mut logins, mut pause) = (self.logins.clone(), PAUSES.0);
         loop {
-            match self.connect().await {
+            match self.connect(&mut logins).await {
                 Ok(connection) => {
                     tracing::info!(server = %self.options.url, "the shared store is up");
                     pause = PAUSES.0;
-                    let why = self.serve(connection).await;
-                    tracing::warn!(server = %self.options.url, reason = why, "the shared store is away");
-                    self.link.send_replace(Link::down(why));
+                    self.serve(connection, &mut logins).await;
                 }
                 Err(why) => self.still_away(why),
             }
-            sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-            pause = (pause * 2).min(PAUSES.1);
+            pause = paused(pause, &mut logins).await;
         }
     }
 
-    /// Has calls made on `connection`, and on each that could take the place of the one before at once; returns why none
-    /// could.
-    async fn serve(&self, mut connection: MultiplexedConnection) -> String {
+    /// Has calls made on `connection`, and on each that could take the place of the one before at once, until none could.
+    async fn serve(
+        &self,
+        mut connection: MultiplexedConnection,
+        logins: &mut watch::Receiver<ConnectionInfo>,
+    ) {
+        let mut leaving = None;
         loop {
             let since = Instant::now();
-            self.link.send_replace(Link::Up(connection.clone()));
-            let why = match self.until_away(connection).await {
-                Away::Ended(why) if since.elapsed() >= BRIEF => why,
-                Away::Ended(why) | Away::Slow(why) => return why,
+            let serving = self.put_to_use(connection);
+            let next = tokio::select! {
+                next = self.other_login(logins) => Ok(next),
+                away = self.until_away(&serving, &mut leaving) => Err(away),
+            };
+            let why = match next {
+                Ok(next) => {
+                    tracing::info!(server = %self.options.url, "the shared store is used by other credentials");
+                    leaving = Some(serving);
+                    connection = next;
+                    continue;
+                }
+                Err(Away::Ended(why)) if since.elapsed() >= BRIEF => why,
+                Err(Away::Ended(why) | Away::Slow(why)) => return self.went_away(why),
             };
             self.link.send_replace(Link::Renewing);
-            match timeout(self.options.timeout, self.connect()).await {
+            drop(serving);
+            match timeout(self.options.timeout, self.connect(logins)).await {
                 Ok(Ok(renewed)) => connection = renewed,
-                Ok(Err(why)) => return why,
-                Err(_elapsed) => return why,
+                Ok(Err(why)) => return self.went_away(why),
+                Err(_elapsed) => return self.went_away(why),
             }
             tracing::info!(server = %self.options.url, reason = why, "a connection to the shared store ended; there is another");
         }
     }
 
-    async fn connect(&self) -> Result<MultiplexedConnection, String> {
+    fn put_to_use(&self, connection: MultiplexedConnection) -> Serving {
+        let given_up = CancellationToken::new();
+        let line =
+            Line { connection: connection.clone(), given_up: given_up.clone(), refused: None };
+        self.link.send_replace(Link::Up(line));
+        Serving { connection, given_up }
+    }
+
+    /// A connection with other credentials, once there are any and the server takes them.
+    async fn other_login(
+        &self,
+        logins: &mut watch::Receiver<ConnectionInfo>,
+    ) -> MultiplexedConnection {
+        if logins.changed().await.is_err() {
+            return pending().await;
+        }
+        let mut pause = PAUSES.0;
+        loop {
+            match self.connect(logins).await {
+                Ok(connection) => return connection,
+                Err(why) => self.still_refused(why),
+            }
+            pause = paused(pause, logins).await;
+        }
+    }
+
+    async fn connect(
+        &self,
+        logins: &mut watch::Receiver<ConnectionInfo>,
+    ) -> Result<MultiplexedConnection, String> {
         // The limits are set here, in one place for all of connecting.
         let doubt = Arc::clone(&self.doubt);
         let ended = move |told: PushInfo| {
@@ -110,20 +164,24 @@ impl Keeper {
             .set_connection_timeout(None)
             .set_response_timeout(None)
             .set_push_sender(ended);
+        let login = logins.borrow_and_update().clone();
         let connecting = async {
+            let client = Client::open(login)?;
             let mut connection =
-                self.client.get_multiplexed_async_connection_with_config(&config).await?;
+                client.get_multiplexed_async_connection_with_config(&config).await?;
             self.write(&mut connection).await?;
             Ok(connection)
         };
         within(self.options.connect_timeout, connecting).await.map_err(Away::reason)
     }
 
-    /// Looks after the connection until it cannot be used any more.
-    async fn until_away(&self, mut connection: MultiplexedConnection) -> Away {
+    /// Looks after the connection until it cannot be used any more. At the first doubt the one before is given up, too:
+    /// what a call on it may have taken is given back on this one, and must not arrive there later.
+    async fn until_away(&self, serving: &Serving, leaving: &mut Option<Serving>) -> Away {
+        let mut connection = serving.connection.clone();
         loop {
             tokio::select! {
-                () = self.doubt.notified() => {}
+                () = self.doubt.notified() => *leaving = None,
                 () = sleep(LOOK) => {}
             }
             let looked = within(self.options.timeout, self.write(&mut connection)).await;
@@ -139,6 +197,26 @@ impl Keeper {
         redis::cmd("SET").arg(key).arg(1).arg("PX").arg(60_000).exec_async(connection).await
     }
 
+    fn went_away(&self, why: String) {
+        tracing::warn!(server = %self.options.url, reason = why, "the shared store is away");
+        self.link.send_replace(Link::down(why));
+    }
+
+    /// The connection with the credentials before goes on.
+    fn still_refused(&self, why: String) {
+        self.link.send_if_modified(|link| match link {
+            Link::Up(line) if line.refused.as_ref() != Some(&why) => {
+                tracing::warn!(
+                    server = %self.options.url, reason = why,
+                    "the shared store does not take the new credentials; the connection with those before goes on"
+                );
+                line.refused = Some(why);
+                true
+            }
+            _ => false,
+        });
+    }
+
     /// The reason may be another by now; `since` stays.
     fn still_away(&self, why: String) {
         self.link.send_if_modified(|link| match link {
@@ -152,6 +230,14 @@ impl Keeper {
     }
 }
 
+/// How long to pause next time. Other credentials are tried at once.
+async fn paused(pause: Duration, logins: &mut watch::Receiver<ConnectionInfo>) -> Duration {
+    tokio::select! {
+        () = sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)) => (pause * 2).min(PAUSES.1),
+        Ok(()) = logins.changed() => PAUSES.0,
+    }
+}
+
 async fn within<T>(
     limit: Duration,
     asked: impl Future<Output = Result<T, RedisError>>,
@@ -159,6 +245,12 @@ async fn within<T>(
     match timeout(limit, asked).await {
         Ok(answered) => answered.map_err(|error| Away::Ended(reason(&error))),
         Err(_elapsed) => Err(Away::Slow(format!("no answer within {limit:?}"))),
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.given_up.cancel();
     }
 }
 

@@ -6,6 +6,8 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::testing::Server;
 
+mod login;
+
 fn is_down(status: &Status) -> bool {
     matches!(status, Status::Down { .. })
 }

@@ -10,14 +10,17 @@ use crate::config::{Secret, SecretSource};
 
 /// Longest prefix of keys, in bytes: it stands in each of them.
 const PREFIX_BYTES: usize = 64;
+/// Where none is written.
+const PORT: u16 = 6379;
 /// The keys that say something about `shared` only.
 const ABOUT: [&str; 3] = ["shared_prefix", "shared_timeout_ms", "shared_keys"];
 
 /// A Redis or Valkey that replicas share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shared {
-    /// `redis://` or `rediss://`, perhaps with a user, a password and the number of a database.
-    pub url: Secret,
+    /// Where it is, `redis://HOST:PORT/DATABASE` or `rediss://…`, without the user and the password, which a reload may
+    /// replace ([`crate::config::Reloadable::shared_url`]).
+    pub server: String,
     /// What every key there begins with. Default `sendgate:`.
     pub prefix: String,
     /// Most time that one answer of it may take. Default 250 ms.
@@ -27,7 +30,8 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub(super) fn read(section: &mut Section<'_>) -> Option<Self> {
+    /// What is shared where, and the URL as it is written, with the credentials.
+    pub(super) fn read(section: &mut Section<'_>) -> Option<(Self, Secret)> {
         let url = section.get("shared");
         let prefix = match section.get("shared_prefix") {
             Some(item) => prefix(&item),
@@ -49,17 +53,18 @@ impl Shared {
         if !section.has("hash_key") {
             item.fault("needs `hash_key`, one and the same for all replicas: what they share is hashed with it");
         }
-        Some(Self { url: server(&item)?, prefix: prefix?, timeout, keys })
+        let (server, url) = server(&item)?;
+        Some((Self { server, prefix: prefix?, timeout, keys }, url))
     }
 }
 
-/// Reads the server's URL, of which no message shows anything: it may hold a password.
-fn server(item: &Item<'_>) -> Option<Secret> {
+/// Reads the server's URL, of which no message shows anything: it may hold a password. Beside it what of it is none.
+fn server(item: &Item<'_>) -> Option<(String, Secret)> {
     let url = Secret::read(item)?;
     match check(url.expose()) {
         Err(detail) => {
             item.fault(format!("{}: {detail}", url.source()));
-            return None;
+            None
         }
         Ok(parsed) => {
             if parsed.password().is_some() && *url.source() == SecretSource::Literal {
@@ -71,9 +76,16 @@ fn server(item: &Item<'_>) -> Option<Secret> {
                  rediss://";
                 item.reading.warn(&item.spot, detail);
             }
+            Some((without_credentials(&parsed), url))
         }
     }
-    Some(url)
+}
+
+/// What is written by default or left out is the same server.
+fn without_credentials(url: &Url) -> String {
+    let (scheme, host) = (url.scheme(), url.host_str().unwrap_or_default());
+    let database = url.path().trim_start_matches('/').parse::<u16>().unwrap_or_default();
+    format!("{scheme}://{host}:{}/{database}", url.port().unwrap_or(PORT))
 }
 
 fn check(text: &str) -> Result<Url, &'static str> {

@@ -5,7 +5,6 @@ use std::time::Duration;
 use ::store::{Durability, Keep, Place, StoreOptions};
 
 use super::{Shared, Store};
-use crate::config::SecretSource;
 use crate::config::testing::{Folder, account, assert_faults, config_of, warnings_of};
 
 const HASH_KEY: &str = "hash_key = { env = \"PLIVO_AUTH_TOKEN\" }";
@@ -150,8 +149,8 @@ fn a_durability_of_memory_and_a_short_key_are_warnings() {
 
 #[test]
 fn what_replicas_share_has_its_documented_defaults() {
-    let Shared { url, prefix, timeout, keys } = shared("");
-    assert_eq!((url.expose(), url.source()), ("redis://127.0.0.1:6379", &SecretSource::Literal));
+    let Shared { server, prefix, timeout, keys } = shared("");
+    assert_eq!(server, "redis://127.0.0.1:6379/0");
     assert_eq!((prefix.as_str(), timeout.as_millis(), keys), ("sendgate:", 250, true));
 
     let own = shared("shared_prefix = \"staging/\"\nshared_timeout_ms = 50\nshared_keys = false");

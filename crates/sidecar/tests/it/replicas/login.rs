@@ -1,0 +1,75 @@
+//! The Redis takes another password while the sidecar runs.
+
+use serde_json::json;
+
+use super::{connected, keyed, replica, text, trouble};
+use crate::harness::{App, Folder, Redis, Sidecar, eventually, plivo};
+use crate::reload::{applied, generation, refusal};
+
+const FIRST: &str = "swordfish-the-first";
+const SECOND: &str = "swordfish-the-second";
+const NEVER: &str = "swordfish-that-never-was";
+
+fn url(redis: &Redis, password: &str) -> String {
+    format!("redis://:{password}@127.0.0.1:{}\n", redis.port)
+}
+
+/// How often the log has said so.
+fn said(sidecar: &Sidecar, what: &str) -> usize {
+    sidecar.log.text().matches(what).count()
+}
+
+#[tokio::test]
+async fn the_password_of_the_redis_is_rotated_by_its_file_and_what_changes_later_comes_into_force()
+{
+    let (redis, plivo) = (Redis::start_with(&["--requirepass", FIRST]), plivo().await);
+    let folder = Folder::new();
+    folder.write("redis-url", url(&redis, FIRST));
+    folder.write("token", "first-token");
+    let setup = replica(&plivo, "")
+        .set("store.shared", json!({"file": "redis-url"}))
+        .set("telemetry.log", "info")
+        .app(App::new("other", "").set("token", json!({"file": "token"})));
+    let sidecar = Sidecar::start_in(folder, setup).await;
+    connected(&sidecar).await;
+    keyed(&sidecar, "before", &text("before")).await.expect(202);
+
+    redis.ask(&format!("AUTH {FIRST}\nCONFIG SET requirepass {SECOND}"));
+    sidecar.folder.write("redis-url", url(&redis, SECOND));
+    let second = applied(&sidecar, 1).await;
+    let over = "the shared store is used by other credentials";
+    eventually("the new ones are used", async || (said(&sidecar, over) == 1).then_some(())).await;
+
+    redis.ask(&format!("AUTH {SECOND}\nCLIENT KILL TYPE normal"));
+    // One that had lived for an instant only is made again a little later, and said to be up.
+    let made = ["the shared store is up", "to the shared store ended; there is another"];
+    let made =
+        async || (made.map(|what| said(&sidecar, what)).iter().sum::<usize>() == 2).then_some(());
+    eventually("another connection is made", made).await;
+    keyed(&sidecar, "after", &text("after")).await.expect(202);
+    sidecar.folder.write("token", "second-token");
+    applied(&sidecar, second).await;
+    let other = sidecar.post("/v1/messages").bearer("second-token").json(&text("hi"));
+    other.answer().await.expect(202);
+
+    sidecar.folder.write("redis-url", url(&redis, NEVER));
+    let why = eventually("they are refused", async || {
+        trouble(&sidecar).await.as_str().map(str::to_owned)
+    });
+    let why = why.await;
+    assert!(why.contains("new user or password") && why.contains("goes on"), "{why}");
+    keyed(&sidecar, "meanwhile", &text("meanwhile")).await.expect(202);
+    let before = generation(&sidecar).await;
+    sidecar.folder.write("redis-url", url(&redis, SECOND));
+    applied(&sidecar, before).await;
+    connected(&sidecar).await;
+
+    sidecar.folder.write("redis-url", "redis://127.0.0.1:1");
+    let faults = refusal(&sidecar, "store.shared").await;
+    let [fault] = &faults[..] else { panic!("one fault: {faults:#?}") };
+    assert!(fault.contains("store.shared: is fixed until a restart"), "{fault}");
+    keyed(&sidecar, "last", &text("last")).await.expect(202);
+    let log = sidecar.stop().await.text();
+    let shown = [FIRST, SECOND, NEVER].iter().any(|password| log.contains(password));
+    assert!(!shown, "a password is in the log");
+}
