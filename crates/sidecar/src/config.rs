@@ -43,7 +43,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -79,6 +79,8 @@ pub use self::telemetry::{LogFormat, OtlpProtocol, Telemetry};
 
 /// Most bytes of the configuration file, and of `.env`.
 const FILE_BYTES: u64 = 1024 * 1024;
+/// What stands in for the environment in development, beside the configuration file.
+const DOTENV: &str = ".env";
 /// Keys that take a secret and may stand in the file all the same; `store.shared` looks for a password itself.
 const SHOWN: [&str; 3] = ["plivo.auth_id", "plivo.sender", "store.shared"];
 
@@ -94,6 +96,7 @@ pub struct Config {
     /// All of it, key by key, for people.
     pub effective: Effective,
     snapshot: Snapshot,
+    secret_files: BTreeSet<PathBuf>,
     in_memory: bool,
 }
 
@@ -138,13 +141,13 @@ impl Config {
         let folder = full.parent().unwrap_or(Path::new("")).to_owned();
         let mut snapshot = Snapshot::read([&full]);
         if environment.stage() != Some(Stage::Production) {
-            snapshot.look_at(&folder.join(".env"));
+            snapshot.look_at(&folder.join(DOTENV));
         }
         let source = match Source::open(path, FILE_BYTES) {
             Ok(source) => source,
             Err(fault) => return Err(ConfigFaults::new(vec![fault], snapshot)),
         };
-        let (environment, mut faults) = layered(environment, &path.with_file_name(".env"));
+        let (environment, mut faults) = layered(environment, &path.with_file_name(DOTENV));
         if environment.stage().is_none() {
             let detail = "must be development, production or unset in the environment".into();
             faults.push(Finding {
@@ -177,14 +180,21 @@ impl Config {
             }
         };
         let snapshot = std::mem::take(&mut found.snapshot);
+        let secret_files = std::mem::take(&mut found.secret_files);
         let effective = std::mem::take(&mut found.effective);
         let warnings = warnings(found, &source, &reloadable, &environment);
-        Ok(Self { fixed, reloadable, warnings, effective, snapshot, in_memory: false })
+        let in_memory = false;
+        Ok(Self { fixed, reloadable, warnings, effective, snapshot, secret_files, in_memory })
     }
 
     /// Every file whose change matters: the configuration itself, `.env` in development, secrets, modules. Absolute.
     pub fn files(&self) -> Vec<PathBuf> {
         self.snapshot.paths().cloned().collect()
+    }
+
+    /// Every file that a secret was read from, but the configuration itself. Absolute.
+    pub fn secret_files(&self) -> &BTreeSet<PathBuf> {
+        &self.secret_files
     }
 
     /// These files as they were just before they were read: compare it with a later [`Snapshot::read`] of them.

@@ -1,6 +1,6 @@
 //! The environment, read once; and `.env`, which stands in for it in development.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Whether this is somebody's desk or the real thing, as `SENDGATE_ENV` says.
@@ -18,6 +18,8 @@ pub enum Stage {
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
+    /// Those of them that `.env` has set.
+    of_dotenv: BTreeSet<String>,
 }
 
 /// A line of `.env` that says nothing.
@@ -44,6 +46,11 @@ impl Environment {
         self.variables.get(name).map(String::as_str)
     }
 
+    /// Whether it is `.env` that set `name`.
+    pub(super) fn is_of_dotenv(&self, name: &str) -> bool {
+        self.of_dotenv.contains(name)
+    }
+
     /// The stage, or `None` where `SENDGATE_ENV` is neither `development` nor `production` (nor unset or empty).
     pub fn stage(&self) -> Option<Stage> {
         match self.get(Self::STAGE).unwrap_or_default() {
@@ -68,16 +75,18 @@ impl Environment {
             }
             offset += line.len();
         }
+        let own = |name: &&String| !self.variables.contains_key(*name);
+        let of_dotenv = variables.keys().filter(own).cloned().collect();
         // A name set twice in `.env` has its last value, as in a shell.
         variables.extend(self.variables.clone());
-        (Self { variables }, faults)
+        (Self { variables, of_dotenv }, faults)
     }
 }
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
         let owned = |(name, value): (N, V)| (name.into(), value.into());
-        Self { variables: variables.into_iter().map(owned).collect() }
+        Self { variables: variables.into_iter().map(owned).collect(), ..Self::default() }
     }
 }
 

@@ -1,12 +1,13 @@
 //! One reading of a configuration file: its text, and what was found in it so far.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Effective, Environment, Finding, Location, Snapshot};
+use super::{DOTENV, Effective, Environment, Finding, Location, SecretSource, Snapshot};
 
 /// A text file and its name, able to turn byte offsets into lines and columns.
 pub(super) struct Source {
@@ -25,6 +26,7 @@ pub(super) struct Reading<'a> {
     warnings: RefCell<Vec<Finding>>,
     literals: RefCell<Vec<Spot>>,
     snapshot: RefCell<Snapshot>,
+    secret_files: RefCell<BTreeSet<PathBuf>>,
     pub(super) effective: RefCell<Effective>,
 }
 
@@ -42,6 +44,8 @@ pub(super) struct Findings {
     /// Secrets that stand in the file itself.
     pub(super) literals: Vec<Spot>,
     pub(super) snapshot: Snapshot,
+    /// Files that secrets were read from, besides this one.
+    pub(super) secret_files: BTreeSet<PathBuf>,
     pub(super) effective: Effective,
 }
 
@@ -100,6 +104,7 @@ impl<'a> Reading<'a> {
             warnings: RefCell::default(),
             literals: RefCell::default(),
             snapshot: RefCell::new(snapshot),
+            secret_files: RefCell::default(),
             effective: RefCell::default(),
         }
     }
@@ -124,6 +129,18 @@ impl<'a> Reading<'a> {
     /// Remembers that a secret stands in the file itself.
     pub(super) fn literal(&self, spot: &Spot) {
         self.literals.borrow_mut().push(spot.clone());
+    }
+
+    /// Remembers which file holds a secret that came from `source`, if any does.
+    pub(super) fn secret(&self, source: &SecretSource) {
+        let file = match source {
+            SecretSource::File(path) => path.clone(),
+            SecretSource::Environment(name) if self.environment.is_of_dotenv(name) => {
+                self.path(DOTENV)
+            }
+            SecretSource::Environment(_) | SecretSource::Literal => return,
+        };
+        self.secret_files.borrow_mut().insert(file);
     }
 
     /// A path as it is meant: relative to the configuration file's folder. The file is looked at from now on.
@@ -157,6 +174,7 @@ impl<'a> Reading<'a> {
             warnings: self.warnings.into_inner(),
             literals: self.literals.into_inner(),
             snapshot: self.snapshot.into_inner(),
+            secret_files: self.secret_files.into_inner(),
             effective: self.effective.into_inner(),
         }
     }

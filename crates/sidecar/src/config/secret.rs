@@ -153,6 +153,7 @@ impl Secret {
                 let key = spot.key.strip_suffix(".env").or(spot.key.strip_suffix(".file"));
                 let key = key.unwrap_or(&spot.key);
                 reading.effective.borrow_mut().secret(key, &source);
+                reading.secret(&source);
                 return Some(Self { value: value.into(), source });
             }
         };

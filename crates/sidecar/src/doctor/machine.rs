@@ -1,30 +1,17 @@
 //! What this machine gives and shows.
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::iter;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Finding;
-use crate::config::{Config, Environment, Listen, Reloadable, SecretSource};
+use crate::config::{Config, Environment, Listen, Reloadable};
 use crate::{files, memory};
 
 /// That there is every secret, the configuration would not have been taken otherwise; who may read their files is told.
 pub(super) fn secrets(config: &Config) -> Vec<Finding> {
-    let (fixed, settings) = (&config.fixed, &config.reloadable);
-    let tokens = settings.apps.iter().filter_map(|app| app.token.as_ref());
-    let others = [&settings.admin_token, &fixed.store.hash_key].into_iter().flatten();
-    let accounts = iter::once(&settings.plivo).chain(settings.accounts.values());
-    let plivo = accounts.flat_map(|account| [&account.auth_id, &account.auth_token]);
-    let all = tokens.chain(others).chain(plivo).chain(&settings.shared_url);
-    let files: BTreeSet<&Path> = all
-        .filter_map(|secret| match secret.source() {
-            SecretSource::File(path) => Some(path.as_path()),
-            SecretSource::Literal | SecretSource::Environment(_) => None,
-        })
-        .collect();
-    let is_open = |path: &&&Path| {
+    let files = config.secret_files();
+    let is_open = |path: &&PathBuf| {
         fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o004 != 0)
     };
     let mut findings: Vec<_> = files
@@ -40,7 +27,7 @@ pub(super) fn secrets(config: &Config) -> Vec<Finding> {
         })
         .collect();
     if findings.is_empty() {
-        let seen = format!("all are there, {} of them in files", files.len());
+        let seen = format!("all are there; files that hold some: {}", files.len());
         findings.push(Finding::ok("secrets", seen));
     }
     findings

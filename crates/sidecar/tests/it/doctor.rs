@@ -1,6 +1,8 @@
 //! `sendgate doctor`: what it sees, what it advises, and that it harms nothing.
 
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 
 use plivo_sim::{PlivoSim, SimConfig};
 use serde_json::{Value, json};
@@ -8,7 +10,7 @@ use telemetry::collector::Collector;
 use tokio::process::Command;
 
 use crate::harness::{
-    Ended, Folder, Redis, Setup, Sidecar, TO, TOKEN, plivo, run_to_end, run_to_end_by,
+    App, Ended, Folder, Redis, Setup, Sidecar, TO, TOKEN, plivo, run_to_end, run_to_end_by,
 };
 use crate::tools::sendgate;
 
@@ -162,6 +164,44 @@ async fn faults_of_the_configuration_are_told_as_json_too_where_it_is_asked_for(
 }
 
 #[tokio::test]
+async fn each_file_of_secrets_that_everybody_may_read_is_named() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    let has_registries = cfg!(feature = "oci");
+    let credentials = json!({"a.example": {"user": "u", "password": {"file": "password"}}});
+    let app = App::new("relayed", "")
+        .set("token", json!({"env": "DOTENV_TOKEN"}))
+        .set("relay_url", "https://a.example/events")
+        .set("relay_secret", json!([{"file": "relay"}, {"file": "closed"}]));
+    let mut setup = Setup::new(&plivo).app(app);
+    if has_registries {
+        setup = setup.set("registry.credentials", credentials);
+    }
+    for (name, mode) in [("password", 0o644), ("relay", 0o604), ("closed", 0o640), (".env", 0o644)]
+    {
+        let secret =
+            if name == ".env" { "DOTENV_TOKEN=hidden-of-dotenv" } else { "hidden-in-a-file" };
+        let path = folder.write(name, format!("{secret}-{name}\n"));
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("permissions");
+    }
+
+    let ended = examined(&setup, &folder).await;
+
+    let text = ended.log.text();
+    let warned: Vec<String> = ended.log.lines();
+    let warned: Vec<&str> = warned
+        .iter()
+        .filter_map(|line| {
+            line.strip_prefix("warn     secrets          every user of this machine may read ")
+        })
+        .filter_map(|path| path.rsplit('/').next())
+        .collect();
+    let open = [".env", "password", "relay"].into_iter();
+    let open: Vec<&str> = open.filter(|name| has_registries || *name != "password").collect();
+    assert_eq!(warned, open, "{text}");
+    assert!(!text.contains("hidden-"), "{text}");
+}
+
+#[tokio::test]
 async fn a_full_disk_is_told_as_such_and_nobody_is_told_to_replace_the_database_on_it() {
     let apart = || {
         let mut program = Command::new("unshare");
@@ -182,7 +222,7 @@ async fn a_full_disk_is_told_as_such_and_nobody_is_told_to_replace_the_database_
     sidecar.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
     // As an outage leaves it: what is in its log is not in the database yet.
     let folder = sidecar.kill().await;
-    std::fs::create_dir(folder.path().join("full")).expect("a folder");
+    fs::create_dir(folder.path().join("full")).expect("a folder");
     let setup = setup.set("store.path", "full/sendgate.db");
     folder.write("sidecar.toml", setup.to_toml());
 

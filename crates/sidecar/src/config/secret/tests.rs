@@ -105,3 +105,26 @@ fn a_secret_written_where_a_name_belongs_is_not_shown() {
         assert!(found.len() == 1 && !found[0].contains("hush"), "{found:#?}");
     }
 }
+
+#[test]
+fn every_file_that_holds_a_secret_is_known_whichever_key_has_it_read() {
+    let folder = Folder::new();
+    let relay = folder.file("relay", "a-secret-of-the-relays-that-is-long");
+    let admin = folder.file("admin", "admin-token");
+    let dotenv = folder.file(".env", "DEMO=demo-token\nOWN=of-dotenv\n");
+    let environment = environment([("OWN", "of-the-process")]);
+    let toml = "[listen]\nadmin_token = { file = \"admin\" }\n\
+                [[apps]]\nname = \"a\"\ntoken = { env = \"OWN\" }\nrelay_url = \"https://a.example\"\n\
+                relay_secret = [{ file = \"relay\" }]\n";
+    let known = |toml: &str| -> Vec<_> {
+        folder.config(toml, &environment).secret_files().iter().cloned().collect()
+    };
+    assert_eq!(known(toml), [admin.clone(), relay.clone()], "a variable of the process is no file");
+    let demo = toml.replace("OWN", "DEMO");
+    assert_eq!(known(&demo), [dotenv.clone(), admin.clone(), relay.clone()]);
+    if cfg!(feature = "oci") {
+        let password = folder.file("registry", "password");
+        let registry = "[registry]\ncredentials.\"a.example\" = { user = \"u\", password = { file = \"registry\" } }\n";
+        assert_eq!(known(&format!("{registry}{demo}")), [dotenv, admin, password, relay]);
+    }
+}
