@@ -7,6 +7,7 @@ mod places;
 mod received;
 mod requests;
 mod shed;
+mod there;
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -34,6 +35,7 @@ pub(crate) use self::inherited::Inherited;
 pub(crate) use self::places::Places;
 pub(crate) use self::received::Received;
 pub(crate) use self::requests::Requests;
+pub(crate) use self::there::There;
 
 /// How long a connection that ends for another may take to hand its last answer over, and a new one to bring its first
 /// request where the listener ends.

@@ -1,13 +1,16 @@
 //! Where it listens, and how Plivo calls.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::TcpListener;
+use std::path::Path;
 
+use rustix::fs::Access;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
 use super::{Finding, PATIENCE};
 use crate::config::{Address, Callbacks, Listen};
+use crate::listen::There;
 use crate::messages;
 
 pub(super) async fn listeners(listen: &Listen) -> Vec<Finding> {
@@ -17,28 +20,44 @@ pub(super) async fn listeners(listen: &Listen) -> Vec<Finding> {
         let seen = format!("a sidecar runs, and answers at {}", listen.admin);
         return vec![Finding::ok("listeners", seen)];
     }
-    let taken: Vec<_> = all.iter().filter_map(|address| trouble(address)).collect();
+    let mut taken = Vec::new();
+    for address in &all {
+        taken.extend(trouble(address).await);
+    }
     if taken.is_empty() {
         let names: Vec<_> = all.iter().map(ToString::to_string).collect();
         return vec![Finding::ok("listeners", format!("free: {}", names.join(", ")))];
     }
-    let to_do = "stop what holds it, or choose another address under [listen]";
+    let to_do = "free it, or choose another address under [listen]";
     taken.into_iter().map(|seen| Finding::fail("listeners", seen, to_do)).collect()
 }
 
-/// Why it could not be listened at. A port is held for an instant; of a socket's file a start makes another.
-fn trouble(address: &Address) -> Option<String> {
-    let err = match address {
-        Address::Tcp(address) => TcpListener::bind(address).err()?,
-        Address::Unix(path) => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty())?;
-            if folder.is_dir() { return None } else { ErrorKind::NotFound.into() }
+/// Why it could not be listened at. A port is held for an instant.
+async fn trouble(address: &Address) -> Option<String> {
+    match address {
+        Address::Tcp(socket) => {
+            let err = TcpListener::bind(socket).err()?;
+            Some(match err.kind() {
+                ErrorKind::AddrInUse => format!("{address} is held by another process"),
+                _ => not_bound(address, &err),
+            })
         }
-    };
-    Some(match err.kind() {
-        ErrorKind::AddrInUse => format!("{address} is held by another process"),
-        _ => format!("{address} could not be bound: {err}"),
-    })
+        Address::Unix(path) => match There::at(path).await {
+            There::Socket => Some(format!("{address} is held by another process")),
+            There::Other => Some(format!("{address} is there already, and is no socket")),
+            There::Nothing | There::Stale => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                let folder = folder.unwrap_or(Path::new("."));
+                // A start makes a file there, in the place of one that is stale.
+                let may = rustix::fs::access(folder.join("."), Access::WRITE_OK | Access::EXEC_OK);
+                may.err().map(|err| not_bound(address, &err.into()))
+            }
+        },
+    }
+}
+
+fn not_bound(address: &Address, err: &io::Error) -> String {
+    format!("{address} could not be bound: {err}")
 }
 
 /// Whether Plivo can find the callback listener, as far as this machine can tell.

@@ -1,13 +1,13 @@
 //! Sockets that connections come in by.
 
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 
-use super::{Inherited, Peer};
+use super::{Inherited, Peer, There};
 use crate::config::Address;
 
 /// A socket that is bound and not yet served.
@@ -64,7 +64,9 @@ impl Bound {
                         (UnixListener::from_std(handed)?, None)
                     }
                     None => {
-                        remove_stale(path).await?;
+                        if There::at(path).await == There::Stale {
+                            std::fs::remove_file(path)?;
+                        }
                         (UnixListener::bind(path)?, Some(SocketFile(path.clone())))
                     }
                 };
@@ -115,19 +117,5 @@ impl Drop for SocketFile {
     fn drop(&mut self) {
         // The file may be gone already; there is nobody left to tell.
         drop(std::fs::remove_file(&self.0));
-    }
-}
-
-/// A socket file left by a process that was killed is in the way of the next one.
-async fn remove_stale(path: &Path) -> io::Result<()> {
-    // Connecting to any other file is refused as well, and that file is not ours to remove.
-    let is_socket =
-        std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
-    if !is_socket {
-        return Ok(());
-    }
-    match tokio::net::UnixStream::connect(path).await {
-        Err(err) if err.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
-        _ => Ok(()),
     }
 }

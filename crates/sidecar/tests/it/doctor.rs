@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
 
 use plivo_sim::{PlivoSim, SimConfig};
 use serde_json::{Value, json};
@@ -161,6 +162,35 @@ async fn faults_of_the_configuration_are_told_as_json_too_where_it_is_asked_for(
     let check = &told["checks"][0];
     assert_eq!((&check["check"], &check["verdict"]), (&json!("configuration"), &json!("fail")));
     assert!(check["seen"].as_str().is_some_and(|seen| seen.contains("plivo.attempts")), "{told}");
+}
+
+#[tokio::test]
+async fn unix_sockets_are_free_where_a_start_could_bind_them() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    let at = |name: &str| folder.path().join(name);
+    folder.write("file", "somebody's");
+    let _live = UnixListener::bind(at("live")).expect("a socket");
+    drop(UnixListener::bind(at("stale")).expect("a socket"));
+    let sockets = |names: &[&str]| -> Setup {
+        let apps: Vec<String> = names.iter().map(|name| format!("unix:{name}")).collect();
+        Setup::new(&plivo).set("listen.apps", apps)
+    };
+
+    let ended = examined(&sockets(&["stale", "fresh"]), &folder).await;
+    assert!(told(&ended, "ok", "listeners").contains("/fresh"), "{}", ended.log.text());
+    assert!(at("stale").exists() && !at("fresh").exists(), "it makes and removes nothing");
+
+    for (name, seen) in [
+        ("file", "/file is there already, and is no socket"),
+        ("live", "/live is held by another process"),
+        ("nowhere/socket", "/nowhere/socket could not be bound: No such file"),
+        ("file/socket", "/file/socket could not be bound: Not a directory"),
+    ] {
+        let ended = examined(&sockets(&["fresh", name]), &folder).await;
+        assert_eq!(ended.status.code(), Some(1), "{name}: {}", ended.log.text());
+        let told = told(&ended, "fail", "listeners");
+        assert!(told.contains(seen) && told.contains("-> free it"), "{told}");
+    }
 }
 
 #[tokio::test]
