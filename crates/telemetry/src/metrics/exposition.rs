@@ -3,6 +3,8 @@
 //! Names and units become Prometheus' as OpenTelemetry has it ("Prometheus and OpenMetrics Compatibility", 1.x): dots
 //! become underscores, the unit is spelt out at the end, and sums that only grow end in `_total`.
 
+mod accept;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,12 +24,11 @@ pub enum Exposition {
 }
 
 impl Exposition {
-    /// The form that a request's `Accept` asks for.
+    /// The form that a request's `Accept` asks for: OpenMetrics where it is named and no less wanted than the other.
     pub fn of(accept: &str) -> Self {
-        let wanted = accept.split(',').any(|each| {
-            each.split(';').next().is_some_and(|kind| kind.trim() == "application/openmetrics-text")
-        });
-        if wanted { Self::OpenMetrics } else { Self::Prometheus }
+        let openmetrics = accept::weight(accept, &["application/openmetrics-text"]);
+        let plain = accept::weight(accept, &["text/plain", "text/*", "*/*"]);
+        if openmetrics > 0 && openmetrics >= plain { Self::OpenMetrics } else { Self::Prometheus }
     }
 
     /// What it is, for `Content-Type`.
@@ -283,9 +284,27 @@ test_waiting{lane=\"otp\"} 2.5
 
     #[test]
     fn the_form_is_the_one_that_is_asked_for() {
-        let asked = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;q=0.2,*/*;q=0.1";
-        assert_eq!(Exposition::of(asked), Exposition::OpenMetrics);
-        for other in ["", "*/*", "text/plain", "application/openmetrics-texture"] {
+        for asked in [
+            "application/openmetrics-text",
+            "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;q=0.2,*/*;q=0.1",
+            "text/plain;q=0.5, Application/OpenMetrics-Text; Q=0.5",
+            "application/openmetrics-text;q=0.001",
+            "text/plain;q=0, application/openmetrics-text;q=0.4, */*;q=0.9",
+        ] {
+            assert_eq!(Exposition::of(asked), Exposition::OpenMetrics, "{asked}");
+        }
+        for other in [
+            "",
+            "*/*",
+            "text/plain",
+            "application/openmetrics-texture",
+            "application/openmetrics-text;q=0",
+            "application/openmetrics-text;q=0.000, */*",
+            "text/plain;q=0.5, application/openmetrics-text;q=0.4",
+            "text/*, application/openmetrics-text;q=0.9",
+            "application/openmetrics-text;q=much",
+            "application/openmetrics-text;q=2",
+        ] {
             assert_eq!(Exposition::of(other), Exposition::Prometheus, "{other}");
         }
     }
