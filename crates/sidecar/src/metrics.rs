@@ -140,7 +140,7 @@ pub(crate) const OF_SPANS: &[SpanMetric] = &[
         span: "reload",
         name: "sendgate.reloads",
         about: "Changes of the files that came into force, or were refused.",
-        instrument: Instrument::Count,
+        instrument: Instrument::Outcomes(&["applied", "refused"]),
         labels: &[("sendgate.reload", "outcome")],
         unless: None,
     },

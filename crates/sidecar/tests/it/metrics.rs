@@ -128,6 +128,11 @@ async fn reloads_are_counted_by_outcome_and_failures_of_policies_by_kind() {
     )
     .await;
 
+    // Each begins with 0, or nobody would see the first.
+    let before = read(&sidecar).await;
+    for outcome in ["applied", "refused"] {
+        assert_eq!(before[&format!("sendgate_reloads_total{{outcome=\"{outcome}\"}}")], 0.0);
+    }
     sidecar.folder.write("sidecar.toml", setup.clone().set("delivery.wait_ms", 9_000).to_toml());
     counts(&sidecar, "sendgate_reloads_total{outcome=\"applied\"}", 1.0).await;
     counts(&sidecar, "sendgate_generation", 2.0).await;

@@ -39,6 +39,9 @@ pub struct SpanMetric {
 pub enum Instrument {
     /// That it ended.
     Count,
+    /// The same by its one label, whose values are known: the series of each begins with 0, so that the first that ends
+    /// so is seen as one more.
+    Outcomes(&'static [&'static str]),
     /// How long it lasted, in seconds; with the upper bounds of the buckets.
     Duration(&'static [f64]),
     /// A field of it that is a number, times `scale`, in `unit`.
@@ -113,7 +116,7 @@ impl SpanMetric {
     fn fields(&self) -> impl Iterator<Item = &'static str> {
         let value = match self.instrument {
             Instrument::Value { field, .. } => Some(field),
-            Instrument::Count | Instrument::Duration(_) => None,
+            Instrument::Count | Instrument::Outcomes(_) | Instrument::Duration(_) => None,
         };
         self.labels.iter().map(|(field, _)| *field).chain(self.unless).chain(value)
     }
@@ -140,9 +143,17 @@ impl With {
                 histogram.with_description(of.about).with_boundaries(bounds.to_vec()).build(),
             )
         };
+        let counter = || meter.u64_counter(of.name).with_description(of.about).build();
         match of.instrument {
-            Instrument::Count => {
-                Self::Count(meter.u64_counter(of.name).with_description(of.about).build())
+            Instrument::Count => Self::Count(counter()),
+            Instrument::Outcomes(values) => {
+                let counter = counter();
+                for (_, label) in of.labels {
+                    values
+                        .iter()
+                        .for_each(|value| counter.add(0, &[KeyValue::new(*label, *value)]));
+                }
+                Self::Count(counter)
             }
             Instrument::Duration(bounds) => histogram("s", bounds),
             Instrument::Value { unit, bounds, .. } => histogram(unit, bounds),
