@@ -82,7 +82,7 @@ const FILE_BYTES: u64 = 1024 * 1024;
 /// What stands in for the environment in development, beside the configuration file.
 const DOTENV: &str = ".env";
 /// Keys that take a secret and may stand in the file all the same; `store.shared` looks for a password itself.
-const SHOWN: [&str; 3] = ["plivo.auth_id", "plivo.sender", "store.shared"];
+const SHOWN: [&str; 2] = ["plivo.auth_id", "store.shared"];
 
 /// A checked configuration.
 #[derive(Clone, Debug)]
@@ -263,8 +263,8 @@ fn syntax(source: &Source, errors: &[toml::de::Error]) -> Vec<Finding> {
 
 /// Whether a secret may stand under this key in the file itself.
 fn is_shown(key: &str) -> bool {
-    let of_account = |key: &str| key.ends_with(".auth_id") || key.ends_with(".sender");
-    SHOWN.contains(&key) || key.strip_prefix("plivo.accounts.").is_some_and(of_account)
+    let of_account = key.strip_prefix("plivo.accounts.");
+    SHOWN.contains(&key) || of_account.is_some_and(|key| key.ends_with(".auth_id"))
 }
 
 /// The warnings, with those that only the whole file can tell: secrets written in it, unless it is for development.

@@ -5,12 +5,14 @@ use std::fmt;
 use toml::de::DeValue;
 use url::Url;
 
+use super::SecretSource;
+
 /// Every key that was written or has a default, in the order in which they were read, as faults name them. Of a secret
-/// only where it comes from.
-#[derive(Clone, Debug, Default)]
+/// only where it comes from. `Debug` shows no value: a sender is no secret, and a number all the same.
+#[derive(Clone, Default)]
 pub struct Effective(Vec<Entry>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Entry {
     key: String,
     value: String,
@@ -43,9 +45,23 @@ impl Effective {
 
     /// A secret, by its source, in the place of all that was told of it.
     pub(super) fn secret(&mut self, key: &str, source: impl fmt::Display) {
+        self.put_whole(key, format!("(secret, {source})"));
+    }
+
+    /// What might be written like a secret and is none, with its source where that is not this file.
+    pub(super) fn sourced(&mut self, key: &str, value: &str, source: &SecretSource) {
+        let told = match source {
+            SecretSource::Literal => format!("{value:?}"),
+            elsewhere => format!("{value:?}  # {elsewhere}"),
+        };
+        self.put_whole(key, told);
+    }
+
+    /// In the place of what was told of the key and of those below it.
+    fn put_whole(&mut self, key: &str, value: String) {
         let below = |other: &str| other.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));
         self.0.retain(|entry| entry.key != key && !below(&entry.key));
-        self.put(key, format!("(secret, {source})"), false);
+        self.put(key, value, false);
     }
 
     /// Anything else that a key says.
@@ -63,6 +79,12 @@ impl Effective {
 /// As what reads addresses has it, which minds neither capitals nor space before them.
 fn has_query(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| url.query().is_some())
+}
+
+impl fmt::Debug for Effective {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Effective({} keys)", self.0.len())
+    }
 }
 
 impl fmt::Display for Effective {
@@ -90,12 +112,14 @@ mod tests {
         let toml = "[listen]\nadmin_token = \"secret-literal\"\ndrain_s = 7\n[[apps]]\nname = \"a\"\n\
                     token = { file = \"token\" }\nrelay_url = \"https://a.example/r?token=secret-query\"\n\
                     relay_secret = [\"whsec_c2VjcmV0LWxpdGVyYWwtaW4tYS1saXN0\"]\n[plivo]\nsender = \"+14155551212\"\n\
+                    accounts.eu = { auth_id = \"secret-id\", auth_token = \"secret-token\", sender = { env = \"SENDER\" } }\n\
                     [store]\nhash_key = { env = \"KEY\" }\nshared = \"redis://:secret-word@cache:7000\"\n\
                     [[policies]]\nname = \"p\"\nmodule = \"m.wasm\"\nsettings = { salt = \"secret-salt\", n = 7 }\n";
         let environment = [
             ("PLIVO_AUTH_ID", "MAXXXXXXXXXXXXXXXXXX"),
             ("PLIVO_AUTH_TOKEN", "secret-in-a-variable"),
             ("KEY", "secret-key-of-hashes-long-enough"),
+            ("SENDER", "+447400123456"),
         ];
         let environment = Environment::from_iter(environment);
         let told = folder.config(toml, &environment).effective.to_string();
@@ -108,6 +132,9 @@ mod tests {
             "apps[0].relay_secret[0] = (secret, the literal)\n",
             "plivo.auth_token = (secret, the variable PLIVO_AUTH_TOKEN)\n",
             "plivo.attempts = \"auto\"  # default\n",
+            "plivo.sender = \"+14155551212\"\n",
+            "plivo.accounts.eu.sender = \"+447400123456\"  # the variable SENDER\n",
+            "plivo.accounts.eu.auth_id = (secret, the literal)\n",
             "delivery.on_unresolved = \"fail\"  # default\n",
             "store.hash_key = (secret, the variable KEY)\n",
             "apps[0].relay_url = \"https://a.example/r?(hidden)\"\n",

@@ -1,18 +1,16 @@
 //! Secrets: where they come from, and how they are compared.
 
+mod sourced;
+
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
-use toml::de::DeValue;
 
-use super::Stage;
 use super::cursor::{Item, Section};
-use super::reading::{Reading, Spot, read_bounded};
 
-/// Longest secret, in bytes, and the most that is read of a secret's file.
-const MOST_BYTES: u64 = 4_096;
+pub(super) use self::sourced::Sourced;
 
 /// A token or an identifier that is not to be seen. `Debug` and `Display` show only where it came from.
 #[derive(Clone)]
@@ -21,7 +19,7 @@ pub struct Secret {
     source: SecretSource,
 }
 
-/// Where a secret came from.
+/// Where a secret, or another value that may stand elsewhere, came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
     /// It is written in the configuration file.
@@ -59,27 +57,7 @@ impl Secret {
 
     /// Reads `"literal"`, `{ env = "NAME" }` or `{ file = "PATH" }`.
     pub(super) fn read(item: &Item<'_>) -> Option<Self> {
-        let (reading, spot) = (item.reading, &item.spot);
-        match item.value {
-            DeValue::String(literal) => {
-                reading.literal(spot);
-                Self::checked(reading, spot, literal, SecretSource::Literal)
-            }
-            DeValue::Table(_) => {
-                let mut table = item.section();
-                let (env, file) = (table.get("env"), table.get("file"));
-                table.finish();
-                match (env, file) {
-                    (Some(name), None) => Self::from_environment(reading, &name.spot, name.text()?),
-                    (None, Some(path)) => Self::from_file(reading, &path.spot, path.text()?),
-                    _ => {
-                        item.fault("must have either `env` or `file`");
-                        None
-                    }
-                }
-            }
-            _ => item.wrong_type(r#""literal", { env = "NAME" } or { file = "PATH" }"#),
-        }
+        Sourced::read(item).map(|found| found.into_secret(item.reading, &item.spot))
     }
 
     /// Reads `key` of `section`; where the file leaves it out, `variable` of the environment.
@@ -88,77 +66,8 @@ impl Secret {
         key: &'static str,
         variable: &str,
     ) -> Option<Self> {
-        match section.get(key) {
-            Some(item) => Self::read(&item),
-            None => Self::from_environment(section.reading(), &section.spot_of(key), variable),
-        }
-    }
-
-    /// The variable `name`; where it is not set, the file that `name`_FILE names.
-    fn from_environment(reading: &Reading<'_>, spot: &Spot, name: &str) -> Option<Self> {
-        let by_file = format!("{name}_FILE");
-        match (reading.environment().get(name), reading.environment().get(&by_file)) {
-            (Some(value), None) => {
-                Self::checked(reading, spot, value, SecretSource::Environment(name.into()))
-            }
-            (None, Some(path)) => Self::from_file(reading, spot, path),
-            (Some(_), Some(_)) => {
-                reading.fault(
-                    spot,
-                    format!("{} and {} are both set; unset one", shown(name), shown(&by_file)),
-                );
-                None
-            }
-            (None, None) => {
-                let (name, by_file) = (shown(name), shown(&by_file));
-                let production = reading.environment().stage() == Some(Stage::Production);
-                let unread = if production { " (.env is not read in production)" } else { "" };
-                let detail = format!(
-                    "the environment has no {name}{unread}; set it (or {by_file} to a path), or write the key as \
-                     {{ file = \"PATH\" }}"
-                );
-                reading.fault(spot, detail);
-                None
-            }
-        }
-    }
-
-    fn from_file(reading: &Reading<'_>, spot: &Spot, written: &str) -> Option<Self> {
-        let path = reading.watched(written);
-        let bytes = read_bounded(&path, MOST_BYTES)
-            .map_err(|err| {
-                reading.fault(spot, format!("cannot read {}: {err}", shown_path(written, &path)));
-            })
-            .ok()?;
-        // What is not UTF-8 is not visible ASCII either, so the check below refuses it.
-        let text = String::from_utf8_lossy(&bytes);
-        let value = text.trim_end_matches(['\r', '\n']);
-        Self::checked(reading, spot, value, SecretSource::File(path))
-    }
-
-    /// Bounds what a secret may hold, so that it can stand in an HTTP header.
-    fn checked(
-        reading: &Reading<'_>,
-        spot: &Spot,
-        value: &str,
-        source: SecretSource,
-    ) -> Option<Self> {
-        let wrong = match value {
-            "" => "is empty; put the value there",
-            _ if value.len() as u64 > MOST_BYTES => "is too long; 4096 bytes are the most",
-            _ if !value.bytes().all(|b| b.is_ascii_graphic()) => {
-                "holds a space, a line break or another character outside visible ASCII; take it out"
-            }
-            _ => {
-                let key = spot.key.strip_suffix(".env").or(spot.key.strip_suffix(".file"));
-                let key = key.unwrap_or(&spot.key);
-                reading.effective.borrow_mut().secret(key, &source);
-                reading.secret(&source);
-                return Some(Self { value: value.into(), source });
-            }
-        };
-        reading.fault(spot, format!("{source}: {wrong}"));
-        None
+        let found = Sourced::read_or(section, key, variable)?;
+        Some(found.into_secret(section.reading(), &section.spot_of(key)))
     }
 }
 
@@ -189,15 +98,6 @@ impl fmt::Display for SecretSource {
             Self::Environment(name) => write!(f, "the variable {}", shown(name)),
             Self::File(path) => write!(f, "the file {}", path.display()),
         }
-    }
-}
-
-/// A path as it is meant, unless it was written like a secret that stands there by mistake.
-fn shown_path(written: &str, path: &Path) -> String {
-    if written.contains(['/', '.']) {
-        path.display().to_string()
-    } else {
-        "the file it names".into()
     }
 }
 

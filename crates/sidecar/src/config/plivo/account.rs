@@ -9,6 +9,7 @@ use crate::config::Secret;
 use crate::config::cursor::{Item, Section};
 use crate::config::names::{is_word, parse_sender, sender};
 use crate::config::reading::Spot;
+use crate::config::secret::Sourced;
 
 /// Most accounts beside `[plivo]`.
 const MOST_ACCOUNTS: usize = 64;
@@ -91,11 +92,12 @@ fn secret(
 ) -> Option<Secret> {
     match whose {
         Whose::All => Secret::read_or(section, key, variable),
-        Whose::One => {
-            let advice = format!("write {key} = {{ env = \"NAME\" }} or {{ file = \"PATH\" }}");
-            Secret::read(&section.need(key, &advice)?)
-        }
+        Whose::One => Secret::read(&needed(section, key)?),
     }
+}
+
+fn needed<'r>(section: &mut Section<'r>, key: &'static str) -> Option<Item<'r>> {
+    section.need(key, &format!("write {key} = {{ env = \"NAME\" }} or {{ file = \"PATH\" }}"))
 }
 
 fn auth_id(section: &mut Section<'_>, whose: Whose, ids: &mut Ids) -> Option<Secret> {
@@ -147,14 +149,23 @@ fn auth_token(
 }
 
 fn default_sender(section: &mut Section<'_>, whose: Whose) -> Option<Sender> {
-    let value = secret(section, "sender", "PLIVO_SENDER_NUMBER", whose)?;
-    let sender = parse_sender(value.expose());
-    if sender.is_none() {
-        let detail = format!(
-            "{} is not a sender; give a number in E.164, such as +14155551212, a short code, a name or a pool's UUID",
-            value.source()
-        );
-        section.reading().fault(&section.spot_of("sender"), detail);
+    let key = "sender";
+    let found = match whose {
+        Whose::All => Sourced::read_or(section, key, "PLIVO_SENDER_NUMBER"),
+        Whose::One => Sourced::read(&needed(section, key)?),
+    };
+    let (found, spot) = (found?, section.spot_of(key));
+    let sender = parse_sender(&found.value);
+    match sender {
+        // What is no sender may be a secret that stands here by mistake.
+        None => section.reading().fault(
+            &spot,
+            format!(
+                "{} is not a sender; give a number in E.164, such as +14155551212, a short code, a name or a pool's UUID",
+                found.source
+            ),
+        ),
+        Some(_) => found.show(section.reading(), &spot),
     }
     sender
 }

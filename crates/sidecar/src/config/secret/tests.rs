@@ -99,6 +99,22 @@ fn neither_a_secret_nor_what_holds_one_shows_it() {
 }
 
 #[test]
+fn a_sender_may_stand_where_a_secret_may_and_is_none() {
+    let folder = Folder::new();
+    folder.file("sender", "+14155551212");
+    let toml = format!("[plivo]\nsender = {{ file = \"sender\" }}\n{}", with_token("\"t\""));
+    let config = folder.config(&toml, &account());
+    let told = config.effective.to_string();
+    let wanted = "plivo.sender = \"+14155551212\"  # the file ";
+    assert!(told.contains(wanted), "{told}");
+    assert!(config.secret_files().is_empty());
+    // What is none may be a secret in the wrong place.
+    folder.file("sender", "0123456789012345678901234567890123456789");
+    let found = folder.faults(&toml, &account());
+    assert!(found.len() == 1 && !found[0].contains("0123"), "{found:#?}");
+}
+
+#[test]
 fn a_secret_written_where_a_name_belongs_is_not_shown() {
     for written in ["{ env = \"ZDk4hush\" }", "{ file = \"ZDk4hush\" }"] {
         let found = Folder::new().faults(&with_token(written), &account());
