@@ -75,10 +75,15 @@ async fn every_manifest_fits_its_schema_and_names_only_what_is_there() {
         assert!(toml.contains(&format!("\"/run/secrets/sendgate/{key}\"")), "{key} is not used");
     }
 
-    let component = "resources: [../base]\ncomponents: [../callbacks]\nnamespace: orders\n";
-    let overlay = examples.path().join("kubernetes/with-callbacks");
-    fs::create_dir(&overlay).expect("a folder");
-    fs::write(overlay.join("kustomization.yaml"), component).expect("a file");
+    for (overlay, base, component) in [
+        ("kubernetes/with-callbacks", "../base", "../callbacks"),
+        ("istio-callbacks", "../istio", "../istio/callbacks"),
+    ] {
+        let overlay = examples.path().join(overlay);
+        let text = format!("resources: [{base}]\ncomponents: [{component}]\nnamespace: orders\n");
+        fs::create_dir(&overlay).expect("a folder");
+        fs::write(overlay.join("kustomization.yaml"), text).expect("a file");
+    }
 
     let istio = [("ServiceEntry", "plivo"), ("Sidecar", "orders"), ("Telemetry", "orders")];
     let linkerd = [("EgressNetwork", "outside"), ("TLSRoute", "plivo")];
@@ -88,6 +93,7 @@ async fn every_manifest_fits_its_schema_and_names_only_what_is_there() {
         ("kubernetes/overlays/production", &[("PodDisruptionBudget", "orders")]),
         ("kubernetes/with-callbacks", &[("Ingress", "orders-callbacks")]),
         ("istio", &istio),
+        ("istio-callbacks", &[("Ingress", "orders-callbacks")]),
         ("linkerd", &linkerd),
     ] {
         let objects = built(&examples, kustomization).await;
@@ -96,7 +102,10 @@ async fn every_manifest_fits_its_schema_and_names_only_what_is_there() {
         }
         a_pod_that_works(&objects, &toml);
         tells_the_collector_which_pod_it_is(&objects);
-        if ["istio", "linkerd"].contains(&kustomization) {
+        if kustomization == "istio-callbacks" {
+            takes_plain_text_for_callbacks_alone(&objects);
+        }
+        if ["istio-callbacks", "linkerd"].contains(&kustomization) {
             of_both.extend(objects);
         }
     }
@@ -164,6 +173,23 @@ fn a_pod_that_works(objects: &[Value], toml: &str) {
     assert_eq!(claims[0]["metadata"]["name"], mounts[2]["name"], "the spool outlives the pod");
     let config = object(objects, "ConfigMap", "sendgate");
     assert!(config["immutable"].is_null(), "it changes while the pod runs");
+}
+
+/// Where all else in the namespace is by mutual TLS.
+fn takes_plain_text_for_callbacks_alone(objects: &[Value]) {
+    let all = &object(objects, "PeerAuthentication", "default")["spec"];
+    assert_eq!(all, &json!({"mtls": {"mode": "STRICT"}}));
+    let own = &object(objects, "PeerAuthentication", "orders-callbacks")["spec"];
+    let template = &object(objects, "StatefulSet", "orders")["spec"]["template"]["metadata"];
+    let selected = own["selector"]["matchLabels"].as_object().expect("labels");
+    for (label, value) in selected {
+        assert_eq!(&template["labels"][label], value, "the pods are meant");
+    }
+    assert_eq!(own["mtls"]["mode"], "STRICT");
+    let ports = pod(objects).1["ports"].as_array().expect("ports");
+    let callbacks = ports.iter().find(|port| port["name"] == "callbacks").expect("their port");
+    let port = callbacks["containerPort"].to_string();
+    assert_eq!(own["portLevelMtls"], json!({port: {"mode": "PERMISSIVE"}}));
 }
 
 /// Where there is a collector. Kubernetes puts in only what stands above.
