@@ -91,7 +91,7 @@ impl Settings {
         if self.max_segments == Some(0) {
             problems.push(problem("/max_segments", "is 0; leave it out for no bound of your own"));
         }
-        if let Some(index) = self.ports.iter().position(|port| *port == 0) {
+        for (index, _) in self.ports.iter().enumerate().filter(|(_, port)| **port == 0) {
             problems.push(problem(format!("/ports/{index}"), "is no port; give 1 to 65535"));
         }
         if self.ports.is_empty() {
@@ -138,6 +138,13 @@ mod tests {
     fn port_zero_is_a_problem() {
         let problems = Case::<Validation>::problems(r#"{"ports": [443, 0]}"#);
         assert_eq!(problems[0].pointer, "/ports/1", "{}", problems[0].detail);
+    }
+
+    #[test]
+    fn every_port_that_is_none_is_named() {
+        let problems = Case::<Validation>::problems(r#"{"ports": [0, 443, 0]}"#);
+        let pointers: Vec<&str> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/ports/0", "/ports/2"]);
     }
 
     #[test]
