@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::Consent;
-use crate::words::{Words, plain};
+use crate::words::{Words, letters, plain};
 
 /// Longest time for a confirmation, in seconds: a day.
 const LONGEST_CONFIRMATION_S: u32 = 86_400;
@@ -57,7 +57,7 @@ impl Default for Settings {
                 "OPTOUT",
             ]),
             start_words: list(&["START", "UNSTOP", "YES", "RESUME", "GO"]),
-            review_words: list(&["STOP", "STOPALL", "UNSUBSCRIBE", "UNSUB", "OPTOUT", "REMOVE"]),
+            review_words: list(&["STOP", "STOPALL", "UNSUBSCRIBE", "UNSUB", "OPT OUT", "REMOVE"]),
             confirmation_intents: list(&["optout_confirmation"]),
             confirmation_s: 300,
             exempt_intents: Vec::new(),
@@ -84,7 +84,9 @@ impl Settings {
         let stop = read("/stop_words", &self.stop_words);
         let start = read("/start_words", &self.start_words);
         let review = read("/review_words", &self.review_words);
-        for (index, _) in start.iter().enumerate().filter(|(_, word)| stop.contains(word)) {
+        let stops: Vec<String> = stop.iter().map(|word| letters(word)).collect();
+        let is_stop = |word: &String| stops.contains(&letters(word));
+        for (index, _) in start.iter().enumerate().filter(|(_, word)| is_stop(word)) {
             problems.push(problem(format!("/start_words/{index}"), "is one of `stop_words` too"));
         }
         if self.confirmation_s > LONGEST_CONFIRMATION_S {
@@ -120,6 +122,14 @@ impl Settings {
 #[cfg(test)]
 pub(crate) fn words() -> Words {
     Settings::default().check().expect("settings that hold").words
+}
+
+/// With these in the place of `review_words`.
+#[cfg(test)]
+pub(crate) fn reviewing(words: &[&str]) -> Words {
+    let review_words = words.iter().map(|word| (*word).to_owned()).collect();
+    let settings = Settings { review_words, ..Settings::default() };
+    settings.check().expect("settings that hold").words
 }
 
 #[cfg(test)]

@@ -32,10 +32,22 @@ impl Words {
             return Some(Meaning::Start);
         }
         let readings = [plain(text), plain(&text.replace(is_hyphen, ""))];
-        let words = |reading| str::split(reading, |character: char| !character.is_alphanumeric());
-        let mut said = readings.iter().flat_map(|reading| words(reading));
-        said.any(|word| self.review.iter().any(|review| review == word)).then_some(Meaning::Review)
+        let readings = readings.each_ref().map(|reading| words(reading));
+        let said = |review: &String| readings.iter().any(|said| is_among(review, said));
+        self.review.iter().any(said).then_some(Meaning::Review)
     }
+}
+
+/// Whether `review` is among the words that were said, on end where it has several, and as many or fewer: `OPT OUT` is
+/// `OPTOUT` as well.
+fn is_among(review: &str, said: &[&str]) -> bool {
+    let (whole, most) = (letters(review), words(review).len());
+    (1..=most).any(|count| said.windows(count).any(|together| together.concat() == whole))
+}
+
+fn words(text: &str) -> Vec<&str> {
+    let words = text.split(|character: char| !character.is_alphanumeric());
+    words.filter(|word| !word.is_empty()).collect()
 }
 
 /// Capital letters of the usual width, one space between words, and nothing around them that is neither letter nor
@@ -49,7 +61,7 @@ pub(crate) fn plain(text: &str) -> String {
 }
 
 /// The letters and digits alone, in capitals of the usual width.
-fn letters(text: &str) -> String {
+pub(crate) fn letters(text: &str) -> String {
     let all = text.chars().map(of_usual_width).filter(|character| character.is_alphanumeric());
     all.flat_map(char::to_uppercase).collect()
 }
@@ -72,7 +84,7 @@ fn is_hyphen(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::Meaning;
-    use crate::settings::words;
+    use crate::settings::{reviewing, words};
 
     #[test]
     fn a_keyword_is_the_whole_text_whatever_its_case_and_what_is_around_it() {
@@ -106,9 +118,25 @@ mod tests {
             "STOP it",
             "please unsubscribe me!",
             "please opt-out",
+            "please opt out",
+            "Opt Out please",
             "ＳＴＯＰ now",
         ] {
             assert_eq!(words().meaning(text), Some(Meaning::Review), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_of_several_is_heard_however_it_is_put_together() {
+        let words = reviewing(&["no more", "opt-out", "un-subscribe"]);
+        for text in
+            ["no more texts", "NO-MORE, thanks", "please optout", "opt out now", "un-subscribe me"]
+        {
+            assert_eq!(words.meaning(text), Some(Meaning::Review), "{text:?}");
+        }
+        for text in ["no, more", "more no", "opting out", "nomored"] {
+            let wanted = (text == "no, more").then_some(Meaning::Review);
+            assert_eq!(words.meaning(text), wanted, "{text:?}");
         }
     }
 
