@@ -19,7 +19,8 @@ pub use crate::media::is_public;
 pub use clocks::offsets;
 pub use media_rules::{MediaRules, media_count_fault, media_faults};
 pub use rules::{
-    DEFAULT_TYPES, number_faults, same_as_sender_fault, segments_fault, text_fault, type_fault,
+    DEFAULT_TYPES, is_blank, number_faults, same_as_sender_fault, segments_fault, text_fault,
+    type_fault,
 };
 #[cfg(feature = "facts")]
 pub use survey::{is_region, number, survey, warm_up};

@@ -85,9 +85,9 @@ fn is_refused(c: char) -> bool {
     (c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}')) || OVERRIDES.contains(&c)
 }
 
-/// What would leave an empty bubble: white space, what is not shown (Unicode's `Default_Ignorable_Code_Point`), the
+/// Whether it shows nothing, so that a text of such characters would be an empty bubble: white space, what is not shown (Unicode's `Default_Ignorable_Code_Point`), the
 /// blank of Braille, and what is no character.
-fn is_blank(c: char) -> bool {
+pub fn is_blank(c: char) -> bool {
     c.is_whitespace()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'

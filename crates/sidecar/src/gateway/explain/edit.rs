@@ -2,6 +2,7 @@
 
 use std::mem;
 
+use message::facts::is_blank;
 use message::{Dedup, Encoding, Kind, Message, Segments, Sender, smart_encoding};
 use serde_json::{Value, json};
 
@@ -148,7 +149,7 @@ impl Size {
             Self::Chars => {
                 let chars = u32::try_from(message.text.chars().count()).ok()?;
                 // Less shows nothing, and would be refused for that.
-                let blank = message.text.chars().take_while(|c| c.is_whitespace()).count();
+                let blank = message.text.chars().take_while(|c| is_blank(*c)).count();
                 let least = u32::try_from(blank).ok()? + 1;
                 (chars > least).then_some((least, chars))
             }
@@ -228,6 +229,7 @@ mod tests {
         assert_eq!(Size::Chars.same(&message("añ\u{2019}😂")).unwrap().text, "xxя😀");
         assert_eq!(Size::Chars.bounds(&message("a")), None);
         assert_eq!(Size::Chars.bounds(&message("\n\n a lot")), Some((4, 8)));
+        assert_eq!(Size::Chars.bounds(&message("\u{200f} שלום")), Some((3, 6)));
         assert_eq!(Size::Chars.bounds(&message(" \n")), None);
         assert_eq!(Size::Ttl.bounds(&message("a")), Some((604_800, 0)));
     }
