@@ -1,6 +1,6 @@
 //! Every fault of one request, within a bound: a body of a few bytes a fault must not make an answer of megabytes.
 
-use message::Fault;
+use message::{Fault, without_numbers};
 
 /// Most faults that are told of one request.
 pub(crate) const MOST: usize = 100;
@@ -26,6 +26,8 @@ impl Faults {
             return;
         }
         let mut fault = fault();
+        // A member, tag or parameter may be called by a number.
+        fault.pointer = without_numbers(&fault.pointer);
         cut(&mut fault.pointer, POINTER_BYTES);
         self.told.push(fault);
     }

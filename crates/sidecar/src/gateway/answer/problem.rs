@@ -30,12 +30,14 @@ pub(crate) fn document(refusal: &Refusal) -> Value {
                 body["errors_omitted"] = faults.more().into();
             }
         }
-        Refusal::Rejected { policy, rejection, .. } => {
+        Refusal::Rejected { policy, rejection, standings } => {
             body["policy"] = json!({"name": policy.name, "version": policy.version, "code": code});
             body["errors"] = errors(&rejection.faults);
-            if status == StatusCode::TOO_MANY_REQUESTS {
-                let limits = rejection.faults.iter().map(|fault| fault.code.clone());
-                body["violated-policies"] = limits.collect::<Vec<_>>().into();
+            // By the names that they have in `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10, section 6).
+            let limits = standings.iter().filter(|standing| standing.refused);
+            let limits: Vec<&str> = limits.map(|standing| &*standing.limit).collect();
+            if status == StatusCode::TOO_MANY_REQUESTS && !limits.is_empty() {
+                body["violated-policies"] = json!(limits);
             }
             if let Some(earlier) = &rejection.earlier {
                 body["earlier"] = earlier.0.to_string().into();

@@ -38,7 +38,8 @@ impl Gateway {
                 Refusal::Rejected {
                     policy,
                     rejection: Box::new(rejection),
-                    standings: trail.standings,
+                    // What others had charged was given back, and they stand as if nobody had asked.
+                    standings: trail.standings.into_iter().filter(|one| one.refused).collect(),
                 }
             }
         };
