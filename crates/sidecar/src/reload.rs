@@ -114,7 +114,7 @@ impl Reloader {
             tracing::info!("asked to reload, and nothing has changed");
         }
         self.generations.unlatch();
-        service_manager::ready();
+        service_manager::reloaded();
     }
 
     /// Whether there was a change, and so an attempt.
@@ -144,6 +144,7 @@ impl Reloader {
             Ok((generation, poll)) => {
                 self.poll = poll;
                 self.status.succeed();
+                service_manager::follows();
                 spans::reloaded(span, generation.0, "applied");
                 tracing::info!(generation = generation.0, "a new generation is in force");
             }
@@ -157,6 +158,7 @@ impl Reloader {
                         "reload refused; the last good generation serves"
                     );
                 }
+                service_manager::refuses(faults.first().map_or("", |first| first));
                 self.generations.history().note(How::Refused, generation, &faults);
                 self.status.refuse(faults);
             }
@@ -215,7 +217,12 @@ impl Reloader {
             Ok(Err(faults)) => {
                 let mut lines: Vec<String> =
                     faults.faults().iter().map(ToString::to_string).collect();
-                let told = |key: &str| faults.faults().iter().any(|fault| fault.key == key);
+                // A secret that cannot be read is no other one.
+                let is_of = |at: &str, key: &str| {
+                    at.strip_prefix(key)
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                };
+                let told = |key: &str| faults.faults().iter().any(|fault| is_of(&fault.key, key));
                 let changed = faults.fixed().map(|fixed| self.changed(fixed)).unwrap_or_default();
                 lines.extend(
                     changed.into_iter().filter(|(key, _)| !told(key)).map(|(_, line)| line),

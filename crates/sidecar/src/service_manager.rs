@@ -18,12 +18,31 @@ pub(crate) fn ready() {
     tell(&[NotifyState::Ready, NotifyState::Status("sends are taken")]);
 }
 
+/// The configuration that was written last is in force.
+pub(crate) fn follows() {
+    tell(&[NotifyState::Status("sends are taken")]);
+}
+
+/// It is not, for this reason.
+pub(crate) fn refuses(why: &str) {
+    let why = telemetry::masked(why);
+    tell(&[NotifyState::Status(&format!(
+        "sends are taken; the last reload was refused: {}",
+        one_line(&why)
+    ))]);
+}
+
 /// It has not begun, for this reason.
 pub(crate) fn waits(why: &str) {
     tell(&[NotifyState::Status(&format!("the store cannot be used: {}", one_line(why)))]);
 }
 
-/// A reload that was asked for begins; [`ready`] is told when it ends.
+/// A reload that was asked for has ended; what came of it was told before.
+pub(crate) fn reloaded() {
+    tell(&[NotifyState::Ready]);
+}
+
+/// A reload that was asked for begins; [`reloaded`] is told when it ends.
 pub(crate) fn reloading() {
     // Without the instant a newer systemd takes the reload for failed.
     if let Ok(now) = NotifyState::monotonic_usec_now() {

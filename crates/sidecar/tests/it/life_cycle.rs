@@ -135,6 +135,13 @@ async fn the_service_manager_is_told_of_start_reload_and_end_and_that_it_lives()
     let said = async || sidecar.log.text().contains("nothing has changed").then_some(());
     eventually("the log says that nothing has changed", said).await;
 
+    sidecar.folder.write("sidecar.toml", setup.clone().set("listen.drain_s", 9).to_toml());
+    let refused = told(&manager).await;
+    assert!(refused.contains("the last reload was refused: sidecar.toml:"), "{refused}");
+    assert!(refused.contains("listen.drain_s: is fixed until a restart"), "{refused}");
+    sidecar.folder.write("sidecar.toml", setup.set("plivo.attempts", 9).to_toml());
+    assert_eq!(told(&manager).await, "STATUS=sends are taken\n");
+
     sidecar.terminate();
     assert!(told(&manager).await.starts_with("STOPPING=1\n"));
     sidecar.ended_well().await;

@@ -69,6 +69,9 @@ async fn the_password_of_the_redis_is_rotated_by_its_file_and_what_changes_later
     let [fault] = &faults[..] else { panic!("one fault: {faults:#?}") };
     assert!(fault.contains("store.shared: is fixed until a restart"), "{fault}");
     keyed(&sidecar, "last", &text("last")).await.expect(202);
+    sidecar.folder.write("redis-url", "");
+    let faults = refusal(&sidecar, "store.shared.file").await;
+    assert_eq!(faults.len(), 1, "what cannot be read is no other server: {faults:#?}");
     let log = sidecar.stop().await.text();
     let shown = [FIRST, SECOND, NEVER].iter().any(|password| log.contains(password));
     assert!(!shown, "a password is in the log");
