@@ -8,6 +8,9 @@ use super::Refusal;
 use crate::config::Secret;
 use crate::listen::Received;
 
+/// Bytes of `{}`.
+const EMPTY_OBJECT: u64 = 2;
+
 /// A request, of which no body is ever read.
 #[derive(Debug)]
 pub(super) struct Asked {
@@ -15,13 +18,17 @@ pub(super) struct Asked {
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
     has_body: bool,
+    /// It has more of a body than an object without members, or it is not known how much.
+    says_more: bool,
 }
 
 impl Asked {
     pub(super) fn of(request: Request<Received>) -> Self {
         let has_body = !request.body().is_end_stream();
+        let length = request.body().size_hint().exact();
+        let says_more = has_body && length.is_none_or(|length| length > EMPTY_OBJECT);
         let (parts, _) = request.into_parts();
-        Self { method: parts.method, uri: parts.uri, headers: parts.headers, has_body }
+        Self { method: parts.method, uri: parts.uri, headers: parts.headers, has_body, says_more }
     }
 
     /// The query's members, decoded.
@@ -34,14 +41,22 @@ impl Asked {
     ///
     /// # Errors
     ///
-    /// A body that is not said to be JSON.
+    /// A body that is not said to be JSON, or that says something, which nobody would heed.
     pub(super) fn has_no_form(&self) -> Result<(), Refusal> {
         let given = self.headers.get(header::CONTENT_TYPE);
         let json = given.and_then(|value| value.to_str().ok()).is_some_and(|value| {
             let essence = value.split(';').next().unwrap_or_default().trim();
             essence.eq_ignore_ascii_case("application/json")
         });
-        if json || (given.is_none() && !self.has_body) { Ok(()) } else { Err(Refusal::Form) }
+        match json || (given.is_none() && !self.has_body) {
+            false => Err(Refusal::Form),
+            true if self.says_more => {
+                let why =
+                    "the body is not read; give what is meant in the URL, and no body or `{}`";
+                Err(Refusal::Query(vec![why.into()]))
+            }
+            true => Ok(()),
+        }
     }
 
     /// Whether it bears the operator's token, compared in constant time.
@@ -78,7 +93,17 @@ mod tests {
         for &(name, value) in headers {
             map.append(name, header::HeaderValue::from_static(value));
         }
-        Asked { method: Method::POST, uri: Uri::from_static("/"), headers: map, has_body }
+        let uri = Uri::from_static("/");
+        Asked { method: Method::POST, uri, headers: map, has_body, says_more: false }
+    }
+
+    #[test]
+    fn a_body_that_would_not_be_heeded_is_refused() {
+        let json = [("content-type", "application/json")];
+        let says_more = Asked { says_more: true, ..asked(&json, true) };
+        assert!(matches!(says_more.has_no_form(), Err(Refusal::Query(_))));
+        let form = Asked { says_more: true, ..asked(&[], true) };
+        assert!(matches!(form.has_no_form(), Err(Refusal::Form)));
     }
 
     #[test]

@@ -26,7 +26,14 @@ pub(super) async fn redis(settings: Option<(&Shared, &Secret)>) -> Vec<Finding> 
     let slow = || Err(format!("no answer within {} s", PATIENCE.as_secs()));
     match timeout(PATIENCE, examine(&options)).await.unwrap_or_else(|_| slow()) {
         Err(why) => {
-            let to_do = "start it, or mend [store] shared; sends with a key are refused until then";
+            let to_do = match why.contains("NOPERM") {
+                true => {
+                    "give its user the rights that are missing (ACL SETUSER); sends with a key are refused until then"
+                }
+                false => {
+                    "start it, or mend [store] shared; sends with a key are refused until then"
+                }
+            };
             vec![Finding::fail("redis", format!("{server}: {why}"), to_do)]
         }
         Ok(seen) => of_redis(&server, &seen),
