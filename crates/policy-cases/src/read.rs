@@ -2,6 +2,7 @@
 
 pub(crate) mod expect;
 mod fill;
+mod twice;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -182,8 +183,14 @@ fn toml(text: &str) -> Result<(Layer, Vec<(usize, RawCase)>), CaseError> {
 
 fn json_lines(text: &str) -> Result<Vec<(usize, RawCase)>, CaseError> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let read = lines.map(|(nth, line)| match serde_json::from_str(line) {
-        Ok(case) => Ok((nth + 1, case)),
+    let read = lines.map(|(nth, line)| match serde_json::from_str::<RawCase>(line) {
+        Ok(case) => match twice::twice(line) {
+            None => Ok((nth + 1, case)),
+            Some(member) => {
+                let detail = format!("`{member}` stands there twice; give it once");
+                Err(CaseError::new(nth + 1, &case.name, detail))
+            }
+        },
         Err(err) => {
             // The line is told already, and is not the first of its file.
             let detail = err.to_string().replace(" at line 1 column ", " at column ");

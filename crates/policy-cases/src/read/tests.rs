@@ -105,6 +105,32 @@ fn json_lines_say_the_same_as_toml() {
 }
 
 #[test]
+fn a_member_that_stands_twice_in_a_line_of_json_is_told_with_its_line_and_case() {
+    let other = r#"{"name": "b", "expect": {"verdict": "accept"}}"#;
+    let accept = r#""expect": {"verdict": "accept"}"#;
+    for (members, twice) in [
+        (format!(r#""message": {{"text": "a", "text": "b"}}, {accept}"#), "message.text"),
+        (format!(r#""message": {{"tags": {{"a": "1", "a": "2"}}}}, {accept}"#), "message.tags.a"),
+        (format!(r#""facts": {{"number": {{}}, "number": {{}}}}, {accept}"#), "facts.number"),
+        (format!(r#""settings": {{"a": [0, {{"b": 1, "b": 1}}]}}, {accept}"#), "settings.a.1.b"),
+        (
+            format!(r#""steps": [{{"settings": {{"a": 1, "a": 2}}, {accept}}}]"#),
+            "steps.0.settings.a",
+        ),
+        (
+            r#""expect": {"verdict": "accept", "notes": {"a": "1", "a": "2"}}"#.into(),
+            "expect.notes.a",
+        ),
+    ] {
+        let told = fault(&format!("{other}\n{{\"name\": \"a\", {members}}}"));
+        let wanted = format!("line 2: case `a`: `{twice}` stands there twice; give it once");
+        assert_eq!(told, wanted);
+    }
+    let apart = r#"{"name": "a", "state": [{"key": "k", "sum": 1}, {"key": "l", "sum": 1}], "problems": ["/a"]}"#;
+    assert_eq!(cases(apart).len(), 1);
+}
+
+#[test]
 fn a_repeated_step_has_one_number_and_messages_of_its_own() {
     let cases = cases(
         "[[case]]\nname = \"a\"\nsteps = [\n{ times = 3, expect = { verdict = \"accept\" } },\n\
