@@ -22,7 +22,7 @@ use crate::revision::Revision;
 use crate::runtime::PolicyRuntime;
 use crate::settings::Known;
 use crate::visit::Visit;
-use crate::{Digest, Grants, Policy, PolicyFailure, PolicySource, imports, settings, spans};
+use crate::{Digest, Grant, Grants, Policy, PolicyFailure, PolicySource, imports, settings, spans};
 
 /// Most bytes of a manifest's name and version; of a bucket, which is a phrase for people; of its summary; of its
 /// schema; and most buckets.
@@ -193,9 +193,12 @@ pub(crate) async fn try_settings(
         return configured(prepared).await;
     }
     let mut problems: Vec<Problem> = found.iter().map(|each| each.problem.clone()).collect();
-    let look = |settings: &serde_json::Value| settings::problems(schema, settings, known);
+    // A grant that is missing says nothing of the values.
+    let granted = Known { grants: Grant::ALL.into_iter().collect(), ..known.clone() };
+    let look = |settings: &serde_json::Value| settings::problems(schema, settings, &granted);
+    let unfit = look(&given(settings))?;
     let mut heard = Vec::new();
-    for sound in settings::attempts(&given(settings), found, look)? {
+    for sound in settings::attempts(&given(settings), unfit, look)? {
         if let Some(problems) = refused(prepared, &sound.settings).await {
             heard.push(sound.heard(problems));
         }

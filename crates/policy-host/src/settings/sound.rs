@@ -36,7 +36,8 @@ pub(crate) struct Heard {
 }
 
 /// What of `settings`, with which `found` is wrong, the policy can be asked about: once without any of it, and, as far
-/// as it is known what would fit, with that in its place. `look` holds settings against the schema.
+/// as it is known what would fit, with that in its place; the whole where nothing is. `look` holds settings against the
+/// schema.
 ///
 /// # Errors
 ///
@@ -46,6 +47,9 @@ pub(crate) fn attempts(
     found: Vec<Found>,
     look: impl Fn(&Value) -> Result<Vec<Found>, LoadFault>,
 ) -> Result<Vec<Sound>, LoadFault> {
+    if found.is_empty() {
+        return Ok(vec![Sound::whole(settings.clone())]);
+    }
     let mut fitting: Vec<Sound> = Sound::without(settings, &found).into_iter().collect();
     let whole = Sound::whole(settings.clone());
     let mut faulty = vec![(whole, found)];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use policy_host::{Grants, LoadFault, PolicyFailure, PolicyName, PolicySource};
+use policy_host::{Grant, Grants, LoadFault, PolicyFailure, PolicyName, PolicySource};
 use serde_json::json;
 
 use crate::host::{Host, country, dedup, module, policy, runaway, said};
@@ -156,6 +156,24 @@ async fn what_only_the_policy_sees_is_told_beside_what_its_schema_sees() {
         "/salt",
     ];
     assert_eq!(pointers, wanted, "{problems:?}");
+}
+
+#[tokio::test]
+async fn a_grant_that_is_missing_hides_nothing_that_is_wrong_with_the_settings() {
+    let host = Host::new();
+    let mut source = policy("quiet-hours");
+    source.grants = [Grant::Zones].into_iter().collect();
+    let rule = json!({ "name": "x", "prefixes": ["+44"], "hours": "08:00" });
+    let own = ["", "/hours", "/rules/0/hours", "/rules/0/prefixes"];
+    let beside_the_schemas = ["", "/hours", "/intents/0", "/rules/0/hours", "/rules/0/prefixes"];
+    for (intent, wanted) in [("otp", &own[..]), ("O T P", &beside_the_schemas)] {
+        source.settings =
+            json!({ "intents": [intent], "hours": "21:00-08:00", "rules": [rule.clone()] });
+        let LoadFault::Settings(problems) = fault(&host, &source).await else { panic!("loaded") };
+        let mut pointers: Vec<_> = problems.iter().map(|each| each.pointer.as_str()).collect();
+        pointers.sort_unstable();
+        assert_eq!(pointers, wanted, "{problems:?}");
+    }
 }
 
 #[tokio::test]
