@@ -1,5 +1,7 @@
 //! Messages and facts as a file writes them: JSON objects, laid over each other and then read as a whole.
 
+mod door;
+
 use std::collections::BTreeMap;
 
 use message::facts::{Facts, HostClass, MediaFacts, NumberFacts, NumberType, Probed, survey};
@@ -89,7 +91,7 @@ struct ProbeForm {
     bytes: Option<u64>,
 }
 
-/// The message of a step: `layers` over the format's default, later ones over earlier ones.
+/// The message of a step, as a door would pass it on: `layers` over the format's default, later ones over earlier ones.
 ///
 /// # Errors
 ///
@@ -110,7 +112,7 @@ pub(crate) fn message(id: &str, layers: &[&Map<String, Value>]) -> Result<Messag
         form.media_urls.iter().enumerate().map(|(nth, url)| {
             MediaUrl::parse(url, &format!("/media_urls/{nth}")).map(|(url, _)| url)
         });
-    Ok(Message {
+    let message = Message {
         id: MessageId(form.id.into()),
         to: E164::parse(&form.to, "/to").map_err(unfit)?,
         sender: match (form.powerpack_uuid, form.from) {
@@ -131,7 +133,8 @@ pub(crate) fn message(id: &str, layers: &[&Map<String, Value>]) -> Result<Messag
             _ => Dedup::Key(form.dedup),
         },
         tags: form.tags.into_iter().collect(),
-    })
+    };
+    door::passed(message).map_err(unfit)
 }
 
 /// The members of a message, as [`message`] reads them.
