@@ -10,8 +10,8 @@ use std::thread;
 use store::MemoryLedger;
 use tokio::task::JoinHandle;
 
-use super::judge::{Judge, Judged, Why};
-use super::policies::{Policies, TIME};
+use super::judge::{Judged, Why};
+use super::policies::{Decider, Policies, TIME};
 use super::progress::Progress;
 use super::report::Report;
 use super::{Failure, Wanted};
@@ -47,7 +47,7 @@ enum Read {
 
 /// Lines that were read, and what decides them.
 type Batch = (Judges, Vec<(usize, Read)>);
-type Judges = Arc<HashMap<u64, Option<Arc<Judge>>>>;
+type Judges = Arc<HashMap<u64, Decider>>;
 
 impl Pass {
     pub(super) fn open(
@@ -222,8 +222,9 @@ async fn decided(
     notes: bool,
 ) -> Judged {
     match judges.get(&record.generation) {
-        Some(Some(judge)) => judge.decide(record, memory, notes).await,
-        Some(None) => Judged::not(Why::NotAsked),
+        Some(Decider::By(judge)) => judge.decide(record, memory, notes).await,
+        Some(Decider::NoPolicy) => Judged::not(Why::NotAsked),
+        Some(Decider::Unfit) => Judged::not(Why::Unfit),
         None => Judged::not(Why::NoSettings),
     }
 }

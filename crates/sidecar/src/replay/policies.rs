@@ -29,13 +29,26 @@ const MOST_SETS: usize = 256;
 pub(super) struct Policies {
     runtime: PolicyRuntime,
     by: Source,
-    judges: Vec<(Policy, Arc<Judge>)>,
+    /// What decides for each set of settings and limits.
+    sets: Vec<(Policy, Decider)>,
     /// By the generation's number, as of the last line that told it.
-    now: HashMap<u64, Option<Arc<Judge>>>,
+    now: HashMap<u64, Decider>,
+    /// Why the module cannot stand for the policy where a log first told one that it does not fit.
+    unfit: Option<Failure>,
     /// Names of policies in the logs.
     seen: Vec<String>,
     /// What whoever reads the report should know.
     pub(super) remarks: Vec<String>,
+}
+
+/// What decides the records of one generation.
+#[derive(Clone)]
+pub(super) enum Decider {
+    By(Arc<Judge>),
+    /// The generation has not the policy.
+    NoPolicy,
+    /// The module does not take what the log has of the policy there.
+    Unfit,
 }
 
 enum Source {
@@ -82,8 +95,8 @@ impl Policies {
                 (PolicyRuntime::new(options)?, Source::Config { path, config, made: None })
             }
         };
-        let (judges, now, seen, remarks) = (Vec::new(), HashMap::new(), Vec::new(), Vec::new());
-        Ok(Self { runtime, by, judges, now, seen, remarks })
+        let (sets, now, seen, remarks) = (Vec::new(), HashMap::new(), Vec::new(), Vec::new());
+        Ok(Self { runtime, by, sets, now, unfit: None, seen, remarks })
     }
 
     /// Forgets which generations a log has told: its numbers begin anew in another file.
@@ -108,26 +121,30 @@ impl Policies {
                 self.seen.push(policy.name.clone());
             }
         }
-        let judge = match &self.by {
-            Source::Config { .. } => Some(self.of_config(&told).await?),
+        let decider = match &self.by {
+            Source::Config { .. } => Decider::By(self.of_config(&told).await?),
             Source::Candidate { name, .. } => {
                 match told.policies.iter().find(|policy| policy.name == *name).cloned() {
-                    Some(policy) => Some(self.of_candidate(policy, place).await?),
-                    None => None,
+                    Some(policy) => self.of_candidate(policy, place).await?,
+                    None => Decider::NoPolicy,
                 }
             }
         };
-        self.now.insert(told.generation, judge);
+        self.now.insert(told.generation, decider);
         Ok(())
     }
 
-    /// What decides the records of each generation that the file has told so far; nothing where that has not the policy.
-    pub(super) fn by_generation(&self) -> HashMap<u64, Option<Arc<Judge>>> {
+    /// What decides the records of each generation that the file has told so far.
+    pub(super) fn by_generation(&self) -> HashMap<u64, Decider> {
         self.now.clone()
     }
 
-    /// Says so where the logs have no policy that the candidate could be for.
-    pub(super) fn found(&self) -> Result<(), Failure> {
+    /// Says so where the logs have no policy that the candidate could be for, or none that it fits.
+    pub(super) fn found(&mut self) -> Result<(), Failure> {
+        let fits = |(_, decider): &(Policy, Decider)| matches!(decider, Decider::By(_));
+        if let Some(unfit) = self.unfit.take_if(|_| !self.sets.iter().any(fits)) {
+            return Err(unfit);
+        }
         match &self.by {
             Source::Candidate { name, .. }
                 if !self.seen.is_empty() && !self.seen.contains(name) =>
@@ -144,7 +161,7 @@ impl Policies {
         }
     }
 
-    async fn of_candidate(&mut self, policy: Policy, place: &str) -> Result<Arc<Judge>, Failure> {
+    async fn of_candidate(&mut self, policy: Policy, place: &str) -> Result<Decider, Failure> {
         let Source::Candidate { path, bytes, needs, digest, .. } = &self.by else {
             unreachable!("asked for one")
         };
@@ -152,10 +169,10 @@ impl Policies {
         let is_known = |(known, _): &&(Policy, _)| {
             is_like(known, &policy) && (known.digest == *digest) == as_recorded
         };
-        if let Some((_, judge)) = self.judges.iter().find(is_known) {
-            return Ok(Arc::clone(judge));
+        if let Some((_, decider)) = self.sets.iter().find(is_known) {
+            return Ok(decider.clone());
         }
-        if self.judges.len() >= MOST_SETS {
+        if self.sets.len() >= MOST_SETS {
             return Err(Failure::TooMany(place.to_owned(), MOST_SETS));
         }
         let mut source =
@@ -184,17 +201,26 @@ impl Policies {
             ..default
         };
         let built = self.runtime.build(None, std::slice::from_ref(&source)).await;
-        let chain = built.map_err(|errors| {
-            let why: Vec<String> = errors.iter().map(|err| policies::chain(&err.fault)).collect();
-            let (place, file, policy) = (place.to_owned(), path.clone(), policy.name.clone());
-            Failure::Unfit { place, file, policy, why: why.join("; ") }
-        })?;
+        let chain = match built {
+            Ok(chain) => chain,
+            Err(errors) => {
+                let why = errors.iter().map(|err| policies::chain(&err.fault));
+                let why = why.collect::<Vec<_>>().join("; ");
+                let (place, file, name) = (place.to_owned(), path.clone(), policy.name.clone());
+                let unfit = Failure::Unfit { place, file, policy: name, why };
+                self.remark(unfit.to_string());
+                self.unfit.get_or_insert(unfit);
+                self.sets.push((policy, Decider::Unfit));
+                return Ok(Decider::Unfit);
+            }
+        };
         let (name, grants) = (policy.name.clone(), source.grants);
         let asked_again = policy.mode == Mode::Enforce.as_str() && !grants.contains(Grant::State);
         let judge = Arc::new(Judge::Policy { name, chain, asked_again, as_recorded });
-        self.judges.push((policy, Arc::clone(&judge)));
+        let decider = Decider::By(judge);
+        self.sets.push((policy, decider.clone()));
         remark.into_iter().for_each(|remark| self.remark(remark));
-        Ok(judge)
+        Ok(decider)
     }
 
     /// The same chain for every generation; numbers and secrets in settings as the log has them, where it has the key.

@@ -34,6 +34,8 @@ pub(in crate::replay) enum Why {
     StoodIn,
     /// Its line of policies is missing, so nobody knows the settings.
     NoSettings,
+    /// The module does not take the settings or the limits that the policy had then.
+    Unfit,
 }
 
 impl Judged {
@@ -49,6 +51,7 @@ impl Why {
             Self::OfTheMoment => "a policy ran out of time, or could not be asked",
             Self::StoodIn => "an earlier revision stood in",
             Self::NoSettings => "the line that tells the policies is missing",
+            Self::Unfit => "the policy's settings or limits then do not fit the module",
         }
     }
 }

@@ -219,3 +219,28 @@ fn what_a_module_imports_and_the_policy_was_not_granted_is_told() {
     let remark = shown["remarks"][0].as_str().unwrap();
     assert!(remark.ends_with("is not granted, and has it here: state, log"), "{remark}");
 }
+
+#[test]
+fn where_the_module_fits_only_some_of_the_settings_the_others_are_not_compared() {
+    let countries = "[[policies]]\nname = \"words\"\nmodule = \"MODULES/country.wasm\"\n\
+                     settings = { allow = [\"US\"] }\n";
+    let repeats = "[[policies]]\nname = \"words\"\nmodule = \"MODULES/dedup.wasm\"\n\
+                   grants = [\"state\"]\nsettings = { window_s = 30 }\n";
+    let sent = &traffic::much()[..20];
+    let (fitting, unfit) = (Stage::new(countries, true), Stage::new(repeats, true));
+    let (fits, does_not) = (fitting.play(sent), unfit.play(sent));
+    for (logs, line) in [(format!("{fits}{does_not}"), 22), (format!("{does_not}{fits}"), 1)] {
+        std::fs::write(fitting.log(), &logs).unwrap();
+        let report = fitting.replay(By::Module("country", "words"));
+        let shown = report.shown();
+        assert_eq!((report.decisions, report.alike, report.changed), (40, 20, 0), "{shown:#}");
+        let why = "the policy's settings or limits then do not fit the module";
+        assert_eq!(shown["not_compared"], json!({ why: 20 }), "{shown:#}");
+        let [remark] = &report.remarks[..] else { panic!("{shown:#}") };
+        assert!(remark.contains(&format!("d.jsonl:{line}: ")), "{remark}");
+        assert!(remark.contains("cannot stand for policy `words`: "), "{remark}");
+        assert!(remark.contains("/window_s"), "{remark}");
+    }
+    let refused = unfit.try_replay(By::Module("country", "words")).unwrap_err().to_string();
+    assert!(refused.contains("d.jsonl:1: ") && refused.contains("cannot stand for"), "{refused}");
+}
