@@ -151,13 +151,15 @@ impl Consent {
         let place = |group: &str| Place::of(&self.salt, group, recipient);
         // A handset shows `ACME` and `Acme` as one brand.
         let folded = sender.to_ascii_lowercase();
-        let own = match self.campaigns.get(&folded) {
-            Some(campaign) => vec![format!("campaign {campaign}")],
-            None if sender.is_empty() => Vec::new(),
-            None if folded == sender => vec![format!("sender {sender}")],
-            // What was said before names were told alike holds on.
-            None => vec![format!("sender {folded}"), format!("sender {sender}")],
-        };
+        // What was said before the sender came into a campaign, or before names were told alike, holds on.
+        let mut own: Vec<String> = Vec::new();
+        own.extend(self.campaigns.get(&folded).map(|campaign| format!("campaign {campaign}")));
+        if !sender.is_empty() {
+            own.push(format!("sender {folded}"));
+        }
+        if folded != sender {
+            own.push(format!("sender {sender}"));
+        }
         own.iter().map(|group| place(group)).chain([place(EVERYBODY)]).collect()
     }
 }

@@ -60,6 +60,16 @@ fn an_opt_out_covers_its_campaign() {
 }
 
 #[test]
+fn a_sender_that_comes_into_a_campaign_keeps_its_opt_outs_until_they_are_taken_back() {
+    let mut case = Case::<Consent>::new("{}");
+    case.hear(HANDSET, SENDER, "STOP");
+    case.at(10).reload(CAMPAIGN);
+    assert!(refused(&mut case, &sms()));
+    case.at(20).hear(HANDSET, SENDER, "START");
+    assert!(!refused(&mut case, &sms()));
+}
+
+#[test]
 fn the_latest_word_counts() {
     let mut case = Case::<Consent>::new("{}");
     for (second, text, out) in
