@@ -1,4 +1,4 @@
-use policy_sdk::state::{Charge, LimitKind, Refusal, Standing};
+use policy_sdk::state::{Charge, LimitKind, Period, Refusal, Standing};
 use policy_sdk::{Decision, Fault, reject};
 
 use crate::limit::{Limit, Scope};
@@ -77,7 +77,12 @@ impl Violated<'_> {
                 format!("{} in {} s, {} at once", gcra.quota, gcra.per_ms / 1_000, gcra.burst)
             }
             LimitKind::Calendar(calendar) => {
-                format!("{} a period in {}", calendar.quota, calendar.zone)
+                let period = match calendar.period {
+                    Period::Day => "day",
+                    Period::Week => "week",
+                    Period::Month => "month",
+                };
+                format!("{} a {period} in {}", calendar.quota, calendar.zone)
             }
         };
         match cost {
