@@ -9,6 +9,7 @@ use policy_host::{
     Grant, Grants, Mode, Module, PolicyChain, PolicyName, PolicyRuntime, PolicySource,
     RuntimeOptions, VisitLimits,
 };
+use serde_json::Value;
 
 use super::Failure;
 use super::judge::Judge;
@@ -62,8 +63,8 @@ pub(super) enum Asked {
     Config(PathBuf, Box<Config>),
 }
 
-/// A configuration's chain, and its policies as a log would tell them.
-type Made = (Arc<PolicyChain>, Vec<Policy>);
+/// A configuration's chain, its policies as a log would tell them, and whether it hides words as the log does.
+type Made = (Arc<PolicyChain>, Vec<Policy>, bool);
 
 impl Asked {
     /// Reads the configuration, where it is one. Not within a runtime: faults are looked for in one of their own.
@@ -235,7 +236,8 @@ impl Policies {
         let redactor = secret
             .map(|secret| Redactor::new(&secret, whole(&told.text), whole(&told.numbers)))
             .filter(|redactor| redactor.key() == told.key);
-        let remark = (told.key.is_some() && redactor.is_none()).then(|| {
+        let hides_alike = told.key.is_none() || redactor.is_some();
+        let remark = (!hides_alike).then(|| {
             format!(
                 "{}: has not the key of the log's hashes ([store] hash_key, or the one beside its database): policies \
                  whose settings name numbers, or have a salt, may decide otherwise",
@@ -259,7 +261,7 @@ impl Policies {
             ..written::described(policy)
         });
         let policies = policies.collect();
-        let new = (Arc::new(chain), policies);
+        let new = (Arc::new(chain), policies, hides_alike);
         let judge = Arc::new(of_generation(&new, told));
         if let Source::Config { made, .. } = &mut self.by {
             *made = Some(new);
@@ -269,19 +271,40 @@ impl Policies {
     }
 }
 
-/// The chain, and which of its policies are as the generation had them.
-fn of_generation((chain, policies): &Made, told: &Generation) -> Judge {
+/// The chain, and which of its policies are as the generation had them, for all that can be told.
+fn of_generation((chain, policies, hides_alike): &Made, told: &Generation) -> Judge {
     let is_told = |policy: &&Policy| {
         let what = |policy: &Policy| {
             (policy.digest.clone(), policy.on_failure.clone(), policy.apps.clone())
         };
         told.policies.iter().any(|told| {
-            is_like(&Policy { memory_bytes: 0, host_calls: 0, ..told.clone() }, policy)
-                && what(told) == what(policy)
+            let mut told = Policy { memory_bytes: 0, host_calls: 0, ..told.clone() };
+            if !hides_alike && are_of_one_shape(&told.settings, &policy.settings) {
+                told.settings = policy.settings.clone();
+            }
+            is_like(&told, policy) && what(&told) == what(policy)
         })
     };
     let as_recorded = policies.iter().filter(is_told).map(|policy| policy.name.clone()).collect();
     Judge::Chain { chain: Arc::clone(chain), as_recorded }
+}
+
+/// Whether both may be the same, of which one has words hidden that the other has not: in words and names they may differ.
+fn are_of_one_shape(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::String(_), Value::String(_)) => true,
+        (Value::Array(one), Value::Array(other)) => {
+            let mut pairs = one.iter().zip(other);
+            one.len() == other.len() && pairs.all(|(one, other)| are_of_one_shape(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            let differs = |(name, value): (&String, &Value)| {
+                other.get(name).is_some_and(|own| !are_of_one_shape(value, own))
+            };
+            one.len() == other.len() && !one.iter().any(differs)
+        }
+        _ => one == other,
+    }
 }
 
 /// Whether a module would be configured for both alike.
