@@ -22,7 +22,7 @@ pub mod limits;
 /// The account at Plivo of whoever names none.
 pub const DEFAULT_ACCOUNT: &str = "default";
 
-pub use digits::{has_number, without_number, without_numbers};
+pub use digits::{has_number, without_grouped_numbers, without_number, without_numbers};
 pub use fault::Fault;
 pub use ledger::{
     Calendar, Charge, Foreseen, Foretold, Gcra, Hold, Holder, Ledger, LedgerError, LedgerFuture,

@@ -131,7 +131,7 @@ pub(super) fn twice(query: &[(String, String)]) -> Vec<String> {
 }
 
 /// A name that was made up may hold anything, so it is not repeated beyond its letters.
-fn strange(name: &str, known: &str) -> String {
+pub(super) fn strange(name: &str, known: &str) -> String {
     format!("`{}` means nothing here; use {known}", letters(name))
 }
 

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::asked::Asked;
-use super::filter::twice;
+use super::filter::{strange, twice};
 use super::{Admin, Refusal, Told};
 use crate::inbound::{Inbound, NotTaken, remarks};
 
@@ -20,7 +20,7 @@ impl Admin {
                 "from" => sender = Some(value),
                 "to" => to = Some(value).filter(|to| !to.is_empty()),
                 "text" => text = Some(value),
-                _ => faults.push(format!("`{name}` means nothing here; give from, to and text")),
+                _ => faults.push(strange(&name, "from, to and text")),
             }
         }
         if sender.is_none() || text.is_none() {

@@ -1,6 +1,6 @@
 //! Every fault of one request, within a bound: a body of a few bytes a fault must not make an answer of megabytes.
 
-use message::{Fault, without_numbers};
+use message::{Fault, without_grouped_numbers};
 
 /// Most faults that are told of one request.
 pub(crate) const MOST: usize = 100;
@@ -27,7 +27,7 @@ impl Faults {
         }
         let mut fault = fault();
         // A member, tag or parameter may be called by a number.
-        fault.pointer = without_numbers(&fault.pointer);
+        fault.pointer = without_grouped_numbers(&fault.pointer);
         cut(&mut fault.pointer, POINTER_BYTES);
         self.told.push(fault);
     }

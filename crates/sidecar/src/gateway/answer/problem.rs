@@ -1,7 +1,7 @@
 //! Problems of RFC 9457.
 
 use http::StatusCode;
-use message::Fault;
+use message::{Fault, without_grouped_numbers};
 use serde_json::{Value, json};
 use tracing::Span;
 
@@ -76,7 +76,11 @@ pub(crate) fn document(refusal: &Refusal) -> Value {
 fn errors(faults: &[Fault]) -> Value {
     faults
         .iter()
-        .map(|f| json!({"pointer": f.pointer, "code": f.code, "detail": f.detail}))
+        .map(|f| {
+            // Policies name members as apps wrote them.
+            let pointer = without_grouped_numbers(&f.pointer);
+            json!({"pointer": pointer, "code": f.code, "detail": f.detail})
+        })
         .collect()
 }
 
