@@ -40,7 +40,8 @@ CREATE TABLE messages (
   looks          INTEGER NOT NULL DEFAULT 0,        -- times that Plivo was asked what became of it
   next_look      INTEGER,
   unsent         INTEGER NOT NULL DEFAULT 0,        -- it ended, was certainly not sent, and nobody took it back
-  live           INTEGER NOT NULL DEFAULT 1         -- something is still asked of us: its row makes room last
+  -- something is still asked of us: its row makes room last
+  live           INTEGER NOT NULL DEFAULT 1
 );
 CREATE INDEX messages_by_app ON messages (app, number);
 CREATE INDEX messages_by_key ON messages (app, idempotency_key) WHERE idempotency_key IS NOT NULL;
@@ -67,7 +68,8 @@ CREATE TABLE attempts (
   outcome     TEXT,             -- accepted, rejected, not-sent, in-doubt
   http_status INTEGER,
   code        TEXT,
-  account     TEXT,             -- a mark of the account at Plivo that was called
+  -- a mark of the account at Plivo that was called
+  account     TEXT,
   PRIMARY KEY (message, number)
 ) WITHOUT ROWID;
 
