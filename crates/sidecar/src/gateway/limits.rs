@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use message::limits as provider;
-use policy_host::Mode;
+use policy_host::{LimitReport, Mode};
 use serde_json::{Map, Value, json};
 
 use super::Call;
@@ -71,6 +71,21 @@ pub(super) fn told(call: &Call, key_retention: Duration) -> Answer {
         "policies": policies,
     });
     Answer::json(StatusCode::OK, &body)
+}
+
+/// Those of `standings` that bound a message; a limit that only monitors (`mode = "monitor"`) would have a client wait
+/// for nothing.
+pub(super) fn bounding(call: &Call, standings: &[LimitReport]) -> Vec<LimitReport> {
+    let entries = &call.in_force.entries;
+    let monitors = |report: &&LimitReport| {
+        let entry = entries.iter().find(|entry| entry.name == report.policy.as_str());
+        entry.is_some_and(|entry| {
+            let lists = LISTS.iter().filter_map(|list| entry.settings().get(*list)?.as_array());
+            let mut own = lists.flatten().filter(|limit| limit["name"] == *report.limit);
+            own.any(|limit| limit["mode"] == "monitor")
+        })
+    };
+    standings.iter().filter(|report| !monitors(report)).cloned().collect()
 }
 
 fn of_policy(call: &Call, entry: &PolicyEntry) -> Value {

@@ -28,6 +28,10 @@ pub(super) fn embed(
         return Err(Failure::OwnCases { module: module.into(), cases: cases.into(), failed });
     }
     let out = out.unwrap_or(module);
+    if fs::canonicalize(out).is_ok_and(|out| fs::canonicalize(cases).is_ok_and(|own| own == out)) {
+        let why = io::Error::other("it holds the cases; name another file");
+        return Err(Failure::Unwritten(out.into(), why));
+    }
     replace(out, &named.bytes).map_err(|err| Failure::Unwritten(out.into(), err))?;
     writeln!(io::stdout().lock(), "{} brings {count} cases along", out.display())?;
     Ok(())

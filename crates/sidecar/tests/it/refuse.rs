@@ -156,6 +156,23 @@ async fn ten_a_minute_are_taken_and_the_eleventh_is_told_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn a_limit_that_only_monitors_is_in_no_header() {
+    let plivo = plivo().await;
+    let limits = json!([
+        {"name": "real", "scope": "app", "quota": 9, "per_s": 60},
+        {"name": "trial", "scope": "app", "quota": 1, "per_s": 60, "mode": "monitor"},
+    ]);
+    let throttle = Policy::new("throttle").settings(json!({"limits": limits}));
+    let sidecar = Sidecar::start(Setup::standard(&plivo).policy(throttle)).await;
+    for nth in 0..2 {
+        let answer = sidecar.send(&json!({"to": TO, "text": format!("n{nth}")})).await;
+        answer.expect(202);
+        assert_eq!(answer.header("ratelimit-policy"), Some("\"real\";q=9;w=60"), "{answer}");
+    }
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn a_limit_without_room_for_a_long_text_does_not_say_that_nothing_is_left() {
     let plivo = plivo().await;
     let limit = json!({"name": "seg", "scope": "app", "quota": 5, "per_s": 60, "cost": "segments"});

@@ -14,7 +14,7 @@ use super::super::asking::Asking;
 use super::super::faults::Faults;
 use super::super::refusal::{Plain, Refusal, Refuser};
 use super::super::submission::{Draft, Recipient, Submission, unfit};
-use super::super::{Call, Gateway, now};
+use super::super::{Call, Gateway, limits, now};
 use super::once::Held;
 use super::relay::Told;
 use crate::delivery::{About, Ready, Seat};
@@ -181,7 +181,7 @@ impl Gateway {
             segments: cleared.facts().text.clone(),
             warnings,
             changes,
-            standings: cleared.standings().to_vec(),
+            standings: limits::bounding(call, cleared.standings()),
         };
         let about = About {
             app: call.app.name.clone(),

@@ -11,7 +11,7 @@ use super::super::super::answer::{Owned, Verdict};
 use super::super::super::lookup::CATCH_UP;
 use super::super::super::refusal::{Refusal, Refuser};
 use super::super::super::submission::Recipient;
-use super::super::super::{Call, Gateway};
+use super::super::super::{Call, Gateway, limits};
 use super::Decided;
 use crate::record;
 
@@ -39,7 +39,10 @@ impl Gateway {
                     policy,
                     rejection: Box::new(rejection),
                     // What others had charged was given back, and they stand as if nobody had asked.
-                    standings: trail.standings.into_iter().filter(|one| one.refused).collect(),
+                    standings: limits::bounding(call, &trail.standings)
+                        .into_iter()
+                        .filter(|one| one.refused)
+                        .collect(),
                 }
             }
         };
@@ -85,7 +88,7 @@ impl Gateway {
             segments: record.segments.clone(),
             warnings: trail.warnings.clone(),
             changes,
-            standings: trail.standings.clone(),
+            standings: limits::bounding(call, &trail.standings),
         })
     }
 }
