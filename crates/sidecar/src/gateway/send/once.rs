@@ -228,7 +228,12 @@ impl Gateway {
                     false => Ok(Among::Answered(replay(stored))),
                 }
             }
-            Ok((SharedClaim::Mismatch { fields }, _)) => Err(Plain::KeyMismatch(fields).into()),
+            Ok((SharedClaim::Mismatch { fields }, _)) => {
+                match self.free_elsewhere(keys, (app, key), None).await {
+                    true => Ok(Among::Freed),
+                    false => Err(Plain::KeyMismatch(fields).into()),
+                }
+            }
             Ok((SharedClaim::InFlight { left }, _)) => Ok(Among::InFlight { left }),
             // A resend that cannot be told is no reason to refuse everybody's sends.
             Err(_) if !once.is_asked_for() => Ok(Among::Ours(None, None)),

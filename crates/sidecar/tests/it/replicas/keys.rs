@@ -150,7 +150,12 @@ async fn a_key_whose_message_came_to_nothing_after_its_answer_is_free_at_once_wh
     let sent = keyed(&one, "order-17", &text("hi")).await;
 
     assert!(!is_replay(&sent), "the failed message is told again: {sent}");
-    assert_eq!(plivo.sends().len(), 1);
+    plivo.script([Step::status(400)]).await;
+    let told = queued(&one, "order-18", &text("hi")).await;
+    one.in_status(&id(&told), "failed").await;
+    // It is free for any request.
+    keyed(&one, "order-18", &text("another")).await.expect(202);
+    assert_eq!(plivo.sends().len(), 2);
     one.stop().await;
 }
 
