@@ -146,6 +146,17 @@ impl Policy {
                 == (other.on_failure, other.mode, other.budget, &other.apps)
     }
 
+    /// Whether both are under the same settings and rules, whatever their modules and trials.
+    pub fn is_ruled_like(&self, other: &Self) -> bool {
+        let settled = |policy: &Self| {
+            let prepared = &policy.revision.prepared;
+            (prepared.settings.clone(), prepared.grants, prepared.limits)
+        };
+        settled(self) == settled(other)
+            && (self.on_failure, self.mode, self.budget, &self.apps)
+                == (other.on_failure, other.mode, other.budget, &other.apps)
+    }
+
     /// Every revision that it may ask.
     pub(crate) fn revisions(&self) -> impl Iterator<Item = &Arc<Revision>> {
         let candidate = self.trial.as_ref().map(|trial| &trial.candidate);

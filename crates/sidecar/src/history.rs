@@ -109,7 +109,8 @@ pub(crate) fn differences(last: &PolicyChain, next: &PolicyChain) -> Vec<String>
         let what = match old {
             None => Some(format!("added, {}", version(new))),
             Some(old) if old.digest() != new.digest() => {
-                Some(format!("another module: {} after {}", version(new), version(old)))
+                let ruled = if new.is_ruled_like(old) { "" } else { "; other settings or rules" };
+                Some(format!("another module: {} after {}{ruled}", version(new), version(old)))
             }
             Some(old) if !new.decides_like(old) => Some("other settings or rules".to_owned()),
             Some(_) => None,

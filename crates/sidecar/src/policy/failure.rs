@@ -110,6 +110,8 @@ impl Failure {
             #[cfg(feature = "oci")]
             Self::Key(..) | Self::NoPassword => ExitCode::from(2),
             #[cfg(feature = "oci")]
+            Self::Registry(_, registry::RegistryError::NoTag) => ExitCode::from(2),
+            #[cfg(feature = "oci")]
             Self::Registry(..) => ExitCode::FAILURE,
             Self::Name(_)
             | Self::Exists(_)

@@ -239,7 +239,7 @@ async fn the_tools_take_references_and_a_module_that_is_no_policy_is_not_pushed(
     folder.write("gate.wasm", accepts(1));
     let digested =
         sendgate(folder.path(), &["policy", "push", "gate.wasm", &reference, "--plain-http"]).await;
-    digested.ended(1);
+    digested.ended(2);
     assert!(
         digested.err.contains("write oci://REGISTRY/NAME:TAG, without a digest"),
         "{}",
