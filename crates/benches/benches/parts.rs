@@ -14,7 +14,7 @@ use policy_host::{
     RuntimeOptions,
 };
 use sidecar::fuzzing;
-use store::{Durability, MemoryLedger, NewMessage, Place, Record, Store, StoreOptions};
+use store::{Durability, MemoryLedger, MinFree, NewMessage, Place, Record, Store, StoreOptions};
 use tokio::runtime::{Builder, Runtime};
 
 const NOW: Timestamp = Timestamp(1_780_000_000_000);
@@ -171,7 +171,7 @@ fn store(criterion: &mut Criterion) {
         ("power", file("power.db"), Durability::Power),
     ] {
         let options =
-            StoreOptions { place, durability, min_free_percent: 0, ..StoreOptions::default() };
+            StoreOptions { place, durability, min_free: MinFree::NONE, ..StoreOptions::default() };
         let store = Store::open(options, NOW).expect("a store");
         let mut nth = 0;
         let mut batch = |count: u64| {

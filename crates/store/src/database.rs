@@ -23,7 +23,7 @@ use self::lock::Lock;
 use self::queue::Queue;
 use self::turns::Schema;
 use self::whole::{Check, Damage};
-use crate::{Durability, OpenError, Place, StoreError};
+use crate::{Durability, MinFree, OpenError, Place, StoreError};
 
 pub(crate) use self::migrations::check as check_schema;
 pub use self::queue::Commit;
@@ -73,7 +73,7 @@ impl Database {
     pub(crate) fn open<R>(
         place: &Place,
         durability: Durability,
-        min_free_percent: u8,
+        min_free: MinFree,
         first: impl FnOnce(&Connection) -> rusqlite::Result<R>,
     ) -> Result<(Self, R), OpenError> {
         let Place::File(path) = place else {
@@ -110,7 +110,7 @@ impl Database {
         let damage = Arc::<Damage>::default();
         let readers = Readers::start(reader()?, reader()?, &damage);
         let read = first(&writer).map_err(bad)?;
-        let disk = Disk::new(path, lock, min_free_percent);
+        let disk = Disk::new(path, lock, min_free);
         let check = Check::start(path, Arc::clone(&damage));
         Ok((Self::start(writer, Some(readers), Some(disk), Some(check), damage), read))
     }

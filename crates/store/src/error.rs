@@ -23,8 +23,8 @@ pub enum StoreError {
     /// A key or value out of bounds; the text says which.
     #[error("the store does not take this: {0}")]
     Invalid(&'static str),
-    /// The disk has less free than `min_free_percent`.
-    #[error("the store's disk is nearly full; free some of it, or lower [store] min_free_percent")]
+    /// The disk has less free than [`MinFree`](crate::MinFree) says.
+    #[error("the store's disk is nearly full; free some of it, or lower [store] min_free_mb")]
     LowSpace,
     /// The database's file is not where it was opened: what would be written would be lost with the process.
     #[error(

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use message::{Dedup, E164, Message, MessageId, Segments, Sender, Timestamp};
 use tempfile::TempDir;
 
-use crate::{Change, Durability, NewMessage, Place, Record, Status, Store, StoreOptions};
+use crate::{Change, Durability, MinFree, NewMessage, Place, Record, Status, Store, StoreOptions};
 
 /// A Wednesday in 2026.
 pub(crate) const NOW: Timestamp = Timestamp(1_780_000_000_000);
@@ -38,7 +38,7 @@ pub(crate) fn in_file(folder: &TempDir) -> StoreOptions {
 }
 
 pub(crate) fn in_memory() -> StoreOptions {
-    StoreOptions { min_free_percent: 0, ..StoreOptions::default() }
+    StoreOptions { min_free: MinFree::NONE, ..StoreOptions::default() }
 }
 
 pub(crate) fn open(options: &StoreOptions) -> Store {

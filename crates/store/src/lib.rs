@@ -34,7 +34,7 @@ pub use messages::{
     Attempt, AttemptOutcome, Backlog, Change, Decision, Filter, GivenUp, LONGEST_DOUBT, NewMessage,
     Page, Record, Report, ReportFacts, Reported, Settle, Simple, Status, Unfinished,
 };
-pub use options::{Durability, Keep, Place, StoreOptions};
+pub use options::{Durability, Keep, MinFree, Place, StoreOptions};
 pub use secret::Secret;
 pub use store::Store;
 

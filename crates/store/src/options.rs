@@ -27,8 +27,18 @@ pub struct StoreOptions {
     pub key_retention: Duration,
     /// Most idempotency keys.
     pub most_keys: u64,
-    /// Below this share of free disk nothing new is accepted; 0 to accept until the disk is full.
-    pub min_free_percent: u8,
+    /// With less free disk than this nothing new is accepted.
+    pub min_free: MinFree,
+}
+
+/// How much of a disk is to be free, so that what was accepted can be carried to its end: this share of it or these bytes,
+/// whichever is less. A tenth of a large disk is more than the rest will ever need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MinFree {
+    /// Of a hundred.
+    pub percent: u8,
+    /// In bytes.
+    pub bytes: u64,
 }
 
 /// Where a store is.
@@ -85,7 +95,44 @@ impl Default for StoreOptions {
             most_messages: 1_000_000,
             key_retention: DEFAULT_RETENTION,
             most_keys: 1_000_000,
-            min_free_percent: 10,
+            min_free: MinFree::default(),
         }
+    }
+}
+
+impl MinFree {
+    /// As much may be used as there is.
+    pub const NONE: Self = Self { percent: 0, bytes: 0 };
+
+    /// The least of a disk of `total` bytes that is to be free, in bytes.
+    pub fn of(self, total: u128) -> u128 {
+        (total * u128::from(self.percent) / 100).min(self.bytes.into())
+    }
+}
+
+impl Default for MinFree {
+    /// A tenth of the disk, or 4 GiB.
+    fn default() -> Self {
+        Self { percent: 10, bytes: 4 << 30 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MinFree;
+
+    const GIB: u128 = 1 << 30;
+
+    #[test]
+    fn a_tenth_of_a_small_disk_is_to_be_free_and_four_gibibytes_of_a_large_one() {
+        let least = |total| MinFree::default().of(total);
+        assert_eq!((least(10 * GIB), least(4096 * GIB)), (GIB, 4 * GIB));
+    }
+
+    #[test]
+    fn either_bound_at_zero_lets_the_disk_be_filled() {
+        let (percent, bytes) =
+            (MinFree { percent: 0, bytes: 1 }, MinFree { percent: 90, bytes: 0 });
+        assert_eq!([percent.of(GIB), bytes.of(GIB), MinFree::NONE.of(GIB)], [0; 3]);
     }
 }

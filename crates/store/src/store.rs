@@ -71,7 +71,7 @@ impl Store {
              empty: what it kept is not known any more; if it was only moved, stop, and put it back");
         }
         let (database, (last_token, holds, values, rows, used, name)) =
-            Database::open(place, *durability, options.min_free_percent, left)?;
+            Database::open(place, *durability, options.min_free, left)?;
         let (secret, lost_its_key) = match (hash_key, place) {
             (Some(key), _) => (key.clone(), false),
             (None, Place::Memory) => (Secret::random(), false),

@@ -103,7 +103,7 @@ fn decisions_same(ours: &Decisions, theirs: &Decisions) -> [(&'static str, bool)
 }
 
 /// Each key of `[store]`, and whether both have the same there.
-fn store_same(ours: &Store, theirs: &Store) -> [(&'static str, bool); 14] {
+fn store_same(ours: &Store, theirs: &Store) -> [(&'static str, bool); 15] {
     let Store {
         path,
         durability,
@@ -114,7 +114,7 @@ fn store_same(ours: &Store, theirs: &Store) -> [(&'static str, bool); 14] {
         max_messages,
         key_retention,
         max_keys,
-        min_free_percent,
+        min_free,
         shared,
     } = ours;
     let [server, prefix, timeout, keys] = match (shared, &theirs.shared) {
@@ -136,7 +136,8 @@ fn store_same(ours: &Store, theirs: &Store) -> [(&'static str, bool); 14] {
         ),
         ("store.key_retention_h", *key_retention == theirs.key_retention),
         ("store.max_keys", *max_keys == theirs.max_keys),
-        ("store.min_free_percent", *min_free_percent == theirs.min_free_percent),
+        ("store.min_free_percent", min_free.percent == theirs.min_free.percent),
+        ("store.min_free_mb", min_free.bytes == theirs.min_free.bytes),
         ("store.shared", server),
         ("store.shared_prefix", prefix),
         ("store.shared_timeout_ms", timeout),
@@ -212,6 +213,7 @@ mod tests {
             ("[store]\nkey_retention_h = 1", "store.key_retention_h"),
             ("[store]\nmax_keys = 1", "store.max_keys"),
             ("[store]\nmin_free_percent = 1", "store.min_free_percent"),
+            ("[store]\nmin_free_mb = 1", "store.min_free_mb"),
             ("[decisions]\npath = \"d\"", "decisions.path"),
             ("[decisions]\notlp = true", "decisions.otlp"),
             ("[decisions]\nmax_bytes = 99999", "decisions.max_bytes"),

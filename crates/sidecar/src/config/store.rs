@@ -8,7 +8,7 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ::store::{Durability, Keep, Place, StoreOptions};
+use ::store::{Durability, Keep, MinFree, Place, StoreOptions};
 
 pub use self::shared::Shared;
 
@@ -18,6 +18,8 @@ use super::cursor::{Item, Section};
 const DAY_S: u64 = 24 * 60 * 60;
 /// Most messages and most keys that may be asked for.
 const MOST_ROWS: u32 = 1_000_000_000;
+/// 16 TiB, in MiB.
+const MOST_MB: u32 = 1 << 24;
 /// Most messages, unless said otherwise: on disk, and in memory, where each takes some three kilobytes.
 const MESSAGES: u32 = 1_000_000;
 const MESSAGES_IN_MEMORY: u32 = 20_000;
@@ -46,8 +48,8 @@ pub struct Store {
     pub key_retention: Duration,
     /// Most idempotency keys. Default 1,000,000.
     pub max_keys: u64,
-    /// Below this share of free disk nothing new is accepted. Default 10.
-    pub min_free_percent: u8,
+    /// With less free disk nothing new is accepted. Default 10 % of it, or 4 GiB where that is less.
+    pub min_free: MinFree,
     /// What replicas share, where they share anything.
     pub shared: Option<Shared>,
 }
@@ -68,7 +70,7 @@ impl Store {
             most_messages: self.max_messages,
             key_retention: self.key_retention,
             most_keys: self.max_keys,
-            min_free_percent: self.min_free_percent,
+            min_free: self.min_free,
         }
     }
 
@@ -92,9 +94,7 @@ impl Store {
         let most_messages = if path.is_some() { MESSAGES } else { MESSAGES_IN_MEMORY };
         let max_messages = section.number("max_messages", most_messages, 1..=MOST_ROWS).into();
         let max_keys = section.number("max_keys", 1_000_000, 1..=MOST_ROWS).into();
-        section.or_default("min_free_percent", 10);
-        let min_free_percent = section.get("min_free_percent").and_then(|item| item.number(0..=90));
-        let min_free_percent = min_free_percent.and_then(|percent| percent.try_into().ok());
+        let min_free = min_free(&mut section);
         let (shared, shared_url) = Shared::read(&mut section).unzip();
         section.finish();
         let store = Self {
@@ -107,11 +107,20 @@ impl Store {
             max_messages,
             key_retention,
             max_keys,
-            min_free_percent: min_free_percent.unwrap_or(10),
+            min_free,
             shared,
         };
         (store, shared_url)
     }
+}
+
+fn min_free(section: &mut Section<'_>) -> MinFree {
+    let default = MinFree::default();
+    section.or_default("min_free_percent", default.percent);
+    let percent = section.get("min_free_percent").and_then(|item| item.number(0..=90));
+    let percent = percent.and_then(|percent| percent.try_into().ok()).unwrap_or(default.percent);
+    let megabytes = section.number("min_free_mb", 4096, 0..=MOST_MB);
+    MinFree { percent, bytes: u64::from(megabytes) << 20 }
 }
 
 /// The database's file, unless the store is to be in memory.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rustix::fs::{Access, access, statfs, statvfs};
-use store::{Inspection, OpenError, inspect};
+use store::{Inspection, MinFree, OpenError, inspect};
 
 use super::{Finding, PATIENCE};
 use crate::config::Store;
@@ -34,7 +34,7 @@ pub(super) fn look(store: &Store) -> Vec<Finding> {
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    vec![disk(folder, store.min_free_percent), database(path, is_full(folder))]
+    vec![disk(folder, store.min_free), database(path, is_full(folder))]
 }
 
 /// Whether nothing of it is free. One that does not say how large it is does not say that either.
@@ -42,7 +42,7 @@ fn is_full(folder: &Path) -> bool {
     statvfs(folder).is_ok_and(|told| told.f_blocks > 0 && told.f_bavail == 0)
 }
 
-fn disk(folder: &Path, least: u8) -> Finding {
+fn disk(folder: &Path, min_free: MinFree) -> Finding {
     let at = folder.display();
     if let Err(err) = access(folder, Access::WRITE_OK | Access::EXEC_OK) {
         let to_do = "make the folder, and let the sidecar's user write to it";
@@ -55,11 +55,13 @@ fn disk(folder: &Path, least: u8) -> Finding {
         let seen = format!("nothing of {at} is free: nothing more can be written down");
         return Finding::fail("disk", seen, "free some of it");
     }
-    let free = (u128::from(told.f_bavail) * 100).checked_div(u128::from(told.f_blocks));
-    let free = free.unwrap_or(100);
-    if free < u128::from(least) {
-        let seen = format!("{free} % of {at} are free, and {least} % should be: no send is taken");
-        let to_do = "free some of it, or lower [store] min_free_percent";
+    let bytes = |blocks: u64| u128::from(blocks) * u128::from(told.f_frsize);
+    let (free, least) = (bytes(told.f_bavail), min_free.of(bytes(told.f_blocks)));
+    let megabytes = |bytes: u128| bytes.div_ceil(1 << 20);
+    if free < least {
+        let (free, least) = (free >> 20, megabytes(least));
+        let seen = format!("{free} MiB of {at} are free, and {least} should be: no send is taken");
+        let to_do = "free some of it, or lower [store] min_free_mb or min_free_percent";
         return Finding::fail("disk", seen, to_do);
     }
     // The type has another width on each system.
@@ -69,7 +71,7 @@ fn disk(folder: &Path, least: u8) -> Finding {
             let to_do = "put [store] path on a local disk, or on a volume that stays";
             Finding::warn("disk", format!("{at} is on {name}"), to_do)
         }
-        None => Finding::ok("disk", format!("{free} % of {at} are free")),
+        None => Finding::ok("disk", format!("{} MiB of {at} are free", free >> 20)),
     }
 }
 
@@ -123,9 +125,12 @@ mod tests {
     #[test]
     fn a_disk_without_room_and_a_folder_that_is_not_there_fail() {
         let here = std::env::temp_dir();
-        let low = disk(&here, 100).to_string();
-        assert!(low.starts_with("fail") && low.contains("100 % should be"), "{low}");
-        let gone = disk(&here.join("no such folder"), 0).to_string();
+        let low = disk(&here, MinFree { percent: 100, bytes: u64::MAX }).to_string();
+        assert!(
+            low.starts_with("fail") && low.contains("MiB of") && low.contains("should be: no send"),
+            "{low}"
+        );
+        let gone = disk(&here.join("no such folder"), MinFree::NONE).to_string();
         assert!(gone.starts_with("fail") && gone.contains("cannot be written to"), "{gone}");
     }
 }

@@ -12,7 +12,7 @@ use message::{Dedup, E164, Message, MessageId, Segments, Sender, Timestamp};
 use plivo_sim::PlivoSim;
 use serde_json::{Value, json};
 use store::{
-    Attempt, AttemptOutcome, Change, NewMessage, Place, Record, Relayed, Status, Store,
+    Attempt, AttemptOutcome, Change, MinFree, NewMessage, Place, Record, Relayed, Status, Store,
     StoreOptions,
 };
 use tokio::net::TcpSocket;
@@ -56,7 +56,7 @@ impl Left {
 pub(crate) async fn leave(folder: &Folder, all: &[Left]) {
     let now: Timestamp = SystemTime::now().into();
     let place = Place::File(folder.path().join("sendgate.db"));
-    let options = StoreOptions { place, min_free_percent: 0, ..StoreOptions::default() };
+    let options = StoreOptions { place, min_free: MinFree::NONE, ..StoreOptions::default() };
     let store = Store::open(options, now).unwrap();
     for left in all {
         let message = message(left.id);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::beside;
 use super::lock::Lock;
-use crate::StoreError;
+use crate::{MinFree, StoreError};
 
 /// How every database of SQLite begins.
 const FIRST: &[u8; 16] = b"SQLite format 3\0";
@@ -26,18 +26,18 @@ pub(super) struct Disk {
     /// The log beside it, which SQLite keeps for as long as it has the database open, and the same of it.
     log: PathBuf,
     log_file: Option<(u64, u64)>,
-    least_percent: u8,
+    min_free: MinFree,
     low: Mutex<Option<(Instant, bool)>>,
 }
 
 impl Disk {
-    /// Of the file that is open now. `least_percent` of its disk is to be free.
-    pub(super) fn new(database: &Path, lock: Lock, least_percent: u8) -> Self {
+    /// Of the file that is open now. `min_free` of its disk is to be free.
+    pub(super) fn new(database: &Path, lock: Lock, min_free: MinFree) -> Self {
         let (database, low) = (database.to_owned(), Mutex::new(None));
         let file = lock.database().metadata().ok().map(identity);
         let log = beside(&fs::canonicalize(&database).unwrap_or_else(|_| database.clone()), "-wal");
         let log_file = fs::metadata(&log).ok().map(identity);
-        Self { database, lock, file, log, log_file, least_percent, low }
+        Self { database, lock, file, log, log_file, min_free, low }
     }
 
     /// Why nothing new should be written, if so. Where the file system does not say, all is well.
@@ -72,8 +72,8 @@ impl Disk {
     fn is_low(&self) -> bool {
         let folder = self.database.parent().filter(|folder| !folder.as_os_str().is_empty());
         rustix::fs::statvfs(folder.unwrap_or(Path::new("."))).is_ok_and(|told| {
-            let free = u128::from(told.f_bavail) * 100;
-            told.f_blocks > 0 && free < u128::from(told.f_blocks) * u128::from(self.least_percent)
+            let bytes = |blocks: u64| u128::from(blocks) * u128::from(told.f_frsize);
+            bytes(told.f_bavail) < self.min_free.of(bytes(told.f_blocks))
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::store::{Durability, Keep, Place, StoreOptions};
+use ::store::{Durability, Keep, MinFree, Place, StoreOptions};
 
 use super::{Shared, Store};
 use crate::config::testing::{Folder, account, assert_faults, config_of, warnings_of};
@@ -44,11 +44,11 @@ fn without_the_section_the_store_is_in_memory_and_has_the_stores_own_defaults() 
             most_messages: _,
             key_retention,
             most_keys,
-            min_free_percent,
+            min_free,
         } = StoreOptions::default();
         assert_eq!((&options.place, &place), (&Place::Memory, &Place::Memory), "for {toml:?}");
         assert_eq!((options.durability, options.text), (durability, text));
-        assert_eq!((options.numbers, options.min_free_percent), (numbers, min_free_percent));
+        assert_eq!((options.numbers, options.min_free), (numbers, min_free));
         assert_eq!((options.retention, options.key_retention), (retention, key_retention));
         // What is kept in memory must not grow until no send is taken any more.
         assert_eq!((options.most_messages, options.most_keys), (20_000, most_keys));
@@ -63,8 +63,8 @@ fn every_key_reaches_what_the_store_is_opened_with() {
     let folder = Folder::new();
     let toml = format!(
         "[store]\npath = \"sendgate.db\"\ndurability = \"process\"\ntext = \"hash\"\nnumbers = \"none\"\n{HASH_KEY}\n\
-         retention_days = 7\nmax_messages = 11\nkey_retention_h = 168\nmax_keys = 12\nmin_free_percent = 0\n\
-         {}",
+         retention_days = 7\nmax_messages = 11\nkey_retention_h = 168\nmax_keys = 12\nmin_free_percent = 5\n\
+         min_free_mb = 3\n{}",
         crate::config::testing::APP
     );
     let options = folder.config(&toml, &account()).fixed.store.options();
@@ -78,7 +78,7 @@ fn every_key_reaches_what_the_store_is_opened_with() {
     let week = Duration::from_secs(7 * 24 * 60 * 60);
     assert_eq!((options.retention, options.key_retention), (week, week));
     assert_eq!((options.most_messages, options.most_keys), (11, 12));
-    assert_eq!(options.min_free_percent, 0);
+    assert_eq!(options.min_free, MinFree { percent: 5, bytes: 3 * 1024 * 1024 });
 }
 
 #[test]
@@ -126,6 +126,7 @@ fn settings_that_contradict_or_cannot_be_used_are_faults() {
             "[store]\nmin_free_percent = 91",
             &["sidecar.toml:2:20: store.min_free_percent: is 91; give"],
         ),
+        ("[store]\nmin_free_mb = -1", &["sidecar.toml:2:15: store.min_free_mb: is -1; give"]),
     ]);
 }
 

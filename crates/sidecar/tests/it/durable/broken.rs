@@ -252,7 +252,7 @@ async fn with_too_little_free_disk_nothing_is_accepted_or_sent_and_what_waits_st
         return;
     }
 
-    let setup = setup.set("store.min_free_percent", 90);
+    let setup = setup.set("store.min_free_percent", 90).set("store.min_free_mb", 1 << 24);
     let sidecar = Sidecar::start_unready(folder, setup).await;
     let answer = sidecar.send(&json!({"to": TO, "text": "ho"})).await;
 

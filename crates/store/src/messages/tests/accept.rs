@@ -8,8 +8,8 @@ use crate::fixtures::{
     NOW, accept, bring, folder, id, ids, in_file, in_memory, later, new, open, record, relayed,
 };
 use crate::{
-    Change, Claim, Decision, Fingerprint, KeyRow, Report, ReportFacts, Secret, Status, Store,
-    StoreError, StoreOptions, StoredAnswer,
+    Change, Claim, Decision, Fingerprint, KeyRow, MinFree, Report, ReportFacts, Secret, Status,
+    Store, StoreError, StoreOptions, StoredAnswer,
 };
 
 /// A key that binds an answer about `which`.
@@ -217,7 +217,8 @@ async fn a_disk_with_too_little_free_takes_nothing_new_and_all_else() {
     accept(&store, &["m1"]).await;
     drop(store);
     // No disk in use is free to the last byte.
-    let store = open(&StoreOptions { min_free_percent: 100, ..in_file(&folder) });
+    let min_free = MinFree { percent: 100, bytes: u64::MAX };
+    let store = open(&StoreOptions { min_free, ..in_file(&folder) });
     assert_eq!(store.accept(vec![new("m2")], None).await, Err(StoreError::LowSpace));
     assert_eq!(store.trouble(), Some(StoreError::LowSpace));
     assert_eq!(bring(&store, "m1", Status::Submitted).await, Status::Submitted);

@@ -89,7 +89,8 @@ pub(super) async fn open_breaker(line: &Line) -> Result<(), String> {
 /// More of the disk is to be free than is.
 pub(super) async fn low_space(line: &Line) -> Result<(), String> {
     let plivo = plivo().await;
-    let setup = Setup::standard(&plivo).durable().set("store.min_free_percent", 90);
+    let setup = Setup::standard(&plivo).durable();
+    let setup = setup.set("store.min_free_percent", 90).set("store.min_free_mb", 1 << 24);
     let sidecar = Sidecar::start_unready(Arc::new(Folder::new()), setup).await;
     if sidecar.folder.free_percent() >= 90 {
         // Nothing here can make a disk fuller than it is; the store's own tests stand for this.
