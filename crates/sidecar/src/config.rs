@@ -233,7 +233,7 @@ fn layered(environment: &Environment, dotenv: &Path) -> (Environment, Vec<Findin
     let (layered, faults) = environment.with_dotenv(source.text());
     let finding = |fault: DotenvFault| Finding {
         location: source.locate(fault.offset),
-        key: String::new(),
+        key: fault.name,
         detail: fault.detail.into(),
     };
     (layered, faults.into_iter().map(finding).collect())

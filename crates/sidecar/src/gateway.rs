@@ -169,7 +169,7 @@ impl Gateway {
             Route::Messages => self.list(&call, request.uri().query().unwrap_or_default()).await,
             Route::Message(id) => self.message(&call, &id).await,
             Route::Inbound => self.inbound(call, request).await,
-            Route::Converted(id) => self.converted(&call, &id).await,
+            Route::Converted(id) => self.converted(&call, &id, request).await,
             Route::Policies => Ok(lookup::policies(&call)),
             Route::Limits => Ok(limits::told(&call, self.store.key_retention())),
             Route::Events => self.events(&call, request.uri().query().unwrap_or_default()).await,

@@ -25,8 +25,10 @@ pub struct Environment {
 /// A line of `.env` that says nothing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct DotenvFault {
-    /// The byte offset of the line.
+    /// The byte offset of what is wrong.
     pub(super) offset: usize,
+    /// The variable; empty where the line names none. Never the line itself, which may be a secret.
+    pub(super) name: String,
     pub(super) detail: &'static str,
 }
 
@@ -66,12 +68,17 @@ impl Environment {
         let mut offset = 0;
         for line in dotenv.split_inclusive('\n') {
             // Some editors begin a file with a byte order mark.
-            match assignment(line.trim_start_matches('\u{feff}').trim()) {
+            let said = line.trim_start_matches('\u{feff}').trim_start();
+            match assignment(said.trim_end()) {
                 Ok(Some((name, value))) => {
                     drop(variables.insert(name.to_owned(), value.to_owned()))
                 }
                 Ok(None) => {}
-                Err(detail) => faults.push(DotenvFault { offset, detail }),
+                Err(Wrong { name, rest, detail }) => {
+                    let offset =
+                        offset + line.len() - said.len() + said.trim_end().len() - rest.len();
+                    faults.push(DotenvFault { offset, name: name.to_owned(), detail });
+                }
             }
             offset += line.len();
         }
@@ -96,37 +103,50 @@ impl fmt::Debug for Environment {
     }
 }
 
+/// Why a line is no assignment.
+struct Wrong<'a> {
+    /// The variable, where the line has one.
+    name: &'a str,
+    /// The line from where it is wrong.
+    rest: &'a str,
+    detail: &'static str,
+}
+
 /// Reads `NAME=VALUE`, with `export ` before it or not; `None` for a blank line or a comment.
 ///
 /// A value may stand in single or double quotes and is taken as it is: nothing is expanded. Without quotes, ` #` begins
 /// a comment.
-fn assignment(line: &str) -> Result<Option<(&str, &str)>, &'static str> {
+fn assignment(line: &str) -> Result<Option<(&str, &str)>, Wrong<'_>> {
     if line.is_empty() || line.starts_with('#') {
         return Ok(None);
     }
     let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
-    let (name, value) = line.split_once('=').ok_or("is no assignment; write NAME=VALUE")?;
+    let wrong = |detail| Wrong { name: "", rest: line, detail };
+    let (name, value) = line.split_once('=').ok_or(wrong("is no assignment; write NAME=VALUE"))?;
     let name = name.trim_end();
     let shape = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         && name.starts_with(|c: char| !c.is_ascii_digit());
     if !shape {
-        return Err("has no variable's name before the `=`; use letters, digits and underscores");
+        let detail = "has no variable's name before the `=`; use letters, digits and underscores";
+        return Err(wrong(detail));
     }
-    unquoted(value.trim_start()).map(|value| Some((name, value)))
+    let value = value.trim_start();
+    let value = unquoted(value).map_err(|(rest, detail)| Wrong { name, rest, detail })?;
+    Ok(Some((name, value)))
 }
 
-fn unquoted(value: &str) -> Result<&str, &'static str> {
+fn unquoted(value: &str) -> Result<&str, (&str, &'static str)> {
     let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
         let end = value.find(" #").unwrap_or(value.len());
         return Ok(if value.starts_with('#') { "" } else { value[..end].trim_end() });
     };
     let (inner, rest) =
-        value[1..].split_once(quote).ok_or("opens a quote and does not close it")?;
+        value[1..].split_once(quote).ok_or((value, "opens a quote and does not close it"))?;
     let rest = rest.trim_start();
     if rest.is_empty() || rest.starts_with('#') {
         Ok(inner)
     } else {
-        Err("goes on after the closing quote")
+        Err((rest, "goes on after the closing quote"))
     }
 }
 
@@ -156,8 +176,11 @@ mod tests {
         let text = "A=1\nnonsense\n1B=2\nC='open\nD=\"x\" y\nE=5\n";
         let (environment, faults) = Environment::default().with_dotenv(text);
         assert_eq!((environment.get("A"), environment.get("E")), (Some("1"), Some("5")));
-        let offsets: Vec<usize> = faults.iter().map(|DotenvFault { offset, .. }| *offset).collect();
-        assert_eq!(offsets, [4, 13, 18, 26], "{faults:?}");
+        let places: Vec<(usize, &str)> = faults
+            .iter()
+            .map(|DotenvFault { offset, name, .. }| (*offset, name.as_str()))
+            .collect();
+        assert_eq!(places, [(4, ""), (13, ""), (20, "C"), (32, "D")], "{faults:?}");
     }
 
     #[test]

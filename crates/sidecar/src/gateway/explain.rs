@@ -20,7 +20,7 @@ use super::asking::Asking;
 use super::order::Order;
 use super::refusal::{Plain, Refusal};
 use super::submission::Draft;
-use super::{Call, Gateway, now, send};
+use super::{Call, Gateway, limits, now, send};
 use crate::listen::Received;
 use foresee::{Foreseen, Found};
 use when::{Runs, Search, Way};
@@ -136,6 +136,7 @@ impl Gateway {
         let Foreseen { message, facts, trail, warning, sent } = foreseen;
         let changes = draft.changes.iter().chain(&trail.changes);
         let warnings = trail.warnings.iter().chain(&warning).map(warning_json);
+        let limit = |standing| limit_json(standing, limits::monitors(call, standing));
         let mut body = json!({
             "verdict": if sent.is_ok() { "accept" } else { "reject" },
             "to": message.to.as_str(),
@@ -143,7 +144,7 @@ impl Gateway {
             "generation": trail.generation.0,
             "facts": facts_json(&facts),
             "policies": trail.decisions.iter().map(decision_json).collect::<Vec<_>>(),
-            "limits": trail.standings.iter().map(limit_json).collect::<Vec<_>>(),
+            "limits": trail.standings.iter().map(limit).collect::<Vec<_>>(),
             "warnings": warnings.collect::<Vec<_>>(),
             "transformations": changes.map(change_json).collect::<Vec<_>>(),
             "when": when,
@@ -212,7 +213,8 @@ fn facts_json(facts: &Facts) -> Value {
     })
 }
 
-fn limit_json(limit: &LimitReport) -> Value {
+/// One that `monitors` refuses nothing.
+fn limit_json(limit: &LimitReport, monitors: bool) -> Value {
     json!({
         "policy": limit.policy.as_str(),
         "limit": limit.limit,
@@ -221,6 +223,7 @@ fn limit_json(limit: &LimitReport) -> Value {
         "remaining": limit.remaining,
         "reset_s": limit.reset.as_secs_f64(),
         "delay_s": limit.delay.as_secs_f64(),
-        "refused": limit.refused,
+        "mode": if monitors { "monitor" } else { "enforce" },
+        "refused": limit.refused && !monitors,
     })
 }

@@ -138,6 +138,17 @@ impl Fields {
         (self.members.keys().take(MOST_UNKNOWN_FIELDS).map(pointer).collect(), self.faults)
     }
 
+    /// The faults, for a door at which no policy judges the members that nobody asked for: each is one; `known` names
+    /// the others.
+    pub(crate) fn finish_strictly(self, known: &str) -> Faults {
+        let (unknown, mut faults) = self.finish();
+        for pointer in unknown {
+            let detail = format!("is no member here; {known}");
+            faults.push(Fault::new(pointer, "body.unknown_field", detail));
+        }
+        faults
+    }
+
     fn wrong_type<T>(&mut self, pointer: String, wanted: &str, found: &Value) -> Option<T> {
         let detail = format!("is {}; send {wanted}", json::kind(found));
         self.faults.push(Fault::new(pointer, "body.wrong_type", detail));

@@ -76,16 +76,18 @@ pub(super) fn told(call: &Call, key_retention: Duration) -> Answer {
 /// Those of `standings` that bound a message; a limit that only monitors (`mode = "monitor"`) would have a client wait
 /// for nothing.
 pub(super) fn bounding(call: &Call, standings: &[LimitReport]) -> Vec<LimitReport> {
+    standings.iter().filter(|report| !monitors(call, report)).cloned().collect()
+}
+
+/// Whether the limit is one that only monitors.
+pub(super) fn monitors(call: &Call, report: &LimitReport) -> bool {
     let entries = &call.in_force.entries;
-    let monitors = |report: &&LimitReport| {
-        let entry = entries.iter().find(|entry| entry.name == report.policy.as_str());
-        entry.is_some_and(|entry| {
-            let lists = LISTS.iter().filter_map(|list| entry.settings().get(*list)?.as_array());
-            let mut own = lists.flatten().filter(|limit| limit["name"] == *report.limit);
-            own.any(|limit| limit["mode"] == "monitor")
-        })
-    };
-    standings.iter().filter(|report| !monitors(report)).cloned().collect()
+    let entry = entries.iter().find(|entry| entry.name == report.policy.as_str());
+    entry.is_some_and(|entry| {
+        let lists = LISTS.iter().filter_map(|list| entry.settings().get(*list)?.as_array());
+        let mut own = lists.flatten().filter(|limit| limit["name"] == *report.limit);
+        own.any(|limit| limit["mode"] == "monitor")
+    })
 }
 
 fn of_policy(call: &Call, entry: &PolicyEntry) -> Value {

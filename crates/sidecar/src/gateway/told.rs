@@ -1,6 +1,7 @@
 //! What apps tell: what handsets answered them, and that a recipient did what a message was for.
 
 use http::{Request, StatusCode};
+use hyper::body::Body as _;
 use message::{Fault, Sender};
 use policy_host::{Afterwards, Receipt};
 use serde_json::json;
@@ -35,7 +36,19 @@ impl Gateway {
     }
 
     /// `POST /v1/messages/{id}/converted`: the recipient did what the message was for. Told again, it is told again.
-    pub(super) async fn converted(&self, call: &Call, id: &str) -> Result<Answer, Refusal> {
+    pub(super) async fn converted(
+        &self,
+        call: &Call,
+        id: &str,
+        request: Request<Received>,
+    ) -> Result<Answer, Refusal> {
+        if !request.body().is_end_stream() {
+            let fields = Fields::of(json::read(&self.body(request).await?)?)?;
+            let faults = fields.finish_strictly("send no body, or `{}`");
+            if !faults.is_empty() {
+                return Err(faults.into());
+            }
+        }
         let record = self.own(call, id).await?;
         let about =
             Afterwards { id: &record.id, app: &record.app, door: &record.door, now: call.now };
@@ -68,7 +81,7 @@ fn read(call: &Call, bytes: &[u8]) -> Result<Inbound, Faults> {
     let sender = needed("from", "phone.missing", "is missing; give the handset's number");
     let to = needed("to", "sender.missing", "is missing; give what it was sent to");
     let text = fields.string("text").unwrap_or_default();
-    let (_unknown, mut faults) = fields.finish();
+    let mut faults = fields.finish_strictly("send `from`, `to` and `text`");
     let is_own = |to: &Sender| call.app.senders.as_ref().is_none_or(|own| own.contains(to));
     let sent_to = Sender::parse(&to, "/to").ok();
     let inbound = Inbound::read(&sender, Some(&to), text);

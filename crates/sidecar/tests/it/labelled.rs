@@ -58,6 +58,12 @@ async fn a_conversion_makes_room_for_the_next_code() {
     code("code 3").await.expect(202);
     code("code 4").await.refused(429, "fraud.conversion");
 
+    let told = || sidecar.post(&format!("/v1/messages/{id}/converted"));
+    told().json(&json!({})).answer().await.expect(200);
+    let more = told().json(&json!({"at": "noon"})).answer().await;
+    assert_eq!(more.refused(400, "body.unknown_field")["errors"][0]["pointer"], "/at", "{more}");
+    let form = told().header("content-type", "text/plain").body("yes").answer().await;
+    form.refused(415, "body.content_type");
     let none = sidecar.post("/v1/messages/none/converted").answer().await;
     none.refused(404, "message.not_found");
     assert_eq!(sidecar.get(&format!("/v1/messages/{id}/converted")).await.status, 405);

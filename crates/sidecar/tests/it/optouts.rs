@@ -145,6 +145,8 @@ async fn an_app_tells_what_handsets_answered_to_its_own_senders() {
         (json!({"from": "x", "to": 5}), &["/to", "/from"]),
         (json!({"from": "x", "to": "?", "text": 7}), &["/text", "/from", "/to"]),
         (json!({"from": "x", "to": "+14155551299"}), &["/from", "/to"]),
+        // Dropped without a word it would be a STOP that nobody hears.
+        (json!({"from": TO, "to": SENDER, "Text": "STOP"}), &["/Text"]),
     ] {
         let answer = tell(wrong).await;
         let errors = answer.json()["errors"].clone();

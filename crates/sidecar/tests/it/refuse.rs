@@ -156,7 +156,7 @@ async fn ten_a_minute_are_taken_and_the_eleventh_is_told_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_limit_that_only_monitors_is_in_no_header() {
+async fn a_limit_that_only_monitors_is_in_no_header_and_refuses_nothing() {
     let plivo = plivo().await;
     let limits = json!([
         {"name": "real", "scope": "app", "quota": 9, "per_s": 60},
@@ -169,6 +169,17 @@ async fn a_limit_that_only_monitors_is_in_no_header() {
         answer.expect(202);
         assert_eq!(answer.header("ratelimit-policy"), Some("\"real\";q=9;w=60"), "{answer}");
     }
+    let message = json!({"to": TO, "text": "n2"});
+    let explained = sidecar.post("/v1/explain").json(&message).answer().await.expect(200);
+    let told = explained["limits"].as_array().expect("limits").iter();
+    let told: Vec<Value> =
+        told.map(|limit| json!([limit["limit"], limit["mode"], limit["refused"]])).collect();
+    let expected = [json!(["real", "enforce", false]), json!(["trial", "monitor", false])];
+    assert_eq!(
+        (&explained["verdict"], &told[..]),
+        (&json!("accept"), &expected[..]),
+        "{explained}"
+    );
     sidecar.stop().await;
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use message::{Fault, Timestamp, facts};
 
 use super::super::faults::Faults;
+use super::super::json;
 use super::super::order::Order;
 
 /// Most labels of one message.
@@ -18,12 +19,20 @@ const VALUE_BYTES: usize = 256;
 /// place of a label called so.
 pub(super) fn of(order: &Order, now: Timestamp, faults: &mut Faults) -> Vec<(String, String)> {
     let mut tags = order.tags.clone();
-    if tags.len() > TAGS
-        || tags.iter().any(|(key, value)| key.len() > KEY_BYTES || value.len() > VALUE_BYTES)
-    {
-        let detail =
-            "takes at most 16 labels, with keys of at most 64 bytes and values of at most 256";
+    if tags.len() > TAGS {
+        let detail = format!("has {} labels; at most {TAGS} are taken", tags.len());
         faults.push(Fault::new("/tags", "body.too_many_tags", detail));
+    }
+    for (key, value) in &tags {
+        let at = || format!("/tags/{}", json::escape(key));
+        if key.len() > KEY_BYTES {
+            let detail = format!("its name has {} bytes; at most {KEY_BYTES} are taken", key.len());
+            faults.push(Fault::new(at(), "body.too_many_tags", detail));
+        }
+        if value.len() > VALUE_BYTES {
+            let detail = format!("has {} bytes; at most {VALUE_BYTES} are taken", value.len());
+            faults.push(Fault::new(at(), "body.too_many_tags", detail));
+        }
     }
     if let Some(zone) = &order.recipient_tz {
         if facts::offsets(&zone.value, now, now).is_empty() {
@@ -77,6 +86,19 @@ mod tests {
             tag("end_user_ip", "2001:db8::7"),
         ];
         assert_eq!(labels(&order), (expected.to_vec(), vec![]));
+    }
+
+    #[test]
+    fn each_label_that_is_too_long_is_told_at_its_name() {
+        let (name, value) = ("n".repeat(KEY_BYTES + 1), "v".repeat(VALUE_BYTES + 1));
+        let tags = vec![tag("order/id", &value), tag("shop", "17"), tag(&name, "")];
+        let expected = [
+            "/tags/order~1id body.too_many_tags".to_owned(),
+            format!("/tags/{name} body.too_many_tags"),
+        ];
+        assert_eq!(labels(&Order { tags, ..Order::default() }).1, expected);
+        let tags = vec![tag(&name[1..], &value[1..])];
+        assert_eq!(labels(&Order { tags, ..Order::default() }).1, [""; 0]);
     }
 
     #[test]

@@ -128,7 +128,7 @@ async fn where_a_body_that_nobody_reads_does_not_come_the_answer_says_that_the_c
     for waits in ["", "Expect: 100-continue\r\n"] {
         let mut kept = Connection::open(sidecar.apps).await;
         kept.send(
-            post("/v1/messages/none/converted", 2).replace("\r\n\r\n", &format!("\r\n{waits}\r\n")),
+            post("/v1/messages/none/nothing", 2).replace("\r\n\r\n", &format!("\r\n{waits}\r\n")),
         )
         .await;
         let answer = kept.rest().await;
