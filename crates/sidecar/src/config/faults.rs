@@ -27,7 +27,8 @@ pub struct Location {
 pub struct Finding {
     /// Where it stands; for a missing key, its table.
     pub location: Location,
-    /// The key's path, such as `apps[1].token`; entries count from 0. Empty where no key is meant.
+    /// The key's path, such as `apps[1].token`; entries count from 0, but policies go by their names, such as
+    /// `policies.dedup.mode`, where these are known. Empty where no key is meant.
     pub key: String,
     /// What is wrong and what to do.
     pub detail: String,
@@ -85,7 +86,7 @@ impl ConfigFaults {
         let modules = [".module", ".candidate"];
         warnings.retain(|warning| {
             let key = &warning.key;
-            key.starts_with("policies[") && modules.iter().any(|module| key.ends_with(module))
+            key.starts_with("policies") && modules.iter().any(|module| key.ends_with(module))
         });
         warnings.sort();
         Self { registry: Some(Box::new(registry)), warnings, ..self }

@@ -43,7 +43,7 @@ pub enum ModuleSource {
 pub struct PolicyEntry {
     /// Its name in spans, answers and its state: 1 to 64 of `A-Z a-z 0-9 . _ -`.
     pub name: String,
-    /// What faults call it: `policies.NAME`, or its place such as `policies[1]` where the name itself is at fault.
+    /// What faults and warnings call it: `policies.NAME`, or its place such as `policies[1]` where the name itself is at fault.
     pub key: String,
     /// Where its module is.
     pub module: ModuleSource,

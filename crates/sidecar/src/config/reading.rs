@@ -25,6 +25,7 @@ pub(super) struct Reading<'a> {
     faults: RefCell<Vec<Finding>>,
     warnings: RefCell<Vec<Finding>>,
     literals: RefCell<Vec<Spot>>,
+    names: RefCell<Vec<(String, String)>>,
     snapshot: RefCell<Snapshot>,
     secret_files: RefCell<BTreeSet<PathBuf>>,
     pub(super) effective: RefCell<Effective>,
@@ -103,6 +104,7 @@ impl<'a> Reading<'a> {
             faults: RefCell::default(),
             warnings: RefCell::default(),
             literals: RefCell::default(),
+            names: RefCell::default(),
             snapshot: RefCell::new(snapshot),
             secret_files: RefCell::default(),
             effective: RefCell::default(),
@@ -124,6 +126,11 @@ impl<'a> Reading<'a> {
 
     pub(super) fn warn(&self, spot: &Spot, detail: impl Into<String>) {
         self.warnings.borrow_mut().push(self.finding(spot, detail.into()));
+    }
+
+    /// From now on, what is found at `place` or below it is told of `name`.
+    pub(super) fn call(&self, place: &str, name: &str) {
+        self.names.borrow_mut().push((place.into(), name.into()));
     }
 
     /// Remembers that a secret stands in the file itself.
@@ -180,7 +187,13 @@ impl<'a> Reading<'a> {
     }
 
     fn finding(&self, spot: &Spot, detail: String) -> Finding {
-        Finding { location: self.locate(spot.offset), key: spot.key.clone(), detail }
+        let names = self.names.borrow();
+        let called = names.iter().find_map(|(place, name)| {
+            let below = spot.key.strip_prefix(place.as_str())?;
+            Some(format!("{name}{below}"))
+        });
+        let key = called.unwrap_or_else(|| spot.key.clone());
+        Finding { location: self.locate(spot.offset), key, detail }
     }
 }
 

@@ -211,13 +211,13 @@ mod tests {
         for (settings, wanted) in [
             (
                 "settings = { a = [1, nan] }",
-                "7:22: policies[0].settings.a[1]: is no number that JSON can hold",
+                "7:22: policies.a.settings.a[1]: is no number that JSON can hold",
             ),
             (
                 "settings = { a = 99999999999999999999 }",
-                "7:18: policies[0].settings.a: is too large",
+                "7:18: policies.a.settings.a: is too large",
             ),
-            ("settings = \"{}\"", "7:12: policies[0].settings: is a string; give a table"),
+            ("settings = \"{}\"", "7:12: policies.a.settings: is a string; give a table"),
         ] {
             let found = folder.faults(&text(settings), &account());
             let fits = found.len() == 1 && found[0].starts_with(&format!("sidecar.toml:{wanted}"));

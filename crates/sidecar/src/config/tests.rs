@@ -28,7 +28,7 @@ fn every_fault_is_found_at_once_and_in_the_order_of_the_file() {
         "sidecar.toml:7:17: apps[0].token.env: the environment has no GONE",
         "sidecar.toml:10:12: plivo.attempts: is -1",
         "sidecar.toml:12:12: telemetry.protocol: is none of",
-        "sidecar.toml:15:10: policies[0].module: there is no module",
+        "sidecar.toml:15:10: policies.p.module: there is no module",
         "sidecar.toml:16:2: polices: is not a known key; did you mean `policies`?",
     ];
     let same = found.len() == wanted.len()

@@ -68,8 +68,8 @@ async fn every_fault_is_told_with_file_line_column_and_key_and_check_says_the_sa
         "sidecar.toml:14:12: apps[1].senders[0]: ",
         "sidecar.toml:17:12: plivo.base_url: ",
         "sidecar.toml:21:12: plivo.attempts: ",
-        "sidecar.toml:25:10: policies[0].module: ",
-        "sidecar.toml:26:8: policies[0].mode: ",
+        "sidecar.toml:25:10: policies.country.module: ",
+        "sidecar.toml:26:8: policies.country.mode: ",
     ] {
         let told = lines.iter().filter(|line| line.starts_with(start)).count();
         assert_eq!(told, 1, "{start} in\n{}", lines.join("\n"));

@@ -1,6 +1,6 @@
 //! `[[policies]]` as it stands in the file.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl PolicyEntry {
         apps: &[String],
         tags: Tags,
     ) -> Option<Vec<Self>> {
-        let mut names = BTreeMap::new();
+        let mut names = BTreeSet::new();
         let apps: Arc<[Arc<str>]> = apps.iter().map(|app| Arc::from(app.as_str())).collect();
         let Some(item) = root.get("policies") else {
             let detail = "names none, so that every message is sent as it is; write `policies = []` where that is meant";
@@ -46,13 +46,16 @@ impl PolicyEntry {
 
     fn read(
         mut section: Section<'_>,
-        names: &mut BTreeMap<String, Spot>,
+        names: &mut BTreeSet<String>,
         known_apps: &Arc<[Arc<str>]>,
         tags: Tags,
     ) -> Option<Self> {
         let name = section
             .need("name", r#"write name = "NAME", by which logs and /policies call it"#)
             .and_then(|item| own_name(&item, names));
+        let place = section.spot().key.clone();
+        let key = name.as_deref().map_or_else(|| place.clone(), key);
+        section.reading().call(&place, &key);
         let module = section
             .need("module", r#"write module = "PATH.wasm""#)
             .and_then(|item| module(&item, tags));
@@ -76,10 +79,8 @@ impl PolicyEntry {
             section.get("error_budget").map(|item| candidate::error_budget(item.section()));
         let candidate =
             CandidateEntry::read(&mut section, mode.unwrap_or(Mode::Enforce), budget, tags);
-        let place = section.spot().key.clone();
         let places = Places::of(&section);
         section.finish();
-        let key = name.as_ref().map_or_else(|| place.clone(), |name| format!("policies.{name}"));
         Some(Self {
             name: name.unwrap_or(place),
             key,
@@ -132,14 +133,18 @@ fn generous() -> VisitLimits {
     VisitLimits { time, memory, ..VisitLimits::default() }
 }
 
-fn own_name(item: &Item<'_>, names: &mut BTreeMap<String, Spot>) -> Option<String> {
+fn own_name(item: &Item<'_>, names: &mut BTreeSet<String>) -> Option<String> {
     let name = word(item, "a name")?;
-    if let Some(other) = names.get(&name) {
-        item.fault(format!("is {} too; give each policy a name of its own", other.key));
+    if !names.insert(name.clone()) {
+        item.fault(format!("is {}.name too; give each policy a name of its own", key(&name)));
         return None;
     }
-    names.insert(name.clone(), item.spot.clone());
     Some(name)
+}
+
+/// What faults and warnings call a policy of this name.
+fn key(name: &str) -> String {
+    format!("policies.{name}")
 }
 
 pub(super) fn module(item: &Item<'_>, tags: Tags) -> Option<ModuleSource> {

@@ -56,78 +56,78 @@ fn each_fault_of_a_policy_is_named_at_its_place() {
         ("name = \"\"\nmodule = \"m.wasm\"", &["5:8: policies[0].name: is not a name"]),
         (
             "name = \"a\"\nmodule = \"gone.wasm\"",
-            &["6:10: policies[0].module: there is no module at gone.wasm; build it"],
+            &["6:10: policies.a.module: there is no module at gone.wasm; build it"],
         ),
-        ("name = \"a\"\nmodule = \".\"", &["6:10: policies[0].module: . is a folder; name the"]),
+        ("name = \"a\"\nmodule = \".\"", &["6:10: policies.a.module: . is a folder; name the"]),
         (
             "{own}on_failure = \"last_good\"",
             &[
-                "7:14: policies[0].on_failure: is none of \"reject\", \"accept\", \"last-good\"; did you mean \
+                "7:14: policies.a.on_failure: is none of \"reject\", \"accept\", \"last-good\"; did you mean \
                  `last-good`?",
             ],
         ),
         (
             "{own}mode = \"enfroce\"",
-            &["7:8: policies[0].mode: is none of \"enforce\", \"shadow\"; did you mean `enforce`?"],
+            &["7:8: policies.a.mode: is none of \"enforce\", \"shadow\"; did you mean `enforce`?"],
         ),
         (
             "{own}grants = [\"stat\"]",
             &[
-                "7:11: policies[0].grants[0]: is none of \"state\", \"log\", \"metrics\", \"telecom\", \"zones\", \
+                "7:11: policies.a.grants[0]: is none of \"state\", \"log\", \"metrics\", \"telecom\", \"zones\", \
                  \"media\", \"amend\", \"amend-recipient\"; did you mean `state`?",
             ],
         ),
         (
             "{own}grants = [\"state\", \"log\", \"state\"]",
-            &["7:27: policies[0].grants[2]: stands here twice; take one out"],
+            &["7:27: policies.a.grants[2]: stands here twice; take one out"],
         ),
         (
             "{own}grants = [\"amend-recipient\"]",
-            &["7:10: policies[0].grants: has \"amend-recipient\" without \"amend\""],
+            &["7:10: policies.a.grants: has \"amend-recipient\" without \"amend\""],
         ),
         (
             "{own}apps = [\"dmeo\"]",
-            &["7:9: policies[0].apps[0]: is no app of this file; did you mean `demo`?"],
+            &["7:9: policies.a.apps[0]: is no app of this file; did you mean `demo`?"],
         ),
-        ("{own}apps = []", &["7:8: policies[0].apps: is empty; leave the key out"]),
+        ("{own}apps = []", &["7:8: policies.a.apps: is empty; leave the key out"]),
         (
             "{own}time_ms = 0\nmemory_mb = 0\nhost_calls = 0",
             &[
-                "7:11: policies[0].time_ms: is 0",
-                "8:13: policies[0].memory_mb: is 0",
-                "9:14: policies[0].host_calls: is 0",
+                "7:11: policies.a.time_ms: is 0",
+                "8:13: policies.a.memory_mb: is 0",
+                "9:14: policies.a.host_calls: is 0",
             ],
         ),
         (
             "{own}candidate = \"gone.wasm\"",
-            &["7:13: policies[0].candidate: there is no module at gone.wasm"],
+            &["7:13: policies.a.candidate: there is no module at gone.wasm"],
         ),
         (
             "{own}candidate_settings = {}",
-            &["7:22: policies[0].candidate_settings: has no `candidate` to go to"],
+            &["7:22: policies.a.candidate_settings: has no `candidate` to go to"],
         ),
         (
             "{own}promote_after = 5\npromote_unless = [\"verdict\"]",
             &[
-                "7:17: policies[0].promote_after: has no `candidate` to go to",
-                "8:18: policies[0].promote_unless: has no `candidate` to go to",
+                "7:17: policies.a.promote_after: has no `candidate` to go to",
+                "8:18: policies.a.promote_unless: has no `candidate` to go to",
             ],
         ),
         (
             "{own}candidate = \"m.wasm\"\npromote_after = 0\npromote_unless = [\"verdicts\"]\n\
              error_budget = { failures = 0, window = 1 }",
             &[
-                "8:17: policies[0].promote_after: is 0",
-                "9:19: policies[0].promote_unless[0]: is none of \"verdict\", \"code\"",
-                "10:29: policies[0].error_budget.failures: is 0",
-                "10:32: policies[0].error_budget.window: is not a known key; did you mean `window_s`?",
+                "8:17: policies.a.promote_after: is 0",
+                "9:19: policies.a.promote_unless[0]: is none of \"verdict\", \"code\"",
+                "10:29: policies.a.error_budget.failures: is 0",
+                "10:32: policies.a.error_budget.window: is not a known key; did you mean `window_s`?",
             ],
         ),
         (
             "{own}mode = \"shadow\"\ncandidate = \"m.wasm\"",
-            &["8:13: policies[0].candidate: stands beside a policy that is not enforced"],
+            &["8:13: policies.a.candidate: stands beside a policy that is not enforced"],
         ),
-        ("{own}[[policies]]\n{own}", &["8:8: policies[1].name: is policies[0].name too"]),
+        ("{own}[[policies]]\n{own}", &["8:8: policies[1].name: is policies.a.name too"]),
     ];
     for (toml, wanted) in cases {
         let toml = format!("{APP}[[policies]]\n{}", toml.replace("{own}", own));
@@ -137,6 +137,24 @@ fn each_fault_of_a_policy_is_named_at_its_place() {
         };
         let same = found.len() == wanted.len() && found.iter().zip(wanted).all(fits);
         assert!(same, "for\n{toml}\nwanted {wanted:#?}\nfound {found:#?}");
+    }
+}
+
+#[test]
+fn a_warning_goes_by_the_name_too_and_past_the_tenth_policy() {
+    let nameless = "[[policies]]\nmodule = \"m.wasm\"\nmode = \"no\"\n";
+    let named = |nth| format!("[[policies]]\nname = \"p{nth}\"\nmodule = \"oci://a.b/c:1\"\n");
+    let last: String = (2..=11).map(named).collect();
+    let first = named(0);
+    if cfg!(feature = "oci") {
+        let config = folder().config(&format!("{APP}{first}{last}"), &account());
+        let warned: Vec<&str> = config.warnings.iter().map(|found| found.key.as_str()).collect();
+        assert_eq!((warned[1], warned[11]), ("policies.p0.module", "policies.p11.module"));
+    }
+    let found = folder().faults(&format!("{APP}{first}{nameless}{last}nope = 1\n"), &account());
+    for wanted in ["policies[1].name: is missing", "policies[1].mode: is", "policies.p11.nope: is"]
+    {
+        assert!(found.iter().any(|found| found.contains(wanted)), "no {wanted} in {found:#?}");
     }
 }
 
@@ -157,7 +175,7 @@ fn without_the_feature_registries_are_refused_by_name() {
     let found = folder().faults(&toml, &account());
     let wanted = [
         "sidecar.toml:1:1: registry: needs the feature `oci`",
-        "sidecar.toml:8:10: policies[0].module: needs",
+        "sidecar.toml:8:10: policies.a.module: needs",
     ];
     let starts = |(found, wanted): (&String, &str)| found.starts_with(wanted);
     assert!(found.len() == 2 && found.iter().zip(wanted).all(starts), "{found:#?}");

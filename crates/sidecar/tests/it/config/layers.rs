@@ -41,7 +41,7 @@ async fn a_wrong_key_hides_nothing_that_is_wrong_with_policies() {
         &setup,
         &[
             "delivery.colour: is not a known key",
-            "policies[2].mode: is none of ",
+            "policies.dedup.mode: is none of ",
             "policies.country.settings.allow: ",
             "policies.throttle.grants: the module imports ",
             order,
@@ -74,10 +74,10 @@ async fn whatever_is_wrong_with_a_policy_its_module_and_settings_are_looked_at()
         .policy(Policy::new("trial").set("name", "odd name").settings(json!({"verify": []})));
 
     let wanted = [
-        "policies[2].time_ms: is 0",
-        "policies[3].grants[0]: is none of ",
-        "policies[4].apps[0]: is no app of this file",
-        "policies[5].name: is policies[0].name too",
+        "policies.slow.time_ms: is 0",
+        "policies.misspelt.grants[0]: is none of ",
+        "policies.text.apps[0]: is no app of this file",
+        "policies[5].name: is policies.country.name too",
         "policies[6].name: is not a name",
         "policies.country.settings.allow: ",
         "policies.ungranted.grants: the module imports `sendgate:policy/state@",
@@ -108,9 +108,9 @@ async fn a_setting_that_json_cannot_hold_is_told_once_and_hides_no_other() {
     let said: Vec<&str> =
         lines.iter().filter_map(|line| line.split_once(": ")).map(|(_, said)| said).collect();
     let wanted = [
-        "policies[0].settings.window_s: is no number that JSON can hold",
-        "policies[1].memory_mb: is 0",
-        "policies[1].settings: is a string; give a table",
+        "policies.dedup.settings.window_s: is no number that JSON can hold",
+        "policies.country.memory_mb: is 0",
+        "policies.country.settings: is a string; give a table",
         "policies.dedup.settings.windows: there is no such setting",
     ];
     let same = said.len() == wanted.len()

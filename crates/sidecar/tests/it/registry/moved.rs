@@ -19,7 +19,7 @@ async fn a_tag_is_followed_and_is_what_it_was_last_while_the_registry_is_away() 
     let sidecar = Sidecar::start(setup.clone()).await;
     assert_eq!(in_force(&sidecar).await, digest(&accepts(1)));
     assert!(
-        sidecar.log.text().contains("policies[0].module: has no digest"),
+        sidecar.log.text().contains("policies.gate.module: has no digest"),
         "{}",
         sidecar.log.text()
     );
@@ -107,7 +107,7 @@ async fn check_tells_what_a_tag_is_now_and_refuses_it_where_a_digest_is_required
     let checked = run_to_end("check", &folder, &setup.environment).await;
     let said = checked.log.text();
     assert_eq!(checked.status.code(), Some(0), "{said}");
-    assert!(said.contains("policies[0].module: has no digest: whoever may push"), "{said}");
+    assert!(said.contains("policies.gate.module: has no digest: whoever may push"), "{said}");
     assert!(said.contains(&format!("pinned as it is now: {pinned}")), "{said}");
 
     registry.kill();
@@ -123,7 +123,7 @@ async fn check_tells_what_a_tag_is_now_and_refuses_it_where_a_digest_is_required
     let said = refused.log.text();
     assert_eq!(refused.status.code(), Some(2), "{said}");
     assert!(
-        said.contains("policies[0].module: has no digest, which require_digest wants"),
+        said.contains("policies.gate.module: has no digest, which require_digest wants"),
         "{said}"
     );
 }

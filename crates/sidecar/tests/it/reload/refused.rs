@@ -129,7 +129,7 @@ async fn a_module_that_is_written_in_place_is_taken_when_it_is_whole() {
     sidecar.send(&message).await.refused(422, "test.asked");
 
     fs::remove_file(&path).expect("the module's file");
-    let gone = "policies[0].module: there is no module at ";
+    let gone = "policies.gate.module: there is no module at ";
     assert_eq!(refusal(&sidecar, gone).await.len(), 1);
     sidecar.send(&message).await.refused(422, "test.asked");
     sidecar.stop().await;

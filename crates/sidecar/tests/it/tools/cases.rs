@@ -309,7 +309,7 @@ async fn a_module_that_fails_its_own_cases_is_refused_before_anything_starts() {
     said.ended(2);
     for wanted in [
         "delivery.nope: is not a known key",
-        "policies[3].module: there is no module",
+        "policies.missing.module: there is no module",
         "policies.runaway.module: the module fails its own case `it refuses by another code`",
         "policies.again.module: the module fails its own case `it refuses by another code`",
     ] {
