@@ -76,8 +76,8 @@ type Told = Result<(StatusCode, Value), Refusal>;
 
 impl Admin {
     pub(crate) async fn answer(self: Arc<Self>, request: Request<Received>) -> Response<Body> {
-        let asked = Asked::of(request);
-        let told = match self.admit(&asked) {
+        let (asked, body) = Asked::of(request);
+        let told = match self.admit(&asked, body).await {
             Ok(Route::Metrics) => return self.metrics(&asked).map(Either::Left),
             Ok(Route::OpenApi) => {
                 return answer(StatusCode::OK, openapi::ADMIN.into()).map(Either::Left);
@@ -98,7 +98,7 @@ impl Admin {
     }
 
     /// Where the request leads, where it may go there.
-    fn admit(&self, asked: &Asked) -> Result<Route, Refusal> {
+    async fn admit(&self, asked: &Asked, body: Received) -> Result<Route, Refusal> {
         let route = Route::of(&asked.method, asked.uri.path());
         // Probes come with whatever Host the prober likes; everything else is also out of a web page's reach, but for a
         // link to the dashboard.
@@ -115,6 +115,9 @@ impl Admin {
         }
         if route.changes() || route == Route::InboundUrl {
             asked.is_from_operator(self.in_force.load().admin_token.as_ref())?;
+        }
+        if route.changes() {
+            asked::says_nothing(body).await?;
         }
         Ok(route)
     }

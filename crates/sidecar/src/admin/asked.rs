@@ -1,34 +1,36 @@
 //! A request to the admin listener, and who asks.
 
+use std::time::Duration;
+
 use http::{HeaderMap, Method, Request, Uri, header};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Body as _;
+use serde_json::{Map, Value};
+use tokio::time::timeout;
 use url::form_urlencoded;
 
 use super::Refusal;
 use crate::config::Secret;
 use crate::listen::Received;
 
-/// Bytes of `{}`.
-const EMPTY_OBJECT: u64 = 2;
+/// Most bytes that an object without members may take, and how long.
+const MOST: usize = 1 << 16;
+const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A request, of which no body is ever read.
+/// A request but for its body, which never says anything.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
     has_body: bool,
-    /// It has more of a body than an object without members, or it is not known how much.
-    says_more: bool,
 }
 
 impl Asked {
-    pub(super) fn of(request: Request<Received>) -> Self {
-        let has_body = !request.body().is_end_stream();
-        let length = request.body().size_hint().exact();
-        let says_more = has_body && length.is_none_or(|length| length > EMPTY_OBJECT);
-        let (parts, _) = request.into_parts();
-        Self { method: parts.method, uri: parts.uri, headers: parts.headers, has_body, says_more }
+    pub(super) fn of(request: Request<Received>) -> (Self, Received) {
+        let (parts, body) = request.into_parts();
+        let (method, uri, headers) = (parts.method, parts.uri, parts.headers);
+        (Self { method, uri, headers, has_body: !body.is_end_stream() }, body)
     }
 
     /// The query's members, decoded.
@@ -41,22 +43,15 @@ impl Asked {
     ///
     /// # Errors
     ///
-    /// A body that is not said to be JSON, or that says something, which nobody would heed.
+    /// A body that is not said to be JSON.
     pub(super) fn has_no_form(&self) -> Result<(), Refusal> {
         let given = self.headers.get(header::CONTENT_TYPE);
         let json = given.and_then(|value| value.to_str().ok()).is_some_and(|value| {
             let essence = value.split(';').next().unwrap_or_default().trim();
             essence.eq_ignore_ascii_case("application/json")
         });
-        match json || (given.is_none() && !self.has_body) {
-            false => Err(Refusal::Form),
-            true if self.says_more => {
-                let why =
-                    "the body is not read; give what is meant in the URL, and no body or `{}`";
-                Err(Refusal::Query(vec![why.into()]))
-            }
-            true => Ok(()),
-        }
+        let is_taken = json || (given.is_none() && !self.has_body);
+        if is_taken { Ok(()) } else { Err(Refusal::Form) }
     }
 
     /// Whether it bears the operator's token, compared in constant time.
@@ -84,6 +79,27 @@ impl Asked {
     }
 }
 
+/// Reads the body of what changes something.
+///
+/// # Errors
+///
+/// It is more than an object without members: nobody would heed that.
+pub(super) async fn says_nothing(body: Received) -> Result<(), Refusal> {
+    let read = timeout(PATIENCE, Limited::new(body, MOST).collect()).await;
+    let bytes = read.ok().and_then(Result::ok).map(|read| read.to_bytes());
+    if bytes.is_some_and(|bytes| is_empty(&bytes)) {
+        return Ok(());
+    }
+    let why = "the body is not heeded; give what is meant in the URL, and no body or `{}`";
+    Err(Refusal::Query(vec![why.into()]))
+}
+
+/// Whether this is nothing, or JSON of an object without members.
+fn is_empty(bytes: &[u8]) -> bool {
+    let object = |bytes| serde_json::from_slice::<Map<String, Value>>(bytes);
+    bytes.is_empty() || object(bytes).is_ok_and(|object| object.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,16 +110,17 @@ mod tests {
             map.append(name, header::HeaderValue::from_static(value));
         }
         let uri = Uri::from_static("/");
-        Asked { method: Method::POST, uri, headers: map, has_body, says_more: false }
+        Asked { method: Method::POST, uri, headers: map, has_body }
     }
 
     #[test]
-    fn a_body_that_would_not_be_heeded_is_refused() {
-        let json = [("content-type", "application/json")];
-        let says_more = Asked { says_more: true, ..asked(&json, true) };
-        assert!(matches!(says_more.has_no_form(), Err(Refusal::Query(_))));
-        let form = Asked { says_more: true, ..asked(&[], true) };
-        assert!(matches!(form.has_no_form(), Err(Refusal::Form)));
+    fn an_object_without_members_says_nothing_however_it_is_spaced() {
+        for nothing in ["", "{}", "{ }", "{\n}\n", " \t{\r\n  } "] {
+            assert!(is_empty(nothing.as_bytes()), "{nothing:?}");
+        }
+        for more in ["[]", "null", "{", "{}{}", "{{", " ", "{\"to\": 1}", "{\u{a0}}"] {
+            assert!(!is_empty(more.as_bytes()), "{more:?}");
+        }
     }
 
     #[test]

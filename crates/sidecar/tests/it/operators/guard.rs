@@ -3,8 +3,8 @@
 use serde_json::json;
 use store::Status;
 
-use super::{BEARER, HOST, Left, ask, durable, ephemeral, leave, look, operator};
-use crate::harness::{Folder, Setup, Sidecar, eventually, plivo};
+use super::{BEARER, HOST, Left, OPERATOR, ask, durable, ephemeral, leave, look, operator};
+use crate::harness::{Folder, Setup, Sidecar, eventually, exchange, plivo};
 
 const CHANGES: [&str; 5] = [
     "POST /messages/held/release",
@@ -78,6 +78,34 @@ async fn a_web_page_of_another_origin_changes_nothing() {
     assert_eq!((&record["status"], plivo.sends().len()), (&json!("held"), 0));
     let json = ("content-type", "application/json");
     ask(&sidecar, CHANGES[0], &[HOST, BEARER, json]).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_body_may_be_an_object_without_members_however_it_is_written_and_nothing_else() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(ephemeral(&plivo)).await;
+    let whole = |body: &str| format!("content-length: {}\r\n\r\n{body}", body.len());
+    let chunked = |body: &str| {
+        format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len())
+    };
+    for (token, rest, wanted) in [
+        (OPERATOR, whole("{}"), "HTTP/1.1 200"),
+        (OPERATOR, whole("{ }"), "HTTP/1.1 200"),
+        (OPERATOR, whole("{\n}\n"), "HTTP/1.1 200"),
+        (OPERATOR, chunked("{ }"), "HTTP/1.1 200"),
+        (OPERATOR, whole("[]"), "HTTP/1.1 400"),
+        (OPERATOR, whole("{\"app\": \"demo\"}"), "HTTP/1.1 400"),
+        (OPERATOR, whole(&" ".repeat(1 << 17)), "HTTP/1.1 400"),
+        ("token-of-nobody", whole("[]"), "HTTP/1.1 401"),
+    ] {
+        let request = format!(
+            "POST /events/revive?app=demo HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\
+             authorization: Bearer {token}\r\ncontent-type: application/json\r\n{rest}"
+        );
+        let answer = exchange(sidecar.admin, request).await;
+        assert!(answer.starts_with(wanted), "{wanted} to {rest:.60}, not {answer}");
+        assert_eq!(answer.contains("query.invalid"), wanted.ends_with("400"), "{answer}");
+    }
 }
 
 #[tokio::test]
