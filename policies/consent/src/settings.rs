@@ -40,11 +40,10 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         Self {
             campaigns: BTreeMap::new(),
             // The last three: 47 CFR 64.1200(a)(10).
-            stop_words: list(&[
+            stop_words: owned(&[
                 "STOP",
                 "STOPALL",
                 "END",
@@ -56,15 +55,19 @@ impl Default for Settings {
                 "OPT OUT",
                 "OPTOUT",
             ]),
-            start_words: list(&["START", "UNSTOP", "YES", "RESUME", "GO"]),
-            review_words: list(&["STOP", "STOPALL", "UNSUBSCRIBE", "UNSUB", "OPT OUT", "REMOVE"]),
-            confirmation_intents: list(&["optout_confirmation"]),
+            start_words: owned(&["START", "UNSTOP", "YES", "RESUME", "GO"]),
+            review_words: owned(&["STOP", "STOPALL", "UNSUBSCRIBE", "UNSUB", "OPT OUT", "REMOVE"]),
+            confirmation_intents: owned(&["optout_confirmation"]),
             confirmation_s: 300,
             exempt_intents: Vec::new(),
             learn_from_reports: true,
             salt: String::new(),
         }
     }
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 impl Settings {
@@ -127,8 +130,15 @@ pub(crate) fn words() -> Words {
 /// With these in the place of `review_words`.
 #[cfg(test)]
 pub(crate) fn reviewing(words: &[&str]) -> Words {
-    let review_words = words.iter().map(|word| (*word).to_owned()).collect();
-    let settings = Settings { review_words, ..Settings::default() };
+    let settings = Settings { review_words: owned(words), ..Settings::default() };
+    settings.check().expect("settings that hold").words
+}
+
+/// With these in the place of `stop_words` and `review_words`.
+#[cfg(test)]
+pub(crate) fn stopping(stop: &[&str], review: &[&str]) -> Words {
+    let (stop_words, review_words) = (owned(stop), owned(review));
+    let settings = Settings { stop_words, review_words, ..Settings::default() };
     settings.check().expect("settings that hold").words
 }
 

@@ -1,5 +1,7 @@
 //! What a handset's answer means.
 
+use unicode_normalization::char::{compose, decompose_canonical};
+
 /// What a text says about consent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meaning {
@@ -21,7 +23,7 @@ pub(crate) struct Words {
 
 impl Words {
     /// What `text` means. A keyword counts where it is the whole text, in whatever case and with whatever in it and around
-    /// it that is neither letter nor digit; one within a sentence decides nothing.
+    /// it that is neither letter nor digit, its accents composed or not; one within a sentence decides nothing.
     pub(crate) fn meaning(&self, text: &str) -> Option<Meaning> {
         let whole = letters(text);
         let is = |words: &[String]| words.iter().any(|word| letters(word) == whole);
@@ -50,20 +52,37 @@ fn words(text: &str) -> Vec<&str> {
     words.filter(|word| !word.is_empty()).collect()
 }
 
-/// Capital letters of the usual width, one space between words, and nothing around them that is neither letter nor
-/// digit.
+/// Capital letters of the usual width and with their accents, one space between words, and nothing around them that is
+/// neither letter nor digit.
 pub(crate) fn plain(text: &str) -> String {
-    let text: String = text.chars().map(of_usual_width).collect();
+    let text = capitals(text);
     let core = text.trim_matches(|character: char| !character.is_alphanumeric());
     let words = core.split(|character: char| character.is_whitespace() || is_hyphen(character));
     let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
-    words.join(" ").to_uppercase()
+    words.join(" ")
 }
 
-/// The letters and digits alone, in capitals of the usual width.
+/// The letters and digits alone, as [`plain`] has them.
 pub(crate) fn letters(text: &str) -> String {
-    let all = text.chars().map(of_usual_width).filter(|character| character.is_alphanumeric());
-    all.flat_map(char::to_uppercase).collect()
+    capitals(text).chars().filter(|character| character.is_alphanumeric()).collect()
+}
+
+/// Letters are one with the marks behind them (`Ê` for `E` and U+0302), which would be taken for what is between words.
+///
+/// Of what is in NFC or NFD this is its NFC, but where a mark that fits no letter stands before one that does; whole
+/// normalization would make the module larger by another 77 kB.
+fn capitals(text: &str) -> String {
+    let mut capitals = String::new();
+    for character in text.chars().map(of_usual_width).flat_map(char::to_uppercase) {
+        decompose_canonical(character, |part| {
+            let before = capitals.pop();
+            match before.and_then(|before| compose(before, part)) {
+                Some(whole) => capitals.push(whole),
+                None => capitals.extend(before.into_iter().chain([part])),
+            }
+        });
+    }
+    capitals
 }
 
 /// ASCII where it is written as wide as ideographs are, as keyboards for these do.
@@ -84,7 +103,7 @@ fn is_hyphen(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::Meaning;
-    use crate::settings::{reviewing, words};
+    use crate::settings::{reviewing, stopping, words};
 
     #[test]
     fn a_keyword_is_the_whole_text_whatever_its_case_and_what_is_around_it() {
@@ -137,6 +156,38 @@ mod tests {
         for text in ["no, more", "more no", "opting out", "nomored"] {
             let wanted = (text == "no, more").then_some(Meaning::Review);
             assert_eq!(words.meaning(text), wanted, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_the_same_whether_its_accents_are_composed_or_not() {
+        let (composed, apart) = ("ARR\u{ca}T", "ARRE\u{302}T");
+        for word in [composed, apart, "arre\u{302}t", "Arr\u{ea}t"] {
+            let words = stopping(&[word], &[word]);
+            for said in [composed, apart, "arr\u{ea}t", "Arre\u{302}t!", "ＡＲＲＥ\u{302}Ｔ"] {
+                assert_eq!(words.meaning(said), Some(Meaning::Stop), "{said} by {word}");
+                let within = format!("un {said}, merci");
+                assert_eq!(words.meaning(&within), Some(Meaning::Review), "{said} by {word}");
+            }
+            for other in ["arre", "t", "arret", "arre\u{300}t"] {
+                assert_eq!(words.meaning(other), None, "{other} by {word}");
+            }
+        }
+    }
+
+    #[test]
+    fn several_marks_and_other_scripts_are_compared_so_too() {
+        for (composed, apart) in [
+            ("D\u{1eea}NG L\u{1ea0}I", "D\u{55}\u{31b}\u{300}NG LA\u{323}I"),
+            ("\u{1ead}m", "a\u{323}\u{302}m"),
+            ("\u{ad6c}\u{b3c5}", "\u{1100}\u{116e}\u{1103}\u{1169}\u{11a8}"),
+            ("\u{9ac}\u{9dc}", "\u{9ac}\u{9a1}\u{9bc}"),
+            ("\u{1f0}", "j\u{30c}"),
+        ] {
+            for (word, said) in [(composed, apart), (apart, composed)] {
+                let words = stopping(&[word], &[]);
+                assert_eq!(words.meaning(said), Some(Meaning::Stop), "{said} by {word}");
+            }
         }
     }
 
