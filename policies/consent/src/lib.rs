@@ -92,13 +92,23 @@ impl Inbound for Consent {
             Some(Meaning::Stop) => {
                 // Said again to one sender, it is confirmed no second time. Said to all, it may come after an opt-in to
                 // one.
-                let known = latest(&places)?.is_some_and(|(_, entry)| {
-                    entry.out && entry.source == Source::Handset && !message.to.is_empty()
-                });
+                let before = latest(&places)?.map(|(_, entry)| entry).filter(|entry| entry.out);
+                let known = before
+                    .as_ref()
+                    .is_some_and(|entry| entry.source == Source::Handset && !message.to.is_empty());
                 if !known {
                     own.write(word(true))?;
                 }
-                vec![Note::shown("optout.learned", "it gets no more messages from this sender")]
+                let learned =
+                    Note::shown("optout.learned", "it gets no more messages from this sender");
+                let listed = before.map(|_| {
+                    let detail = match message.to.is_empty() {
+                        true => "it had opted out of all senders' messages before",
+                        false => "it had opted out of this sender's messages before",
+                    };
+                    Note::shown("optout.listed", detail)
+                });
+                [learned].into_iter().chain(listed).collect()
             }
             Some(Meaning::Start) => {
                 // Said to all, it comes after whatever was said to one.

@@ -171,6 +171,22 @@ fn who_opts_in_without_having_opted_out_is_told_so() {
 }
 
 #[test]
+fn who_opts_out_having_opted_out_is_told_so() {
+    let mut case = Case::<Consent>::new(CAMPAIGN);
+    let mut stop = |to: &str| {
+        let notes = case.hear(HANDSET, to, "STOP");
+        assert!(notes.iter().all(|note| note.shown) && notes[0].key == "optout.learned");
+        notes.get(1).map(|note| note.key.clone())
+    };
+    let listed = Some("optout.listed".to_owned());
+    assert_eq!(stop(SENDER), None);
+    assert_eq!(stop(SIBLING), listed, "their campaign was");
+    assert_eq!(stop(""), None, "only one was");
+    assert_eq!(stop(""), listed);
+    assert_eq!(stop("+14155551299"), listed, "all were");
+}
+
+#[test]
 fn an_exempt_intent_is_sent_all_the_same() {
     let mut case = Case::<Consent>::new(r#"{"exempt_intents": ["security"]}"#);
     case.hear(HANDSET, SENDER, "STOP");

@@ -1,5 +1,6 @@
 //! `sendgate optouts`: an operator says in the place of a handset what policies are to hear.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -50,8 +51,12 @@ pub fn optouts(command: &OptoutsCommand, environment: &Environment) -> Result<()
             let fault = |detail| Failure::List { path: file.clone(), detail };
             let text = read(file).map_err(fault)?;
             let lines = lines(&text).map_err(fault)?;
-            say(&Target::of(reach, environment)?, &lines, OUT)?;
-            show(&Value::Null, false, |_| format!("{} added\n", lines.len()))
+            let (once, repeated) = without_repeats(lines);
+            let listed = say(&Target::of(reach, environment)?, &once, OUT)?;
+            let added = once.len() - listed;
+            show(&Value::Null, false, |_| {
+                format!("{added} added, {listed} listed already, {repeated} repeated in the file\n")
+            })
         }
         OptoutsCommand::Url { reach } => {
             let target = Target::of(reach, environment)?;
@@ -63,11 +68,9 @@ pub fn optouts(command: &OptoutsCommand, environment: &Environment) -> Result<()
     }
 }
 
-/// A word that opts out or in, and what a policy makes of it.
-const OUT: (&str, &str) = ("STOP", "optout.learned");
-const IN: (&str, &str) = ("START", "optout.cleared");
-/// What it makes of one who opts in and had not opted out.
-const NOT_LISTED: &str = "optout.not_listed";
+/// A word that opts out or in, what a policy makes of it, and what besides where that was so before.
+const OUT: [&str; 3] = ["STOP", "optout.learned", "optout.listed"];
+const IN: [&str; 3] = ["START", "optout.cleared", "optout.not_listed"];
 
 impl<'a> Line<'a> {
     /// What a person typed.
@@ -88,11 +91,15 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Says a word for each of `lines`, and returns how many had not opted out and opt in. Saying it twice does no harm, so
-/// where it breaks off it is begun anew.
-fn say(target: &Target, lines: &[Line<'_>], (word, code): (&str, &str)) -> Result<usize, Failure> {
+/// Says a word for each of `lines`, and returns for how many it changed nothing. Saying it twice does no harm, so where
+/// it breaks off it is begun anew.
+fn say(
+    target: &Target,
+    lines: &[Line<'_>],
+    [word, code, as_before]: [&str; 3],
+) -> Result<usize, Failure> {
     runtime()?.block_on(async {
-        let mut unlisted = 0;
+        let mut unchanged = 0;
         for Line { number, sender } in lines {
             let mut query = vec![("from", (*number).to_owned()), ("text", word.to_owned())];
             query.extend(sender.map(|sender| ("to", sender.to_owned())));
@@ -104,9 +111,9 @@ fn say(target: &Target, lines: &[Line<'_>], (word, code): (&str, &str)) -> Resul
             if !made(code) {
                 return Err(Failure::NobodyHears(word.to_owned()));
             }
-            unlisted += usize::from(made(NOT_LISTED));
+            unchanged += usize::from(made(as_before));
         }
-        Ok(unlisted)
+        Ok(unchanged)
     })
 }
 
@@ -149,9 +156,21 @@ fn lines(text: &str) -> Result<Vec<Line<'_>>, String> {
     Err(format!("nothing was imported\n{}{more}", faults.join("\n")))
 }
 
+/// Each number and sender once, and how many lines say what an earlier one says. A sender's name is the same however it
+/// is capitalised.
+fn without_repeats(lines: Vec<Line<'_>>) -> (Vec<Line<'_>>, usize) {
+    let (all, mut seen) = (lines.len(), BTreeSet::new());
+    let is_new = |line: &Line<'_>| {
+        seen.insert((line.number.to_owned(), line.sender.map(str::to_ascii_lowercase)))
+    };
+    let once: Vec<_> = lines.into_iter().filter(is_new).collect();
+    let repeated = all - once.len();
+    (once, repeated)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Line, lines};
+    use super::{Line, lines, without_repeats};
 
     #[test]
     fn a_list_names_recipients_with_or_without_a_sender() {
@@ -163,6 +182,16 @@ mod tests {
             line("+14155550125", None),
         ];
         assert_eq!(lines(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_number_is_said_once_for_each_sender_and_what_is_repeated_is_counted() {
+        let text =
+            "+14155550123\n+14155550123,Acme\n+14155550124\n+14155550123,ACME\n+14155550123,\n";
+        let (once, repeated) = without_repeats(lines(text).unwrap());
+        let said: Vec<_> = once.iter().map(|line| (&line.number[9..], line.sender)).collect();
+        assert_eq!(said, [("123", None), ("123", Some("Acme")), ("124", None)]);
+        assert_eq!(repeated, 2);
     }
 
     #[test]

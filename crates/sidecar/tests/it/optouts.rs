@@ -213,11 +213,17 @@ async fn an_operator_adds_removes_and_imports() {
     assert_eq!(run(&["remove", "+14155550777"]).await, well(for_one), "it never was");
 
     sidecar.folder.write("list.csv", format!("# old\n+14155550999\n{TO},{SENDER}\n"));
-    assert_eq!(run(&["import", "list.csv"]).await, well("2 added\n"));
+    let new = "2 added, 0 listed already, 0 repeated in the file\n";
+    assert_eq!(run(&["import", "list.csv"]).await, well(new));
     assert!(is_suppressed(&sidecar, "four").await);
     assert_eq!(run(&["remove", TO]).await, well(for_one));
     assert!(!is_suppressed(&sidecar, "five").await, "of all senders, and so of this one");
     assert_eq!(run(&["remove", "+14155550999"]).await, well("removed\n"));
+    sidecar.folder.write("again.csv", format!("{TO}\n\n+14155550777\n{TO},\n# {TO}\n"));
+    let new = "2 added, 0 listed already, 1 repeated in the file\n";
+    assert_eq!(run(&["import", "again.csv"]).await, well(new));
+    let old = "0 added, 2 listed already, 1 repeated in the file\n";
+    assert_eq!(run(&["import", "again.csv"]).await, well(old));
     sidecar.folder.write("bad.csv", "number\n");
     let (code, out, err) = run(&["import", "bad.csv"]).await;
     assert_eq!((code, &*out), (Some(2), ""));
