@@ -174,7 +174,7 @@ fn refused(refusal: &Refusal, when: Value) -> Value {
 
 /// Whether a change that is looked for may help.
 fn is_mendable(fault: &Fault) -> bool {
-    matches!(fault.code.as_str(), "text.too_long" | "sender.not_capable")
+    matches!(fault.code.as_str(), "text.too_long" | "media.too_many" | "sender.not_capable")
 }
 
 /// One policy's verdict with its time in microseconds.

@@ -16,6 +16,8 @@ pub(super) const SENDERS: usize = 32;
 pub(super) enum Edit {
     /// Its media are left out.
     WithoutMedia,
+    /// Only so many of its first media.
+    Media(u32),
     /// Its typography is made plain, so that it fits GSM 03.38.
     Plain,
     /// Only so many of its first characters.
@@ -33,6 +35,8 @@ pub(super) enum Edit {
 pub(super) enum Size {
     /// The characters of its text.
     Chars,
+    /// Its media, URLs and ids together.
+    Media,
     /// How long it is worth sending, in seconds.
     Ttl,
 }
@@ -60,8 +64,9 @@ pub(super) fn edits(message: &Message, code: &str, senders: &[Sender]) -> Vec<Ed
 pub(super) fn sizes(message: &Message, code: &str) -> Vec<Size> {
     // Any policy may have a rule of its own about a text's length.
     let chars = !message.text.is_empty();
+    let media = (code == "media.too_many").then_some(Size::Media);
     let ttl = code.ends_with("would_expire").then_some(Size::Ttl);
-    chars.then_some(Size::Chars).into_iter().chain(ttl).collect()
+    chars.then_some(Size::Chars).into_iter().chain(media).chain(ttl).collect()
 }
 
 /// Limits and budgets count segments, too.
@@ -83,6 +88,11 @@ impl Edit {
                 changed.media_urls.clear();
                 changed.media_ids.clear();
             }
+            Self::Media(most) => {
+                let most = *most as usize;
+                changed.media_urls.truncate(most);
+                changed.media_ids.truncate(most - changed.media_urls.len());
+            }
             Self::Plain => {
                 changed.text = smart_encoding(&message.text).unwrap_or(changed.text);
             }
@@ -100,10 +110,12 @@ impl Edit {
     pub(super) fn to_json(&self, message: &Message) -> Value {
         let (pointer, detail, value) = match self {
             Self::WithoutMedia => {
-                let ids = message.media_urls.is_empty();
-                let pointer = if ids { "/media_ids" } else { "/media_urls" };
                 let detail = "leave all media out, and a `type` that says `mms`";
-                (pointer, detail.to_owned(), json!([]))
+                (media_of(message), detail.to_owned(), json!([]))
+            }
+            Self::Media(most) => {
+                let detail = format!("send at most {most} media, URLs and ids together");
+                (media_of(message), detail, json!({"max_media": most}))
             }
             Self::Plain => {
                 let detail = "write its typography plainly, so that it fits GSM 03.38";
@@ -127,10 +139,16 @@ impl Edit {
     }
 }
 
+/// Where an app finds the media that it gave.
+fn media_of(message: &Message) -> &'static str {
+    if message.media_urls.is_empty() { "/media_ids" } else { "/media_urls" }
+}
+
 impl Size {
     pub(super) fn edit(self, size: u32) -> Edit {
         match self {
             Self::Chars => Edit::Chars(size),
+            Self::Media => Edit::Media(size),
             Self::Ttl => Edit::Ttl(size),
         }
     }
@@ -152,6 +170,11 @@ impl Size {
                 let blank = message.text.chars().take_while(|c| is_blank(*c)).count();
                 let least = u32::try_from(blank).ok()? + 1;
                 (chars > least).then_some((least, chars))
+            }
+            Self::Media => {
+                let media = message.media_urls.len() + message.media_ids.len();
+                let media = u32::try_from(media).ok()?;
+                (media > 1).then_some((1, media))
             }
             Self::Ttl => {
                 let most = u32::try_from(HORIZON_S).unwrap_or(u32::MAX);
@@ -175,62 +198,4 @@ fn filler(c: char) -> char {
 }
 
 #[cfg(test)]
-mod tests {
-    use message::{E164, MediaUrl, MessageId};
-
-    use super::*;
-
-    fn message(text: &str) -> Message {
-        Message {
-            id: MessageId("01a2".into()),
-            to: E164::parse("+14155550123", "").unwrap(),
-            sender: Sender::parse("+14155551212", "").unwrap(),
-            text: text.into(),
-            media_urls: vec![],
-            media_ids: vec![],
-            intent: String::new(),
-            ttl_s: None,
-            not_before: None,
-            callback_url: None,
-            dedup: Dedup::Content,
-            tags: vec![],
-        }
-    }
-
-    #[test]
-    fn only_what_may_help_is_tried() {
-        let senders = [Sender::ShortCode("12345".into()), message("").sender];
-        let other = Edit::Sender(senders[0].clone());
-        let other_alone = std::slice::from_ref(&other);
-        let tried = |message: &Message, code: &str| edits(message, code, &senders);
-        assert_eq!(tried(&message("hi"), "dup.content"), [Edit::Meant, other.clone()]);
-        let keyed = Message { dedup: Dedup::Key("k".into()), ..message("hi") };
-        assert_eq!(tried(&keyed, "dup.content"), other_alone);
-        assert_eq!(tried(&message("it’s"), "text.too_long"), [Edit::Plain, other.clone()]);
-        assert_eq!(tried(&message("it’s"), "country.not_allowed"), other_alone);
-        let (url, _) = MediaUrl::parse("https://cdn.example.com/a.jpg", "").unwrap();
-        let mms = Message { media_urls: vec![url], ..message("hi") };
-        assert_eq!(tried(&mms, "mms.not_allowed"), [Edit::WithoutMedia, other.clone()]);
-        let bare = Message { text: String::new(), ..mms };
-        assert_eq!(tried(&bare, "mms.not_allowed"), other_alone);
-        assert_eq!(sizes(&message("hi"), "budget.exceeded"), [Size::Chars]);
-        assert_eq!(sizes(&message(""), "quiet.would_expire"), [Size::Ttl]);
-        assert_eq!(sizes(&message("hi"), "throttle.would_expire"), [Size::Chars, Size::Ttl]);
-        assert_eq!(sizes(&message(""), "acme.too_long"), []);
-    }
-
-    #[test]
-    fn a_change_changes_what_it_says_and_no_character_is_cut_in_two() {
-        let shorter = Edit::Chars(2).of(&message("añ😀b"));
-        assert_eq!(shorter.text, "añ");
-        assert_eq!(Edit::Chars(3).of(&message("añ😀b")).text, "añ😀");
-        assert_eq!(Edit::Plain.of(&message("it’s")).text, "it's");
-        assert_eq!(Size::Chars.same(&message("abx\u{20ac}")).unwrap().text, "xxy|");
-        assert_eq!(Size::Chars.same(&message("añ\u{2019}😂")).unwrap().text, "xxя😀");
-        assert_eq!(Size::Chars.bounds(&message("a")), None);
-        assert_eq!(Size::Chars.bounds(&message("\n\n a lot")), Some((4, 8)));
-        assert_eq!(Size::Chars.bounds(&message("\u{200f} שלום")), Some((3, 6)));
-        assert_eq!(Size::Chars.bounds(&message(" \n")), None);
-        assert_eq!(Size::Ttl.bounds(&message("a")), Some((604_800, 0)));
-    }
-}
+mod tests;

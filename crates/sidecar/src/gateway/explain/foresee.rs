@@ -50,7 +50,9 @@ impl Gateway {
     ) -> Result<Foreseen, Refusal> {
         // A change that is tried may leave what could never be sent.
         let segments = Segments::of(&message.text);
-        if let Some(fault) = facts::text_fault(&message.text, message.kind(), &segments, "/text") {
+        let text = facts::text_fault(&message.text, message.kind(), &segments, "/text");
+        let media = || facts::media_count_fault(message.media_urls.len(), message.media_ids.len());
+        if let Some(fault) = text.or_else(media) {
             return Err(Faults::from(fault).into());
         }
         let asked_start = message.not_before;

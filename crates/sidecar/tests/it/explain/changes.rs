@@ -66,6 +66,49 @@ async fn a_text_above_plivos_limit_is_told_what_else_stands_in_the_way_of_a_shor
 }
 
 #[tokio::test]
+async fn more_media_than_plivo_takes_are_told_how_many_pass_and_what_else_stands_in_the_way() {
+    let plivo = plivo().await;
+    let of_two = json!([{"number": SENDERS[0], "mms": false}, {"number": SENDERS[1]}]);
+    let setup = Setup::standard(&plivo).set("plivo.senders", of_two);
+    let sidecar = Sidecar::start(with_senders(setup)).await;
+    let url = |nth| format!("https://cdn.example.com/{nth}.jpg");
+    let urls = |most| (0..most).map(url).collect::<Vec<_>>();
+    let told = async |asked: &Value| {
+        let told = sidecar.post("/v1/explain").json(asked).answer().await.expect(400);
+        told["when"].as_array().expect("ways").iter().map(|way| way["changes"].clone()).collect()
+    };
+    let said = |changes: &Value| -> Vec<(String, Value)> {
+        let one = |one: &Value| (one["pointer"].as_str().unwrap().to_owned(), one["value"].clone());
+        changes.as_array().expect("changes").iter().map(one).collect()
+    };
+    let none = ("/media_urls".to_owned(), json!([]));
+    let ten = ("/media_urls".to_owned(), json!({"max_media": 10}));
+
+    let asked = json!({"to": TO, "from": SENDERS[1], "text": "hi", "media_urls": urls(14)});
+    let ways: Vec<Value> = told(&asked).await;
+    assert_eq!(ways.iter().map(said).collect::<Vec<_>>(), [vec![none.clone()], vec![ten.clone()]]);
+    let fewer = json!({"to": TO, "from": SENDERS[1], "text": "hi", "media_urls": urls(10)});
+    assert_eq!(explain(&sidecar, &fewer).await["verdict"], "accept");
+
+    // Together with ids, of a message without a text.
+    let ids: Vec<String> = (0..9).map(|nth| format!("m{nth}")).collect();
+    let asked =
+        json!({"to": TO, "from": SENDERS[1], "text": "", "media_urls": urls(9), "media_ids": ids});
+    let ways: Vec<Value> = told(&asked).await;
+    assert_eq!(ways.iter().map(said).collect::<Vec<_>>(), [[ten.clone()]]);
+
+    // From whom no medium can go.
+    let asked = json!({"to": TO, "from": SENDERS[0], "text": "", "media_urls": urls(14)});
+    let ways: Vec<Value> = told(&asked).await;
+    let other = ("/from".to_owned(), json!(SENDERS[1]));
+    assert_eq!(ways.iter().map(said).collect::<Vec<_>>(), [[other, ten]]);
+    let asked = json!({"to": TO, "from": SENDERS[0], "text": "hi", "media_urls": urls(14)});
+    let ways: Vec<Value> = told(&asked).await;
+    assert_eq!(ways.iter().map(said).collect::<Vec<_>>(), [[none]]);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn a_shorter_text_passes_no_later_than_another_change_that_makes_it_as_short() {
     let plivo = plivo().await;
     let limit =
