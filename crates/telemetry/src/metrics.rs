@@ -2,8 +2,8 @@
 //!
 //! Nothing records a metric by hand. A [`SpanMetric`] says which fields of which span become labels and values, so that
 //! metrics and traces cannot tell different things; [`Metrics::gauge`] and [`Metrics::total`] are asked for their value
-//! each time. Each metric has at most [`MOST_SERIES`] series; what comes after goes into one of its own
-//! (`otel_metric_overflow="true"`), as OpenTelemetry's SDK has it.
+//! each time. Each metric has at most [`MOST_SERIES`] series, or [`MOST_LOOKED_AT`]; what comes after goes into one of its
+//! own (`otel_metric_overflow="true"`), as OpenTelemetry's SDK has it.
 
 mod exposition;
 mod otlp;
@@ -22,7 +22,8 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{
-    InstrumentKind, ManualReader, PeriodicReader, Pipeline, SdkMeterProvider, Temporality,
+    Instrument as SdkInstrument, InstrumentKind, ManualReader, PeriodicReader, Pipeline,
+    SdkMeterProvider, Stream, Temporality,
 };
 
 pub use self::exposition::Exposition;
@@ -33,6 +34,9 @@ pub(crate) use self::spans::SpanMeter;
 
 /// Most series of one metric: the SDK's own bound.
 pub const MOST_SERIES: usize = 2_000;
+/// Most series of a metric that is looked at. The SDK takes memory for all of them at once, and these are by account,
+/// policy or place, not by what messages bring.
+pub const MOST_LOOKED_AT: usize = 500;
 
 /// A label and its value.
 pub type Label<'a> = (&'static str, &'a str);
@@ -64,7 +68,7 @@ impl Metrics {
     pub(crate) fn new(resource: Resource, sending: Option<PeriodicReader<MetricExporter>>) -> Self {
         let reader = Asked(Arc::new(ManualReader::builder().build()));
         let provider = SdkMeterProvider::builder().with_resource(resource);
-        let mut provider = provider.with_reader(reader.clone());
+        let mut provider = provider.with_reader(reader.clone()).with_view(looked_at);
         if let Some(sending) = sending {
             provider = provider.with_reader(sending);
         }
@@ -142,6 +146,13 @@ impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Metrics")
     }
+}
+
+/// The bounds of what is looked at; others have the SDK's own.
+fn looked_at(instrument: &SdkInstrument) -> Option<Stream> {
+    use InstrumentKind::{ObservableCounter, ObservableGauge};
+    matches!(instrument.kind(), ObservableCounter | ObservableGauge)
+        .then(|| Stream::builder().with_cardinality_limit(MOST_LOOKED_AT).build().ok())?
 }
 
 fn key_values(labels: &[Label<'_>]) -> Vec<KeyValue> {

@@ -2,22 +2,24 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::oneshot;
 
 use crate::StoreError;
 
-/// Most work that waits. More is refused at once: the disk is not keeping up.
+/// Most work that waits. More is refused at once: the disk is not keeping up. The standard library's channel would have
+/// memory for all of it from the beginning.
 const WAITING: usize = if cfg!(test) { 1_024 } else { 65_536 };
 
 /// What waits for one thread, which ends with this handle.
 pub(super) struct Queue {
     /// None only while it is dropped.
-    work: Option<SyncSender<Box<dyn Work>>>,
+    work: Option<Sender<Box<dyn Work>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -60,12 +62,12 @@ impl Queue {
     /// A queue whose work `serve` does, on a thread called `name`, until nothing can come any more.
     pub(super) fn start(
         name: &str,
-        serve: impl FnOnce(&Receiver<Box<dyn Work>>) + Send + 'static,
+        serve: impl FnOnce(&mut Receiver<Box<dyn Work>>) + Send + 'static,
     ) -> Self {
-        let (work, waiting) = sync_channel(WAITING);
+        let (work, mut waiting) = mpsc::channel(WAITING);
         let thread = thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || serve(&waiting))
+            .spawn(move || serve(&mut waiting))
             .expect("a process that cannot start a few threads cannot serve");
         Self { work: Some(work), thread: Some(thread) }
     }
@@ -82,7 +84,7 @@ impl Queue {
             Err(TrySendError::Full(_)) => {
                 Commit::refused(StoreError::Unavailable("too much waits for the disk".into()))
             }
-            Err(TrySendError::Disconnected(_)) => Commit::refused(ended()),
+            Err(TrySendError::Closed(_)) => Commit::refused(ended()),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! How work is done: what waits to write goes into one transaction, what reads goes one by one.
 
+use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
+use tokio::sync::mpsc::Receiver;
 
 use super::BUSY;
 use super::health::Health;
@@ -27,16 +28,16 @@ enum Failure {
 
 /// Does what waits until nothing can come any more. Where `empty_log` is set, the write-ahead log is emptied once.
 pub(super) fn write_all(
-    waiting: &Receiver<Box<dyn Work>>,
+    waiting: &mut Receiver<Box<dyn Work>>,
     connection: &Connection,
     schema: Schema,
     health: &Health,
     empty_log: &AtomicBool,
 ) {
     let mut batch = Vec::<Box<dyn Work>>::new();
-    while let Ok(first) = waiting.recv() {
+    while let Some(first) = waiting.blocking_recv() {
         batch.push(first);
-        batch.extend(waiting.try_iter().take(TOGETHER - 1));
+        batch.extend(iter::from_fn(|| waiting.try_recv().ok()).take(TOGETHER - 1));
         match commit(connection, schema, &mut batch, health) {
             // One piece of work has spoiled it for all; each for itself then.
             Err(Failure::Own(_)) if batch.len() > 1 => {
@@ -52,12 +53,12 @@ pub(super) fn write_all(
 
 /// Does what waits, each for itself, until nothing can come any more.
 pub(super) fn read_all(
-    waiting: &Receiver<Box<dyn Work>>,
+    waiting: &mut Receiver<Box<dyn Work>>,
     connection: &Connection,
     schema: Schema,
     health: &Health,
 ) {
-    while let Ok(mut work) = waiting.recv() {
+    while let Some(mut work) = waiting.blocking_recv() {
         let done = run(work.as_mut(), connection).map_err(|fault| schema.blame(fault, connection));
         tell(health, &mut vec![work], done);
     }
