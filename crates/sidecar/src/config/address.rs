@@ -107,17 +107,21 @@ impl HttpUrl {
         host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
     }
 
+    /// The URL, also where there is too much in it, which is a fault then: what is wrong with the rest is told with it.
     pub(super) fn read(item: &Item<'_>) -> Option<Self> {
         // A URL may hold a password, so no message shows it.
-        Self::parse(item.text()?).map_err(|detail| item.fault(detail)).ok()
+        let (url, too_much) =
+            Self::parse(item.text()?).map_err(|detail| item.fault(detail)).ok()?;
+        too_much.into_iter().for_each(|detail| item.fault(detail));
+        Some(url)
     }
 
-    /// Reads a URL; its scheme and host are written in lower case.
+    /// Reads a URL; its scheme and host are written in lower case. Beside it, what is to be taken out of it.
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
-    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+    /// Why it is none.
+    pub(super) fn parse(text: &str) -> Result<(Self, Vec<&'static str>), &'static str> {
         const SHAPE: &str = "is not an absolute http or https URL, such as https://sms.example.com";
         if text.len() > URL_BYTES {
             return Err("is too long for a URL; 2048 bytes are the most");
@@ -125,19 +129,23 @@ impl HttpUrl {
         let uri: Uri = text.parse().map_err(|_| SHAPE)?;
         let authority = uri.authority().ok_or(SHAPE)?;
         let scheme = uri.scheme_str().filter(|s| matches!(*s, "http" | "https")).ok_or(SHAPE)?;
-        if authority.as_str().contains('@') {
-            return Err("holds a user or password; take it out, for a URL is shown in logs");
-        }
+        let mut too_much = Vec::new();
+        let place = authority.as_str();
+        let place = place.rsplit_once('@').map_or(place, |(_, place)| {
+            too_much.push("holds a user or password; take it out, for a URL is shown in logs");
+            place
+        });
         if text.contains(['?', '#']) {
-            return Err("has a query or a fragment; take it out");
+            too_much.push("has a query or a fragment; take it out");
         }
-        let rest = &authority.as_str()[authority.host().len()..];
+        let rest = &place[authority.host().len()..];
         let port_fits = rest.is_empty() || authority.port_u16().is_some_and(|port| port > 0);
         if authority.host().is_empty() || !port_fits {
             return Err(SHAPE);
         }
-        let authority = authority.as_str().to_ascii_lowercase();
-        Ok(Self(format!("{scheme}://{authority}{}", uri.path()).trim_end_matches('/').into()))
+        let place = place.to_ascii_lowercase();
+        let url = format!("{scheme}://{place}{}", uri.path());
+        Ok((Self(url.trim_end_matches('/').into()), too_much))
     }
 }
 
@@ -199,14 +207,28 @@ mod tests {
             ("https://host:", None),
             ("https://host:0", None),
             ("https://host:99999", None),
-            ("https://user:pass@host", None),
-            ("https://host/?q=1", None),
-            ("https://host/#part", None),
             ("https://ho st", None),
             ("", None),
         ] {
             let parsed = HttpUrl::parse(text);
-            assert_eq!(parsed.as_ref().map(HttpUrl::as_str).ok(), taken, "for `{text}`");
+            let url = parsed.as_ref().map(|(url, _)| url.as_str()).ok();
+            assert_eq!(url, taken, "for `{text}`");
+            assert!(parsed.is_err() || parsed.is_ok_and(|(_, too_much)| too_much.is_empty()));
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_in_a_url_is_told_all_at_once_and_not_part_of_it() {
+        for (text, told) in [
+            ("https://user:pass@host/a", &["user"][..]),
+            ("https://host/a?q=1", &["query"]),
+            ("https://host/a#part", &["query"]),
+            ("https://user@host/a?q=1", &["user", "query"]),
+        ] {
+            let (url, too_much) = HttpUrl::parse(text).unwrap();
+            assert_eq!(url.as_str(), "https://host/a", "for {text}");
+            let told_so = told.iter().zip(&too_much).all(|(word, said)| said.contains(word));
+            assert!(told_so && told.len() == too_much.len(), "for {text}: {too_much:?}");
         }
     }
 
@@ -220,7 +242,7 @@ mod tests {
             ("http://10.0.0.1", false),
             ("http://[2001:db8::1]", false),
         ] {
-            let url = HttpUrl::parse(text).unwrap();
+            let (url, _) = HttpUrl::parse(text).unwrap();
             assert_eq!(url.is_loopback(), loopback, "for {text}, host {}", url.host());
         }
     }

@@ -168,12 +168,15 @@ fn callbacks(section: &mut Section<'_>, taken: &mut Vec<(Spot, Address)>) -> Opt
             }
             None
         }
+        // What is there is read too, so that all that is wrong is told at once.
         (Some(item), None) => {
             item.fault("needs `callbacks_url`, the URL at which Plivo reaches this listener");
+            listener(&item, taken);
             None
         }
         (None, Some(item)) => {
             item.fault("needs `callbacks`, the address to listen on for Plivo's reports");
+            HttpUrl::read(&item);
             None
         }
         (Some(address), Some(url_item)) => {

@@ -126,7 +126,9 @@ impl Plivo {
 fn base_url(section: &mut Section<'_>) -> Option<HttpUrl> {
     let allowed = section.flag("allow_plain_http", false);
     section.or_default("base_url", format_args!("{BASE_URL:?}"));
-    let Some(item) = section.get("base_url") else { return HttpUrl::parse(BASE_URL).ok() };
+    let Some(item) = section.get("base_url") else {
+        return HttpUrl::parse(BASE_URL).ok().map(|(url, _)| url);
+    };
     let url = HttpUrl::read(&item)?;
     if url.as_str().trim_end_matches('/').ends_with("/v1") {
         item.fault("ends in /v1, which is added to it; take that out");

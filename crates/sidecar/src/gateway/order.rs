@@ -202,9 +202,11 @@ fn recipient(fields: &mut Fields, pointer: String, value: Option<Value>) -> Opti
     match value {
         Some(Value::String(number)) => Some(To::new(pointer, number)),
         Some(other) => {
-            let kind = json::kind(&other);
-            let detail =
-                format!("is {kind}; send a string: a number loses its plus sign and digits");
+            let why = match other {
+                Value::Number(_) => ": a number loses its plus sign and digits",
+                _ => "",
+            };
+            let detail = format!("is {}; send a string{why}", json::kind(&other));
             fields.fault(pointer, "body.wrong_type", detail);
             None
         }

@@ -96,6 +96,20 @@ fn callbacks_need_their_address_and_their_url() {
             "[listen]\ncallbacks = \"127.0.0.1:1\"\ncallbacks_url = \"a.b\"",
             &["sidecar.toml:3:17: listen.callbacks_url: is not an absolute http or https URL"],
         ),
+        (
+            "[listen]\ncallbacks = \"127.0.0.1\"",
+            &[
+                "sidecar.toml:2:13: listen.callbacks: is not an address",
+                "sidecar.toml:2:13: listen.callbacks: needs `callbacks_url`",
+            ],
+        ),
+        (
+            "[listen]\ncallbacks_url = \"a.b\"",
+            &[
+                "sidecar.toml:2:17: listen.callbacks_url: is not an absolute http or https URL",
+                "sidecar.toml:2:17: listen.callbacks_url: needs `callbacks`",
+            ],
+        ),
     ]);
 }
 

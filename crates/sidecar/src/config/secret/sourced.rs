@@ -48,7 +48,7 @@ impl Sourced {
                 table.finish();
                 match (env, file) {
                     (Some(name), None) => Self::from_environment(reading, &name.spot, name.text()?),
-                    (None, Some(path)) => Self::from_file(reading, &path.spot, path.text()?),
+                    (None, Some(path)) => Self::from_file(reading, &path.spot, path.text()?, None),
                     _ => {
                         item.fault("must have either `env` or `file`");
                         None
@@ -78,7 +78,7 @@ impl Sourced {
             (Some(value), None) => {
                 Self::checked(reading, spot, value, SecretSource::Environment(name.into()))
             }
-            (None, Some(path)) => Self::from_file(reading, spot, path),
+            (None, Some(path)) => Self::from_file(reading, spot, path, Some(&by_file)),
             (Some(_), Some(_)) => {
                 reading.fault(
                     spot,
@@ -100,11 +100,19 @@ impl Sourced {
         }
     }
 
-    fn from_file(reading: &Reading<'_>, spot: &Spot, written: &str) -> Option<Self> {
+    /// Reads the file that is `written`, in the configuration or in a variable.
+    fn from_file(
+        reading: &Reading<'_>,
+        spot: &Spot,
+        written: &str,
+        variable: Option<&str>,
+    ) -> Option<Self> {
         let path = reading.watched(written);
+        let by = variable.map(|name| format!("the variable {}: ", shown(name))).unwrap_or_default();
         let bytes = read_bounded(&path, MOST_BYTES)
             .map_err(|err| {
-                reading.fault(spot, format!("cannot read {}: {err}", shown_path(written, &path)));
+                let file = shown_path(written, &path);
+                reading.fault(spot, format!("{by}cannot read {file}: {err}"));
             })
             .ok()?;
         // What is not UTF-8 is not visible ASCII either, so the check below refuses it.

@@ -38,8 +38,13 @@ fn a_secret_that_cannot_be_had_is_a_fault_at_its_place() {
     folder.file("empty", "\n");
     folder.file("binary", [0xff, 0x00]);
     folder.file("large.txt", "x".repeat(4_097));
-    let environment =
-        environment([("BOTH", "a"), ("BOTH_FILE", "b"), ("EMPTY", ""), ("SPACED", "a b")]);
+    let environment = environment([
+        ("BOTH", "a"),
+        ("BOTH_FILE", "b"),
+        ("EMPTY", ""),
+        ("SPACED", "a b"),
+        ("MISSED_FILE", "nowhere"),
+    ]);
     for (written, wanted) in [
         ("\"\"", "3:9: apps[0].token: the literal: is empty"),
         ("\"a b\"", "3:9: apps[0].token: the literal: holds a space"),
@@ -53,6 +58,10 @@ fn a_secret_that_cannot_be_had_is_a_fault_at_its_place() {
         ),
         ("{ env = \"EMPTY\" }", "3:17: apps[0].token.env: the variable EMPTY: is empty"),
         ("{ env = \"SPACED\" }", "3:17: apps[0].token.env: the variable SPACED: holds a space"),
+        (
+            "{ env = \"MISSED\" }",
+            "3:17: apps[0].token.env: the variable MISSED_FILE: cannot read the file it names: No such file",
+        ),
         ("{ env = 5 }", "3:17: apps[0].token.env: is an integer"),
         ("{ file = \"./gone\" }", "3:18: apps[0].token.file: cannot read ./gone: No such file"),
         ("{ file = \"empty\" }", "3:18: apps[0].token.file: the file empty: is empty"),
