@@ -177,6 +177,9 @@ impl Signals {
     fn new() -> Result<Self, Failure> {
         let (terminate, interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        // A file that may not grow (`ulimit -f`) is a disk that is full, and no reason to die: once listened for, the
+        // signal ends nothing.
+        let _full = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
         Ok(Self { terminate, interrupt })
     }
 

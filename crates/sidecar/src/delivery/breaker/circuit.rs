@@ -77,10 +77,12 @@ impl Circuit {
         }
     }
 
-    /// Open, until a probe that is due at once, where it was closed: for all that is known Plivo does not take messages.
+    /// Open, until a probe, where it was closed: for all that is known Plivo does not take messages. The probe is due at
+    /// once, but where somebody has to pay first.
     pub(super) fn suspect(&mut self, reason: Reason, now: Instant) {
         if self.is_closed() {
-            self.change_to(At::Open { why: Why { reason, since: now }, until: now });
+            let wait = if reason == Reason::Credit { NO_CREDIT } else { Duration::ZERO };
+            self.change_to(At::Open { why: Why { reason, since: now }, until: now + wait });
         }
     }
 

@@ -40,6 +40,13 @@ fn one_that_is_suspected_is_probed_at_once_before_anybody_goes_and_ramps() {
 }
 
 #[test]
+fn one_that_is_suspected_for_want_of_credit_is_probed_when_somebody_may_have_paid() {
+    let bench = Bench::new();
+    bench.breakers.suspect(Reason::Credit, bench.now);
+    assert_eq!((bench.wait().reason, bench.open_time()), (Reason::Credit, NO_CREDIT));
+}
+
+#[test]
 fn half_of_twenty_calls_in_thirty_seconds_open_it() {
     let mut bench = Bench::new();
     for _ in 0..9 {

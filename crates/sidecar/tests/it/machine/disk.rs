@@ -1,6 +1,7 @@
 //! A disk that is full, broken, read-only, or does not say whether it has what it was given.
 
 use plivo_sim::Step;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
 use tokio::task::{JoinSet, LocalSet};
 
@@ -186,4 +187,27 @@ async fn a_call_whose_outcome_cannot_be_written_is_settled_and_not_made_again() 
             sidecar.stop().await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_limit_on_the_size_of_files_is_a_disk_that_is_full() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::new(&plivo).durable()).await;
+    sidecar.send(&text("before")).await.expect(202);
+    let pid = Pid::from_raw(sidecar.id().try_into().unwrap());
+    let may_have = |bytes| {
+        let files = Rlimit { current: bytes, maximum: None };
+        prlimit(pid, Resource::Fsize, files).expect("a process of ours");
+    };
+    may_have(Some(0));
+
+    sidecar.send(&text("refused")).await.refused(503, "spool.unavailable");
+    let ready = sidecar.ready().await.expect(503);
+    assert_eq!(ready["causes"][0]["cause"], "store", "{ready}");
+
+    may_have(None);
+    sidecar.wait_until_ready().await;
+    sidecar.send(&text("after")).await.expect(202);
+    assert_eq!(texts(&plivo), ["before", "after"]);
+    sidecar.stop().await;
 }
