@@ -33,6 +33,7 @@ struct Change {
     how: How,
     /// In force from then on; where it was refused, still.
     generation: Generation,
+    /// With numbers masked, since whoever may ask is shown them.
     reasons: Vec<String>,
     /// Refused for the same reasons so many times in a row.
     times: u64,
@@ -131,11 +132,13 @@ fn version(policy: &Policy) -> String {
 }
 
 fn bounded(reasons: &[String]) -> Vec<String> {
-    let cut = |reason: &String| match reason.char_indices().nth(CHARS) {
+    let cut = |reason: String| match reason.char_indices().nth(CHARS) {
         Some((at, _)) => format!("{}…", &reason[..at]),
-        None => reason.clone(),
+        None => reason,
     };
-    let mut kept: Vec<String> = reasons.iter().take(REASONS).map(cut).collect();
+    // Before they are cut: of half a number it cannot be told that it is one.
+    let masked = reasons.iter().take(REASONS).map(|reason| telemetry::masked(reason).into_owned());
+    let mut kept: Vec<String> = masked.map(cut).collect();
     if reasons.len() > REASONS {
         kept.push(format!("and {} more; the log has all", reasons.len() - REASONS));
     }
@@ -175,5 +178,17 @@ mod tests {
         assert_eq!(kept.len(), REASONS + 1);
         assert_eq!(kept[0].chars().count(), CHARS + 1);
         assert_eq!(kept[REASONS], "and 1 more; the log has all");
+    }
+
+    #[test]
+    fn a_number_in_a_reason_is_masked_also_where_it_is_cut() {
+        let history = History::default();
+        let before = "x".repeat(CHARS - 6);
+        let reasons = ["settings.+14155550188: 3", &format!("{before} +14155550123")];
+        history.note(How::Refused, Generation(1), &reasons.map(str::to_owned));
+
+        let reasons = history.shown()[0]["reasons"].clone();
+
+        assert_eq!(reasons, json!(["settings.+1415•••0188: 3", format!("{before} +1415…")]));
     }
 }

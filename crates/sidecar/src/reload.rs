@@ -160,7 +160,7 @@ impl Reloader {
                 }
                 service_manager::refuses(faults.first().map_or("", |first| first));
                 self.generations.history().note(How::Refused, generation, &faults);
-                self.status.refuse(faults);
+                self.status.refuse(&faults);
             }
         }
     }

@@ -30,11 +30,7 @@ impl Admin {
             "ready": ready,
             "causes": causes,
             "generation": self.in_force.load().chain.generation().0,
-            // Settings may have numbers in them, and any name that leads here may ask.
-            "reload_refused": refused.as_ref().map(|refused| {
-                let faults = refused.faults.iter();
-                faults.map(|fault| telemetry::masked(fault).into_owned()).collect::<Vec<_>>()
-            }),
+            "reload_refused": refused.map(|refused| refused.faults),
             // The policies in force are not those of the files.
             "rollback": rollback.as_ref().map(policies::standing),
             // Policies that failed too often, so that their `on_failure` decides.

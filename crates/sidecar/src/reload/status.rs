@@ -15,7 +15,7 @@ pub(crate) struct Refused {
     pub(crate) at: jiff::Timestamp,
     /// Attempts refused for them since.
     pub(crate) times: u64,
-    /// Every reason, with file, line and key.
+    /// Every reason, with file, line and key; numbers in them are masked, since whoever may ask is shown them.
     pub(crate) faults: Vec<String>,
 }
 
@@ -45,7 +45,9 @@ impl ReloadStatus {
         state.refused = None;
     }
 
-    pub(super) fn refuse(&self, faults: Vec<String>) {
+    pub(super) fn refuse(&self, faults: &[String]) {
+        let faults: Vec<String> =
+            faults.iter().map(|fault| telemetry::masked(fault).into_owned()).collect();
         let mut state = self.lock();
         match &mut state.refused {
             Some(refused) if refused.faults == faults => refused.times += 1,
@@ -62,7 +64,7 @@ mod tests {
     fn a_refusal_is_counted_from_the_first_time_that_it_had_these_reasons() {
         let status = ReloadStatus::default();
         let refuse = |faults: &[&str]| {
-            status.refuse(faults.iter().map(|fault| (*fault).to_owned()).collect());
+            status.refuse(&faults.iter().map(|fault| (*fault).to_owned()).collect::<Vec<_>>());
             status.refused().map(|refused| (refused.at, refused.times))
         };
         let first = refuse(&["a"]);
@@ -76,5 +78,13 @@ mod tests {
         status.succeed();
         assert!(status.refused().is_none());
         assert_eq!(refuse(&["a", "b"]).map(|(_, times)| times), Some(1));
+    }
+
+    #[test]
+    fn a_number_in_a_fault_is_masked_for_whoever_shows_it() {
+        let status = ReloadStatus::default();
+        status.refuse(&["plivo.+14155550123: is not a known key".to_owned()]);
+        let faults = status.refused().map(|refused| refused.faults);
+        assert_eq!(faults, Some(vec!["plivo.+1415•••0123: is not a known key".to_owned()]));
     }
 }

@@ -272,6 +272,28 @@ async fn every_fault_is_told_at_once_and_each_with_its_place() {
 }
 
 #[tokio::test]
+async fn a_number_that_a_reload_is_refused_for_is_masked_wherever_that_is_told() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(chain(&plivo, quiet_guest())).await;
+    let country = Policy::new("country").settings(json!({"+14155550188": 3}));
+    let broken = chain(&plivo, quiet_guest()).policy(country).to_toml();
+    let broken = broken.replace("[plivo]\n", "[plivo]\n\"+14155550123\" = 1\n");
+    assert!(broken.contains("+14155550123"), "{broken}");
+    sidecar.folder.write("sidecar.toml", broken);
+
+    refusal(&sidecar, "+1415•••0123").await;
+    for path in ["/policies", "/readyz", "/dashboard/state"] {
+        let told = sidecar.admin(path).await.text;
+        for (whole, masked) in [("4155550123", "+1415•••0123"), ("4155550188", "+1415•••0188")]
+        {
+            assert!(told.contains(masked) && !told.contains(whole), "{path}: {told}");
+        }
+    }
+    let log = sidecar.stop().await.text();
+    assert!(log.contains("+1415•••0188") && !log.contains("4155550188"), "{log}");
+}
+
+#[tokio::test]
 async fn a_wrong_key_hides_nothing_that_is_wrong_with_policies() {
     let plivo = plivo().await;
     let good = chain(&plivo, quiet_guest());
