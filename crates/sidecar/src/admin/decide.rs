@@ -73,6 +73,12 @@ impl Admin {
     pub(super) async fn revive(&self, asked: &Asked) -> Told {
         let WantedEvents { app, .. } = WantedEvents::read(&asked.query())?;
         let app = app.ok_or_else(|| Refusal::Query(vec!["`app` is missing".into()]))?;
+        // One that was taken out of the configuration may still be called, at the URLs that its messages named.
+        let is_known = self.in_force.load().apps.iter().any(|known| *known.name == *app)
+            || !self.store.dead_letters(Some(&app), 1).await?.is_empty();
+        if !is_known {
+            return Err(Refusal::NoSuchApp);
+        }
         self.relay.revive();
         let revived = self.store.revive_dead_letters(&app, SystemTime::now().into()).await?;
         tracing::info!(app, revived, "an operator has revived events");

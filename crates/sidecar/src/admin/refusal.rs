@@ -24,6 +24,8 @@ pub(super) enum Refusal {
     Query(Vec<String>),
     NoSuchMessage,
     NoSuchPolicy,
+    /// Neither the configuration nor an event that was given up has it.
+    NoSuchApp,
     /// The policy has none.
     NoCandidate,
     /// The candidate failed too often.
@@ -54,6 +56,7 @@ impl Refusal {
             Self::NoSuchPath
             | Self::NoSuchMessage
             | Self::NoSuchPolicy
+            | Self::NoSuchApp
             | Self::NoCandidate
             | Self::NoCallbacks => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -113,6 +116,7 @@ impl Refusal {
             Self::Query(_) => "query.invalid",
             Self::NoSuchMessage => "message.not_found",
             Self::NoSuchPolicy => "policy.not_found",
+            Self::NoSuchApp => "app.not_found",
             Self::NoCandidate => "policy.no_candidate",
             Self::Dropped(_) => "policy.candidate_dropped",
             Self::NotKept(_) => "generation.not_kept",
@@ -145,6 +149,10 @@ impl Refusal {
             Self::Query(faults) => faults.join("; "),
             Self::NoSuchMessage => "there is no message with this id".into(),
             Self::NoSuchPolicy => "there is no policy of this name; /policies lists them".into(),
+            Self::NoSuchApp => {
+                "no app of this name is configured, and no event of one was given up; /events/dead lists those of all"
+                    .into()
+            }
             Self::NoCandidate => {
                 "the policy has no candidate: none is named as `candidate` in the configuration, or it came into force already, \
                  as `promoted` in /policies tells".into()

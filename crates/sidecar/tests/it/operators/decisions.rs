@@ -285,3 +285,23 @@ async fn what_a_call_is_out_for_and_what_plivo_has_are_not_canceled() {
     assert_eq!(told.body["message_status"], "submitted");
     assert_eq!(plivo.sends().len(), 1);
 }
+
+#[tokio::test]
+async fn events_of_an_app_that_nobody_knows_are_not_revived_and_its_name_is_not_logged() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    let relay = Some("http://127.0.0.1:9/reports");
+    leave(&folder, &[Left { relay, app: "gone", ..Left::new("one", Status::Failed) }]).await;
+    let sidecar = Sidecar::start_in(folder, durable(&plivo)).await;
+    let revive =
+        async |app: &str| operator(&sidecar, &format!("POST /events/revive?app={app}")).await;
+
+    for app in ["14155550123", "%2B14155550123", "Gone"] {
+        let told = revive(app).await.refused(404, "app.not_found");
+        assert!(!told.body.to_string().contains("4155550123"), "{}", told.body);
+    }
+
+    assert_eq!(revive("demo").await.expect(200)["revived"], 0, "it has none by now");
+    assert_eq!(revive("gone").await.expect(200)["revived"], 1, "it was an app before");
+    let log = sidecar.stop().await.text();
+    assert!(log.contains("an operator has revived events") && !log.contains("155550123"), "{log}");
+}
