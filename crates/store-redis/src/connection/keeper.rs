@@ -13,7 +13,7 @@ use redis::{
 };
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Line, Link};
 use crate::SharedOptions;
@@ -47,7 +47,7 @@ pub(super) struct Keeper {
 /// A connection that calls are made on. With its drop they are given up.
 struct Serving {
     connection: MultiplexedConnection,
-    given_up: CancellationToken,
+    given_up: DropGuard,
 }
 
 /// How a connection is made that is to be kept.
@@ -104,7 +104,8 @@ impl Keeper {
             let why = match next {
                 Ok(next) => {
                     tracing::info!(server = %self.options.url, "the shared store is used by other credentials");
-                    leaving = Some(serving);
+                    // The connection itself is kept by nobody but its calls, so it ends with the last of them.
+                    leaving = Some(serving.given_up);
                     connection = next;
                     continue;
                 }
@@ -127,7 +128,7 @@ impl Keeper {
         let line =
             Line { connection: connection.clone(), given_up: given_up.clone(), refused: None };
         self.link.send_replace(Link::Up(line));
-        Serving { connection, given_up }
+        Serving { connection, given_up: given_up.drop_guard() }
     }
 
     /// A connection with other credentials, once there are any and the server takes them.
@@ -177,7 +178,7 @@ impl Keeper {
 
     /// Looks after the connection until it cannot be used any more. At the first doubt the one before is given up, too:
     /// what a call on it may have taken is given back on this one, and must not arrive there later.
-    async fn until_away(&self, serving: &Serving, leaving: &mut Option<Serving>) -> Away {
+    async fn until_away(&self, serving: &Serving, leaving: &mut Option<DropGuard>) -> Away {
         let mut connection = serving.connection.clone();
         loop {
             tokio::select! {
@@ -245,12 +246,6 @@ async fn within<T>(
     match timeout(limit, asked).await {
         Ok(answered) => answered.map_err(|error| Away::Ended(reason(&error))),
         Err(_elapsed) => Err(Away::Slow(format!("no answer within {limit:?}"))),
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        self.given_up.cancel();
     }
 }
 

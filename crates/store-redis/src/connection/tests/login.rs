@@ -138,6 +138,41 @@ async fn while_other_credentials_are_refused_the_connection_goes_on_for_as_long_
 }
 
 #[tokio::test]
+async fn the_connection_of_the_user_before_ends_with_its_last_call() {
+    let guarded = Guarded::start();
+    let other = ["ACL", "SETUSER", "other", "on", ">after", "~*", "&*", "+@all"];
+    let () = guarded.ask("before", &other).await;
+    let (port, holds) = guarded.held_back().await;
+    let connection = guarded.connection(guarded.url_at("before", &port)).await;
+    let script = redis::Script::new("return redis.call('INCR', 'k')");
+    assert_eq!(connection.call(&script.prepare_invoke()).await, Ok(1));
+    holds.send_replace(true);
+    let asking = connection.clone();
+    let under_way = tokio::spawn(async move { asking.call::<u32>(&script.prepare_invoke()).await });
+    while guarded.ask::<u32>("before", &["GET", "k"]).await < 2 {}
+    let users = async || {
+        let clients: String = guarded.ask("before", &["CLIENT", "LIST"]).await;
+        let asked = clients.lines().filter(|client| !client.contains("cmd=client|list"));
+        let user =
+            |client: &str| client.split(" user=").nth(1)?.split(' ').next().map(str::to_owned);
+        asked.filter_map(user).collect::<Vec<_>>()
+    };
+    let mut link = connection.0.link.clone();
+    link.mark_unchanged();
+
+    let url = format!("redis://other:after@127.0.0.1:{port}");
+    connection.log_in(&url.parse().unwrap());
+
+    link.changed().await.unwrap();
+    assert!(users().await.contains(&"default".to_owned()), "a call on it is under way");
+    holds.send_replace(false);
+    assert_eq!(under_way.await.unwrap(), Ok(2));
+    let gone = async { while users().await != ["other"] {} };
+    tokio::time::timeout(Duration::from_secs(30), gone).await.expect("it ends");
+    assert_eq!(asked(&connection).await, Ok(7));
+}
+
+#[tokio::test]
 async fn the_same_credentials_make_no_other_connection() {
     let guarded = Guarded::start();
     let connection = guarded.connection(guarded.url("before")).await;
