@@ -1,9 +1,9 @@
-//! Whether the collector is there.
+//! Where telemetry goes, and whether a collector is there.
 
 use std::error::Error;
-use std::io;
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
+use std::{io, panic, thread};
 
 use crate::environment::{self, Destination, Plan};
 use crate::{Protocol, TelemetryOptions, exporter};
@@ -11,16 +11,74 @@ use crate::{Protocol, TelemetryOptions, exporter};
 /// Why a collector does not answer.
 pub type Away = Box<dyn Error + Send + Sync>;
 
-/// The address that spans go to by `options` and the environment, and whether a collector answers there, within `most`:
-/// over HTTP to a request without a span, over gRPC by a connection. `None` where spans go nowhere. Blocks.
-pub fn reach(options: &TelemetryOptions, most: Duration) -> Option<(String, Result<(), Away>)> {
-    let mut to = Plan::new(options, &environment::process).export?;
-    to.timeout = to.timeout.min(most);
-    let answered = match to.protocol {
-        Protocol::Http => ask(&to),
-        Protocol::Grpc => connect(&to).map_err(Away::from),
-    };
-    Some((to.endpoint, answered))
+/// A place that telemetry goes to.
+#[derive(Debug)]
+pub struct Reached {
+    /// What goes there, such as `traces`.
+    pub signals: Vec<&'static str>,
+    /// Its address.
+    pub endpoint: String,
+    /// Whether a collector answers: over HTTP to a request without anything in it, over gRPC by a connection.
+    pub answered: Result<(), Away>,
+}
+
+/// What becomes of telemetry by `options` and the environment: each place that some of it goes to, once, and the signals
+/// that go nowhere. No place is waited for longer than `most`; they are asked all at once. Blocks.
+#[must_use]
+pub fn reach(options: &TelemetryOptions, most: Duration) -> (Vec<Reached>, Vec<&'static str>) {
+    reach_by(&Plan::new(options, &environment::process), options, most)
+}
+
+fn reach_by(
+    plan: &Plan,
+    options: &TelemetryOptions,
+    most: Duration,
+) -> (Vec<Reached>, Vec<&'static str>) {
+    let (mut places, mut nowhere) = (Vec::<(&Destination, Vec<_>)>::new(), Vec::new());
+    for (signal, to) in signals(plan, options) {
+        let Some(to) = to else {
+            nowhere.push(signal);
+            continue;
+        };
+        let same =
+            |other: &Destination| (&other.endpoint, other.protocol) == (&to.endpoint, to.protocol);
+        match places.iter_mut().find(|(other, _)| same(other)) {
+            Some((_, signals)) => signals.push(signal),
+            None => places.push((to, vec![signal])),
+        }
+    }
+    let reached = thread::scope(|scope| {
+        let asking = places.into_iter().map(|(to, signals)| {
+            (to.endpoint.clone(), signals, scope.spawn(move || answered(to, most)))
+        });
+        let asking: Vec<_> = asking.collect();
+        let reached = asking.into_iter().map(|(endpoint, signals, answered)| Reached {
+            signals,
+            endpoint,
+            answered: answered.join().unwrap_or_else(|panic| panic::resume_unwind(panic)),
+        });
+        reached.collect()
+    });
+    (reached, nowhere)
+}
+
+/// What of telemetry is wanted, and where it goes.
+fn signals<'a>(
+    plan: &'a Plan,
+    options: &TelemetryOptions,
+) -> Vec<(&'static str, Option<&'a Destination>)> {
+    let records = options.records.then_some(("log records", plan.records.as_ref()));
+    let mut signals = vec![("traces", plan.export.as_ref()), ("metrics", plan.metrics.as_ref())];
+    signals.extend(records);
+    signals
+}
+
+fn answered(to: &Destination, most: Duration) -> Result<(), Away> {
+    let timeout = to.timeout.min(most);
+    match to.protocol {
+        Protocol::Http => ask(to, timeout),
+        Protocol::Grpc => connect(to, timeout).map_err(Away::from),
+    }
 }
 
 /// What of the environment could not be used for `options`, a sentence each.
@@ -29,9 +87,9 @@ pub fn passed_over(options: &TelemetryOptions) -> Vec<String> {
     Plan::new(options, &environment::process).warnings
 }
 
-fn ask(to: &Destination) -> Result<(), Away> {
+fn ask(to: &Destination, most: Duration) -> Result<(), Away> {
     // A message of protobuf without any member has no bytes.
-    let asked = exporter::http_client(to)?.post(&to.endpoint);
+    let asked = exporter::http_client(to)?.post(&to.endpoint).timeout(most);
     let answer = asked.header("content-type", "application/x-protobuf").send();
     match answer.map_err(reqwest::Error::without_url)?.status().as_u16() {
         // Whoever wants a key is there; it stands in OTEL_EXPORTER_OTLP_HEADERS, which are not sent here.
@@ -40,9 +98,60 @@ fn ask(to: &Destination) -> Result<(), Away> {
     }
 }
 
-fn connect(to: &Destination) -> io::Result<()> {
+fn connect(to: &Destination, most: Duration) -> io::Result<()> {
     let authority = to.endpoint.split_once("://").map_or(to.endpoint.as_str(), |(_, rest)| rest);
     let authority = authority.split('/').next().unwrap_or_default();
     let address = authority.to_socket_addrs()?.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
-    TcpStream::connect_timeout(&address, to.timeout).map(drop)
+    TcpStream::connect_timeout(&address, most).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn reached(records: bool, variables: &[(&str, &str)]) -> (Vec<Reached>, Vec<&'static str>) {
+        let options = TelemetryOptions { records, ..TelemetryOptions::default() };
+        let lookup = |name: &str| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        };
+        reach_by(&Plan::new(&options, &lookup), &options, Duration::from_secs(30))
+    }
+
+    #[test]
+    fn each_signal_is_looked_for_where_it_goes_and_one_place_for_several_once() {
+        let there = TcpListener::bind("127.0.0.1:0").unwrap();
+        let gone = TcpListener::bind("127.0.0.1:0").unwrap();
+        let [alive, dead] =
+            [&there, &gone].map(|at| format!("http://{}", at.local_addr().unwrap()));
+        drop(gone);
+        let grpc = ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+        let all = ("OTEL_EXPORTER_OTLP_ENDPOINT", &*alive);
+        let metrics = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &*dead);
+
+        let (places, nowhere) = reached(true, &[grpc, all, metrics]);
+
+        let told = places.iter().map(|at| (&at.signals[..], &*at.endpoint, at.answered.is_ok()));
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [(&["traces", "log records"][..], &*alive, true), (&["metrics"], &*dead, false)]
+        );
+        assert_eq!(nowhere, [""; 0]);
+    }
+
+    #[test]
+    fn a_signal_that_goes_nowhere_hides_none_that_goes_somewhere() {
+        let there = TcpListener::bind("127.0.0.1:0").unwrap();
+        let alive = format!("http://{}", there.local_addr().unwrap());
+        let grpc = ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+        let no_traces = ("OTEL_TRACES_EXPORTER", "none");
+
+        let (places, nowhere) =
+            reached(false, &[grpc, no_traces, ("OTEL_EXPORTER_OTLP_ENDPOINT", &alive)]);
+
+        let told: Vec<_> = places.iter().map(|at| (&at.signals[..], &*at.endpoint)).collect();
+        assert_eq!((told, &nowhere[..]), (vec![(&["metrics"][..], &*alive)], &["traces"][..]));
+        assert_eq!(reached(true, &[]).1, ["traces", "metrics", "log records"]);
+    }
 }

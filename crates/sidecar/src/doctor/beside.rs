@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use store_redis::{Examined, examine};
+use telemetry::Reached;
 use tokio::time::timeout;
 
 use super::{Finding, PATIENCE};
@@ -73,14 +74,25 @@ pub(super) fn collector(fixed: &Fixed) -> Vec<Finding> {
     let passed_over = telemetry::passed_over(&options).into_iter();
     let passed_over =
         passed_over.map(|line| Finding::warn("collector", line, "mend the variable, or unset it"));
-    let found = match telemetry::reach(&options, PATIENCE) {
-        None => Finding::skipped("collector", "traces and metrics go nowhere ([telemetry] otlp)"),
-        Some((url, Ok(()))) => Finding::ok("collector", format!("{url} answers")),
-        Some((url, Err(why))) => Finding::warn(
-            "collector",
-            format!("{url}: {}", whole(&*why)),
-            "start it, or mend [telemetry] otlp; messages go on, and traces and metrics are lost",
-        ),
-    };
-    passed_over.chain([found]).collect()
+    let (reached, nowhere) = telemetry::reach(&options, PATIENCE);
+    let reached = reached.into_iter().map(|Reached { signals, endpoint, answered }| {
+        let signals = signals.join(", ");
+        let found = match answered {
+            Ok(()) => Finding::ok("collector", format!("{endpoint} answers")),
+            Err(why) => Finding::warn(
+                "collector",
+                format!("{endpoint}: {}", whole(&*why)),
+                format!(
+                    "start it, or mend [telemetry] otlp or the variable that names it; messages go on, and {signals} are \
+                     lost"
+                ),
+            ),
+        };
+        found.about(&signals)
+    });
+    let nowhere = (!nowhere.is_empty()).then(|| {
+        let why = format!("{} go nowhere ([telemetry] otlp, or OTEL_*)", nowhere.join(", "));
+        Finding::skipped("collector", why)
+    });
+    passed_over.chain(reached).chain(nowhere).collect()
 }

@@ -149,6 +149,31 @@ async fn each_trouble_is_told_with_what_to_do_about_it_and_without_secrets() {
 }
 
 #[tokio::test]
+async fn the_collectors_of_traces_metrics_and_records_are_each_looked_for() {
+    let (plivo, collector, gone) = (plivo().await, Collector::start_http(), free_port());
+    let dead = format!("http://{gone}/v1/metrics");
+    let setup = Setup::standard(&plivo)
+        .set("telemetry.otlp", collector.endpoint())
+        .set("decisions.otlp", true)
+        .environment("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &dead);
+    let folder = Folder::new();
+
+    let ended = examined(&setup, &folder).await;
+
+    let dead = format!("metrics: {dead}");
+    assert!(told(&ended, "warn", "collector").contains(&dead), "{}", ended.log.text());
+    for (signal, path) in [("traces", "/v1/traces"), ("log records", "/v1/logs")] {
+        let answers = format!("{signal}: {}{path} answers", collector.endpoint());
+        assert!(ended.log.text().contains(&answers), "{answers} in {}", ended.log.text());
+    }
+
+    let no_traces = setup.environment("OTEL_TRACES_EXPORTER", "none");
+    let ended = examined(&no_traces, &folder).await;
+    assert!(told(&ended, "warn", "collector").contains(&dead), "{}", ended.log.text());
+    assert!(told(&ended, "skipped", "collector").contains("traces go nowhere"));
+}
+
+#[tokio::test]
 async fn faults_of_the_configuration_are_told_as_json_too_where_it_is_asked_for() {
     let plivo = plivo().await;
     let folder = Folder::new();
