@@ -205,11 +205,18 @@ impl Variables<'_> {
             self.warn(name, "it is no address that begins with http:// or https://");
             return None;
         };
-        // Addresses are shown in logs.
+        // Addresses are shown in logs, and OTLP needs no more of them than scheme, host, port and path.
         if !url.username().is_empty() || url.password().is_some() {
             self.warn(
                 name,
                 "it holds a user or password; give these by OTEL_EXPORTER_OTLP_HEADERS",
+            );
+            return None;
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            self.warn(
+                name,
+                "it has a query or a fragment; give a key by OTEL_EXPORTER_OTLP_HEADERS",
             );
             return None;
         }

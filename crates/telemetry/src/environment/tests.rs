@@ -51,6 +51,9 @@ fn an_address_that_is_none_is_passed_over_with_a_warning_that_does_not_repeat_it
         "http://",
         "http://a:hush@b:4318",
         "http://hush@b",
+        "http://b:4318/?key=hush",
+        "http://b:4318/v1/traces?key=hush",
+        "http://b:4318/#hush",
     ] {
         let variables = [
             ("OTEL_EXPORTER_OTLP_ENDPOINT", nowhere),
