@@ -1,12 +1,13 @@
 //! `sendgate check`: everything that is wrong, before anything runs.
 
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 use std::iter;
 use std::path::Path;
 use std::sync::Arc;
 
 use policy_host::{PolicyChain, PolicyRuntime, RuntimeOptions};
 use store::MemoryLedger;
+use telemetry::TelemetryOptions;
 
 use crate::config::{Config, ConfigFaults, Environment, PolicyEntry};
 use crate::modules::Modules;
@@ -31,19 +32,15 @@ pub fn check(path: &Path, print: bool, environment: &Environment) -> Result<(), 
             return Err(refused(faults));
         }
     };
+    let options = telemetry_options(&config.fixed);
     if print {
         write!(out, "{}", config.effective)?;
-        for name in otel_variables() {
-            writeln!(
-                out,
-                "{name} is set; unless it is warned of, it wins over [telemetry] (README, \"Traces\")"
-            )?;
-        }
+        tell_of_variables(&mut out, &options)?;
     }
     for warning in &config.warnings {
         writeln!(out, "warning: {warning}")?;
     }
-    for warning in telemetry::passed_over(&telemetry_options(&config.fixed)) {
+    for warning in telemetry::passed_over(&options) {
         writeln!(out, "warning: {warning}")?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -78,6 +75,27 @@ pub fn check(path: &Path, print: bool, environment: &Environment) -> Result<(), 
         config.reloadable.apps.len(),
         chain.policies().len()
     )?;
+    Ok(())
+}
+
+/// Tells which of OpenTelemetry's variables are set, and where telemetry goes by them.
+fn tell_of_variables(out: &mut impl Write, options: &TelemetryOptions) -> io::Result<()> {
+    let names = otel_variables();
+    if names.is_empty() {
+        return Ok(());
+    }
+    for name in names {
+        writeln!(
+            out,
+            "{name} is set; unless it is warned of, it wins over [telemetry] (README, \"Traces\")"
+        )?;
+    }
+    for (signal, to) in telemetry::destinations(options) {
+        match to {
+            Some(endpoint) => line(out, format_args!("{signal} go to {endpoint}"))?,
+            None => line(out, format_args!("{signal} go nowhere"))?,
+        }
+    }
     Ok(())
 }
 

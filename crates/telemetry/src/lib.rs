@@ -30,7 +30,7 @@ mod start;
 pub use error::TelemetryError;
 pub use options::{LogFormat, Protocol, TelemetryOptions};
 pub use propagation::{accept_trace, link, trace_id, traceparent};
-pub use reach::{Away, Reached, passed_over, reach};
+pub use reach::{Away, Reached, destinations, passed_over, reach};
 pub use records::Records;
 pub use redaction::masked;
 pub use start::{Telemetry, init, start};

@@ -62,6 +62,14 @@ fn reach_by(
     (reached, nowhere)
 }
 
+/// Where each signal that is wanted goes by `options` and the environment: an address, or nowhere.
+#[must_use]
+pub fn destinations(options: &TelemetryOptions) -> Vec<(&'static str, Option<String>)> {
+    let plan = Plan::new(options, &environment::process);
+    let shown = |to: &Destination| to.endpoint.clone();
+    signals(&plan, options).into_iter().map(|(signal, to)| (signal, to.map(shown))).collect()
+}
+
 /// What of telemetry is wanted, and where it goes.
 fn signals<'a>(
     plan: &'a Plan,

@@ -240,3 +240,37 @@ async fn check_prints_what_the_configuration_comes_to_without_its_secrets() {
     }
     assert!(!told.contains("swordfish") && !told.contains(crate::harness::TOKEN), "{told}");
 }
+
+#[tokio::test]
+async fn check_prints_where_telemetry_goes_by_the_variables() {
+    let plivo = plivo().await;
+    let folder = Folder::new();
+    let setup = Setup::standard(&plivo)
+        .set("telemetry.otlp", "http://file.example:4318")
+        .set("decisions.otlp", true);
+    folder.write("sidecar.toml", setup.to_toml());
+    let printed = |variables: &[(&str, &str)]| {
+        let mut check = std::process::Command::new(env!("CARGO_BIN_EXE_sendgate"));
+        check.args(["check", "--print", "--config", "sidecar.toml"]).current_dir(folder.path());
+        let checked = check.env("SENDGATE_ENV", "development").envs(variables.iter().copied());
+        String::from_utf8(checked.output().unwrap().stdout).unwrap()
+    };
+
+    let told = printed(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://common.example:4318"),
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://metrics.example/m?key=swordfish"),
+        ("OTEL_TRACES_EXPORTER", "none"),
+    ]);
+
+    for line in [
+        "OTEL_TRACES_EXPORTER is set",
+        "\ntraces go nowhere\n",
+        "\nmetrics go to http://common.example:4318/v1/metrics\n",
+        "\nlog records go to http://common.example:4318/v1/logs\n",
+        "warning: OTEL_EXPORTER_OTLP_METRICS_ENDPOINT is passed over: it has a query",
+    ] {
+        assert!(told.contains(line), "{line} is not in\n{told}");
+    }
+    assert!(!told.contains("swordfish"), "{told}");
+    assert!(!printed(&[]).contains(" go to "), "the file says it");
+}
