@@ -197,6 +197,8 @@ pub(crate) async fn try_settings(
     let granted = Known { grants: Grant::ALL.into_iter().collect(), ..known.clone() };
     let look = |settings: &serde_json::Value| settings::problems(schema, settings, &granted);
     let unfit = look(&given(settings))?;
+    // Of a value that only needs a grant the policy may say something besides.
+    let places: Vec<String> = unfit.iter().map(|each| each.problem.pointer.clone()).collect();
     let mut heard = Vec::new();
     for sound in settings::attempts(&given(settings), unfit, look)? {
         if let Some(problems) = refused(prepared, &sound.settings).await {
@@ -204,7 +206,7 @@ pub(crate) async fn try_settings(
         }
     }
     for problem in settings::certain(&heard) {
-        if !problems.iter().any(|told| told.pointer == problem.pointer) {
+        if !places.contains(&problem.pointer) {
             problems.push(problem);
         }
     }

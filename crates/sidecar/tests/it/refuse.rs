@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, App, Policy, Setup, Sidecar, TO, plivo};
+use crate::harness::{Answer, App, Policy, Setup, Sidecar, TO, TOKEN, plivo};
 
 const PLIVO_DOOR: &str = "/v1/Account/MAXXXXXXXXXXXXXXXXXX/Message/";
 
@@ -41,6 +41,56 @@ async fn every_fault_is_told_at_once_with_its_pointer() {
     }
     assert_eq!(found.len(), wanted.len(), "{answer}");
     assert_eq!(plivo.requests().len(), 0);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn of_two_members_that_do_not_go_together_each_is_looked_at_by_itself_too() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let long = "k".repeat(256);
+    let cases: [(Value, &[(&str, &str)]); 4] = [
+        (
+            json!({"dedup": "x", "dedup_key": ""}),
+            &[("/dedup", "neither off nor content"), ("/dedup_key", "not a key of 1 to 255 bytes")],
+        ),
+        (
+            json!({"dedup": "off", "dedup_key": long}),
+            &[("/dedup_key", "not a key of 1 to 255 bytes"), ("/dedup_key", "stands beside")],
+        ),
+        (json!({"dedup_key": "off"}), &[("/dedup_key", "is the word off")]),
+        (
+            json!({"from": "<", "powerpack_uuid": "x"}),
+            &[("/from", "-"), ("/powerpack_uuid", "is not a UUID"), ("/from", "stands beside")],
+        ),
+    ];
+    for (more, wanted) in cases {
+        let mut body = json!({"to": TO, "text": "hi"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = sidecar.send(&body).await;
+        let told = answer.expect(400);
+        let told = told["errors"].as_array().expect("errors").clone();
+        let agrees = |(fault, (pointer, word)): (&Value, &(&str, &str))| {
+            let detail = fault["detail"].as_str().unwrap_or_default();
+            fault["pointer"] == *pointer && (*word == "-" || detail.contains(word))
+        };
+        let all = told.len() == wanted.len() && told.iter().zip(wanted).all(agrees);
+        assert!(all, "for {more}: {answer}");
+    }
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn an_empty_intent_names_none() {
+    let plivo = plivo().await;
+    let app = App::new("demo", TOKEN).set("default_intent", "marketing");
+    let sidecar = Sidecar::start(Setup::new(&plivo).app(app)).await;
+    for intent in [json!(""), Value::Null] {
+        let body = json!({"to": TO, "text": format!("for {intent}"), "intent": intent});
+        let sent = sidecar.send(&body).await.expect(202);
+        let path = format!("/v1/messages/{}", sent["id"].as_str().expect("an id"));
+        assert_eq!(sidecar.get(&path).await.expect(200)["intent"], "marketing", "{body}");
+    }
     sidecar.stop().await;
 }
 

@@ -13,29 +13,26 @@ const NAMED: [&str; 3] = ["/from", "/src", "/powerpack_uuid"];
 /// The sender asked for, or the configured one: the app's, else the account's; within what the app may use and what the
 /// sender can do.
 pub(super) fn of(order: &Order, app: &App, plivo: &Plivo, faults: &mut Faults) -> Option<Sender> {
-    let (pointer, sender) = match (&order.from, &order.pool) {
-        (Some(from), Some(_)) => {
+    // Each by itself, so that all that is wrong is told at once.
+    let number = order.from.as_ref().map(|from| {
+        let parsed = Sender::parse(&from.value, &from.pointer);
+        (from.pointer.as_str(), parsed.map_err(|fault| faults.push(fault)).ok())
+    });
+    let pool = order.pool.as_ref().map(|pool| {
+        let is_one = Uuid::parse_str(&pool.value).is_ok();
+        if !is_one {
+            let detail = "is not a UUID, as Plivo's pools have";
+            faults.push(Fault::new(&pool.pointer, "sender.invalid", detail));
+        }
+        (pool.pointer.as_str(), is_one.then(|| Sender::Pool(pool.value.clone())))
+    });
+    let (pointer, sender) = match (number, pool) {
+        (Some((pointer, _)), Some(_)) => {
             let detail = "stands beside a pool; give `from` or `powerpack_uuid`, not both";
-            faults.push(Fault::new(&from.pointer, "sender.ambiguous", detail));
+            faults.push(Fault::new(pointer, "sender.ambiguous", detail));
             return None;
         }
-        (Some(from), None) => {
-            let parsed = Sender::parse(&from.value, &from.pointer)
-                .map_err(|fault| faults.push(fault))
-                .ok()?;
-            (from.pointer.as_str(), parsed)
-        }
-        (None, Some(pool)) if Uuid::parse_str(&pool.value).is_ok() => {
-            (pool.pointer.as_str(), Sender::Pool(pool.value.clone()))
-        }
-        (None, Some(pool)) => {
-            faults.push(Fault::new(
-                &pool.pointer,
-                "sender.invalid",
-                "is not a UUID, as Plivo's pools have",
-            ));
-            return None;
-        }
+        (Some((pointer, sender)), None) | (None, Some((pointer, sender))) => (pointer, sender?),
         // One was named that cannot be read: the default is not what was meant.
         (None, None) if faults.told().iter().any(|fault| NAMED.contains(&&*fault.pointer)) => {
             return None;

@@ -135,9 +135,9 @@ fn callback(order: &Order, faults: &mut Faults) -> Option<String> {
 }
 
 fn intent(order: &Order, app: &App, faults: &mut Faults) -> String {
-    let intent = order
-        .intent
-        .as_ref()
+    // An empty one names none.
+    let named = order.intent.as_ref().filter(|at| !at.value.is_empty());
+    let intent = named
         .map_or(app.default_intent.clone().unwrap_or_default(), |at| at.value.to_ascii_lowercase());
     if !is_intent(&intent) {
         let detail =
@@ -188,32 +188,30 @@ fn media_id_fault(id: &At<String>) -> Option<Fault> {
 }
 
 fn dedup(order: &Order, faults: &mut Faults) -> Dedup {
-    match (&order.dedup, &order.dedup_key) {
-        (Some(word), Some(key)) if word.value == "off" => {
-            faults.push(Fault::new(
-                &key.pointer,
-                "body.bad_dedup",
-                "stands beside `dedup`: off; give one of them",
-            ));
-            Dedup::Off
+    let mut wrong = |pointer: &str, detail| {
+        faults.push(Fault::new(pointer, "body.bad_dedup", detail));
+    };
+    let is_off = order.dedup.as_ref().is_some_and(|word| word.value == "off");
+    if let Some(word) = order.dedup.as_ref().filter(|word| !is_off && word.value != "content") {
+        wrong(&word.pointer, "is neither off nor content");
+    }
+    if let Some(key) = &order.dedup_key {
+        match key.value.as_str() {
+            // It would look like the word, and mean something else.
+            "off" => wrong(&key.pointer, "is the word off, which `dedup` takes; give another key"),
+            key_of if !(1..=DEDUP_KEY_BYTES).contains(&key_of.len()) => {
+                wrong(&key.pointer, "is not a key of 1 to 255 bytes");
+            }
+            _ => {}
         }
-        (Some(word), _) if word.value == "off" => Dedup::Off,
-        (Some(word), _) if word.value != "content" => {
-            faults.push(Fault::new(&word.pointer, "body.bad_dedup", "is neither off nor content"));
-            Dedup::Content
+        if is_off {
+            wrong(&key.pointer, "stands beside `dedup`: off; give one of them");
         }
-        (_, Some(key))
-            if key.value.is_empty() || key.value.len() > DEDUP_KEY_BYTES || key.value == "off" =>
-        {
-            faults.push(Fault::new(
-                &key.pointer,
-                "body.bad_dedup",
-                "is not a key of 1 to 255 bytes",
-            ));
-            Dedup::Content
-        }
-        (_, Some(key)) => Dedup::Key(key.value.clone()),
-        (_, None) => Dedup::Content,
+    }
+    match &order.dedup_key {
+        _ if is_off => Dedup::Off,
+        Some(key) => Dedup::Key(key.value.clone()),
+        None => Dedup::Content,
     }
 }
 

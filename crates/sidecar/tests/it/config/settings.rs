@@ -85,7 +85,22 @@ fn cases() -> Vec<Case> {
                 (r#""otp.login""#, ".limits.1.intents.0", NO_INTENT),
                 (r#""another""#, ".limits.1.exempt_apps.0", NO_APP),
                 (r#""Otp""#, ".limits.1.exempt_intents.0", NO_INTENT),
-                (r#""queue""#, ".limits.2.on_limit", NEEDS_AMEND),
+                (r#""queue", "per_s" = 1"#, ".limits.2.on_limit", NEEDS_AMEND),
+            ],
+        ),
+        (
+            "throttle",
+            "throttle-grant",
+            json!({"limits": [
+                {"name": "q", "scope": "app", "kind": "window", "quota": 1, "per_s": 2, "on_limit": "queue"},
+            ]}),
+            &[
+                (r#""queue", "per_s" = 2"#, ".limits.0.on_limit", NEEDS_AMEND),
+                (
+                    r#""queue", "per_s" = 2"#,
+                    ".limits.0.on_limit",
+                    "can be `queue` for kind `gcra` only",
+                ),
             ],
         ),
         (
