@@ -75,9 +75,7 @@ impl Inbound {
             tracing::error!(policy = %policy, failure = %failure, door, "a policy could not take a handset's message");
             NotTaken::Failed(policy, failure)
         })?;
-        if !made.is_empty() {
-            store.remembered().await.map_err(NotTaken::Unwritten)?;
-        }
+        store.remembered().await.map_err(NotTaken::Unwritten)?;
         for note in &made {
             tracing::info!(
                 policy.name = note.policy,

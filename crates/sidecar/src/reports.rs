@@ -25,7 +25,6 @@ use std::time::SystemTime;
 use message::{E164, Timestamp};
 use policy_host::{Afterwards, Receipt};
 use store::{Record, Report, ReportFacts, Reported, Status, Store, StoreError};
-use tokio_util::task::TaskTracker;
 
 use crate::delivery::{Delivery, Word};
 
@@ -39,13 +38,11 @@ pub(crate) use self::tokens::AuthTokens;
 pub(crate) struct Reports {
     pub(crate) store: Store,
     pub(crate) delivery: Arc<Delivery>,
-    /// What is told to policies runs here, so that the drain waits for it and no answer does.
-    pub(crate) in_flight: TaskTracker,
 }
 
 impl Reports {
-    /// Writes a report on `record`'s message down; when this returns, it is on disk. `to` is the recipient as Plivo
-    /// names it, for where the record does not tell any more.
+    /// Writes a report on `record`'s message down; when this returns, it is on disk, and what policies made of it. `to` is
+    /// the recipient as Plivo names it, for where the record does not tell any more.
     ///
     /// # Errors
     ///
@@ -60,6 +57,10 @@ impl Reports {
         let facts = report.facts.clone();
         let code = report.error_code.clone();
         let uuid = report.message_uuid.clone();
+        // First, so that both are on disk or Plivo says it again; policies may hear it twice then.
+        if self.store.would_move(&record.id, &report).await? {
+            self.tell_policies(record, to, &facts, code.as_deref().unwrap_or_default(), now).await;
+        }
         let reported = self.store.report(&record.id, report, now).await?;
         let (known, told) = (record.message_uuid.as_deref(), uuid.as_deref());
         if known.is_some() && told.is_some() && known != told {
@@ -72,38 +73,33 @@ impl Reports {
         }
         if !reported.again && reported.before != reported.after {
             tracing::info!(message.id = %record.id, from = reported.before.as_str(), to = reported.after.as_str(), plivo.error_code = code.as_deref(), "a delivery report moved a message");
-            self.tell_policies(record, to, facts, code.unwrap_or_default(), now);
         }
         Ok(reported)
     }
 
-    fn tell_policies(
+    async fn tell_policies(
         &self,
         record: &Record,
         to: Option<E164>,
-        facts: ReportFacts,
-        code: String,
+        facts: &ReportFacts,
+        code: &str,
         now: Timestamp,
     ) {
         let Some(chain) = self.delivery.account().chain.upgrade() else { return };
-        let (id, app, door) = (record.id.clone(), record.app.clone(), record.door.clone());
+        let about = Afterwards { id: &record.id, app: &record.app, door: &record.door, now };
+        chain.tell_delivery_report(about, &facts.status, code).await;
         let to = record.to.clone().or(to);
-        let (kind, sender, intent) = (record.kind, record.sender.clone(), record.intent.clone());
-        self.in_flight.spawn(async move {
-            let about = Afterwards { id: &id, app: &app, door: &door, now };
-            chain.tell_delivery_report(about, &facts.status, &code).await;
-            let receipt = Receipt {
-                kind,
-                to: to.as_ref(),
-                sender: &sender,
-                intent: &intent,
-                state: &facts.status,
-                error_code: &code,
-                units: facts.units,
-                total_rate: facts.total_rate.as_deref().unwrap_or_default(),
-            };
-            chain.tell_receipt(about, receipt).await;
-        });
+        let receipt = Receipt {
+            kind: record.kind,
+            to: to.as_ref(),
+            sender: &record.sender,
+            intent: &record.intent,
+            state: &facts.status,
+            error_code: code,
+            units: facts.units,
+            total_rate: facts.total_rate.as_deref().unwrap_or_default(),
+        };
+        chain.tell_receipt(about, receipt).await;
     }
 }
 

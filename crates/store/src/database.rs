@@ -142,6 +142,15 @@ impl Database {
         self.0.writes.put(work)
     }
 
+    /// The same; `then` is told whether it was committed, before whoever waits, and before the next is done.
+    pub(crate) fn write_then<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&Connection) -> Result<T, Fault> + Send + 'static,
+        then: impl FnOnce(bool) + Send + 'static,
+    ) -> Commit<T> {
+        self.0.writes.put_then(work, then)
+    }
+
     /// Reads what is committed: one row, or a few by an index. A send may wait for it.
     pub(crate) async fn read<T: Send + 'static>(
         &self,

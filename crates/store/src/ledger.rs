@@ -3,6 +3,7 @@
 mod durable;
 mod limits;
 mod reservations;
+mod unwritten;
 mod values;
 
 use std::fmt;
@@ -25,6 +26,7 @@ use reservations::Reservations;
 use values::Values;
 
 pub(crate) use durable::{DurableLedger, KeptLedger, SavedValue, values};
+pub(crate) use unwritten::{Batch, Unwritten};
 
 /// Most bytes in a key. Source: the contract (`policy.wit`, `state`).
 const KEY_BYTES: usize = 256;

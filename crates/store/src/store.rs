@@ -2,16 +2,16 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use message::{E164, Ledger, Timestamp};
 use rusqlite::Connection;
 
 use crate::content::Content;
-use crate::database::{Database, beside};
+use crate::database::{Database, Fault, beside};
 use crate::idempotency::{Claims, KeysKept};
-use crate::ledger::{DurableLedger, KeptLedger};
+use crate::ledger::{Batch, DurableLedger, KeptLedger, Unwritten};
 use crate::sweep::{LogEmptied, rows_of};
 use crate::{
     Commit, Keep, MemoryLedger, OpenError, Place, RETENTIONS, Secret, StoreError, StoreOptions,
@@ -27,6 +27,7 @@ pub struct Store {
     name: Arc<str>,
     pub(crate) database: Database,
     pub(crate) ledger: KeptLedger,
+    unwritten: Arc<Unwritten>,
     pub(crate) claims: Arc<Mutex<Claims>>,
     pub(crate) content: Content,
     pub(crate) bounds: Bounds,
@@ -96,10 +97,12 @@ impl Store {
         };
         let memory = MemoryLedger::default();
         memory.restore(last_token, holds, values, now);
+        let unwritten = Arc::<Unwritten>::default();
         let ledger = match place {
             Place::Memory => KeptLedger::InMemory(Arc::new(memory)),
             Place::File(_) => {
-                KeptLedger::Durable(Arc::new(DurableLedger::new(memory, database.clone())))
+                let (database, unwritten) = (database.clone(), Arc::clone(&unwritten));
+                KeptLedger::Durable(Arc::new(DurableLedger::new(memory, database, unwritten)))
             }
         };
         let content = Content { text: *text, numbers: *numbers, secret };
@@ -112,6 +115,7 @@ impl Store {
             name,
             database,
             ledger,
+            unwritten,
             claims,
             content,
             bounds,
@@ -133,8 +137,29 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`]
     pub fn remembered(&self) -> Commit<()> {
-        // Writes keep their order, so one that does nothing is enough.
-        self.database.write(|_| Ok(()))
+        self.write_all(|_| Ok(()))
+    }
+
+    /// Does `work` in a transaction that writes with it what policies remember and the disk has not: values whose own
+    /// write failed before, and usages that count for longer.
+    pub(crate) fn write_all<T: Send + 'static>(
+        &self,
+        mut work: impl FnMut(&Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> Commit<T> {
+        self.unwritten.prolong(self.ledger.memory().prolonged());
+        let (unwritten, written) = (Arc::clone(&self.unwritten), Arc::clone(&self.unwritten));
+        let batch = Arc::<Mutex<Batch>>::default();
+        let in_work = Arc::clone(&batch);
+        let work = move |connection: &Connection| {
+            *in_work.lock().unwrap_or_else(PoisonError::into_inner) =
+                unwritten.write(connection)?;
+            work(connection)
+        };
+        self.database.write_then(work, move |committed| {
+            if committed {
+                written.forget(&batch.lock().unwrap_or_else(PoisonError::into_inner));
+            }
+        })
     }
 
     /// Waits until everything that was written before now can be read, for `most` at the longest. Whoever was told of

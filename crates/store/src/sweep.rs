@@ -8,7 +8,7 @@ use message::Timestamp;
 use rusqlite::Connection;
 
 use crate::messages::{delete, forget_marks, to_db};
-use crate::{Commit, Keep, Store, holds};
+use crate::{Commit, Keep, Store};
 
 /// Most rows of a kind that one sweep takes, so that nobody waits for it.
 const ROWS: u32 = 2_000;
@@ -51,10 +51,8 @@ impl Store {
         let (retention, most_messages) = (self.bounds.retention, self.bounds.messages);
         let numbers = self.content.numbers;
         let (keys_kept, most_keys) = (Arc::clone(&self.keys_kept), self.bounds.keys);
-        let prolonged = self.ledger.memory().prolonged();
-        self.database.write(move |connection| {
+        self.write_all(move |connection| {
             let (over, old) = (to_db(now.before(GRACE)), to_db(now.before(retention)));
-            holds::prolong(connection, &prolonged)?;
             let mut gone = 0;
             for (sql, before) in [
                 ("DELETE FROM holds WHERE (token, message) IN (SELECT token, message FROM holds WHERE ends <= ? LIMIT \

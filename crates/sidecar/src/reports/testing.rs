@@ -70,18 +70,17 @@ pub(super) fn accounts(base_url: &str, token: &str, europe: Option<&str>) -> Acc
 }
 
 pub(super) fn reports(store: Store, base_url: &str) -> Arc<Reports> {
-    let in_flight = TaskTracker::new();
     let parts = Parts {
         ledger: store.ledger(),
         store: store.clone(),
         ephemeral: true,
-        in_flight: in_flight.clone(),
+        in_flight: TaskTracker::new(),
         stop: CancellationToken::new(),
         callbacks: None,
         shared: None,
     };
     let delivery = Arc::new(Delivery::new(parts, accounts(base_url, TOKEN, None)));
-    Arc::new(Reports { store, delivery, in_flight })
+    Arc::new(Reports { store, delivery })
 }
 
 pub(super) fn store() -> Store {

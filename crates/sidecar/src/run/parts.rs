@@ -87,11 +87,7 @@ impl Parts {
         let reloads = Arc::new(ReloadStatus::default());
 
         let elsewhere = shared.as_ref().filter(|_| place.is_some()).map(|shared| shared.reports());
-        let reports = Arc::new(Reports {
-            store: store.clone(),
-            delivery: Arc::clone(&delivery),
-            in_flight: in_flight.clone(),
-        });
+        let reports = Arc::new(Reports { store: store.clone(), delivery: Arc::clone(&delivery) });
         let (tokens, tally) = (Arc::<AuthTokens>::default(), Arc::default());
         let asking = (Arc::clone(&reports), Arc::clone(&tokens));
         let source = Source::of(store);

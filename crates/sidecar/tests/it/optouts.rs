@@ -180,6 +180,47 @@ async fn plivos_error_200_is_an_opt_out_though_the_store_keeps_no_numbers() {
 }
 
 #[tokio::test]
+async fn an_opt_out_by_a_report_is_on_disk_when_the_report_is() {
+    let (plivo, ingress) = (manual().await, Ingress::open().await);
+    let setup = consenting(reached(&plivo, &ingress)).durable();
+    let sidecar = start(setup.clone(), &ingress).await;
+    let sent = sidecar.send(&message("one")).await.expect(202);
+    let uuid = sent["message_uuid"].as_str().unwrap();
+
+    let opted_out = Report { error_code: Some("200".into()), ..Report::of(State::Undelivered) };
+    let reported = plivo.send_report(uuid, opted_out).await.expect("a report");
+    assert_eq!(reported.answer.expect("an answer"), 200);
+    let folder = sidecar.kill().await;
+
+    let sidecar = Sidecar::start_in(folder, consenting(Setup::new(&plivo)).durable()).await;
+    assert!(is_suppressed(&sidecar, "two").await);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn an_opt_out_that_the_disk_did_not_take_is_on_it_once_somebody_is_told_that_it_was_learned()
+{
+    let plivo = plivo().await;
+    let setup = consenting(Setup::new(&plivo)).durable();
+    let sidecar = Sidecar::start(setup.clone()).await;
+    let stop = json!({"from": TO, "to": SENDER, "text": "STOP"});
+    let tell = async || sidecar.post("/v1/inbound").json(&stop).answer().await;
+    let other = rusqlite::Connection::open(sidecar.folder.path().join("sendgate.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    tell().await.refused(503, "spool.unavailable");
+    other.execute_batch("ROLLBACK").unwrap();
+
+    // It is in memory by now, so that the policy itself has nothing to write.
+    let told = tell().await.expect(200);
+    assert_eq!(told["remarks"][0]["code"], "optout.learned", "{told}");
+    let folder = sidecar.kill().await;
+
+    let sidecar = Sidecar::start_in(folder, setup).await;
+    assert!(is_suppressed(&sidecar, "two").await);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn an_operator_adds_removes_and_imports() {
     let (plivo, folder) = (plivo().await, Folder::new());
     let setup = consenting(Setup::new(&plivo));

@@ -52,8 +52,10 @@ enum State<T> {
     Refused(StoreError),
 }
 
-struct Task<T, F> {
+struct Task<T, F, E> {
     work: F,
+    /// Is told first whether the work was committed.
+    then: E,
     said: Option<Result<T, StoreError>>,
     tell: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -76,16 +78,28 @@ impl Queue {
         &self,
         work: impl FnMut(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> Commit<T> {
+        self.put_then(work, |_| ())
+    }
+
+    /// The same; `then` is told whether it was committed, before whoever waits, and before what comes after it is done.
+    pub(super) fn put_then<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&Connection) -> Result<T, Fault> + Send + 'static,
+        then: impl FnOnce(bool) + Send + 'static,
+    ) -> Commit<T> {
         let (tell, told) = oneshot::channel();
-        let task = Box::new(Task { work, said: None, tell });
-        let Some(queue) = &self.work else { return Commit::refused(ended()) };
-        match queue.try_send(task) {
-            Ok(()) => Commit(State::Waiting(told)),
-            Err(TrySendError::Full(_)) => {
-                Commit::refused(StoreError::Unavailable("too much waits for the disk".into()))
+        let task: Box<dyn Work> = Box::new(Task { work, then, said: None, tell });
+        let (task, why) = match self.work.as_ref().map(|queue| queue.try_send(task)) {
+            Some(Ok(())) => return Commit(State::Waiting(told)),
+            Some(Err(TrySendError::Full(task))) => {
+                (task, StoreError::Unavailable("too much waits for the disk".into()))
             }
-            Err(TrySendError::Closed(_)) => Commit::refused(ended()),
-        }
+            Some(Err(TrySendError::Closed(task))) => (task, ended()),
+            // Only while it is dropped.
+            None => return Commit::refused(ended()),
+        };
+        task.end(Some(why));
+        Commit(State::Waiting(told))
     }
 }
 
@@ -123,7 +137,11 @@ impl<T> Future for Commit<T> {
 
 impl<T> Unpin for Commit<T> {}
 
-impl<T: Send, F: FnMut(&Connection) -> Result<T, Fault> + Send> Work for Task<T, F> {
+impl<T: Send, F, E> Work for Task<T, F, E>
+where
+    F: FnMut(&Connection) -> Result<T, Fault> + Send,
+    E: FnOnce(bool) + Send,
+{
     fn run(&mut self, connection: &Connection) -> Result<(), Fault> {
         self.said = match (self.work)(connection) {
             Ok(value) => Some(Ok(value)),
@@ -134,7 +152,8 @@ impl<T: Send, F: FnMut(&Connection) -> Result<T, Fault> + Send> Work for Task<T,
     }
 
     fn end(self: Box<Self>, uncommitted: Option<StoreError>) {
-        let Self { work, said, tell } = *self;
+        let Self { work, then, said, tell } = *self;
+        then(uncommitted.is_none());
         let said = uncommitted.map_or_else(|| said.unwrap_or_else(|| Err(ended())), Err);
         // What the work holds, such as a claim, is free by the time that anybody is told. Nobody may be waiting.
         drop(work);

@@ -142,6 +142,21 @@ async fn everybody_whom_the_disk_refuses_is_told_and_may_ask_again() {
     assert_eq!(ids(&store).await.len(), 20);
 }
 
+#[tokio::test]
+async fn at_the_end_the_log_is_emptied_though_another_program_has_the_database_open() {
+    let folder = folder();
+    let store = open(&in_file(&folder));
+    accept(&store, &["m1"]).await;
+    let person = Connection::open(path(&folder)).unwrap();
+    let count = |sql| person.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM messages"), 1);
+    let log = beside(&path(&folder), "-wal");
+    assert!(log.metadata().unwrap().len() > 0);
+    drop(store);
+    assert_eq!(log.metadata().unwrap().len(), 0, "what was to be forgotten would be in it");
+    assert_eq!(count("SELECT count(*) FROM messages"), 1);
+}
+
 /// Sets a pragma of the connection that writes.
 async fn set(store: &Store, name: &'static str, value: i64) {
     let set = move |connection: &Connection| Ok(connection.pragma_update(None, name, value)?);

@@ -49,6 +49,8 @@ pub(super) fn write_all(
             empty(connection);
         }
     }
+    // SQLite does it with the last connection, which may be another program's.
+    empty(connection);
 }
 
 /// Does what waits, each for itself, until nothing can come any more.

@@ -1,7 +1,8 @@
 //! The policies' memory, written down.
 //!
 //! It is decided in memory. Values are written behind, in the order they changed and before the message that they were
-//! decided for; reservations and charges are written with that message, so that neither can be without the other.
+//! decided for, which writes what of them failed (see [`Unwritten`]); reservations and charges are written with that
+//! message, so that neither can be without the other.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +13,7 @@ use message::{
 };
 use rusqlite::Connection;
 
-use super::MemoryLedger;
+use super::{MemoryLedger, Unwritten};
 use crate::database::Database;
 use crate::messages::{from_db, to_db};
 
@@ -20,6 +21,7 @@ use crate::messages::{from_db, to_db};
 pub(crate) struct DurableLedger {
     memory: MemoryLedger,
     database: Database,
+    unwritten: Arc<Unwritten>,
     /// Held while a value changes in memory and joins the queue, so that both have the same order.
     order: Mutex<()>,
 }
@@ -40,23 +42,27 @@ pub(crate) struct SavedValue {
 }
 
 impl DurableLedger {
-    pub(crate) fn new(memory: MemoryLedger, database: Database) -> Self {
-        Self { memory, database, order: Mutex::new(()) }
+    pub(crate) fn new(memory: MemoryLedger, database: Database, unwritten: Arc<Unwritten>) -> Self {
+        Self { memory, database, unwritten, order: Mutex::new(()) }
     }
 
     /// Writes down what is under `key` now.
     fn write(&self, owner: &str, key: &str, now: Timestamp) {
         let Some((value, ends)) = self.memory.value(owner, key, now) else { return };
         let (owner, key) = (owner.to_owned(), key.to_owned());
-        let written = self.database.write(move |connection| {
-            let mut put = connection.prepare_cached(
-                "INSERT OR REPLACE INTO policy_state (owner, key, value, ends) VALUES (?, ?, ?, ?)",
-            )?;
-            put.execute((&owner, &key, &value, to_db(ends)))?;
-            Ok(())
-        });
-        // The message that it was decided for is committed after it, or not at all.
-        drop(written);
+        let value = Arc::new(SavedValue { owner, key, value, ends });
+        let (unwritten, failed) = (Arc::clone(&self.unwritten), Arc::clone(&self.unwritten));
+        let kept = Arc::clone(&value);
+        let write = move |connection: &Connection| {
+            unwritten.supersede(&value);
+            Ok(value.write(connection)?)
+        };
+        // What it was decided for is committed after it, and writes it too where this failed.
+        drop(self.database.write_then(write, move |committed| {
+            if !committed {
+                failed.keep(kept);
+            }
+        }));
     }
 }
 

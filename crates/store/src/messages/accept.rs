@@ -56,9 +56,8 @@ impl Store {
             return Commit::refused(trouble);
         }
         let holds: Vec<SavedHold> = messages.iter().flat_map(|new| self.saved(new)).collect();
-        let prolonged = self.ledger.memory().prolonged();
         let (bounds, newest_gone) = (self.bounds, Arc::clone(&self.newest_gone));
-        self.database.write(move |connection| {
+        self.write_all(move |connection| {
             if !all_new(connection, &messages)? {
                 return Err(StoreError::Exists.into());
             }
@@ -80,7 +79,6 @@ impl Store {
                 let own_id_told = tells_own_ids || new.record.own_id_told;
                 insert(connection, &new.record, &new.text, own_id_told)?;
             }
-            holds::prolong(connection, &prolonged)?;
             holds::insert(connection, &holds)?;
             if let Some(key) = &key {
                 idempotency::insert(connection, key, messages.len(), now)?;

@@ -48,7 +48,8 @@ impl Store {
     pub fn report(&self, id: &MessageId, report: Report, now: Timestamp) -> Commit<Reported> {
         let (id, content) = (id.clone(), self.content.clone());
         let keys_end = now.after(self.bounds.key_retention);
-        self.database.write(move |connection| {
+        // With what policies made of it, which Plivo does not tell again either.
+        self.write_all(move |connection| {
             let reported = apply(connection, &id, &report, now, &content)?;
             if reported.before.is_final() && reported.before != reported.after {
                 let (told, status) = (reported.before.as_str(), reported.after.as_str());
@@ -58,6 +59,36 @@ impl Store {
             Ok(reported)
         })
     }
+
+    /// Whether a report would move its message, as of what is on disk: it says something new, and that is not less.
+    ///
+    /// # Errors
+    ///
+    /// As [`report`](Self::report).
+    pub async fn would_move(&self, id: &MessageId, report: &Report) -> Result<bool, StoreError> {
+        let (id, report) = (id.clone(), report.clone());
+        let moves = move |connection: &Connection| {
+            let before = standing(connection, &id)?.ok_or(StoreError::NotFound)?.status;
+            let known = "SELECT 1 FROM reports WHERE message = ? AND status = ? AND sequence = ?";
+            let row = (&*id.0, report.facts.status.as_str(), report.sequence);
+            let again = connection.prepare_cached(known)?.exists(row)?;
+            Ok(!again && after(connection, &id, before, &report)?.1 != before)
+        };
+        self.database.read(moves).await
+    }
+}
+
+/// Where a message stands for reports, and where this one brings it.
+fn after(
+    connection: &Connection,
+    id: &MessageId,
+    before: Status,
+    report: &Report,
+) -> rusqlite::Result<(Status, Status)> {
+    // An end that only we came to stands behind all reports: Plivo knows better.
+    let stands = if is_inferred(connection, id, before)? { Status::InDoubt } else { before };
+    let next = report.status.map(|next| stands.after_report(next));
+    Ok((stands, next.filter(|next| *next != stands).unwrap_or(before)))
 }
 
 fn apply(
@@ -72,11 +103,7 @@ fn apply(
     if !keep(connection, id, report, now)? {
         return Ok(Reported { before: before.status, after: before.status, again: true });
     }
-    // An end that only we came to stands behind all reports: Plivo knows better.
-    let stands =
-        if is_inferred(connection, id, before.status)? { Status::InDoubt } else { before.status };
-    let next = report.status.map(|next| stands.after_report(next));
-    let after = next.filter(|next| *next != stands).unwrap_or(before.status);
+    let (stands, after) = after(connection, id, before.status, report)?;
     let moves = after != before.status;
     let other = report.status.filter(|told| told.is_final() && *told != stands);
     if let Some(told) = other.filter(|_| stands.is_final()) {

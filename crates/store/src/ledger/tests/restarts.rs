@@ -274,7 +274,7 @@ async fn what_is_accepted_counts_after_a_restart_however_much_was_charged_since(
 
 #[tokio::test]
 async fn a_window_that_was_made_longer_counts_over_a_restart_what_it_counted_before() {
-    for swept in [true, false] {
+    for (swept, locked) in [(true, false), (true, true), (false, false), (false, true)] {
         let folder = folder();
         let store = Store::open(in_file(&folder), NOW).unwrap();
         for which in ["m1", "m2", "m3"] {
@@ -282,6 +282,12 @@ async fn a_window_that_was_made_longer_counts_over_a_restart_what_it_counted_bef
         }
         let refused = spend(&store, "m4", window(3, 60.0), later(2)).await;
         assert_eq!(refused, Err(secs(58.0)));
+        if locked {
+            let person = lock(&folder);
+            store.accept(vec![new("m5")], None).await.expect_err("it is locked");
+            store.sweep(later(3)).await.expect_err("it is locked");
+            person.execute_batch("ROLLBACK").unwrap();
+        }
         // With what is written next, whatever that is.
         if swept {
             store.sweep(later(3)).await.unwrap();
@@ -317,4 +323,57 @@ async fn a_token_whose_hold_counts_no_more_when_it_is_accepted_is_not_given_out_
     let (_left, after) = reopened(&folder, later(20));
     let hold = spend(&after, "m2", window(1, 1.0), later(20)).await.unwrap();
     assert!(hold.token > token && hold.token < 1 << 62, "{} after {token}", hold.token);
+}
+
+#[tokio::test]
+async fn a_value_that_could_not_be_written_is_written_with_whatever_can_be_next() {
+    for next in ["a message", "a sweep", "a look whether it is remembered"] {
+        let folder = folder();
+        let store = Store::open(in_file(&folder), NOW).unwrap();
+        let person = lock(&folder);
+        put(&store, "k", "v").await;
+        store.remembered().await.expect_err("it is locked");
+        person.execute_batch("ROLLBACK").unwrap();
+        match next {
+            "a message" => store.accept(vec![new("m1")], None).await.unwrap(),
+            "a sweep" => drop(store.sweep(NOW).await.unwrap()),
+            _ => store.remembered().await.unwrap(),
+        }
+        assert_eq!(got(&folder, "k").await.as_deref(), Some("v"), "with {next}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_values_the_later_stands_though_the_earlier_could_not_be_written() {
+    let folder = folder();
+    let store = Store::open(in_file(&folder), NOW).unwrap();
+    let person = lock(&folder);
+    put(&store, "k", "old").await;
+    put(&store, "other", "kept").await;
+    store.remembered().await.expect_err("it is locked");
+    person.execute_batch("ROLLBACK").unwrap();
+    put(&store, "k", "new").await;
+    store.remembered().await.unwrap();
+    store.sweep(NOW).await.unwrap();
+    assert_eq!(got(&folder, "k").await.as_deref(), Some("new"));
+    assert_eq!(got(&folder, "other").await.as_deref(), Some("kept"));
+}
+
+/// Nothing is committed while somebody else writes.
+fn lock(folder: &TempDir) -> rusqlite::Connection {
+    let person = rusqlite::Connection::open(path(folder)).unwrap();
+    person.execute_batch("BEGIN IMMEDIATE").unwrap();
+    person
+}
+
+async fn put(store: &Store, key: &str, value: &str) {
+    let put = store.ledger().put("p", key, value.into(), secs(60.0), false, NOW).await;
+    assert_eq!(put, Ok(true), "{key}");
+}
+
+/// What whoever comes after a kill finds.
+async fn got(folder: &TempDir, key: &str) -> Option<String> {
+    let (_left, after) = reopened(folder, NOW);
+    let value = after.ledger().get("p", key, NOW).await.unwrap();
+    value.map(|value| String::from_utf8(value).unwrap())
 }
