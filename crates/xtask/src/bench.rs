@@ -8,7 +8,8 @@ use crate::workspace::{Workspace, cargo};
 
 /// Builds the policies and optimised programs, then runs `crates/sidecar/examples/bench`, which takes some four
 /// minutes; `words` go to it, such as `--compare FILE`. The figures are left in `target/bench/latest.json`, and drawn in
-/// `latest.svg` beside it. With `parts` first, Criterion measures parts of a request instead; `words` go to it.
+/// `latest.svg` beside it; those of `reloads`, `endurance` and `spin` in a file of that name. With `parts` first,
+/// Criterion measures parts of a request instead; `words` go to it.
 ///
 /// # Errors
 ///

@@ -49,6 +49,12 @@ usage: cargo xtask COMMAND
   bench [--rounds N] what the sidecar costs beside a bare hop and native rules; a table and target/bench/latest.json
   bench parts        what each part of a request costs by itself: reading, facts, chain, store, answer
   bench replay [N]   how long `sendgate replay` takes for N decisions, 100,000 where none are named
+  bench reloads [N] [--idle]
+                     N modules replaced one after the other, 100 where none are named, while an app sends 500 messages
+                     a second, or none: how soon each is in force, who was slow or failed meanwhile, memory
+  bench endurance [N]
+                     memory at each tenth of N messages, a million where none are named
+  bench spin [N]     what an app whose guest spins on every core costs another one, in N seconds, 10 where none are named
 ";
 
 fn main() -> ExitCode {

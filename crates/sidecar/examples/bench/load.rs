@@ -3,13 +3,14 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use crate::Result;
 use crate::connection::Connection;
-use crate::{Result, sample};
+use crate::sample::{Asking, SENDS};
 
 /// Requests that may be on their way at once in an open loop; more wait, and their waiting counts.
 const OPEN_CONNECTIONS: usize = 128;
@@ -23,11 +24,24 @@ pub(crate) enum Load {
     Open { per_s: u32 },
 }
 
+/// When the last request was.
+#[derive(Clone)]
+pub(crate) enum Until {
+    Over(Duration),
+    Sent(u64),
+    /// Somebody says so.
+    Told(Arc<AtomicBool>),
+}
+
 /// Requests answered in a time.
+#[derive(Default)]
 pub(crate) struct Answered {
     pub(crate) elapsed: Duration,
-    /// In ascending order; never empty.
+    /// Of those answered as they should be, in ascending order; never empty.
     pub(crate) latencies: Vec<Duration>,
+    /// The others, and the first of them in words.
+    pub(crate) failed: usize,
+    why: Option<String>,
 }
 
 /// Which request is next.
@@ -36,13 +50,16 @@ pub(crate) struct Serial(Arc<AtomicU64>);
 
 /// When a connection's next request is due.
 #[derive(Clone)]
-enum Schedule {
-    AsSoonAsMayBe { until: Instant },
-    Evenly { from: Instant, every: Duration, slots: u64, taken: Arc<AtomicU64> },
+struct Schedule {
+    from: Instant,
+    /// Between two requests; `None` where the next one is due as soon as a connection is free.
+    every: Option<Duration>,
+    until: Until,
+    taken: Arc<AtomicU64>,
 }
 
 impl Load {
-    /// Sends for `time` and waits for the last answers.
+    /// Has the app send for `time` and waits for the last answers.
     ///
     /// # Errors
     ///
@@ -52,6 +69,23 @@ impl Load {
         to: SocketAddr,
         serial: &Serial,
         time: Duration,
+    ) -> Result<Answered> {
+        let answered = self.keep_up(to, SENDS, serial.clone(), Until::Over(time)).await?;
+        answered.is_well()?;
+        Ok(answered)
+    }
+
+    /// Asks until that is over and waits for the last answers. What is not answered as it should be is counted.
+    ///
+    /// # Errors
+    ///
+    /// Where nothing is answered as it should be, or connections are not taken.
+    pub(crate) async fn keep_up(
+        self,
+        to: SocketAddr,
+        asking: Asking,
+        serial: Serial,
+        until: Until,
     ) -> Result<Answered> {
         let count = match self {
             Self::Closed { connections } => connections,
@@ -63,50 +97,61 @@ impl Load {
         }
         let from = Instant::now();
         let mut tasks = JoinSet::new();
-        let schedule = match self {
-            Self::Closed { .. } => Schedule::AsSoonAsMayBe { until: from + time },
-            Self::Open { per_s } => Schedule::evenly(from, per_s, time),
+        let every = match self {
+            Self::Closed { .. } => None,
+            Self::Open { per_s } => Some(Duration::from_secs(1) / per_s),
         };
+        let schedule = Schedule { from, every, until, taken: Arc::default() };
         for connection in connections {
-            tasks.spawn(send(connection, serial.clone(), schedule.clone()));
+            tasks.spawn(send(to, connection, asking, serial.clone(), schedule.clone()));
         }
-        let mut latencies = Vec::new();
+        let mut all = Answered::default();
         while let Some(ended) = tasks.join_next().await {
-            latencies.extend(ended??);
+            let Answered { latencies, failed, why, .. } = ended??;
+            all.latencies.extend(latencies);
+            all.failed += failed;
+            all.why = all.why.or(why);
         }
-        let elapsed = from.elapsed();
-        latencies.sort_unstable();
-        if latencies.is_empty() {
+        all.elapsed = from.elapsed();
+        all.latencies.sort_unstable();
+        if all.latencies.is_empty() {
+            all.is_well()?;
             return Err("not one request was answered".into());
         }
-        Ok(Answered { elapsed, latencies })
+        Ok(all)
     }
 }
 
 impl Schedule {
-    fn evenly(from: Instant, per_s: u32, time: Duration) -> Self {
-        let every = Duration::from_secs(1) / per_s;
-        let slots = u64::try_from(time.as_nanos() / every.as_nanos().max(1)).unwrap_or(u64::MAX);
-        Self::Evenly { from, every, slots, taken: Arc::default() }
-    }
-
     /// The instant that the next request's latency counts from; `None` once there are no more.
     ///
     /// Where a connection was free in time, that is when the timer let it go: timers of a millisecond's grain would
     /// otherwise be measured as the program's. Where none was free, it is when the request was due.
     async fn next(&self) -> Option<Instant> {
+        let nth = self.taken.fetch_add(1, Ordering::Relaxed);
+        let now = Instant::now();
+        let due = match self.every {
+            Some(every) => self.from + every * u32::try_from(nth).ok()?,
+            None => now,
+        };
+        if self.until.has_come(nth, due - self.from) {
+            return None;
+        }
+        if due <= now {
+            return Some(due);
+        }
+        tokio::time::sleep_until(due.into()).await;
+        Some(Instant::now())
+    }
+}
+
+impl Until {
+    /// Whether the `nth` request, counted from 0, that would be due after such a time is one too many.
+    fn has_come(&self, nth: u64, after: Duration) -> bool {
         match self {
-            Self::AsSoonAsMayBe { until } => Some(Instant::now()).filter(|now| now < until),
-            Self::Evenly { from, every, slots, taken } => {
-                let slot = taken.fetch_add(1, Ordering::Relaxed);
-                let nth = u32::try_from(slot).ok().filter(|_| slot < *slots)?;
-                let due = *from + *every * nth;
-                if due <= Instant::now() {
-                    return Some(due);
-                }
-                tokio::time::sleep_until(due.into()).await;
-                Some(Instant::now())
-            }
+            Self::Over(time) => after >= *time,
+            Self::Sent(count) => nth >= *count,
+            Self::Told(told) => told.load(Ordering::Relaxed),
         }
     }
 }
@@ -126,6 +171,30 @@ impl Answered {
     pub(crate) fn count(&self) -> usize {
         self.latencies.len()
     }
+
+    /// Of those answered as they should be, in a second.
+    pub(crate) fn per_s(&self) -> f64 {
+        self.count() as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// How many of those answered as they should be took longer than `time`.
+    pub(crate) fn slower_than(&self, time: Duration) -> usize {
+        self.latencies.len() - self.latencies.partition_point(|latency| *latency <= time)
+    }
+
+    /// # Errors
+    ///
+    /// Where one was not answered as it should be.
+    pub(crate) fn is_well(&self) -> Result<()> {
+        match &self.why {
+            None => Ok(()),
+            Some(why) => {
+                let all = self.failed + self.count();
+                Err(format!("{} of {all} requests failed, one of them so: {why}", self.failed)
+                    .into())
+            }
+        }
+    }
 }
 
 impl fmt::Display for Load {
@@ -138,14 +207,48 @@ impl fmt::Display for Load {
 }
 
 async fn send(
+    to: SocketAddr,
     mut connection: Connection,
+    asking: Asking,
     serial: Serial,
     schedule: Schedule,
-) -> Result<Vec<Duration>> {
-    let mut latencies = Vec::new();
+) -> Result<Answered> {
+    let mut own = Answered::default();
     while let Some(from) = schedule.next().await {
-        connection.post(&sample::body(serial.next())).await?;
-        latencies.push(from.elapsed());
+        match connection.ask(asking, serial.next()).await {
+            Ok(()) => own.latencies.push(from.elapsed()),
+            Err(err) => {
+                own.failed += 1;
+                own.why.get_or_insert_with(|| err.to_string());
+                // Whatever is left on the old one is no answer to the next request.
+                connection = Connection::open(to).await?;
+            }
+        }
     }
-    Ok(latencies)
+    Ok(own)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Answered, Until};
+
+    #[test]
+    fn a_load_ends_with_its_last_request() {
+        let ms = Duration::from_millis;
+        let (time, count) = (Until::Over(ms(10)), Until::Sent(3));
+
+        assert!(!time.has_come(1_000, ms(9)) && time.has_come(0, ms(10)));
+        assert!(!count.has_come(2, ms(10_000)) && count.has_come(3, ms(0)));
+    }
+
+    #[test]
+    fn slower_than_a_time_is_what_took_longer_than_it() {
+        let latencies = [1, 10, 10, 11, 12].map(Duration::from_millis).to_vec();
+        let answered = Answered { latencies, ..Answered::default() };
+
+        assert_eq!(answered.slower_than(Duration::from_millis(10)), 2);
+        assert_eq!(answered.slower_than(Duration::from_millis(12)), 0);
+    }
 }

@@ -8,21 +8,28 @@
 //! The upstream is the plainest server that answers as Plivo does ([`upstream`]), so that it is never what is measured.
 //! Every request is unique in recipient and text, and must be answered with a `message_uuid`; anything else ends the
 //! run.
+//!
+//! What takes longer, or is no matter of throughput, has a command of its own: a log decided again ([`replay`]), modules
+//! replaced ([`reloads`]), memory after many messages ([`endurance`]), a guest that never ends ([`spin`]).
 #![expect(clippy::print_stdout, reason = "a benchmark is printed")]
 
 mod chain;
 mod compare;
 mod connection;
+mod endurance;
+mod figures;
 mod hop;
 mod load;
 mod machine;
 mod policies;
 mod program;
+mod reloads;
 mod replay;
 mod report;
 mod rules;
 mod sample;
 mod serve;
+mod spin;
 mod stage;
 mod start;
 mod svg;
@@ -50,6 +57,9 @@ const CELL: Duration = Duration::from_millis(1_500);
 /// Rounds where the command line gives no other number: odd, so that a median is a measured value.
 const ROUNDS: usize = 3;
 
+const USAGE: &str = "usage: bench [--rounds N] [--compare FILE] | bench replay [COUNT] | \
+                     bench reloads [COUNT] [--idle] | bench endurance [COUNT] | bench spin [SECONDS]";
+
 fn main() -> Result<()> {
     // The HTTP client is built for any TLS, and used without.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -65,15 +75,25 @@ fn main() -> Result<()> {
         ["--rounds", rounds, "--compare", file] | ["--compare", file, "--rounds", rounds] => {
             measure(rounds.parse()?, Some(file))
         }
-        ["replay"] => replayed(replay::COUNT),
-        ["replay", count] => replayed(count.parse()?),
-        _ => Err("usage: bench [--rounds N] [--compare FILE] | bench replay [COUNT]".into()),
+        ["replay"] => run(replay::measure(replay::COUNT)),
+        ["replay", count] => run(replay::measure(count.parse()?)),
+        ["reloads"] => run(reloads::measure(reloads::COUNT, false)),
+        ["reloads", "--idle"] => run(reloads::measure(reloads::COUNT, true)),
+        ["reloads", count] => run(reloads::measure(count.parse()?, false)),
+        ["reloads", count, "--idle"] | ["reloads", "--idle", count] => {
+            run(reloads::measure(count.parse()?, true))
+        }
+        ["endurance"] => run(endurance::measure(endurance::COUNT)),
+        ["endurance", count] => run(endurance::measure(count.parse()?)),
+        ["spin"] => run(spin::measure(spin::SECONDS)),
+        ["spin", seconds] => run(spin::measure(seconds.parse()?)),
+        _ => Err(USAGE.into()),
     }
 }
 
-fn replayed(count: usize) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(replay::measure(count))
+/// Runs what drives the programs, in one thread, so that they get the cores.
+fn run<T>(driven: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(driven)
 }
 
 /// Measures, prints it and writes it down; beside what `before` names, where it is given.
@@ -81,8 +101,7 @@ fn measure(rounds: usize, before: Option<&str>) -> Result<()> {
     // Read first: the run may take its place.
     let before = before.map(|file| Result::Ok(serde_json::from_slice(&std::fs::read(file)?)?));
     let before: Option<serde_json::Value> = before.transpose()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let report = runtime.block_on(async {
+    let report = run(async {
         let chain = chain::measure().await?;
         let starts = start::measure().await?;
         let mut stage = Stage::set().await?;

@@ -10,9 +10,9 @@ use crate::Result;
 pub(crate) struct Applied {
     pub(crate) name: &'static str,
     /// Words of grants, with a space between two.
-    grants: &'static str,
+    pub(crate) grants: &'static str,
     /// An inline table in TOML.
-    settings: &'static str,
+    pub(crate) settings: &'static str,
 }
 
 /// In the order of the repository's `sidecar.toml`, with its settings but for two: a limit too high to be reached, and

@@ -63,7 +63,7 @@ impl Report {
             "cores": std::thread::available_parallelism().map_or(0, usize::from),
             "other_processes": self.disturbance,
             "start_to_first_202_ms": { "cold": ms(self.starts.cold), "warm": ms(self.starts.warm) },
-            "idle_rss_mib": self.starts.resident as f64 / f64::from(1 << 20),
+            "idle_rss_mib": mib(self.starts.resident),
             "programs": self.rows.iter().map(row).collect::<Vec<_>>(),
             "chain": {
                 "native": times(self.chain.native),
@@ -167,7 +167,7 @@ impl fmt::Display for Report {
             "\nwith four policies: first 202 after {:.0} ms, {:.0} ms with nothing compiled yet; {:.0} MiB resident then",
             ms(self.starts.warm),
             ms(self.starts.cold),
-            self.starts.resident as f64 / f64::from(1 << 20)
+            mib(self.starts.resident)
         )
     }
 }
@@ -196,7 +196,7 @@ impl Row {
                 median(|cell| us(cell.upstream)),
                 median(|cell| us(cell.driver)),
             ],
-            resident: median(|cell| cell.resident as f64 / f64::from(1 << 20)),
+            resident: median(|cell| mib(cell.resident)),
         }
     }
 }
@@ -219,7 +219,12 @@ pub(crate) fn quantile<T: Copy>(sorted: &[T], share: f64) -> T {
     sorted[at.saturating_sub(1).min(sorted.len() - 1)]
 }
 
-fn ms(time: Duration) -> f64 {
+/// Bytes as MiB.
+pub(crate) fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+pub(crate) fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 

@@ -11,9 +11,28 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::Result;
+use crate::connection::Heard;
+
+/// What an app asks, request by request, and how each must be answered.
+#[derive(Clone, Copy)]
+pub(crate) struct Asking {
+    pub(crate) token: &'static str,
+    /// The body of the request of this number.
+    pub(crate) body: fn(u64) -> Vec<u8>,
+    pub(crate) is_well: fn(&Heard<'_>) -> bool,
+}
 
 /// The app of every program.
 pub(crate) const APP: &str = "bench";
+/// What it asks: sends, each of which must be answered with a 202 and a UUID of Plivo's.
+pub(crate) const SENDS: Asking = Asking {
+    token: "bench-token",
+    body,
+    is_well: |heard| {
+        let uuid = ["\"message_uuid\":\"", "\"message_uuid\":["];
+        heard.is("202") && uuid.iter().any(|named| heard.says(named))
+    },
+};
 /// What every message comes from. It is in no area of [`AREAS`].
 pub(crate) const SENDER: &str = "+16135550123";
 
@@ -28,8 +47,13 @@ pub(crate) struct Request {
 }
 
 /// The body of the `nth` request: 160 bytes. The recipient repeats after 80 million, the text never.
-pub(crate) fn body(nth: u64) -> Vec<u8> {
-    json!({ "to": recipient(nth), "text": text(nth) }).to_string().into_bytes()
+fn body(nth: u64) -> Vec<u8> {
+    addressed(nth, &text(nth))
+}
+
+/// The body of a request for `text` to the `nth` recipient.
+pub(crate) fn addressed(nth: u64, text: &str) -> Vec<u8> {
+    json!({ "to": recipient(nth), "text": text }).to_string().into_bytes()
 }
 
 /// The `nth` message with its facts, asked about at one millisecond after the one before.

@@ -171,7 +171,7 @@ impl Stage {
         Ok(Cell {
             subject,
             load,
-            per_s: answered.count() as f64 / answered.elapsed.as_secs_f64(),
+            per_s: answered.per_s(),
             curve: QUANTILES.map(|share| answered.within(share)),
             processor: each(0),
             upstream: each(1),

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 
+use crate::Result;
 use crate::connection::Connection;
 use crate::program::Program;
 use crate::report::quantile;
+use crate::sample::SENDS;
 use crate::stage::{Configuration, Folder};
-use crate::{Result, sample};
 
 /// Starts with what the one before it has compiled.
 const WARM: usize = 5;
@@ -55,7 +56,7 @@ pub(crate) async fn measure() -> Result<Starts> {
 async fn accepted(address: SocketAddr, nth: usize) -> Result<()> {
     loop {
         if let Ok(mut connection) = Connection::open(address).await {
-            return connection.post(&sample::body(nth as u64)).await;
+            return connection.ask(SENDS, nth as u64).await;
         }
         sleep(PAUSE).await;
     }
