@@ -22,6 +22,7 @@ mod options;
 mod reports;
 #[cfg(test)]
 mod testing;
+mod trial;
 
 pub use connection::{Connection, Status};
 pub use examine::{Examined, examine};

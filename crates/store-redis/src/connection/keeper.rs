@@ -8,9 +8,7 @@ use std::time::Duration;
 use rustls as _;
 
 use redis::aio::{MultiplexedConnection, SendError};
-use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion, PushInfo, PushKind, RedisError,
-};
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion, PushInfo, PushKind};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -18,6 +16,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::{Line, Link};
 use crate::SharedOptions;
 use crate::fault::reason;
+use crate::trial;
 
 /// Pauses between attempts to connect, from the first to the longest; each is half to once as long, by chance, so that
 /// replicas do not come back all at once.
@@ -167,10 +166,10 @@ impl Keeper {
             .set_push_sender(ended);
         let login = logins.borrow_and_update().clone();
         let connecting = async {
-            let client = Client::open(login)?;
-            let mut connection =
-                client.get_multiplexed_async_connection_with_config(&config).await?;
-            self.write(&mut connection).await?;
+            let client = Client::open(login).map_err(|err| reason(&err))?;
+            let connected = client.get_multiplexed_async_connection_with_config(&config).await;
+            let mut connection = connected.map_err(|err| reason(&err))?;
+            trial::tried(&mut connection, &self.options.prefix).await?;
             Ok(connection)
         };
         within(self.options.connect_timeout, connecting).await.map_err(Away::reason)
@@ -181,21 +180,29 @@ impl Keeper {
     async fn until_away(&self, serving: &Serving, leaving: &mut Option<DropGuard>) -> Away {
         let mut connection = serving.connection.clone();
         loop {
-            tokio::select! {
-                () = self.doubt.notified() => *leaving = None,
-                () = sleep(LOOK) => {}
-            }
-            let looked = within(self.options.timeout, self.write(&mut connection)).await;
+            let in_doubt = tokio::select! {
+                () = self.doubt.notified() => true,
+                () = sleep(LOOK) => false,
+            };
+            let looked = if in_doubt {
+                *leaving = None;
+                let tried = trial::tried(&mut connection, &self.options.prefix);
+                within(self.options.timeout, tried).await.map(drop)
+            } else {
+                within(self.options.timeout, self.write(&mut connection)).await
+            };
             if let Err(away) = looked {
                 return away;
             }
         }
     }
 
-    /// A write, since a server that is full, or has become a replica, still answers a ping.
-    async fn write(&self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
-        let key = format!("{}alive", self.options.prefix);
-        redis::cmd("SET").arg(key).arg(1).arg("PX").arg(60_000).exec_async(connection).await
+    /// A write, since a server that is full, or has become a replica, still answers a ping. What its user may do is known
+    /// by then.
+    async fn write(&self, connection: &mut MultiplexedConnection) -> Result<(), String> {
+        let mut write = redis::cmd("SET");
+        write.arg(trial::key(&self.options.prefix)).arg(1).arg("PX").arg(60_000);
+        write.exec_async(connection).await.map_err(|err| reason(&err))
     }
 
     fn went_away(&self, why: String) {
@@ -241,10 +248,10 @@ async fn paused(pause: Duration, logins: &mut watch::Receiver<ConnectionInfo>) -
 
 async fn within<T>(
     limit: Duration,
-    asked: impl Future<Output = Result<T, RedisError>>,
+    asked: impl Future<Output = Result<T, String>>,
 ) -> Result<T, Away> {
     match timeout(limit, asked).await {
-        Ok(answered) => answered.map_err(|error| Away::Ended(reason(&error))),
+        Ok(answered) => answered.map_err(Away::Ended),
         Err(_elapsed) => Err(Away::Slow(format!("no answer within {limit:?}"))),
     }
 }

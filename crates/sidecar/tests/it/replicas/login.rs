@@ -76,3 +76,39 @@ async fn the_password_of_the_redis_is_rotated_by_its_file_and_what_changes_later
     let shown = [FIRST, SECOND, NEVER].iter().any(|password| log.contains(password));
     assert!(!shown, "a password is in the log");
 }
+
+/// A user of the Redis, by an ACL's rules.
+fn user(redis: &Redis, name: &str, rules: &str) -> String {
+    let made = redis.ask(&format!("ACL SETUSER {name} reset on >{name}-word {rules}"));
+    assert!(made.starts_with("+OK"), "{made}");
+    format!("redis://{name}:{name}-word@127.0.0.1:{}\n", redis.port)
+}
+
+#[tokio::test]
+async fn a_user_of_the_redis_that_may_not_all_that_is_needed_is_told_and_takes_no_others_place() {
+    let (redis, plivo) = (Redis::start(), plivo().await);
+    let folder = Folder::new();
+    folder.write("redis-url", user(&redis, "written", "~sendgate:* +@all -@scripting"));
+    let setup = replica(&plivo, "").set("store.shared", json!({"file": "redis-url"}));
+    let sidecar = Sidecar::start_in(folder, setup).await;
+    let told = async |part: &str| {
+        let found =
+            async || trouble(&sidecar).await.as_str().filter(|why| why.contains(part)).map(drop);
+        eventually("the reason is told", found).await;
+    };
+    let up = async |value: &str| {
+        sidecar.admin("/metrics").await.text.contains(&format!("sendgate_shared_up {value}\n"))
+    };
+
+    told("it answered NOPERM to SCRIPT LOAD").await;
+    assert!(up("0").await);
+
+    sidecar.folder.write("redis-url", user(&redis, "whole", "~sendgate:* +@all"));
+    connected(&sidecar).await;
+    assert!(up("1").await);
+    sidecar.folder.write("redis-url", user(&redis, "lesser", "~sendgate:* +@all -@sortedset"));
+    told("it answered NOPERM to ZADD").await;
+    assert!(up("1").await);
+    keyed(&sidecar, "k", &text("by the connection before")).await.expect(202);
+    sidecar.stop().await;
+}
