@@ -5,18 +5,25 @@ use std::time::{Duration, SystemTime};
 
 use redis::RedisError;
 
-use crate::SharedOptions;
 use crate::fault::reason;
+use crate::{SharedOptions, trial};
+
+/// A server that can be used, or one that is too old to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examined {
+    /// How far its clock is from this machine's.
+    pub clock_off: Duration,
+    /// What it says of itself; none where its user may not ask (`INFO`).
+    pub said: Option<Said>,
+}
 
 /// What a server says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Examined {
+pub struct Said {
     /// Of Redis, or the one that a Valkey is compatible with.
     pub version: String,
     /// Whether that is at least 7.
     pub is_new_enough: bool,
-    /// How far its clock is from this machine's.
-    pub clock_off: Duration,
     /// `maxmemory-policy`.
     pub eviction: String,
     /// Whether it has a bound on its memory, so that it may evict at all.
@@ -25,37 +32,74 @@ pub struct Examined {
     pub is_durable: bool,
 }
 
-/// Connects, writes the key that every replica writes to see that it may, runs a script, and reads what the server says
-/// of itself.
+/// Connects, tries what every replica tries before it uses a server, and reads what the server says of itself.
 ///
 /// # Errors
 ///
 /// Why it cannot be used, without anything secret.
 pub async fn examine(options: &SharedOptions) -> Result<Examined, String> {
-    let said = |error: RedisError| reason(&error);
-    let client = redis::Client::open(options.url.info().clone()).map_err(said)?;
-    let mut connection = client.get_multiplexed_async_connection().await.map_err(said)?;
-    let key = format!("{}alive", options.prefix);
-    let mut write = redis::cmd("SET");
-    write.arg(key).arg(1).arg("PX").arg(60_000).exec_async(&mut connection).await.map_err(said)?;
-    let script = redis::Script::new("return redis.call('TIME')");
-    let (seconds, micros): (u64, u64) = script.invoke_async(&mut connection).await.map_err(said)?;
-    let now = SystemTime::now();
-    let theirs =
-        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_micros(micros);
-    let clock_off = now.duration_since(theirs).unwrap_or_else(|err| err.duration());
-    let info: String = redis::cmd("INFO").query_async(&mut connection).await.map_err(said)?;
-    let info: HashMap<&str, &str> =
-        info.lines().filter_map(|line| line.trim_end().split_once(':')).collect();
-    let word = |name: &str| info.get(name).copied().unwrap_or_default();
-    let version = word("redis_version").to_owned();
-    let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
-    Ok(Examined {
-        is_new_enough: major.is_some_and(|major| major >= 7),
-        version,
-        clock_off,
-        eviction: word("maxmemory_policy").to_owned(),
-        is_bounded: word("maxmemory") != "0",
-        is_durable: word("aof_enabled") == "1",
-    })
+    let failed = |error: RedisError| reason(&error);
+    let client = redis::Client::open(options.url.info().clone()).map_err(failed)?;
+    let mut connection = client.get_multiplexed_async_connection().await.map_err(failed)?;
+    let said = match redis::cmd("INFO").query_async::<String>(&mut connection).await {
+        Ok(info) => Some(Said::read(&info)),
+        Err(refused) if refused.code() == Some("NOPERM") => None,
+        Err(error) => return Err(failed(error)),
+    };
+    let theirs = match trial::tried(&mut connection, &options.prefix).await {
+        Ok(time) => SystemTime::UNIX_EPOCH + time,
+        // It has not what is tried, whoever asks.
+        Err(_) if said.as_ref().is_some_and(|said| !said.is_new_enough) => SystemTime::now(),
+        Err(why) => return Err(why),
+    };
+    let clock_off = SystemTime::now().duration_since(theirs).unwrap_or_else(|err| err.duration());
+    Ok(Examined { clock_off, said })
+}
+
+impl Said {
+    fn read(info: &str) -> Self {
+        let info: HashMap<&str, &str> =
+            info.lines().filter_map(|line| line.trim_end().split_once(':')).collect();
+        let word = |name: &str| info.get(name).copied().unwrap_or_default();
+        let version = word("redis_version").to_owned();
+        let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        Self {
+            is_new_enough: major.is_some_and(|major| major >= 7),
+            version,
+            eviction: word("maxmemory_policy").to_owned(),
+            is_bounded: word("maxmemory") != "0",
+            is_durable: word("aof_enabled") == "1",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Server;
+
+    async fn examined(server: &Server, rights: &[&str]) -> Result<Examined, String> {
+        let user = ["ACL", "SETUSER", "u", "reset", "on", ">p", "~sendgate:*"];
+        let () = server.ask(&[&user, rights].concat()).await;
+        let url = server.url().replace("//", "//u:p@").parse().expect("an address");
+        examine(&SharedOptions { url, ..server.options() }).await
+    }
+
+    #[tokio::test]
+    async fn a_server_whose_user_may_not_ask_it_of_itself_can_be_used_all_the_same() {
+        let server = Server::start();
+        let seen = examined(&server, &["+@all", "-@dangerous"]).await.expect("it can be used");
+        assert!(seen.said.is_none() && seen.clock_off < Duration::from_secs(60), "{seen:?}");
+        let seen = examined(&server, &["+@all"]).await.expect("it can be used");
+        assert!(seen.said.is_some_and(|said| said.is_new_enough && !said.is_durable));
+    }
+
+    #[tokio::test]
+    async fn a_server_whose_user_may_not_run_every_script_cannot_be_used() {
+        let server = Server::start();
+        for (right, command) in [("-@scripting", "SCRIPT LOAD"), ("-xinfo", "XINFO")] {
+            let why = examined(&server, &["+@all", right]).await.expect_err(right);
+            assert_eq!(why, format!("it answered NOPERM to {command}"));
+        }
+    }
 }

@@ -25,7 +25,7 @@ mod testing;
 mod trial;
 
 pub use connection::{Connection, Status};
-pub use examine::{Examined, examine};
+pub use examine::{Examined, Said, examine};
 pub use fallback::{LocalLimits, WithFallback};
 pub use keys::{Bound, Lease, SharedClaim, SharedError, SharedKeys};
 pub use ledger::RedisLedger;

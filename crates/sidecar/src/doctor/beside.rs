@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use store_redis::{Examined, examine};
+use store_redis::{Examined, Said, examine};
 use telemetry::Reached;
 use tokio::time::timeout;
 
@@ -42,6 +42,29 @@ pub(super) async fn redis(settings: Option<(&Shared, &Secret)>) -> Vec<Finding> 
 }
 
 fn of_redis(server: &str, seen: &Examined) -> Vec<Finding> {
+    let mut findings = match &seen.said {
+        Some(said) => of_its_word(server, said),
+        None => {
+            let unseen = format!(
+                "{server} can be used, but its user may not ask INFO: `appendonly` and `maxmemory-policy` cannot be seen"
+            );
+            let to_do =
+                "see that they are `yes` and `noeviction`, or give the user +info (ACL SETUSER)";
+            vec![Finding::warn("redis", unseen, to_do)]
+        }
+    };
+    if seen.clock_off > CLOCK {
+        let said = format!("{server}'s clock is {} s off this machine's", seen.clock_off.as_secs());
+        findings.push(Finding::warn("redis", said, "set both by NTP"));
+    }
+    if let ([], Some(said)) = (&findings[..], &seen.said) {
+        let said = format!("{server}, version {}, takes writes and scripts", said.version);
+        findings.push(Finding::ok("redis", said));
+    }
+    findings
+}
+
+fn of_its_word(server: &str, seen: &Said) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !seen.is_new_enough {
         let said = format!("{server} is version {}", seen.version);
@@ -57,14 +80,6 @@ fn of_redis(server: &str, seen: &Examined) -> Vec<Finding> {
     if !seen.is_durable {
         let to_do = "set `appendonly yes`: one that comes back empty knows no keys";
         findings.push(Finding::warn("redis", format!("{server} keeps nothing on disk"), to_do));
-    }
-    if seen.clock_off > CLOCK {
-        let said = format!("{server}'s clock is {} s off this machine's", seen.clock_off.as_secs());
-        findings.push(Finding::warn("redis", said, "set both by NTP"));
-    }
-    if findings.is_empty() {
-        let said = format!("{server}, version {}, takes writes and scripts", seen.version);
-        findings.push(Finding::ok("redis", said));
     }
     findings
 }

@@ -8,7 +8,7 @@ use crate::tools::sendgate;
 const README: &str = include_str!("../../../../README.md");
 
 /// The indented block of README that holds `part`, without its indentation.
-fn block(part: &str) -> String {
+pub(crate) fn block(part: &str) -> String {
     let mut blocks = README.split("\n\n").filter(|block| block.starts_with("    "));
     let block = blocks.find(|block| block.contains(part));
     let block = block.unwrap_or_else(|| panic!("README has no block with {part}"));

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::{connected, keyed, replica, text, trouble};
+use super::{connected, keyed, replica, text, throttle, trouble};
 use crate::harness::{App, Folder, Redis, Sidecar, eventually, plivo};
+use crate::readme::block;
 use crate::reload::{applied, generation, refusal};
 
 const FIRST: &str = "swordfish-the-first";
@@ -110,5 +111,26 @@ async fn a_user_of_the_redis_that_may_not_all_that_is_needed_is_told_and_takes_n
     told("it answered NOPERM to ZADD").await;
     assert!(up("1").await);
     keyed(&sidecar, "k", &text("by the connection before")).await.expect(202);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_user_of_the_redis_with_the_rights_that_readme_lists_does_for_keys_and_limits() {
+    let (redis, plivo) = (Redis::start(), plivo().await);
+    let made = redis.ask(block("ACL SETUSER").trim());
+    assert_eq!(made.matches("+OK").count(), 4, "three commands and the end: {made}");
+    let url = format!("redis://sendgate:PASSWORD@127.0.0.1:{}", redis.port);
+    let setup = replica(&plivo, &url).policy(throttle(2, "reject"));
+    let sidecar = Sidecar::start(setup).await;
+    connected(&sidecar).await;
+
+    keyed(&sidecar, "one", &text("one")).await.expect(202);
+    let again = keyed(&sidecar, "one", &text("one")).await;
+    again.expect(202);
+    sidecar.send(&text("two")).await.expect(202);
+    sidecar.send(&text("three")).await.refused(429, "throttle.app");
+    assert!(trouble(&sidecar).await.is_null());
+    let log = redis.ask("ACL LOG");
+    assert!(!log.contains("sendgate"), "something was refused: {log}");
     sidecar.stop().await;
 }
