@@ -25,6 +25,7 @@ mod propagation;
 mod reach;
 mod records;
 mod redaction;
+mod secrets;
 mod start;
 
 pub use error::TelemetryError;
@@ -33,4 +34,5 @@ pub use propagation::{accept_trace, link, trace_id, traceparent};
 pub use reach::{Away, Reached, destinations, passed_over, reach};
 pub use records::Records;
 pub use redaction::masked;
+pub use secrets::is_secret_name;
 pub use start::{Telemetry, init, start};

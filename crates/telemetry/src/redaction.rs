@@ -1,24 +1,22 @@
 //! The last resort against personal data in logs and spans: whatever the code above forgot is masked here.
 //!
-//! Two rules. A value under one of the [`SECRET_NAMES`] is left out. Anything that looks like a phone number in
+//! Two rules. A message's text, and a value under the name of a secret ([`is_secret_name`]), is left out. Anything that looks like a phone number in
 //! international form (ITU-T E.164: a plus sign and eight digits or more) loses its middle, wherever it stands in a
 //! text.
 
 use std::borrow::Cow;
 
-/// Field names, or last parts of dotted ones, whose values are never written.
-const SECRET_NAMES: [&str; 6] =
-    ["text", "token", "authorization", "auth_token", "authorization_header", "password"];
+use crate::secrets::is_secret_name;
 
 /// From this many digits on, a run after a plus sign is taken for a phone number.
 const FEWEST_DIGITS: usize = 8;
 /// A longer run of digits is no phone number (E.164 ends at fifteen), but it is masked all the same.
 const MOST_SHOWN_AT_AN_END: usize = 4;
 
-/// Whether a value under `name` must not be written at all.
+/// Whether a value under `name`, or under what a dotted one ends with, must not be written at all.
 pub(crate) fn is_secret(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
-    SECRET_NAMES.iter().any(|secret| last.eq_ignore_ascii_case(secret))
+    last.eq_ignore_ascii_case("text") || is_secret_name(last)
 }
 
 /// `text` with every phone number in it masked: `+1415•••0123` for `+14155550123`.
@@ -148,7 +146,7 @@ mod tests {
         for name in ["text", "Authorization", "auth_token", "plivo.auth_token", "message.text"] {
             assert!(is_secret(name), "{name} would be written");
         }
-        for name in ["context", "text_units", "token_count", "text.segments"] {
+        for name in ["context", "text_units", "key_count", "text.segments", "secret.length"] {
             assert!(!is_secret(name), "{name} would be left out");
         }
     }

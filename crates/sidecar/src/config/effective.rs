@@ -3,9 +3,9 @@
 use std::fmt;
 
 use toml::de::DeValue;
-use url::Url;
 
 use super::SecretSource;
+use super::hidden::without_query;
 
 /// Every key that was written or has a default, in the order in which they were read, as faults name them. Of a secret
 /// only where it comes from. `Debug` shows no value: a sender is no secret, and a number all the same.
@@ -24,10 +24,7 @@ impl Effective {
     pub(super) fn written(&mut self, key: &str, value: &DeValue<'_>) {
         let value = match value {
             // A query may hold what the place wants to be told in secret.
-            DeValue::String(text) if has_query(text) => {
-                format!("{:?}", format!("{}?(hidden)", text.split('?').next().unwrap_or_default()))
-            }
-            DeValue::String(text) => format!("{text:?}"),
+            DeValue::String(text) => format!("{:?}", without_query(text)),
             DeValue::Integer(number) => number.as_str().to_owned(),
             DeValue::Float(number) => number.as_str().to_owned(),
             DeValue::Boolean(flag) => flag.to_string(),
@@ -74,11 +71,6 @@ impl Effective {
         self.0.retain(|entry| entry.key != key);
         self.0.push(Entry { key: key.to_owned(), value, is_default });
     }
-}
-
-/// As what reads addresses has it, which minds neither capitals nor space before them.
-fn has_query(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| url.query().is_some())
 }
 
 impl fmt::Debug for Effective {

@@ -8,6 +8,7 @@ use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::Location;
 use super::cursor::Item;
+use super::hidden::without_secrets;
 use super::reading::{Reading, Spot};
 
 /// Settings as JSON, and where each value stands in the file.
@@ -111,42 +112,6 @@ fn integer(written: &DeInteger<'_>) -> Option<Number> {
     let (digits, radix) = (written.as_str(), written.radix());
     let signed = i64::from_str_radix(digits, radix).map(Number::from);
     signed.or_else(|_| u64::from_str_radix(digits, radix).map(Number::from)).ok()
-}
-
-/// What the name of a setting holds whose values are nobody's business; so are those of names that end in `key`.
-const SECRETS: [&str; 11] = [
-    "token",
-    "secret",
-    "password",
-    "passwd",
-    "salt",
-    "pepper",
-    "hmac",
-    "credential",
-    "api_key",
-    "apikey",
-    "private",
-];
-
-/// Whether a setting of this name is a secret, as far as its name tells.
-pub(crate) fn is_secret(name: &str) -> bool {
-    let name = name.to_lowercase().replace('-', "_");
-    name.ends_with("key") || SECRETS.iter().any(|secret| name.contains(secret))
-}
-
-/// The settings as people may see them.
-fn without_secrets(value: &Value) -> Value {
-    match value {
-        Value::Array(items) => items.iter().map(without_secrets).collect(),
-        Value::Object(members) => {
-            let member = |(name, value): (&String, &Value)| match is_secret(name) {
-                true => (name.clone(), "(secret)".into()),
-                false => (name.clone(), without_secrets(value)),
-            };
-            Value::Object(members.iter().map(member).collect())
-        }
-        other => other.clone(),
-    }
 }
 
 #[cfg(test)]

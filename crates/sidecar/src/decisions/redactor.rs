@@ -11,10 +11,10 @@ use message::facts::{self, NumberFacts};
 use message::{E164, Sender, Timestamp, smart_encoding};
 use serde_json::Value;
 use store::Secret;
-
-use crate::config::settings::is_secret;
+use telemetry::is_secret_name;
 
 use super::form::Bytes;
+use crate::config::hidden::bare_address;
 
 /// Most digits of a number that are replaced, and fewest that stay: a calling code and a little more.
 const HIDDEN: usize = 6;
@@ -182,18 +182,29 @@ impl Redactor {
             return settings.clone();
         }
         match settings {
-            Value::String(text) => self.numbers_in(text).into(),
+            Value::String(text) => self.setting(text).into(),
             Value::Array(items) => items.iter().map(|item| self.settings(item)).collect(),
             Value::Object(members) => {
                 let mut shown = serde_json::Map::new();
                 for (name, value) in members {
-                    let value =
-                        if is_secret(name) { self.hidden(value) } else { self.settings(value) };
-                    shown.insert(self.numbers_in(name), value);
+                    let value = if is_secret_name(name) {
+                        self.hidden(value)
+                    } else {
+                        self.settings(value)
+                    };
+                    shown.insert(self.setting(name), value);
                 }
                 Value::Object(shown)
             }
             other => other.clone(),
+        }
+    }
+
+    /// Of an address with a user or a query, its place, and a hash that tells it from others.
+    fn setting(&mut self, text: &str) -> String {
+        match bare_address(text) {
+            Some(bare) => format!("{}?{}", self.numbers_in(&bare), self.hash("secret", text)),
+            None => self.numbers_in(text),
         }
     }
 

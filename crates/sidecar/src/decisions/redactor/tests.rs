@@ -66,6 +66,7 @@ fn nothing_below_the_name_of_a_secret_and_no_number_of_settings_is_shown() {
         "apiToken": "tok-X", "api_key": "X-1", "token": ["X-2", {"X-3": 31_337, "on": true}],
         "Signing-Key": "X-4", "db_PASSWORD": {"of": "X-5"}, "hmacs": ["X-6"], "privateUrl": "X-7",
         "vip": ["14155550123", "tel:+14155550123", "tel:14155550123", "+14155550123, 4155550123"],
+        "passphrase": "X-8", "access_key_id": "X-9", "https://h.example/?k=X-10": 1, "of": "redis://:X-11@cache/0",
         "by": {"14155550123": 1}, "n": 86_400_000, "zone": "Europe/Berlin", "allow": ["US", "+1900"],
     });
     let mut redactor = redactor();
@@ -77,6 +78,7 @@ fn nothing_below_the_name_of_a_secret_and_no_number_of_settings_is_shown() {
     let other = redactor.number("+14155550123");
     assert_eq!(shown["vip"][0], other[1..], "equal numbers stay equal, however they are written");
     assert_eq!(shown["vip"][1], format!("tel:{other}"));
+    assert!(shown["of"].as_str().is_some_and(|url| url.starts_with("redis://cache/0?")), "{text}");
     for shows in ["n", "zone"] {
         assert_eq!(shown[shows], settings[shows]);
     }

@@ -1,0 +1,93 @@
+//! What people are shown of values that may hold secrets.
+
+use serde_json::Value;
+use telemetry::is_secret_name;
+use url::Url;
+
+/// Of an address that has more than that, its scheme, host and path: a user, a password and a query are nobody's business.
+/// None of any other text.
+pub(crate) fn bare_address(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    let (user, query, fragment) = (url.username(), url.query(), url.fragment());
+    let tells =
+        !user.is_empty() || url.password().is_some() || query.is_some() || fragment.is_some();
+    match url.host_str() {
+        Some(host) if tells => {
+            let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+            Some(format!("{}://{host}{port}{}", url.scheme(), url.path()))
+        }
+        // `jdbc:postgresql://host/?password=…`: an address within a scheme.
+        None if is_one_word(text) && text.contains("://") && text.contains(['@', '?', '#']) => {
+            Some(format!("{}:", url.scheme()))
+        }
+        _ => None,
+    }
+}
+
+fn is_one_word(text: &str) -> bool {
+    !text.trim().contains(char::is_whitespace)
+}
+
+/// [`bare_address`], with a mark that there is more; any other text as it is.
+pub(super) fn without_query(text: &str) -> String {
+    bare_address(text).map_or_else(|| text.to_owned(), |bare| format!("{bare}?(hidden)"))
+}
+
+/// Settings as people may see them.
+pub(super) fn without_secrets(value: &Value) -> Value {
+    match value {
+        Value::String(text) => without_query(text).into(),
+        Value::Array(items) => items.iter().map(without_secrets).collect(),
+        Value::Object(members) => {
+            let member = |(name, value): (&String, &Value)| match is_secret_name(name) {
+                true => (without_query(name), "(secret)".into()),
+                false => (without_query(name), without_secrets(value)),
+            };
+            Value::Object(members.iter().map(member).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_an_address_with_a_user_or_a_query_only_its_place_is_shown() {
+        for (text, shown) in [
+            ("redis://u:p@cache:7000/2", "redis://cache:7000/2?(hidden)"),
+            ("redis://:p@cache", "redis://cache?(hidden)"),
+            ("https://h.example/a/b?token=x", "https://h.example/a/b?(hidden)"),
+            (" HTTPS://h.example?x", "https://h.example/?(hidden)"),
+            ("https://h.example/#token=x", "https://h.example/?(hidden)"),
+            ("jdbc:postgresql://h/?password=x", "jdbc:?(hidden)"),
+        ] {
+            assert_eq!(without_query(text), shown);
+        }
+        for text in [
+            "https://h.example/a",
+            "redis://cache:7000",
+            "Help: see https://h.example/?a",
+            "a@b.example",
+            "what?",
+            "",
+        ] {
+            assert_eq!(without_query(text), text);
+        }
+    }
+
+    #[test]
+    fn settings_are_shown_without_secrets_at_any_depth() {
+        let shown = without_secrets(&json!({
+            "list": [{"passphrase": {"a": 1}}, "https://h/?token=x"], "keywords": ["free"], "https://u:p@h/": 1,
+        }));
+        let wanted = json!({
+            "list": [{"passphrase": "(secret)"}, "https://h/?(hidden)"], "keywords": ["free"],
+            "https://h/?(hidden)": 1,
+        });
+        assert_eq!(shown, wanted);
+    }
+}
