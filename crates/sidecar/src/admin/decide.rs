@@ -9,7 +9,7 @@ use store::{Record, Status};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::asked::Asked;
-use super::filter::WantedEvents;
+use super::filter::wanted_app;
 use super::{Admin, Refusal, Told};
 use crate::delivery::SHORTEST;
 
@@ -71,8 +71,7 @@ impl Admin {
 
     /// `POST /events/revive?app=`: the app is called again with what was given up.
     pub(super) async fn revive(&self, asked: &Asked) -> Told {
-        let WantedEvents { app, .. } = WantedEvents::read(&asked.query())?;
-        let app = app.ok_or_else(|| Refusal::Query(vec!["`app` is missing".into()]))?;
+        let app = wanted_app(&asked.query())?;
         // One that was taken out of the configuration may still be called, at the URLs that its messages named.
         let is_known = self.in_force.load().apps.iter().any(|known| *known.name == *app)
             || !self.store.dead_letters(Some(&app), 1).await?.is_empty();

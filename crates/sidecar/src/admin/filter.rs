@@ -94,6 +94,25 @@ impl WantedEvents {
     }
 }
 
+/// The app whose events are to be revived.
+///
+/// # Errors
+///
+/// Every fault of the query at once.
+pub(super) fn wanted_app(query: &[(String, String)]) -> Result<String, Refusal> {
+    let (mut wanted, mut faults) = (None, twice(query));
+    for (name, value) in query {
+        match name.as_str() {
+            "app" => wanted = Some(value.clone()),
+            _ => faults.push(strange(name, "app")),
+        }
+    }
+    if wanted.is_none() {
+        faults.push("`app` is missing".into());
+    }
+    wanted.filter(|_| faults.is_empty()).ok_or(Refusal::Query(faults))
+}
+
 /// The generation that a rollback is to return to, where its query names one.
 ///
 /// # Errors

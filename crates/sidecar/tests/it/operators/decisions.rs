@@ -300,6 +300,9 @@ async fn events_of_an_app_that_nobody_knows_are_not_revived_and_its_name_is_not_
         assert!(!told.body.to_string().contains("4155550123"), "{}", told.body);
     }
 
+    for strange in ["gone&limit=1", "gone&app=demo"] {
+        revive(strange).await.refused(400, "query.invalid");
+    }
     assert_eq!(revive("demo").await.expect(200)["revived"], 0, "it has none by now");
     assert_eq!(revive("gone").await.expect(200)["revived"], 1, "it was an app before");
     let log = sidecar.stop().await.text();
