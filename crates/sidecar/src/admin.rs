@@ -124,8 +124,10 @@ impl Admin {
 
     /// Everything that is counted, in the form that is asked for.
     fn metrics(&self, asked: &Asked) -> Response<Full<Bytes>> {
-        let accept = asked.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-        let form = Exposition::of(accept.unwrap_or_default());
+        // Lines of one name are one list (RFC 9110, 5.3).
+        let lines = asked.headers.get_all(header::ACCEPT).iter();
+        let accept: Vec<&str> = lines.filter_map(|value| value.to_str().ok()).collect();
+        let form = Exposition::of(&accept.join(", "));
         let mut response = Response::new(Full::new(Bytes::from(self.metrics.text(form))));
         let kind = header::HeaderValue::from_static(form.content_type());
         response.headers_mut().insert(header::CONTENT_TYPE, kind);

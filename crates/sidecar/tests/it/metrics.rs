@@ -161,3 +161,12 @@ async fn whether_replicas_have_what_they_share_is_told_where_they_share_anything
     counts(&sidecar, "sendgate_shared_up", 1.0).await;
     sidecar.stop().await;
 }
+
+#[tokio::test]
+async fn several_lines_of_accept_are_one_list() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::new(&plivo)).await;
+    let asked = sidecar.ask_admin("GET", "/metrics").header("accept", "text/html");
+    let answer = asked.header_again("accept", "application/openmetrics-text").answer().await;
+    assert!(answer.text.ends_with("# EOF\n"), "{}", answer.text);
+}

@@ -220,7 +220,7 @@ impl Sidecar {
         self.ended_well().await
     }
 
-    fn ask_admin(&self, method: &str, path: &str) -> Request {
+    pub(crate) fn ask_admin(&self, method: &str, path: &str) -> Request {
         ask(&self.to_admin, self.admin, method, path)
     }
 }
