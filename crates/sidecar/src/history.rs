@@ -6,6 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use policy_host::{Generation, Policy, PolicyChain};
 use serde_json::{Value, json};
 
+use crate::reasons;
+
 /// Most changes that are remembered.
 const CHANGES: usize = 32;
 /// Most reasons of one change that are remembered, and most characters of each.
@@ -137,7 +139,7 @@ fn bounded(reasons: &[String]) -> Vec<String> {
         None => reason,
     };
     // Before they are cut: of half a number it cannot be told that it is one.
-    let masked = reasons.iter().take(REASONS).map(|reason| telemetry::masked(reason).into_owned());
+    let masked = reasons.iter().take(REASONS).map(|reason| reasons::masked(reason));
     let mut kept: Vec<String> = masked.map(cut).collect();
     if reasons.len() > REASONS {
         kept.push(format!("and {} more; the log has all", reasons.len() - REASONS));
@@ -184,11 +186,18 @@ mod tests {
     fn a_number_in_a_reason_is_masked_also_where_it_is_cut() {
         let history = History::default();
         let before = "x".repeat(CHARS - 6);
-        let reasons = ["settings.+14155550188: 3", &format!("{before} +14155550123")];
+        let reasons = [
+            "settings.+14155550188: 3",
+            "settings.14155550188: 3",
+            &format!("{before} +14155550123"),
+        ];
         history.note(How::Refused, Generation(1), &reasons.map(str::to_owned));
 
         let reasons = history.shown()[0]["reasons"].clone();
 
-        assert_eq!(reasons, json!(["settings.+1415•••0188: 3", format!("{before} +1415…")]));
+        assert_eq!(
+            reasons,
+            json!(["settings.+1415•••0188: 3", "settings.141•: 3", format!("{before} +1415…")])
+        );
     }
 }

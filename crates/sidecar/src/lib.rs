@@ -33,6 +33,7 @@ mod openapi;
 mod policies;
 mod promotions;
 mod query;
+mod reasons;
 mod record;
 mod relay;
 mod reload;

@@ -21,7 +21,7 @@ use crate::generations::Generations;
 use crate::history::How;
 use crate::in_force::{Prepared, Rules};
 use crate::modules::{Modules, Pulled};
-use crate::{policies, promotions, service_manager, spans};
+use crate::{policies, promotions, reasons, service_manager, spans};
 
 pub(crate) use self::status::ReloadStatus;
 pub(crate) use self::upkeep::Upkeep;
@@ -154,7 +154,7 @@ impl Reloader {
                 for fault in &faults {
                     tracing::error!(
                         generation = generation.0,
-                        fault,
+                        fault = reasons::masked(fault),
                         "reload refused; the last good generation serves"
                     );
                 }

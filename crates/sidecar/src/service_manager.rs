@@ -13,6 +13,8 @@ use sd_notify::NotifyState;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::reasons;
+
 /// Sends are taken.
 pub(crate) fn ready() {
     tell(&[NotifyState::Ready, NotifyState::Status("sends are taken")]);
@@ -25,7 +27,7 @@ pub(crate) fn follows() {
 
 /// It is not, for this reason.
 pub(crate) fn refuses(why: &str) {
-    let why = telemetry::masked(why);
+    let why = reasons::masked(why);
     tell(&[NotifyState::Status(&format!(
         "sends are taken; the last reload was refused: {}",
         one_line(&why)

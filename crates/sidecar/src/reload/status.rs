@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::reasons;
+
 /// How many came into force, and the refusal that stands; `/readyz` and `/policies` show it.
 #[derive(Debug, Default)]
 pub(crate) struct ReloadStatus {
@@ -46,8 +48,7 @@ impl ReloadStatus {
     }
 
     pub(super) fn refuse(&self, faults: &[String]) {
-        let faults: Vec<String> =
-            faults.iter().map(|fault| telemetry::masked(fault).into_owned()).collect();
+        let faults: Vec<String> = faults.iter().map(|fault| reasons::masked(fault)).collect();
         let mut state = self.lock();
         match &mut state.refused {
             Some(refused) if refused.faults == faults => refused.times += 1,
@@ -83,8 +84,10 @@ mod tests {
     #[test]
     fn a_number_in_a_fault_is_masked_for_whoever_shows_it() {
         let status = ReloadStatus::default();
-        status.refuse(&["plivo.+14155550123: is not a known key".to_owned()]);
+        let faults = ["plivo.+14155550123: is not a known key", "settings.14155550177: is none"];
+        status.refuse(&faults.map(str::to_owned));
         let faults = status.refused().map(|refused| refused.faults);
-        assert_eq!(faults, Some(vec!["plivo.+1415•••0123: is not a known key".to_owned()]));
+        let told = ["plivo.+1415•••0123: is not a known key", "settings.141•: is none"];
+        assert_eq!(faults, Some(told.map(str::to_owned).to_vec()));
     }
 }
