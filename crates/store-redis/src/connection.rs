@@ -73,7 +73,7 @@ enum Link {
 struct Line {
     connection: MultiplexedConnection,
     /// It was given up: what is asked on it is waited for no longer.
-    given_up: CancellationToken,
+    given_up: Arc<CancellationToken>,
     /// Why there is none yet with the credentials that came since.
     refused: Option<String>,
 }

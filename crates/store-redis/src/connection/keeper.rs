@@ -1,7 +1,7 @@
 //! Keeps the connection up, off every request's path.
 
 use std::future::pending;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 // The client speaks TLS by the provider that this crate's features name: ring, as everywhere here.
@@ -46,7 +46,13 @@ pub(super) struct Keeper {
 /// A connection that calls are made on. With its drop they are given up.
 struct Serving {
     connection: MultiplexedConnection,
-    given_up: DropGuard,
+    leaving: Leaving,
+}
+
+/// What gives up the calls on a connection, while there are any.
+struct Leaving {
+    calls: Weak<CancellationToken>,
+    _given_up: DropGuard,
 }
 
 /// How a connection is made that is to be kept.
@@ -59,6 +65,12 @@ pub(super) fn as_is_kept(info: &ConnectionInfo) -> ConnectionInfo {
     // A question is small, and somebody waits for its answer.
     let tcp = tcp.set_nodelay(true);
     info.clone().set_redis_settings(settings).set_tcp_settings(tcp)
+}
+
+impl Leaving {
+    fn has_calls(&self) -> bool {
+        self.calls.strong_count() > 0
+    }
 }
 
 impl Keeper {
@@ -92,7 +104,7 @@ impl Keeper {
         mut connection: MultiplexedConnection,
         logins: &mut watch::Receiver<ConnectionInfo>,
     ) {
-        let mut leaving = None;
+        let mut leaving = Vec::new();
         loop {
             let since = Instant::now();
             let serving = self.put_to_use(connection);
@@ -104,7 +116,8 @@ impl Keeper {
                 Ok(next) => {
                     tracing::info!(server = %self.options.url, "the shared store is used by other credentials");
                     // The connection itself is kept by nobody but its calls, so it ends with the last of them.
-                    leaving = Some(serving.given_up);
+                    leaving.retain(Leaving::has_calls);
+                    leaving.push(serving.leaving);
                     connection = next;
                     continue;
                 }
@@ -123,11 +136,13 @@ impl Keeper {
     }
 
     fn put_to_use(&self, connection: MultiplexedConnection) -> Serving {
-        let given_up = CancellationToken::new();
-        let line =
-            Line { connection: connection.clone(), given_up: given_up.clone(), refused: None };
+        let given_up = Arc::new(CancellationToken::new());
+        let calls = Arc::downgrade(&given_up);
+        let leaving =
+            Leaving { calls, _given_up: CancellationToken::clone(&given_up).drop_guard() };
+        let line = Line { connection: connection.clone(), given_up, refused: None };
         self.link.send_replace(Link::Up(line));
-        Serving { connection, given_up: given_up.drop_guard() }
+        Serving { connection, leaving }
     }
 
     /// A connection with other credentials, once there are any and the server takes them.
@@ -175,9 +190,9 @@ impl Keeper {
         within(self.options.connect_timeout, connecting).await.map_err(Away::reason)
     }
 
-    /// Looks after the connection until it cannot be used any more. At the first doubt the one before is given up, too:
-    /// what a call on it may have taken is given back on this one, and must not arrive there later.
-    async fn until_away(&self, serving: &Serving, leaving: &mut Option<DropGuard>) -> Away {
+    /// Looks after the connection until it cannot be used any more. At the first doubt those before are given up, too:
+    /// what a call on one may have taken is given back on this one, and must not arrive there later.
+    async fn until_away(&self, serving: &Serving, leaving: &mut Vec<Leaving>) -> Away {
         let mut connection = serving.connection.clone();
         loop {
             let in_doubt = tokio::select! {
@@ -185,7 +200,7 @@ impl Keeper {
                 () = sleep(LOOK) => false,
             };
             let looked = if in_doubt {
-                *leaving = None;
+                leaving.clear();
                 let tried = trial::tried(&mut connection, &self.options.prefix);
                 within(self.options.timeout, tried).await.map(drop)
             } else {

@@ -173,6 +173,34 @@ async fn the_connection_of_the_user_before_ends_with_its_last_call() {
 }
 
 #[tokio::test]
+async fn a_call_under_way_ends_by_its_own_connection_however_often_the_credentials_change_meanwhile()
+ {
+    let guarded = Guarded::start();
+    for user in ["second", "third"] {
+        let user = ["ACL", "SETUSER", user, "on", ">after", "~*", "&*", "+@all"];
+        let () = guarded.ask("before", &user).await;
+    }
+    let (port, holds) = guarded.held_back().await;
+    let connection = guarded.connection(guarded.url_at("before", &port)).await;
+    let script = redis::Script::new("return redis.call('INCR', 'k')");
+    assert_eq!(connection.call(&script.prepare_invoke()).await, Ok(1));
+    holds.send_replace(true);
+    let asking = connection.clone();
+    let under_way = tokio::spawn(async move { asking.call::<u32>(&script.prepare_invoke()).await });
+    while guarded.ask::<u32>("before", &["GET", "k"]).await < 2 {}
+    let mut link = connection.0.link.clone();
+    for user in ["second", "third"] {
+        link.mark_unchanged();
+        connection.log_in(&format!("redis://{user}:after@127.0.0.1:{port}").parse().unwrap());
+        link.changed().await.unwrap();
+    }
+    assert_eq!(asked(&connection).await, Ok(7));
+    assert!(!under_way.is_finished());
+    holds.send_replace(false);
+    assert_eq!(under_way.await.unwrap(), Ok(2));
+}
+
+#[tokio::test]
 async fn the_same_credentials_make_no_other_connection() {
     let guarded = Guarded::start();
     let connection = guarded.connection(guarded.url("before")).await;
