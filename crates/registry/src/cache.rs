@@ -18,6 +18,8 @@ pub struct Cache {
     pub folder: PathBuf,
     /// Most bytes; what was not used for the longest time goes first, what is in use never.
     pub most_bytes: u64,
+    /// Whether what is pulled is kept; else the folder is only read.
+    pub keeps: bool,
 }
 
 /// A write takes less than this; what is older was left by a process that ended in the middle of one.
@@ -39,8 +41,10 @@ impl Cache {
         let path = self.folder.join(digest.hex());
         let bytes = read(&path, most)?;
         if Digest::of(&bytes) != digest {
-            tracing::warn!(file = %path.display(), "what was kept is not what its digest says; it is taken out");
-            drop(fs::remove_file(&path));
+            tracing::warn!(file = %path.display(), "what was kept is not what its digest says; it is passed over");
+            if self.keeps {
+                drop(fs::remove_file(&path));
+            }
             return None;
         }
         used.insert(digest.hex());
@@ -109,6 +113,9 @@ impl Cache {
 
     fn write(&self, name: String, bytes: &[u8], used: &mut Used) -> io::Result<()> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
+        if !self.keeps {
+            return Ok(());
+        }
         fs::create_dir_all(&self.folder)?;
         // Of its own, since another process may write the same; whole, since a reader may come at any moment.
         let nth = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -183,7 +190,7 @@ mod tests {
 
     fn cache(most_bytes: u64) -> (tempfile::TempDir, Cache) {
         let folder = tempfile::tempdir().expect("a folder");
-        let cache = Cache { folder: folder.path().join("modules"), most_bytes };
+        let cache = Cache { folder: folder.path().join("modules"), most_bytes, keeps: true };
         (folder, cache)
     }
 
@@ -203,6 +210,21 @@ mod tests {
         fs::write(cache.folder.join(digest.hex()), b"modulE").expect("a file");
         assert_eq!(cache.blob(digest, 10, &mut used), None);
         assert!(!cache.folder.join(digest.hex()).exists(), "what was changed is taken out");
+    }
+
+    #[test]
+    fn where_nothing_is_kept_what_is_there_is_read_and_nothing_is_made() {
+        let (_folder, cache) = cache(1_000);
+        let looks = Cache { keeps: false, ..cache.clone() };
+        looks.keep(b"module", &mut Used::new()).expect("nothing is done");
+        assert!(!cache.folder.exists());
+        cache.keep(b"module", &mut Used::new()).expect("it is kept");
+        let digest = Digest::of(b"module");
+        let found = looks.blob(digest, 100, &mut Used::new());
+        assert_eq!(found.as_deref(), Some(b"module".as_slice()));
+        fs::write(cache.folder.join(digest.hex()), b"modulE").expect("a file");
+        assert_eq!(looks.blob(digest, 100, &mut Used::new()), None);
+        assert!(cache.folder.join(digest.hex()).exists(), "it is another's to take out");
     }
 
     #[test]

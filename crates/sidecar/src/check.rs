@@ -129,6 +129,20 @@ pub(crate) async fn load(config: &Config) -> Result<(PolicyChain, Tags), Failure
     Ok((chain, modules.pulled.tags()))
 }
 
+/// The same, and nothing is made or kept: neither what was compiled nor what was pulled, nor what a tag led to.
+///
+/// # Errors
+///
+/// As [`load`].
+pub(crate) async fn look(config: &Config) -> Result<PolicyChain, Failure> {
+    let mut settings = config.reloadable.clone();
+    settings.registry.keeps = false;
+    let engine = PolicyRuntime::new(RuntimeOptions::new(Arc::new(MemoryLedger::default())))?;
+    let modules = Modules::read(&settings).await;
+    let chain = policies::build(&engine, None, &settings.policies, &modules).await;
+    chain.map_err(|lines| Failure::of_policies(lines, &modules))
+}
+
 /// Everything that is wrong: a configuration's faults, and those of its policies' modules and settings.
 pub fn refused(faults: ConfigFaults) -> Failure {
     let found = load_faults(&faults);

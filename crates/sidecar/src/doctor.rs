@@ -15,7 +15,6 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use policy_host::RuntimeError;
 use serde_json::json;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -132,12 +131,12 @@ async fn policies(config: &Config) -> (Vec<Finding>, bool) {
     let failed = |check, lines: Vec<String>, to_do: &str| {
         lines.into_iter().map(|line| Finding::fail(check, line, to_do)).collect()
     };
-    match check::load(config).await {
-        Ok((chain, _)) if chain.policies().is_empty() => {
+    match check::look(config).await {
+        Ok(chain) if chain.policies().is_empty() => {
             let to_do = "name policies under [[policies]], unless every message may go";
             (vec![Finding::warn("policies", "there are none: every message is sent", to_do)], true)
         }
-        Ok((chain, _)) => {
+        Ok(chain) => {
             let names: Vec<_> =
                 chain.policies().iter().map(|policy| policy.name().as_str()).collect();
             (vec![Finding::ok("policies", format!("all load: {}", names.join(", ")))], true)
@@ -156,12 +155,7 @@ async fn policies(config: &Config) -> (Vec<Finding>, bool) {
             false,
         ),
         Err(other) => {
-            let to_do = match &other {
-                Failure::Engine(RuntimeError::Cache(_)) => {
-                    "mend [reload] compile_cache, or leave it out"
-                }
-                _ => "run it where 2 TiB of addresses may be reserved (ulimit -v)",
-            };
+            let to_do = "run it where 2 TiB of addresses may be reserved (ulimit -v)";
             (failed("policies", vec![other.to_string()], to_do), true)
         }
     }

@@ -27,6 +27,8 @@ pub struct Registry {
     pub cache: PathBuf,
     /// Most bytes of it. Default 256 MiB.
     pub cache_bytes: u64,
+    /// Whether what is pulled is kept there, as it is but where somebody only looks.
+    pub(crate) keeps: bool,
     /// How often tags without a digest are looked up again. Default 5 minutes.
     pub refresh: Duration,
     /// Most time for one module. Default 30 s.
@@ -53,7 +55,11 @@ impl Registry {
             timeout: self.timeout,
             most_bytes: self.max_bytes,
             keys: self.keys.clone(),
-            cache: Some(Cache { folder: self.cache.clone(), most_bytes: self.cache_bytes }),
+            cache: Some(Cache {
+                folder: self.cache.clone(),
+                most_bytes: self.cache_bytes,
+                keeps: self.keeps,
+            }),
         }
     }
 
@@ -74,6 +80,7 @@ impl Registry {
             require_digest: section.flag("require_digest", false),
             cache,
             cache_bytes: u64::from(section.number("cache_mb", 256, 1..=65_536)) << 20,
+            keeps: true,
             refresh: section.seconds("refresh_s", 300, 1..=86_400),
             timeout: section.seconds("timeout_s", 30, 1..=600),
             max_bytes: section.size("max_module_mb", 64, 1..=64) << 20,

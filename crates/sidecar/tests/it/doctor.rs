@@ -335,3 +335,12 @@ async fn what_the_user_of_the_redis_may_not_fails_where_it_is_needed_and_warns_w
         assert_eq!(ended.status.code(), Some(code), "{}", ended.log.text());
     }
 }
+
+#[tokio::test]
+async fn nothing_that_was_compiled_is_kept() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    let setup = Setup::standard(&plivo).set("listen.admin", free_port());
+    let ended = examined(&setup.set("reload.compile_cache", "compiled"), &folder).await;
+    told(&ended, "ok", "policies");
+    assert!(!folder.path().join("compiled").exists(), "its owner would be whoever asks the doctor");
+}
