@@ -26,7 +26,7 @@ use reservations::Reservations;
 use values::Values;
 
 pub(crate) use durable::{DurableLedger, KeptLedger, SavedValue, values};
-pub(crate) use unwritten::{Batch, Unwritten};
+pub(crate) use unwritten::Unwritten;
 
 /// Most bytes in a key. Source: the contract (`policy.wit`, `state`).
 const KEY_BYTES: usize = 256;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use message::{E164, Ledger, Timestamp};
@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use crate::content::Content;
 use crate::database::{Database, Fault, beside};
 use crate::idempotency::{Claims, KeysKept};
-use crate::ledger::{Batch, DurableLedger, KeptLedger, Unwritten};
+use crate::ledger::{DurableLedger, KeptLedger, Unwritten};
 use crate::sweep::{LogEmptied, rows_of};
 use crate::{
     Commit, Keep, MemoryLedger, OpenError, Place, RETENTIONS, Secret, StoreError, StoreOptions,
@@ -144,22 +144,10 @@ impl Store {
     /// write failed before, and usages that count for longer.
     pub(crate) fn write_all<T: Send + 'static>(
         &self,
-        mut work: impl FnMut(&Connection) -> Result<T, Fault> + Send + 'static,
+        work: impl FnMut(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> Commit<T> {
         self.unwritten.prolong(self.ledger.memory().prolonged());
-        let (unwritten, written) = (Arc::clone(&self.unwritten), Arc::clone(&self.unwritten));
-        let batch = Arc::<Mutex<Batch>>::default();
-        let in_work = Arc::clone(&batch);
-        let work = move |connection: &Connection| {
-            *in_work.lock().unwrap_or_else(PoisonError::into_inner) =
-                unwritten.write(connection)?;
-            work(connection)
-        };
-        self.database.write_then(work, move |committed| {
-            if committed {
-                written.forget(&batch.lock().unwrap_or_else(PoisonError::into_inner));
-            }
-        })
+        self.unwritten.with(&self.database, work)
     }
 
     /// Waits until everything that was written before now can be read, for `most` at the longest. Whoever was told of

@@ -66,6 +66,19 @@ impl DurableLedger {
     }
 }
 
+impl DurableLedger {
+    /// Windows that were made longer are on disk before anybody is told by how much: of who is refused for it nothing
+    /// else is written. It happens once to each, after a reload.
+    async fn write_prolonged(&self) {
+        let prolonged = self.memory.prolonged();
+        if !prolonged.is_empty() {
+            self.unwritten.prolong(prolonged);
+            // What cannot be written now is with whatever can be next.
+            drop(self.unwritten.with(&self.database, |_| Ok(())).await);
+        }
+    }
+}
+
 impl KeptLedger {
     pub(crate) fn shared(&self) -> Arc<dyn Ledger> {
         match self {
@@ -164,7 +177,11 @@ impl Ledger for DurableLedger {
         charges: &'a [Charge],
         now: Timestamp,
     ) -> LedgerFuture<'a, Taken> {
-        self.memory.take(owner, charges, now)
+        Box::pin(async move {
+            let taken = self.memory.take(owner, charges, now).await;
+            self.write_prolonged().await;
+            taken
+        })
     }
 
     fn holder<'a>(
@@ -182,7 +199,11 @@ impl Ledger for DurableLedger {
         charges: &'a [Charge],
         now: Timestamp,
     ) -> LedgerFuture<'a, Taken> {
-        self.memory.peek(owner, charges, now)
+        Box::pin(async move {
+            let taken = self.memory.peek(owner, charges, now).await;
+            self.write_prolonged().await;
+            taken
+        })
     }
 
     fn settle<'a>(&'a self, holds: Vec<Hold>, settlement: Settlement) -> LedgerFuture<'a, ()> {

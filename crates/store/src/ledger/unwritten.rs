@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use rusqlite::Connection;
 
 use super::{Prolonged, SavedValue, locked};
-use crate::holds;
+use crate::database::{Database, Fault};
 use crate::messages::to_db;
+use crate::{Commit, holds};
 
 /// Most prolonged usages that wait; of more, a restart forgets what the shorter period forgot.
 const PROLONGED: usize = 10_000;
@@ -22,7 +23,7 @@ pub(crate) struct Unwritten {
 
 /// What of it one transaction has written.
 #[derive(Default)]
-pub(crate) struct Batch {
+struct Batch {
     values: Vec<Arc<SavedValue>>,
     prolonged: Vec<Prolonged>,
 }
@@ -44,8 +45,27 @@ impl Unwritten {
         prolonged.extend(more.into_iter().take(room));
     }
 
-    /// Writes all of it.
-    pub(crate) fn write(&self, connection: &Connection) -> rusqlite::Result<Batch> {
+    /// Does `work` in a transaction that writes all of this too.
+    pub(crate) fn with<T: Send + 'static>(
+        self: &Arc<Self>,
+        database: &Database,
+        mut work: impl FnMut(&Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> Commit<T> {
+        let (unwritten, written) = (Arc::clone(self), Arc::clone(self));
+        let batch = Arc::<Mutex<Batch>>::default();
+        let in_work = Arc::clone(&batch);
+        let work = move |connection: &Connection| {
+            *locked(&in_work) = unwritten.write(connection)?;
+            work(connection)
+        };
+        database.write_then(work, move |committed| {
+            if committed {
+                written.forget(&locked(&batch));
+            }
+        })
+    }
+
+    fn write(&self, connection: &Connection) -> rusqlite::Result<Batch> {
         let values: Vec<_> = locked(&self.values).values().cloned().collect();
         let prolonged = locked(&self.prolonged).clone();
         values.iter().try_for_each(|value| value.write(connection))?;
@@ -54,7 +74,7 @@ impl Unwritten {
     }
 
     /// What `batch` has is on disk.
-    pub(crate) fn forget(&self, batch: &Batch) {
+    fn forget(&self, batch: &Batch) {
         let mut values = locked(&self.values);
         for written in &batch.values {
             let place = written.place();

@@ -301,6 +301,16 @@ async fn a_window_that_was_made_longer_counts_over_a_restart_what_it_counted_bef
 }
 
 #[tokio::test]
+async fn who_was_refused_by_a_window_that_was_made_longer_is_after_a_kill_too() {
+    let folder = folder();
+    let store = Store::open(in_file(&folder), NOW).unwrap();
+    spend(&store, "m1", window(1, 5.0), NOW).await.unwrap();
+    assert_eq!(spend(&store, "m2", window(1, 60.0), later(2)).await, Err(secs(58.0)));
+    let (_left, after) = reopened(&folder, later(10));
+    assert_eq!(spend(&after, "m3", window(1, 60.0), later(10)).await, Err(secs(50.0)));
+}
+
+#[tokio::test]
 async fn a_token_whose_hold_counts_no_more_when_it_is_accepted_is_not_given_out_again() {
     let folder = folder();
     let store = Store::open(in_file(&folder), NOW).unwrap();
