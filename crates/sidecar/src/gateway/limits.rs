@@ -79,6 +79,13 @@ pub(super) fn bounding(call: &Call, standings: &[LimitReport]) -> Vec<LimitRepor
     standings.iter().filter(|report| !monitors(call, report)).cloned().collect()
 }
 
+/// Those of them that refused it.
+pub(super) fn refusing(call: &Call, standings: &[LimitReport]) -> Vec<LimitReport> {
+    let mut refusing = bounding(call, standings);
+    refusing.retain(|one| one.refused);
+    refusing
+}
+
 /// Whether the limit is one that only monitors.
 pub(super) fn monitors(call: &Call, report: &LimitReport) -> bool {
     let entries = &call.in_force.entries;

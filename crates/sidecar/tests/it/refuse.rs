@@ -201,6 +201,9 @@ async fn ten_a_minute_are_taken_and_the_eleventh_is_told_when_to_come_back() {
         "{answer}"
     );
     assert_eq!(body["violated-policies"], json!(["app"]), "by its name in the headers: {body}");
+    let message = json!({"to": TO, "text": "another"});
+    let explained = sidecar.post("/v1/explain").json(&message).answer().await.expect(200);
+    assert_eq!(explained["problem"]["violated-policies"], json!(["app"]), "{explained}");
     assert_eq!(plivo.sends().len(), 10);
     sidecar.stop().await;
 }

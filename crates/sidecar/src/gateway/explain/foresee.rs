@@ -9,7 +9,7 @@ use policy_host::{Explanation, NotClearedKind, Trail};
 use super::super::answer::Door;
 use super::super::faults::Faults;
 use super::super::refusal::{Refusal, Refuser};
-use super::super::{Call, Gateway, send};
+use super::super::{Call, Gateway, limits, send};
 
 /// What is known of a message besides itself.
 #[derive(Clone, Copy)]
@@ -69,7 +69,7 @@ impl Gateway {
                     NotClearedKind::Rejected(rejection) => Refusal::Rejected {
                         policy,
                         rejection: Box::new(rejection),
-                        standings: Vec::new(),
+                        standings: limits::refusing(call, &trail.standings),
                     },
                     NotClearedKind::Failed(failure) => Refusal::PolicyFailed { policy, failure },
                 })

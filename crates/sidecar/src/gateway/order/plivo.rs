@@ -125,10 +125,13 @@ fn plivo_sender(mut src: At<String>) -> At<String> {
     src
 }
 
-/// Digits with a plus sign, of a number as Plivo lets it be written.
+/// Digits with a plus sign, of a number as Plivo lets it be written. Whole numbers on both sides of a stroke are several.
 fn plivo_number(text: &str) -> String {
-    let bare: String =
-        text.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '/')).collect();
+    let is_whole = |part: &&str| part.bytes().filter(u8::is_ascii_digit).nth(6).is_some();
+    let is_list = text.split('/').filter(is_whole).count() > 1;
+    let stays =
+        |c: &char| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '/') || (*c == '/' && is_list);
+    let bare: String = text.chars().filter(stays).collect();
     if bare.starts_with('+') { bare } else { format!("+{bare}") }
 }
 
@@ -232,6 +235,12 @@ mod tests {
         let to = order.to.into_iter().map(|at| at.value).collect();
         let said = |fault: &Fault| (fault.pointer.clone(), fault.code.clone());
         (to, order.faults.told().iter().map(said).collect())
+    }
+
+    #[test]
+    fn a_stroke_groups_digits_and_parts_whole_numbers() {
+        assert_eq!(read(&json!("1/415/000 0002")).0, ["+14150000002"]);
+        assert_eq!(read(&json!("14150000002/14150000003")).0, ["+14150000002/14150000003"]);
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub(super) fn of(order: &Order, now: Timestamp, faults: &mut Faults) -> Vec<(Str
     }
     for (key, value) in &tags {
         let at = || format!("/tags/{}", json::escape(key));
+        if key.is_empty() {
+            faults.push(Fault::new(at(), "body.too_many_tags", "has no name; give the label one"));
+        }
         if key.len() > KEY_BYTES {
             let detail = format!("its name has {} bytes; at most {KEY_BYTES} are taken", key.len());
             faults.push(Fault::new(at(), "body.too_many_tags", detail));
@@ -91,10 +94,11 @@ mod tests {
     #[test]
     fn each_label_that_is_too_long_is_told_at_its_name() {
         let (name, value) = ("n".repeat(KEY_BYTES + 1), "v".repeat(VALUE_BYTES + 1));
-        let tags = vec![tag("order/id", &value), tag("shop", "17"), tag(&name, "")];
+        let tags = vec![tag("order/id", &value), tag("shop", "17"), tag(&name, ""), tag("", "x")];
         let expected = [
             "/tags/order~1id body.too_many_tags".to_owned(),
             format!("/tags/{name} body.too_many_tags"),
+            "/tags/ body.too_many_tags".to_owned(),
         ];
         assert_eq!(labels(&Order { tags, ..Order::default() }).1, expected);
         let tags = vec![tag(&name[1..], &value[1..])];

@@ -39,10 +39,7 @@ impl Gateway {
                     policy,
                     rejection: Box::new(rejection),
                     // What others had charged was given back, and they stand as if nobody had asked.
-                    standings: limits::bounding(call, &trail.standings)
-                        .into_iter()
-                        .filter(|one| one.refused)
-                        .collect(),
+                    standings: limits::refusing(call, &trail.standings),
                 }
             }
         };
