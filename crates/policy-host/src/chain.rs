@@ -2,6 +2,7 @@
 
 mod afterwards;
 mod ahead;
+mod late;
 mod passage;
 mod succession;
 
@@ -17,6 +18,7 @@ use crate::{Generation, Policy};
 use passage::{Passage, Step, Stop};
 
 pub use afterwards::{Afterwards, Inbound, Outcome, Receipt};
+pub use late::SecondLook;
 pub use succession::NotPromoted;
 
 /// Policies in order. Never edited: a reload builds the next chain.

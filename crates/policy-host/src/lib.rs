@@ -48,7 +48,9 @@ mod visit;
 
 pub use basis::{Basis, StateAnswer, StateCall, StateQuestion};
 pub use budget::{BudgetReport, ErrorBudget};
-pub use chain::{Afterwards, Candidate, Inbound, NotPromoted, Outcome, PolicyChain, Receipt};
+pub use chain::{
+    Afterwards, Candidate, Inbound, NotPromoted, Outcome, PolicyChain, Receipt, SecondLook,
+};
 pub use cleared::{Cleared, Explanation, NotCleared, NotClearedKind, Trail};
 pub use component::{CASES_BYTES, MODULE_BYTES, with_cases};
 pub use counters::Counter;

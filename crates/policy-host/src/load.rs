@@ -273,7 +273,9 @@ fn read_manifest(manifest: types::Manifest) -> Result<Manifest, LoadFault> {
         let said = format!("it names {} buckets; at most {BUCKETS}", manifest.buckets.len());
         return Err(LoadFault::Manifest(said));
     }
+    let asked_again = settings::asked_again(&manifest.settings_schema)?;
     Ok(Manifest {
+        asked_again,
         name: manifest.name,
         version: manifest.version.into(),
         summary: manifest.summary,

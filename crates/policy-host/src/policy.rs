@@ -24,6 +24,8 @@ pub struct Manifest {
     pub summary: String,
     /// JSON Schema (2020-12) of its settings; empty where it has none.
     pub settings_schema: String,
+    /// Whether it wants to be asked again before a late call: `x-asked-again` of that schema.
+    pub asked_again: bool,
     /// The limits and key spaces it keeps in `state`; for people.
     pub buckets: Vec<String>,
 }
@@ -86,6 +88,11 @@ impl Policy {
     /// charged or reserved the first time can stand against the message.
     pub(crate) fn is_asked_again(&self) -> bool {
         self.mode == Mode::Enforce && !self.grants().contains(Grant::State)
+    }
+
+    /// Whether it is asked again before a late call: it wants to be, and its word counts.
+    pub(crate) fn is_asked_late(&self) -> bool {
+        self.mode == Mode::Enforce && self.manifest().asked_again
     }
 
     /// Whether it may ask the ledger.

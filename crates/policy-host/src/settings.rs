@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::error::{LoadFault, Problem};
 
 pub(crate) use sound::{attempts, certain};
-pub(crate) use words::Known;
+pub(crate) use words::{Known, asked_again};
 
 /// Most problems told at once.
 const PROBLEMS: usize = 64;

@@ -18,7 +18,7 @@ pub fn describe<P: Policy>(name: &str, version: &str) -> Manifest {
         name: name.into(),
         version: version.into(),
         summary: P::SUMMARY.into(),
-        settings_schema: settings::schema::<P::Settings>(),
+        settings_schema: settings::schema::<P::Settings>(P::ASKED_AGAIN),
         buckets: P::BUCKETS.iter().map(|bucket| (*bucket).into()).collect(),
     }
 }

@@ -22,6 +22,9 @@
 //! The keyword `x-needs-grant`, as on `fallback` there, has a table: for each grant the values that need it. A setting
 //! with one of them is refused where the grant is missing. What a setting is when it is left out must need none. `true`
 //! in place of the values is for all of them: on the settings as a whole, for a policy that does nothing without it.
+//!
+//! Another keyword stands at the top of a schema and is about no setting: `x-asked-again`, for a policy that wants to be
+//! asked again before a late call. Write [`Policy::ASKED_AGAIN`](crate::Policy::ASKED_AGAIN) instead of it.
 
 use std::borrow::Cow;
 

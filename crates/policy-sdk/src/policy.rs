@@ -18,6 +18,14 @@ pub trait Policy: Sized + 'static {
     /// The limits and key spaces kept in [`state`](crate::state), for people.
     const BUCKETS: &'static [&'static str] = &[];
 
+    /// Whether it is asked again before a call to Plivo that comes late: a message may wait for its `not_before`, for a
+    /// limit or for Plivo, and what was right when it was accepted need not be right any more.
+    ///
+    /// It is asked in a dry run, about the message as it was cleared, without `not_before` and `ttl_s`. A refusal ends
+    /// the message's way unsent; `set_not_before_ms` has it wait until then; other changes are left aside. In the
+    /// module it is `"x-asked-again": true` at the top of the settings' schema.
+    const ASKED_AGAIN: bool = false;
+
     /// Checks `settings` and keeps what decisions need. Called once for each instance.
     ///
     /// # Errors

@@ -19,10 +19,14 @@ pub(crate) fn read<S: DeserializeOwned>(json: &str) -> Result<S, Problem> {
         .map_err(|error| problem(pointer(error.path()), error.inner().to_string()))
 }
 
-/// The JSON Schema (2020-12) of the settings.
-pub(crate) fn schema<S: JsonSchema>() -> String {
+/// The JSON Schema (2020-12) of the settings, which also says whether the policy wants to be asked again before a late
+/// call.
+pub(crate) fn schema<S: JsonSchema>(asked_again: bool) -> String {
     let generator = SchemaSettings::draft2020_12().into_generator();
-    let schema = generator.into_root_schema_for::<S>();
+    let mut schema = generator.into_root_schema_for::<S>();
+    if asked_again {
+        schema.insert("x-asked-again".to_owned(), true.into());
+    }
     serde_json::to_string(schema.as_value()).expect("a JSON value is JSON")
 }
 
@@ -48,6 +52,7 @@ mod tests {
 
     use schemars::JsonSchema;
     use serde::Deserialize;
+    use serde_json::Value;
 
     use super::{read, schema};
 
@@ -100,9 +105,19 @@ mod tests {
 
     #[test]
     fn the_schema_says_which_draft_it_is_and_forbids_unknown_settings() {
-        let schema = schema::<Settings>();
+        let schema = schema::<Settings>(false);
         for part in ["2020-12", r#""additionalProperties":false"#, "Each with its own quota."] {
             assert!(schema.contains(part), "{part} is not in {schema}");
         }
+    }
+
+    #[test]
+    fn the_schema_of_a_policy_that_is_asked_again_says_so_at_its_top() {
+        let top = |asked_again| {
+            let schema: Value =
+                serde_json::from_str(&schema::<Settings>(asked_again)).expect("JSON");
+            schema["x-asked-again"].clone()
+        };
+        assert_eq!((top(true), top(false)), (true.into(), Value::Null));
     }
 }

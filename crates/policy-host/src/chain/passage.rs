@@ -46,7 +46,7 @@ pub(super) struct Stop {
 }
 
 /// What a policy said, under its operator's rule for failures.
-enum Weight {
+pub(super) enum Weight {
     Accepted,
     Amended(Box<Amended>),
     Skipped(PolicyFailure),
@@ -219,7 +219,7 @@ impl Passage {
 }
 
 /// The same rule whether a policy is asked for the first time or again.
-fn weigh(said: Result<Said, PolicyFailure>, on_failure: OnFailure) -> Weight {
+pub(super) fn weigh(said: Result<Said, PolicyFailure>, on_failure: OnFailure) -> Weight {
     match said {
         Ok(Said::Accept) => Weight::Accepted,
         Ok(Said::Amend(amended)) => Weight::Amended(amended),
@@ -231,7 +231,7 @@ fn weigh(said: Result<Said, PolicyFailure>, on_failure: OnFailure) -> Weight {
     }
 }
 
-fn warn_of_skip(policy: &Policy, failure: &PolicyFailure) {
+pub(super) fn warn_of_skip(policy: &Policy, failure: &PolicyFailure) {
     policy.revision.complain(failure, "a policy failed and was skipped");
 }
 

@@ -87,7 +87,7 @@ impl Policy {
     }
 
     /// Asks, and asks the last good revision where that is the operator's rule for a failure.
-    async fn ask_in_force(&self, question: &Question<'_>) -> Opinion {
+    pub(crate) async fn ask_in_force(&self, question: &Question<'_>) -> Opinion {
         let admission = self.admission(question);
         let opinion = self.ask_revision(&self.revision, self.mode, admission, question).await;
         self.hear(admission, &opinion, question);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Known, LoadFault, Problem};
+use super::{Known, LoadFault, Problem, asked_again};
 use crate::{Grant, Grants};
 
 const SCHEMA: &str = r#"{
@@ -175,4 +175,18 @@ fn of_a_choice_the_words_are_told_and_where_there_is_none_the_type() {
             ("/word", r#"the value is none of "a", "b""#),
         ]
     );
+}
+
+#[test]
+fn a_schema_says_at_its_top_whether_its_policy_is_asked_again() {
+    for (schema, wanted) in [
+        (json!({ "x-asked-again": true }), true),
+        (json!({ "x-asked-again": false }), false),
+        (json!({ "properties": { "a": { "x-asked-again": true } } }), false),
+    ] {
+        assert_eq!(asked_again(&schema.to_string()).unwrap(), wanted, "{schema}");
+    }
+    assert!(!asked_again("").unwrap());
+    let fault = asked_again(r#"{"x-asked-again": "yes"}"#).unwrap_err();
+    assert!(matches!(fault, LoadFault::Schema(_)), "{fault:?}");
 }

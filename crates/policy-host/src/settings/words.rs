@@ -10,6 +10,9 @@
 //! | `"format": "uint32"`, and other widths up to 32 bits | what fits into it |
 //! | `"x-needs-grant": {"amend": ["strip"]}` | these values need that grant; others, and none at all, need nothing |
 //! | `"x-needs-grant": {"amend": true}` | whatever the value, it needs that grant |
+//!
+//! At its top a schema may say `"x-asked-again": true`, which is about no setting: the policy wants to be asked again
+//! before a call that comes late (`chain/late.rs`).
 
 use std::sync::Arc;
 
@@ -19,9 +22,11 @@ use message::facts::is_region;
 use message::{Sender, is_intent};
 use serde_json::Value;
 
+use crate::error::LoadFault;
 use crate::{Grant, Grants};
 
 const NEEDS_GRANT: &str = "x-needs-grant";
+const ASKED_AGAIN: &str = "x-asked-again";
 
 /// What the host knows of the settings' surroundings.
 #[derive(Clone, Debug)]
@@ -57,6 +62,23 @@ impl Known {
                 })?;
                 Ok(Box::new(needs))
             })
+    }
+}
+
+/// Whether a policy with this schema wants to be asked again before a late call.
+///
+/// # Errors
+///
+/// [`LoadFault::Schema`] where it says neither yes nor no: passed over, it would be a wish that nobody hears. One that
+/// is no JSON is told with the settings.
+pub(crate) fn asked_again(schema: &str) -> Result<bool, LoadFault> {
+    let schema: Value = serde_json::from_str(schema).unwrap_or_default();
+    match schema.get(ASKED_AGAIN) {
+        None => Ok(false),
+        Some(Value::Bool(wanted)) => Ok(*wanted),
+        Some(_) => {
+            Err(LoadFault::Schema(format!("{ASKED_AGAIN} is neither true nor false").into()))
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod foreseen;
 mod holds;
 mod imports;
 mod instances;
+mod late;
 mod loading;
 mod rehearsal;
 mod reload;

@@ -41,6 +41,8 @@ pub struct Runaway {
 impl Policy for Runaway {
     type Settings = Settings;
     const SUMMARY: &'static str = "A guest that spins, hoards, panics or overflows on request";
+    // And again, before a late call.
+    const ASKED_AGAIN: bool = true;
 
     fn configure(settings: Settings) -> Result<Self, Vec<Problem>> {
         if settings.spin_on_configure {
