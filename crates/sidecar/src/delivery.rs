@@ -18,6 +18,7 @@ mod released;
 mod resolve;
 mod rolling;
 mod room;
+mod second_look;
 mod starts;
 mod take_up;
 mod times;
@@ -35,7 +36,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use message::{E164, Hold, Ledger, MessageId, Settlement, Timestamp};
+use message::{E164, Hold, Ledger, MessageId, Rejection, Settlement, Timestamp};
 use plivo_client::Outcome;
 use store::{Status, Store};
 use tokio::sync::{mpsc, watch};
@@ -50,6 +51,7 @@ use self::starts::Starts;
 use self::turns::Turns;
 use self::unsettled::Unsettled;
 use self::upstream::Upstreams;
+use crate::gateway::Refuser;
 use crate::in_force::{Account, Accounts, InForce};
 use crate::reports::CallbackPlace;
 use crate::shared::Shared;
@@ -98,6 +100,8 @@ pub(crate) enum News {
     /// Nothing was sent and nothing will be, by Plivo's definite no or our own; the stable code, and how long Plivo wants
     /// to be left alone.
     Refused { code: &'static str, wait: Option<Duration> },
+    /// Nothing was sent and nothing will be: this policy refused it when it was asked again.
+    Rejected(Refuser, Box<Rejection>),
     /// It ended, or will end, otherwise: in doubt, expired.
     Ended(Status),
 }

@@ -38,7 +38,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, Span};
 
-use self::answer::{Answer, Door};
+use self::answer::Answer;
 use self::body::BodyLimits;
 use self::refusal::Plain;
 use self::route::Route;
@@ -52,8 +52,9 @@ use crate::memory::Memory;
 use crate::shared::Shared;
 use crate::{openapi, spans};
 
+pub(crate) use self::answer::Door;
 pub(crate) use self::identity::{own_host, same_place};
-pub(crate) use self::refusal::Refusal;
+pub(crate) use self::refusal::{Refusal, Refuser, failure_code, is_reserved};
 
 /// Everything that a request may touch.
 pub(crate) struct Gateway {

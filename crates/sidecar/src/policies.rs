@@ -134,6 +134,7 @@ pub(crate) fn describe(policy: &Policy) -> Value {
         "on_failure": policy.on_failure().as_str(),
         "grants": policy.grants().iter().map(Grant::as_str).collect::<Vec<_>>(),
         "apps": policy.apps().map(|apps| apps.iter().map(|app| &**app).collect::<Vec<_>>()),
+        "asked_again": manifest.asked_again,
         "buckets": manifest.buckets,
     })
 }

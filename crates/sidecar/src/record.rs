@@ -1,9 +1,11 @@
 //! A message's record, from acceptance to outcome.
 
-use message::{MessageId, Timestamp};
+use message::{MessageId, Rejection, Timestamp};
 use plivo_client::Outcome;
 use policy_host::{Cleared, Decision, Mode};
 use store::{Attempt, AttemptOutcome, Change, Record, Status};
+
+use crate::gateway::is_reserved;
 
 /// The record of a message that is ours now.
 pub(crate) fn accepted(
@@ -98,6 +100,14 @@ pub(crate) fn overtaken(call: Attempt, now: Timestamp) -> Attempt {
         code: Some("overtaken".into()),
         ..call
     }
+}
+
+/// Code of a message that a policy refused by a code that is not a policy's to give.
+const REFUSED: &str = "policy.refused";
+
+/// The code of a refusal as a record has it. Words of our own mean something there: what is known of the message.
+pub(crate) fn code_of(rejection: &Rejection) -> &str {
+    if is_reserved(&rejection.code) { REFUSED } else { &rejection.code }
 }
 
 /// Code of a call that was out when its process ended.

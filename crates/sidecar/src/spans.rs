@@ -70,6 +70,17 @@ pub(crate) fn retry(attempt: u32) -> Span {
     )
 }
 
+/// Policies are asked again about a message that waited; a root of its own as well, linked to the request.
+pub(crate) fn second_look(id: &str) -> Span {
+    info_span!(
+        parent: None,
+        "delivery.second_look",
+        "sendgate.message.id" = id,
+        "sendgate.verdict" = field::Empty,
+        "sendgate.code" = field::Empty,
+    )
+}
+
 /// The method, where HTTP knows it. A client may write anything there, and names of spans must stay few.
 fn known(method: &Method) -> Option<&'static str> {
     let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];

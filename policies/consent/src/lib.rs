@@ -40,6 +40,8 @@ pub struct Consent {
 impl Policy for Consent {
     type Settings = Settings;
     const SUMMARY: &'static str = "Nothing to those who said STOP";
+    // A STOP may come while a message waits.
+    const ASKED_AGAIN: bool = true;
     const BUCKETS: &'static [&'static str] = &[
         "the latest word of each recipient to each sender or campaign, by mark, for ten years",
         "one reservation for the confirmation of an opt-out",

@@ -36,6 +36,8 @@ impl Policy for QuietHours {
     type Settings = Settings;
     const SUMMARY: &'static str =
         "Marketing only in the hours in which it may be sent where the recipient may be";
+    // A limit, an outage or a retry may move a call into quiet hours.
+    const ASKED_AGAIN: bool = true;
 
     fn configure(settings: Settings) -> Result<Self, Vec<Problem>> {
         settings.check()

@@ -9,6 +9,7 @@ use store::{Attempt, AttemptOutcome, NewMessage, Record, Status, Unfinished};
 use tokio::sync::watch;
 
 use super::room::Room;
+use super::second_look::Decided;
 use super::times::{Pacing, Times};
 use super::{News, Seat, Side, lifetime_of};
 use crate::gateway::Refusal;
@@ -40,6 +41,8 @@ pub(crate) struct Accepted {
     pub(super) dlt: Option<Dlt>,
     /// Its seat among those that are ours.
     pub(super) seat: Seat,
+    /// When policies last decided on it; none where that is to be asked again in any case.
+    pub(super) decided: Option<Decided>,
 }
 
 /// Whom to tell of the outcome, and how to send.
@@ -143,6 +146,7 @@ impl Ready {
             trackable,
             dlt,
             seat,
+            decided: Some(Decided::at(now)),
         };
         Ok(Self { accepted, new })
     }
@@ -182,6 +186,7 @@ impl Accepted {
             trackable: record.trackable,
             dlt: record.plivo_dlt.as_deref().and_then(Dlt::from_json),
             seat,
+            decided: None,
         }
     }
 }

@@ -26,7 +26,7 @@ impl Journey {
             next_look: (end.status == Status::Submitted)
                 .then(|| self.delivery.first_look(&account, at)),
             message_uuid: uuid.clone(),
-            error_code: end.code.map(str::to_owned),
+            error_code: end.code.as_deref().map(str::to_owned),
             // What is held stays open until somebody says what becomes of the message.
             settle: if is_held { Settle::NotYet } else { Settle::As(end.settlement) },
             ..Change::at(at)
@@ -53,7 +53,7 @@ impl Journey {
         }
         self.unsettled = None;
         tracing::info!(
-            message.id = %id, status = status.as_str(), code, message_uuid = uuid, attempts = self.attempts,
+            message.id = %id, status = status.as_str(), code = code.as_deref(), message_uuid = uuid, attempts = self.attempts,
             "a message's way to Plivo has ended"
         );
         if status == Status::Held {

@@ -32,6 +32,8 @@ pub(super) struct Journey {
     pub(super) attempts: u32,
     /// Of these, the ones that Plivo turned away for now.
     pub(super) turned_away: u32,
+    /// How often in a row policies that were asked again could not decide.
+    pub(super) undecided: u32,
     pub(super) trace: Trace,
     /// The call of which nothing is known, where there is one.
     pub(super) doubt: Option<Doubt>,
@@ -118,7 +120,7 @@ impl Journey {
             self.confirm(&unconfirmed).await?;
         }
         // One that was called for has had its start; waiting for it again would hide that it is in doubt.
-        let place = if self.doubt.is_none() { Some(self.take_place().await?) } else { None };
+        let place = if self.doubt.is_none() { Some(self.take_place(None).await?) } else { None };
         self.accepted.seat.move_to(Side::UnderWay, None);
         if let Some(doubt) = self.doubt.clone() {
             self.resolve(doubt).await?;
@@ -129,7 +131,8 @@ impl Journey {
         }
         loop {
             self.heed()?;
-            let leave = self.leave(&mut place).await?;
+            let leave;
+            (place, leave) = self.leave(place).await?;
             self.attempts += 1;
             match self.attempt(leave).await? {
                 Next::End(end) => return ControlFlow::Break(Stop::End(end)),

@@ -1,13 +1,16 @@
 //! What an outcome means for the message (messaging.md 3.4).
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use message::Settlement;
+use message::{Rejection, Settlement};
 use plivo_client::{Outcome, RefusedKind};
 use store::Status;
 
 use super::News;
 use crate::config::Treat503;
+use crate::gateway::Refuser;
+use crate::record;
 
 /// How a message's way to Plivo ended.
 pub(super) struct End {
@@ -15,7 +18,7 @@ pub(super) struct End {
     pub(super) told: policy_host::Outcome,
     pub(super) news: News,
     pub(super) settlement: Settlement,
-    pub(super) code: Option<&'static str>,
+    pub(super) code: Option<Cow<'static, str>>,
 }
 
 /// What is to be done after a call.
@@ -97,7 +100,7 @@ impl End {
             told: policy_host::Outcome::Rejected,
             news: News::Refused { code, wait: None },
             settlement: Settlement::GiveBack,
-            code: Some(code),
+            code: Some(code.into()),
         }
     }
 
@@ -108,7 +111,18 @@ impl End {
             told: policy_host::Outcome::NotSent,
             news: News::Refused { code, wait: None },
             settlement: Settlement::GiveBack,
-            code: Some(code),
+            code: Some(code.into()),
+        }
+    }
+
+    /// Nothing was sent: a policy that was asked again refuses it now.
+    pub(super) fn refused(by: Refuser, rejection: Rejection) -> Self {
+        Self {
+            status: Status::Failed,
+            told: policy_host::Outcome::NotSent,
+            code: Some(Cow::Owned(record::code_of(&rejection).to_owned())),
+            news: News::Rejected(by, Box::new(rejection)),
+            settlement: Settlement::GiveBack,
         }
     }
 
@@ -139,7 +153,7 @@ impl End {
             told: policy_host::Outcome::InDoubt,
             news: News::Ended(status),
             settlement: Settlement::Keep,
-            code: Some(code),
+            code: Some(code.into()),
         }
     }
 }

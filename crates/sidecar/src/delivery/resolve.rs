@@ -131,6 +131,7 @@ impl Journey {
             return ControlFlow::Break(Stop::End(End::reported(stands)));
         }
         self.may_be_sent = true;
+        self.accepted.decided = None;
         self.give_up();
         (self.doubt, self.unsettled) = (None, None);
         ControlFlow::Continue(())

@@ -30,10 +30,14 @@ impl Trace {
     }
 
     pub(super) fn span(&mut self, nth: u32) -> Span {
-        if let Some(request) = self.request.take() {
-            return request;
-        }
-        let span = spans::retry(nth);
+        self.request.take().unwrap_or_else(|| self.linked(spans::retry(nth)))
+    }
+
+    pub(super) fn second_look(&self, id: &str) -> Span {
+        self.linked(spans::second_look(id))
+    }
+
+    fn linked(&self, span: Span) -> Span {
         if let Some(traceparent) = &self.traceparent {
             telemetry::link(&span, traceparent);
         }

@@ -61,6 +61,7 @@ impl Delivery {
             inbox,
             attempts,
             turned_away,
+            undecided: 0,
             trace,
             doubt,
             may_be_sent,

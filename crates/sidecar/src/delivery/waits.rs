@@ -17,6 +17,7 @@ use super::attempt::SHORTEST;
 use super::breaker::{Pass, Reason};
 use super::journey::{Journey, STORE, Stop};
 use super::judge::End;
+use super::second_look::Look;
 use super::starts::Entrance;
 use super::turns::{Place, Turn};
 use super::{Upstream, Word, backoff, now, reach};
@@ -92,26 +93,42 @@ impl Journey {
         self.delivery.enter(&self.accepted)
     }
 
-    /// Its place, once its time has come.
-    pub(super) async fn take_place(&mut self) -> ControlFlow<Stop, Place> {
+    /// Its place, once its time has come; meanwhile the record says `why`.
+    pub(super) async fn take_place(&mut self, why: Option<&str>) -> ControlFlow<Stop, Place> {
         let entrance = self.entrance.take();
         match entrance.unwrap_or_else(|| self.delivery.entrance(&self.accepted)) {
             Entrance::Now(place) => ControlFlow::Continue(place),
             Entrance::Later(mut start) => {
-                self.wait_for(start.at(), Status::Waiting, start.come()).await
+                self.wait_for((start.at(), Status::Waiting, why), start.come()).await
             }
         }
     }
 
-    /// All that a call needs: time left, a Plivo that is well, and the message's turn.
-    pub(super) async fn leave(&mut self, place: &mut Place) -> ControlFlow<Stop, Leave> {
+    /// All that a call needs: time left, a Plivo that is well, the message's turn, and no policy that is against it by
+    /// now. Its place may be another afterwards.
+    pub(super) async fn leave(&mut self, mut place: Place) -> ControlFlow<Stop, (Place, Leave)> {
         let delivery = Arc::clone(&self.delivery);
         loop {
             if self.left() < SHORTEST {
                 return self.expire();
             }
             self.known_account().await?;
-            let mut turn = self.turn(place).await?;
+            let mut turn = self.turn(&mut place).await?;
+            match self.look_again().await? {
+                Look::Goes => {}
+                Look::PutOff(until, why) => {
+                    drop(turn);
+                    // Others to the same number need not wait so long.
+                    drop(place);
+                    place = self.put_off(until, &why).await?;
+                    continue;
+                }
+                Look::Undecided(why) => {
+                    drop(turn);
+                    self.wait_to_look(why).await?;
+                    continue;
+                }
+            }
             if self.left() < SHORTEST {
                 return self.expire();
             }
@@ -121,7 +138,7 @@ impl Journey {
             let Some(pass) = turn.used() else { continue };
             // Taken after the pass: new credentials that come between reset the breaker, which then ignores it.
             let (account, _turn) = (upstream.account(), turn);
-            return ControlFlow::Continue(Leave { upstream, account, _turn, pass });
+            return ControlFlow::Continue((place, Leave { upstream, account, _turn, pass }));
         }
     }
 
@@ -223,18 +240,17 @@ impl Journey {
 
     /// Waits as long as it is until then by now, wherever the wall clock is set meanwhile.
     async fn wait_until(&mut self, at: Timestamp, status: Status) -> ControlFlow<Stop> {
-        self.wait_for(at, status, sleep(at.since(now()))).await
+        self.wait_for((at, status, None), sleep(at.since(now()))).await
     }
 
     /// Waits for what comes at this instant.
-    async fn wait_for<T>(
+    pub(super) async fn wait_for<T>(
         &mut self,
-        at: Timestamp,
-        status: Status,
+        (at, status, why): (Timestamp, Status, Option<&str>),
         comes: impl Future<Output = T>,
     ) -> ControlFlow<Stop, T> {
         self.trace.leave();
-        let _counted = self.parked(status, None, Some(at)).await;
+        let _counted = self.parked(status, why, Some(at)).await;
         let stop = self.delivery.stop.clone();
         tokio::select! {
             come = comes => ControlFlow::Continue(come),

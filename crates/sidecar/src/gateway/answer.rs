@@ -106,6 +106,12 @@ impl Door {
         }
     }
 
+    /// The door of this word; where it is none's, that of most.
+    pub(crate) fn from_word(word: &str) -> Self {
+        let all = [Self::Native, Self::Seed, Self::Plivo];
+        all.into_iter().find(|door| door.as_str() == word).unwrap_or(Self::Native)
+    }
+
     /// What a body in this door's form asks for.
     ///
     /// # Errors

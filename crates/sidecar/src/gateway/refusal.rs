@@ -9,7 +9,7 @@ use http::StatusCode;
 use message::{Fault, MessageId, Rejection};
 use policy_host::{Decision, LimitReport, PolicyFailure, PolicyName};
 
-use self::table::{failure_code, is_reserved};
+pub(crate) use self::table::{failure_code, is_reserved};
 
 use super::faults::Faults;
 
@@ -35,7 +35,7 @@ pub(crate) enum Refusal {
 }
 
 /// The policy that ended a message's way.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refuser {
     pub(crate) name: String,
     /// Of its manifest; none where it was never asked.
@@ -120,6 +120,10 @@ impl Refusal {
             Self::Upstream { code: "send.unresolved" | "send.canceled_in_doubt", .. } => {
                 "nobody can tell whether Plivo took the message; its record has what is known"
                     .into()
+            }
+            // A policy's word, as the record has it.
+            Self::Upstream { code, .. } if !code.starts_with("upstream.") => {
+                "a policy that was asked again refused the message; nothing was sent".into()
             }
             Self::Upstream { id, .. } => {
                 format!(

@@ -36,6 +36,7 @@ pub(super) fn inspect(named: &Named, as_json: bool) -> Result<(), Failure> {
                 "imports": module.imports(),
                 "grants": grants.iter().map(|grant| grant.as_str()).collect::<Vec<_>>(),
                 "is_told": module.hooks(),
+                "asked_again": manifest.asked_again,
                 "bytes": bytes,
                 "digest": module.digest().to_string(),
                 "cases": cases.len(),
@@ -87,6 +88,9 @@ fn print(
     line(out, format_args!("  contract  {}", module.contract()))?;
     line(out, format_args!("  imports   {}", none(module.imports())))?;
     line(out, format_args!("  is told   {told}"))?;
+    if manifest.asked_again {
+        line(out, format_args!("  asked     again, before a call that comes late"))?;
+    }
     line(out, format_args!("  keeps     {}", none(&manifest.buckets)))?;
     line(out, format_args!("  cases     {cases}"))?;
     for (nth, (path, setting)) in every(schema).iter().enumerate() {

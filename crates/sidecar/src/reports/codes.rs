@@ -77,6 +77,7 @@ pub(crate) fn as_plivo(code: &str) -> &str {
     }
     match code {
         "send.expired" => "420",
+        "optout.suppressed" => "200",
         _ => CODES.iter().find(|each| each.code == code).map_or("1000", |each| each.plivo),
     }
 }
@@ -136,6 +137,7 @@ mod tests {
     fn our_own_failures_have_a_code_of_plivos_for_those_who_know_no_other() {
         for (ours, plivo) in [
             ("send.expired", "420"),
+            ("optout.suppressed", "200"),
             ("upstream.geo_denied", "450"),
             ("upstream.rejected", "1000"),
             ("200", "200"),

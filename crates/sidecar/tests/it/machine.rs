@@ -6,6 +6,7 @@ mod descriptors;
 mod disk;
 mod faults;
 mod guests;
+mod late;
 mod modules;
 mod stopped;
 mod upstream;

@@ -39,6 +39,7 @@ mod relay;
 mod reload;
 mod replicas;
 mod reports;
+mod second_look;
 mod secrets;
 mod told_log;
 mod tools;

@@ -18,7 +18,7 @@ impl Journey {
     pub(super) async fn parked(
         &self,
         status: Status,
-        why: Option<&'static str>,
+        why: Option<&str>,
         until: Option<Timestamp>,
     ) -> Parked {
         let change = Change {

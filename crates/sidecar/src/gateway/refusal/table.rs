@@ -43,7 +43,7 @@ pub(crate) fn status_of(code: &str) -> StatusCode {
 }
 
 /// The code that an app sees of a policy's failure; the kind is in `policy.failure`, the reason in the log.
-pub(super) fn failure_code(failure: &PolicyFailure) -> &'static str {
+pub(crate) fn failure_code(failure: &PolicyFailure) -> &'static str {
     match failure {
         PolicyFailure::Deadline => "policy.fuel_exhausted",
         PolicyFailure::IllegalAmend(_) => "policy.illegal_transform",
@@ -52,7 +52,7 @@ pub(super) fn failure_code(failure: &PolicyFailure) -> &'static str {
 }
 
 /// Whether a code is the gateway's own, which no policy may speak in its name.
-pub(super) fn is_reserved(code: &str) -> bool {
+pub(crate) fn is_reserved(code: &str) -> bool {
     let first = code.split('.').next().unwrap_or_default();
     ["auth", "http", "idem", "internal", "message", "policy", "send", "spool", "upstream"]
         .contains(&first)

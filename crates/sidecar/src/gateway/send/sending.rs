@@ -148,6 +148,9 @@ impl Verdict {
             News::Refused { code, wait } => {
                 self.outcome = Err(Refusal::Upstream { id: owned.id.clone(), code, wait });
             }
+            News::Rejected(policy, rejection) => {
+                self.outcome = Err(Refusal::Rejected { policy, rejection, standings: Vec::new() });
+            }
         }
     }
 }

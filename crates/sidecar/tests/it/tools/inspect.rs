@@ -29,6 +29,8 @@ async fn the_lines_that_it_says_load_each_policy_of_this_repository() {
     for name in POLICIES {
         let folder = Folder::new();
         let shown = inspected(&folder, &module(name).to_string_lossy()).await;
+        let is_late = ["consent", "quiet-hours"].contains(&name);
+        assert_eq!(shown["asked_again"], is_late, "{name}");
 
         let block = shown["configuration"].as_str().expect("lines");
         folder.write(
