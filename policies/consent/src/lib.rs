@@ -65,9 +65,10 @@ impl Policy for Consent {
             return Ok(Decision::accept());
         };
         let until_ms = entry.at_ms.saturating_add(self.confirmation_ms);
+        let goes_ms = message.not_before_ms.unwrap_or(0).max(context.now_ms);
         let confirms = self.confirmation_intents.contains(&message.intent)
             && entry.source == Source::Handset
-            && context.now_ms < until_ms;
+            && goes_ms < until_ms;
         if confirms
             && state::reserve(&place.confirmation(entry), self.confirmation_ms.max(1))?.is_none()
         {

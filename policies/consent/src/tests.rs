@@ -129,6 +129,19 @@ fn a_confirmation_that_was_not_sent_may_be_tried_again_and_none_comes_late() {
 }
 
 #[test]
+fn a_confirmation_that_is_put_off_beyond_its_time_is_none_and_takes_the_place_of_none() {
+    let mut case = Case::<Consent>::new("{}");
+    case.at(0).hear(HANDSET, SENDER, "STOP");
+    let opted_out_ms = case.context.now_ms;
+    let put_off = |id, seconds: u64| Message {
+        not_before_ms: Some(opted_out_ms + seconds * 1_000),
+        ..confirmation(id)
+    };
+    assert!(refused(case.at(10), &put_off("m2", 300)));
+    assert!(!refused(case.at(10), &put_off("m3", 299)));
+}
+
+#[test]
 fn a_report_that_the_recipient_has_opted_out_is_an_opt_out_that_nothing_confirms() {
     let opted_out =
         || Receipt { state: "undelivered".into(), error_code: "200".into(), ..receipt() };
