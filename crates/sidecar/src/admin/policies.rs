@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use policy_host::{
-    BudgetReport, Difference, DifferenceKind, Policy, TrialReport, TrialStanding, Word,
+    BudgetReport, Difference, DifferenceKind, NotPromoted, Policy, TrialReport, TrialStanding, Word,
 };
 use serde_json::{Map, Value, json};
 
@@ -46,7 +46,7 @@ impl Admin {
         let in_force = self.in_force.load();
         let own = |policy: &&Arc<Policy>| policy.name().as_str() == name;
         let policy = in_force.chain.policies().iter().find(own).ok_or(Refusal::NoSuchPolicy)?;
-        let trial = policy.trial().ok_or(Refusal::NoCandidate)?;
+        let trial = policy.trial().ok_or_else(|| self.no_candidate())?;
         let mut body = brief(policy);
         body["candidate"] = on_trial(&trial);
         body["differences"] = trial.differences.iter().rev().map(difference).collect();
@@ -55,9 +55,20 @@ impl Admin {
 
     /// `POST /policies/{name}/promote`: its candidate comes into force.
     pub(super) fn promote(&self, name: &str) -> Told {
-        let generation = self.generations.promote(name)?;
+        let generation = self.generations.promote(name).map_err(|why| match why {
+            NotPromoted::NoCandidate => self.no_candidate(),
+            why => why.into(),
+        })?;
         let body = json!({"policy": name, "generation": generation.0, "until": PROMOTED_UNTIL});
         Ok((StatusCode::OK, body))
+    }
+
+    /// Why a policy has none: the files may well name one.
+    fn no_candidate(&self) -> Refusal {
+        match self.generations.past_now().0 {
+            Some(Rollback { from, to, .. }) => Refusal::NoCandidateSince { from: from.0, to: to.0 },
+            None => Refusal::NoCandidate,
+        }
     }
 
     /// `POST /rollback?to=`: the policies before those in force, or those of the generation named, are in force again.

@@ -28,6 +28,11 @@ pub(super) enum Refusal {
     NoSuchApp,
     /// The policy has none.
     NoCandidate,
+    /// Nor has it in the policies that a rollback, from one generation to those of another, has put into force.
+    NoCandidateSince {
+        from: u64,
+        to: u64,
+    },
     /// The candidate failed too often.
     Dropped(&'static str),
     /// The generations whose policies are kept.
@@ -58,6 +63,7 @@ impl Refusal {
             | Self::NoSuchPolicy
             | Self::NoSuchApp
             | Self::NoCandidate
+            | Self::NoCandidateSince { .. }
             | Self::NoCallbacks => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::OtherPlace(_) | Self::NoTokenConfigured => StatusCode::FORBIDDEN,
@@ -117,7 +123,7 @@ impl Refusal {
             Self::NoSuchMessage => "message.not_found",
             Self::NoSuchPolicy => "policy.not_found",
             Self::NoSuchApp => "app.not_found",
-            Self::NoCandidate => "policy.no_candidate",
+            Self::NoCandidate | Self::NoCandidateSince { .. } => "policy.no_candidate",
             Self::Dropped(_) => "policy.candidate_dropped",
             Self::NotKept(_) => "generation.not_kept",
             Self::NotHeld(_) => "message.not_held",
@@ -156,6 +162,13 @@ impl Refusal {
             Self::NoCandidate => {
                 "the policy has no candidate: none is named as `candidate` in the configuration, or it came into force already, \
                  as `promoted` in /policies tells".into()
+            }
+            Self::NoCandidateSince { from, to } => {
+                format!(
+                    "a rollback from generation {from} is in force, and in the policies of generation {to}, to which it \
+                     returned, this one has no candidate; `sendgate rollback --to {from}` takes the rollback back while \
+                     /policies lists that under `kept`, and other policies in the files end it, too"
+                )
             }
             Self::Dropped(failure) => {
                 format!(

@@ -183,6 +183,26 @@ async fn a_candidate_that_was_rolled_back_is_told_so_until_its_settings_or_its_f
 }
 
 #[tokio::test]
+async fn while_a_rollback_stands_whose_policies_have_no_candidate_a_promotion_is_told_so() {
+    let plivo = plivo().await;
+    let sidecar = start(&setup(&plivo, gate("gate.wasm"))).await;
+    configure(&sidecar, &setup(&plivo, tried()));
+    assert_eq!(applied(&sidecar, 1).await, 2);
+    sidecar.operate("/rollback", OPERATOR).await.expect(200);
+
+    let no = sidecar.operate("/policies/gate/promote", OPERATOR).await;
+    let said = no.refused(404, "policy.no_candidate")["error"].to_string();
+    assert!(said.contains("a rollback from generation 2 is in force"), "{said}");
+    assert!(said.contains("`sendgate rollback --to 2`"), "{said}");
+    let shown = sidecar.admin("/policies/gate/differences").await;
+    assert_eq!(shown.refused(404, "policy.no_candidate")["error"].to_string(), said);
+
+    sidecar.operate("/rollback?to=2", OPERATOR).await.expect(200);
+    promote(&sidecar).await;
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn a_restart_begins_with_what_the_files_call_the_module_and_says_so() {
     let plivo = plivo().await;
     let before = setup(&plivo, tried()).durable().set("store.min_free_percent", 0);
