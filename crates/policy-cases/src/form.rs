@@ -1,6 +1,6 @@
 //! Messages and facts as a file writes them: JSON objects, laid over each other and then read as a whole.
 
-mod door;
+pub(crate) mod door;
 
 use std::collections::BTreeMap;
 
@@ -102,6 +102,7 @@ pub(crate) fn message(id: &str, layers: &[&Map<String, Value>]) -> Result<Messag
         "media_ids": [], "intent": "", "ttl_s": null, "not_before": null, "dedup": "", "tags": {},
     });
     for layer in layers {
+        name_sender(&mut form, layer)?;
         lay(&mut form, layer);
     }
     let form: MessageForm =
@@ -135,6 +136,22 @@ pub(crate) fn message(id: &str, layers: &[&Map<String, Value>]) -> Result<Messag
         tags: form.tags.into_iter().collect(),
     };
     door::passed(message).map_err(unfit)
+}
+
+/// Whoever a layer names as sender, by `from` or as a pool, takes the place of the one below.
+fn name_sender(below: &mut Value, layer: &Map<String, Value>) -> Result<(), String> {
+    let names = |member: &str| layer.get(member).is_some_and(|given| !given.is_null());
+    let other = match (names("from"), names("powerpack_uuid")) {
+        (true, true) => {
+            let detail = "stands beside a pool; give `from` or `powerpack_uuid`, not both";
+            return Err(format!("message.from: {detail}"));
+        }
+        (true, false) => "powerpack_uuid",
+        (false, true) => "from",
+        (false, false) => return Ok(()),
+    };
+    below[other] = Value::Null;
+    Ok(())
 }
 
 /// The members of a message, as [`message`] reads them.

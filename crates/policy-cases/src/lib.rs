@@ -36,7 +36,8 @@
 //! A message has `id`, and of the members of `POST /v1/messages` those that policies see: `to` (one), `from` or
 //! `powerpack_uuid`, `text`, `media_urls`, `media_ids`, `intent`, `ttl_s`, `not_before`, `dedup` and `tags`; what an app
 //! sends as `recipient_tz` or `end_user_ip` is the tag of that name. Capitals in an `intent` are made small, and one that
-//! no door takes is refused, as is such a `ttl_s`.
+//! no door takes is refused, as is such a `ttl_s`, a `from` beside a `powerpack_uuid`, and an `app` that could not be
+//! configured (one with `inbound` may be empty: Plivo told of it).
 //!
 //! A step has `at_s` (seconds after `now`; that of the step before where it has none), `app`, `door`, `message`, `facts`
 //! and `expect`, each over what its case says; `settings` that hold from it on; `dry_run`; `times`, how often, 1 or more; and `sent = false` where

@@ -1,10 +1,12 @@
-//! What a door makes of an intent and a time to live, and lets through: of others no policy is ever asked. Texts are
-//! another matter: a policy may refuse by itself what can never be one, and its cases show that.
+//! What a door makes of an intent and a time to live, and lets through, and whom it knows: of others no policy is ever
+//! asked. Texts are another matter: a policy may refuse by itself what can never be one, and its cases show that.
 
 use message::{Fault, Message, is_intent, limits};
 
 /// Longest `ttl_s`: seven days.
 const MOST_TTL_S: u32 = 7 * 86_400;
+/// Longest name of an app.
+const MOST_APP_BYTES: usize = 64;
 
 /// `message` as a door passes it on.
 ///
@@ -27,6 +29,14 @@ pub(super) fn passed(mut message: Message) -> Result<Message, Fault> {
         return Err(Fault::new("/ttl_s", "ttl.out_of_range", detail));
     }
     Ok(message)
+}
+
+/// Whether an app can be configured by this name.
+pub(crate) fn is_app(name: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    name.len() <= MOST_APP_BYTES
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.bytes().all(inner)
 }
 
 #[cfg(test)]
@@ -56,9 +66,24 @@ mod tests {
             let told = read(&members).expect_err("no door lets this through");
             assert!(told.starts_with(wanted), "wanted {wanted}, told {told}");
         }
+        let pool = "c1a1f8a8-0000-4000-8000-000000000001";
+        let both = read(&json!({ "from": "+14155551212", "powerpack_uuid": pool }));
+        let told = both.expect_err("one of both");
+        assert!(told.starts_with("message.from: stands beside a pool"), "{told}");
         for members in [json!({ "ttl_s": 5 }), json!({ "ttl_s": 604_800 }), json!({ "intent": "" })]
         {
             assert!(read(&members).is_ok(), "{members}");
+        }
+    }
+
+    #[test]
+    fn the_sender_of_a_later_layer_takes_the_place_of_the_one_below() {
+        let pool = "c1a1f8a8-0000-4000-8000-000000000001";
+        let (from, pooled) = (json!({ "from": "+14155551213" }), json!({ "powerpack_uuid": pool }));
+        for (below, above, wanted) in [(&from, &pooled, pool), (&pooled, &from, "+14155551213")] {
+            let layers = [below, above].map(|layer| layer.as_object().expect("members"));
+            let message = form::message("m1", &layers).expect("a message");
+            assert_eq!(message.sender.as_str(), wanted);
         }
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{Layer, MOST_STEPS, RawCase, RawState, RawStep};
 use crate::case::{Act, Case, Inbound, Kept, Receipt, State, Step};
+use crate::form::door::is_app;
 use crate::{Noted, form};
 
 /// Noon of 2026-01-05, a Monday, in UTC.
@@ -78,6 +79,12 @@ impl RawStep {
         default: &Layer,
     ) -> Result<Step, String> {
         let app = self.app.as_deref().or(case.app.as_deref()).unwrap_or("app").to_owned();
+        // What a handset says may be told by no app, but by Plivo or an operator.
+        let is_nobody = app.is_empty() && self.inbound.is_some();
+        if !is_nobody && !is_app(&app) {
+            let detail = "use 1 to 64 letters, digits, dots, underscores and hyphens";
+            return Err(format!("app: {app:?} is no app's name; {detail}"));
+        }
         let door = self.door.as_deref().or(case.door.as_deref()).unwrap_or("messages");
         let known = DOORS.into_iter().find(|known| *known == door);
         let door =

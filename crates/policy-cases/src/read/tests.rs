@@ -274,3 +274,17 @@ fn bytes_cases_and_steps_have_their_bounds() {
     assert!(fault(&(steps(MOST_STEPS) + &case(1, accept))).contains("more than 1024 steps"));
     assert!(fault(&" ".repeat(MOST_BYTES + 1)).contains("at most 262144 are taken"));
 }
+
+#[test]
+fn an_app_that_nobody_can_configure_asks_nothing_and_may_leave_it_to_plivo_to_tell() {
+    let case = |step: &str| format!("[[case]]\nname = \"one\"\nsteps = [{{ {step} }}]\n");
+    let asks = |app: &str| case(&format!(r#"app = "{app}", expect = {{ verdict = "accept" }}"#));
+    for app in ["", "two words", "-a", &"a".repeat(65)] {
+        assert!(fault(&asks(app)).contains("is no app's name"), "{app:?}");
+    }
+    for app in ["a", "0.b_C-d", &"a".repeat(64)] {
+        assert_eq!(cases(&asks(app))[0].steps[0].app, app);
+    }
+    let heard = r#"app = "", inbound = { from = "+14155550123", to = "12345", text = "STOP" }"#;
+    assert_eq!(cases(&case(heard))[0].steps[0].app, "");
+}
