@@ -143,8 +143,8 @@ fn is_inferred(connection: &Connection, id: &MessageId, status: Status) -> rusql
     if !matches!(status, Status::Expired | Status::Failed | Status::Canceled) {
         return Ok(false);
     }
-    let sql = "SELECT error_code GLOB 'send.*' OR error_code GLOB 'upstream.*' OR error_code GLOB 'idem.*' \
-               FROM messages WHERE id = ?";
+    // A policy that was asked again may have ended it, by a code of its own; Plivo's have digits alone.
+    let sql = "SELECT error_code GLOB '*[^0-9]*' FROM messages WHERE id = ?";
     let ours: Option<bool> =
         connection.prepare_cached(sql)?.query_row([&*id.0], |row| row.get(0))?;
     Ok(ours == Some(true))

@@ -163,6 +163,9 @@ async fn proof_that_comes_after_we_gave_a_message_up_is_believed_told_and_takes_
         (Status::Failed, "upstream.rejected"),
         (Status::Failed, "upstream.unavailable"),
         (Status::Canceled, "send.canceled"),
+        // A policy that was asked again ended it.
+        (Status::Failed, "optout.suppressed"),
+        (Status::Failed, "policy.refused"),
     ] {
         let store = open(&in_memory());
         accept(&store, &["m1"]).await;
