@@ -13,7 +13,7 @@ use policy_host::{Generation, NotPromoted, Policy, PolicyChain};
 use crate::delivery::Delivery;
 use crate::history::{self, History, How};
 use crate::in_force::{InForce, Prepared, Rules};
-use crate::promotions::Promotion;
+use crate::promotions::{Filed, Promotion};
 
 /// Most sets of policies that are kept, compiled, besides those in force.
 pub(crate) const HISTORY: usize = 5;
@@ -33,8 +33,8 @@ struct Past {
     kept: VecDeque<Kept>,
     /// Too old to be returned to, but perhaps still in a request's hands.
     leaving: Vec<Arc<PolicyChain>>,
-    /// Those that the last reload made of the files.
-    filed: Option<Arc<PolicyChain>>,
+    /// What the files said at the last reload that a rollback did not stand against.
+    filed: Option<Filed>,
     rollback: Option<Rollback>,
 }
 
@@ -78,10 +78,10 @@ pub(crate) struct Outdated;
 impl Generations {
     /// With what `in_force` holds as the first.
     pub(crate) fn new(in_force: Arc<ArcSwap<InForce>>, delivery: Arc<Delivery>) -> Self {
-        let first = Arc::clone(&in_force.load().chain);
+        let first = in_force.load_full();
         let history = History::default();
-        history.note(How::Started, first.generation(), &[]);
-        let past = Mutex::new(Past { filed: Some(first), ..Past::default() });
+        history.note(How::Started, first.chain.generation(), &[]);
+        let past = Mutex::new(Past { filed: Some(first.filed), ..Past::default() });
         Self { in_force, delivery, past, history }
     }
 
@@ -117,11 +117,11 @@ impl Generations {
         if last.chain.generation() != basis {
             return Err(Outdated);
         }
-        let rules = if past.rollback.is_some() && past.is_filed(&rules.chain) {
+        let rules = if past.rollback.is_some() && past.is_filed(&rules) {
             last.rules().renewed(rules.chain.generation())
         } else {
             past.rollback = None;
-            past.filed = Some(Arc::clone(&rules.chain));
+            past.filed = Some(rules.filed);
             if !rules.chain.decides_like(&last.chain) {
                 past.keep(last.rules(), false);
             }
@@ -152,7 +152,7 @@ impl Generations {
         let (from, to) = (last.chain.generation(), target.rules.chain.generation());
         let rules = target.rules.renewed(from.next());
         let rollback = Rollback { at: jiff::Timestamp::now(), from, to };
-        past.rollback = (!past.is_filed(&rules.chain)).then_some(rollback);
+        past.rollback = (!past.is_filed(&rules)).then_some(rollback);
         // Whoever takes a rollback back may take that back too.
         past.keep(last.rules(), !target.rolled_back);
         let stands = past.rollback.is_some();
@@ -238,9 +238,9 @@ impl Generations {
 }
 
 impl Past {
-    /// Whether the files describe these policies.
-    fn is_filed(&self, chain: &PolicyChain) -> bool {
-        self.filed.as_ref().is_some_and(|filed| chain.decides_like(filed))
+    /// Whether the files describe these policies, whatever was promoted among them.
+    fn is_filed(&self, rules: &Rules) -> bool {
+        self.filed == Some(rules.filed)
     }
 
     fn keep(&mut self, rules: Rules, rolled_back: bool) {

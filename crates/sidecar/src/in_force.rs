@@ -17,7 +17,8 @@ use crate::config::{
     Reloadable, Secret, Treat503,
 };
 use crate::delivery::{Most, Side};
-use crate::promotions::Promotion;
+use crate::modules::Modules;
+use crate::promotions::{Filed, Promotion};
 
 /// How long a message is worth sending that does not say so: Plivo's own default.
 const LIFETIME: Duration = Duration::from_secs(10_800);
@@ -36,6 +37,8 @@ pub(crate) struct InForce {
     pub(crate) chain: Arc<PolicyChain>,
     /// In which it differs from what was configured.
     pub(crate) promotions: Vec<Promotion>,
+    /// What the files said when it was built of them.
+    pub(crate) filed: Filed,
     /// What changing actions on the admin listener need.
     pub(crate) admin_token: Option<Secret>,
     /// Who looks at media URLs, where they are looked at.
@@ -52,6 +55,8 @@ pub(crate) struct Rules {
     pub(crate) entries: Vec<PolicyEntry>,
     pub(crate) chain: Arc<PolicyChain>,
     pub(crate) promotions: Vec<Promotion>,
+    /// What the files said of them.
+    pub(crate) filed: Filed,
 }
 
 /// Every account of a generation. Only name, mark and credentials differ: how they are called is said once.
@@ -116,23 +121,24 @@ impl InForce {
 
     /// Its policies.
     pub(crate) fn rules(&self) -> Rules {
-        let Self { entries, chain, promotions, .. } = self;
+        let Self { entries, chain, promotions, filed, .. } = self;
         let (entries, promotions) = (entries.clone(), promotions.clone());
-        Rules { entries, chain: Arc::clone(chain), promotions }
+        Rules { entries, chain: Arc::clone(chain), promotions, filed: *filed }
     }
 
     /// The same under other policies.
     pub(crate) fn under(&self, rules: Rules) -> Self {
-        let Rules { entries, chain, promotions } = rules;
+        let Rules { entries, chain, promotions, filed } = rules;
         let accounts = self.accounts.clone().under(&chain);
-        Self { entries, chain, promotions, accounts, ..self.clone() }
+        Self { entries, chain, promotions, filed, accounts, ..self.clone() }
     }
 }
 
 impl Rules {
-    /// `chain`, made of `entries` as the files have them.
-    pub(crate) fn new(entries: Vec<PolicyEntry>, chain: PolicyChain) -> Self {
-        Self { entries, chain: Arc::new(chain), promotions: Vec::new() }
+    /// `chain`, made of `entries` and `modules` as the files have them.
+    pub(crate) fn new(entries: Vec<PolicyEntry>, modules: &Modules, chain: PolicyChain) -> Self {
+        let filed = Filed::of(&entries, modules);
+        Self { entries, chain: Arc::new(chain), promotions: Vec::new(), filed }
     }
 
     /// The same as those of another generation.
@@ -210,7 +216,7 @@ impl Prepared {
     pub(crate) fn with(self, rules: Rules) -> InForce {
         let Reloadable { apps, plivo, accounts: further, delivery, media, admin_token, .. } =
             self.settings;
-        let Rules { entries, chain, promotions } = rules;
+        let Rules { entries, chain, promotions, filed } = rules;
         let apps = apps.into_iter().map(Arc::new).collect();
         let accounts = self.accounts.under(&chain);
         let (prober, shared) = (self.prober, self.shared);
@@ -223,6 +229,7 @@ impl Prepared {
             entries,
             chain,
             promotions,
+            filed,
             admin_token,
             prober,
             shared,

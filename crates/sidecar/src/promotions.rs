@@ -46,6 +46,29 @@ impl Promotion {
     }
 }
 
+/// What the files say of the policies, whatever came into force since: equal where they are of the same modules and
+/// settings, under the same rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Filed(Digest);
+
+impl Filed {
+    pub(crate) fn of(entries: &[PolicyEntry], modules: &Modules) -> Self {
+        let module = |source| Some(Digest::of(&modules.get(source)?.ok()?));
+        let said = entries.iter().map(|entry| {
+            let candidate = entry.candidate.as_ref();
+            let candidate = candidate.map(|own| (module(&own.module), own.rules.clone()));
+            let settings = [entry.settings(), entry.candidate_settings()].map(Value::to_string);
+            let rules = (entry.on_failure, entry.mode, entry.grants, &entry.apps, entry.isolation);
+            let bounds = (entry.limits, entry.budget);
+            format!(
+                "{:?}\n",
+                (&entry.name, module(&entry.module), candidate, settings, rules, bounds)
+            )
+        });
+        Self(Digest::of(said.collect::<String>().as_bytes()))
+    }
+}
+
 impl Revision {
     fn new(module: Digest, settings: &Value) -> Self {
         Self { module, settings: Digest::of(settings.to_string().as_bytes()) }

@@ -266,12 +266,13 @@ impl Reloader {
         let modules = Modules::read(&settings).await;
         // Registries may have taken a while; what came into force meanwhile is what the next one follows.
         let current = self.generations.in_force();
+        let filed = promotions::Filed::of(&settings.policies, &modules);
         let (entries, promotions, over) =
             promotions::applied(settings.policies, current.promotions.clone(), &modules);
         let chain = policies::build(&self.runtime, Some(&current.chain), &entries, &modules).await;
         let basis = current.chain.generation();
         let next = |chain| {
-            let rules = Rules { entries, chain: Arc::new(chain), promotions };
+            let rules = Rules { entries, chain: Arc::new(chain), promotions, filed };
             Next { basis, prepared, rules, poll, warnings, over }
         };
         (chain.map(next), seen, Some(modules.pulled))

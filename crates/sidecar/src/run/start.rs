@@ -169,6 +169,6 @@ async fn first(
     modules.pulled.remember().await;
     // It may have been left above its bound, or have another by now.
     modules.pulled.prune(&modules.pulled).await;
-    let rules = Rules::new(prepared.entries().to_vec(), chain);
+    let rules = Rules::new(prepared.entries().to_vec(), &modules, chain);
     Ok((prepared.with(rules), modules.pulled))
 }

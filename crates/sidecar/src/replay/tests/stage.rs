@@ -133,7 +133,7 @@ impl Stage {
         let modules = Modules::read(&self.config.reloadable).await;
         let chain = policies::build(&engine, None, prepared.entries(), &modules).await;
         let chain = chain.unwrap_or_else(|lines| panic!("{}", lines.join("\n")));
-        let rules = Rules::new(prepared.entries().to_vec(), chain);
+        let rules = Rules::new(prepared.entries().to_vec(), &modules, chain);
         Arc::new(prepared.with(rules))
     }
 

@@ -8,7 +8,7 @@ use super::{
     NEVER_POLLS, REFUSED_BY_THE_GUEST, applied, bytes_of, configure, digest, gate, generation,
     marked, start_in,
 };
-use crate::harness::{Folder, Policy, Setup, Sidecar, TO, eventually, plivo};
+use crate::harness::{App, Folder, Policy, Setup, Sidecar, TO, TOKEN, eventually, plivo};
 use crate::tools::sendgate;
 
 const OPERATOR: &str = "token-of-the-operator";
@@ -204,6 +204,51 @@ async fn while_a_rollback_stands_whose_policies_have_no_candidate_a_promotion_is
 
 #[tokio::test]
 async fn a_restart_begins_with_what_the_files_call_the_module_and_says_so() {
+#[tokio::test]
+async fn a_rollback_stands_over_a_rotated_secret_whatever_is_promoted_meanwhile() {
+    let plivo = plivo().await;
+    let rotated = |token: &str| {
+        let further = setup(&plivo, tried()).policy(Policy::new("trial"));
+        further.app(App::new("demo", TOKEN)).app(App::new("other", token))
+    };
+    let sidecar = start(&setup(&plivo, tried())).await;
+    configure(&sidecar, &rotated("token-of-before"));
+    assert_eq!(applied(&sidecar, 1).await, 2);
+    sidecar.operate("/rollback", OPERATOR).await.expect(200);
+    promote(&sidecar).await;
+
+    configure(&sidecar, &rotated("token-of-after"));
+    applied(&sidecar, 4).await;
+
+    let shown = sidecar.admin("/policies").await.expect(200);
+    assert_eq!(shown["policies"].as_array().map(Vec::len), Some(1), "{shown}");
+    assert_eq!(shown["rollback"]["from"], 2, "{shown}");
+    is_in_force(&sidecar, "runaway").await;
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_promotion_that_is_rolled_back_after_a_reload_leaves_what_the_files_describe() {
+    let plivo = plivo().await;
+    let before = setup(&plivo, tried());
+    let sidecar = start(&before).await;
+    promote(&sidecar).await;
+    configure(&sidecar, &before.clone().set("delivery.ttl_s", 600));
+    assert_eq!(applied(&sidecar, 2).await, 3);
+
+    sidecar.operate("/rollback", OPERATOR).await.expect(200);
+
+    let shown = sidecar.admin("/policies").await.expect(200);
+    assert_eq!(shown["rollback"], Value::Null, "{shown}");
+    is_in_force(&sidecar, "validation").await;
+    // What the files say next is heeded.
+    let filed = gate("next.wasm").set("settings", json!({}));
+    configure(&sidecar, &setup(&plivo, filed));
+    applied(&sidecar, 4).await;
+    is_in_force(&sidecar, "runaway").await;
+    sidecar.stop().await;
+}
+
     let plivo = plivo().await;
     let before = setup(&plivo, tried()).durable().set("store.min_free_percent", 0);
     let sidecar = start(&before).await;
