@@ -135,6 +135,9 @@ impl Admin {
     }
 
     async fn tell(&self, route: Route, asked: &Asked) -> Told {
+        if matches!(route, Route::Promote(_) | Route::Release(_) | Route::Cancel(_)) {
+            filter::no_query(&asked.query())?;
+        }
         match route {
             Route::Live => Ok((StatusCode::OK, json!({"live": true}))),
             Route::Started => Ok((StatusCode::OK, json!({"started": true}))),

@@ -16,7 +16,8 @@ const MOST_SHOWN_AT_AN_END: usize = 4;
 /// Whether a value under `name`, or under what a dotted one ends with, must not be written at all.
 pub(crate) fn is_secret(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
-    last.eq_ignore_ascii_case("text") || is_secret_name(last)
+    // A note's key is what it is called.
+    last.eq_ignore_ascii_case("text") || (is_secret_name(last) && !last.eq_ignore_ascii_case("key"))
 }
 
 /// `text` with every phone number in it masked: `+1415•••0123` for `+14155550123`.
@@ -146,7 +147,9 @@ mod tests {
         for name in ["text", "Authorization", "auth_token", "plivo.auth_token", "message.text"] {
             assert!(is_secret(name), "{name} would be written");
         }
-        for name in ["context", "text_units", "key_count", "text.segments", "secret.length"] {
+        for name in
+            ["context", "text_units", "key_count", "text.segments", "secret.length", "note.key"]
+        {
             assert!(!is_secret(name), "{name} would be left out");
         }
     }

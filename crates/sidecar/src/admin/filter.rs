@@ -113,6 +113,16 @@ pub(super) fn wanted_app(query: &[(String, String)]) -> Result<String, Refusal> 
     wanted.filter(|_| faults.is_empty()).ok_or(Refusal::Query(faults))
 }
 
+/// Of a change that takes no parameter: one that is heeded by nobody must not look as if it were.
+///
+/// # Errors
+///
+/// There are some.
+pub(super) fn no_query(query: &[(String, String)]) -> Result<(), Refusal> {
+    let faults: Vec<String> = query.iter().map(|(name, _)| strange(name, "none")).collect();
+    if faults.is_empty() { Ok(()) } else { Err(Refusal::Query(faults)) }
+}
+
 /// The generation that a rollback is to return to, where its query names one.
 ///
 /// # Errors

@@ -56,6 +56,8 @@ async fn a_promotion_survives_a_reload_of_anything_else_and_ends_where_the_files
     let sidecar = start(&before).await;
     says(&sidecar, REFUSED_BY_THE_GUEST, 202).await;
 
+    let dry = sidecar.operate("/policies/gate/promote?dry_run=1", OPERATOR).await;
+    dry.refused(400, "query.invalid");
     promote(&sidecar).await;
 
     says(&sidecar, REFUSED_BY_THE_GUEST, 422).await;
@@ -203,8 +205,6 @@ async fn while_a_rollback_stands_whose_policies_have_no_candidate_a_promotion_is
 }
 
 #[tokio::test]
-async fn a_restart_begins_with_what_the_files_call_the_module_and_says_so() {
-#[tokio::test]
 async fn a_rollback_stands_over_a_rotated_secret_whatever_is_promoted_meanwhile() {
     let plivo = plivo().await;
     let rotated = |token: &str| {
@@ -249,6 +249,8 @@ async fn a_promotion_that_is_rolled_back_after_a_reload_leaves_what_the_files_de
     sidecar.stop().await;
 }
 
+#[tokio::test]
+async fn a_restart_begins_with_what_the_files_call_the_module_and_says_so() {
     let plivo = plivo().await;
     let before = setup(&plivo, tried()).durable().set("store.min_free_percent", 0);
     let sidecar = start(&before).await;
