@@ -46,11 +46,12 @@ impl Disk {
         if is_moved(&self.database, self.file) {
             return Some(StoreError::Moved(self.database.clone()));
         }
-        if is_moved(&self.log, self.log_file) {
-            return Some(StoreError::LogMoved(self.log.clone()));
-        }
+        // Before the log: a connection that is opened at an empty file, as the check's may be, takes it away.
         if !self.is_database() {
             return Some(StoreError::Overwritten(self.database.clone()));
+        }
+        if is_moved(&self.log, self.log_file) {
+            return Some(StoreError::LogMoved(self.log.clone()));
         }
         let mut low = self.low.lock().unwrap_or_else(PoisonError::into_inner);
         let is_low = match *low {

@@ -246,6 +246,11 @@ async fn a_file_that_was_emptied_or_overwritten_is_trouble_before_sqlite_notices
         assert_eq!(store.trouble(), Some(overwritten.clone()));
         assert_eq!(store.accept(vec![new("m2")], None).await, Err(overwritten.clone()));
     }
+    // SQLite takes the log of an empty file away.
+    let person = Connection::open(path(&folder)).unwrap();
+    person.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())).unwrap();
+    assert!(!beside(&path(&folder), "-wal").exists());
+    assert_eq!(store.trouble(), Some(overwritten));
 }
 
 #[tokio::test]
