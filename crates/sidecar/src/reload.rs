@@ -1,5 +1,6 @@
 //! Bringing a changed configuration or module into force, or leaving everything as it was and saying why.
 
+mod build;
 mod place;
 mod status;
 mod upkeep;
@@ -9,19 +10,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use policy_host::{Generation, PolicyChain, PolicyName, PolicyRuntime};
+use policy_host::{Generation, PolicyName, PolicyRuntime};
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use self::build::{Built, Next};
 use self::watch::Watch;
-use crate::config::{Config, Environment, Finding, Fixed, PolicyEntry, Snapshot};
+use crate::config::{Environment, Fixed, Snapshot};
 use crate::generations::Generations;
 use crate::history::How;
-use crate::in_force::{Prepared, Rules};
-use crate::modules::{Modules, Pulled};
-use crate::{policies, promotions, reasons, service_manager, spans};
+use crate::{policies, reasons, service_manager, spans};
 
 pub(crate) use self::status::ReloadStatus;
 pub(crate) use self::upkeep::Upkeep;
@@ -32,6 +32,9 @@ const SETTLE: Duration = Duration::from_millis(50);
 /// How long files have to stand still that name a policy no more: what is there of one that is still being written may be
 /// a whole one, with fewer policies.
 const STAND_STILL: Duration = Duration::from_secs(1);
+
+/// How often one reload builds anew since the files have changed meanwhile, before it says so.
+const TRIES: u32 = 5;
 
 /// Builds generations and puts them into force.
 pub(crate) struct Reloader {
@@ -51,23 +54,6 @@ pub(crate) struct Reloader {
     pub(crate) upkeep: Upkeep,
     /// SIGHUP: look now.
     pub(crate) hangup: Signal,
-}
-
-/// What came of it or every reason against it, the files that it was read from, and what registries gave, if they were
-/// asked.
-type Built<T> = (Result<T, Vec<String>>, Snapshot, Option<Pulled>);
-
-/// What a reload would put into force.
-struct Next {
-    /// The generation that was in force when it was built.
-    basis: Generation,
-    prepared: Prepared,
-    rules: Rules,
-    poll: Duration,
-    /// Told once it is in force: of what is refused the faults say enough.
-    warnings: Vec<Finding>,
-    /// The policies whose candidates had come into force, which the files describe anew.
-    over: Vec<String>,
 }
 
 impl Reloader {
@@ -168,135 +154,75 @@ impl Reloader {
     /// The generation that came into force and how often its files are looked at, or every reason against it; and the
     /// rest as [`Reloader::build`] has it.
     async fn bring_into_force(&self, watch: &Watch) -> Built<(Generation, Duration)> {
+        let mut tries = 0;
         loop {
+            tries += 1;
             watch.until_written(&self.seen).await;
             let (outcome, seen, pulled) = self.build().await;
-            let Next { basis, prepared, rules, poll, warnings, over } = match outcome {
-                Ok(next) => next,
-                Err(faults) => return (Err(faults), seen, pulled),
-            };
-            let gone = gone(&self.generations.in_force().chain, &rules.chain);
-            if !gone.is_empty() {
+            if let Ok(next) = &outcome
+                && !self.gone(next).is_empty()
+            {
                 tracing::info!(
                     "policies are not named any more, which holds once the files stand still"
                 );
                 tokio::time::sleep(STAND_STILL).await;
             }
-            let changed = snapshot_of(&seen).await.is_none_or(|now| now != seen);
-            if changed || watch.are_written(seen.paths()) {
-                continue;
-            }
-            let idle = policies::idle_candidates(&rules.chain, &rules.entries);
-            // Where an operator was faster, it is built again, of what is in force by now.
-            if let Ok(generation) = self.generations.reload(basis, prepared, rules) {
-                for warning in &warnings {
-                    tracing::warn!(warning = %warning, "configuration");
+            let changed = snapshot_of(&seen).await.is_none_or(|now| now != seen)
+                || watch.are_written(seen.paths());
+            match outcome {
+                // Nothing of it holds for the files that are there now, no fault either.
+                _ if changed && tries < TRIES => {}
+                Ok(_) if changed => return (Err(vec![self.restless()]), seen, pulled),
+                Err(faults) => return (Err(faults), seen, pulled),
+                Ok(next) => {
+                    // Where an operator was faster, it is built again, of what is in force by now.
+                    if let Some(applied) = self.put_into_force(next) {
+                        return (Ok(applied), seen, pulled);
+                    }
                 }
-                policies::log_idle(&idle);
-                for policy in over {
-                    tracing::info!(
-                        policy.name = policy,
-                        "a candidate had come into force; the files describe the policy anew, and count again"
-                    );
-                }
-                for name in gone {
-                    tracing::warn!(policy.name = %name, "a policy is not in force any more");
-                }
-                return (Ok((generation, poll)), seen, pulled);
             }
         }
     }
 
-    /// The next generation, or every reason against it; the files it was read from, as they were just before; and what
-    /// registries gave, if they were asked.
-    async fn build(&self) -> Built<Next> {
-        let (path, environment) = (self.path.clone(), self.environment.clone());
-        let loaded = tokio::task::spawn_blocking(move || Config::load(&path, &environment)).await;
-        let config = match loaded {
-            Ok(Ok(config)) => config,
-            Ok(Err(faults)) => {
-                let mut lines: Vec<String> =
-                    faults.faults().iter().map(ToString::to_string).collect();
-                // A secret that cannot be read is no other one.
-                let is_of = |at: &str, key: &str| {
-                    at.strip_prefix(key)
-                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-                };
-                let told = |key: &str| faults.faults().iter().any(|fault| is_of(&fault.key, key));
-                let changed = faults.fixed().map(|fixed| self.changed(fixed)).unwrap_or_default();
-                lines.extend(
-                    changed.into_iter().filter(|(key, _)| !told(key)).map(|(_, line)| line),
-                );
-                lines.extend(self.faults(faults.policies()).await);
-                return (Err(lines), faults.snapshot().clone(), None);
-            }
-            Err(err) => {
-                let line = format!("the configuration could not be read: {err}");
-                return (Err(vec![line]), self.seen.clone(), None);
-            }
-        };
-        let config = if self.ephemeral { config.ephemeral() } else { config };
-        let seen = config.snapshot().clone();
-        let warnings = config.warnings;
-        let mut lines = Vec::new();
-        lines.extend(self.changed(&config.fixed).into_iter().map(|(_, line)| line));
-        let current = self.generations.in_force();
-        // A file that was cut off at the right place is a whole one, and would open the gate.
-        if !config.reloadable.names_policies && !current.entries.is_empty() {
-            lines.push(format!(
-                "{}:1:1: policies: are not named any more; write `policies = []` where every message is to be sent as it \
-                 is",
-                self.path.display()
-            ));
+    /// The generation's number and how often its files are looked at; none where another has come into force since it
+    /// was built.
+    fn put_into_force(&self, next: Next) -> Option<(Generation, Duration)> {
+        let gone = self.gone(&next);
+        let Next { basis, prepared, rules, poll, warnings, over } = next;
+        let idle = policies::idle_candidates(&rules.chain, &rules.entries);
+        let generation = self.generations.reload(basis, prepared, rules).ok()?;
+        for warning in &warnings {
+            tracing::warn!(warning = %warning, "configuration");
         }
-        let poll = config.reloadable.poll;
-        let settings = config.reloadable.clone();
-        let prepared = Prepared::new(config.reloadable, Some(&current));
-        lines.extend(prepared.as_ref().err().map(|fault| {
-            let key = fault.split(':').next().unwrap_or_default();
-            format!("{}: {fault}", place::of(&self.path, key))
-        }));
-        let prepared = match prepared {
-            Ok(prepared) if lines.is_empty() => prepared,
-            _ => {
-                lines.extend(self.faults(&settings.policies).await);
-                return (Err(lines), seen, None);
-            }
-        };
-        let modules = Modules::read(&settings).await;
-        // Registries may have taken a while; what came into force meanwhile is what the next one follows.
-        let current = self.generations.in_force();
-        let filed = promotions::Filed::of(&settings.policies, &modules);
-        let (entries, promotions, over) =
-            promotions::applied(settings.policies, current.promotions.clone(), &modules);
-        let chain = policies::build(&self.runtime, Some(&current.chain), &entries, &modules).await;
-        let basis = current.chain.generation();
-        let next = |chain| {
-            let rules = Rules { entries, chain: Arc::new(chain), promotions, filed };
-            Next { basis, prepared, rules, poll, warnings, over }
-        };
-        (chain.map(next), seen, Some(modules.pulled))
+        policies::log_idle(&idle);
+        for policy in over {
+            tracing::info!(
+                policy.name = policy,
+                "a candidate had come into force; the files describe the policy anew, and count again"
+            );
+        }
+        for name in gone {
+            tracing::warn!(policy.name = %name, "a policy is not in force any more");
+        }
+        Some((generation, poll))
     }
 
-    /// The keys that hold until a restart and are other ones in the file, each with the line that says so.
-    fn changed(&self, fixed: &Fixed) -> Vec<(&'static str, String)> {
-        let mut fixed = fixed.clone();
-        if self.ephemeral {
-            fixed.store.path = None;
-        }
-        let line = |key: &'static str| {
-            let place = place::of(&self.path, key);
-            (key, format!("{place}: {key}: is fixed until a restart; restart to change it"))
+    /// The policies in force that `next` has no more.
+    fn gone(&self, next: &Next) -> Vec<PolicyName> {
+        let last = &self.generations.in_force().chain;
+        let stays = |name: &PolicyName| {
+            next.rules.chain.policies().iter().any(|policy| policy.name() == name)
         };
-        self.fixed.differences(&fixed).into_iter().map(line).collect()
+        let names = last.policies().iter().map(|policy| policy.name());
+        names.filter(|name| !stays(name)).cloned().collect()
     }
 
-    /// What is wrong with policies of a configuration that is refused anyway. No registry is asked for that: each save of
-    /// a file under work would wait for it, and `sendgate check` tells what it says.
-    async fn faults(&self, entries: &[PolicyEntry]) -> Vec<String> {
-        let current = self.generations.in_force();
-        let modules = Modules::of_files(entries).await;
-        policies::faults(&self.runtime, Some(&current.chain), entries, &modules).await
+    fn restless(&self) -> String {
+        format!(
+            "{}: it, or a file that it names, changed each of {TRIES} times that it was read; what is there once all stand \
+             still is taken",
+            self.path.display()
+        )
     }
 }
 
@@ -304,13 +230,6 @@ impl Reloader {
 async fn snapshot_of(seen: &Snapshot) -> Option<Snapshot> {
     let paths: Vec<PathBuf> = seen.paths().cloned().collect();
     tokio::task::spawn_blocking(move || Snapshot::read(paths)).await.ok()
-}
-
-/// The policies of `last` that `next` has no more.
-fn gone(last: &PolicyChain, next: &PolicyChain) -> Vec<PolicyName> {
-    let stays = |name: &PolicyName| next.policies().iter().any(|policy| policy.name() == name);
-    let names = last.policies().iter().map(|policy| policy.name());
-    names.filter(|name| !stays(name)).cloned().collect()
 }
 
 /// Brings candidates into force as they pass their trials.

@@ -7,6 +7,7 @@ mod links;
 pub(crate) mod load;
 mod promotion;
 pub(crate) mod refused;
+mod restless;
 mod rollback;
 mod secrets;
 mod state;
