@@ -9,6 +9,13 @@ const INTENT_BYTES: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MessageId(pub Box<str>);
 
+impl MessageId {
+    /// The one that somebody names: UUIDs are read in either case (RFC 9562 section 4).
+    pub fn named(text: &str) -> Self {
+        Self(text.to_ascii_lowercase().into())
+    }
+}
+
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

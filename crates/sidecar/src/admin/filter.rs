@@ -45,7 +45,7 @@ impl Wanted {
                     Ok(to) => wanted.filter.to = Some(to),
                     Err(fault) => faults.push(format!("`to` {}", fault.detail)),
                 },
-                "after" => wanted.filter.after = Some(MessageId(value.as_str().into())),
+                "after" => wanted.filter.after = Some(MessageId::named(value)),
                 "limit" => match value.parse() {
                     Ok(limit @ 1..=PAGE) => wanted.filter.limit = limit,
                     _ => faults.push(format!("`limit` is not a number from 1 to {PAGE}")),

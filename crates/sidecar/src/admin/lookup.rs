@@ -62,7 +62,7 @@ impl Admin {
 
     /// The message, whosever it is.
     pub(super) async fn record(&self, id: &str) -> Result<Record, Refusal> {
-        let found = self.store.get(None, &MessageId(id.into())).await?;
+        let found = self.store.get(None, &MessageId::named(id)).await?;
         found.ok_or(Refusal::NoSuchMessage)
     }
 

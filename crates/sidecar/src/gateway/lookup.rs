@@ -54,7 +54,7 @@ impl Gateway {
                     Ok(to) => filter.to = Some(to),
                     Err(fault) => faults.push(fault),
                 },
-                "after" => filter.after = Some(MessageId((*value).into())),
+                "after" => filter.after = Some(MessageId::named(&value)),
                 "limit" => match value.parse() {
                     Ok(limit @ 1..=PAGE) => filter.limit = limit,
                     _ => faults.push(fault("/limit", "is not a number between 1 and 100")),
@@ -123,7 +123,7 @@ impl Gateway {
     pub(super) async fn own(&self, call: &Call, id: &str) -> Result<Record, Refusal> {
         let app = &call.app.name;
         let is_all = self.store.caught_up(CATCH_UP).await;
-        let found = match self.store.get(Some(app), &MessageId(id.into())).await {
+        let found = match self.store.get(Some(app), &MessageId::named(id)).await {
             Ok(None) => self.store.find_by_uuid(app, id).await,
             found => found,
         };

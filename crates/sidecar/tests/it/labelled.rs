@@ -20,7 +20,9 @@ async fn the_recipients_time_zone_and_the_users_address_reach_policies_as_labels
 
     let sent = send(json!({"recipient_tz": "Asia/Tokyo", "end_user_ip": "203.0.113.7"})).await;
     let id = sent.expect(202)["id"].as_str().unwrap().to_owned();
-    let record = sidecar.get(&format!("/v1/messages/{id}")).await.expect(200);
+    // UUIDs are read in either case (RFC 9562 section 4).
+    let record = sidecar.get(&format!("/v1/messages/{}", id.to_uppercase())).await.expect(200);
+    assert_eq!(record["id"], id, "{record}");
     assert_eq!(
         record["tags"],
         json!({"recipient_tz": "Asia/Tokyo", "end_user_ip": "203.0.113.7"}),
