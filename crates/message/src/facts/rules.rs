@@ -85,15 +85,16 @@ fn is_refused(c: char) -> bool {
     (c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}')) || OVERRIDES.contains(&c)
 }
 
-/// Whether it shows nothing, so that a text of such characters would be an empty bubble: white space, what is not shown (Unicode's `Default_Ignorable_Code_Point`), the
-/// blank of Braille, and what is no character.
+/// Whether it shows nothing, so that a text of such characters would be an empty bubble: white space, what is not shown
+/// (Unicode's `Default_Ignorable_Code_Point`), what only arranges others (annotations, hieroglyphs), the blank of
+/// Braille, and what is no character.
 pub fn is_blank(c: char) -> bool {
     c.is_whitespace()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
             | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-            | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
         || matches!(u32::from(c) & 0xffff, 0xfffe | 0xffff)
         || ('\u{fdd0}'..='\u{fdef}').contains(&c)
@@ -123,6 +124,7 @@ mod tests {
             "\u{200b}\u{feff}",
             "\u{3164}\u{115f}\u{2800}\u{180e}\u{34f}",
             "\u{fe0f}\u{e0041}\u{ffff}\u{1fffe}\u{fdd0}",
+            "\u{fff9}\u{fffa}\u{fffb}\u{13430}\u{1343f}",
         ] {
             assert_eq!(code(text, Kind::Sms).as_deref(), Some("text.empty"), "{text:?}");
             assert_eq!(code(text, Kind::Mms), None, "{text:?}");
