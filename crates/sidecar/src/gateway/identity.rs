@@ -17,8 +17,7 @@ use crate::listen::Peer;
 ///
 /// # Errors
 ///
-/// `http.bad_host` where the Host header is missing, or names neither loopback nor one of `hosts`; `http.bad_origin`
-/// where a browser says that a page of another origin asks.
+/// As [`own_host`] has them; `http.bad_origin` where a browser says that a page of another origin asks.
 pub(crate) fn same_place(uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Result<(), Plain> {
     own_host(uri, headers, hosts)?;
     let own = headers.get(header::HOST).map(|host| [b"http://", host.as_bytes()].concat());
@@ -36,24 +35,22 @@ pub(crate) fn same_place(uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Re
 ///
 /// # Errors
 ///
-/// `http.bad_host`.
+/// `http.malformed_host` where the Host header is missing, repeated or no host with perhaps a port (RFC 9112 section
+/// 3.2); `http.bad_host` where it names neither loopback nor one of `hosts`.
 pub(crate) fn own_host(uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Result<(), Plain> {
-    let host =
-        headers.get(header::HOST).and_then(|host| host.to_str().ok()).ok_or(Plain::BadHost)?;
-    let authority: Authority = host.parse().map_err(|_| Plain::BadHost)?;
+    let mut given = headers.get_all(header::HOST).iter();
+    let host = given.next().ok_or(Plain::MalformedHost("is missing"))?;
+    if given.next().is_some() {
+        return Err(Plain::MalformedHost("is there more than once"));
+    }
+    // RFC 9110 section 7.2: a user before it is nobody that is meant.
+    let named = host.to_str().ok().filter(|host| !host.contains('@'));
+    let named: Authority = named
+        .and_then(|host| host.parse().ok())
+        .ok_or(Plain::MalformedHost("is no host with perhaps a port"))?;
     // A target in absolute form wins over the Host header (RFC 9112 section 3.2.2), so it must be ours too.
-    // RFC 9110 section 7.2: a host and perhaps a port; a user before it is nobody that is meant.
-    if host.contains('@') {
-        return Err(Plain::BadHost);
-    }
-    if ![Some(&authority), uri.authority()].into_iter().flatten().all(|named| is_ours(named, hosts))
-    {
-        return Err(Plain::BadHost);
-    }
-    if headers.get_all(header::HOST).iter().count() > 1 {
-        return Err(Plain::BadHost);
-    }
-    Ok(())
+    let mut all = [Some(&named), uri.authority()].into_iter().flatten();
+    if all.all(|named| is_ours(named, hosts)) { Ok(()) } else { Err(Plain::BadHost) }
 }
 
 /// The app that `headers` prove, by `Bearer TOKEN` or by Basic with the app's name and token; without credentials, the
@@ -180,8 +177,6 @@ mod tests {
             "127.0.0.1.evil.example",
             "2130706433",
             "10.0.0.1",
-            "user@localhost",
-            "",
         ] {
             assert_eq!(
                 same_place(&Uri::from_static("/"), &headers(&[("host", host)]), &[]),
@@ -189,9 +184,21 @@ mod tests {
                 "{host}"
             );
         }
-        assert_eq!(same_place(&Uri::from_static("/"), &headers(&[]), &[]), Err(Plain::BadHost));
-        let twice = headers(&[("host", "localhost"), ("host", "evil.example")]);
-        assert_eq!(same_place(&Uri::from_static("/"), &twice, &[]), Err(Plain::BadHost));
+    }
+
+    #[test]
+    fn a_host_that_is_missing_repeated_or_none_is_malformed() {
+        for (given, why) in [
+            (&[][..], "is missing"),
+            (&[("host", "localhost"), ("host", "evil.example")], "is there more than once"),
+            (&[("host", "localhost"), ("host", "localhost")], "is there more than once"),
+            (&[("host", "user@localhost")], "is no host with perhaps a port"),
+            (&[("host", "local host")], "is no host with perhaps a port"),
+            (&[("host", "")], "is no host with perhaps a port"),
+        ] {
+            let told = same_place(&Uri::from_static("/"), &headers(given), &[]);
+            assert_eq!(told, Err(Plain::MalformedHost(why)), "{given:?}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub(crate) const DOOR: &str = "operation";
 /// The gateway's own reasons. Each has one code, and by that one status, and one sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Plain {
+    MalformedHost(&'static str),
     BadHost,
     BadOrigin,
     NotFound,
@@ -56,6 +57,7 @@ impl Plain {
 impl Plain {
     pub(super) fn code(&self) -> &'static str {
         match self {
+            Self::MalformedHost(_) => "http.malformed_host",
             Self::BadHost => "http.bad_host",
             Self::BadOrigin => "http.bad_origin",
             Self::NotFound => "http.not_found",
@@ -95,6 +97,7 @@ impl Plain {
 
     pub(super) fn detail(&self) -> String {
         match self {
+            Self::MalformedHost(why) => format!("the Host header {why}"),
             Self::BadHost => {
                 "the Host header names neither loopback nor a configured host ([listen] hosts)"
                     .into()

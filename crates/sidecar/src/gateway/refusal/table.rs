@@ -14,6 +14,7 @@ pub(crate) fn status_of(code: &str) -> StatusCode {
         | "throttle.cost_exceeds_burst"
         | "idem.mismatch" => Some(StatusCode::UNPROCESSABLE_ENTITY),
         "sender.not_allowed" | "upstream.geo_denied" => Some(StatusCode::FORBIDDEN),
+        "http.malformed_host" => Some(StatusCode::BAD_REQUEST),
         "http.not_found" | "message.not_found" => Some(StatusCode::NOT_FOUND),
         "http.method_not_allowed" => Some(StatusCode::METHOD_NOT_ALLOWED),
         "upstream.unavailable"
@@ -85,6 +86,7 @@ mod tests {
             ("quiet.would_expire", 422),
             ("acme.any_word", 422),
             ("office_hours", 422),
+            ("http.malformed_host", 400),
             ("http.bad_host", 403),
             ("http.not_found", 404),
             ("http.method_not_allowed", 405),
