@@ -31,13 +31,23 @@ impl Admin {
         if record.deadline.since(now) < SHORTEST {
             return Err(Refusal::TooLate);
         }
-        // Where Plivo's list is asked just then, its answer comes first.
-        let released = timeout(RELEASE, self.delivery.release(&record.id)).await;
-        if !released.map_err(|_late| Refusal::UnderWay)?? {
-            return Err(Refusal::NotHeld(self.record(id).await?.status));
-        }
+        timeout(RELEASE, self.released(id, &record.id))
+            .await
+            .map_err(|_late| Refusal::UnderWay)??;
         tracing::info!(message.id = %record.id, app = record.app, "an operator has released a message");
         Ok((StatusCode::OK, told(&record.id, Status::Waiting)))
+    }
+
+    /// Where Plivo's list is asked just then, its answer comes first; so does what brings a message into doubt, of which
+    /// the record may tell a moment earlier.
+    async fn released(&self, id: &str, message: &MessageId) -> Result<(), Refusal> {
+        while !self.delivery.release(message).await? {
+            match self.record(id).await?.status {
+                Status::InDoubt => sleep(LOOK).await,
+                status => return Err(Refusal::NotHeld(status)),
+            }
+        }
+        Ok(())
     }
 
     /// `POST /messages/{id}/cancel`: a message that no call is out for is not sent any more.
