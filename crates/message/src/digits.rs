@@ -1,5 +1,10 @@
 //! Rows of digits that could be phone numbers, in what others wrote freely.
 
+mod grouped;
+mod marks;
+
+pub use self::grouped::without_grouped_numbers;
+
 /// Fewest digits in a row that could be a phone number; ITU-T E.164 numbers have seven or more here.
 const DIGITS: usize = 7;
 /// Most separators between two digits of one number: `) ` is two.
@@ -34,26 +39,6 @@ pub fn without_number(text: &str, handset: &str) -> String {
             out.push_str(&text[shown..=known[SHOWN - 1]]);
             out.push('•');
             shown = known[known.len() - 1] + 1;
-        }
-    }
-    out.push_str(&text[shown..]);
-    without_numbers(&out)
-}
-
-/// [`without_numbers`], and without rows of seven digits or more that are grouped as people group them, such as
-/// `(415) 555-0123`: for names, in which nothing else has so many.
-#[must_use]
-pub fn without_grouped_numbers(text: &str) -> String {
-    let digits = text.bytes().enumerate().filter(|(_, byte)| byte.is_ascii_digit());
-    let digits: Vec<usize> = digits.map(|(at, _)| at).collect();
-    let (mut out, mut shown) = (String::with_capacity(text.len()), 0);
-    for grouped in digits.chunk_by(|one, next| is_grouping(&text[one + 1..*next])) {
-        if let [.., last] = grouped
-            && grouped.len() >= DIGITS
-        {
-            out.push_str(&text[shown..=grouped[SHOWN - 1]]);
-            out.push('•');
-            shown = last + 1;
         }
     }
     out.push_str(&text[shown..]);
@@ -116,20 +101,7 @@ fn mask(text: &str, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::{has_number, without_grouped_numbers, without_number, without_numbers};
-
-    #[test]
-    fn in_a_name_a_number_is_masked_however_it_is_grouped() {
-        for (name, told) in [
-            ("/tags/+1-415-555-0171", "/tags/+1-41•"),
-            ("/(415) 555.0171", "/(415•"),
-            ("/to 415-555-0171", "/to 415•"),
-            ("/media_urls/12", "/media_urls/12"),
-            ("/to/999/a-1", "/to/999/a-1"),
-        ] {
-            assert_eq!(without_grouped_numbers(name), told);
-        }
-    }
+    use super::{has_number, without_number, without_numbers};
 
     #[test]
     fn a_phone_number_is_masked_and_a_short_number_is_not() {

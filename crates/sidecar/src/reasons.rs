@@ -3,33 +3,44 @@
 /// What the digests of modules begin with; then 64 hexadecimal digits follow, or the first eight of them.
 const DIGEST: &str = "sha256:";
 const DIGITS: [usize; 2] = [8, 64];
+/// What a line's number in the configuration stands behind.
+const FILE: &str = ".toml:";
 
-/// `reason` without phone numbers, and without seven digits in a row but in digests and sizes: keys and values that a
-/// file gives are repeated there, and a number may stand in one without its plus sign.
+/// `reason` without phone numbers, and without seven digits or more, in a row or grouped, as in the names of requests:
+/// keys and values that a file gives are repeated there, and a number may stand in one however it is written. Digests,
+/// sizes and places in a file stay.
 pub(crate) fn masked(reason: &str) -> String {
     let reason = telemetry::masked(reason);
-    let words: Vec<&str> = reason.split_inclusive(' ').collect();
-    let is_size = |nth: usize| {
-        let is_unit = words.get(nth + 1).is_some_and(|next| next.starts_with("bytes"));
-        is_unit && words[nth].trim_end().bytes().all(|byte| byte.is_ascii_digit())
-    };
-    let told = words.iter().enumerate();
-    told.map(|(nth, word)| if is_size(nth) { (*word).to_owned() } else { but_digests(word) })
-        .collect()
+    let (mut told, mut rest) = (String::with_capacity(reason.len()), 0);
+    for (at, _) in reason.char_indices() {
+        let kept = if at < rest { 0 } else { kept(&reason[..at], &reason[at..]) };
+        if kept > 0 {
+            told += &message::without_grouped_numbers(&reason[rest..at]);
+            told += &reason[at..at + kept];
+            rest = at + kept;
+        }
+    }
+    told += &message::without_grouped_numbers(&reason[rest..]);
+    told
 }
 
-/// `word` without seven digits in a row, but for those of a digest.
-fn but_digests(word: &str) -> String {
-    let mut parts = word.split(DIGEST);
-    let mut told = message::without_numbers(parts.next().unwrap_or_default());
-    for part in parts {
-        let hexadecimal = part.bytes().take_while(u8::is_ascii_hexdigit).count();
-        let digest = if DIGITS.contains(&hexadecimal) { hexadecimal } else { 0 };
-        let (digest, after) = part.split_at(digest);
-        told.extend([DIGEST, digest]);
-        told += &message::without_numbers(after);
+/// How much of `from`, which stands behind `before`, is a digest, a size, or a line and a column.
+fn kept(before: &str, from: &str) -> usize {
+    let row = |of: &str, is_digit: fn(&u8) -> bool| of.bytes().take_while(is_digit).count();
+    if let Some(digest) = from.strip_prefix(DIGEST) {
+        let digits = row(digest, u8::is_ascii_hexdigit);
+        return DIGEST.len() + if DIGITS.contains(&digits) { digits } else { 0 };
     }
-    told
+    let digits = row(from, u8::is_ascii_digit);
+    let (of_line, after) = from.split_at(digits);
+    let of_column = after.strip_prefix(':').map_or(0, |after| row(after, u8::is_ascii_digit));
+    if before.ends_with(FILE) && !of_line.is_empty() && of_column > 0 {
+        return digits + 1 + of_column;
+    }
+    // Behind another number it may be the end of one that is grouped.
+    let is_word = before.is_empty()
+        || before.strip_suffix(' ').is_some_and(|before| before.ends_with(char::is_alphabetic));
+    if is_word && after.starts_with(" bytes") { digits } else { 0 }
 }
 
 #[cfg(test)]
@@ -37,24 +48,42 @@ mod tests {
     use super::masked;
 
     #[test]
-    fn numbers_are_masked_with_and_without_their_plus_sign() {
+    fn numbers_are_masked_with_and_without_their_plus_sign_and_however_they_are_grouped() {
         for (reason, told) in [
             ("settings.14155550177: is no region", "settings.141•: is no region"),
             ("`+14155550123`, 4155550199", "`+1415•••0123`, 415•"),
             ("sha256:14155550177", "sha256:141•"),
+            (
+                "sidecar.toml:287:10: settings.415-555-7788: is no key",
+                "sidecar.toml:287:10: settings.415•: is no key",
+            ),
+            ("settings.(415) 555.7788: is no key", "settings.(415•: is no key"),
+            ("settings.1 415 555 7788 bytes", "settings.1 41• bytes"),
         ] {
             assert_eq!(masked(reason), told);
         }
     }
 
     #[test]
-    fn places_digests_sizes_and_generations_stay() {
+    fn what_is_no_number_stays_readable() {
         let digest = format!("m.wasm@sha256:{} is not there", "1234567890abcdef".repeat(4));
         for reason in [
             "sidecar.toml:1024:131072: is no key",
             "generation 123456",
             "it is larger than 67108864 bytes",
+            "10485760 bytes, and 67108864 bytes are the most",
             "1.0.0 (sha256:12345678)",
+            "1.2.3",
+            "1.10.0-2 is not 1.2.3",
+            "line 12:5",
+            "2026-11-29",
+            "since 2026-11-29T17:05:33.123Z",
+            "settings.quiet: `21:00-08:00` is no span",
+            "127.0.0.1:8080 is held already",
+            "[2001:db8::1]:8080 is held already",
+            "policies/2026-11-29/quiet-1.2.3.wasm: no such file",
+            "conf.d/10-apps.toml:12:5: is no key",
+            "01a22461-1a22-764b-b9b9-d41d0371886d",
             &digest,
         ] {
             assert_eq!(masked(reason), reason);

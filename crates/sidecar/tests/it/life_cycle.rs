@@ -153,7 +153,7 @@ async fn why_a_reload_was_refused_is_told_to_everybody_without_numbers() {
     let setup = Setup::new(&plivo);
     let sidecar = Sidecar::start(setup.clone()).await;
     let prices = json!({"budgets": [], "prices": {"+14155550123": 1}});
-    let wrong = setup.policy(Policy::new("budget").settings(prices));
+    let wrong = setup.clone().policy(Policy::new("budget").settings(prices));
     sidecar.folder.write("sidecar.toml", wrong.to_toml());
     let refused = async || {
         let ready = sidecar.ready().await.expect(200);
@@ -163,7 +163,16 @@ async fn why_a_reload_was_refused_is_told_to_everybody_without_numbers() {
     let why = eventually("the reload is refused", refused).await;
 
     assert!(why.contains("prices.+1415•••0123: is no region"), "{why}");
-    sidecar.stop().await;
+
+    let prices = json!({"budgets": [], "prices": {"415-555-7788": 1}});
+    let wrong = setup.policy(Policy::new("budget").settings(prices));
+    sidecar.folder.write("sidecar.toml", wrong.to_toml());
+    let grouped = async || refused().await.filter(|why| why.contains("prices.415•: is no region"));
+    eventually("it is refused for a number that is grouped", grouped).await;
+    let policies = sidecar.admin("/policies").await.expect(200).to_string();
+    assert!(policies.contains("prices.415•") && !policies.contains("555-7788"), "{policies}");
+    let log = sidecar.stop().await;
+    assert!(!log.text().contains("555-7788"), "{}", log.text());
 }
 
 #[tokio::test]
