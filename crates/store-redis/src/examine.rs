@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use redis::RedisError;
+use redis::ConnectionAddr;
+use tokio::net::lookup_host;
 
-use crate::fault::reason;
-use crate::{SharedOptions, trial};
+use crate::{SharedOptions, Trouble, Unusable, trial};
 
 /// A server that can be used, or one that is too old to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,21 +36,46 @@ pub struct Said {
 ///
 /// # Errors
 ///
-/// Why it cannot be used, without anything secret.
-pub async fn examine(options: &SharedOptions) -> Result<Examined, String> {
-    let failed = |error: RedisError| reason(&error);
-    let client = redis::Client::open(options.url.info().clone()).map_err(failed)?;
-    let mut connection = client.get_multiplexed_async_connection().await.map_err(failed)?;
+/// Why it cannot be used.
+pub async fn examine(options: &SharedOptions) -> Result<Examined, Unusable> {
+    let examined = looked_at(options).await;
+    match examined {
+        Err(Unusable { trouble: Trouble::Other, why })
+            if !is_known(options.url.info().addr()).await =>
+        {
+            Err(Unusable { trouble: Trouble::UnknownName, why })
+        }
+        examined => examined,
+    }
+}
+
+/// Whether the server's name leads to an address: the system gives no kind to its word that it does not.
+async fn is_known(address: &ConnectionAddr) -> bool {
+    match address {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+            lookup_host((host.as_str(), *port)).await.is_ok()
+        }
+        _ => true,
+    }
+}
+
+async fn looked_at(options: &SharedOptions) -> Result<Examined, Unusable> {
+    let client =
+        redis::Client::open(options.url.info().clone()).map_err(|err| Unusable::of(&err))?;
+    let connected = client.get_multiplexed_async_connection().await;
+    let mut connection = connected.map_err(|err| Unusable::of(&err))?;
     let said = match redis::cmd("INFO").query_async::<String>(&mut connection).await {
         Ok(info) => Some(Said::read(&info)),
-        Err(refused) if refused.code() == Some("NOPERM") => None,
-        Err(error) => return Err(failed(error)),
+        Err(error) => match Unusable::of(&error) {
+            Unusable { trouble: Trouble::Rights, .. } => None,
+            unusable => return Err(unusable),
+        },
     };
     let theirs = match trial::tried(&mut connection, &options.prefix).await {
         Ok(time) => SystemTime::UNIX_EPOCH + time,
         // It has not what is tried, whoever asks.
         Err(_) if said.as_ref().is_some_and(|said| !said.is_new_enough) => SystemTime::now(),
-        Err(why) => return Err(why),
+        Err(unusable) => return Err(unusable),
     };
     let clock_off = SystemTime::now().duration_since(theirs).unwrap_or_else(|err| err.duration());
     Ok(Examined { clock_off, said })
@@ -78,7 +103,7 @@ mod tests {
     use super::*;
     use crate::testing::Server;
 
-    async fn examined(server: &Server, rights: &[&str]) -> Result<Examined, String> {
+    async fn examined(server: &Server, rights: &[&str]) -> Result<Examined, Unusable> {
         let user = ["ACL", "SETUSER", "u", "reset", "on", ">p", "~sendgate:*"];
         let () = server.ask(&[&user, rights].concat()).await;
         let url = server.url().replace("//", "//u:p@").parse().expect("an address");
@@ -98,8 +123,9 @@ mod tests {
     async fn a_server_whose_user_may_not_run_every_script_cannot_be_used() {
         let server = Server::start();
         for (right, command) in [("-@scripting", "SCRIPT LOAD"), ("-xinfo", "XINFO")] {
-            let why = examined(&server, &["+@all", right]).await.expect_err(right);
-            assert_eq!(why, format!("it answered NOPERM to {command}"));
+            let unusable = examined(&server, &["+@all", right]).await.expect_err(right);
+            let why = format!("it answered NOPERM to {command}");
+            assert_eq!(unusable, Unusable { trouble: Trouble::Rights, why });
         }
     }
 }

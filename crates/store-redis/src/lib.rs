@@ -23,6 +23,7 @@ mod reports;
 #[cfg(test)]
 mod testing;
 mod trial;
+mod trouble;
 
 pub use connection::{Connection, Status};
 pub use examine::{Examined, Said, examine};
@@ -31,3 +32,4 @@ pub use keys::{Bound, Lease, SharedClaim, SharedError, SharedKeys};
 pub use ledger::RedisLedger;
 pub use options::{OptionsError, ServerUrl, SharedOptions};
 pub use reports::{HandedOn, Page, Place, SharedReports};
+pub use trouble::{Trouble, Unusable};

@@ -7,6 +7,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Script};
 
 use crate::fault::reason;
+use crate::{Trouble, Unusable};
 
 static TRIAL: LazyLock<Script> = LazyLock::new(|| Script::new(SOURCE));
 const SOURCE: &str = include_str!("lua/trial.lua");
@@ -20,11 +21,11 @@ pub(crate) fn key(prefix: &str) -> String {
 ///
 /// # Errors
 ///
-/// Why it cannot be used, without anything secret.
+/// Why it cannot be used.
 pub(crate) async fn tried(
     connection: &mut MultiplexedConnection,
     prefix: &str,
-) -> Result<Duration, String> {
+) -> Result<Duration, Unusable> {
     let mut both = redis::pipe();
     both.cmd("SCRIPT").arg("LOAD").arg(SOURCE).ignore();
     both.cmd("EVALSHA").arg(TRIAL.get_hash()).arg(1).arg(key(prefix));
@@ -34,27 +35,30 @@ pub(crate) async fn tried(
     {
         return Ok(Duration::from_secs(seconds) + Duration::from_micros(micros));
     }
-    let (code, commands) = said.split_first().ok_or("it answered nothing")?;
+    let Some((code, commands)) = said.split_first() else {
+        return Err(Unusable { trouble: Trouble::Other, why: "it answered nothing".into() });
+    };
     let mut commands = commands.to_vec();
     // One is tried twice.
     commands.sort();
     commands.dedup();
-    Err(format!("it answered {code} to {}", commands.join(", ")))
+    let why = format!("it answered {code} to {}", commands.join(", "));
+    Err(Unusable { trouble: Trouble::coded(code), why })
 }
 
 /// What the first of both was refused for: without it the other is not there.
-fn first(error: &RedisError) -> String {
+fn first(error: &RedisError) -> Unusable {
     let refused = error.clone().into_server_errors();
     let Some((nth, refused)) = refused.as_deref().and_then(<[_]>::first) else {
-        return reason(error);
+        return Unusable::of(error);
     };
     let refused = RedisError::from(refused.clone());
-    match refused.code() {
-        Some("NOPERM") => {
-            format!("{} to {}", reason(&refused), ["SCRIPT LOAD", "EVALSHA"][(*nth).min(1)])
-        }
-        _ => reason(&refused),
+    let unusable = Unusable::of(&refused);
+    if unusable.trouble != Trouble::Rights {
+        return unusable;
     }
+    let command = ["SCRIPT LOAD", "EVALSHA"][(*nth).min(1)];
+    Unusable { why: format!("{} to {command}", reason(&refused)), ..unusable }
 }
 
 #[cfg(test)]

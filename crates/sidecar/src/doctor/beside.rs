@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use store_redis::{Examined, Said, examine};
+use store_redis::{Examined, Said, Trouble, Unusable, examine};
 use telemetry::Reached;
 use tokio::time::timeout;
 
@@ -24,20 +24,47 @@ pub(super) async fn redis(settings: Option<(&Shared, &Secret)>) -> Vec<Finding> 
         Err(err) => return vec![Finding::fail("redis", err.to_string(), "mend [store] shared")],
     };
     let server = options.url.to_string();
-    let slow = || Err(format!("no answer within {} s", PATIENCE.as_secs()));
+    let slow = || {
+        let why = format!("no answer within {} s", PATIENCE.as_secs());
+        Err(Unusable { trouble: Trouble::Unanswered, why })
+    };
     match timeout(PATIENCE, examine(&options)).await.unwrap_or_else(|_| slow()) {
-        Err(why) => {
-            let to_do = match why.contains("NOPERM") {
-                true => {
-                    "give its user the rights that are missing (ACL SETUSER); sends with a key are refused until then"
-                }
-                false => {
-                    "start it, or mend [store] shared; sends with a key are refused until then"
-                }
-            };
+        Err(Unusable { trouble, why }) => {
+            let to_do = format!("{}; sends with a key are refused until then", mending(trouble));
             vec![Finding::fail("redis", format!("{server}: {why}"), to_do)]
         }
         Ok(seen) => of_redis(&server, &seen),
+    }
+}
+
+/// What makes a server usable again.
+fn mending(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::Refused => "start it, or mend host and port in [store] shared",
+        Trouble::UnknownName => {
+            "mend the host in [store] shared, or the name server that this machine asks"
+        }
+        Trouble::Unanswered => {
+            "see that host and port in [store] shared are right, that no firewall is between, and that it speaks TLS where \
+             rediss:// is written"
+        }
+        Trouble::Broken => {
+            "see that it is a Redis, write rediss:// where it speaks TLS alone, and look at its log (maxclients, \
+             protected-mode)"
+        }
+        Trouble::Tls => {
+            "see that it speaks TLS, with a certificate for this host of an authority that this machine trusts \
+             (SSL_CERT_FILE)"
+        }
+        Trouble::Login => "mend the user and the password in [store] shared",
+        Trouble::Rights => "give its user the rights that are missing (ACL SETUSER)",
+        Trouble::ReadOnly => {
+            "name the server that takes writes in [store] shared, not a replica of it"
+        }
+        Trouble::OutOfMemory => {
+            "give it more memory (maxmemory), or take out what others keep there"
+        }
+        Trouble::Other => "look at its log, or mend [store] shared",
     }
 }
 

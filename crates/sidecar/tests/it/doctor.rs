@@ -1,5 +1,7 @@
 //! `sendgate doctor`: what it sees, what it advises, and that it harms nothing.
 
+mod redis;
+
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;

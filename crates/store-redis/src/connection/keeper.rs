@@ -184,7 +184,8 @@ impl Keeper {
             let client = Client::open(login).map_err(|err| reason(&err))?;
             let connected = client.get_multiplexed_async_connection_with_config(&config).await;
             let mut connection = connected.map_err(|err| reason(&err))?;
-            trial::tried(&mut connection, &self.options.prefix).await?;
+            let tried = trial::tried(&mut connection, &self.options.prefix).await;
+            tried.map_err(|unusable| unusable.why)?;
             Ok(connection)
         };
         within(self.options.connect_timeout, connecting).await.map_err(Away::reason)
@@ -201,7 +202,10 @@ impl Keeper {
             };
             let looked = if in_doubt {
                 leaving.clear();
-                let tried = trial::tried(&mut connection, &self.options.prefix);
+                let tried = async {
+                    let tried = trial::tried(&mut connection, &self.options.prefix).await;
+                    tried.map_err(|unusable| unusable.why)
+                };
                 within(self.options.timeout, tried).await.map(drop)
             } else {
                 within(self.options.timeout, self.write(&mut connection)).await
