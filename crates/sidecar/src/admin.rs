@@ -117,7 +117,7 @@ impl Admin {
             asked.is_from_operator(self.in_force.load().admin_token.as_ref())?;
         }
         if route.changes() {
-            asked::says_nothing(body).await?;
+            asked::says_nothing(headers, body).await?;
         }
         Ok(route)
     }

@@ -39,8 +39,6 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, Span};
 
 use self::answer::Answer;
-use self::body::BodyLimits;
-use self::refusal::Plain;
 use self::route::Route;
 use crate::admin::Feed;
 use crate::config::{Address, App, Fixed};
@@ -53,8 +51,9 @@ use crate::shared::Shared;
 use crate::{openapi, spans};
 
 pub(crate) use self::answer::Door;
+pub(crate) use self::body::{BodyLimits, whole as whole_body};
 pub(crate) use self::identity::{own_host, same_place};
-pub(crate) use self::refusal::{Refusal, Refuser, failure_code, is_reserved};
+pub(crate) use self::refusal::{Plain, Refusal, Refuser, failure_code, is_reserved, status_of};
 
 /// Everything that a request may touch.
 pub(crate) struct Gateway {

@@ -3,19 +3,17 @@
 use std::time::Duration;
 
 use http::{HeaderMap, Method, Request, Uri, header};
-use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Body as _;
 use serde_json::{Map, Value};
-use tokio::time::timeout;
 use url::form_urlencoded;
 
 use super::Refusal;
 use crate::config::Secret;
+use crate::gateway::{BodyLimits, whole_body};
 use crate::listen::Received;
 
-/// Most bytes that an object without members may take, and how long.
-const MOST: usize = 1 << 16;
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Of an object without members.
+const LIMITS: BodyLimits = BodyLimits { bytes: 1 << 16, time: Duration::from_secs(10) };
 
 /// A request but for its body, which never says anything.
 #[derive(Debug)]
@@ -83,11 +81,10 @@ impl Asked {
 ///
 /// # Errors
 ///
-/// It is more than an object without members: nobody would heed that.
-pub(super) async fn says_nothing(body: Received) -> Result<(), Refusal> {
-    let read = timeout(PATIENCE, Limited::new(body, MOST).collect()).await;
-    let bytes = read.ok().and_then(Result::ok).map(|read| read.to_bytes());
-    if bytes.is_some_and(|bytes| is_empty(&bytes)) {
+/// It cannot be read, or is more than an object without members: nobody would heed that.
+pub(super) async fn says_nothing(headers: &HeaderMap, body: Received) -> Result<(), Refusal> {
+    let bytes = whole_body(headers, body, LIMITS, Ok(())).await.map_err(Refusal::Body)?;
+    if is_empty(&bytes) {
         return Ok(());
     }
     let why = "the body is not heeded; give what is meant in the URL, and no body or `{}`";

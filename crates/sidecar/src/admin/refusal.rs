@@ -7,6 +7,7 @@ use store::{Status, StoreError};
 
 use super::dashboard::Part;
 use super::route::PATHS;
+use crate::gateway::{Plain, status_of};
 
 /// Why the admin listener says no.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(super) enum Refusal {
     /// Host or Origin name another place; the code says which.
     OtherPlace(String),
     Form,
+    /// The body is too slow, too large or broken off.
+    Body(Plain),
     NoTokenConfigured,
     TokenMissing,
     TokenInvalid,
@@ -68,6 +71,7 @@ impl Refusal {
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::OtherPlace(_) | Self::NoTokenConfigured => StatusCode::FORBIDDEN,
             Self::Form => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Body(plain) => status_of(plain.code()),
             Self::TokenMissing | Self::TokenInvalid => StatusCode::UNAUTHORIZED,
             Self::Query(_) => StatusCode::BAD_REQUEST,
             Self::Dropped(_)
@@ -106,6 +110,10 @@ impl Refusal {
             Self::TokenMissing | Self::TokenInvalid => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
+            // The rest of it may still be on its way.
+            Self::Body(_) => {
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             _ => {}
         }
     }
@@ -116,6 +124,7 @@ impl Refusal {
             Self::Method(_) => "http.method_not_allowed",
             Self::OtherPlace(code) => code,
             Self::Form => "body.content_type",
+            Self::Body(plain) => plain.code(),
             Self::NoTokenConfigured => "auth.not_configured",
             Self::TokenMissing => "auth.missing",
             Self::TokenInvalid => "auth.invalid",
@@ -145,6 +154,7 @@ impl Refusal {
                 "the Host or Origin header names another place; see [listen] hosts".into()
             }
             Self::Form => "send no body, or one of content type application/json".into(),
+            Self::Body(plain) => plain.detail(),
             Self::NoTokenConfigured => {
                 "this needs a token, and none is configured; set [listen] admin_token".into()
             }

@@ -34,19 +34,35 @@ pub(crate) async fn read(
     body: Received,
     limits: BodyLimits,
 ) -> Result<Bytes, Plain> {
+    let form = match is_json(headers) {
+        false => Err(Plain::ContentType),
+        true if is_coded(headers) => Err(Plain::ContentEncoding),
+        true => Ok(()),
+    };
+    whole(headers, body, limits, form).await
+}
+
+/// Reads a body whole, whose `form` is known already: of one that is too slow or too large that is told first.
+///
+/// # Errors
+///
+/// `body.too_large`, `body.too_slow`, `body.incomplete`; what is wrong with its form.
+pub(crate) async fn whole(
+    headers: &HeaderMap,
+    body: Received,
+    limits: BodyLimits,
+    form: Result<(), Plain>,
+) -> Result<Bytes, Plain> {
     let most = limits.bytes;
     let mut size = body.size_hint().lower();
     // Who asks before sending is told before: the first read would tell it to go on.
     if is_above(size, most) && asks_first(headers) {
         return Err(Plain::TooLarge(most));
     }
-    let typed = is_json(headers);
     match timeout(limits.time, collect(body, most, &mut size)).await {
         Err(_) | Ok(Err(Plain::Incomplete)) if is_above(size, most) => Err(Plain::TooLarge(most)),
         Err(_elapsed) => Err(Plain::TooSlow),
-        Ok(_) if !typed => Err(Plain::ContentType),
-        Ok(_) if is_coded(headers) => Err(Plain::ContentEncoding),
-        Ok(bytes) => bytes,
+        Ok(read) => form.and(read),
     }
 }
 

@@ -55,7 +55,7 @@ impl Plain {
 }
 
 impl Plain {
-    pub(super) fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::MalformedHost(_) => "http.malformed_host",
             Self::BadHost => "http.bad_host",
@@ -95,7 +95,7 @@ impl Plain {
         Fault::new("", self.code(), self.detail())
     }
 
-    pub(super) fn detail(&self) -> String {
+    pub(crate) fn detail(&self) -> String {
         match self {
             Self::MalformedHost(why) => format!("the Host header {why}"),
             Self::BadHost => {

@@ -95,7 +95,6 @@ async fn a_body_may_be_an_object_without_members_however_it_is_written_and_nothi
         (OPERATOR, chunked("{ }"), "HTTP/1.1 200"),
         (OPERATOR, whole("[]"), "HTTP/1.1 400"),
         (OPERATOR, whole("{\"app\": \"demo\"}"), "HTTP/1.1 400"),
-        (OPERATOR, whole(&" ".repeat(1 << 17)), "HTTP/1.1 400"),
         ("token-of-nobody", whole("[]"), "HTTP/1.1 401"),
     ] {
         let request = format!(
@@ -105,6 +104,32 @@ async fn a_body_may_be_an_object_without_members_however_it_is_written_and_nothi
         let answer = exchange(sidecar.admin, request).await;
         assert!(answer.starts_with(wanted), "{wanted} to {rest:.60}, not {answer}");
         assert_eq!(answer.contains("query.invalid"), wanted.ends_with("400"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_too_slow_or_broken_off_is_told_as_such() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(ephemeral(&plivo)).await;
+    let begin = |rest: &str| {
+        format!(
+            "POST /events/revive?app=demo HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {OPERATOR}\r\n\
+             content-type: application/json\r\n{rest}"
+        )
+    };
+    let large = format!("content-length: {}\r\n\r\n{}", 1 << 17, " ".repeat(1 << 17));
+    for (rest, status, words) in [
+        (large.as_str(), "413", "the body is larger than 65536 bytes"),
+        ("expect: 100-continue\r\ncontent-length: 99999\r\n\r\n", "413", "body.too_large"),
+        ("transfer-encoding: chunked\r\n\r\nno size\r\n", "400", "body.incomplete"),
+        ("content-length: 2\r\n\r\n{", "408", "the body did not arrive in time"),
+    ] {
+        let answer = exchange(sidecar.admin, begin(rest)).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(words),
+            "{status}, {words} to {rest:.60}: {answer}"
+        );
+        assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
     }
 }
 
