@@ -119,6 +119,9 @@ impl Admin {
         if route.changes() {
             asked::says_nothing(headers, body).await?;
         }
+        if route.takes_no_query() {
+            filter::no_query(&asked.query())?;
+        }
         Ok(route)
     }
 
@@ -135,9 +138,6 @@ impl Admin {
     }
 
     async fn tell(&self, route: Route, asked: &Asked) -> Told {
-        if matches!(route, Route::Promote(_) | Route::Release(_) | Route::Cancel(_)) {
-            filter::no_query(&asked.query())?;
-        }
         match route {
             Route::Live => Ok((StatusCode::OK, json!({"live": true}))),
             Route::Started => Ok((StatusCode::OK, json!({"started": true}))),

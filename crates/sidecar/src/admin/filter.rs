@@ -113,7 +113,7 @@ pub(super) fn wanted_app(query: &[(String, String)]) -> Result<String, Refusal> 
     wanted.filter(|_| faults.is_empty()).ok_or(Refusal::Query(faults))
 }
 
-/// Of a change that takes no parameter: one that is heeded by nobody must not look as if it were.
+/// Of what takes no parameter: one that is heeded by nobody must not look as if it were.
 ///
 /// # Errors
 ///

@@ -81,6 +81,21 @@ impl Route {
         matches!(self, Self::Live | Self::Started | Self::Ready | Self::Metrics)
     }
 
+    /// Whether a parameter would say nothing to it. Probes have some of the mesh's, which are passed over.
+    pub(super) fn takes_no_query(&self) -> bool {
+        matches!(
+            self,
+            Self::Policies
+                | Self::Differences(_)
+                | Self::Promote(_)
+                | Self::Release(_)
+                | Self::Cancel(_)
+                | Self::InboundUrl
+                | Self::OpenApi
+                | Self::Dashboard(_)
+        )
+    }
+
     /// Whether it changes anything, and so needs the operator's token.
     pub(super) fn changes(&self) -> bool {
         matches!(

@@ -145,3 +145,26 @@ async fn readiness_tells_that_nothing_is_kept_and_how_long_something_waits() {
     assert_eq!((&ready["held"], &ready["in_doubt"]), (&json!(0), &json!(0)), "{ready:#}");
     assert!(ready["store"].as_str().unwrap().starts_with("ephemeral"), "{ready:#}");
 }
+
+#[tokio::test]
+async fn a_parameter_that_is_not_known_is_refused_by_name_but_of_probes() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(ephemeral(&plivo)).await;
+    let dashboards = ["/", "/dashboard/state", "/dashboard/events", "/dashboard/page.js"];
+    let dashboards = dashboards.into_iter().filter(|_| cfg!(feature = "dashboard"));
+    let paths =
+        ["/policies", "/policies/country/differences", "/inbound", "/openapi.json", "/events/dead"];
+    for path in paths.into_iter().chain(dashboards) {
+        for method in ["GET", "HEAD"] {
+            let told = operator(&sidecar, &format!("{method} {path}?cached=0")).await;
+            assert_eq!(told.status, 400, "{method} {path}: {told:?}");
+        }
+        let told = operator(&sidecar, &format!("GET {path}?cached=0")).await;
+        let sentence = told.refused(400, "query.invalid").body["error"].to_string();
+        assert!(sentence.contains("`cached` means nothing here"), "{path}: {sentence}");
+    }
+    for path in ["/livez", "/startupz", "/readyz", "/metrics"] {
+        look(&sidecar, &format!("{path}?cached=0")).await.expect(200);
+    }
+    look(&sidecar, "/policies").await.expect(200);
+}
