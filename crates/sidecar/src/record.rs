@@ -103,7 +103,7 @@ pub(crate) fn overtaken(call: Attempt, now: Timestamp) -> Attempt {
 }
 
 /// Code of a message that a policy refused by a code that is not a policy's to give.
-const REFUSED: &str = "policy.refused";
+pub(crate) const REFUSED: &str = "policy.refused";
 
 /// The code of a refusal as a record has it. Words of our own mean something there: what is known of the message.
 pub(crate) fn code_of(rejection: &Rejection) -> &str {

@@ -26,6 +26,9 @@ pub(crate) enum Refusal {
     Malformed(Faults),
     /// A policy said no.
     Rejected { policy: Refuser, rejection: Box<Rejection>, standings: Vec<LimitReport> },
+    /// A policy that was asked again before a late call said no to an accepted message, by the code that its record has;
+    /// with what it said, where that was heard and not read in the record.
+    RejectedLate { id: MessageId, code: Box<str>, said: Option<(Refuser, Box<Rejection>)> },
     /// A policy could not say, and the operator fails closed.
     PolicyFailed { policy: Refuser, failure: PolicyFailure },
     /// Plivo said a definite no to an accepted message, or its time was over; how long Plivo wants to be left alone.
@@ -50,6 +53,7 @@ impl Refusal {
                 faults.told().first().map_or("body.bad_json", |fault| fault.code.as_str())
             }
             Self::Rejected { rejection, .. } => &rejection.code,
+            Self::RejectedLate { code, .. } => code,
             Self::PolicyFailed { failure, .. } => failure_code(failure),
             Self::Upstream { code, .. } => code,
             Self::Plain(plain) => plain.code(),
@@ -71,7 +75,8 @@ impl Refusal {
     pub(crate) fn faults(&self) -> &[Fault] {
         match self {
             Self::Malformed(faults) => faults.told(),
-            Self::Rejected { rejection, .. } => &rejection.faults,
+            Self::Rejected { rejection, .. }
+            | Self::RejectedLate { said: Some((_, rejection)), .. } => &rejection.faults,
             _ => &[],
         }
     }
@@ -95,7 +100,11 @@ impl Refusal {
                     format!("{all} faults in the request; `errors` has the first {first}")
                 }
             },
-            Self::Rejected { rejection, .. } => rejection.detail.clone(),
+            Self::Rejected { rejection, .. }
+            | Self::RejectedLate { said: Some((_, rejection)), .. } => rejection.detail.clone(),
+            Self::RejectedLate { said: None, .. } => {
+                "a policy that was asked again refused the message; nothing was sent".into()
+            }
             Self::PolicyFailed { policy, .. } => {
                 format!(
                     "the policy `{}` could not decide, so nothing was sent; try again later",
@@ -121,10 +130,6 @@ impl Refusal {
                 "nobody can tell whether Plivo took the message; its record has what is known"
                     .into()
             }
-            // A policy's word, as the record has it.
-            Self::Upstream { code, .. } if !code.starts_with("upstream.") => {
-                "a policy that was asked again refused the message; nothing was sent".into()
-            }
             Self::Upstream { id, .. } => {
                 format!(
                     "Plivo did not take the message; `attempts` of GET /v1/messages/{} say why",
@@ -138,7 +143,8 @@ impl Refusal {
     /// When asking again can help.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Rejected { rejection, .. } => rejection.retry_after,
+            Self::Rejected { rejection, .. }
+            | Self::RejectedLate { said: Some((_, rejection)), .. } => rejection.retry_after,
             Self::PolicyFailed { .. }
             | Self::Plain(
                 Plain::Full

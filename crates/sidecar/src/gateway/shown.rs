@@ -9,7 +9,8 @@ use store::{Attempt, Decision, Record, ReportFacts, Status};
 
 use super::answer::{said_as_plivo, segments_json};
 use super::problems;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, is_reserved};
+use crate::record::REFUSED;
 use crate::reports::codes;
 
 /// The record in the native form.
@@ -90,7 +91,8 @@ fn plivo_state(status: Status) -> &'static str {
 }
 
 /// Plivo's code for how it ended, the same as its report has, and a sentence to it; none before, where Plivo writes null
-/// (plivo-api.md 2.1, 3.3). What failed here has Plivo's nearest code, and the sentence that a send is answered.
+/// (plivo-api.md 2.1, 3.3). What failed here has Plivo's nearest code, and the sentence that a send is answered, but for
+/// a policy's own words, which no record has.
 fn plivo_error(record: &Record) -> Option<(&str, Option<String>)> {
     let code = match plivo_state(record.status) {
         "delivered" => return Some(("000", None)),
@@ -98,8 +100,13 @@ fn plivo_error(record: &Record) -> Option<(&str, Option<String>)> {
         _ => return None,
     };
     let own = || {
-        let (id, code) = (record.id.clone(), problems::known(code)?);
-        Some(said_as_plivo(&Refusal::Upstream { id, code, wait: None }))
+        let id = record.id.clone();
+        let is_plivos = record.message_uuid.is_some() || code.bytes().all(|b| b.is_ascii_digit());
+        let is_policys = code == REFUSED || !(is_plivos || is_reserved(code));
+        Some(said_as_plivo(&match is_policys {
+            true => Refusal::RejectedLate { id, code: code.into(), said: None },
+            false => Refusal::Upstream { id, code: problems::known(code)?, wait: None },
+        }))
     };
     let sentence = codes::meaning(code).map(str::to_owned).or_else(own);
     Some((codes::as_plivo(code), sentence))
@@ -194,6 +201,7 @@ mod tests {
         let late = "the message could not be sent within its lifetime; nothing was sent";
         let rejected =
             "Plivo did not take the message; `attempts` of GET /v1/messages/01a2 say why";
+        let late_refusal = "a policy that was asked again refused the message; nothing was sent";
         let unknown =
             "nobody can tell whether Plivo took the message; its record has what is known";
         for (status, code, told, message) in [
@@ -212,6 +220,19 @@ mod tests {
                 Some("upstream.rejected"),
                 Some("1000"),
                 said(rejected, "upstream.rejected"),
+            ),
+            (
+                Status::Failed,
+                Some("optout.suppressed"),
+                Some("200"),
+                said(late_refusal, "optout.suppressed"),
+            ),
+            (Status::Failed, Some("acme.closed"), Some("1000"), said(late_refusal, "acme.closed")),
+            (
+                Status::Failed,
+                Some("policy.refused"),
+                Some("1000"),
+                said(late_refusal, "policy.refused"),
             ),
             (
                 Status::Failed,

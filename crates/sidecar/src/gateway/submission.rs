@@ -53,6 +53,15 @@ pub(crate) struct Recipient {
     pub(crate) number: Option<E164>,
 }
 
+impl Recipient {
+    /// Has a policy's faults point to it: a policy sees one message, and knows of no list that its recipient is in.
+    pub(crate) fn place(&self, faults: &mut [Fault]) {
+        for fault in faults.iter_mut().filter(|fault| fault.pointer == "/to") {
+            fault.pointer.clone_from(&self.pointer);
+        }
+    }
+}
+
 /// One recipient's message, or why it cannot be one.
 pub(crate) struct Draft {
     pub(crate) to: Recipient,

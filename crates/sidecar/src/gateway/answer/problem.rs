@@ -1,11 +1,11 @@
 //! Problems of RFC 9457.
 
 use http::StatusCode;
-use message::{Fault, without_grouped_numbers};
+use message::{Fault, MessageId, Rejection, without_grouped_numbers};
 use serde_json::{Value, json};
 use tracing::Span;
 
-use super::super::refusal::DOOR;
+use super::super::refusal::{DOOR, Refuser};
 use super::{Plain, Refusal, whole_seconds};
 
 /// The problem document; `type` is a stable URN made of the code, or the registered type of rate limits. `instance` is
@@ -31,17 +31,19 @@ pub(crate) fn document(refusal: &Refusal) -> Value {
             }
         }
         Refusal::Rejected { policy, rejection, standings } => {
-            body["policy"] = json!({"name": policy.name, "version": policy.version, "code": code});
-            body["errors"] = errors(&rejection.faults);
+            say(&mut body, policy, rejection);
             // By the names that they have in `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10, section 6).
             let limits = standings.iter().filter(|standing| standing.refused);
             let limits: Vec<&str> = limits.map(|standing| &*standing.limit).collect();
             if status == StatusCode::TOO_MANY_REQUESTS && !limits.is_empty() {
                 body["violated-policies"] = json!(limits);
             }
-            if let Some(earlier) = &rejection.earlier {
-                body["earlier"] = earlier.0.to_string().into();
+        }
+        Refusal::RejectedLate { id, said, .. } => {
+            if let Some((policy, rejection)) = said {
+                say(&mut body, policy, rejection);
             }
+            name(&mut body, id);
         }
         Refusal::PolicyFailed { policy, failure } => {
             body["policy"] = json!({
@@ -51,10 +53,7 @@ pub(crate) fn document(refusal: &Refusal) -> Value {
                 "failure": failure.as_str(),
             });
         }
-        Refusal::Upstream { id, .. } => {
-            body["instance"] = format!("/v1/messages/{id}").into();
-            body["id"] = id.0.to_string().into();
-        }
+        Refusal::Upstream { id, .. } => name(&mut body, id),
         Refusal::Plain(Plain::KeyMismatch(fields)) => {
             body["errors"] = fields
                 .iter()
@@ -71,6 +70,21 @@ pub(crate) fn document(refusal: &Refusal) -> Value {
         body["retry_after_s"] = whole_seconds(wait).max(1).into();
     }
     body
+}
+
+/// What a policy said that refused the message.
+fn say(body: &mut Value, policy: &Refuser, rejection: &Rejection) {
+    body["policy"] = json!({"name": policy.name, "version": policy.version, "code": body["code"]});
+    body["errors"] = errors(&rejection.faults);
+    if let Some(earlier) = &rejection.earlier {
+        body["earlier"] = earlier.0.to_string().into();
+    }
+}
+
+/// The message that has a record by then.
+fn name(body: &mut Value, id: &MessageId) {
+    body["instance"] = format!("/v1/messages/{id}").into();
+    body["id"] = id.0.to_string().into();
 }
 
 fn errors(faults: &[Fault]) -> Value {
@@ -108,7 +122,7 @@ fn title(refusal: &Refusal) -> &'static str {
             StatusCode::FORBIDDEN => "The app may not ask for this",
             _ => "The request cannot be carried out",
         },
-        Refusal::Rejected { .. } => "A policy refused the message",
+        Refusal::Rejected { .. } | Refusal::RejectedLate { .. } => "A policy refused the message",
         Refusal::PolicyFailed { .. } => "A policy could not decide",
         Refusal::Upstream { .. } => "Plivo did not take the message",
         Refusal::Plain(plain) => match plain {

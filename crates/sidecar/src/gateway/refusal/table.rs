@@ -11,6 +11,7 @@ pub(crate) fn status_of(code: &str) -> StatusCode {
         | "sender.not_capable"
         | "text.too_many_segments"
         | "mms.empty_after_fallback"
+        | "policy.refused"
         | "throttle.cost_exceeds_burst"
         | "idem.mismatch" => Some(StatusCode::UNPROCESSABLE_ENTITY),
         "sender.not_allowed" | "upstream.geo_denied" => Some(StatusCode::FORBIDDEN),
@@ -105,6 +106,7 @@ mod tests {
             ("send.would_expire", 422),
             ("send.expired", 503),
             ("policy.not_asked", 503),
+            ("policy.refused", 422),
             ("spool.draining", 503),
             ("internal", 500),
         ] {

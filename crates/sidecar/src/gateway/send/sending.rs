@@ -12,6 +12,7 @@ use super::NotAccepted;
 use super::clear::Decided;
 use super::once::Came;
 use crate::delivery::{Acceptance, News, Ready};
+use crate::record::code_of;
 
 /// Every recipient's verdict as it would be if those that are ready were ours already; and these.
 pub(super) struct Sending {
@@ -148,8 +149,11 @@ impl Verdict {
             News::Refused { code, wait } => {
                 self.outcome = Err(Refusal::Upstream { id: owned.id.clone(), code, wait });
             }
-            News::Rejected(policy, rejection) => {
-                self.outcome = Err(Refusal::Rejected { policy, rejection, standings: Vec::new() });
+            News::Rejected(policy, mut rejection) => {
+                self.to.place(&mut rejection.faults);
+                let (id, code) = (owned.id.clone(), code_of(&rejection).into());
+                let said = Some((policy, rejection));
+                self.outcome = Err(Refusal::RejectedLate { id, code, said });
             }
         }
     }

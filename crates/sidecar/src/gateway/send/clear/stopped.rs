@@ -26,10 +26,7 @@ impl Gateway {
                 Refusal::PolicyFailed { policy, failure }
             }
             NotClearedKind::Rejected(mut rejection) => {
-                // A policy sees one message, and knows of no list that its recipient is in.
-                for fault in rejection.faults.iter_mut().filter(|fault| fault.pointer == "/to") {
-                    fault.pointer.clone_from(&to.pointer);
-                }
+                to.place(&mut rejection.faults);
                 if let Some(owned) =
                     self.coalesced(call, (&policy.name, &rejection), &message, &trail).await
                 {
