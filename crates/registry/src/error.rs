@@ -67,6 +67,14 @@ pub enum RegistryError {
     /// A key that is none.
     #[error("{0}")]
     Key(&'static str),
+    /// One of several blocks of a file with keys, counted from 1, and what it is.
+    #[error("has no key in its block {nth}, which {what}")]
+    Block {
+        /// Which block.
+        nth: usize,
+        /// What it is instead.
+        what: &'static str,
+    },
     /// A push without a tag.
     #[error("is not to be pushed to; write oci://REGISTRY/NAME:TAG, without a digest")]
     NoTag,

@@ -26,6 +26,10 @@ const PAYLOAD_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 const KIND: &str = "cosign container image signature";
+const BEGIN: &[u8] = b"-----BEGIN";
+const NO_KEY: &str = "is no PUBLIC KEY in PEM; take cosign.pub";
+const OTHER_CURVE: &str =
+    "is no key on the curve P-256, which is the one that signatures are checked with";
 /// What stands before the point of a key on P-256 (RFC 5480).
 const P256: &[u8] = &[
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
@@ -82,20 +86,50 @@ struct Image {
 }
 
 impl PublicKey {
-    /// Reads a PEM file's `PUBLIC KEY`, as cosign and openssl write it.
+    /// Reads every `PUBLIC KEY` of a PEM file, as cosign and openssl write them: where keys are changed, the old and the
+    /// new one stand in one file. What stands outside of blocks is for people.
     ///
     /// # Errors
     ///
-    /// It is none, or not on P-256.
-    pub fn parse(pem: &[u8]) -> Result<Self, RegistryError> {
-        let der = SubjectPublicKeyInfoDer::from_pem_slice(pem)
-            .map_err(|_| RegistryError::Key("is no PUBLIC KEY in PEM; take cosign.pub"))?;
+    /// Each block that is none, or not on P-256; or that there is no block.
+    pub fn parse(pem: &[u8]) -> Result<Vec<Self>, Vec<RegistryError>> {
+        let blocks = blocks(pem);
+        if blocks.is_empty() {
+            return Err(vec![RegistryError::Key(NO_KEY)]);
+        }
+        let (mut keys, mut faults) = (Vec::new(), Vec::new());
+        for (nth, block) in (1..).zip(&blocks) {
+            match Self::of_block(block) {
+                Ok(key) => keys.push(key),
+                Err(what) if blocks.len() == 1 => faults.push(RegistryError::Key(what)),
+                Err(what) => faults.push(RegistryError::Block { nth, what }),
+            }
+        }
+        if faults.is_empty() { Ok(keys) } else { Err(faults) }
+    }
+
+    fn of_block(pem: &[u8]) -> Result<Self, &'static str> {
+        let der = SubjectPublicKeyInfoDer::from_pem_slice(pem).map_err(|_| NO_KEY)?;
         let point =
             der.as_ref().strip_prefix(P256).filter(|point| point.len() == 65 && point[0] == 4);
-        point.map(|point| Self(point.to_vec())).ok_or(RegistryError::Key(
-            "is no key on the curve P-256, which is the one that signatures are checked with",
-        ))
+        point.map(|point| Self(point.to_vec())).ok_or(OTHER_CURVE)
     }
+}
+
+/// The blocks of a PEM file, each with what follows it. A line in which one begins amiss begins one, too, so that it is
+/// told and not passed over.
+fn blocks(pem: &[u8]) -> Vec<Vec<u8>> {
+    let mut blocks: Vec<Vec<u8>> = Vec::new();
+    for line in pem.split(|byte| matches!(byte, b'\n' | b'\r')) {
+        if line.windows(BEGIN.len()).any(|part| part == BEGIN) {
+            blocks.push(Vec::new());
+        }
+        if let Some(block) = blocks.last_mut() {
+            block.extend(line);
+            block.push(b'\n');
+        }
+    }
+    blocks
 }
 
 impl SigningKey {

@@ -31,7 +31,8 @@ const PAYLOAD: &str = concat!(
 const BY_ONE: &str = "MEUCIBkYxK6jbDpokoYmHxCTJhDd71/rbL30CLfmvhkYyBc2AiEA9b1OoJf9aw648hgCdJMjpHw0lPrG4LG1JUE+w8hR+Rg=";
 
 fn key(pem: &str) -> PublicKey {
-    PublicKey::parse(pem.as_bytes()).expect("a key")
+    let [key] = PublicKey::parse(pem.as_bytes()).expect("a key").try_into().expect("one key");
+    key
 }
 
 fn words() -> Reference {
@@ -67,6 +68,45 @@ fn only_keys_on_p256_are_keys() {
     for pem in [P384, "", "cosign.pub", &ONE.replace("PUBLIC", "PRIVATE")] {
         assert!(PublicKey::parse(pem.as_bytes()).is_err(), "{pem}");
         assert!(SigningKey::parse(pem.as_bytes()).is_err(), "{pem}");
+    }
+}
+
+#[test]
+fn every_key_of_a_file_counts_whatever_stands_between_them() {
+    for file in [
+        format!("{TWO}{ONE}"),
+        format!("the new one\r\n{}\r\n\r\nthe old one\r\n{}", TWO, ONE.replace('\n', "\r\n")),
+        format!("{TWO}{}", ONE.trim_end()),
+    ] {
+        let keys = PublicKey::parse(file.as_bytes()).expect("keys");
+        assert_eq!(keys, [key(TWO), key(ONE)], "{file}");
+        // What the second of them signed.
+        let said = by_one(PAYLOAD).says(PAYLOAD.as_bytes(), &words(), Digest::of(b""), &keys);
+        assert_eq!(said, Some(Said::Vouches), "{file}");
+    }
+}
+
+#[test]
+fn every_block_of_a_file_that_is_no_key_is_told_by_its_place() {
+    let told = |file: &str| {
+        let faults = PublicKey::parse(file.as_bytes()).expect_err(file);
+        faults.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let certificate = TWO.replace("PUBLIC KEY", "CERTIFICATE");
+    let open = ONE.replace("-----END PUBLIC KEY-----\n", "");
+    let no_key = |nth| format!("has no key in its block {nth}, which {}", super::NO_KEY);
+    let other = format!("has no key in its block 3, which {}", super::OTHER_CURVE);
+    assert_eq!(told(&format!("{ONE}{certificate}{P384}")), [no_key(2), other]);
+    for (file, nth) in [
+        (format!("{open}{TWO}"), 1),
+        (format!("{TWO}{open}"), 2),
+        (format!("\u{feff}{ONE}{TWO}"), 1),
+        (format!("{TWO}  {ONE}"), 2),
+        (format!("{ONE}{}", TWO.replace("PUBLIC KEY", "EC PARAMETERS")), 2),
+        (format!("{ONE}{}", TWO.replace("KEY-----", "KEY----")), 2),
+        (format!("{ONE}{}", TWO.replace("MFkw", "M*kw")), 2),
+    ] {
+        assert_eq!(told(&file), [no_key(nth)], "{file}");
     }
 }
 

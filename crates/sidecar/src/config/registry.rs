@@ -11,7 +11,7 @@ use super::policies::Tags;
 use super::reading::read_bounded;
 use super::{Secret, origin};
 
-/// Most hosts, and most keys, that may be named.
+/// Most hosts, most files with keys, and most keys of one file.
 const MOST: usize = 64;
 /// Most bytes of a file with a public key.
 const KEY_BYTES: u64 = 64 * 1024;
@@ -84,7 +84,7 @@ impl Registry {
             refresh: section.seconds("refresh_s", 300, 1..=86_400),
             timeout: section.seconds("timeout_s", 30, 1..=600),
             max_bytes: section.size("max_module_mb", 64, 1..=64) << 20,
-            keys: keys.iter().flatten().filter_map(key).collect(),
+            keys: keys.iter().flatten().filter_map(keys_of).flatten().collect(),
             plain_http,
             credentials: credentials.unwrap_or_default(),
         };
@@ -102,11 +102,18 @@ impl Registry {
     }
 }
 
-fn key(item: &Item<'_>) -> Option<PublicKey> {
+/// The keys of one file.
+fn keys_of(item: &Item<'_>) -> Option<Vec<PublicKey>> {
     let path = item.reading.watched(item.text()?);
-    let read = read_bounded(&path, KEY_BYTES).map_err(|err| format!("cannot be read: {err}"));
-    let key = read.and_then(|pem| PublicKey::parse(&pem).map_err(|err| err.to_string()));
-    key.map_err(|why| item.fault(format!("{} {why}", path.display()))).ok()
+    let fault = |why: String| item.fault(format!("{} {why}", path.display()));
+    let pem = read_bounded(&path, KEY_BYTES);
+    let pem = pem.map_err(|err| fault(format!("cannot be read: {err}"))).ok()?;
+    let keys = PublicKey::parse(&pem);
+    let keys = keys.map_err(|faults| faults.iter().for_each(|err| fault(err.to_string()))).ok()?;
+    if keys.len() > MOST {
+        fault(format!("has {} keys; give at most {MOST}", keys.len()));
+    }
+    Some(keys)
 }
 
 fn host(item: &Item<'_>) -> Option<String> {
@@ -169,7 +176,7 @@ Tn6qBxqutUAWoE8vFgfyAQoFUfSr1l73rBCBps1gnMAsNl706n4RUoETQg==
     #[test]
     fn a_registry_has_its_documented_defaults_and_every_key_is_read() {
         let folder = Folder::new();
-        folder.file("a.pub", KEY);
+        folder.file("a.pub", format!("the old one\n{KEY}and the new one\n{KEY}"));
         let read =
             |toml: &str| folder.config(&format!("{toml}\n{APP}"), &account()).reloadable.registry;
         let usual = read("");
@@ -198,7 +205,7 @@ Tn6qBxqutUAWoE8vFgfyAQoFUfSr1l73rBCBps1gnMAsNl706n4RUoETQg==
         let options = own.options();
         assert_eq!(
             (options.keys.len(), options.plain_http),
-            (1, vec!["127.0.0.1:5000".to_owned()])
+            (2, vec!["127.0.0.1:5000".to_owned()])
         );
         assert_eq!(options.credentials["127.0.0.1:5000"], ("u".into(), "p".into()));
         assert_eq!(own.cache, folder.path().join("c"));
@@ -238,6 +245,16 @@ Tn6qBxqutUAWoE8vFgfyAQoFUfSr1l73rBCBps1gnMAsNl706n4RUoETQg==
             config_of("[registry]\ncredentials.a = { user = \"u\", password = \"hush\" }")
         );
         assert!(!debug.contains("hush"), "{debug}");
+    }
+
+    #[test]
+    fn what_is_no_key_in_a_file_is_told_with_the_file_and_its_block() {
+        let folder = Folder::new();
+        folder.file("two.pub", format!("{KEY}{}", KEY.replace("PUBLIC KEY", "CERTIFICATE")));
+        let toml = format!("[registry]\nkeys = [\"two.pub\"]\n{APP}");
+        let wanted = "sidecar.toml:2:9: registry.keys[0]: two.pub has no key in its block 2, which is no PUBLIC KEY";
+        let faults = folder.faults(&toml, &account());
+        assert!(faults.iter().any(|fault| fault.starts_with(wanted)), "{faults:#?}");
     }
 
     #[test]
