@@ -17,13 +17,16 @@ use tracing::Span;
 
 use super::answer::{Answer, Door, change_json, problem, segments_json, warning_json};
 use super::asking::Asking;
-use super::order::Order;
+use super::order::{At, Order};
 use super::refusal::{Plain, Refusal};
 use super::submission::Draft;
 use super::{Call, Gateway, limits, now, send};
 use crate::listen::Received;
 use foresee::{Foreseen, Found};
 use when::{Runs, Search, Way};
+
+/// Stands for a media URL that is none.
+const ANY_URL: &str = "https://media.invalid/";
 
 impl Gateway {
     pub(super) async fn explain(
@@ -80,8 +83,10 @@ impl Gateway {
         // Any text that is none too long, without media.
         let text = mem::replace(&mut order.text.value, "x".to_owned());
         let urls = mem::take(&mut order.media_urls);
-        let urls = urls.iter().filter_map(|at| MediaUrl::parse(&at.value, &at.pointer).ok());
-        let urls: Vec<MediaUrl> = urls.map(|(url, _)| url).collect();
+        // One that is none has another in its place: none of them is sent, however it goes.
+        let url = |at: &At<String>| MediaUrl::parse(&at.value, "").or(MediaUrl::parse(ANY_URL, ""));
+        let urls: Vec<MediaUrl> = urls.iter().filter_map(|at| Some(url(at).ok()?.0)).collect();
+        let media_fit = !refusal.faults().iter().any(is_of_a_medium);
         let ids = mem::take(&mut order.media_ids).into_iter().map(|at| at.value);
         let ids: Vec<String> = ids.collect();
         order.kind = None;
@@ -92,8 +97,9 @@ impl Gateway {
         for message in submission.drafts.into_iter().filter_map(|draft| draft.message.ok()) {
             let (text, media_urls, media_ids) = (text.clone(), urls.clone(), ids.clone());
             let message = &Message { text, media_urls, media_ids, ..message };
+            let runs = &mut runs;
             let mut search =
-                Search { gateway: self, call, found, message, now, began, runs: &mut runs };
+                Search { gateway: self, call, found, message, media_fit, now, began, runs };
             match search.ways(refusal).await {
                 Some(ways) if ways.is_empty() => {}
                 ways => return ways_json(ways.as_deref(), message),
@@ -127,8 +133,9 @@ impl Gateway {
         let ways = match &foreseen.sent {
             Ok(sent) => Some(vec![Way::open(now, *sent)]),
             Err(refusal) => {
-                let message = &message;
-                let mut search = Search { gateway: self, call, found, message, now, began, runs };
+                let (message, media_fit) = (&message, true);
+                let mut search =
+                    Search { gateway: self, call, found, message, media_fit, now, began, runs };
                 search.ways(refusal).await
             }
         };
@@ -175,6 +182,16 @@ fn refused(refusal: &Refusal, when: Value) -> Value {
 /// Whether a change that is looked for may help.
 fn is_mendable(fault: &Fault) -> bool {
     matches!(fault.code.as_str(), "text.too_long" | "media.too_many" | "sender.not_capable")
+        || is_of_a_medium(fault)
+}
+
+/// Whether it is about one of the media, which no change but to leave them out would mend.
+fn is_of_a_medium(fault: &Fault) -> bool {
+    let at = |member: &str| fault.pointer.starts_with(member);
+    match fault.code.split_once('.') {
+        Some(("url", _)) => at("/media_urls/"),
+        _ => fault.code == "media.bad_id" && at("/media_ids/"),
+    }
 }
 
 /// One policy's verdict with its time in microseconds.

@@ -65,6 +65,8 @@ pub(super) struct Search<'a> {
     pub(super) call: &'a Call,
     pub(super) found: Found<'a>,
     pub(super) message: &'a Message,
+    /// Whether its media may stay: else only what leaves them out is tried.
+    pub(super) media_fit: bool,
     /// The instant that everything is counted from, and the same by the clock that goes on.
     pub(super) now: Timestamp,
     pub(super) began: Instant,
@@ -129,7 +131,9 @@ impl Search<'_> {
         let gains = |open: &Open| unchanged.is_none_or(|at| open.ask.after(GAIN) <= at);
         // The changes that do not help alone, with what is in the way then.
         let mut short = Vec::new();
-        for edit in each(&codes, |code| edits(self.message, code, self.senders())) {
+        let mut edits = each(&codes, |code| edits(self.message, code, self.senders()));
+        edits.retain(|edit| self.media_fit || *edit == Edit::WithoutMedia);
+        for edit in edits {
             let mut met = Vec::new();
             match self.open(&edit.of(self.message), &mut met).await {
                 Some(open) if gains(&open) => ways.push(open.way(vec![edit])),
@@ -137,7 +141,9 @@ impl Search<'_> {
                 None => short.push((edit, met)),
             }
         }
-        for size in each(&codes, |code| sizes(self.message, code)) {
+        let mut sizes = each(&codes, |code| sizes(self.message, code));
+        sizes.retain(|_| self.media_fit);
+        for size in sizes {
             let fitting = self.fitting(self.message, size, unchanged.is_some(), gains).await;
             ways.extend(fitting.into_iter().map(|(open, edit)| open.way(vec![edit])));
         }

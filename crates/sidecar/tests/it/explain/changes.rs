@@ -109,6 +109,42 @@ async fn more_media_than_plivo_takes_are_told_how_many_pass_and_what_else_stands
 }
 
 #[tokio::test]
+async fn media_that_are_none_are_left_out_whatever_else_stands_in_the_way_and_no_half_change_is_told()
+ {
+    let plivo = plivo().await;
+    let of_two = json!([{"number": SENDERS[0], "mms": false}, {"number": SENDERS[1]}]);
+    let setup = Setup::standard(&plivo).set("plivo.senders", of_two);
+    let sidecar = Sidecar::start(with_senders(setup)).await;
+    let media = json!(["https://cdn.example.com/a.jpg", "no URL"]);
+    let told = async |more: Value| {
+        let mut asked = json!({"to": TO, "text": "hi"});
+        asked.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = sidecar.post("/v1/explain").json(&asked).answer().await;
+        let told: Value = serde_json::from_str(&answer.text).expect("JSON");
+        assert!(answer.status == 400, "{told:#}");
+        (told["when"].as_array().expect("ways").len(), changes(&told))
+    };
+    let none = |member: &str| (member.to_owned(), json!([]));
+    let text = ("/text".to_owned(), json!({"max_chars": 1_600}));
+
+    for from in SENDERS {
+        let one = told(json!({"from": from, "media_urls": media})).await;
+        assert_eq!(one, (1, vec![none("/media_urls")]), "{from}");
+    }
+    let private = json!({"from": SENDERS[0], "media_urls": ["http://127.0.0.1/a.jpg"]});
+    assert_eq!(told(private).await, (1, vec![none("/media_urls")]));
+    let id = json!({"from": SENDERS[0], "media_ids": ["x y\n"]});
+    assert_eq!(told(id).await, (1, vec![none("/media_ids")]));
+    // What is too long besides is told how long it may be without them.
+    let long = json!({"from": SENDERS[0], "media_urls": media, "text": "n".repeat(1_700)});
+    assert_eq!(told(long).await, (1, vec![none("/media_urls"), text]));
+    // Without a text there is nothing to send without them.
+    let bare = json!({"from": SENDERS[0], "media_urls": media, "text": ""});
+    assert_eq!(told(bare).await, (0, vec![]));
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn a_shorter_text_passes_no_later_than_another_change_that_makes_it_as_short() {
     let plivo = plivo().await;
     let limit =
