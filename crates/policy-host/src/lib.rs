@@ -46,7 +46,7 @@ mod spans;
 mod trial;
 mod visit;
 
-pub use basis::{Basis, StateAnswer, StateCall, StateQuestion};
+pub use basis::{Basis, NOT_TAKEN, StateAnswer, StateCall, StateQuestion};
 pub use budget::{BudgetReport, ErrorBudget};
 pub use chain::{
     Afterwards, Candidate, Inbound, NotPromoted, Outcome, PolicyChain, Receipt, SecondLook,

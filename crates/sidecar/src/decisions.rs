@@ -7,6 +7,7 @@ mod file;
 pub(crate) mod form;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod late;
 pub(crate) mod lines;
 pub(crate) mod read;
 mod redactor;
@@ -31,6 +32,7 @@ use self::worker::Worker;
 use crate::config::Decisions;
 use crate::in_force::InForce;
 
+pub(crate) use self::late::{SecondLooks, end_of_look};
 pub(crate) use self::redactor::Redactor;
 
 /// How long the end waits before it looks again whether the queue has room for it.
@@ -53,6 +55,8 @@ pub(crate) struct Entry {
     pub(crate) decisions: Vec<Decision>,
     pub(crate) end: End,
     pub(crate) in_force: Arc<InForce>,
+    /// Whether it was decided before a late call, and not at its acceptance.
+    pub(crate) is_second_look: bool,
 }
 
 enum Job {
@@ -106,8 +110,11 @@ impl DecisionLog {
 
     /// A copy of `candidate`, where it is to be recorded.
     pub(crate) fn begin(&self, candidate: &Candidate) -> Option<Candidate> {
-        let nth = self.seen.fetch_add(1, Ordering::Relaxed);
-        nth.is_multiple_of(self.sample).then(|| candidate.clone())
+        self.is_sampled().then(|| candidate.clone())
+    }
+
+    fn is_sampled(&self) -> bool {
+        self.seen.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.sample)
     }
 
     /// Queues what became of `candidate`; lost, and counted, where there is no room.
@@ -122,7 +129,11 @@ impl DecisionLog {
             Err(not) => (not.trail.decisions.clone(), stopped(not)),
         };
         let in_force = Arc::clone(in_force);
-        let entry = Box::new(Entry { candidate, decisions, end, in_force });
+        self.queue(Entry { candidate, decisions, end, in_force, is_second_look: false });
+    }
+
+    fn queue(&self, entry: Entry) {
+        let entry = Box::new(entry);
         if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
             self.queue.try_send(Job::Write(entry))
         {

@@ -51,6 +51,7 @@ use self::starts::Starts;
 use self::turns::Turns;
 use self::unsettled::Unsettled;
 use self::upstream::Upstreams;
+use crate::decisions::SecondLooks;
 use crate::gateway::Refuser;
 use crate::in_force::{Account, Accounts, InForce};
 use crate::reports::CallbackPlace;
@@ -74,6 +75,7 @@ pub(crate) struct Delivery {
     stop: CancellationToken,
     callbacks: Option<CallbackPlace>,
     shared: Option<Arc<Shared>>,
+    looks: Option<SecondLooks>,
     upstreams: watch::Sender<Upstreams>,
     turns: Turns,
     starts: Starts,
@@ -126,6 +128,8 @@ pub(crate) struct Parts {
     pub(crate) callbacks: Option<CallbackPlace>,
     /// What replicas share, where they share anything.
     pub(crate) shared: Option<Arc<Shared>>,
+    /// Where second looks are written down, where they are.
+    pub(crate) looks: Option<SecondLooks>,
 }
 
 impl News {
@@ -136,7 +140,7 @@ impl News {
 
 impl Delivery {
     pub(crate) fn new(parts: Parts, accounts: Accounts) -> Self {
-        let Parts { store, ledger, ephemeral, in_flight, stop, callbacks, shared } = parts;
+        let Parts { store, ledger, ephemeral, in_flight, stop, callbacks, shared, looks } = parts;
         let upstreams = Upstreams::new(accounts);
         let delivery = Self {
             store,
@@ -144,6 +148,7 @@ impl Delivery {
             ephemeral,
             callbacks,
             shared,
+            looks,
             in_flight,
             stop,
             upstreams: watch::Sender::new(upstreams.clone()),

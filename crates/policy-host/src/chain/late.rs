@@ -11,7 +11,7 @@ use message::{Message, Rejection, Timestamp};
 use super::passage::{Passage, Weight, warn_of_skip, weigh};
 use super::{Candidate, PolicyChain};
 use crate::cleared::NotClearedKind;
-use crate::{PolicyFailure, PolicyName};
+use crate::{Decision, PolicyFailure, PolicyName};
 
 /// What the policies that are asked again make of a message that was cleared a while ago.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub enum SecondLook {
         until: Timestamp,
         /// Of the change.
         code: String,
+        /// The policy that put it off to then.
+        policy: PolicyName,
     },
     /// This one could not decide, and its operator wants nothing to be sent then.
     Failed {
@@ -64,33 +66,43 @@ impl PolicyChain {
     /// Asks those that are, in order, about a message that was cleared a while ago and would be called for at the
     /// candidate's instant. Each is asked about the message as it was cleared, without `not_before` and `ttl_s`: how
     /// long it may wait is the caller's to say. One that puts it off does not keep those behind it from refusing it.
-    pub async fn ask_late(&self, candidate: Candidate) -> SecondLook {
+    ///
+    /// With it come the decisions that it rests on, in order, for a record.
+    pub async fn ask_late(&self, candidate: Candidate) -> (SecondLook, Vec<Decision>) {
         let message = Message { not_before: None, ttl_s: None, ..candidate.message };
         let candidate = Candidate { message, ..candidate };
         let (app, now) = (Arc::clone(&candidate.app), candidate.now);
         let passage = Passage::new(self, candidate, Some(Duration::ZERO));
-        let mut put_off: Option<(Timestamp, String)> = None;
+        let mut put_off: Option<(Timestamp, String, PolicyName)> = None;
+        let mut decisions = Vec::new();
         for policy in self.policies_for(&app).filter(|policy| policy.is_asked_late()) {
-            let opinion = policy.ask_in_force(&passage.question()).await;
+            let opinion = policy.ask_in_force(&passage.question_late()).await;
+            decisions.extend(opinion.decisions);
             let name = || policy.name().clone();
             match weigh(opinion.said, policy.on_failure) {
                 Weight::Accepted => {}
                 Weight::Amended(amended) => {
                     let until = amended.message.not_before.filter(|until| *until > now);
-                    if let Some(later) = until.zip(amended.put_off_by) {
-                        put_off = put_off.max(Some(later));
+                    if let Some((until, code)) = until.zip(amended.put_off_by) {
+                        put_off = put_off.max(Some((until, code, name())));
                     }
                 }
                 Weight::Skipped(failure) => warn_of_skip(policy, &failure),
                 Weight::Ends(NotClearedKind::Rejected(rejection)) => {
                     let version = Arc::clone(&policy.manifest().version);
-                    return SecondLook::Rejected { policy: name(), version, rejection };
+                    let look = SecondLook::Rejected { policy: name(), version, rejection };
+                    return (look, decisions);
                 }
                 Weight::Ends(NotClearedKind::Failed(failure)) => {
-                    return SecondLook::Failed { policy: name(), failure };
+                    return (SecondLook::Failed { policy: name(), failure }, decisions);
                 }
             }
         }
-        put_off.map_or(SecondLook::Goes, |(until, code)| SecondLook::PutOff { until, code })
+        let look = put_off.map_or(SecondLook::Goes, |(until, code, policy)| SecondLook::PutOff {
+            until,
+            code,
+            policy,
+        });
+        (look, decisions)
     }
 }

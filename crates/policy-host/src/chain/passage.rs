@@ -90,6 +90,7 @@ impl Passage {
             dry_run: self.rehearsal.is_some(),
             ahead: self.rehearsal.unwrap_or_default(),
             again: false,
+            late: false,
             foresight: self.foresight.as_ref(),
         }
     }
@@ -97,6 +98,11 @@ impl Passage {
     /// The question to a policy that was asked before about the message as it was then.
     pub(super) fn question_again(&self) -> Question<'_> {
         Question { dry_run: true, again: true, ..self.question() }
+    }
+
+    /// The question before a late call.
+    pub(super) fn question_late(&self) -> Question<'_> {
+        Question { late: true, ..self.question() }
     }
 
     pub(super) fn app(&self) -> Arc<str> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use message::{Ledger, LedgerError, LedgerFuture, Reserved, Taken};
 
 use super::charges;
-use crate::basis::{StateAnswer, StateQuestion};
+use crate::basis::{NOT_TAKEN, StateAnswer, StateQuestion};
 use crate::bindings::state::{Charge, Holder, Host, StateError, Taken as WitTaken};
 use crate::failure::Cut;
 use crate::visit::{Asking, Visit};
@@ -53,6 +53,7 @@ impl Host for Visit {
         let (ledger, owner) = self.ledger(&asking);
         if asking.dry_run {
             let found = self.look(&ledger, owner.as_str(), &key, &asking).await?;
+            self.asked(|| (StateQuestion::Get { key }, answered(&found, StateAnswer::Value)));
             return Ok(found.map(|found| !(if_absent && found.is_some())).map_err(refused));
         }
         let ttl = ttl(ttl_ms, LONGEST_VALUE);
@@ -75,6 +76,7 @@ impl Host for Visit {
         let (ledger, owner) = self.ledger(&asking);
         if asking.dry_run {
             let found = self.look(&ledger, owner.as_str(), &key, &asking).await?;
+            self.asked(|| (StateQuestion::Get { key }, answered(&found, StateAnswer::Value)));
             let sum = found.map_err(refused).and_then(counted);
             return Ok(sum.map(|sum| sum.saturating_add(delta)));
         }
@@ -96,7 +98,10 @@ impl Host for Visit {
         let owner = owner.as_str();
         let held = if asking.dry_run {
             let held = self.wait(ledger.holder(owner, &key, asking.clock())).await?;
-            held.map(|held| held.filter(|holder| holder.until > asking.now))
+            let held = held.map(|held| held.filter(|holder| holder.until > asking.now));
+            let question = StateQuestion::Reserve { key, ttl: NOT_TAKEN };
+            self.asked(|| (question, answered(&held, StateAnswer::Reserved)));
+            held
         } else {
             let ttl = ttl(ttl_ms, LONGEST_TTL);
             let asked = ledger.reserve(owner, &key, ttl, &asking.by, asking.now);

@@ -41,6 +41,8 @@ pub(crate) struct Question<'a> {
     pub(crate) ahead: Duration,
     /// Whether a later policy has amended what it was asked about before; its own changes are ignored then.
     pub(crate) again: bool,
+    /// Whether it is asked before a late call: a dry run from which something follows.
+    pub(crate) late: bool,
     /// What was foretold of the ledger's answers, or a guess at its questions.
     pub(crate) foresight: Option<&'a Arc<Foresight>>,
 }
@@ -164,8 +166,9 @@ impl Policy {
         let (dry_run, heeded) = (question.dry_run, mode == Mode::Enforce);
         let probes = question.facts.media.iter().map(|media| media.probe.clone()).collect();
         let (by, now) = (question.message.id.clone(), question.now);
-        // A rehearsal is no decision, but what is asked again may end the way.
-        let record = revision.prepared.shared.record && (question.counts() || question.again);
+        // A rehearsal is no decision, but what is asked again, or late, may end the way.
+        let decides = question.counts() || question.again || question.late;
+        let record = revision.prepared.shared.record && decides;
         let foresight = question.foresight.cloned();
         let (ahead, account) = (question.ahead, Arc::clone(question.account));
         let (handset, text) = (question.message.to.as_str(), question.message.text.as_str().into());

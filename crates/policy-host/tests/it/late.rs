@@ -23,14 +23,14 @@ fn said(look: &SecondLook, now: Timestamp) -> String {
     match look {
         SecondLook::Goes => "goes".to_owned(),
         SecondLook::Rejected { policy, rejection, .. } => format!("{policy}: {}", rejection.code),
-        SecondLook::PutOff { until, code } => format!("{code} by {} ms", until.0 - now.0),
+        SecondLook::PutOff { until, code, .. } => format!("{code} by {} ms", until.0 - now.0),
         SecondLook::Failed { policy, failure } => format!("{policy} failed: {}", failure.as_str()),
     }
 }
 
 async fn asked(host: &Host, chain: &[PolicySource], candidate: Candidate) -> String {
     let now = candidate.now;
-    said(&host.chain(chain).await.ask_late(candidate).await, now)
+    said(&host.chain(chain).await.ask_late(candidate).await.0, now)
 }
 
 #[tokio::test]
@@ -108,12 +108,27 @@ async fn what_it_reserved_itself_stands_against_no_message_and_nothing_is_taken(
     let cleared = chain.clear(first.clone()).await.unwrap();
     assert_eq!(cleared.holds().len(), 2);
 
-    let own = said(&chain.ask_late(first.clone()).await, first.now);
-    let other = said(&chain.ask_late(confirmation()).await, first.now);
+    let own = said(&chain.ask_late(first.clone()).await.0, first.now);
+    let other = said(&chain.ask_late(confirmation()).await.0, first.now);
 
     assert_eq!((own.as_str(), other.as_str()), ("goes", "consent: optout.suppressed"));
     cleared.settle(Settlement::Keep).await.unwrap();
     assert_eq!(host.ledger.settled(), [(2, Settlement::Keep)]);
-    let own = said(&chain.ask_late(first.clone()).await, first.now);
+    let own = said(&chain.ask_late(first.clone()).await.0, first.now);
     assert_eq!(own, "goes", "kept, it is its own still");
+}
+
+#[tokio::test]
+async fn what_it_rests_on_is_recorded_as_it_was_asked_and_an_explanation_is_not() {
+    let host = Host::with(|options| options.record = true);
+    let chain = host.chain(&[policy("consent"), dedup()]).await;
+    let candidate = sms("hello");
+    let (look, decisions) = chain.ask_late(candidate.clone()).await;
+    assert_eq!(said(&look, candidate.now), "goes");
+    // `dedup` wants no second look.
+    let [decision] = decisions.as_slice() else { panic!("{decisions:?}") };
+    let basis = decision.basis.as_ref().expect("it is recorded");
+    assert!(!basis.calls.is_empty() && !basis.again, "{basis:?}");
+    let explained = chain.explain(candidate).await;
+    assert!(explained.trail.decisions.iter().all(|each| each.basis.is_none()), "{explained:?}");
 }

@@ -14,6 +14,8 @@ pub(crate) enum Line {
     /// The policies that the decisions below were made by. Stands before the first of them in every file.
     Generation(Generation),
     Decision(Box<Record>),
+    /// What was decided at a second look, before a late call, where that kept the message from it.
+    SecondLook(Box<Record>),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -75,6 +77,9 @@ pub(crate) struct Record {
     pub(crate) message: Message,
     pub(crate) facts: Facts,
     pub(crate) visits: Vec<Visit>,
+    /// Whether its line is a second look's.
+    #[serde(skip)]
+    pub(crate) is_second_look: bool,
 }
 
 fn default_account() -> String {
@@ -88,13 +93,16 @@ fn is_default_account(account: &str) -> bool {
 /// What became of the message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct End {
-    /// `accept`, `reject` or `failure`.
+    /// `accept`, `reject` or `failure`; at a second look also `amend`, where the message was put off.
     pub(crate) verdict: String,
     /// The policy that ended its way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) policy: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) code: Option<String>,
+    /// The instant that it was put off to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) until_ms: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

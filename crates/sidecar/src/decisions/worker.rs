@@ -179,7 +179,8 @@ impl Worker {
             ("sendgate.verdict", end.verdict.clone()),
             ("sendgate.code", end.code.clone().unwrap_or_default()),
         ];
-        collector.send("sendgate.decision", at, text(&self.line), attributes);
+        let what = if entry.is_second_look { "sendgate.second_look" } else { "sendgate.decision" };
+        collector.send(what, at, text(&self.line), attributes);
     }
 
     /// Gives up what was gathered, and remembers and tells that the file takes nothing.

@@ -78,7 +78,7 @@ pub(super) fn record(entry: &Entry, redactor: &mut Redactor) -> Line {
     if given.zip(written).any(|(note, (key, value))| note.key != *key || note.value != *value) {
         not_whole.push("notes".to_owned());
     }
-    Line::Decision(Box::new(Record {
+    let record = Box::new(Record {
         id: sent.id.to_string(),
         at_ms: candidate.now.0,
         app: candidate.app.to_string(),
@@ -90,7 +90,12 @@ pub(super) fn record(entry: &Entry, redactor: &mut Redactor) -> Line {
         message,
         facts: facts(&candidate.facts, redactor),
         visits,
-    }))
+        is_second_look: entry.is_second_look,
+    });
+    match entry.is_second_look {
+        true => Line::SecondLook(record),
+        false => Line::Decision(record),
+    }
 }
 
 fn visit(decision: &Decision, own: &Own, redactor: &mut Redactor) -> Visit {
@@ -122,7 +127,7 @@ pub(crate) fn end(stopped: Option<(&str, &Verdict)>) -> End {
             (verdict.as_str(), Some(policy.to_owned()), verdict.codes().into_iter().next())
         }
     };
-    End { verdict: verdict.to_owned(), policy, code }
+    End { verdict: verdict.to_owned(), policy, code, until_ms: None }
 }
 
 pub(crate) fn message(

@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use message::{Timestamp, facts};
-use policy_host::{Candidate, SecondLook};
+use message::{Message, Timestamp, facts};
+use policy_host::{Candidate, Decision, SecondLook};
 use store::Status;
 use tokio::time::{Instant, sleep};
 use tracing::Instrument as _;
@@ -18,7 +18,9 @@ use super::journey::{Journey, Stop};
 use super::judge::End;
 use super::turns::Place;
 use super::{Side, backoff, now};
+use crate::decisions::SecondLooks;
 use crate::gateway::{Door, Refuser, failure_code};
+use crate::in_force::InForce;
 
 /// How long a decision is good enough to call by: longer than a message takes that nothing holds up.
 const HOLDS: Duration = Duration::from_secs(10);
@@ -61,15 +63,22 @@ impl Journey {
             return ControlFlow::Continue(Look::Goes);
         }
         let undecided = ControlFlow::Continue(Look::Undecided("policy.module_failed"));
+        let in_force = self.delivery.looks.as_ref().and_then(SecondLooks::in_force);
+        let chain = match &in_force {
+            Some(in_force) => Some(Arc::clone(&in_force.chain)),
+            None => self.delivery.account().chain.upgrade(),
+        };
         // Without a chain the process is about to end.
-        let Some(chain) = self.delivery.account().chain.upgrade() else { return undecided };
+        let Some(chain) = chain else { return undecided };
         if !chain.asks_late(&self.accepted.app) {
             return ControlFlow::Continue(Look::Goes);
         }
         let Some(candidate) = self.candidate(at) else { return undecided };
         let id = self.accepted.message.id.clone();
         let span = self.trace.second_look(&id.0);
-        let look = chain.ask_late(candidate).instrument(span.clone()).await;
+        let kept = in_force.map(|in_force| (candidate.clone(), in_force));
+        let (look, decisions) = chain.ask_late(candidate).instrument(span.clone()).await;
+        self.note(&look, decisions, kept);
         span.record("sendgate.verdict", look.as_str());
         match look {
             SecondLook::Goes => {
@@ -83,7 +92,7 @@ impl Journey {
                 let end = End::refused(Refuser { name, version }, rejection);
                 ControlFlow::Break(Stop::End(end))
             }
-            SecondLook::PutOff { until, code } => {
+            SecondLook::PutOff { until, code, .. } => {
                 span.record("sendgate.code", &*code);
                 self.undecided = 0;
                 ControlFlow::Continue(Look::PutOff(until.max(at.after(SOONEST)), code))
@@ -97,6 +106,25 @@ impl Journey {
                 );
                 ControlFlow::Continue(Look::Undecided(code))
             }
+        }
+    }
+
+    /// Has it written down what kept the message from its call; of policies that cannot decide, the first time in a row.
+    fn note(
+        &self,
+        look: &SecondLook,
+        decisions: Vec<Decision>,
+        kept: Option<(Candidate, Arc<InForce>)>,
+    ) {
+        let is_told = match look {
+            SecondLook::Goes => false,
+            SecondLook::Failed { .. } => self.undecided == 0,
+            SecondLook::Rejected { .. } | SecondLook::PutOff { .. } => true,
+        };
+        if let (Some(looks), Some((candidate, in_force)), true) =
+            (&self.delivery.looks, kept, is_told)
+        {
+            looks.end(candidate, (look, decisions), in_force);
         }
     }
 
@@ -128,9 +156,11 @@ impl Journey {
         self.wait_for((due, Status::Waiting, Some(why)), sleep(wait)).await
     }
 
-    /// The message as it was cleared; none where nobody could look at it, which is none that was.
+    /// The message as it was cleared, and as it is asked about: how long it may wait is no policy's to say. None where
+    /// nobody could look at it, which is none that was.
     fn candidate(&self, now: Timestamp) -> Option<Candidate> {
-        let message = self.accepted.message.clone();
+        let cleared = self.accepted.message.clone();
+        let message = Message { not_before: None, ttl_s: None, ..cleared };
         let facts = facts::survey(&message, Vec::new()).ok()?;
         Some(Candidate {
             message,

@@ -1,5 +1,6 @@
 //! One record decided again, and what is otherwise by that.
 
+mod late;
 mod otherwise;
 mod outcome;
 mod visits;
@@ -57,7 +58,10 @@ impl Judge {
     ) -> Judged {
         let why = self.not_comparable(record);
         match why {
-            Some(why) if memory.is_none() || why == Why::NotAsked => return Judged::not(why),
+            // A second look takes nothing that later guesses would rest on.
+            Some(why) if memory.is_none() || why == Why::NotAsked || record.is_second_look => {
+                return Judged::not(why);
+            }
             _ => {}
         }
         let asked = self.ask(record, memory, with_notes, why).await;
@@ -115,6 +119,9 @@ impl Judge {
         with_notes: bool,
         why_not: Option<Why>,
     ) -> Result<(Outcome, bool), String> {
+        if record.is_second_look {
+            return self.compared_late(record, with_notes).await;
+        }
         let (chain, seen) = match self {
             Self::Chain { chain, .. } => (&**chain, (&record.message, &record.facts)),
             Self::Policy { name, chain, .. } => (chain, seen_by(record, name)),

@@ -209,6 +209,10 @@ fn parsed(raw: Raw) -> Read {
     };
     match serde_json::from_slice(&line) {
         Ok(Line::Decision(record)) => Read::Record(record, None),
+        Ok(Line::SecondLook(mut record)) => {
+            record.is_second_look = true;
+            Read::Record(record, None)
+        }
         Ok(Line::Generation(_)) => Read::Fault(NO_LINE.to_owned()),
         // What serde says names the member, and quotes what it found there.
         Err(err) => Read::Fault(format!("{NO_LINE} (column {})", err.column())),

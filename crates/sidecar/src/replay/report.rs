@@ -18,6 +18,8 @@ const OTHERS: &str = "others";
 #[derive(Debug, Default)]
 pub(super) struct Report {
     pub(super) decisions: u64,
+    /// Of those, taken before a late call.
+    pub(super) second_looks: u64,
     pub(super) alike: u64,
     pub(super) changed: u64,
     /// Of those, on a message that is not whole.
@@ -80,6 +82,8 @@ impl Report {
     /// Takes in what came of `record`, which stands at `place`.
     pub(super) fn take_in(&mut self, record: &Record, judged: Judged, place: &str, all: bool) {
         self.decisions += 1;
+        let looks = u64::from(record.is_second_look);
+        self.second_looks += looks;
         self.guessed += u64::from(judged.guessed);
         if !record.not_whole.is_empty() {
             self.not_whole += 1;
@@ -93,6 +97,7 @@ impl Report {
             Outcome::NotCompared(why) => *self.not_compared.entry(why).or_default() += 1,
             Outcome::Unfit(what) => {
                 self.decisions -= 1;
+                self.second_looks -= looks;
                 self.pass_over(place, &what, all);
             }
             Outcome::Changed(transition) => {

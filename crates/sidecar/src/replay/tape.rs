@@ -9,7 +9,7 @@ use message::{
     Charge, Hold, Holder, Ledger, LedgerError, LedgerFuture, MessageId, Reserved, Settlement,
     Taken, Timestamp,
 };
-use policy_host::{StateAnswer, StateCall, StateQuestion};
+use policy_host::{NOT_TAKEN, StateAnswer, StateCall, StateQuestion};
 use store::MemoryLedger;
 
 /// What is remembered for a guess of a value that the log has shown, and not for how long it was to be kept.
@@ -236,21 +236,41 @@ impl Ledger for ReplayLedger {
 
     fn holder<'a>(
         &'a self,
-        _owner: &'a str,
-        _key: &'a str,
-        _now: Timestamp,
+        owner: &'a str,
+        key: &'a str,
+        now: Timestamp,
     ) -> LedgerFuture<'a, Option<Holder>> {
-        // Only a rehearsal looks without reserving, and policies with state are not asked in one here.
-        Box::pin(async { unknown() })
+        // Only a second look looks without reserving.
+        Box::pin(async move {
+            let asked = StateQuestion::Reserve { key: key.to_owned(), ttl: NOT_TAKEN };
+            match answered(owner, &asked) {
+                Answered::Recorded(StateAnswer::Reserved(held), _) => Ok(held),
+                Answered::Recorded(answer, _) => other(answer),
+                Answered::Guess(memory) => memory.holder(owner, key, now).await,
+                Answered::Unknown => unknown(),
+            }
+        })
     }
 
     fn peek<'a>(
         &'a self,
-        _owner: &'a str,
-        _charges: &'a [Charge],
-        _now: Timestamp,
+        owner: &'a str,
+        charges: &'a [Charge],
+        now: Timestamp,
     ) -> LedgerFuture<'a, Taken> {
-        Box::pin(async { unknown() })
+        Box::pin(async move {
+            match answered(owner, &StateQuestion::Take { charges: charges.to_vec() }) {
+                Answered::Recorded(StateAnswer::Taken(standings), _) => {
+                    Ok(Taken::Ok { standings, holds: Vec::new() })
+                }
+                Answered::Recorded(StateAnswer::Refused(refusals), _) => {
+                    Ok(Taken::Refused(refusals))
+                }
+                Answered::Recorded(answer, _) => other(answer),
+                Answered::Guess(memory) => memory.peek(owner, charges, now).await,
+                Answered::Unknown => unknown(),
+            }
+        })
     }
 
     fn settle<'a>(&'a self, holds: Vec<Hold>, settlement: Settlement) -> LedgerFuture<'a, ()> {

@@ -3,6 +3,7 @@
 
 mod changes;
 mod hostile;
+mod late;
 mod moment;
 mod stage;
 mod traffic;

@@ -78,6 +78,7 @@ pub(super) fn reports(store: Store, base_url: &str) -> Arc<Reports> {
         stop: CancellationToken::new(),
         callbacks: None,
         shared: None,
+        looks: None,
     };
     let delivery = Arc::new(Delivery::new(parts, accounts(base_url, TOKEN, None)));
     Arc::new(Reports { store, delivery })

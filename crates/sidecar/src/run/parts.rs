@@ -15,6 +15,7 @@ use super::Stops;
 use super::start::Ground;
 use crate::admin::{Admin, Dashboard, Feed};
 use crate::config::{Environment, Fixed, Snapshot};
+use crate::decisions::SecondLooks;
 use crate::delivery::{self, Delivery};
 use crate::gateway::{Bounds, Gateway};
 use crate::generations::Generations;
@@ -72,6 +73,9 @@ impl Parts {
         let ephemeral = fixed.store.path.is_none();
         let callbacks = fixed.listen.callbacks.as_ref();
         let place = callbacks.map(|own| CallbackPlace::new(own.url.as_str(), store.secret()));
+        let accounts = first.accounts.clone();
+        let in_force = Arc::new(ArcSwap::from_pointee(first));
+        let looks = decisions.as_ref().map(|log| SecondLooks::new(Arc::clone(log), &in_force));
         let parts = delivery::Parts {
             store: store.clone(),
             ledger: Arc::clone(ledger),
@@ -80,9 +84,9 @@ impl Parts {
             stop: stops.stop.clone(),
             callbacks: place.clone(),
             shared: shared.clone(),
+            looks,
         };
-        let delivery = Arc::new(Delivery::new(parts, first.accounts.clone()));
-        let in_force = Arc::new(ArcSwap::from_pointee(first));
+        let delivery = Arc::new(Delivery::new(parts, accounts));
         let generations = Arc::new(Generations::new(Arc::clone(&in_force), Arc::clone(&delivery)));
         let reloads = Arc::new(ReloadStatus::default());
 

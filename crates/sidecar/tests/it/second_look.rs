@@ -1,6 +1,7 @@
 //! Policies that want it are asked again before a call that comes late: what was right when a message was accepted need
 //! not be right any more.
 
+mod logged;
 mod waited_for;
 
 use std::sync::Arc;

@@ -90,6 +90,15 @@ impl Transition {
         Self { policy: None, from, to }
     }
 
+    /// Of a second look, which puts a message off or keeps it from its call.
+    pub(in crate::replay) fn of_looks(then: &End, now: &End) -> Self {
+        let mut transition = Self::of_ends((then, &[]), (now, &[]));
+        if then.policy == now.policy && then.code == now.code && then.verdict == now.verdict {
+            transition.to.push_str(", until another instant");
+        }
+        transition
+    }
+
     pub(in crate::replay) fn of_changes(codes: &[String]) -> Self {
         let from = accepted(codes);
         let to = format!("{from}, with another message");
@@ -104,18 +113,29 @@ pub(super) fn policy_transition(
     now: &Now<'_>,
     with_notes: bool,
 ) -> Option<Transition> {
-    let visit = record.visits.iter().find(|visit| is_first(visit, name))?;
-    let mut then = Verdicts::of_visit(visit);
-    let mut word = verdicts_of(now.decisions, name, with_notes);
-    if !with_notes {
-        then.notes.clear();
-    }
-    then.notes_of(&word, record.not_whole.is_empty());
+    let (visit, then, mut word) = own_words(record, name, now, with_notes)?;
     if visit.amended.is_some() && then == word && record.not_whole.is_empty() {
         let amended = visit.amended.as_ref().map(|(message, _)| message);
         word.otherwise = amended.is_some_and(|amended| !is(record, amended, now.message));
     }
     (then != word).then(|| Transition::of_policy(name, &then, &word))
+}
+
+/// The policy's first word then, with its visit, and its word now.
+pub(super) fn own_words<'a>(
+    record: &'a Record,
+    name: &str,
+    now: &Now<'_>,
+    with_notes: bool,
+) -> Option<(&'a Visit, Verdicts, Verdicts)> {
+    let visit = record.visits.iter().find(|visit| is_first(visit, name))?;
+    let mut then = Verdicts::of_visit(visit);
+    let word = verdicts_of(now.decisions, name, with_notes);
+    if !with_notes {
+        then.notes.clear();
+    }
+    then.notes_of(&word, record.not_whole.is_empty());
+    Some((visit, then, word))
 }
 
 /// What is otherwise in the end, or else by the first policy that says something else.
@@ -145,6 +165,15 @@ pub(super) fn chain_transition(
             return Some(Transition::of_changes(&new));
         }
     }
+    word_transition(record, now, with_notes)
+}
+
+/// What is otherwise by the first policy that says something else.
+pub(super) fn word_transition(
+    record: &Record,
+    now: &Now<'_>,
+    with_notes: bool,
+) -> Option<Transition> {
     for visit in comparable(record) {
         let was_asked = now.decisions.iter().any(|d| d.policy.as_str() == visit.policy);
         let mut then = Verdicts::of_visit(visit);

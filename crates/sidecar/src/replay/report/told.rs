@@ -69,6 +69,12 @@ impl Report {
             let those = many(*count, "decision");
             lines.push(format!("not compared: {those}, since {}", why.as_str()));
         }
+        if self.second_looks > 0 {
+            let those = many(self.second_looks, "decision");
+            lines.push(format!(
+                "second looks: {those}, of policies that were asked again before a late call"
+            ));
+        }
         if self.not_whole > 0 {
             let parts: Vec<&str> = self.parts.keys().map(String::as_str).collect();
             let those = many(self.not_whole, "decision");
@@ -97,6 +103,7 @@ impl Report {
             self.not_compared.iter().map(|(why, count)| (why.as_str(), count)).collect();
         json!({
             "decisions": self.decisions,
+            "second_looks": self.second_looks,
             "decided": self.compared(),
             "changed": self.changed,
             "changed_not_whole": self.changed_not_whole,

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use message::Timestamp;
+use arc_swap::ArcSwap;
+use message::{Message, Timestamp};
 use policy_host::{
-    Afterwards, Candidate, Inbound, PolicyChain, PolicyRuntime, Receipt, RuntimeOptions,
+    Afterwards, Candidate, Inbound, PolicyChain, PolicyRuntime, Receipt, RuntimeOptions, SecondLook,
 };
 use store::{MemoryLedger, Secret};
 use tokio::runtime::Runtime;
@@ -19,7 +20,7 @@ use super::super::{Failure, Wanted, replayed};
 use super::traffic::{Between, Sent};
 use crate::cli;
 use crate::config::{Config, Environment};
-use crate::decisions::DecisionLog;
+use crate::decisions::{DecisionLog, SecondLooks};
 use crate::in_force::{InForce, Prepared, Rules};
 use crate::modules::Modules;
 use crate::policies;
@@ -121,6 +122,40 @@ impl Stage {
             }
             log.close(Duration::from_secs(60));
             assert_eq!(log.shown()["written"], sent.len(), "{}", log.shown());
+        });
+        fs::read_to_string(self.log()).unwrap()
+    }
+
+    /// Has the policies decide on all of `sent`, and asks those that want it again so much later, with something that
+    /// happens in between; returns the log. What is asked about need not have been cleared.
+    pub(super) fn play_late(&self, sent: &[Sent], between: &[Between], later: Duration) -> String {
+        let key = self.config.fixed.store.options().secret().unwrap();
+        self.runtime.block_on(async {
+            let in_force = self.in_force().await;
+            let log = DecisionLog::start(&self.config.fixed.decisions, &key, None).unwrap();
+            let log = Arc::new(log.unwrap());
+            let swap = Arc::new(ArcSwap::new(Arc::clone(&in_force)));
+            let looks = SecondLooks::new(Arc::clone(&log), &swap);
+            for (nth, each) in sent.iter().enumerate() {
+                let candidate = log.begin(&each.candidate).unwrap();
+                let cleared = in_force.chain.clear(each.candidate.clone()).await;
+                log.end(candidate, &cleared, &in_force);
+                if let Ok(cleared) = cleared {
+                    cleared.settle(each.settlement).await.unwrap();
+                }
+                let now = each.candidate.now.after(later);
+                let happens = between.get(nth).copied().unwrap_or(Between::Nothing);
+                happen(&in_force.chain, happens, &each.candidate, now).await;
+                let cleared = each.candidate.message.clone();
+                let message = Message { not_before: None, ttl_s: None, ..cleared };
+                let candidate = Candidate { message, now, ..each.candidate.clone() };
+                let (look, decisions) = in_force.chain.ask_late(candidate.clone()).await;
+                if !matches!(look, SecondLook::Goes) {
+                    looks.end(candidate, (&look, decisions), looks.in_force().unwrap());
+                }
+            }
+            log.close(Duration::from_secs(60));
+            assert_eq!(log.shown()["dropped"], 0, "{}", log.shown());
         });
         fs::read_to_string(self.log()).unwrap()
     }
