@@ -23,6 +23,7 @@ mod faults;
 mod fixed;
 pub(crate) mod hidden;
 mod listen;
+mod literals;
 mod media;
 mod names;
 mod origin;
@@ -82,8 +83,6 @@ pub use self::telemetry::{LogFormat, OtlpProtocol, Telemetry};
 const FILE_BYTES: u64 = 1024 * 1024;
 /// What stands in for the environment in development, beside the configuration file.
 const DOTENV: &str = ".env";
-/// Keys that take a secret and may stand in the file all the same; `store.shared` looks for a password itself.
-const SHOWN: [&str; 2] = ["plivo.auth_id", "store.shared"];
 
 /// A checked configuration.
 #[derive(Clone, Debug)]
@@ -98,6 +97,7 @@ pub struct Config {
     pub effective: Effective,
     snapshot: Snapshot,
     secret_files: BTreeSet<PathBuf>,
+    literals: Vec<String>,
     in_memory: bool,
 }
 
@@ -183,9 +183,18 @@ impl Config {
         let snapshot = std::mem::take(&mut found.snapshot);
         let secret_files = std::mem::take(&mut found.secret_files);
         let effective = std::mem::take(&mut found.effective);
+        let literals = literals::keys(&found, &reloadable);
         let warnings = warnings(found, &source, &reloadable, &environment);
-        let in_memory = false;
-        Ok(Self { fixed, reloadable, warnings, effective, snapshot, secret_files, in_memory })
+        Ok(Self {
+            fixed,
+            reloadable,
+            warnings,
+            effective,
+            snapshot,
+            secret_files,
+            literals,
+            in_memory: false,
+        })
     }
 
     /// Every file whose change matters: the configuration itself, `.env` in development, secrets, modules. Absolute.
@@ -196,6 +205,11 @@ impl Config {
     /// Every file that a secret was read from, but the configuration itself. Absolute.
     pub fn secret_files(&self) -> &BTreeSet<PathBuf> {
         &self.secret_files
+    }
+
+    /// The keys of the file under which secrets stand in it, those in policies' settings too.
+    pub fn literals(&self) -> &[String] {
+        &self.literals
     }
 
     /// These files as they were just before they were read: compare it with a later [`Snapshot::read`] of them.
@@ -262,12 +276,6 @@ fn syntax(source: &Source, errors: &[toml::de::Error]) -> Vec<Finding> {
     findings
 }
 
-/// Whether a secret may stand under this key in the file itself.
-fn is_shown(key: &str) -> bool {
-    let of_account = key.strip_prefix("plivo.accounts.");
-    SHOWN.contains(&key) || of_account.is_some_and(|key| key.ends_with(".auth_id"))
-}
-
 /// The warnings, with those that only the whole file can tell: secrets written in it, unless it is for development.
 fn warnings(
     found: Findings,
@@ -278,7 +286,7 @@ fn warnings(
     let mut warnings = found.warnings;
     let development =
         environment.stage() == Some(Stage::Development) && reloadable.plivo.base_url.is_loopback();
-    let hidden = found.literals.into_iter().filter(|spot| !is_shown(&spot.key));
+    let hidden = found.literals.into_iter().filter(|spot| !literals::is_shown(&spot.key));
     for spot in hidden.filter(|_| !development) {
         let detail =
             "stands in the file itself; use { env = \"NAME\" } or { file = \"PATH\" }".into();

@@ -113,7 +113,7 @@ async fn examine(
     findings.extend(warned.map(|warning| {
         Finding::warn("configuration", warning.to_string(), "mend it in the file, or live with it")
     }));
-    findings.extend(machine::secrets(config));
+    findings.extend(machine::secrets(path, config));
     let rest = [policies, plivo, kept, doors, callbacks, redis, collector];
     findings.extend(rest.into_iter().flatten());
     findings.extend(machine::look(&fixed.listen, settings, environment));

@@ -49,6 +49,26 @@ pub(super) fn without_secrets(value: &Value) -> Value {
     }
 }
 
+/// The keys in `value`, whose own is `key`, of what [`without_secrets`] hides.
+pub(super) fn secrets(key: &str, value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) if bare_address(text).is_some() => vec![key.to_owned()],
+        Value::Array(items) => {
+            let item = |(nth, item)| secrets(&format!("{key}[{nth}]"), item);
+            items.iter().enumerate().flat_map(item).collect()
+        }
+        Value::Object(members) => {
+            let member = |(name, value): (&String, &Value)| {
+                let key = format!("{key}.{}", without_query(name));
+                let is_secret = is_secret_name(name) || bare_address(name).is_some();
+                if is_secret { vec![key] } else { secrets(&key, value) }
+            };
+            members.iter().flat_map(member).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -89,5 +109,14 @@ mod tests {
             "https://h/?(hidden)": 1,
         });
         assert_eq!(shown, wanted);
+    }
+
+    #[test]
+    fn each_key_of_what_is_hidden_is_named_and_shows_none_of_it() {
+        let settings = json!({
+            "list": [{"passphrase": {"a": 1}}, "https://h/?token=x"], "keywords": ["free"], "https://u:p@h/": 1,
+        });
+        let named = ["s.https://h/?(hidden)", "s.list[0].passphrase", "s.list[1]"];
+        assert_eq!(secrets("s", &settings), named);
     }
 }

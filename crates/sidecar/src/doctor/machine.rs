@@ -2,35 +2,44 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Finding;
 use crate::config::{Config, Environment, Listen, Reloadable};
 use crate::{files, memory};
 
 /// That there is every secret, the configuration would not have been taken otherwise; who may read their files is told.
-pub(super) fn secrets(config: &Config) -> Vec<Finding> {
-    let files = config.secret_files();
-    let is_open = |path: &&PathBuf| {
-        fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o004 != 0)
+pub(super) fn secrets(path: &Path, config: &Config) -> Vec<Finding> {
+    let (files, literals) = (config.secret_files(), config.literals());
+    let warned = |seen, to_do: &str| {
+        Finding::warn("secrets", seen, format!("{to_do}, unless nobody else is there"))
     };
-    let mut findings: Vec<_> = files
-        .iter()
-        .filter(is_open)
-        .map(|path| {
-            let seen = format!("every user of this machine may read {}", path.display());
-            Finding::warn(
-                "secrets",
-                seen,
-                "take that away (chmod o-r), unless nobody else is there",
-            )
-        })
-        .collect();
+    let mut findings = Vec::new();
+    if !literals.is_empty() && is_open(path) {
+        let (path, keys) = (path.display(), literals.join(", "));
+        let seen =
+            format!("every user of this machine may read {path}, with the secrets in it: {keys}");
+        findings.push(warned(
+            seen,
+            "take that away (chmod o-r), or write { env = \"NAME\" } or { file = \"PATH\" } there",
+        ));
+    }
+    findings.extend(files.iter().filter(|path| is_open(path)).map(|path| {
+        let seen = format!("every user of this machine may read {}", path.display());
+        warned(seen, "take that away (chmod o-r)")
+    }));
     if findings.is_empty() {
-        let seen = format!("all are there; files that hold some: {}", files.len());
-        findings.push(Finding::ok("secrets", seen));
+        let holding = files.len() + usize::from(!literals.is_empty());
+        findings.push(Finding::ok(
+            "secrets",
+            format!("all are there; files that hold some: {holding}"),
+        ));
     }
     findings
+}
+
+fn is_open(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o004 != 0)
 }
 
 pub(super) fn look(

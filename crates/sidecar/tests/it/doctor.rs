@@ -13,7 +13,7 @@ use telemetry::collector::Collector;
 use tokio::process::Command;
 
 use crate::harness::{
-    App, Ended, Folder, Redis, Setup, Sidecar, TO, TOKEN, plivo, run_to_end, run_to_end_by,
+    App, Ended, Folder, Policy, Redis, Setup, Sidecar, TO, TOKEN, plivo, run_to_end, run_to_end_by,
 };
 use crate::tools::sendgate;
 
@@ -36,7 +36,13 @@ fn told(ended: &Ended, verdict: &str, check: &str) -> String {
 
 async fn examined(setup: &Setup, folder: &Folder) -> Ended {
     folder.write("sidecar.toml", setup.to_toml());
+    permit(folder, "sidecar.toml", 0o640);
     run_to_end("doctor", folder, &setup.environment).await
+}
+
+fn permit(folder: &Folder, name: &str, mode: u32) {
+    let path = folder.path().join(name);
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("permissions");
 }
 
 fn free_port() -> String {
@@ -58,6 +64,7 @@ async fn a_running_sidecar_is_well_and_goes_on_as_before() {
         .set("store.shared", redis.url());
     let sidecar = Sidecar::start(setup.clone()).await;
     sidecar.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
+    permit(&sidecar.folder, "sidecar.toml", 0o640);
 
     let ended = run_to_end("doctor", &sidecar.folder, &setup.environment).await;
 
@@ -237,8 +244,8 @@ async fn each_file_of_secrets_that_everybody_may_read_is_named() {
     {
         let secret =
             if name == ".env" { "DOTENV_TOKEN=hidden-of-dotenv" } else { "hidden-in-a-file" };
-        let path = folder.write(name, format!("{secret}-{name}\n"));
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("permissions");
+        folder.write(name, format!("{secret}-{name}\n"));
+        permit(&folder, name, mode);
     }
 
     let ended = examined(&setup, &folder).await;
@@ -256,6 +263,30 @@ async fn each_file_of_secrets_that_everybody_may_read_is_named() {
     let open: Vec<&str> = open.filter(|name| has_registries || *name != "password").collect();
     assert_eq!(warned, open, "{text}");
     assert!(!text.contains("hidden-"), "{text}");
+}
+
+#[tokio::test]
+async fn a_configuration_that_everybody_may_read_is_named_with_the_keys_of_the_secrets_in_it() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    let elsewhere = App::new("other", "").set("token", json!({"env": "OTHER_TOKEN"}));
+    let settings = json!({"window_s": 30, "salt": "hidden-salt"});
+    let setup = Setup::new(&plivo)
+        .app(elsewhere)
+        .environment("OTHER_TOKEN", "hidden-token")
+        .set("store.hash_key", "hidden-key-that-is-long-enough-for-hashes")
+        .policy(Policy::new("dedup").settings(settings));
+    folder.write("sidecar.toml", setup.to_toml());
+
+    permit(&folder, "sidecar.toml", 0o604);
+    let ended = run_to_end("doctor", &folder, &setup.environment).await;
+    let warned = told(&ended, "warn", "secrets");
+    let keys = "sidecar.toml, with the secrets in it: plivo.auth_token, apps[0].token, store.hash_key, \
+                policies.dedup.settings.salt\n";
+    assert!(warned.contains(keys) && warned.contains("chmod o-r"), "{warned}");
+    assert!(!ended.log.text().contains("hidden-"), "{}", ended.log.text());
+
+    let ended = examined(&setup, &folder).await;
+    assert!(told(&ended, "ok", "secrets").contains("files that hold some: 1"));
 }
 
 #[tokio::test]
