@@ -47,6 +47,28 @@ async fn each_trouble_of_the_redis_has_an_advice_of_its_own() {
     }
 }
 
+#[tokio::test]
+async fn what_the_user_of_the_redis_may_not_fails_where_it_is_needed_and_warns_where_it_tells_of_the_server()
+ {
+    let (plivo, redis) = (plivo().await, Redis::start());
+    for (rules, verdict, seen, to_do) in [
+        ("+@all -@dangerous", "warn", "may not ask INFO", "+info"),
+        ("+@all -@scripting", "fail", "it answered NOPERM to SCRIPT LOAD", "ACL SETUSER"),
+        ("+@all -xinfo", "fail", "it answered NOPERM to XINFO", "ACL SETUSER"),
+    ] {
+        redis.ask(&format!("ACL SETUSER limited reset on >word ~sendgate:* {rules}"));
+        let setup = Setup::new(&plivo)
+            .durable()
+            .set("store.hash_key", "a-key-that-is-long-enough-for-hashes")
+            .set("store.shared", format!("redis://limited:word@127.0.0.1:{}", redis.port));
+        let ended = examined(&setup, &Folder::new()).await;
+        let told = told(&ended, verdict, "redis");
+        assert!(told.contains(seen) && told.contains(to_do), "{seen}, {to_do} not in\n{told}");
+        let code = if verdict == "fail" { 1 } else { 0 };
+        assert_eq!(ended.status.code(), Some(code), "{}", ended.log.text());
+    }
+}
+
 /// The address of a server that gives this answer to whatever it is asked, and hangs up.
 fn answering(answer: &'static str) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");

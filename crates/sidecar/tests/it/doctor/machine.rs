@@ -1,0 +1,85 @@
+//! What it says of the machine: sockets, and a disk that is full.
+
+use std::fs;
+use std::os::unix::net::UnixListener;
+
+use serde_json::json;
+use tokio::process::Command;
+
+use super::{examined, told};
+use crate::harness::{Folder, Setup, Sidecar, TO, plivo, run_to_end_by};
+
+/// Runs the rest of the command line beside a disk that a database and its log have filled with what else is there. The
+/// disk goes with the namespace.
+const ON_A_FULL_DISK: &str = r#"
+mount -t tmpfs -o size=1m disk full
+cp sendgate.db sendgate.db-wal full/
+head -c 2000000 /dev/zero >full/rest 2>/dev/null || exec "$@"
+"#;
+
+#[tokio::test]
+async fn unix_sockets_are_free_where_a_start_could_bind_them() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    let at = |name: &str| folder.path().join(name);
+    folder.write("file", "somebody's");
+    let _live = UnixListener::bind(at("live")).expect("a socket");
+    drop(UnixListener::bind(at("stale")).expect("a socket"));
+    let sockets = |names: &[&str]| -> Setup {
+        let apps: Vec<String> = names.iter().map(|name| format!("unix:{name}")).collect();
+        Setup::new(&plivo).set("listen.apps", apps)
+    };
+
+    let ended = examined(&sockets(&["stale", "fresh"]), &folder).await;
+    assert!(told(&ended, "ok", "listeners").contains("/fresh"), "{}", ended.log.text());
+    assert!(at("stale").exists() && !at("fresh").exists(), "it makes and removes nothing");
+
+    for (name, seen) in [
+        ("file", "/file is there already, and is no socket"),
+        ("live", "/live is held by another process"),
+        ("nowhere/socket", "/nowhere/socket could not be bound: No such file"),
+        ("file/socket", "/file/socket could not be bound: Not a directory"),
+    ] {
+        let ended = examined(&sockets(&["fresh", name]), &folder).await;
+        assert_eq!(ended.status.code(), Some(1), "{name}: {}", ended.log.text());
+        let told = told(&ended, "fail", "listeners");
+        assert!(told.contains(seen) && told.contains("-> free it"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_as_such_and_nobody_is_told_to_replace_the_database_on_it() {
+    let apart = || {
+        let mut program = Command::new("unshare");
+        program.args(["--map-root-user", "--mount"]);
+        program
+    };
+    let folder = Folder::new();
+    let trial = apart().args(["mount", "-t", "tmpfs", "trial"]).arg(folder.path()).output().await;
+    let trial = trial.expect("unshare");
+    if !trial.status.success() {
+        let why = String::from_utf8_lossy(&trial.stderr);
+        eprintln!("skipped: mounts in a namespace of one's own are not permitted here: {why}");
+        return;
+    }
+    let plivo = plivo().await;
+    let setup = Setup::new(&plivo).durable();
+    let sidecar = Sidecar::start_in(folder, setup.clone()).await;
+    sidecar.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
+    // As an outage leaves it: what is in its log is not in the database yet.
+    let folder = sidecar.kill().await;
+    fs::create_dir(folder.path().join("full")).expect("a folder");
+    let setup = setup.set("store.path", "full/sendgate.db");
+    folder.write("sidecar.toml", setup.to_toml());
+
+    let mut program = apart();
+    program.args(["sh", "-ec", ON_A_FULL_DISK, "sh"]);
+    let ended = run_to_end_by(program, "doctor", &folder, &setup.environment).await;
+
+    let text = ended.log.text();
+    assert_eq!(ended.status.code(), Some(1), "{text}");
+    let disk = told(&ended, "fail", "disk");
+    assert!(disk.contains("nothing of") && disk.contains("-> free some of it"), "{disk}");
+    let store = told(&ended, "fail", "store");
+    assert!(store.contains("I/O error") && store.contains("-> free some of the disk"), "{store}");
+    assert!(!store.contains("put a copy"), "{store}");
+}
