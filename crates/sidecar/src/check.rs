@@ -135,8 +135,12 @@ pub(crate) async fn load(config: &Config) -> Result<(PolicyChain, Tags), Failure
 ///
 /// As [`load`].
 pub(crate) async fn look(config: &Config) -> Result<PolicyChain, Failure> {
+    #[cfg_attr(not(feature = "oci"), expect(unused_mut, reason = "there is nothing to be kept"))]
     let mut settings = config.reloadable.clone();
-    settings.registry.keeps = false;
+    #[cfg(feature = "oci")]
+    {
+        settings.registry.keeps = false;
+    }
     let engine = PolicyRuntime::new(RuntimeOptions::new(Arc::new(MemoryLedger::default())))?;
     let modules = Modules::read(&settings).await;
     let chain = policies::build(&engine, None, &settings.policies, &modules).await;
