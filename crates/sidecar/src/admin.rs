@@ -108,7 +108,7 @@ impl Admin {
             Route::Dashboard(part) if part.is_public() => gateway::own_host(uri, headers, hosts),
             _ => gateway::same_place(uri, headers, hosts),
         };
-        place.map_err(|why| Refusal::OtherPlace(gateway::Refusal::from(why).code().to_owned()))?;
+        place.map_err(Refusal::OtherPlace)?;
         route.takes(&asked.method)?;
         if route.changes() {
             asked.has_no_form()?;

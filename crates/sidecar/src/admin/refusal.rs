@@ -15,8 +15,8 @@ pub(super) enum Refusal {
     NoSuchPath,
     /// The methods that the path takes.
     Method(&'static str),
-    /// Host or Origin name another place; the code says which.
-    OtherPlace(String),
+    /// Host or Origin name another place, or none.
+    OtherPlace(Plain),
     Form,
     /// The body is too slow, too large or broken off.
     Body(Plain),
@@ -69,9 +69,9 @@ impl Refusal {
             | Self::NoCandidateSince { .. }
             | Self::NoCallbacks => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::OtherPlace(_) | Self::NoTokenConfigured => StatusCode::FORBIDDEN,
+            Self::NoTokenConfigured => StatusCode::FORBIDDEN,
             Self::Form => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Body(plain) => status_of(plain.code()),
+            Self::OtherPlace(plain) | Self::Body(plain) => status_of(plain.code()),
             Self::TokenMissing | Self::TokenInvalid => StatusCode::UNAUTHORIZED,
             Self::Query(_) => StatusCode::BAD_REQUEST,
             Self::Dropped(_)
@@ -122,9 +122,8 @@ impl Refusal {
         match self {
             Self::NoSuchPath => "http.not_found",
             Self::Method(_) => "http.method_not_allowed",
-            Self::OtherPlace(code) => code,
             Self::Form => "body.content_type",
-            Self::Body(plain) => plain.code(),
+            Self::OtherPlace(plain) | Self::Body(plain) => plain.code(),
             Self::NoTokenConfigured => "auth.not_configured",
             Self::TokenMissing => "auth.missing",
             Self::TokenInvalid => "auth.invalid",
@@ -150,11 +149,8 @@ impl Refusal {
         match self {
             Self::NoSuchPath => "there is nothing at this path".into(),
             Self::Method(allow) => format!("this path takes {allow} only"),
-            Self::OtherPlace(_) => {
-                "the Host or Origin header names another place; see [listen] hosts".into()
-            }
             Self::Form => "send no body, or one of content type application/json".into(),
-            Self::Body(plain) => plain.detail(),
+            Self::OtherPlace(plain) | Self::Body(plain) => plain.detail(),
             Self::NoTokenConfigured => {
                 "this needs a token, and none is configured; set [listen] admin_token".into()
             }

@@ -47,10 +47,17 @@ pub(crate) fn own_host(uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Resu
     let named = host.to_str().ok().filter(|host| !host.contains('@'));
     let named: Authority = named
         .and_then(|host| host.parse().ok())
+        .filter(has_a_port_or_none)
         .ok_or(Plain::MalformedHost("is no host with perhaps a port"))?;
     // A target in absolute form wins over the Host header (RFC 9112 section 3.2.2), so it must be ours too.
     let mut all = [Some(&named), uri.authority()].into_iter().flatten();
     if all.all(|named| is_ours(named, hosts)) { Ok(()) } else { Err(Plain::BadHost) }
+}
+
+/// Whether what follows the host is nothing, or a port; an empty one is none (RFC 3986 section 3.2.3).
+fn has_a_port_or_none(named: &Authority) -> bool {
+    let rest = &named.as_str()[named.host().len()..];
+    matches!(rest, "" | ":") || named.port_u16().is_some()
 }
 
 /// The app that `headers` prove, by `Bearer TOKEN` or by Basic with the app's name and token; without credentials, the
@@ -193,6 +200,8 @@ mod tests {
             (&[("host", "localhost"), ("host", "evil.example")], "is there more than once"),
             (&[("host", "localhost"), ("host", "localhost")], "is there more than once"),
             (&[("host", "user@localhost")], "is no host with perhaps a port"),
+            (&[("host", "localhost:http")], "is no host with perhaps a port"),
+            (&[("host", "localhost:99999")], "is no host with perhaps a port"),
             (&[("host", "local host")], "is no host with perhaps a port"),
             (&[("host", "")], "is no host with perhaps a port"),
         ] {

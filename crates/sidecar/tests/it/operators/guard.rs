@@ -70,6 +70,8 @@ async fn a_web_page_of_another_origin_changes_nothing() {
         }
         let rebound = ask(&sidecar, request, &[("host", "evil.example"), BEARER]).await;
         rebound.refused(403, "http.bad_host");
+        let nowhere = ask(&sidecar, request, &[BEARER]).await;
+        nowhere.refused(400, "http.malformed_host");
         let read = ask(&sidecar, &request.replace("POST", "GET"), &[HOST, BEARER]).await;
         let read = read.refused(405, "http.method_not_allowed");
         assert!(read.head.contains("\r\nallow: post"), "{}", read.head);
