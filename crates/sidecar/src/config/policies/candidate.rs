@@ -29,24 +29,23 @@ impl CandidateEntry {
         let settings = section.get("candidate_settings");
         let after = section.get("promote_after");
         let unless = section.get("promote_unless");
-        let Some(item) = candidate else {
-            for lost in [settings, after, unless].into_iter().flatten() {
+        if candidate.is_none() {
+            for lost in [&settings, &after, &unless].into_iter().flatten() {
                 lost.fault("has no `candidate` to go to; write candidate = \"PATH.wasm\"");
             }
-            return None;
-        };
+        }
+        let usual = TrialRules::default();
+        let settings = settings.map(|item| Settings::read(&item));
+        let promote_after = after.and_then(|item| item.number(1..=1_000_000_000)).map(u64::from);
+        let watched = unless.map_or(Some(usual.watched), |item| kinds(&item));
+        let item = candidate?;
         if mode == Mode::Shadow {
             item.fault(
                 "stands beside a policy that is not enforced itself; take one of the two out",
             );
         }
-        let usual = TrialRules::default();
-        let rules = TrialRules {
-            watched: unless.map_or(Some(usual.watched), |item| kinds(&item))?,
-            promote_after: after.and_then(|item| item.number(1..=1_000_000_000)).map(u64::from),
-            budget: budget.unwrap_or(usual.budget),
-        };
-        let settings = settings.map(|item| Settings::read(&item));
+        let budget = budget.unwrap_or(usual.budget);
+        let rules = TrialRules { watched: watched?, promote_after, budget };
         Some(Self { module: module(&item, tags)?, rules, settings })
     }
 }

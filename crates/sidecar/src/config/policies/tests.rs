@@ -51,7 +51,7 @@ fn every_key_of_a_policy_is_read_and_the_order_of_the_file_holds() {
 #[test]
 fn each_fault_of_a_policy_is_named_at_its_place() {
     let own = "name = \"a\"\nmodule = \"m.wasm\"\n";
-    let cases: [(&str, &[&str]); 18] = [
+    let cases: [(&str, &[&str]); 19] = [
         ("", &["4:1: policies[0].module: is missing", "4:1: policies[0].name: is missing"]),
         ("name = \"\"\nmodule = \"m.wasm\"", &["5:8: policies[0].name: is not a name"]),
         (
@@ -111,6 +111,17 @@ fn each_fault_of_a_policy_is_named_at_its_place() {
             &[
                 "7:17: policies.a.promote_after: has no `candidate` to go to",
                 "8:18: policies.a.promote_unless: has no `candidate` to go to",
+            ],
+        ),
+        (
+            "{own}candidate_settings = 5\npromote_after = \"five\"\npromote_unless = [\"x\"]",
+            &[
+                "7:22: policies.a.candidate_settings: has no `candidate` to go to",
+                "7:22: policies.a.candidate_settings: is an integer",
+                "8:17: policies.a.promote_after: has no `candidate` to go to",
+                "8:17: policies.a.promote_after: is a string",
+                "9:18: policies.a.promote_unless: has no `candidate` to go to",
+                "9:19: policies.a.promote_unless[0]: is none of",
             ],
         ),
         (
