@@ -73,7 +73,8 @@ pub fn has_number(word: &str) -> bool {
     word.split(|c: char| !c.is_numeric()).any(|row| row.chars().count() >= DIGITS)
 }
 
-fn is_uuid(word: &str) -> bool {
+/// In the form of 36 characters, in either case (RFC 9562 section 4).
+pub(crate) fn is_uuid(word: &str) -> bool {
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
     let lengths = word.split('-').map(|part| part.len() * usize::from(digits(part)));
     lengths.eq([8, 4, 4, 4, 12])

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use crate::digits::is_uuid;
 use crate::{E164, Fault};
 
 /// Who a message comes from. Plivo's `src`, or its `powerpack_uuid` for a pool.
@@ -11,7 +12,7 @@ pub enum Sender {
     ShortCode(String),
     /// A name: one to eleven letters and digits, at least one letter.
     Alphanumeric(String),
-    /// A pool of numbers at Plivo (Powerpack), by its UUID.
+    /// A pool of numbers at Plivo (Powerpack), by its UUID in small letters.
     Pool(String),
 }
 
@@ -43,6 +44,12 @@ impl Sender {
             }
             _ => Err(invalid()),
         }
+    }
+
+    /// Reads a pool's UUID in its form of 36 characters. Both cases are one pool (RFC 9562 section 4), in small letters
+    /// from here on.
+    pub fn pool(text: &str) -> Option<Self> {
+        is_uuid(text).then(|| Self::Pool(text.to_ascii_lowercase()))
     }
 
     /// The contract's word for this kind of sender: `number`, `short-code`, `alphanumeric` or `pool`.

@@ -117,7 +117,9 @@ pub(crate) fn message(id: &str, layers: &[&Map<String, Value>]) -> Result<Messag
         id: MessageId(form.id.into()),
         to: E164::parse(&form.to, "/to").map_err(unfit)?,
         sender: match (form.powerpack_uuid, form.from) {
-            (Some(pool), _) => Sender::Pool(pool),
+            (Some(pool), _) => Sender::pool(&pool).ok_or_else(|| {
+                "message.powerpack_uuid: is not a UUID, as Plivo's pools have".to_owned()
+            })?,
             (None, Some(from)) => Sender::parse(&from, "/from").map_err(unfit)?,
             (None, None) => return Err("message: has neither `from` nor `powerpack_uuid`".into()),
         },

@@ -98,15 +98,7 @@ fn apply(message: &mut Message, edit: &Edit, terms: Terms) -> Result<(), Breach>
 
 fn read_sender(kind: &str, value: &str) -> Result<Sender, Breach> {
     if kind == "pool" {
-        let is_uuid = value.len() == 36
-            && value.bytes().enumerate().all(|(at, byte)| match at {
-                8 | 13 | 18 | 23 => byte == b'-',
-                _ => byte.is_ascii_hexdigit(),
-            });
-        return match is_uuid {
-            true => Ok(Sender::Pool(value.to_owned())),
-            false => Err(illegal("/sender: a pool is named by its UUID")),
-        };
+        return Sender::pool(value).ok_or_else(|| illegal("/sender: a pool is named by its UUID"));
     }
     let sender = Sender::parse(value, "/sender").map_err(|fault| illegal_by(Some(&fault)))?;
     match sender.kind() == kind {

@@ -1,7 +1,6 @@
 //! Names, and senders by any of their forms.
 
 use message::Sender;
-use uuid::Uuid;
 
 use super::cursor::Item;
 
@@ -23,9 +22,7 @@ pub(super) fn sender(item: &Item<'_>) -> Option<Sender> {
 
 /// A sender, or the UUID of a pool in its usual form of 36 characters.
 pub(super) fn parse_sender(text: &str) -> Option<Sender> {
-    let pool =
-        || (text.len() == 36 && Uuid::try_parse(text).is_ok()).then(|| Sender::Pool(text.into()));
-    Sender::parse(text, "").ok().or_else(pool)
+    Sender::parse(text, "").ok().or_else(|| Sender::pool(text))
 }
 
 /// Reads an intent that messages may have.

@@ -127,6 +127,10 @@ impl Gateway {
             Ok(None) => self.store.find_by_uuid(app, id).await,
             found => found,
         };
+        let found = match found {
+            Ok(None) => self.store.find_by_uuid(app, &id.to_ascii_lowercase()).await,
+            found => found,
+        };
         let found = found.map_err(|_| Plain::StoreAway)?;
         // What the store could not write yet may be what is asked for.
         let missing = if is_all { Plain::NoSuchMessage } else { Plain::StoreAway };

@@ -153,7 +153,8 @@ async fn an_open_app_is_whoever_comes_from_this_machine_without_credentials() {
 #[tokio::test]
 async fn an_app_with_senders_uses_no_others_and_its_first_by_default() {
     let plivo = plivo().await;
-    let bound = App::new("demo", TOKEN).set("senders", json!(["+14155550777", "+14155550778"]));
+    let own = json!(["+14155550777", "+14155550778", "0B63ADC7-07A9-42FC-8A21-9992046868B6"]);
+    let bound = App::new("demo", TOKEN).set("senders", own);
     let sidecar = Sidecar::start(Setup::standard(&plivo).app(bound)).await;
 
     sidecar.send(&hi()).await.expect(202);
@@ -167,6 +168,15 @@ async fn an_app_with_senders_uses_no_others_and_its_first_by_default() {
     pool.refused(403, "sender.not_allowed");
     let sources: Vec<String> = plivo.sends().into_iter().map(|send| send.src).collect();
     assert_eq!(sources, ["14155550777", "14155550778"]);
+    // A pool is the same in either case, under a key, too.
+    for pool in ["0b63adc7-07a9-42fc-8a21-9992046868b6", "0B63adc7-07A9-42FC-8A21-9992046868b6"] {
+        let body = json!({"to": TO, "text": "hello", "powerpack_uuid": pool});
+        let pooled = sidecar.post("/v1/messages").header("idempotency-key", "k").json(&body);
+        pooled.answer().await.expect(202);
+    }
+    let pooled: Vec<_> =
+        plivo.sends().into_iter().skip(2).map(|send| send.powerpack_uuid).collect();
+    assert_eq!(pooled, ["0b63adc7-07a9-42fc-8a21-9992046868b6"]);
     sidecar.stop().await;
 }
 

@@ -23,6 +23,9 @@ async fn the_recipients_time_zone_and_the_users_address_reach_policies_as_labels
     // UUIDs are read in either case (RFC 9562 section 4).
     let record = sidecar.get(&format!("/v1/messages/{}", id.to_uppercase())).await.expect(200);
     assert_eq!(record["id"], id, "{record}");
+    let plivos = record["message_uuid"].as_str().unwrap().to_uppercase();
+    let record = sidecar.get(&format!("/v1/messages/{plivos}")).await.expect(200);
+    assert_eq!(record["id"], id, "{record}");
     assert_eq!(
         record["tags"],
         json!({"recipient_tz": "Asia/Tokyo", "end_user_ip": "203.0.113.7"}),

@@ -1,7 +1,6 @@
 //! Who a message comes from.
 
 use message::{Fault, Kind, Sender};
-use uuid::Uuid;
 
 use super::super::faults::Faults;
 use super::super::order::Order;
@@ -19,12 +18,12 @@ pub(super) fn of(order: &Order, app: &App, plivo: &Plivo, faults: &mut Faults) -
         (from.pointer.as_str(), parsed.map_err(|fault| faults.push(fault)).ok())
     });
     let pool = order.pool.as_ref().map(|pool| {
-        let is_one = Uuid::parse_str(&pool.value).is_ok();
-        if !is_one {
+        let sender = Sender::pool(&pool.value);
+        if sender.is_none() {
             let detail = "is not a UUID, as Plivo's pools have";
             faults.push(Fault::new(&pool.pointer, "sender.invalid", detail));
         }
-        (pool.pointer.as_str(), is_one.then(|| Sender::Pool(pool.value.clone())))
+        (pool.pointer.as_str(), sender)
     });
     let (pointer, sender) = match (number, pool) {
         (Some((pointer, _)), Some(_)) => {

@@ -17,8 +17,6 @@ pub(super) fn fingerprint(
     phone: PhoneForm,
 ) -> Fingerprint {
     let all = |items: &[At<String>]| items.iter().map(|at| at.value.clone()).collect::<Vec<_>>();
-    let given =
-        |item: &Option<At<String>>| item.iter().map(|at| at.value.clone()).collect::<Vec<_>>();
     let number = |to: &To| match phone {
         PhoneForm::Strict => to.value.clone(),
         PhoneForm::Lenient => to.value.replace([' ', '(', ')', '-', '.'], ""),
@@ -41,8 +39,8 @@ pub(super) fn fingerprint(
         &[
             (DOOR, vec![door.as_str().to_owned()]),
             ("to", list.into_iter().chain(order.to.iter().map(number)).collect()),
-            ("from", given(&order.from)),
-            ("powerpack_uuid", given(&order.pool)),
+            ("from", order.from.iter().map(|at| at.value.clone()).collect()),
+            ("powerpack_uuid", order.pool.iter().map(|at| at.value.to_ascii_lowercase()).collect()),
             ("text", vec![order.text.value.clone()]),
             ("media_urls", order.media_urls.iter().map(url).collect()),
             ("media_ids", all(&order.media_ids)),
