@@ -33,7 +33,7 @@ use self::places::Place;
 pub(crate) use self::bound::Bound;
 pub(crate) use self::inherited::Inherited;
 pub(crate) use self::places::Places;
-pub(crate) use self::received::Received;
+pub(crate) use self::received::{DISCARDED, PAUSE, Received};
 pub(crate) use self::requests::Requests;
 pub(crate) use self::there::There;
 

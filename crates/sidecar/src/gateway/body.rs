@@ -9,12 +9,7 @@ use hyper::body::Body as _;
 use tokio::time::timeout;
 
 use super::refusal::Plain;
-use crate::listen::Received;
-
-/// How much of a body that is too large is read and thrown away, so that the client gets to read the answer.
-const DISCARDED: usize = 16 << 20;
-/// How long a body that is too large already may pause before it is answered.
-const PAUSE: Duration = Duration::from_millis(500);
+use crate::listen::{DISCARDED, PAUSE, Received};
 
 /// Bounds of one body.
 #[derive(Clone, Copy, Debug)]

@@ -11,10 +11,13 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::timeout;
 
-/// Most bytes that are read of a body that is for nobody.
-const MOST: usize = 1 << 20;
-/// How long such a body may take. It has been sent by now, or will not be.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// Most bytes that are read and thrown away of a body that is for nobody or too large: most clients read an answer only
+/// once they have written all of it.
+pub(crate) const DISCARDED: usize = 16 << 20;
+/// How long such a body may pause: it is on its way, or will not come.
+pub(crate) const PAUSE: Duration = Duration::from_millis(500);
+/// How long it may take in all.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The body of a request. Clones share it.
 #[derive(Clone)]
@@ -38,7 +41,8 @@ impl Received {
     pub(super) async fn finish<B>(mut self, response: &mut Response<B>) {
         let is_left = {
             let state = self.state();
-            !state.is_over && !state.asks_first
+            let is_short = state.body.size_hint().lower() <= DISCARDED as u64;
+            !state.is_over && !state.asks_first && is_short
         };
         if is_left && !response.headers().contains_key(header::CONNECTION) {
             drop(timeout(PATIENCE, self.read_rest()).await);
@@ -51,9 +55,9 @@ impl Received {
 
     async fn read_rest(&mut self) {
         let mut seen = 0;
-        while let Some(Ok(frame)) = self.frame().await {
+        while let Ok(Some(Ok(frame))) = timeout(PAUSE, self.frame()).await {
             seen += frame.data_ref().map_or(0, Bytes::len);
-            if seen > MOST {
+            if seen > DISCARDED {
                 return;
             }
         }

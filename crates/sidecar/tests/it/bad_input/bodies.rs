@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::still_serves;
-use crate::harness::{Setup, Sidecar, TO, plivo};
+use super::{head, status, still_serves};
+use crate::harness::{Connection, Setup, Sidecar, TO, plivo};
 
 #[tokio::test]
 async fn what_is_not_json_is_refused_with_its_place_and_without_its_content() {
@@ -171,6 +171,32 @@ async fn a_large_body_is_refused_and_so_is_one_of_another_kind() {
     let packed =
         sidecar.post("/v1/messages").header("content-encoding", "gzip").json(&hi).answer().await;
     packed.refused(415, "body.content_encoding");
+    still_serves(sidecar, &plivo).await;
+}
+
+#[tokio::test]
+async fn who_writes_a_large_body_before_reading_is_told_what_is_wrong_whatever_that_is() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let large = vec![b' '; 10 << 20];
+    let good = head(&format!("Content-Length: {}\r\n\r\n", large.len()));
+    let path = |path: &str| good.replace("/v1/messages", path);
+    for (address, head, wanted) in [
+        (sidecar.apps, path("/nope"), 404),
+        (sidecar.apps, good.replace("POST", "PUT"), 405),
+        (sidecar.apps, path("/v1/limits"), 405),
+        (sidecar.apps, good.replace("Bearer", "Nobody"), 401),
+        (sidecar.apps, good.replace("127.0.0.1", "evil.example"), 403),
+        (sidecar.apps, path("/v1/messages?x=1"), 400),
+        (sidecar.admin, path("/nope"), 404),
+        (sidecar.admin, path("/policies"), 405),
+    ] {
+        let mut connection = Connection::open(address).await;
+        connection.send(&head).await;
+        connection.send(&large).await;
+        let answer = connection.rest().await;
+        assert_eq!(status(&answer), wanted, "{head}\ngot\n{answer}");
+    }
     still_serves(sidecar, &plivo).await;
 }
 
