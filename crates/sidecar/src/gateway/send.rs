@@ -96,12 +96,18 @@ impl Gateway {
     ) -> Result<Asked, Refusal> {
         let headers = request.headers().clone();
         let bytes = self.body(request).await?;
-        let order = door.read(&bytes)?;
         let required = call.app.require_idempotency_key && door != Door::Plivo;
         let given = match idempotency_key(&headers) {
-            Ok(None) if required => return Err(faulty(call, door, order, &Plain::KeyRequired)),
-            Ok(given) => given,
-            Err(plain) => return Err(faulty(call, door, order, &plain)),
+            Ok(None) if required => Err(Plain::KeyRequired),
+            given => given,
+        };
+        let (order, given) = match (door.read(&bytes), given) {
+            (Ok(order), Ok(given)) => (order, given),
+            (Ok(order), Err(plain)) => return Err(faulty(call, door, order, &plain)),
+            (Err(mut faults), given) => {
+                given.err().into_iter().for_each(|plain| faults.push(plain.fault()));
+                return Err(faults.into());
+            }
         };
         // It says two things: no answer to one of them is a replay.
         if order.is_ambiguous() {

@@ -201,6 +201,22 @@ async fn who_writes_a_large_body_before_reading_is_told_what_is_wrong_whatever_t
 }
 
 #[tokio::test]
+async fn a_faulty_key_is_told_with_a_body_that_cannot_be_read() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    for (body, codes) in [
+        ("xxx", &["body.bad_json", "idem.bad_key"][..]),
+        ("{\"to\": 1, \"text\": \"hi\"}", &["body.wrong_type", "idem.bad_key"]),
+    ] {
+        let request = sidecar.post("/v1/messages").header("idempotency-key", "");
+        let answer = request.body(body).answer().await;
+        assert_eq!(answer.status, 400, "{answer}");
+        assert_eq!(answer.codes()[1..], *codes, "{answer}");
+    }
+    still_serves(sidecar, &plivo).await;
+}
+
+#[tokio::test]
 async fn more_recipients_than_one_call_takes_are_refused_whole() {
     let plivo = plivo().await;
     let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
