@@ -156,6 +156,25 @@ mod tests {
     }
 
     #[test]
+    fn every_door_that_takes_no_parameters_says_that_it_refuses_them() {
+        let document: Value = serde_json::from_str(openapi::APPS).unwrap();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            let native = path.starts_with("/v1/") && !path.starts_with("/v1/Account");
+            for (method, operation) in item.as_object().unwrap().iter().filter(|_| native) {
+                let Some(name) = operation["responses"]["400"]["$ref"].as_str() else { continue };
+                let answer = document.pointer(&name[1..]).unwrap().to_string();
+                let codes = match answer.contains("MalformedCode") {
+                    true => document["components"]["schemas"]["MalformedCode"].to_string(),
+                    false => answer,
+                };
+                for code in ["body.bad_filter", "http.malformed_host"] {
+                    assert!(codes.contains(code), "{code} of {method} {path}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_code_is_told_with_its_type_and_one_that_nobody_knows_is_not_found() {
         for (code, kind) in [
             ("dup.content", "urn:sendgate:problem:dup.content"),
