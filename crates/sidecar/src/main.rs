@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use sidecar::cli::{Cli, Command};
-use sidecar::config::{Config, Environment};
+use sidecar::config::Environment;
 use sidecar::{Failure, check, doctor, messages, policy, replay, run, terminal};
 
 /// A request allocates some hundred times; the C library's allocator took a quarter of its processor time.
@@ -17,12 +17,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let environment = Environment::of_process();
     let ended = match &cli.command {
-        Command::Run { config, ephemeral } => {
-            Config::load(config, &environment).map_err(check::refused).and_then(|loaded| {
-                let loaded = if *ephemeral { loaded.ephemeral() } else { loaded };
-                run::run(config, loaded, environment)
-            })
-        }
+        Command::Run { config, ephemeral } => run::run(config, *ephemeral, environment),
         Command::Check { config, print } => check::check(config, *print, &environment),
         Command::Doctor { config, json } => {
             return match doctor::doctor(config, *json, &environment) {

@@ -24,7 +24,7 @@ use crate::decisions::DecisionLog;
 use crate::delivery::Delivery;
 use crate::listen::{Inherited, Places};
 use crate::shared::Shared;
-use crate::{Failure, metrics, service_manager};
+use crate::{Failure, check, metrics, service_manager};
 
 /// Most of the time to the end that is kept for telemetry, decisions and last answers.
 const FLUSH: Duration = Duration::from_secs(3);
@@ -83,23 +83,30 @@ struct Signals {
     interrupt: Signal,
 }
 
-/// Serves until SIGTERM or SIGINT, then drains.
+/// Serves what `path` describes until SIGTERM or SIGINT, then drains; `ephemeral` keeps the store in memory.
 ///
 /// # Errors
 ///
 /// Whatever keeps it from starting; nothing after that.
-pub fn run(path: &Path, config: Config, environment: Environment) -> Result<(), Failure> {
+pub fn run(path: &Path, ephemeral: bool, environment: Environment) -> Result<(), Failure> {
     // While there is no other thread.
     let sockets = Inherited::take()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // Before anything that takes its time.
+    let hangup = {
+        let _listens = runtime.enter();
+        signal(SignalKind::hangup())?
+    };
+    let config = Config::load(path, &environment).map_err(check::refused)?;
+    let config = if ephemeral { config.ephemeral() } else { config };
     let telemetry = telemetry::init(&telemetry_options(&config.fixed))?;
     for warning in &config.warnings {
         tracing::warn!(warning = %warning, "configuration");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         // Before anything listens: whoever finds it ready may ask it to stop.
         let mut signals = Signals::new()?;
-        let given = Given { sockets, hangup: signal(SignalKind::hangup())? };
+        let given = Given { sockets, hangup };
         let alive = CancellationToken::new();
         let watched = tokio::spawn(service_manager::watchdog(alive.clone()));
         let ended = async {
