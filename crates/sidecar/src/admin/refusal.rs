@@ -114,6 +114,9 @@ impl Refusal {
             Self::Body(_) => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
+            _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            }
             _ => {}
         }
     }

@@ -244,7 +244,8 @@ async fn so_many_may_watch_and_the_next_is_told_so_until_one_leaves() {
     for _ in 0..16 {
         watchers.push(Watcher::of(&sidecar).await);
     }
-    sidecar.admin("/dashboard/events").await.expect(503);
+    let full = sidecar.admin("/dashboard/events").await;
+    assert_eq!((full.status, full.header("retry-after")), (503, Some("5")), "{full}");
     drop(watchers.pop());
     let free = async || {
         let mut connection = Connection::open(sidecar.admin).await;
