@@ -78,9 +78,10 @@ async fn every_manifest_fits_its_schema_and_names_only_what_is_there() {
     for (overlay, base, component) in [
         ("kubernetes/with-callbacks", "../base", "../callbacks"),
         ("istio-callbacks", "../istio", "../istio/callbacks"),
+        ("linkerd-callbacks", "../linkerd", "../linkerd/callbacks"),
     ] {
         let overlay = examples.path().join(overlay);
-        let text = format!("resources: [{base}]\ncomponents: [{component}]\nnamespace: orders\n");
+        let text = format!("resources: [{base}]\ncomponents: [{component}]\n");
         fs::create_dir(&overlay).expect("a folder");
         fs::write(overlay.join("kustomization.yaml"), text).expect("a file");
     }
@@ -95,6 +96,7 @@ async fn every_manifest_fits_its_schema_and_names_only_what_is_there() {
         ("istio", &istio),
         ("istio-callbacks", &[("Ingress", "orders-callbacks")]),
         ("linkerd", &linkerd),
+        ("linkerd-callbacks", &[("Ingress", "orders-callbacks")]),
     ] {
         let objects = built(&examples, kustomization).await;
         for (kind, name) in own {
@@ -102,6 +104,10 @@ async fn every_manifest_fits_its_schema_and_names_only_what_is_there() {
         }
         a_pod_that_works(&objects, &toml);
         tells_the_collector_which_pod_it_is(&objects);
+        is_all_in_one_namespace(&objects);
+        if kustomization.ends_with("-callbacks") {
+            is_found_by_plivo(&objects);
+        }
         if kustomization == "istio-callbacks" {
             takes_plain_text_for_callbacks_alone(&objects);
         }
@@ -173,6 +179,20 @@ fn a_pod_that_works(objects: &[Value], toml: &str) {
     assert_eq!(claims[0]["metadata"]["name"], mounts[2]["name"], "the spool outlives the pod");
     let config = object(objects, "ConfigMap", "sendgate");
     assert!(config["immutable"].is_null(), "it changes while the pod runs");
+}
+
+/// Whatever namespace its reader's kubectl is set to.
+fn is_all_in_one_namespace(objects: &[Value]) {
+    for object in objects.iter().filter(|object| object["kind"] != "Namespace") {
+        assert_eq!(object["metadata"]["namespace"], "orders", "{object}");
+    }
+}
+
+/// By the number of the port: before 1.32 no Service finds the named port of a native sidecar.
+fn is_found_by_plivo(objects: &[Value]) {
+    let service = &object(objects, "Service", "orders-callbacks")["spec"]["ports"][0];
+    let ports = pod(objects).1["ports"].as_array().expect("ports");
+    assert!(ports.iter().any(|port| port["containerPort"] == service["targetPort"]), "{service}");
 }
 
 /// Where all else in the namespace is by mutual TLS.
