@@ -92,7 +92,9 @@ impl Admin {
                 Ok(seat) => stream::open(Arc::clone(self), seat, &asked.headers),
                 Err(_) => {
                     let full = Refusal::Watched(SEATS);
-                    respond(full.status(), &full.body()).map(Either::Left)
+                    let mut response = respond(full.status(), &full.body());
+                    full.describe(response.headers_mut());
+                    response.map(Either::Left)
                 }
             },
         }

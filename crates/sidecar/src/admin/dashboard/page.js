@@ -241,6 +241,7 @@ async function refresh() {
   if (!record && !seen) {
     opened = null;
     if ($('trace').open) $('trace').close();
+    history.replaceState(null, '', location.pathname);
     return notice(answer?.status === 404 ? `No message has the id ${id}` : 'The sidecar did not answer');
   }
   const mark = JSON.stringify([record, seen?.number]);
@@ -251,7 +252,8 @@ async function refresh() {
 
 // ---- Changing ----
 
-const which = ({ id, app, to }) => h('p', { class: 'mono' }, `${id}, of ${app}${to ? `, to ${to}` : ''}`);
+const which = ({ id, app, to, account }) =>
+  h('p', { class: 'mono' }, `${id}, of ${app}${to ? `, to ${to}` : ''}, by Plivo’s account ${account}`);
 
 const ACTS = {
   release: (message) => ({
@@ -329,6 +331,7 @@ async function send(event) {
 
 /** Does it; what is wrong, where something is. */
 async function tell({ path, done }, given) {
+  if (/[^\x21-\x7e]/.test(given)) return 'This is no token: it has what no header can carry. Nothing was asked.';
   if (path === undefined) {
     keep(given);
     notice(given ? done() : 'No token is kept');
@@ -393,6 +396,7 @@ $('decisions')
     }),
   );
 $('token').addEventListener('click', () => {
+  if (!token && now && !now.operable) return notice('Deciding is off: set [listen] admin_token');
   if (!token) return act('token');
   keep('');
   notice('The token is forgotten');

@@ -137,6 +137,7 @@ export function trace(seen, record, act) {
       fact('Code', (record?.error_code ?? seen?.code) && code(record?.error_code ?? seen.code)),
       fact('App', `${source.app}, by ${source.door}`),
       fact('To', h('span', { class: 'mono' }, source.to ?? (record?.to_hash ? 'kept as a hash' : 'not kept'))),
+      fact('Plivo’s account', record?.account),
       fact('From', record && h('span', { class: 'mono' }, record.from)),
       fact(
         'Kind',

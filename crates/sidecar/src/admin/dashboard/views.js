@@ -109,6 +109,7 @@ export function figures(now, rates) {
     ? `${((stopped / decisions.recent) * 100).toFixed(stopped && stopped / decisions.recent < 0.1 ? 1 : 0)}`
     : '–';
   const open = shut(ready);
+  const heldBack = [ready.plivo, ...Object.values(ready.accounts)].reduce((sum, each) => sum + each.senders_held_back, 0);
   return [
     figure(
       'Decisions',
@@ -138,8 +139,8 @@ export function figures(now, rates) {
       open ? open.breaker : 'Well',
       open
         ? open.reason + open.of
-        : ready.plivo.senders_held_back
-          ? `${plural(ready.plivo.senders_held_back, 'sender')} held back`
+        : heldBack
+          ? `${plural(heldBack, 'sender')} held back`
           : 'no sender is held back',
       open ? 'bad' : null,
     ),
