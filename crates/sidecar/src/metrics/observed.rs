@@ -140,6 +140,18 @@ pub(crate) fn observe(metrics: &Metrics, subjects: Subjects) {
             }
         },
     );
+    let orphans = Arc::clone(&delivery);
+    metrics.gauge(
+        what(
+            "sendgate.messages.without_account",
+            "{message}",
+            "Messages that wait for an account which the configuration does not have.",
+        ),
+        move |tell| {
+            let waiting: usize = orphans.without_account().values().sum();
+            tell(counted(waiting as u64), &[]);
+        },
+    );
     metrics.gauge(
         what("sendgate.plivo.senders.held", "{sender}", "Senders that Plivo is held back for."),
         move |tell| {

@@ -117,10 +117,11 @@ async fn prometheus_finds_every_metric_that_the_alerts_and_the_dashboard_name() 
 
     let up = prometheus.ask("query", &[("query", "up{job=\"sendgate\"}")]).await.unwrap();
     assert_eq!(up["result"][0]["value"][1], "1", "{up}");
+    let alerts = source("examples/observability/alerts.yml").matches("- alert: ").count();
     let rules = async || {
         let data = prometheus.ask("rules", &[]).await?;
         let rules = data["groups"][0]["rules"].as_array()?.clone();
-        (rules.len() == 14 && rules.iter().all(|rule| rule["health"] == "ok")).then_some(())
+        (rules.len() == alerts && rules.iter().all(|rule| rule["health"] == "ok")).then_some(())
     };
     eventually("every rule has been evaluated", rules).await;
     let dashboard: Value =
