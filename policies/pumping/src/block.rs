@@ -33,8 +33,7 @@ pub(crate) fn check(
         ));
     }
     let per_ms = u64::from(rule.per_s) * 1_000;
-    let window = LimitKind::Window(Window { quota: rule.quota, per_ms });
-    let fast = rule.quota > 0 && refused("velocity", &block.key, window)?.is_some();
+    let fast = rule.quota > 0 && is_fast(&block, rule.quota, per_ms)?;
     let in_a_row = rule.run > 0 && is_in_a_row(&block, rule.run, per_ms)?;
     if !fast && !in_a_row {
         return Ok(None);
@@ -45,15 +44,26 @@ pub(crate) fn check(
     Ok(Some(Trip::new("velocity", "fraud.prefix_velocity", detail).wait(wait_ms)))
 }
 
+/// Whether this is one number more than `quota` within `per_ms`, in which each counts once, however often it is texted.
+fn is_fast(block: &Block<'_>, quota: u32, per_ms: u64) -> Result<bool, StateError> {
+    // A reservation, since it is given back together with the charge.
+    if state::reserve(&format!("counted-{}", block.mark(block.nth)), per_ms)?.is_some() {
+        return Ok(false);
+    }
+    let window = LimitKind::Window(Window { quota, per_ms });
+    Ok(refused("velocity", &block.key, window)?.is_some())
+}
+
 /// Whether `least` numbers in a row were texted of which this is one, in whatever order, within `per_ms`.
 fn is_in_a_row(block: &Block<'_>, least: u32, per_ms: u64) -> Result<bool, StateError> {
     // Of each it is kept that it was there, and none of its digits.
-    state::put(&block.seen_key(block.nth), b"1", per_ms, false)?;
+    let seen = |nth| format!("seen-{}", block.mark(nth));
+    state::put(&seen(block.nth), b"1", per_ms, false)?;
     let mut count = 1;
     let below: &mut dyn Iterator<Item = u32> = &mut (0..block.nth).rev();
     for beside in [below, &mut (block.nth + 1..1_000)] {
         for nth in beside {
-            if count >= least || state::get(&block.seen_key(nth))?.is_none() {
+            if count >= least || state::get(&seen(nth))?.is_none() {
                 break;
             }
             count += 1;
@@ -84,7 +94,8 @@ impl<'a> Block<'a> {
         Some(Self { key: mark("", ["block", prefix]), prefix, nth: last.parse().ok()? })
     }
 
-    fn seen_key(&self, nth: u32) -> String {
-        format!("seen-{}", mark("", ["number", self.prefix, &format!("{nth:03}")]))
+    /// The mark of its number that ends in `nth`.
+    fn mark(&self, nth: u32) -> String {
+        mark("", ["number", self.prefix, &format!("{nth:03}")])
     }
 }

@@ -37,7 +37,7 @@ impl Policy for Pumping {
     type Settings = Settings;
     const SUMMARY: &'static str = "Notices traffic that is made for its price, and stops it";
     const BUCKETS: &'static [&'static str] = &[
-        "velocity, runs and closings of blocks of a thousand numbers, by mark",
+        "velocity, runs and closings of blocks of a thousand numbers, and numbers texted, by mark",
         "regions known, and messages to new ones, by app",
         "conversions and unconverted messages by region; converted messages by id, for a day",
         "messages by marked address",

@@ -35,7 +35,7 @@ pub(crate) enum Mode {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Velocity {
-    /// Most messages to one block.
+    /// Most numbers of one block; one that is texted again counts once.
     pub(crate) quota: u32,
     /// In any so many seconds.
     pub(crate) per_s: u32,

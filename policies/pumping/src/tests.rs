@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use policy_sdk::testing::{Case, facts, handset, receipt, sms};
 use policy_sdk::{Decision, Message, Receipt};
 
@@ -9,7 +11,10 @@ const CONVERSION: &str = r#"{"mode": "enforce", "velocity": {"quota": 0, "run": 
 
 /// A one-time code to `number` in `region`.
 fn ask(case: &mut Case<Pumping>, number: &str, region: &str) -> Decision {
-    let message = Message { to: number.into(), intent: "otp".into(), ..sms() };
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    // Each is a message of its own: what one has reserved keeps others out.
+    let id = format!("m{}", ASKED.fetch_add(1, Ordering::Relaxed));
+    let message = Message { id, to: number.into(), intent: "otp".into(), ..sms() };
     let mut looked = facts(&message);
     looked.number = handset(region, 94);
     case.check_with(&message, &looked)
@@ -33,6 +38,28 @@ fn more_than_ten_of_one_block_in_a_minute_close_it() {
     assert_eq!(block(&mut case, spread(10, 2)), ["fraud.prefix_velocity", "fraud.closed"]);
     // Another block of the same region is open.
     assert_eq!(code(&ask(&mut case, "+94711231000", "LK")), "");
+}
+
+#[test]
+fn many_texts_to_one_handset_leave_its_block_open() {
+    let mut case = Case::<Pumping>::new(r#"{"mode": "enforce", "cold_start": {"quota": 0}}"#);
+    assert_eq!(block(&mut case, [500; 11]), [""; 11]);
+    // It counts as one of ten.
+    assert_eq!(block(&mut case, (0..9).map(|nth| nth * 7)), [""; 9]);
+    assert_eq!(block(&mut case, [500, 700]), ["", "fraud.prefix_velocity"]);
+}
+
+#[test]
+fn a_number_counts_again_in_the_next_window_and_not_where_nothing_was_sent_to_it() {
+    let settings =
+        r#"{"mode": "enforce", "velocity": {"quota": 2, "run": 0}, "cold_start": {"quota": 0}}"#;
+    let mut case = Case::<Pumping>::new(settings);
+    for last in [0, 10, 20] {
+        assert_eq!(block(&mut case, [last]), [""], "{last}");
+        case.nothing_was_sent();
+    }
+    assert_eq!(block(&mut case, [0, 0, 10]), [""; 3]);
+    assert_eq!(block(case.at(60), [0, 20, 10]), ["", "", "fraud.prefix_velocity"]);
 }
 
 #[test]
