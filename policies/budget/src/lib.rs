@@ -13,7 +13,7 @@ use policy_sdk::{
 
 pub use settings::Settings;
 
-use prices::Prices;
+use prices::{Cost, Prices};
 use settings::{Limit, Mode, Scope, Unit};
 
 /// Charges every budget that a message is under.
@@ -28,7 +28,7 @@ impl Policy for Budget {
     const SUMMARY: &'static str = "So many segments, or so much money, by app and day";
     const BUCKETS: &'static [&'static str] = &[
         "what each budget has spent, by its name and by app or account",
-        "the price that Plivo told last, by region and kind, for ninety days",
+        "the price that Plivo told last, and one not believed, by region and kind, for ninety days",
     ];
 
     fn configure(settings: Settings) -> Result<Self, Vec<Problem>> {
@@ -47,11 +47,11 @@ impl Policy for Budget {
         // An MMS is one unit at Plivo, however long its text.
         let segments = if message.kind == Kind::Sms { facts.text.segments.max(1) } else { 1 };
         let in_money = |limit: &&Limit| limit.unit == Unit::Money;
-        let money = match enforced.iter().chain(&monitored).any(in_money) {
+        let cost = match enforced.iter().chain(&monitored).any(in_money) {
             true => self.prices.of(message, facts, segments)?,
-            false => 0,
+            false => Cost { money: 0, doubted: None },
         };
-        let charge = |limit: &&Limit| charge(limit, &context.app, segments, money);
+        let charge = |limit: &&Limit| charge(limit, &context.app, segments, cost.money);
 
         let charges: Vec<Charge> = enforced.iter().map(charge).collect();
         let decision = match take(&charges)? {
@@ -65,6 +65,13 @@ impl Policy for Budget {
                 return Ok(if never { no } else { no.retry_after_ms(wait_ms) }.into());
             }
             Taken::Ok(standings) => noted(&enforced, &standings),
+        };
+        let decision = match cost.doubted {
+            Some(price) => {
+                let told = format!("{} were told, and not believed", in_dollars(price));
+                decision.note("budget.price.doubted", told)
+            }
+            None => decision,
         };
         monitored.iter().try_fold(decision, |decision, limit| {
             Ok(match take(&[charge(limit)])? {
@@ -113,12 +120,14 @@ fn noted(limits: &[&Limit], standings: &[Standing]) -> Decision {
     pairs.fold(Decision::accept(), |decision, (standing, limit)| {
         let left = match limit.unit {
             Unit::Segments => format!("{} segments", standing.remaining),
-            Unit::Money => {
-                format!("{:.5} USD", f64::from(standing.remaining) / prices::IN_A_DOLLAR)
-            }
+            Unit::Money => in_dollars(standing.remaining),
         };
         decision.note(format!("budget.{}", limit.name), format!("{left} left"))
     })
+}
+
+fn in_dollars(units: u32) -> String {
+    format!("{:.5} USD", f64::from(units) / prices::IN_A_DOLLAR)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a message costs.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use policy_sdk::state::StateError;
 use policy_sdk::{Facts, Kind, Message, Receipt, state};
@@ -12,6 +13,9 @@ pub(crate) const MOST_DOLLARS: f64 = 42_949.0;
 /// How long a price that Plivo told is believed, in milliseconds: ninety days.
 const BELIEVED_MS: u64 = 90 * 86_400_000;
 
+/// How many times the settings' price one that Plivo told may be.
+const MOST_TIMES: u32 = 10;
+
 /// Prices of one segment, or one MMS, in the units above.
 #[derive(Debug)]
 pub(crate) struct Prices {
@@ -21,6 +25,25 @@ pub(crate) struct Prices {
     pub(crate) other_mms: u32,
     /// Whether Plivo's reports teach prices.
     pub(crate) learn: bool,
+    /// The least budget in money: what nothing may cost where the settings have no price.
+    pub(crate) least_budget: u32,
+}
+
+/// What a message costs, by what is believed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cost {
+    pub(crate) money: u32,
+    /// The price that Plivo told last, where it was too high to be believed.
+    pub(crate) doubted: Option<u32>,
+}
+
+/// What Plivo told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Told {
+    /// The last price that was believed.
+    price: Option<u32>,
+    /// A later one that was not.
+    doubted: Option<u32>,
 }
 
 impl Prices {
@@ -30,32 +53,64 @@ impl Prices {
         message: &Message,
         facts: &Facts,
         segments: u32,
-    ) -> Result<u32, StateError> {
+    ) -> Result<Cost, StateError> {
         let region = facts.number.region.as_str();
-        let learned = match self.learn {
-            true => state::get(&key(message.kind, region))?.and_then(|price| read(&price)),
-            false => None,
-        };
-        let (listed, other) = match message.kind {
-            Kind::Sms => (self.sms.get(region), self.other_sms),
-            Kind::Mms => (self.mms.get(region), self.other_mms),
-        };
-        let each = learned.or(listed.copied()).unwrap_or(other);
-        Ok(each.saturating_mul(segments))
+        let told = if self.learn { Told::of(&key(message.kind, region))? } else { Told::default() };
+        let (set, most) = self.set(message.kind, region);
+        let each = told.price.filter(|price| *price <= most).unwrap_or(set);
+        Ok(Cost {
+            money: each.saturating_mul(segments),
+            doubted: told.doubted.filter(|price| *price > most),
+        })
     }
 
     /// Remembers what Plivo charged.
     pub(crate) fn learn(&self, receipt: &Receipt) -> Result<(), StateError> {
-        let Some(price) = in_units(receipt.total_rate.parse().ok()) else { return Ok(()) };
-        if !self.learn || receipt.region.is_empty() {
+        // Carriers charge for what they could not deliver, too; what they never had tells no price.
+        let is_charged = matches!(receipt.state.as_str(), "sent" | "delivered" | "undelivered");
+        let price = in_units(receipt.total_rate.parse().ok()).filter(|price| *price > 0);
+        let Some(price) = price.filter(|_| is_charged && self.learn) else { return Ok(()) };
+        if receipt.region.is_empty() {
             return Ok(());
         }
         let key = key(receipt.kind, &receipt.region);
+        let known = Told::of(&key)?;
+        let (_, most) = self.set(receipt.kind, &receipt.region);
+        let told = match price <= most {
+            true => Told { price: Some(price), doubted: None },
+            false => Told { doubted: Some(price), ..known },
+        };
         // Most reports say what the last one said.
-        if state::get(&key)?.and_then(|known| read(&known)) != Some(price) {
-            state::put(&key, price.to_string().as_bytes(), BELIEVED_MS, false)?;
+        if told != known {
+            state::put(&key, told.to_string().as_bytes(), BELIEVED_MS, false)?;
         }
         Ok(())
+    }
+
+    /// The settings' price, and the most that is believed in its place. A wrong one above the budget would refuse all.
+    fn set(&self, kind: Kind, region: &str) -> (u32, u32) {
+        let (listed, other) = match kind {
+            Kind::Sms => (self.sms.get(region), self.other_sms),
+            Kind::Mms => (self.mms.get(region), self.other_mms),
+        };
+        let set = listed.copied().unwrap_or(other);
+        (set, if set > 0 { set.saturating_mul(MOST_TIMES) } else { self.least_budget })
+    }
+}
+
+impl Told {
+    fn of(key: &str) -> Result<Self, StateError> {
+        let kept = state::get(key)?.and_then(|bytes| String::from_utf8(bytes).ok());
+        let kept = kept.unwrap_or_default();
+        let mut units = kept.split(' ').map(|units| units.parse().ok().filter(|units| *units > 0));
+        Ok(Self { price: units.next().flatten(), doubted: units.next().flatten() })
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.price.unwrap_or(0))?;
+        self.doubted.map_or(Ok(()), |doubted| write!(f, " {doubted}"))
     }
 }
 
@@ -75,10 +130,6 @@ fn key(kind: Kind, region: &str) -> String {
         Kind::Sms => format!("price-sms-{region}"),
         Kind::Mms => format!("price-mms-{region}"),
     }
-}
-
-fn read(bytes: &[u8]) -> Option<u32> {
-    std::str::from_utf8(bytes).ok()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub struct Settings {
     default_price: Option<f64>,
     /// Price of an MMS to any other region; where absent, ten segments'.
     default_mms_price: Option<f64>,
-    /// `false`: what Plivo charged, by its reports, does not take the place of these prices.
+    /// `false`: what Plivo charged, by its reports, does not take the place of these prices, as up to ten times them does.
     learn_prices: Option<bool>,
 }
 
@@ -156,7 +156,12 @@ impl Settings {
             return Err(problems);
         }
         let learn = needs_price && self.learn_prices.unwrap_or(true);
-        Ok(Budget { limits, prices: Prices { sms, mms, other_sms, other_mms, learn } })
+        let in_money = limits.iter().filter(|limit| limit.unit == Unit::Money && limit.quota > 0);
+        let least_budget = in_money.map(|limit| limit.quota).min().unwrap_or(0);
+        Ok(Budget {
+            limits,
+            prices: Prices { sms, mms, other_sms, other_mms, learn, least_budget },
+        })
     }
 }
 

@@ -92,6 +92,58 @@ fn what_plivo_charged_takes_the_place_of_the_settings() {
 }
 
 #[test]
+fn only_what_is_charged_teaches_a_price() {
+    let told = |state: &str, rate: &str| Receipt {
+        state: state.into(),
+        total_rate: rate.into(),
+        ..receipt()
+    };
+    for (state, rate, left) in [
+        ("sent", "0.2", "0.80000 USD left"),
+        ("delivered", "0.2", "0.80000 USD left"),
+        ("undelivered", "0.2", "0.80000 USD left"),
+        ("queued", "0.2", "0.60000 USD left"),
+        ("failed", "0.2", "0.60000 USD left"),
+        ("rejected", "0.2", "0.60000 USD left"),
+        ("delivered", "0.00000", "0.60000 USD left"),
+        ("undelivered", "0", "0.60000 USD left"),
+    ] {
+        let mut case = Case::<Budget>::new(MONEY);
+        case.tell(&told(state, rate));
+        assert_eq!(to(&mut case, "US").noted("budget.day"), Some(left), "{state} {rate}");
+    }
+}
+
+#[test]
+fn a_price_too_high_to_be_right_is_noted_and_leaves_what_was_believed() {
+    let told = |rate: &str| Receipt { total_rate: rate.into(), ..receipt() };
+    let listed =
+        r#"{"budgets": [{"name": "day", "usd": 9}], "prices": {"US": 0.1}, "default_price": 0.01}"#;
+    let mut case = Case::<Budget>::new(listed);
+    case.tell(&told("1.00001"));
+    let decision = to(&mut case, "US");
+    assert_eq!(decision.noted("budget.day"), Some("8.90000 USD left"));
+    let doubted = "1.00001 USD were told, and not believed";
+    assert_eq!(decision.noted("budget.price.doubted"), Some(doubted));
+    case.tell(&told("1.00000"));
+    case.tell(&told("30"));
+    assert_eq!(to(&mut case, "US").noted("budget.day"), Some("7.90000 USD left"));
+    case.tell(&told("1.00000"));
+    assert_eq!(to(&mut case, "US").noted("budget.price.doubted"), None);
+    // With lower prices in the settings it is believed no longer.
+    case.reload(&listed.replace("0.1}", "0.02}"));
+    assert_eq!(to(&mut case, "US").noted("budget.day"), Some("6.88000 USD left"));
+
+    let free = r#"{"budgets": [{"name": "day", "usd": 1}, {"name": "month", "usd": 9, "per": "month"}],
+                   "default_price": 0}"#;
+    for (rate, left) in [("1.00001", "1.00000 USD left"), ("1.00000", "0.00000 USD left")] {
+        let mut case = Case::<Budget>::new(free);
+        case.tell(&told(rate));
+        assert_eq!(to(&mut case, "US").noted("budget.day"), Some(left), "{rate}");
+    }
+}
+
+#[test]
 fn one_budget_that_refuses_spends_nothing_of_the_others() {
     let settings = r#"{"budgets": [{"name": "app", "segments": 1, "apps": ["app"]},
                                    {"name": "all", "segments": 9, "scope": "account"}]}"#;
