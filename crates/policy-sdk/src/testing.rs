@@ -22,7 +22,7 @@ use crate::{
 
 pub use case::Case;
 pub use cases::{Hooks, cases, cases_with};
-pub use fakes::{counter, know, lines, probed};
+pub use fakes::{counter, fail_call, know, lines, probed};
 
 /// Noon of 2026-01-05, a Monday, in UTC: the instant at which a [`Case`] begins, in milliseconds since 1970.
 pub const NOON_MS: u64 = 1_767_614_400_000;

@@ -57,14 +57,15 @@ pub(crate) fn check(
     })
 }
 
-/// Counts a conversion, each message's once.
+/// Counts a conversion, each message's once, in whole.
 pub(crate) fn learn(
     rule: &Conversion,
     receipt: &Receipt,
     context: &Context,
 ) -> Result<(), StateError> {
     let counts = rule.told && !receipt.region.is_empty() && rule.intents.contains(&receipt.intent);
-    if !counts || !state::put(&format!("converted-{}", receipt.id), b"", DAY_MS, true)? {
+    let mark = format!("converted-{}", receipt.id);
+    if !counts || state::get(&mark)?.is_some() {
         return Ok(());
     }
     let (region, day, hour) = (&receipt.region, context.now_ms / DAY_MS, context.now_ms / HOUR_MS);
@@ -78,7 +79,10 @@ pub(crate) fn learn(
         days.push((day, u32::try_from(sum).unwrap_or(u32::MAX)));
     }
     let text: Vec<String> = days.iter().map(|(day, count)| format!("{day}:{count}")).collect();
-    state::put(&best_key, text.join(" ").as_bytes(), DAYS * DAY_MS, false).map(drop)
+    state::put(&best_key, text.join(" ").as_bytes(), DAYS * DAY_MS, false)?;
+    // Last: what failed on the way is counted when it is told again. A sum may have it twice then, which is the lesser
+    // harm: one too few refuses messages.
+    state::put(&mark, b"", DAY_MS, false).map(drop)
 }
 
 /// How many messages may be sent in a day and in an hour: those that were converted, and a share of them on top.

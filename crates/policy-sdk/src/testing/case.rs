@@ -104,10 +104,22 @@ impl<P: Policy> Case<P> {
     where
         P: Receipts,
     {
-        fakes::begin(&receipt.id, self.context.now_ms);
-        if let Err(error) = self.policy.on_receipt(receipt, &self.context) {
+        if let Err(error) = self.try_tell(receipt) {
             panic!("the policy could not take it: {}: {}", error.kind, error.detail);
         }
+    }
+
+    /// Like [`Case::tell`], for policies that cannot always take it.
+    ///
+    /// # Errors
+    ///
+    /// The policy's own.
+    pub fn try_tell(&mut self, receipt: &Receipt) -> Result<(), PolicyError>
+    where
+        P: Receipts,
+    {
+        fakes::begin(&receipt.id, self.context.now_ms);
+        self.policy.on_receipt(receipt, &self.context)
     }
 
     /// What the policy makes of a message from the handset `sender`, sent to `to`.

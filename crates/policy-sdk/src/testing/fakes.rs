@@ -19,6 +19,10 @@ pub(super) struct Fakes {
     pub(super) message: String,
     /// Calls to `state` in this decision.
     pub(super) calls: u32,
+    /// The call of the next decision that fails, counted from 1.
+    failing: Option<u32>,
+    /// That of this one.
+    pub(super) fails: Option<u32>,
     pub(super) kept: Kept,
     /// As it was before this decision.
     before: Kept,
@@ -56,8 +60,14 @@ pub(super) fn begin(message: &str, now_ms: u64) {
         fakes.now_ms = now_ms;
         fakes.message = message.into();
         fakes.calls = 0;
+        fakes.fails = fakes.failing.take();
         fakes.before = fakes.kept.clone();
     });
+}
+
+/// Has the `nth` call of [`state`](crate::state) of the next decision fail, as where the shared store is away.
+pub fn fail_call(nth: u32) {
+    with(|fakes| fakes.failing = Some(nth));
 }
 
 /// Undoes the reservations and charges since [`begin`]; what was put stays.

@@ -120,6 +120,9 @@ impl Fakes {
         if self.calls > MOST_CALLS {
             return Err(invalid("more than 64 calls in one decision"));
         }
+        if self.fails == Some(self.calls) {
+            return Err(StateError::Unavailable("the store is away".into()));
+        }
         match keys.iter().find(|key| key.is_empty() || key.len() > KEY_BYTES) {
             Some(_) => Err(invalid("a key is empty or longer than 256 bytes")),
             None => Ok(()),
