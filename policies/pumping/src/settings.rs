@@ -39,7 +39,7 @@ pub(crate) struct Velocity {
     pub(crate) quota: u32,
     /// In any so many seconds.
     pub(crate) per_s: u32,
-    /// So many numbers in a row, up to 20, trip it as well; 0: never. Each is asked for.
+    /// So many numbers in a row, 2 to 20, trip it as well; 0: never. Each is asked for.
     #[schemars(range(max = 20))]
     pub(crate) run: u32,
     /// How long a block is closed the first time, in seconds; then twice as long each time.
@@ -78,8 +78,10 @@ pub(crate) struct Conversion {
     #[schemars(with = "Vec<known::Intent>")]
     pub(crate) intents: Vec<String>,
     /// Unconverted messages to a region in a day that are always let pass.
+    #[schemars(range(min = 1))]
     pub(crate) day: u32,
     /// And in an hour.
+    #[schemars(range(min = 1))]
     pub(crate) hour: u32,
 }
 
@@ -125,7 +127,7 @@ impl Default for Source {
 impl Settings {
     /// # Errors
     ///
-    /// Times of nothing, and what is no beginning of a number.
+    /// Times of nothing, what lets no message pass, and what is no beginning of a number.
     pub(crate) fn check(self) -> Result<Pumping, Vec<Problem>> {
         let mut problems = Vec::new();
         for (index, safe) in self.safe.iter().enumerate() {
@@ -145,6 +147,19 @@ impl Settings {
                 problems.push(problem(pointer, "is not from 1 to 2592000 (thirty days)"));
             }
         }
+        // Every number is a row of one.
+        if self.velocity.run == 1 {
+            let detail = "is 1, and so no message could be sent; give 2 to 20, or 0 for none";
+            problems.push(problem("/velocity/run", detail));
+        }
+        for (pointer, messages) in
+            [("/conversion/day", self.conversion.day), ("/conversion/hour", self.conversion.hour)]
+        {
+            if messages == 0 {
+                let detail = "is 0, and so no region could have its first message";
+                problems.push(problem(pointer, detail));
+            }
+        }
         if !(self.velocity.close_s..=2_592_000).contains(&self.velocity.close_max_s) {
             let detail = "is not from `close_s` to 2592000 (thirty days)";
             problems.push(problem("/velocity/close_max_s", detail));
@@ -158,6 +173,21 @@ mod tests {
     use policy_sdk::testing::Case;
 
     use crate::Pumping;
+
+    #[test]
+    fn what_would_let_no_message_pass_is_refused() {
+        for (settings, pointers) in [
+            (r#"{"velocity": {"run": 1}}"#, &["/velocity/run"][..]),
+            (r#"{"conversion": {"day": 0, "hour": 0}}"#, &["/conversion/day", "/conversion/hour"]),
+        ] {
+            let problems = Case::<Pumping>::problems(settings);
+            let found: Vec<&str> = problems.iter().map(|each| each.pointer.as_str()).collect();
+            assert_eq!(found, pointers, "{settings}");
+        }
+        for run in [0, 2, 20] {
+            Case::<Pumping>::new(&format!(r#"{{"velocity": {{"run": {run}}}}}"#));
+        }
+    }
 
     #[test]
     fn everything_that_does_not_fit_is_named_by_its_place() {
