@@ -152,7 +152,9 @@ impl Prober {
     async fn head(&self, url: &str) -> Result<Response, reqwest::Error> {
         let answer = self.client.request(Method::HEAD, url).send().await?;
         let status = answer.status();
-        if !status.is_client_error() && !status.is_server_error() {
+        let length = answer.headers().get(header::CONTENT_LENGTH);
+        let is_empty = status.is_success() && length.is_some_and(|length| length == "0");
+        if !status.is_client_error() && !status.is_server_error() && !is_empty {
             return Ok(answer);
         }
         self.client.get(url).header(header::RANGE, "bytes=0-0").send().await

@@ -41,6 +41,8 @@ pub struct Page {
     status: u16,
     headers: Vec<(String, String)>,
     takes_head: bool,
+    /// Whether HEAD is told of no bytes.
+    empties_head: bool,
     answers: bool,
 }
 
@@ -55,7 +57,8 @@ impl Page {
     /// A page of this status.
     pub fn new(url: &str, status: u16) -> Self {
         let headers = Vec::new();
-        Self { url: url.into(), status, headers, takes_head: true, answers: true }
+        let url = url.into();
+        Self { url, status, headers, takes_head: true, empties_head: false, answers: true }
     }
 
     /// A medium.
@@ -80,6 +83,12 @@ impl Page {
     #[must_use]
     pub fn without_head(self) -> Self {
         Self { takes_head: false, ..self }
+    }
+
+    /// The same for GET; HEAD is told of no bytes.
+    #[must_use]
+    pub fn empty_head(self) -> Self {
+        Self { empties_head: true, ..self }
     }
 
     /// The same, but no answer ever comes.
@@ -150,7 +159,12 @@ impl Web {
         let refused = method == "HEAD" && !page.takes_head;
         let status = if refused { 405 } else { page.status };
         let mut answer = format!("HTTP/1.1 {status} said\r\nconnection: close\r\n");
-        for (name, value) in page.headers.iter().filter(|_| !refused) {
+        let is_emptied = method == "HEAD" && page.empties_head;
+        let is_untold = |name: &str| refused || is_emptied && name.starts_with("content-");
+        if is_emptied {
+            answer += "content-length: 0\r\n";
+        }
+        for (name, value) in page.headers.iter().filter(|(name, _)| !is_untold(name)) {
             answer += &format!("{name}: {value}\r\n");
         }
         // Of a GET no body follows: whoever wants one finds the connection closed.

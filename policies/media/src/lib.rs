@@ -155,6 +155,7 @@ impl Media {
             return fault("media.type_denied", detail);
         }
         match probe.bytes {
+            Some(0) => fault("media.unreachable", "has 0 bytes, and so no medium is there".into()),
             Some(bytes) if bytes > self.0.max_bytes => {
                 let detail = format!("has {bytes} bytes; at most {} are taken", self.0.max_bytes);
                 fault("media.too_large", detail)
@@ -251,6 +252,7 @@ mod tests {
             (not("unreachable", 0), "media.unreachable"),
             (not("too-many-redirects", 0), "media.unreachable"),
             (not("refused", 404), "media.unreachable"),
+            (found("image/png", 0), "media.unreachable"),
             (bare, "media.headers_missing"),
         ] {
             let decision = asked("{}", vec![probe.clone()]);

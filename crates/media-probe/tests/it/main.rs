@@ -68,6 +68,16 @@ async fn nothing_is_connected_to_where_any_address_is_private() {
 }
 
 #[tokio::test]
+async fn an_answer_to_head_that_tells_of_no_bytes_is_not_taken_at_its_word() {
+    let empty = Page::medium("https://cdn.example.com/empty.jpg", "image/jpeg", 0);
+    let shy =
+        Page::medium(URL, "image/jpeg", 900).header("content-range", "bytes 0-0/900").empty_head();
+    let web = Web::of(vec![shy, empty]).await;
+    assert_eq!(look(&web, URL).await, found("image/jpeg", 900));
+    assert_eq!(look(&web, "https://cdn.example.com/empty.jpg").await, found("image/jpeg", 0));
+}
+
+#[tokio::test]
 async fn a_name_that_answers_otherwise_the_second_time_is_caught_before_the_connection() {
     let web = Web::of(vec![Page::medium(URL, "image/jpeg", 900)]).await;
     let answers = vec![vec![PUBLIC], addresses(&["10.0.0.5"])];
