@@ -105,8 +105,9 @@ impl Prober {
         found
     }
 
-    /// What is found at `url`. Addresses in the place of names, and ports that media are not fetched from, count as
-    /// unreachable and are not connected to, wherever a redirect leads.
+    /// What is found at `url`. Public addresses in the place of names, and ports that media are not fetched from, count
+    /// as unreachable, private addresses and names of private networks as private; none of them is connected to,
+    /// wherever a redirect leads.
     pub async fn look(&self, url: &MediaUrl) -> Probed {
         let look = async {
             let _room = self.room.acquire().await;

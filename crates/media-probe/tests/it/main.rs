@@ -68,6 +68,16 @@ async fn nothing_is_connected_to_where_any_address_is_private() {
 }
 
 #[tokio::test]
+async fn a_private_place_is_one_however_it_is_written() {
+    let web = Web::of(Vec::new()).await;
+    for place in ["127.0.0.1", "0x7f000001", "127.1", "[::1]", "localhost.", "printer.local"] {
+        let probed = look(&web, &format!("http://{place}/x.png")).await;
+        assert_eq!(probed, Probed::ResolvesPrivate, "{place}");
+    }
+    assert_eq!(web.seen(), [""; 0]);
+}
+
+#[tokio::test]
 async fn an_answer_to_head_that_tells_of_no_bytes_is_not_taken_at_its_word() {
     let empty = Page::medium("https://cdn.example.com/empty.jpg", "image/jpeg", 0);
     let shy =
