@@ -8,6 +8,7 @@
 mod answer;
 mod names;
 mod prober;
+mod shares;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -18,11 +18,13 @@ use url::Url;
 
 use crate::answer;
 use crate::names::{Checked, Names, is_private};
+use crate::shares::Shares;
 
 /// Most redirects that are followed.
 const REDIRECTS: usize = 3;
-/// Most looks at once; more wait, within their own time.
+/// Most looks at once, and of them most for one app; more wait, within their own time.
 const AT_ONCE: usize = 64;
+const OF_AN_APP: usize = AT_ONCE / 4;
 const USER_AGENT: &str = concat!("sendgate-probe/", env!("CARGO_PKG_VERSION"));
 
 /// How to look.
@@ -45,6 +47,7 @@ pub struct Prober {
     /// Those that media may be fetched from.
     ports: Arc<[u16]>,
     room: Arc<Semaphore>,
+    shares: Shares,
 }
 
 /// Why no prober can be made.
@@ -86,15 +89,17 @@ impl Prober {
             .map_err(ProberError::Http)?;
         let room = Arc::new(Semaphore::new(AT_ONCE));
         let ports = MediaRules::default().ports.into();
-        Ok(Self { client, names, time: options.time, ports, room })
+        let shares = Shares::new(OF_AN_APP);
+        Ok(Self { client, names, time: options.time, ports, room, shares })
     }
 
-    /// What is found at each of `urls`, in their order, all at once.
-    pub async fn look_at(&self, urls: &[MediaUrl]) -> Vec<Probed> {
+    /// What is found at each of `urls`, in their order, all at once as far as `app` has a share left.
+    pub async fn look_at(&self, app: &str, urls: &[MediaUrl]) -> Vec<Probed> {
         let mut looks = JoinSet::new();
+        let share = self.shares.of(app);
         for (nth, url) in urls.iter().cloned().enumerate() {
-            let prober = self.clone();
-            looks.spawn(async move { (nth, prober.look(&url).await) });
+            let (prober, share) = (self.clone(), Arc::clone(&share));
+            looks.spawn(async move { (nth, prober.look(&share, &url).await) });
         }
         let mut found = vec![Probed::Unreachable; urls.len()];
         while let Some(looked) = looks.join_next().await {
@@ -108,8 +113,10 @@ impl Prober {
     /// What is found at `url`. Public addresses in the place of names, and ports that media are not fetched from, count
     /// as unreachable, private addresses and names of private networks as private; none of them is connected to,
     /// wherever a redirect leads.
-    pub async fn look(&self, url: &MediaUrl) -> Probed {
+    async fn look(&self, share: &Semaphore, url: &MediaUrl) -> Probed {
         let look = async {
+            // First its app's: who waits for that keeps no room from others.
+            let _share = share.acquire().await;
             let _room = self.room.acquire().await;
             self.follow(url).await
         };
@@ -149,7 +156,7 @@ impl Prober {
         Probed::TooManyRedirects
     }
 
-    /// The head of what is there; of one byte of it, where the server answers no HEAD.
+    /// The head of what is there; of one byte of it, where the server answers no HEAD, or nothing to it but no bytes.
     async fn head(&self, url: &str) -> Result<Response, reqwest::Error> {
         let answer = self.client.request(Method::HEAD, url).send().await?;
         let status = answer.status();

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed step ends the test, and says where")]
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use media_probe::testing::{PUBLIC, Page, Web};
 use message::MediaUrl;
@@ -25,7 +25,12 @@ fn addresses(texts: &[&str]) -> Vec<IpAddr> {
 }
 
 async fn look(web: &Web, url: &str) -> Probed {
-    web.prober(vec![vec![PUBLIC]], PATIENCE).look(&media(url)).await
+    look_by(web, vec![vec![PUBLIC]], url).await
+}
+
+/// With names that have `answers`, one lookup after the other.
+async fn look_by(web: &Web, answers: Vec<Vec<IpAddr>>, url: &str) -> Probed {
+    web.prober(answers, PATIENCE).look_at("app", &[media(url)]).await.remove(0)
 }
 
 #[tokio::test]
@@ -61,7 +66,7 @@ async fn nothing_is_connected_to_where_any_address_is_private() {
         "2002:a00:5::",
     ] {
         let answers = vec![addresses(&["93.184.216.34", private])];
-        let probed = web.prober(answers, PATIENCE).look(&media(URL)).await;
+        let probed = look_by(&web, answers, URL).await;
         assert_eq!(probed, Probed::ResolvesPrivate, "{private}");
     }
     assert_eq!(web.seen(), [""; 0]);
@@ -88,10 +93,30 @@ async fn an_answer_to_head_that_tells_of_no_bytes_is_not_taken_at_its_word() {
 }
 
 #[tokio::test]
+async fn an_app_whose_media_never_answer_keeps_room_for_others() {
+    let silent = Page::new("https://cdn.example.com/silent", 200).silent();
+    let web = Web::of(vec![Page::medium(URL, "image/jpeg", 900), silent]).await;
+    let prober = web.prober(vec![vec![PUBLIC]], PATIENCE);
+    let stuck = tokio::spawn({
+        let (prober, urls) = (prober.clone(), vec![media("https://cdn.example.com/silent"); 100]);
+        async move { prober.look_at("stuck", &urls).await }
+    });
+    while web.seen().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let began = Instant::now();
+    assert_eq!(prober.look_at("app", &[media(URL)]).await, [found("image/jpeg", 900)]);
+    assert!(began.elapsed() < PATIENCE / 2, "it had to wait for {:?}", began.elapsed());
+    let of_stuck = web.seen().iter().filter(|seen| seen.ends_with("/silent")).count();
+    assert!(of_stuck <= 16, "{of_stuck} at once");
+    stuck.abort();
+}
+
+#[tokio::test]
 async fn a_name_that_answers_otherwise_the_second_time_is_caught_before_the_connection() {
     let web = Web::of(vec![Page::medium(URL, "image/jpeg", 900)]).await;
     let answers = vec![vec![PUBLIC], addresses(&["10.0.0.5"])];
-    let probed = web.prober(answers, PATIENCE).look(&media(URL)).await;
+    let probed = look_by(&web, answers, URL).await;
     assert_eq!((probed, web.seen()), (Probed::ResolvesPrivate, vec![]));
 }
 
@@ -133,7 +158,7 @@ async fn a_redirect_to_a_name_with_a_private_address_leads_nowhere() {
     let web = Web::of(vec![Page::redirect(start, "https://inner.example.net/a.jpg")]).await;
     // Two lookups for the first hop, and the third is of the second.
     let answers = vec![vec![PUBLIC], vec![PUBLIC], addresses(&["192.168.0.7"])];
-    let probed = web.prober(answers, PATIENCE).look(&media(start)).await;
+    let probed = look_by(&web, answers, start).await;
     assert_eq!(probed, Probed::RedirectsPrivate);
     assert_eq!(web.seen(), [format!("HEAD {start}")]);
 }
@@ -154,8 +179,8 @@ async fn what_answers_with_no_medium_or_not_at_all_is_told_apart() {
     assert_eq!(look(&web, "https://cdn.example.com/gone").await, Probed::Refused(410));
     let prober = web.prober(vec![vec![PUBLIC]], Duration::from_millis(200));
     let urls = ["https://cdn.example.com/silent", URL].map(media);
-    assert_eq!(prober.look_at(&urls).await, [Probed::Unreachable, Probed::Refused(404)]);
-    let nobody = web.prober(vec![vec![]], PATIENCE).look(&media(URL)).await;
+    assert_eq!(prober.look_at("app", &urls).await, [Probed::Unreachable, Probed::Refused(404)]);
+    let nobody = look_by(&web, vec![vec![]], URL).await;
     assert_eq!(nobody, Probed::Unreachable, "a name without addresses");
 }
 

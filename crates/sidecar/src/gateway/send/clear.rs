@@ -240,7 +240,7 @@ pub(in crate::gateway) fn unsendable(
 pub(in crate::gateway) async fn probed(call: &Call, drafts: &[Draft]) -> Vec<Probed> {
     let Some(prober) = &call.in_force.prober else { return Vec::new() };
     match drafts.iter().find_map(|draft| draft.message.as_ref().ok()) {
-        Some(message) => prober.look_at(&message.media_urls).await,
+        Some(message) => prober.look_at(&call.app.name, &message.media_urls).await,
         None => Vec::new(),
     }
 }

@@ -47,7 +47,7 @@ pub(super) async fn judge(line: &Line) -> Result<(), String> {
     }
     let media: Vec<MediaUrl> =
         urls.iter().map(|url| MediaUrl::parse(url, "").expect("a medium's URL").0).collect();
-    let probes = web.prober(answers, PATIENCE).look_at(&media).await;
+    let probes = web.prober(answers, PATIENCE).look_at("app", &media).await;
 
     let bench = Bench::new(&[("media", json!({}))]).await;
     let draft = Draft { media, probes, ..Draft::to(input["to"].as_str().expect("a recipient")) };
