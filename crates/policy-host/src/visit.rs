@@ -103,6 +103,8 @@ pub(crate) struct Spent {
     latest_words: String,
     /// It printed, and has not the grant `log`.
     pub(crate) unheard: bool,
+    /// The ledger could not answer a call.
+    pub(crate) unavailable: bool,
     /// Time waited for the ledger.
     pub(crate) waited: Duration,
     /// Time in the guest and its imports, without what it waited for the ledger or for its thread.
@@ -291,6 +293,7 @@ impl Spent {
             first_words: String::new(),
             latest_words: String::new(),
             unheard: false,
+            unavailable: false,
             waited: Duration::ZERO,
             guest: Duration::ZERO,
             memory: 0,

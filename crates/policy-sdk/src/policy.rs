@@ -64,7 +64,7 @@ pub trait Receipts: Policy {
     ///
     /// # Errors
     ///
-    /// It could not take it. That is logged; it is not told again.
+    /// It could not take it. That is logged; it is told again only where a call of `state` was unavailable.
     fn on_receipt(&self, receipt: &Receipt, context: &Context) -> Result<(), PolicyError>;
 }
 

@@ -6,6 +6,7 @@ use message::{E164, Fault, MessageId, Note, Sender};
 use policy_host::{Afterwards, Inbound as Told, PolicyChain, PolicyFailure, PolicyName};
 use serde_json::{Value, json};
 use store::{Store, StoreError};
+use thiserror::Error;
 use uuid::Uuid;
 
 /// Most bytes of a text; Plivo's longest has 1,600 characters.
@@ -21,10 +22,12 @@ pub(crate) struct Inbound {
     text: String,
 }
 
-/// Why a message was not taken.
-#[derive(Debug)]
+/// Why a message, or a report, was not taken.
+#[derive(Debug, Error)]
 pub(crate) enum NotTaken {
+    #[error("the policy `{0}` could not take it: {1}")]
     Failed(PolicyName, PolicyFailure),
+    #[error("it could not be written down: {0}")]
     Unwritten(StoreError),
 }
 

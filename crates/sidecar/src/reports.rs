@@ -23,10 +23,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use message::{E164, Timestamp};
-use policy_host::{Afterwards, Receipt};
-use store::{Record, Report, ReportFacts, Reported, Status, Store, StoreError};
+use policy_host::{Afterwards, PolicyFailure, PolicyName, Receipt};
+use store::{Record, Report, ReportFacts, Reported, Status, Store};
 
 use crate::delivery::{Delivery, Word};
+use crate::inbound::NotTaken;
 
 pub(crate) use self::listener::{ReportListener, closed};
 pub(crate) use self::place::CallbackPlace;
@@ -46,22 +47,27 @@ impl Reports {
     ///
     /// # Errors
     ///
-    /// The store's: nothing was changed, and nobody was told.
+    /// A policy could not hear of it now, or the store cannot be written: the message is as it was, so that the report is
+    /// news when it is brought again. Policies may have been told.
     pub(crate) async fn take(
         &self,
         record: &Record,
         to: Option<E164>,
         report: Report,
         now: Timestamp,
-    ) -> Result<Reported, StoreError> {
+    ) -> Result<Reported, NotTaken> {
         let facts = report.facts.clone();
         let code = report.error_code.clone();
         let uuid = report.message_uuid.clone();
         // First, so that both are on disk or Plivo says it again; policies may hear it twice then.
-        if self.store.would_move(&record.id, &report).await? {
-            self.tell_policies(record, to, &facts, code.as_deref().unwrap_or_default(), now).await;
+        let moves = self.store.would_move(&record.id, &report).await;
+        if moves.map_err(NotTaken::Unwritten)? {
+            let code = code.as_deref().unwrap_or_default();
+            let told = self.tell_policies(record, to, &facts, code, now).await;
+            told.map_err(|(policy, failure)| NotTaken::Failed(policy, failure))?;
         }
-        let reported = self.store.report(&record.id, report, now).await?;
+        let reported = self.store.report(&record.id, report, now).await;
+        let reported = reported.map_err(NotTaken::Unwritten)?;
         let (known, told) = (record.message_uuid.as_deref(), uuid.as_deref());
         if known.is_some() && told.is_some() && known != told {
             // Sent twice: after `on_unresolved = "resend"`, or because Plivo split it.
@@ -84,10 +90,10 @@ impl Reports {
         facts: &ReportFacts,
         code: &str,
         now: Timestamp,
-    ) {
-        let Some(chain) = self.delivery.account().chain.upgrade() else { return };
+    ) -> Result<(), (PolicyName, PolicyFailure)> {
+        let Some(chain) = self.delivery.account().chain.upgrade() else { return Ok(()) };
         let about = Afterwards { id: &record.id, app: &record.app, door: &record.door, now };
-        chain.tell_delivery_report(about, &facts.status, code).await;
+        let in_short = chain.tell_delivery_report(about, &facts.status, code).await;
         let to = record.to.clone().or(to);
         let receipt = Receipt {
             kind: record.kind,
@@ -99,7 +105,8 @@ impl Reports {
             units: facts.units,
             total_rate: facts.total_rate.as_deref().unwrap_or_default(),
         };
-        chain.tell_receipt(about, receipt).await;
+        // One that is always out of time keeps no other from hearing.
+        chain.tell_receipt(about, receipt).await.and(in_short)
     }
 }
 

@@ -87,18 +87,37 @@ impl PolicyChain {
     ///
     /// Each has the time and the bounds of any visit; call it where nobody waits for it.
     pub async fn tell_outcome(&self, about: Afterwards<'_>, outcome: Outcome) {
-        self.tell(about, Report::Outcome { outcome: outcome.as_str() }).await;
+        // It is in the log, and there is nobody else to tell.
+        drop(self.tell(about, Report::Outcome { outcome: outcome.as_str() }).await);
     }
 
     /// Tells every policy that wants to know of a delivery report: Plivo's state, such as `delivered`, and its error
-    /// code, or nothing. Otherwise as [`PolicyChain::tell_outcome`].
-    pub async fn tell_delivery_report(&self, about: Afterwards<'_>, state: &str, error_code: &str) {
-        self.tell(about, Report::Delivery { state, error_code }).await;
+    /// code, or nothing. A failure of the policy's own is logged and no more.
+    ///
+    /// # Errors
+    ///
+    /// The first policy that is to be told again since it could not take it now, after all of them were told: its state
+    /// was not to be had, no instance was free, or it ran out of time. Those that are not heeded are none of these.
+    pub async fn tell_delivery_report(
+        &self,
+        about: Afterwards<'_>,
+        state: &str,
+        error_code: &str,
+    ) -> Result<(), (PolicyName, PolicyFailure)> {
+        self.tell(about, Report::Delivery { state, error_code }).await
     }
 
     /// Tells every policy that wants to know of a delivery report in full, or that the recipient did what the message
-    /// was for. Otherwise as [`PolicyChain::tell_outcome`].
-    pub async fn tell_receipt(&self, about: Afterwards<'_>, receipt: Receipt<'_>) {
+    /// was for.
+    ///
+    /// # Errors
+    ///
+    /// As [`PolicyChain::tell_delivery_report`].
+    pub async fn tell_receipt(
+        &self,
+        about: Afterwards<'_>,
+        receipt: Receipt<'_>,
+    ) -> Result<(), (PolicyName, PolicyFailure)> {
         let region = receipt.to.map(|to| facts::number(to).region).unwrap_or_default();
         let told = WitReceipt {
             id: &about.id.0,
@@ -118,7 +137,7 @@ impl PolicyChain {
             units: receipt.units,
             total_rate: receipt.total_rate,
         };
-        self.tell(about, Report::Receipt(&told)).await;
+        self.tell(about, Report::Receipt(&told)).await
     }
 
     /// Tells every policy that wants to hear from handsets, whichever apps it is asked about, and returns what they
@@ -139,7 +158,8 @@ impl PolicyChain {
         let listeners = self.policies.iter().flat_map(|policy| policy.listeners());
         for (revision, heeded) in listeners.filter(|(revision, _)| revision.wants(report)) {
             let span = spans::report(revision, self.generation);
-            match tell_one(revision, heeded, about, report).instrument(span).await {
+            let told = tell_one(revision, heeded, about, report).instrument(span).await;
+            match told.made {
                 Ok(notes) if heeded => made.extend(notes),
                 Err(failure) if heeded => {
                     failed.get_or_insert((revision.prepared.name.clone(), failure));
@@ -155,15 +175,45 @@ impl PolicyChain {
         self.policies.iter().any(|policy| policy.revision.prepared.shape.hooks.on_inbound.is_some())
     }
 
-    async fn tell(&self, about: Afterwards<'_>, report: Report<'_>) {
+    async fn tell(
+        &self,
+        about: Afterwards<'_>,
+        report: Report<'_>,
+    ) -> Result<(), (PolicyName, PolicyFailure)> {
+        let mut untold = None;
         for policy in self.policies_for(about.app) {
             for (revision, heeded) in policy.listeners() {
                 if revision.wants(report) {
                     let span = spans::report(revision, self.generation);
-                    // Its failure is in the log, and there is nobody else to tell.
-                    drop(tell_one(revision, heeded, about, report).instrument(span).await);
+                    let told = tell_one(revision, heeded, about, report).instrument(span).await;
+                    if let Some(failure) = told.passing().filter(|_| heeded) {
+                        untold.get_or_insert((revision.prepared.name.clone(), failure));
+                    }
                 }
             }
+        }
+        untold.map_or(Ok(()), Err)
+    }
+}
+
+/// What a policy made of what it was told.
+struct Told {
+    made: Result<Vec<Note>, PolicyFailure>,
+    /// The ledger could not answer it.
+    unavailable: bool,
+}
+
+impl Told {
+    /// Why it is to be told again: it met with what passes by itself. Without its state it may have said that all is
+    /// well, and has not remembered what it was told.
+    fn passing(self) -> Option<PolicyFailure> {
+        match self.made {
+            Err(failure @ (PolicyFailure::Deadline | PolicyFailure::NoInstance)) => Some(failure),
+            Err(failure) => Some(failure).filter(|_| self.unavailable),
+            Ok(_) => self.unavailable.then(|| PolicyFailure::Undecided {
+                kind: "state-unavailable".to_owned(),
+                detail: "its state was not to be had while it was told".to_owned(),
+            }),
         }
     }
 }
@@ -173,7 +223,7 @@ async fn tell_one(
     heeded: bool,
     about: Afterwards<'_>,
     report: Report<'_>,
-) -> Result<Vec<Note>, PolicyFailure> {
+) -> Told {
     let (by, now) = (about.id.clone(), about.now);
     let (handset, text) = match report {
         Report::Inbound(heard) => (heard.sender, heard.text),
@@ -202,11 +252,39 @@ async fn tell_one(
     if let Err(failure) = &made {
         revision.complain(failure, "a policy failed to take a report");
     }
-    let Some(spent) = visited.spent else { return made };
+    let Some(spent) = visited.spent else { return Told { made, unavailable: false } };
+    let unavailable = spent.unavailable;
     // No request is left that they could belong to.
     let settlement = if made.is_ok() { Settlement::Keep } else { Settlement::GiveBack };
     if let Err(error) = spent.holds.settle(settlement).await {
         tracing::warn!(%error, "holds taken in a report could not be settled; they will expire");
     }
-    made
+    Told { made, unavailable }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Told;
+    use crate::PolicyFailure;
+
+    #[test]
+    fn what_passes_by_itself_is_told_again_and_what_is_the_policys_own_is_not() {
+        let undecided =
+            || PolicyFailure::Undecided { kind: "as-told".into(), detail: String::new() };
+        let cases = [
+            (Ok(Vec::new()), false, None),
+            (Ok(Vec::new()), true, Some("undecided")),
+            (Err(undecided()), false, None),
+            (Err(undecided()), true, Some("undecided")),
+            (Err(PolicyFailure::HostCalls), false, None),
+            (Err(PolicyFailure::StackOverflow), true, Some("stack_overflow")),
+            (Err(PolicyFailure::Deadline), false, Some("deadline")),
+            (Err(PolicyFailure::NoInstance), false, Some("no_instance")),
+        ];
+        for (made, unavailable, expected) in cases {
+            let said = format!("{made:?}, unavailable: {unavailable}");
+            let passing = Told { made, unavailable }.passing();
+            assert_eq!(passing.as_ref().map(PolicyFailure::as_str), expected, "{said}");
+        }
+    }
 }

@@ -212,6 +212,7 @@ impl Visit {
                 answered.map_err(|_elapsed| Cut::Waited)?
             }
         };
+        self.spent.unavailable |= matches!(answered, Err(LedgerError::Unavailable(_)));
         Ok(answered)
     }
 }

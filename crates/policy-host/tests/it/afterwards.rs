@@ -1,7 +1,7 @@
 //! Policies that are told what became of a message.
 
 use message::{E164, Kind, MessageId, Sender, Settlement};
-use policy_host::{Afterwards, Inbound, Outcome, PolicyChain, Receipt};
+use policy_host::{Afterwards, Inbound, Mode, Outcome, PolicyChain, PolicyName, Receipt};
 
 use crate::host::{Host, country, policy, sms};
 
@@ -26,7 +26,7 @@ async fn a_policy_hears_of_the_outcome_and_of_each_delivery_report() {
     chain.tell_outcome(about, Outcome::InDoubt).await;
     assert_eq!(told(&chain, &id).await, "in-doubt");
 
-    chain.tell_delivery_report(about, "undelivered", "200").await;
+    chain.tell_delivery_report(about, "undelivered", "200").await.unwrap();
     assert_eq!(told(&chain, &id).await, "undelivered 200");
 }
 
@@ -60,9 +60,45 @@ async fn a_policy_hears_in_full_what_became_of_a_message() {
         units: Some(2),
         total_rate: "0.00500",
     };
-    chain.tell_receipt(about, receipt).await;
+    chain.tell_receipt(about, receipt).await.unwrap();
     let heard = told(&chain, &MessageId("receipt-m1".into())).await;
     assert_eq!(heard, "+336• +141• FR otp undelivered 200 Some(2) 0.00500");
+}
+
+#[tokio::test]
+async fn a_policy_without_its_state_is_to_be_told_again_whatever_it_made_of_that() {
+    let host = Host::new();
+    let mut shadow = policy("probe");
+    (shadow.name, shadow.mode) = (PolicyName::new("on-the-side"), Mode::Shadow);
+    let beside = host.chain(&[shadow]).await;
+    let chain = host.chain(&[policy("probe")]).await;
+    let sender = Sender::parse("+14155551212", "/from").unwrap();
+    let id = MessageId("m1".into());
+    let about = Afterwards { id: &id, app: "billing", door: "messages", now: sms("x").now };
+    let receipt = Receipt {
+        kind: Kind::Sms,
+        to: None,
+        sender: &sender,
+        intent: "",
+        state: "undelivered",
+        error_code: "200",
+        units: None,
+        total_rate: "",
+    };
+
+    host.ledger.set_away(true);
+    // It cannot say that it failed at this one.
+    let untold = chain.tell_delivery_report(about, "undelivered", "200").await.unwrap_err();
+    assert_eq!((untold.0.as_str(), untold.1.as_str()), ("probe", "undecided"));
+    let (policy, failure) = chain.tell_receipt(about, receipt).await.unwrap_err();
+    assert_eq!((policy.as_str(), failure.as_str()), ("probe", "undecided"));
+    beside.tell_receipt(about, receipt).await.unwrap();
+
+    host.ledger.set_away(false);
+    chain.tell_delivery_report(about, "undelivered", "200").await.unwrap();
+    chain.tell_receipt(about, receipt).await.unwrap();
+    let heard = told(&chain, &MessageId("receipt-m1".into())).await;
+    assert_eq!(heard, " +141•   undelivered 200 None ");
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ async fn a_module_of_every_released_version_loads_hears_and_decides() {
         let about = Afterwards { id: &id, app: "billing", door: "messages", now };
         chain.tell_outcome(about, Outcome::InDoubt).await;
         assert_eq!(heard(&chain, "told m7").await, "in-doubt", "{version}");
-        chain.tell_delivery_report(about, "undelivered", "200").await;
+        chain.tell_delivery_report(about, "undelivered", "200").await.unwrap();
         assert_eq!(heard(&chain, "told m7").await, "undelivered 200", "{version}");
 
         let (to, sender) = (number("+33612345678"), Sender::Number(number("+14155551212")));
@@ -90,7 +90,7 @@ async fn a_module_of_every_released_version_loads_hears_and_decides() {
             units: Some(2),
             total_rate: "0.00500",
         };
-        chain.tell_receipt(about, receipt).await;
+        chain.tell_receipt(about, receipt).await.unwrap();
         let said = "+336• +141• FR otp undelivered 200 Some(2) 0.00500";
         assert_eq!(heard(&chain, "told receipt-m7").await, said, "{version}");
 

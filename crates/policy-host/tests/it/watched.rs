@@ -1,5 +1,6 @@
 //! A ledger in memory that tells what was asked of it, and can be made to keep everybody waiting.
 
+use std::future::ready;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub(crate) struct WatchedLedger {
     stuck: watch::Sender<bool>,
     far: AtomicBool,
     silent: AtomicBool,
+    away: AtomicBool,
 }
 
 impl WatchedLedger {
@@ -40,6 +42,11 @@ impl WatchedLedger {
     /// From now on what is asked ahead fails.
     pub(crate) fn foretells_nothing(&self) {
         self.silent.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on every call fails at once, or none does.
+    pub(crate) fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::Relaxed);
     }
 
     /// From now on nothing is answered.
@@ -84,6 +91,10 @@ impl WatchedLedger {
         answer: LedgerFuture<'a, T>,
     ) -> LedgerFuture<'a, T> {
         self.asked.lock().unwrap().push(name);
+        if self.away.load(Ordering::Relaxed) {
+            let away = LedgerError::Unavailable("as the test wants it".to_owned());
+            return Box::pin(ready(Err(away)));
+        }
         if !*self.stuck.borrow() {
             return answer;
         }

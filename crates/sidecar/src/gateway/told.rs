@@ -62,7 +62,7 @@ impl Gateway {
             units: None,
             total_rate: "",
         };
-        call.in_force.chain.tell_receipt(about, receipt).await;
+        drop(call.in_force.chain.tell_receipt(about, receipt).await);
         Ok(Answer::json(StatusCode::OK, &json!({"id": record.id.0, "converted": true})))
     }
 }

@@ -12,9 +12,13 @@ use tracing::Instrument as _;
 use super::form::Form;
 use super::tally::Came;
 use super::{Reports, Tally, now, spans};
+use crate::inbound::NotTaken;
 
 /// Between two looks at what was handed on.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often one is told again that a policy could not hear, before the next: others wait behind it, and Plivo is asked
+/// about its message later.
+const MOST_TRIES: u32 = 60;
 
 /// Hands a report on to whoever has its message, with the recipient's number where that is kept; when this returns, it is
 /// where all replicas look.
@@ -38,13 +42,15 @@ pub(crate) struct Reader {
     tally: Arc<Tally>,
     /// None from the start on: what came while no process of this replica was there is among the oldest that is kept.
     place: Option<Place>,
+    /// How often a policy could not hear of the one after that place.
+    unheard: u32,
     /// Whether the log tells that some were missed.
     said: bool,
 }
 
 impl Reader {
     pub(crate) fn new(reports: Arc<Reports>, shared: SharedReports, tally: Arc<Tally>) -> Self {
-        Self { reports, shared, tally, place: None, said: false }
+        Self { reports, shared, tally, place: None, unheard: 0, said: false }
     }
 
     /// Takes them until `stop`.
@@ -68,10 +74,20 @@ impl Reader {
                 return;
             }
             for each in page.reports {
-                if stop.is_cancelled() || !take(&self.reports, &each).await {
+                if stop.is_cancelled() {
                     return;
                 }
-                self.place = Some(each.place);
+                match take(&self.reports, &each).await {
+                    Took::All => {}
+                    Took::Unwritten => return,
+                    Took::Unheard => {
+                        self.unheard += 1;
+                        if self.unheard < MOST_TRIES {
+                            return;
+                        }
+                    }
+                }
+                (self.place, self.unheard) = (Some(each.place), 0);
             }
         }
     }
@@ -92,14 +108,23 @@ impl Reader {
     }
 }
 
-/// Takes a report that is about a message of ours; `false` where it could not be written down.
-async fn take(reports: &Reports, handed_on: &HandedOn) -> bool {
-    let Some((message, form)) = &handed_on.report else { return true };
-    let Ok(found) = reports.store.get(None, message).await else { return false };
-    let Some(record) = found else { return true };
+/// What became of one that was handed on.
+enum Took {
+    /// Nothing is left of it to be done.
+    All,
+    Unwritten,
+    /// A policy could not hear of it now.
+    Unheard,
+}
+
+/// Takes a report that is about a message of ours.
+async fn take(reports: &Reports, handed_on: &HandedOn) -> Took {
+    let Some((message, form)) = &handed_on.report else { return Took::All };
+    let Ok(found) = reports.store.get(None, message).await else { return Took::Unwritten };
+    let Some(record) = found else { return Took::All };
     let form = Form::read(form).ok();
     let Some((form, report)) = form.and_then(|form| form.report().ok().map(|it| (form, it))) else {
-        return true;
+        return Took::All;
     };
     let span = spans::report();
     spans::says(&span, &report, &form.besides());
@@ -107,7 +132,11 @@ async fn take(reports: &Reports, handed_on: &HandedOn) -> bool {
     let to: Option<E164> = form.to();
     let taken = reports.take(&record, to, report, now()).instrument(span).await;
     if let Err(err) = &taken {
-        tracing::error!(message.id = %record.id, error = %err, "a report could not be written down yet");
+        tracing::error!(message.id = %record.id, error = %err, "a report could not be taken yet");
     }
-    taken.is_ok()
+    match taken {
+        Ok(_) => Took::All,
+        Err(NotTaken::Failed(..)) => Took::Unheard,
+        Err(NotTaken::Unwritten(_)) => Took::Unwritten,
+    }
 }

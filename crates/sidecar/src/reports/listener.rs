@@ -132,7 +132,7 @@ impl ReportListener {
         }
         let taken = self.reports.take(&record, form.to(), report, now()).await;
         let reported = taken.map_err(|err| {
-            tracing::error!(message.id = %record.id, error = %err, "a report could not be written down");
+            tracing::error!(message.id = %record.id, error = %err, "a report could not be taken; Plivo brings it again");
             Refused::Unwritten
         })?;
         self.nonces.put(nonce, Instant::now());

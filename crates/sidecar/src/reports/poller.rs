@@ -16,6 +16,7 @@ use super::{AuthTokens, Reports, codes, form, spans, state};
 use crate::config::Looks;
 use crate::delivery::{ALLOWED, Upstream};
 use crate::in_force::Account;
+use crate::inbound::NotTaken;
 
 /// Most questions at once.
 const AT_ONCE: usize = 32;
@@ -55,6 +56,8 @@ enum Asked {
     Answered,
     /// Plivo cannot be asked now; not before this time has passed.
     Later(Duration),
+    /// A policy could not hear of the answer now.
+    Unheard,
     /// The store cannot be written.
     Unwritten,
 }
@@ -179,6 +182,11 @@ impl Poller {
                 None
             }
             Asked::Unwritten => Some(IDLE),
+            Asked::Unheard => {
+                (self.failures, self.well) = (0, true);
+                self.put_off(&record, Duration::ZERO).await;
+                None
+            }
             Asked::Later(least) => {
                 // Of many at once the first tells; the others were on their way.
                 if self.well || self.asking.is_empty() {
@@ -202,8 +210,8 @@ impl Poller {
             (&self.reports.store, &self.reports.delivery.account().looks, now());
         // It was not sent after its deadline.
         let written = if record.deadline.after(looks.until) <= now {
-            tracing::info!(message.id = %record.id, "Plivo could not be asked about a message for long enough, and is \
-             not any more");
+            tracing::info!(message.id = %record.id, "Plivo could not be asked about a message, or a policy not hear the \
+             answer, for long enough; it is not asked any more");
             store.looked(&record.id, None).await
         } else {
             let next = now.after(pause.max(step(looks, record.looks + 1)));
@@ -242,9 +250,11 @@ async fn asked(reports: &Reports, account: &Account, record: &Record) -> Asked {
         span.record("plivo.status", field::display(state::kept(&found.message_state)));
         let to = form::number(&found.to_number);
         if let Err(err) = reports.take(record, to, report(found, uuid), now()).await {
-            tracing::warn!(message.id = %record.id, error = %err, "what Plivo said of a message could not be written \
-             down");
-            return Asked::Unwritten;
+            tracing::warn!(message.id = %record.id, error = %err, "what Plivo said of a message could not be taken");
+            return match err {
+                NotTaken::Failed(..) => Asked::Unheard,
+                NotTaken::Unwritten(_) => Asked::Unwritten,
+            };
         }
     }
     let next = next_look(&account.looks, record.looks + 1, now());

@@ -7,7 +7,7 @@ use message::{DEFAULT_ACCOUNT, Ledger as _, LedgerError, MessageId, Settlement};
 use policy_cases::{Act, Case, Expect, Kept, Said, State, Step, differences, note_differences};
 use policy_host::{
     Afterwards, Candidate, Decision, Grant, Grants, Heard, Inbound, LoadFault, Module,
-    NotClearedKind, Outcome, PolicyChain, Receipt,
+    NotClearedKind, Outcome, PolicyChain, PolicyFailure, PolicyName, Receipt,
 };
 use store::MemoryLedger;
 use tracing::instrument::WithSubscriber as _;
@@ -157,7 +157,8 @@ impl Run<'_> {
             Act::Report { id, state, error_code } => {
                 let id = told(id);
                 if self.exports("reports", number) {
-                    chain.tell_delivery_report(about(&id, step), state, error_code).await;
+                    let report = chain.tell_delivery_report(about(&id, step), state, error_code);
+                    self.taken(number, report.await);
                 }
             }
             Act::Receipt(receipt) => {
@@ -173,7 +174,7 @@ impl Run<'_> {
                         units: receipt.units,
                         total_rate: &receipt.total_rate,
                     };
-                    chain.tell_receipt(about(&message.id, step), told).await;
+                    self.taken(number, chain.tell_receipt(about(&message.id, step), told).await);
                 }
             }
             Act::Inbound(inbound) => {
@@ -186,10 +187,7 @@ impl Run<'_> {
                             let found = note_differences(&inbound.expect, &notes).into_iter();
                             self.ran.differing.extend(found.map(|each| (number, each)));
                         }
-                        Err((_, failure)) => {
-                            let failure = crate::policies::chain(&failure);
-                            self.untold(number, "to be taken", &failure);
-                        }
+                        Err(untold) => self.taken(number, Err(untold)),
                     }
                 }
             }
@@ -207,6 +205,12 @@ impl Run<'_> {
             );
         }
         exports
+    }
+
+    fn taken(&mut self, number: Option<usize>, told: Result<(), (PolicyName, PolicyFailure)>) {
+        if let Err((_, failure)) = told {
+            self.untold(number, "to be taken", &crate::policies::chain(&failure));
+        }
     }
 
     fn untold(&mut self, number: Option<usize>, expected: &str, found: &str) {

@@ -229,7 +229,7 @@ async fn happen(chain: &PolicyChain, what: Between, last: &Candidate, now: Times
             let intent = &message.intent;
             let receipt =
                 Receipt { kind, to, sender, intent, state, error_code, units, total_rate };
-            chain.tell_receipt(about, receipt).await;
+            chain.tell_receipt(about, receipt).await.unwrap();
         }
         Between::Says(text) => {
             let heard = Inbound { sender: &message.to, to: message.sender.as_str(), text };

@@ -123,7 +123,7 @@ impl Bench {
             units: None,
             total_rate: "",
         };
-        self.chain.tell_receipt(about, receipt).await;
+        self.chain.tell_receipt(about, receipt).await.expect("every policy takes it");
     }
 
     /// `count` messages at `second`, all of them sent.

@@ -3,9 +3,75 @@
 use plivo_sim::{Report, State};
 use serde_json::json;
 
-use super::{connected, replica};
-use crate::harness::{Redis, Sidecar, TO, eventually};
-use crate::reports::{Ingress, manual};
+use super::gate::Gate;
+use super::{connected, replica, text};
+use crate::harness::{Policy, Redis, Sidecar, TO, eventually};
+use crate::reports::{Ingress, manual, start};
+
+/// Plivo's error 200: the recipient has opted out.
+fn opted_out() -> Report {
+    Report { error_code: Some("200".into()), ..Report::of(State::Undelivered) }
+}
+
+#[tokio::test]
+async fn an_opt_out_in_a_report_waits_with_plivo_while_the_redis_answers_nothing() {
+    let (plivo, ingress, redis) = (manual().await, Ingress::open().await, Redis::start());
+    let gate = Gate::before(redis.port).await;
+    let setup = replica(&plivo, &gate.url())
+        .set("store.shared_timeout_ms", 500)
+        .set("listen.callbacks", "127.0.0.1:0")
+        .set("listen.callbacks_url", ingress.url())
+        .policy(Policy::new("consent"));
+    let sidecar = start(setup, &ingress).await;
+    connected(&sidecar).await;
+    let sent = sidecar.send(&text("one")).await.expect(202);
+    let (id, uuid) = (sent["id"].as_str().unwrap(), sent["message_uuid"].as_str().unwrap());
+
+    gate.close();
+    // The second time the Redis is known to be away, and nobody waits for it.
+    for _ in 0..2 {
+        let reported = plivo.send_report(uuid, opted_out()).await.expect("a report");
+        assert_eq!(reported.answer.expect("an answer"), 503);
+    }
+    assert_eq!(sidecar.get(&format!("/v1/messages/{id}")).await.json()["status"], "submitted");
+
+    gate.open();
+    connected(&sidecar).await;
+    let reported = plivo.send_report(uuid, opted_out()).await.expect("a report");
+    assert_eq!(reported.answer.expect("an answer"), 200);
+    sidecar.in_status(id, "undelivered").await;
+    sidecar.send(&text("two")).await.refused(403, "optout.suppressed");
+    let counted = &sidecar.ready().await.json()["reports"];
+    assert_eq!((&counted["unwritten"], &counted["taken"]), (&json!(2), &json!(1)), "{counted}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn plivo_is_asked_again_about_an_opt_out_that_no_policy_could_hear_of() {
+    let (plivo, redis) = (manual().await, Redis::start());
+    let gate = Gate::before(redis.port).await;
+    let setup = replica(&plivo, &gate.url())
+        .set("store.shared_timeout_ms", 500)
+        .set("delivery.poll_s", json!([1]))
+        .policy(Policy::new("consent"));
+    let sidecar = Sidecar::start(setup).await;
+    connected(&sidecar).await;
+    let sent = sidecar.send(&text("one")).await.expect(202);
+    let (id, uuid) = (sent["id"].as_str().unwrap(), sent["message_uuid"].as_str().unwrap());
+
+    gate.close();
+    assert!(plivo.change(uuid, State::Undelivered, Some("200")));
+    let looks = || plivo.requests().into_iter().filter(|seen| seen.method == "GET").count();
+    let before = looks();
+    let again = async || (looks() >= before + 3).then_some(());
+    eventually("it is asked about again and again", again).await;
+    assert_ne!(sidecar.get(&format!("/v1/messages/{id}")).await.json()["status"], "undelivered");
+
+    gate.open();
+    sidecar.in_status(id, "undelivered").await;
+    sidecar.send(&text("two")).await.refused(403, "optout.suppressed");
+    sidecar.stop().await;
+}
 
 #[tokio::test]
 async fn one_that_comes_to_another_replica_is_handed_on_to_the_one_that_has_the_message() {
