@@ -3,7 +3,7 @@
 use http::{Request, StatusCode};
 use hyper::body::Body as _;
 use message::{Fault, Sender};
-use policy_host::{Afterwards, Receipt};
+use policy_host::{Afterwards, PolicyFailure, PolicyName, Receipt};
 use serde_json::json;
 
 use super::answer::Answer;
@@ -26,10 +26,7 @@ impl Gateway {
         let chain = &call.in_force.chain;
         let told = inbound.tell(chain, &self.store, &call.app.name, "inbound").await;
         let made = told.map_err(|not| match not {
-            NotTaken::Failed(policy, failure) => {
-                let policy = Refuser { name: policy.as_str().to_owned(), version: None };
-                Refusal::PolicyFailed { policy, failure }
-            }
+            NotTaken::Failed(policy, failure) => failed(&policy, failure),
             NotTaken::Unwritten(_) => Plain::StoreAway.into(),
         })?;
         Ok(Answer::json(StatusCode::OK, &remarks(&made)))
@@ -62,9 +59,16 @@ impl Gateway {
             units: None,
             total_rate: "",
         };
-        drop(call.in_force.chain.tell_receipt(about, receipt).await);
+        let told = call.in_force.chain.tell_receipt(about, receipt).await;
+        told.map_err(|(policy, failure)| failed(&policy, failure))?;
         Ok(Answer::json(StatusCode::OK, &json!({"id": record.id.0, "converted": true})))
     }
+}
+
+/// A policy could not hear it; the app is to tell it again.
+fn failed(policy: &PolicyName, failure: PolicyFailure) -> Refusal {
+    let policy = Refuser { name: policy.as_str().to_owned(), version: None };
+    Refusal::PolicyFailed { policy, failure }
 }
 
 /// The message, if the app may speak for what it was sent to.

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::gate::Gate;
 use super::{connected, replica, text};
-use crate::harness::{Policy, Redis, Sidecar, TO, eventually};
+use crate::harness::{Policy, Redis, Sidecar, TO, eventually, plivo};
 use crate::reports::{Ingress, manual, start};
 
 /// Plivo's error 200: the recipient has opted out.
@@ -70,6 +70,30 @@ async fn plivo_is_asked_again_about_an_opt_out_that_no_policy_could_hear_of() {
     gate.open();
     sidecar.in_status(id, "undelivered").await;
     sidecar.send(&text("two")).await.refused(403, "optout.suppressed");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_conversion_that_no_policy_can_hear_of_is_to_be_told_again() {
+    let (plivo, redis) = (plivo().await, Redis::start());
+    let gate = Gate::before(redis.port).await;
+    let probe = Policy::new("probe")
+        .set("grants", json!(["state", "log", "metrics", "telecom", "zones", "media"]));
+    let setup = replica(&plivo, &gate.url()).set("store.shared_timeout_ms", 500).policy(probe);
+    let sidecar = Sidecar::start(setup).await;
+    connected(&sidecar).await;
+    let sent = sidecar.send(&text("probes")).await.expect(202);
+    let converted = format!("/v1/messages/{}/converted", sent["id"].as_str().unwrap());
+
+    gate.close();
+    let untold = sidecar.post(&converted).answer().await;
+    let problem = untold.refused(503, "policy.module_failed");
+    assert_eq!(problem["policy"]["name"], "probe", "{untold}");
+    assert!(untold.header("retry-after").is_some(), "{untold}");
+
+    gate.open();
+    connected(&sidecar).await;
+    sidecar.post(&converted).answer().await.expect(200);
     sidecar.stop().await;
 }
 
