@@ -11,6 +11,7 @@ mod late;
 pub(crate) mod lines;
 pub(crate) mod read;
 mod redactor;
+mod said;
 mod worker;
 pub(crate) mod written;
 

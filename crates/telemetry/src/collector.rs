@@ -6,7 +6,8 @@ mod serve;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub struct Collector {
     spans: watch::Receiver<Vec<SpanSeen>>,
     records: watch::Receiver<Vec<RecordSeen>>,
     metrics: watch::Receiver<BTreeSet<String>>,
+    away: Arc<AtomicBool>,
     _alive: oneshot::Sender<()>,
 }
 
@@ -59,6 +61,11 @@ impl Collector {
     #[must_use]
     pub fn start_silent() -> Self {
         Self::start(Speaks::Nothing)
+    }
+
+    /// Answers 503 to OTLP over HTTP from now on, and keeps nothing; or takes it again.
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::Relaxed);
     }
 
     /// The base address, for `OTEL_EXPORTER_OTLP_ENDPOINT` or the options.
@@ -116,7 +123,13 @@ impl Collector {
         let (span_sender, spans) = watch::channel(Vec::new());
         let (record_sender, records) = watch::channel(Vec::new());
         let (metric_sender, metrics) = watch::channel(BTreeSet::new());
-        let sender = Seen { spans: span_sender, records: record_sender, metrics: metric_sender };
+        let away = Arc::new(AtomicBool::new(false));
+        let sender = Seen {
+            spans: span_sender,
+            records: record_sender,
+            metrics: metric_sender,
+            away: Arc::clone(&away),
+        };
         let (bound, address) = mpsc::sync_channel(1);
         let run = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -133,6 +146,6 @@ impl Collector {
         };
         thread::Builder::new().name("collector".into()).spawn(run).expect("a thread");
         let address = address.recv().expect("a bound collector");
-        Self { address, spans, records, metrics, _alive: alive }
+        Self { address, spans, records, metrics, away, _alive: alive }
     }
 }

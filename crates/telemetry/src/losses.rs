@@ -28,6 +28,8 @@ pub(crate) struct Losses {
     bound: usize,
     waiting: AtomicUsize,
     dropped: AtomicU64,
+    /// Those of them that had found room.
+    undelivered: AtomicU64,
     closed: AtomicBool,
     collector: Mutex<Heard>,
     /// Where to log. Weak, or the log would keep itself alive through its own exporter.
@@ -71,6 +73,7 @@ impl Losses {
             bound,
             waiting: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
+            undelivered: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             collector: Mutex::default(),
             log: OnceLock::new(),
@@ -80,6 +83,11 @@ impl Losses {
     /// Spans lost so far: found the queue full, refused by the collector, or ended after the shutdown.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Those of them that the collector did not take.
+    pub(crate) fn undelivered(&self) -> u64 {
+        self.undelivered.load(Ordering::Relaxed)
     }
 
     /// Spans that have ended and are not yet with the collector.
@@ -119,6 +127,7 @@ impl Losses {
     fn leave(&self, spans: usize, delivered: bool) {
         self.waiting.fetch_sub(spans, Ordering::Relaxed);
         if !delivered {
+            self.undelivered.fetch_add(spans as u64, Ordering::Relaxed);
             self.dropped.fetch_add(spans as u64, Ordering::Relaxed);
         }
     }
@@ -279,7 +288,7 @@ mod tests {
         losses.leave(2, true);
         assert!(losses.admit(), "there is room again");
         losses.leave(1, false);
-        assert_eq!((losses.waiting(), losses.dropped()), (0, 2));
+        assert_eq!((losses.waiting(), losses.dropped(), losses.undelivered()), (0, 2, 1));
     }
 
     #[test]

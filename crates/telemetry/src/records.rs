@@ -55,6 +55,12 @@ impl Records {
     pub fn dropped(&self) -> u64 {
         self.losses.dropped()
     }
+
+    /// Those of them that had found room: what is sent now goes behind them.
+    #[must_use]
+    pub fn undelivered(&self) -> u64 {
+        self.losses.undelivered()
+    }
 }
 
 impl Sending {

@@ -11,14 +11,15 @@ pub(crate) const FORM: u32 = 1;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Line {
-    /// The policies that the decisions below were made by. Stands before the first of them in every file.
+    /// The policies that the decisions below were made by. Stands before the first of them in every file, and may stand
+    /// there again.
     Generation(Generation),
     Decision(Box<Record>),
     /// What was decided at a second look, before a late call, where that kept the message from it.
     SecondLook(Box<Record>),
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Generation {
     pub(crate) form: u32,
     /// Who wrote it.

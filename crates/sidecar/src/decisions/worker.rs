@@ -10,6 +10,7 @@ use telemetry::Records;
 
 use super::file::LogFile;
 use super::form::Line;
+use super::said::Said;
 use super::{Entry, Job, Redactor, Tally, written};
 
 /// How long a file that could not be written is left alone, and a loss is not told again.
@@ -21,8 +22,10 @@ pub(super) struct Worker {
     collector: Option<Records>,
     redactor: Redactor,
     tally: Arc<Tally>,
-    /// The generation whose line stands in the file last, and the one that the collector was told last.
-    told: [Option<u64>; 2],
+    /// The generation whose line stands in the file last.
+    told: Option<u64>,
+    /// What the collector was told of generations last.
+    said: Option<Said>,
     line: Vec<u8>,
     /// Records that are on their way to the file, and count as neither written nor failed.
     gathered: u64,
@@ -44,7 +47,8 @@ impl Worker {
             collector,
             redactor,
             tally,
-            told: [None; 2],
+            told: None,
+            said: None,
             line: Vec::new(),
             gathered: 0,
             failed_at: None,
@@ -136,10 +140,10 @@ impl Worker {
         let generation = Some(entry.in_force.chain.generation().0);
         let Some(file) = &mut self.file else { return Ok(()) };
         if file.open()? {
-            self.told[0] = None;
+            self.told = None;
         }
         let mut header = Vec::new();
-        if self.told[0] != generation {
+        if self.told != generation {
             append(&mut header, &written::generation(&entry.in_force, &mut self.redactor))?;
         }
         let bytes = header.len() + self.line.len();
@@ -155,7 +159,7 @@ impl Worker {
             }
         }
         file.write(&header)?;
-        self.told[0] = generation;
+        self.told = generation;
         file.write(&self.line)
     }
 
@@ -163,14 +167,20 @@ impl Worker {
     fn send(&mut self, entry: &Entry) {
         let Some(collector) = &self.collector else { return };
         let at = UNIX_EPOCH + Duration::from_millis(entry.candidate.now.0);
-        let generation = Some(entry.in_force.chain.generation().0);
-        if self.told[1] != generation {
+        let generation = entry.in_force.chain.generation().0;
+        let holds = |said: &Said| said.holds(generation, collector.undelivered());
+        if !self.said.as_ref().is_some_and(holds) {
             let mut header = Vec::new();
             let line = written::generation(&entry.in_force, &mut self.redactor);
             if append(&mut header, &line).is_ok() {
+                let (dropped, undelivered) = (collector.dropped(), collector.undelivered());
                 collector.send("sendgate.policies", at, text(&header), []);
-                self.told[1] = generation;
+                let found_room = collector.dropped() == dropped;
+                self.said = found_room.then(|| Said::now(generation, undelivered));
             }
+        }
+        if let Some(said) = &mut self.said {
+            said.goes_before_one_more();
         }
         let end = &entry.end;
         let attributes = [
@@ -196,7 +206,7 @@ impl Worker {
         }
         self.failed_at = Some(Instant::now());
         // What was in the buffer may be half in the file.
-        self.told[0] = None;
+        self.told = None;
         self.tally.set_trouble(Some(format!("{path}: {err}")));
         self.tally.failed.fetch_add(std::mem::take(&mut self.gathered), Ordering::Relaxed);
     }

@@ -32,8 +32,8 @@ pub(super) struct Policies {
     by: Source,
     /// What decides for each set of settings and limits.
     sets: Vec<(Policy, Decider)>,
-    /// By the generation's number, as of the last line that told it.
-    now: HashMap<u64, Decider>,
+    /// By the generation's number, with the last line that told it.
+    now: HashMap<u64, (Generation, Decider)>,
     /// Why the module cannot stand for the policy where a log first told one that it does not fit.
     unfit: Option<Failure>,
     /// Names of policies in the logs.
@@ -107,6 +107,10 @@ impl Policies {
 
     /// Takes in the line at `place` that tells the policies of a generation.
     pub(super) async fn told(&mut self, told: Generation, place: &str) -> Result<(), Failure> {
+        // A collector is told of it every so often.
+        if self.now.get(&told.generation).is_some_and(|(known, _)| *known == told) {
+            return Ok(());
+        }
         if told.form != FORM {
             let (place, form, known) = (place.to_owned(), told.form, FORM);
             return Err(Failure::Form { place, form, known });
@@ -131,13 +135,13 @@ impl Policies {
                 }
             }
         };
-        self.now.insert(told.generation, decider);
+        self.now.insert(told.generation, (told, decider));
         Ok(())
     }
 
     /// What decides the records of each generation that the file has told so far.
     pub(super) fn by_generation(&self) -> HashMap<u64, Decider> {
-        self.now.clone()
+        self.now.iter().map(|(number, (_, decider))| (*number, decider.clone())).collect()
     }
 
     /// Says so where the logs have no policy that the candidate could be for, or none that it fits.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -42,6 +44,7 @@ pub(super) struct Seen {
     pub(super) spans: watch::Sender<Vec<SpanSeen>>,
     pub(super) records: watch::Sender<Vec<RecordSeen>>,
     pub(super) metrics: watch::Sender<BTreeSet<String>>,
+    pub(super) away: Arc<AtomicBool>,
 }
 
 /// What a collector answers to.
@@ -105,6 +108,9 @@ async fn answer(request: Request<Incoming>, seen: &Seen) -> Response<Full<Bytes>
     let protobuf =
         request.headers().get("content-type").is_some_and(|kind| kind == "application/x-protobuf");
     let path = request.uri().path().to_owned();
+    if seen.away.load(Ordering::Relaxed) {
+        return status(StatusCode::SERVICE_UNAVAILABLE);
+    }
     if request.method() != Method::POST || !protobuf {
         return status(StatusCode::NOT_FOUND);
     }

@@ -72,6 +72,24 @@ fn decisions_whose_policies_nobody_tells_are_not_compared() {
 }
 
 #[test]
+fn a_line_of_policies_that_comes_again_is_the_same_line() {
+    let (stage, mut lines) = stage();
+    let of_old = lines[0].replace(env!("CARGO_PKG_VERSION"), "0.0.1");
+    assert_ne!(lines[0], of_old);
+    lines[0].clone_from(&of_old);
+    lines.insert(3, of_old.clone());
+    lines.insert(6, of_old);
+    fs::write(stage.log(), lines.join("\n") + "\n").unwrap();
+    let shown = stage.replay(By::Module("country", "country")).shown();
+    assert_eq!(
+        (&shown["decisions"], &shown["passed_over"]["lines"]),
+        (&8.into(), &0.into()),
+        "{shown:#}"
+    );
+    assert_eq!(shown["remarks"].as_array().unwrap().len(), 1, "{shown:#}");
+}
+
+#[test]
 fn a_file_that_tells_nothing_or_is_of_another_form_is_an_error() {
     let (stage, lines) = stage();
     for nothing in ["", "\n\n", "not a log\n"] {

@@ -53,3 +53,25 @@ async fn a_collector_that_is_away_loses_records_and_holds_nothing_up() {
     assert_eq!((&said["dropped"], &said["trouble"]), (&json!(0), &Value::Null), "{said}");
     sidecar.stop().await;
 }
+
+#[tokio::test]
+async fn a_collector_that_was_away_is_told_the_policies_again_before_the_next_decision() {
+    let (plivo, collector) = (plivo().await, Collector::start_http());
+    collector.set_away(true);
+    let both = setup(&plivo, &["US"])
+        .set("decisions.otlp", true)
+        .set("telemetry.otlp", collector.endpoint())
+        .environment("OTEL_BSP_SCHEDULE_DELAY", "50");
+    let sidecar = Sidecar::start(both).await;
+    send_some(&sidecar, 0, 1).await;
+    let lost = async || (shown(&sidecar).await["collector_dropped"] == 2).then_some(());
+    eventually("the policies and a decision are lost", lost).await;
+
+    collector.set_away(false);
+    send_some(&sidecar, 1, 2).await;
+
+    let records = collector.wait_for_records(|records| records.len() == 3).await;
+    let events: Vec<&str> = records.iter().map(|record| record.event.as_str()).collect();
+    assert_eq!(events, ["sendgate.policies", "sendgate.decision", "sendgate.decision"]);
+    sidecar.stop().await;
+}
