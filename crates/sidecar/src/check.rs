@@ -9,7 +9,7 @@ use policy_host::{PolicyChain, PolicyRuntime, RuntimeOptions};
 use store::MemoryLedger;
 use telemetry::TelemetryOptions;
 
-use crate::config::{Config, ConfigFaults, Environment, PolicyEntry};
+use crate::config::{Config, ConfigFaults, Environment, Finding, PolicyEntry};
 use crate::modules::Modules;
 use crate::run::telemetry_options;
 use crate::terminal::line;
@@ -41,6 +41,9 @@ pub fn check(path: &Path, print: bool, environment: &Environment) -> Result<(), 
         writeln!(out, "warning: {warning}")?;
     }
     for warning in telemetry::passed_over(&options) {
+        writeln!(out, "warning: {warning}")?;
+    }
+    if let Some(warning) = without_collector(&config, &options) {
         writeln!(out, "warning: {warning}")?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -76,6 +79,13 @@ pub fn check(path: &Path, print: bool, environment: &Environment) -> Result<(), 
         chain.policies().len()
     )?;
     Ok(())
+}
+
+/// That the decision log is to go to a collector, which neither the file nor a variable names.
+fn without_collector(config: &Config, options: &TelemetryOptions) -> Option<Finding> {
+    let to = telemetry::destinations(options);
+    let nowhere = to.iter().any(|(signal, to)| *signal == "log records" && to.is_none());
+    config.fixed.decisions.without_collector().filter(|_| nowhere)
 }
 
 /// Tells which of OpenTelemetry's variables are set, and where telemetry goes by them.

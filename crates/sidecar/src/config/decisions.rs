@@ -6,6 +6,7 @@ use std::iter;
 use std::path::{Path, PathBuf};
 
 use super::cursor::{Item, Section};
+use super::faults::{Finding, Location};
 use super::reading::{Reading, Spot};
 
 /// How modules and databases begin.
@@ -18,6 +19,8 @@ pub struct Decisions {
     pub path: Option<PathBuf>,
     /// Whether they also go to the collector, as OTLP logs.
     pub otlp: bool,
+    /// Where that stands, if it does.
+    pub otlp_at: Option<Location>,
     /// Most bytes of a file before a new one begins. Default 64 MiB.
     pub max_bytes: u64,
     /// Most files, the one that is written among them. Default 5.
@@ -36,10 +39,13 @@ impl Decisions {
     /// Where the file's path stands comes back too, for [`Decisions::keep_apart`]; the database is at `store`.
     pub(super) fn read(mut section: Section<'_>, store: Option<&Path>) -> (Self, Option<Spot>) {
         let path = section.get("path");
+        section.or_default("otlp", false);
+        let otlp = section.get("otlp");
         let spot = path.as_ref().map(|item| item.spot.clone());
         let decisions = Self {
             path: path.and_then(|item| file(&item, store)),
-            otlp: section.flag("otlp", false),
+            otlp: otlp.as_ref().and_then(Item::flag).unwrap_or(false),
+            otlp_at: otlp.map(|item| item.reading.locate(item.spot.offset)),
             max_bytes: section.number("max_bytes", 64 << 20, (1 << 16)..=(1 << 31)).into(),
             keep: section.number("keep", 5, 1..=1_000),
             queue: section.size("queue", 1_024, 1..=1_000_000),
@@ -64,6 +70,14 @@ impl Decisions {
             );
             reading.fault(spot, detail);
         }
+    }
+
+    /// That they are to go to a collector, and telemetry has none for them; tells the place.
+    pub fn without_collector(&self) -> Option<Finding> {
+        let location = self.otlp_at.clone().filter(|_| self.otlp)?;
+        let detail = "has no collector to send to, so that nothing is sent; set [telemetry] otlp, or the variables \
+                      OTEL_* of logs";
+        Some(Finding { location, key: "decisions.otlp".into(), detail: detail.into() })
     }
 
     /// Whether decisions are recorded at all.

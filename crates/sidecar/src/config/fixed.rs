@@ -89,7 +89,17 @@ impl Fixed {
 
 /// Each key of `[decisions]`, and whether both have the same there.
 fn decisions_same(ours: &Decisions, theirs: &Decisions) -> [(&'static str, bool); 8] {
-    let Decisions { path, otlp, max_bytes, keep, queue, sample, whole_text, whole_numbers } = ours;
+    let Decisions {
+        path,
+        otlp,
+        otlp_at: _,
+        max_bytes,
+        keep,
+        queue,
+        sample,
+        whole_text,
+        whole_numbers,
+    } = ours;
     [
         ("decisions.path", *path == theirs.path),
         ("decisions.otlp", *otlp == theirs.otlp),

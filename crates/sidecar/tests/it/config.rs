@@ -274,3 +274,34 @@ async fn check_prints_where_telemetry_goes_by_the_variables() {
     assert!(!told.contains("swordfish"), "{told}");
     assert!(!printed(&[]).contains(" go to "), "the file says it");
 }
+
+#[tokio::test]
+async fn check_warns_of_a_decision_log_that_has_no_collector_to_go_to() {
+    let plivo = plivo().await;
+    let folder = Folder::new();
+    let warned = |toml: String, variables: &[(&str, &str)]| {
+        folder.write("sidecar.toml", toml);
+        let mut check = std::process::Command::new(env!("CARGO_BIN_EXE_sendgate"));
+        check.args(["check", "--config", "sidecar.toml"]).current_dir(folder.path());
+        let checked = check.env("SENDGATE_ENV", "development").envs(variables.iter().copied());
+        let told = String::from_utf8(checked.output().unwrap().stdout).unwrap();
+        told.lines().find(|line| line.contains("decisions.otlp")).map(str::to_owned)
+    };
+    let alone = Setup::standard(&plivo).set("decisions.otlp", true).to_toml();
+    let mut lines = alone.lines().zip(1..);
+    let (line, number) = lines.find(|(line, _)| line.contains("otlp")).unwrap();
+    let column = line.find("true").unwrap() + 1;
+
+    let told = warned(alone.clone(), &[]).expect("a warning");
+    let place =
+        format!("warning: sidecar.toml:{number}:{column}: decisions.otlp: has no collector");
+    assert!(told.starts_with(&place), "{told}, not {place}");
+
+    let variable = ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://a.example:4318/v1/logs");
+    assert_eq!(warned(alone, &[variable]), None);
+    let collector = Setup::standard(&plivo)
+        .set("decisions.otlp", true)
+        .set("telemetry.otlp", "http://file.example:4318");
+    assert_eq!(warned(collector.to_toml(), &[]), None);
+    assert_eq!(warned(Setup::standard(&plivo).set("decisions.otlp", false).to_toml(), &[]), None);
+}
