@@ -14,6 +14,7 @@ mod doubt;
 mod journey;
 mod judge;
 mod load;
+mod looks;
 mod released;
 mod resolve;
 mod rolling;

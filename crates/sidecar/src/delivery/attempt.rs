@@ -77,6 +77,7 @@ impl Journey {
         let span = self.trace.span(nth);
         span.record("sendgate.account", &*account.name);
         let outcome = call.instrument(span).await;
+        let call_ended = Instant::now();
         store::fail::point("delivery.answered");
         pass.report(Heard::of(&outcome), Instant::now(), fastrand::f64());
         self.delivery.hear(&upstream, &outcome, Instant::now());
@@ -98,8 +99,15 @@ impl Journey {
                 let mut change = Change { attempt: Some(ended), ..Change::at(now()) };
                 let taken = change.attempt.as_ref().is_some_and(record::is_taken);
                 let mark = Some(account.mark.to_string());
-                let mut doubt =
-                    Doubt { began, plivo_time, known, is_own: true, account: mark, taken };
+                let mut doubt = Doubt {
+                    began,
+                    plivo_time,
+                    known,
+                    ended: call_ended,
+                    is_own: true,
+                    account: mark,
+                    taken,
+                };
                 // This answer may be the first to show Plivo's clock.
                 doubt.plivo_time = doubt.began_there(&account.client);
                 if let Some(attempt) = &mut change.attempt {

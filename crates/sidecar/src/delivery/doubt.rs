@@ -18,8 +18,6 @@ use crate::in_force::Account;
 const CLOCKS: Duration = Duration::from_secs(2);
 /// The same at worst: what Plivo has from before may be ours, or somebody else's.
 const CLOCKS_APART: Duration = Duration::from_secs(60);
-/// Further lists after the last settle time, where those before did not answer.
-pub(super) const FURTHER: u32 = 3;
 /// Messages on one page of a list, and most pages that are read.
 const PAGE: u32 = 20;
 const PAGES: u32 = 5;
@@ -33,6 +31,8 @@ pub(super) struct Doubt {
     pub(super) plivo_time: Option<Timestamp>,
     /// Since when this process knows of it, by a clock that nobody sets.
     pub(super) known: Instant,
+    /// When it ended, by the same clock; where another process made it, the latest that it can have: the start of this one.
+    pub(super) ended: Instant,
     /// It knows since the call began, which was its own.
     pub(super) is_own: bool,
     /// A mark of the account that was called: another's list says nothing. None where that was not written down.
@@ -51,6 +51,11 @@ impl Doubt {
             let asleep = now().since(self.began).saturating_sub(known.elapsed());
             Some(plivo.time_at(known.into_std())?.before(asleep))
         })
+    }
+
+    /// How long it took; none where another process made it.
+    pub(super) fn took(&self) -> Option<Duration> {
+        self.is_own.then(|| self.ended.saturating_duration_since(self.known))
     }
 }
 
@@ -119,6 +124,13 @@ pub(super) fn beginning(began: Timestamp) -> Timestamp {
 /// Where the list begins that shows it although Plivo's own clocks are apart.
 pub(super) fn earlier(began: Timestamp) -> Timestamp {
     began.before(CLOCKS_APART)
+}
+
+/// The newest that a list can show of a call that began at `began` and took so long, or as long as any may: Plivo may take
+/// its message until its end, and shows it by the last settle time.
+pub(super) fn newest(began: Timestamp, took: Option<Duration>, account: &Account) -> Timestamp {
+    let last = account.settle.last().copied().unwrap_or_default();
+    began.after(took.unwrap_or(account.call_timeout) + last)
 }
 
 /// Whether a list that begins at `one` may show what one that begins at `other` does not, or the other way round.

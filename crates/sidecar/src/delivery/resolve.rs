@@ -2,17 +2,17 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use message::Timestamp;
 use store::{Change, Status, StoreError};
 use tokio::time::{Instant, sleep_until};
 
 use super::doubt::{
-    Doubt, FURTHER, Listed, Sighting, beginning, candidates, differ, earlier, is_apart, sighting,
+    Doubt, Listed, Sighting, beginning, candidates, differ, earlier, is_apart, newest, sighting,
 };
 use super::journey::{Journey, Stop};
 use super::judge::End;
+use super::looks::{look_at, nth_look};
 use super::released::{Release, Released};
 use super::waits::obey;
 use super::{News, now};
@@ -35,24 +35,26 @@ impl Journey {
         self.trace.leave();
         self.tell.send_replace(News::Ended(Status::InDoubt));
         let mut seen = Seen::default();
-        // On a clock that nobody sets, and after a restart from there on: Plivo has had all of this time to show it.
-        let known = doubt.known;
+        let mut looked = None;
         let mut release = self.delivery.releases.hear(&self.accepted.message.id);
         for nth in 0.. {
             // By the configuration in force at the time.
             let settle = Arc::clone(&self.delivery.account().settle);
             let Some(after) = nth_look(&settle, nth) else { break };
+            // From the end of the call on, until which Plivo may have taken it: it has had all of this time to show it.
+            let at = look_at(doubt.ended + after, looked);
             // The word is for a message that can still be sent.
-            let is_too_late = nth >= settle.len() && !self.could_be_sent_after(known + after);
+            let is_too_late = nth >= settle.len() && !self.could_be_sent_after(at);
             if is_too_late && self.on_unresolved() != OnUnresolved::Fail {
                 break;
             }
-            while let Some(released) = self.wait_in_doubt(known + after, &mut release).await? {
+            while let Some(released) = self.wait_in_doubt(at, &mut release).await? {
                 if let Some(goes) = self.released(released).await {
                     return goes;
                 }
             }
             self.look(&doubt, &mut seen).await?;
+            looked = Some(Instant::now());
             while let Some(released) = release.so_far() {
                 if let Some(goes) = self.released(released).await {
                     return goes;
@@ -148,12 +150,11 @@ impl Journey {
         let Some((doubt, unsettled)) = self.doubt.as_ref().zip(self.unsettled.take()) else {
             return;
         };
-        // What rests on Plivo's list rests on this: it shows what Plivo has by the last settle time.
         let account = self.delivery.account();
-        let last = account.settle.last().copied().unwrap_or_default();
         let began = doubt.began_there(&account.client).unwrap_or(doubt.began);
+        let newest = newest(began, doubt.took(), &account);
         let id = self.accepted.message.id.clone();
-        unsettled.give_up(id, (began, began.after(last)), now());
+        unsettled.give_up(id, (began, newest), now());
     }
 
     fn was_not_sent(&mut self) -> ControlFlow<Stop> {
@@ -285,11 +286,4 @@ impl Journey {
             () = stop.cancelled() => ControlFlow::Break(Stop::Process),
         }
     }
-}
-
-/// How long after the call the list is asked for the `nth` time, from 0: as the operator says, and a few times more.
-fn nth_look(settle: &[Duration], nth: usize) -> Option<Duration> {
-    let last = settle.last().copied().unwrap_or(Duration::ZERO);
-    let further = || u32::try_from(nth - settle.len() + 1).ok().filter(|nth| *nth <= FURTHER);
-    settle.get(nth).copied().or_else(|| Some(last * (further()? + 1)))
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::accepted::{Accepted, is_unknown, tried};
 use super::breaker::{Reason, State};
-use super::doubt::Doubt;
+use super::doubt::{Doubt, newest};
 use super::journey::Journey;
 use super::trace::Trace;
 use super::under_way::Beginning;
@@ -91,8 +91,8 @@ impl Delivery {
     /// Has no other message taken for what Plivo may have of `by`, from a call that `began` then and that nobody will find
     /// out about.
     fn keep_apart(&self, by: MessageId, mark: String, began: Timestamp) {
-        let settle = self.account().settle.last().copied().unwrap_or_default();
-        self.unsettled.enter(mark).give_up(by, (began, began.after(settle)), now());
+        let newest = newest(began, None, &self.account());
+        self.unsettled.enter(mark).give_up(by, (began, newest), now());
     }
 
     /// Writes down that a call was cut off, where one was out when the process ended. What is known of it stays.
@@ -136,6 +136,7 @@ impl Delivery {
             began: last.map_or(record.updated, |last| last.started),
             plivo_time: last.and_then(|last| last.plivo_time),
             known: Instant::now(),
+            ended: Instant::now(),
             is_own: false,
             account: last
                 .and_then(|last| last.account.clone())

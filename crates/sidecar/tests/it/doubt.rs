@@ -2,6 +2,7 @@
 
 mod clocks;
 mod elsewhere;
+mod late;
 mod reported;
 mod restart;
 mod unreachable;

@@ -11,9 +11,10 @@ use super::{AttemptOutcome, Record};
 use crate::database::Fault;
 use crate::{Commit, Store, StoreError, holds};
 
-/// The longest that a message can be in doubt: four times the latest settle time that may be configured. What was given
-/// up is of no interest to anybody after that.
-pub const LONGEST_DOUBT: Duration = Duration::from_secs(4 * 3_600);
+/// How long what was given up may be taken for another message: one whose call began while it may yet have come to
+/// Plivo's list, within the latest settle time that may be configured, is in doubt for the longest call and four such
+/// times.
+pub const LONGEST_DOUBT: Duration = Duration::from_secs(6 * 3_600);
 
 /// A message that was accepted and whose way to Plivo has not ended.
 #[derive(Clone, Debug)]
