@@ -1,5 +1,7 @@
 //! The worker that calls apps: what is due, oldest first, in order for each message, and no app at another's cost.
 
+mod outcome;
+
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,8 +17,10 @@ use tracing::Instrument as _;
 use super::call::{self, Call, ClientError, Ended};
 use super::circuit::{Admit, Circuits, Heard};
 use super::{RelayTally, Source, Subscriber, Target, schedule, spans};
+use outcome::Outcome;
 
-/// Most calls at once.
+/// Most calls at once. What cannot be written down has a place among them, so that a store that fails has no more apps
+/// called again by the next process.
 const AT_ONCE: usize = 16;
 /// Most events taken from the store at once.
 const PAGE: u32 = 256;
@@ -36,7 +40,7 @@ pub(crate) struct Relay {
     subscribers: Subscribers,
     circuits: Circuits,
     calls: JoinSet<Done>,
-    /// Events that a task is on; the store still calls them due.
+    /// Events that a task is on, or whose outcome is yet to be written; the store still calls them due.
     busy: HashSet<u64>,
     page: VecDeque<Event>,
     /// The page was full: there may be others behind it.
@@ -68,7 +72,8 @@ struct Done {
     number: u64,
     /// Where a call was made.
     called: Option<Called>,
-    written: bool,
+    /// What could not be written down.
+    unwritten: Option<Outcome>,
 }
 
 struct Called {
@@ -116,8 +121,8 @@ impl Relay {
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(done) = self.calls.join_next() => {
-                    if !self.end(done.ok()) {
-                        sleep(IDLE).await;
+                    if let Some(unwritten) = self.end(done.ok()) {
+                        self.write_later(unwritten, &stop);
                     }
                 }
                 // Something may have come up meanwhile.
@@ -125,7 +130,8 @@ impl Relay {
             }
         }
         while let Some(done) = self.calls.join_next().await {
-            self.end(done.ok());
+            // What cannot be written now the next process calls for again.
+            drop(self.end(done.ok()));
         }
     }
 
@@ -218,9 +224,9 @@ impl Relay {
                 _ => again_or_dead(&event, ended.retry_after(), &ended.fault()),
             };
             tally.add(&relayed);
-            let written = store.relayed(event.number, relayed).await.is_ok();
+            let unwritten = Outcome::of_call(event.number, relayed).write(&store).await;
             let called = Called { origin: origin_of(&target), target, generation, ended };
-            Done { number: event.number, called: Some(called), written }
+            Done { number: event.number, called: Some(called), unwritten }
         };
         self.calls.spawn(task.instrument(span));
     }
@@ -229,16 +235,28 @@ impl Relay {
         self.busy.insert(number);
         let store = self.store.clone();
         self.calls.spawn(async move {
-            let written = store.not_called(number, relayed).await.is_ok();
-            Done { number, called: None, written }
+            let unwritten = Outcome::without_call(number, relayed).write(&store).await;
+            Done { number, called: None, unwritten }
         });
     }
 
-    /// Takes a task's end down; `false` where the store could not be written, so that the event is due at once again.
-    fn end(&mut self, done: Option<Done>) -> bool {
+    /// Nobody is called for it meanwhile: its event stays busy.
+    fn write_later(&mut self, outcome: Outcome, stop: &CancellationToken) {
+        let (store, stop) = (self.store.clone(), stop.clone());
+        self.calls.spawn(async move {
+            let number = outcome.number;
+            let unwritten = outcome.write_later(&store, &stop).await;
+            Done { number, called: None, unwritten }
+        });
+    }
+
+    /// Takes a task's end down. Returns what the store could not be told.
+    fn end(&mut self, done: Option<Done>) -> Option<Outcome> {
         // A task that panicked leaves its event as busy, which keeps the fault from coming again and again.
-        let Some(Done { number, called, written }) = done else { return false };
-        self.busy.remove(&number);
+        let Done { number, called, unwritten } = done?;
+        if unwritten.is_none() {
+            self.busy.remove(&number);
+        }
         if let Some(Called { origin, target, generation, ended }) = called {
             self.circuits.ended(&origin, ended.heard(), Instant::now(), fastrand::f64());
             if ended == Ended::Gone {
@@ -249,7 +267,7 @@ impl Relay {
                 tracing::debug!(%origin, fault = ended.fault(), "an app could not be told");
             }
         }
-        written
+        unwritten
     }
 
     fn give_up(&self, event: &Event, fault: &str) -> Step {

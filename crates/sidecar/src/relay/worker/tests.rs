@@ -1,3 +1,5 @@
+mod failing;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
@@ -306,11 +308,20 @@ async fn an_app_is_told_of_messages_that_made_room_meanwhile() {
 
 /// A worker for what is in `store`, until it is stopped.
 fn next_worker(store: &Store, app: &App) -> (CancellationToken, tokio::task::JoinHandle<()>) {
+    let (stop, _tally, task) = counted_worker(store, app);
+    (stop, task)
+}
+
+/// The same, with its counts.
+fn counted_worker(
+    store: &Store,
+    app: &App,
+) -> (CancellationToken, Arc<RelayTally>, tokio::task::JoinHandle<()>) {
     let origin = url::Url::parse(&app.url("/")).unwrap().origin();
     let keys = vec![WebhookKey::read("words").unwrap()];
     let subscriber = Subscriber { allow: vec![origin], keys, ..Subscriber::default() };
     let subscribers = Arc::new(move |_: &str| Some(subscriber.clone()));
     let next = Relay::new(store.clone(), Source::of(store), subscribers).unwrap();
-    let stop = CancellationToken::new();
-    (stop.clone(), tokio::spawn(next.run(stop)))
+    let (stop, tally) = (CancellationToken::new(), next.tally());
+    (stop.clone(), tally, tokio::spawn(next.run(stop)))
 }
