@@ -8,7 +8,7 @@ use crate::{Commit, Store, StoreError};
 
 /// Most events of one answer.
 const MOST: u32 = 1_000;
-const COLUMNS: &str = "number, message, app, state, sequence, at, code, tries, fault";
+const COLUMNS: &str = "number, message, app, state, sequence, at, code, tries, fault, revived";
 
 /// Something that an app is told of one of its messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Event {
     pub tries: u32,
     /// What went wrong at the last call.
     pub fault: Option<String>,
+    /// When it was given up no longer, where it had been.
+    pub revived: Option<Timestamp>,
 }
 
 /// What became of a call to an app.
@@ -171,8 +173,8 @@ impl Store {
         })
     }
 
-    /// Has the app called again, at once, with what was given up, the oldest first; the number of events that this is
-    /// about, at most 1,000.
+    /// Has the app called again, at once and for as long as with new ones, with what was given up, the oldest first; the
+    /// number of events that this is about, at most 1,000.
     ///
     /// # Errors
     ///
@@ -181,7 +183,7 @@ impl Store {
         let app = app.to_owned();
         self.database.write(move |connection| {
             let mut update = connection.prepare_cached(
-                "UPDATE events SET relay = 'due', next_try = ?2, tries = 0 WHERE number IN \
+                "UPDATE events SET relay = 'due', next_try = ?2, revived = ?2, tries = 0 WHERE number IN \
                  (SELECT number FROM events WHERE relay = 'dead' AND app = ?1 ORDER BY number LIMIT ?3)",
             )?;
             Ok(update.execute((&app, to_db(now), MOST))?)
@@ -230,6 +232,7 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
         code: row.get(6)?,
         tries: row.get(7)?,
         fault: row.get(8)?,
+        revived: row.get::<_, Option<i64>>(9)?.map(from_db),
     })
 }
 

@@ -20,7 +20,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// The longest that an app's `Retry-After` is heeded.
 const LONGEST: Duration = Duration::from_secs(6 * 60 * 60);
 
-/// When an event that came up at `at` is told again after a call at `now` failed; none where it is given up.
+/// When an event that came up, or was revived, at `at` is told again after a call at `now` failed; none where it is given up.
 ///
 /// Full jitter: anywhere up to the wait for its age, but not before the app's own `Retry-After`. `random` is evenly
 /// spread over `0.0..1.0`.

@@ -49,6 +49,7 @@ pub(super) fn event(number: u64, message: &str, state: Status) -> Event {
         code: None,
         tries: 0,
         fault: None,
+        revived: None,
     }
 }
 

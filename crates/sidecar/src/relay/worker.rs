@@ -292,7 +292,7 @@ impl Relay {
 }
 
 fn again_or_dead(event: &Event, retry_after: Option<Duration>, fault: &str) -> Relayed {
-    match schedule::next(event.at, now(), retry_after, fastrand::f64()) {
+    match schedule::next(event.revived.unwrap_or(event.at), now(), retry_after, fastrand::f64()) {
         Some(at) => Relayed::Again { at, fault: fault.to_owned() },
         None => dead(event, fault),
     }

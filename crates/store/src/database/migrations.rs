@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::OpenError;
 
 /// From version `n` to `n + 1`.
-const STEPS: [&str; 10] = [
+const STEPS: [&str; 11] = [
     include_str!("schema.sql"),
     include_str!("named.sql"),
     include_str!("clocks.sql"),
@@ -18,6 +18,7 @@ const STEPS: [&str; 10] = [
     include_str!("confirmed.sql"),
     include_str!("doubts.sql"),
     include_str!("next_try.sql"),
+    include_str!("revived.sql"),
 ];
 
 /// Whether this program may change the database.

@@ -131,5 +131,7 @@ async fn what_was_given_up_is_listed_lets_the_next_event_pass_and_is_told_when_r
     assert_eq!(store.revive_dead_letters("billing", later(70)).await, Ok(2));
     let first = [is("m1", Status::Submitted, 0), is("m2", Status::Submitted, 0)];
     assert_eq!(due(&store, later(70)).await, first);
+    let revived: Vec<_> = store.due_relays(later(70), 10).await.unwrap();
+    assert_eq!(revived.iter().map(|each| each.revived).collect::<Vec<_>>(), [Some(later(70)); 2]);
     assert_eq!(store.dead_letters(None, 10).await, Ok(vec![]));
 }

@@ -1,4 +1,4 @@
-//! Events whose outcome cannot be written down.
+//! Events whose outcome cannot be written down, and those that were given up and revived.
 
 use rusqlite::Connection;
 use store::Place;
@@ -95,4 +95,25 @@ async fn a_worker_whose_store_cannot_be_written_ends_when_it_is_stopped() {
 
     let ended = tokio::time::timeout(Duration::from_secs(20), task).await;
     ended.expect("it ends").expect("without a panic");
+}
+
+#[tokio::test]
+async fn what_was_revived_after_days_is_told_for_as_long_as_a_new_event() {
+    let mut app = App::start().await;
+    app.script(&[(500, None), (500, None)]);
+    let work = Work::start(&[&app]);
+    work.message("m1", app.url("/")).await;
+    let days_ago = now().before(Duration::from_secs(80 * 3_600));
+    become_(&work.store, "m1", Status::Submitted, days_ago).await;
+    app.next().await;
+    work.dead(1).await;
+
+    assert_eq!(work.store.revive_dead_letters("demo", now()).await, Ok(1));
+
+    for _ in 0..2 {
+        app.next().await;
+    }
+    work.settled().await;
+    assert_eq!(work.store.dead_letters(None, 10).await, Ok(vec![]));
+    work.stop().await;
 }
