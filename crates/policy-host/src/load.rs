@@ -192,15 +192,16 @@ pub(crate) async fn try_settings(
     if found.is_empty() {
         return configured(prepared).await;
     }
-    let mut problems: Vec<Problem> = found.iter().map(|each| each.problem.clone()).collect();
+    let settings = settings::as_meant(given(settings).into_owned(), &found);
+    let mut problems: Vec<Problem> = found.into_iter().map(|each| each.problem).collect();
     // A grant that is missing says nothing of the values.
     let granted = Known { grants: Grant::ALL.into_iter().collect(), ..known.clone() };
     let look = |settings: &serde_json::Value| settings::problems(schema, settings, &granted);
-    let unfit = look(&given(settings))?;
-    // Of a value that only needs a grant the policy may say something besides.
+    let unfit = look(&settings)?;
+    // Of a value that only needs a grant, or is written as a float, the policy may say something besides.
     let places: Vec<String> = unfit.iter().map(|each| each.problem.pointer.clone()).collect();
     let mut heard = Vec::new();
-    for sound in settings::attempts(&given(settings), unfit, look)? {
+    for sound in settings::attempts(&settings, unfit, look)? {
         if let Some(problems) = refused(prepared, &sound.settings).await {
             heard.push(sound.heard(problems));
         }

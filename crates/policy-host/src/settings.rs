@@ -12,6 +12,8 @@ use crate::error::{LoadFault, Problem};
 pub(crate) use sound::{attempts, certain};
 pub(crate) use words::{Known, asked_again};
 
+use words::{WHOLE, whole};
+
 /// Most problems told at once.
 const PROBLEMS: usize = 64;
 
@@ -22,11 +24,14 @@ pub(crate) struct Found {
     pub(crate) place: String,
     /// Values that would fit there, as far as the schema names some: all of a choice, or one.
     pub(crate) instead: Vec<Value>,
+    /// The whole number that is meant, where it is written as a float: what else is wrong is told of that.
+    meant: Option<Value>,
 }
 
 impl Found {
     fn new(pointer: String, detail: String, instead: Vec<Value>) -> Self {
-        Self { place: pointer.clone(), problem: Problem { pointer, detail }, instead }
+        let place = pointer.clone();
+        Self { place, problem: Problem { pointer, detail }, instead, meant: None }
     }
 }
 
@@ -46,7 +51,7 @@ pub(crate) fn problems(
     }
     let mut schema: Value =
         serde_json::from_str(schema).map_err(|error| LoadFault::Schema(error.into()))?;
-    words::bound_integers(&mut schema);
+    words::hold_integers(&mut schema);
     let options = jsonschema::options()
         .with_draft(Draft::Draft202012)
         // Linear in the input, whatever the pattern.
@@ -60,6 +65,16 @@ pub(crate) fn problems(
     tell_all(&errors, &mut found);
     found.truncate(PROBLEMS);
     Ok(found)
+}
+
+/// `settings` with the whole numbers that are meant in the place of floats.
+pub(crate) fn as_meant(mut settings: Value, found: &[Found]) -> Value {
+    for Found { place, meant, .. } in found {
+        if let Some((value, meant)) = settings.pointer_mut(place).zip(meant.as_ref()) {
+            value.clone_from(meant);
+        }
+    }
+    settings
 }
 
 /// As [`tell`]. What is none of the words to choose from is not told to be of another type than these as well.
@@ -123,8 +138,12 @@ fn tell(error: &ValidationError<'_>, found: &mut Vec<Found>) {
             found.push(Found { place, ..missing });
         }
         kind => {
-            let instead = fitting(kind);
-            found.push(Found::new(pointer, detail(error), instead));
+            let meant = match kind {
+                Kind::Custom { keyword, .. } if keyword == WHOLE => whole(error.instance()),
+                _ => None,
+            };
+            let instead = meant.clone().map_or_else(|| fitting(kind), |meant| vec![meant]);
+            found.push(Found { meant, ..Found::new(pointer, detail(error), instead) });
         }
     }
 }

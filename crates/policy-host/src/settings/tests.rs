@@ -190,3 +190,26 @@ fn a_schema_says_at_its_top_whether_its_policy_is_asked_again() {
     let fault = asked_again(r#"{"x-asked-again": "yes"}"#).unwrap_err();
     assert!(matches!(fault, LoadFault::Schema(_)), "{fault:?}");
 }
+
+#[test]
+fn a_whole_number_that_is_written_as_a_float_is_told_and_taken_for_what_is_meant() {
+    let schema = json!({"properties": {
+        "per_s": {"type": ["integer", "null"], "format": "uint32"},
+        "quotas": {"items": {"type": "integer"}},
+        "share": {"type": "number"},
+        "days": {"type": "integer"},
+    }});
+    let settings = json!({"per_s": 1e3, "quotas": [5, 5.0, -2.0], "share": 2.0, "days": 1.5});
+    let known = Known { apps: None, grants: Grants::default() };
+
+    let found = super::problems(&schema.to_string(), &settings, &known).unwrap();
+
+    let float = "is a float; give a whole number";
+    let mut told: Vec<_> =
+        found.iter().map(|each| (&*each.problem.pointer, each.problem.detail == float)).collect();
+    told.sort_unstable();
+    let wanted = [("/days", false), ("/per_s", true), ("/quotas/1", true), ("/quotas/2", true)];
+    assert_eq!(told, wanted);
+    let meant = json!({"per_s": 1000, "quotas": [5, 5, -2], "share": 2.0, "days": 1.5});
+    assert_eq!(super::as_meant(settings, &found), meant);
+}

@@ -8,6 +8,7 @@
 //! | `"format": "sender"` | what a message may come from: a number in E.164, a short code, a name, or a pool's UUID |
 //! | `"format": "intent"` | an intent that a message may have; none (`""`) is one too |
 //! | `"format": "uint32"`, and other widths up to 32 bits | what fits into it |
+//! | `"type": "integer"` | a whole number that is written as one: `1e3` is none, since no policy could read it |
 //! | `"x-needs-grant": {"amend": ["strip"]}` | these values need that grant; others, and none at all, need nothing |
 //! | `"x-needs-grant": {"amend": true}` | whatever the value, it needs that grant |
 //!
@@ -27,6 +28,8 @@ use crate::{Grant, Grants};
 
 const NEEDS_GRANT: &str = "x-needs-grant";
 const ASKED_AGAIN: &str = "x-asked-again";
+/// The host's own word, which it adds to schemas.
+pub(super) const WHOLE: &str = "x-written-whole";
 
 /// What the host knows of the settings' surroundings.
 #[derive(Clone, Debug)]
@@ -40,6 +43,9 @@ pub(crate) struct Known {
 /// Values that need a grant which the policy does not have; all values where none are listed.
 #[derive(Debug)]
 struct NeedsGrant(Vec<(Grant, Option<Vec<Value>>)>);
+
+/// No whole number that is written as a float.
+struct WrittenWhole;
 
 impl Known {
     /// Makes `options` assert the formats and the keyword above.
@@ -55,6 +61,7 @@ impl Known {
             .with_format("iana-zone", |name: &str| TimeZone::get(name).is_ok())
             .with_format("sender", is_sender)
             .with_format("intent", is_intent)
+            .with_keyword(WHOLE, |_, _, _| Ok(Box::new(WrittenWhole)))
             .with_keyword(NEEDS_GRANT, move |_, value, _| {
                 let needs = NeedsGrant::read(value, grants).ok_or_else(|| {
                     let detail = "is not a table of grants, each with a list of the values that need it, or true";
@@ -82,10 +89,11 @@ pub(crate) fn asked_again(schema: &str) -> Result<bool, LoadFault> {
     }
 }
 
-/// Has the bounds of integers, which schemas made of Rust types give as a format, hold like any others.
-pub(super) fn bound_integers(schema: &mut Value) {
+/// Has the bounds of integers, which schemas made of Rust types give as a format, hold like any others, and integers be
+/// written as such: to JSON Schema `1e3` is one.
+pub(super) fn hold_integers(schema: &mut Value) {
     match schema {
-        Value::Array(list) => list.iter_mut().for_each(bound_integers),
+        Value::Array(list) => list.iter_mut().for_each(hold_integers),
         Value::Object(table) => {
             let format = table.get("format").and_then(Value::as_str);
             let most = match format {
@@ -98,10 +106,31 @@ pub(super) fn bound_integers(schema: &mut Value) {
             if let Some(most) = most {
                 table.entry("maximum").or_insert_with(|| most.into());
             }
-            table.values_mut().for_each(bound_integers);
+            if table.get("type").is_some_and(is_integer) {
+                table.insert(WHOLE.to_owned(), true.into());
+            }
+            table.values_mut().for_each(hold_integers);
         }
         _ => {}
     }
+}
+
+/// Whether a schema's type is that of integers, and not of all numbers.
+fn is_integer(of_type: &Value) -> bool {
+    let has = |word: &str| {
+        of_type == word || of_type.as_array().is_some_and(|list| list.iter().any(|one| one == word))
+    };
+    has("integer") && !has("number")
+}
+
+/// The whole number that a float is; none where it has a fraction, or is larger than any that a policy could read.
+pub(super) fn whole(value: &Value) -> Option<Value> {
+    let float = value.as_f64().filter(|_| value.is_f64())?;
+    // In decimal, so that neither its sign nor its size is lost on the way.
+    let digits = format!("{float:.0}");
+    let (signed, unsigned) = (digits.parse::<i64>(), digits.parse::<u64>());
+    let meant = unsigned.map(Value::from).or_else(|_| signed.map(Value::from)).ok()?;
+    (float.fract() == 0.0).then_some(meant)
 }
 
 /// What is wrong with a value that is not of `format`, where that is one of ours.
@@ -159,6 +188,20 @@ impl NeedsGrant {
         let (grant, values) = self.0.iter().find(|(_, values)| needs(values))?;
         let other = if values.is_some() { ", or choose another value" } else { "" };
         Some(format!("needs the grant \"{}\"; add it to `grants`{other}", grant.as_str()))
+    }
+}
+
+impl<'i> Keyword<'i> for WrittenWhole {
+    fn validate(&self, value: &'i Value) -> Result<(), ValidationError<'i>> {
+        match self.is_valid(value) {
+            true => Ok(()),
+            false => Err(ValidationError::custom("is a float; give a whole number")),
+        }
+    }
+
+    fn is_valid(&self, value: &'i Value) -> bool {
+        // One with a fraction is no integer to the schema itself.
+        whole(value).is_none()
     }
 }
 

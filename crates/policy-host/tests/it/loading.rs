@@ -159,6 +159,44 @@ async fn what_only_the_policy_sees_is_told_beside_what_its_schema_sees() {
 }
 
 #[tokio::test]
+async fn whole_numbers_that_are_written_as_floats_hide_nothing_else_that_is_wrong() {
+    let host = Host::new();
+    let mut source = policy("throttle");
+    source.settings = json!({ "limits": [
+        { "name": "a b", "scope": "app", "quota": 5.0, "per_s": 1e3 },
+        { "name": "b", "scope": "app", "quota": 0.0, "per_s": 1 },
+        { "name": "b", "scope": "planet", "quota": 1, "per_s": 1 },
+    ] });
+    let LoadFault::Settings(problems) = fault(&host, &source).await else { panic!("loaded") };
+    let float = "is a float; give a whole number";
+    let mut told: Vec<_> =
+        problems.iter().map(|each| (each.pointer.as_str(), each.detail == float)).collect();
+    told.sort_unstable();
+    let wanted = [
+        ("/limits/0/name", false),
+        ("/limits/0/per_s", true),
+        ("/limits/0/quota", true),
+        ("/limits/1/quota", false),
+        ("/limits/1/quota", true),
+        ("/limits/2/name", false),
+        ("/limits/2/scope", false),
+    ];
+    assert_eq!(told, wanted, "{problems:?}");
+}
+
+#[tokio::test]
+async fn settings_with_nothing_wrong_but_a_float_are_refused_for_that_alone() {
+    let host = Host::new();
+    let mut source = policy("throttle");
+    source.settings =
+        json!({ "limits": [{ "name": "a", "scope": "app", "quota": 5.0, "per_s": 60 }] });
+    let LoadFault::Settings(problems) = fault(&host, &source).await else { panic!("loaded") };
+    let told: Vec<_> =
+        problems.iter().map(|each| (each.pointer.as_str(), each.detail.as_str())).collect();
+    assert_eq!(told, [("/limits/0/quota", "is a float; give a whole number")]);
+}
+
+#[tokio::test]
 async fn a_grant_that_is_missing_hides_nothing_that_is_wrong_with_the_settings() {
     let host = Host::new();
     let mut source = policy("quiet-hours");
