@@ -1,6 +1,6 @@
 use message::facts::text_fault;
 use message::{Kind, Segments};
-use policy_sdk::{Change, Decision, Message, reject};
+use policy_sdk::{Change, Decision, Fault, Message, Rejection, reject};
 
 use crate::settings::Fallback;
 
@@ -8,8 +8,7 @@ use crate::settings::Fallback;
 pub(crate) fn without_media(fallback: Fallback, message: &Message, region: &str) -> Decision {
     let links = match fallback {
         Fallback::Deny => {
-            let detail = format!("{region} may not have media; send text alone");
-            return reject("country.mms_unsupported", detail).into();
+            return no_media(message, region).into();
         }
         Fallback::Strip => "",
         // Media that Plivo keeps have no address that a handset could open.
@@ -43,6 +42,17 @@ pub(crate) fn without_media(fallback: Fallback, message: &Message, region: &str)
         change = change.set_text(text);
     }
     change.set_media_urls(Vec::new()).into()
+}
+
+/// Refused at each member that names media.
+fn no_media(message: &Message, region: &str) -> Rejection {
+    let code = "country.mms_unsupported";
+    let members =
+        [("/media_urls", &message.media_urls[..]), ("/media_ids", &message.media_ids[..])];
+    let refusal = reject(code, format!("{region} may not have media; send text alone"));
+    members.into_iter().filter(|(_, media)| !media.is_empty()).fold(refusal, |refusal, (at, _)| {
+        refusal.fault(Fault::new(at, code, format!("may not go to {region}; send text alone")))
+    })
 }
 
 /// Whether there is nothing to see in a text, which is then none to the host either.

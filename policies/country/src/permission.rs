@@ -1,4 +1,4 @@
-use policy_sdk::{Kind, Rejection, reject};
+use policy_sdk::{Fault, Kind, Rejection, reject};
 
 use crate::settings::{Action, RuleKind, Rules, holds};
 
@@ -16,15 +16,18 @@ impl Rules {
     /// Whether a message of this kind may go there, but for its media. Hard denial beats denial, denial beats allowance,
     /// and allowance beats the default.
     pub(crate) fn permission(&self, region: &str, app: &str, kind: Kind) -> Permission {
-        let refused = |code: &str, detail: String| Permission::Refused(reject(code, detail));
         if region.is_empty() || region == "001" {
-            let detail =
-                "the number belongs to no country, so that no rule by country can hold for it";
-            return refused("country.non_geographic", detail.into());
+            let said = "belongs to no country, so that no rule by country can hold for it";
+            let fault = Fault::new("/to", "country.non_geographic", said);
+            let refusal = reject("country.non_geographic", format!("the number {said}"));
+            return Permission::Refused(refusal.fault(fault));
         }
+        let refused = |code: &str, said: &str| {
+            let fault = Fault::new("/to", code, format!("is in {region}, which {said}"));
+            Permission::Refused(reject(code, format!("{region} {said}")).fault(fault))
+        };
         if HARD_DENIED.contains(&region) {
-            let detail = format!("{region} is never texted; no setting changes that");
-            return refused("country.hard_denied", detail);
+            return refused("country.hard_denied", "is never texted; no setting changes that");
         }
         let says = |action: Action| {
             self.rules.iter().any(|rule| {
@@ -34,15 +37,12 @@ impl Rules {
             })
         };
         if holds(&self.deny, region) || says(Action::Block) {
-            return refused("country.denied", format!("{region} may not be texted"));
+            return refused("country.denied", "may not be texted");
         }
         if holds(&self.allow, region) || says(Action::Allow) {
             return Permission::Given;
         }
-        refused(
-            "country.not_allowed",
-            format!("{region} is not among the countries that may be texted"),
-        )
+        refused("country.not_allowed", "is not among the countries that may be texted")
     }
 
     /// Whether media may go to `region`.

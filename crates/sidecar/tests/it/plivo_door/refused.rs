@@ -54,7 +54,7 @@ async fn where_all_are_refused_every_reason_is_told() {
     let answer = post(&sidecar, &body.to_string()).await.expect(422);
 
     let error = answer["error"].as_str().unwrap_or_default();
-    for said in ["IR is never texted", "CU is never texted", "(phone.not_e164)"] {
+    for said in ["dst is in IR, which is never texted", "is in CU, which", "(phone.not_e164)"] {
         assert!(error.contains(said), "{said} in {answer}");
     }
     let wanted = [

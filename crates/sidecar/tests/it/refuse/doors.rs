@@ -25,6 +25,9 @@ async fn a_problem_has_the_members_of_rfc_9457_and_gives_nothing_away() {
     }
     let policy = json!({"name": "country", "version": env!("CARGO_PKG_VERSION"), "code": "country.hard_denied"});
     assert_eq!(body["policy"], policy, "{body}");
+    let places: Vec<_> =
+        body["errors"].as_array().expect("a list").iter().map(|each| &each["pointer"]).collect();
+    assert_eq!(places, ["/to"], "{body}");
     let trace = answer.header("sendgate-trace-id").map(|id| format!("urn:sendgate:trace:{id}"));
     assert_eq!(body["instance"].as_str(), trace.as_deref(), "{answer}");
     assert!(trace.is_some(), "{answer}");
@@ -106,6 +109,10 @@ async fn the_seeds_door_refuses_in_the_seeds_form() {
         assert_eq!(told, 1, "{member} in {messages:?}");
     }
     let body = refused.refused(403, "country.mms_unsupported");
+    assert!(
+        body["message"][0].as_str().is_some_and(|said| said.starts_with("mediaUrls ")),
+        "{body}"
+    );
     assert_eq!((&body["statusCode"], &body["error"]), (&json!(403), &json!("Forbidden")), "{body}");
     let body = judged.expect(400);
     assert_eq!(
