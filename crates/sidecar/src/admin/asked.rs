@@ -62,7 +62,7 @@ impl Asked {
         let mut given = self.headers.get_all(header::AUTHORIZATION).iter();
         let Some(value) = given.next() else { return Err(Refusal::TokenMissing) };
         if given.next().is_some() {
-            return Err(Refusal::TokenInvalid);
+            return Err(Refusal::TokenTwice);
         }
         let bearer = value.to_str().ok().and_then(|value| value.split_once(' '));
         match bearer {

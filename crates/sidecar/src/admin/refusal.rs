@@ -23,6 +23,7 @@ pub(super) enum Refusal {
     NoTokenConfigured,
     TokenMissing,
     TokenInvalid,
+    TokenTwice,
     /// Every fault of the query.
     Query(Vec<String>),
     NoSuchMessage,
@@ -72,7 +73,7 @@ impl Refusal {
             Self::NoTokenConfigured => StatusCode::FORBIDDEN,
             Self::Form => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::OtherPlace(plain) | Self::Body(plain) => status_of(plain.code()),
-            Self::TokenMissing | Self::TokenInvalid => StatusCode::UNAUTHORIZED,
+            Self::TokenMissing | Self::TokenInvalid | Self::TokenTwice => StatusCode::UNAUTHORIZED,
             Self::Query(_) => StatusCode::BAD_REQUEST,
             Self::Dropped(_)
             | Self::NotKept(_)
@@ -107,7 +108,7 @@ impl Refusal {
             Self::Method(allow) => {
                 headers.insert(header::ALLOW, HeaderValue::from_static(allow));
             }
-            Self::TokenMissing | Self::TokenInvalid => {
+            Self::TokenMissing | Self::TokenInvalid | Self::TokenTwice => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             // The rest of it may still be on its way.
@@ -129,7 +130,7 @@ impl Refusal {
             Self::OtherPlace(plain) | Self::Body(plain) => plain.code(),
             Self::NoTokenConfigured => "auth.not_configured",
             Self::TokenMissing => "auth.missing",
-            Self::TokenInvalid => "auth.invalid",
+            Self::TokenInvalid | Self::TokenTwice => "auth.invalid",
             Self::Query(_) => "query.invalid",
             Self::NoSuchMessage => "message.not_found",
             Self::NoSuchPolicy => "policy.not_found",
@@ -161,6 +162,7 @@ impl Refusal {
                 "send [listen] admin_token as `Authorization: Bearer TOKEN`".into()
             }
             Self::TokenInvalid => "the token is not [listen] admin_token".into(),
+            Self::TokenTwice => "the Authorization header is there more than once".into(),
             Self::Query(faults) => faults.join("; "),
             Self::NoSuchMessage => "there is no message with this id".into(),
             Self::NoSuchPolicy => "there is no policy of this name; /policies lists them".into(),

@@ -216,7 +216,9 @@ impl Answer {
         }
         match refusal {
             Refusal::Rejected { standings, .. } => self.limits(standings),
-            Refusal::Plain(Plain::AuthMissing | Plain::AuthInvalid | Plain::OtherAccount) => {
+            Refusal::Plain(
+                Plain::AuthMissing | Plain::AuthInvalid | Plain::AuthTwice | Plain::OtherAccount,
+            ) => {
                 self.set(header::WWW_AUTHENTICATE, "Bearer, Basic realm=\"sendgate\"");
             }
             Refusal::Plain(Plain::MethodNotAllowed(allow)) => self.set(header::ALLOW, *allow),

@@ -81,7 +81,7 @@ pub(crate) fn app<'a>(
         return apps.iter().find(own).or_else(|| apps.iter().find(open)).ok_or(Plain::AuthMissing);
     };
     if given.next().is_some() {
-        return Err(Plain::AuthInvalid);
+        return Err(Plain::AuthTwice);
     }
     let (name, token) = credentials(value).ok_or(Plain::AuthInvalid)?;
     let mut found = None;

@@ -66,7 +66,8 @@ async fn whoever_proves_nothing_or_something_else_is_turned_away() {
         request.json(&hi()).answer().await.refused(401, "auth.invalid");
     }
     let twice = sidecar.post("/v1/messages").header_again("authorization", "Bearer token-of-other");
-    twice.json(&hi()).answer().await.refused(401, "auth.invalid");
+    let told = twice.json(&hi()).answer().await.refused(401, "auth.invalid");
+    assert_eq!(told["detail"], "the Authorization header is there more than once");
 
     assert_eq!(plivo.requests().len(), 0);
     sidecar.stop().await;

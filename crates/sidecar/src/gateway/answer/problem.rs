@@ -126,7 +126,9 @@ fn title(refusal: &Refusal) -> &'static str {
         Refusal::PolicyFailed { .. } => "A policy could not decide",
         Refusal::Upstream { .. } => "Plivo did not take the message",
         Refusal::Plain(plain) => match plain {
-            Plain::AuthMissing | Plain::AuthInvalid | Plain::OtherAccount => "The app is not known",
+            Plain::AuthMissing | Plain::AuthInvalid | Plain::AuthTwice | Plain::OtherAccount => {
+                "The app is not known"
+            }
             Plain::BadHost | Plain::BadOrigin => "The request comes from the wrong place",
             Plain::KeyInProgress
             | Plain::KeyMismatch(_)

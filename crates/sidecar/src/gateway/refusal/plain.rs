@@ -18,6 +18,7 @@ pub(crate) enum Plain {
     MethodNotAllowed(&'static str),
     AuthMissing,
     AuthInvalid,
+    AuthTwice,
     OtherAccount,
     TooLarge(usize),
     TooSlow,
@@ -63,7 +64,7 @@ impl Plain {
             Self::NotFound => "http.not_found",
             Self::MethodNotAllowed(_) => "http.method_not_allowed",
             Self::AuthMissing => "auth.missing",
-            Self::AuthInvalid => "auth.invalid",
+            Self::AuthInvalid | Self::AuthTwice => "auth.invalid",
             Self::OtherAccount => "auth.other_account",
             Self::TooLarge(_) => "body.too_large",
             Self::TooSlow => "body.too_slow",
@@ -111,6 +112,7 @@ impl Plain {
                 "send `Authorization: Bearer TOKEN`, or Basic with the app's name and token".into()
             }
             Self::AuthInvalid => "no app has this token".into(),
+            Self::AuthTwice => "the Authorization header is there more than once".into(),
             Self::OtherAccount => {
                 "the path names an account that is not the one of the credentials; give both the same auth id, which is of no \
                  other account than the app's"

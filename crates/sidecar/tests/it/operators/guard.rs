@@ -45,7 +45,8 @@ async fn a_missing_or_wrong_token_changes_nothing() {
             told.refused(401, "auth.invalid");
         }
         let twice = ask(&sidecar, request, &[HOST, BEARER, BEARER]).await;
-        twice.refused(401, "auth.invalid");
+        let told = twice.refused(401, "auth.invalid");
+        assert_eq!(told.body["error"], "the Authorization header is there more than once");
     }
     let record = look(&sidecar, "/messages/held").await.expect(200);
     assert_eq!((&record["status"], plivo.sends().len()), (&json!("held"), 0));
