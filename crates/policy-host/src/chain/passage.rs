@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use message::facts::Facts;
-use message::{Change, Message, Note};
+use message::{Change, Message, Note, Rejection};
 
 use super::{Candidate, PolicyChain};
 use crate::amend::Amended;
@@ -29,6 +29,8 @@ pub(super) struct Passage {
     warnings: Vec<Note>,
     standings: Vec<LimitReport>,
     sender_by: Option<PolicyName>,
+    /// The last policy that made another message of it.
+    amended_by: Option<PolicyName>,
 }
 
 /// What a policy's word does to the way.
@@ -70,6 +72,7 @@ impl Passage {
             warnings: Vec::new(),
             standings: Vec::new(),
             sender_by: None,
+            amended_by: None,
         }
     }
 
@@ -138,6 +141,7 @@ impl Passage {
                 if goes_by(&amended.message) != goes_by(&self.candidate.message) {
                     self.sender_by = Some(policy.name().clone());
                 }
+                self.amended_by = Some(policy.name().clone());
                 self.candidate.message = amended.message;
                 self.candidate.facts = amended.facts;
                 self.changes.extend(amended.changes);
@@ -161,8 +165,13 @@ impl Passage {
                 }
                 None
             }
-            Weight::Ends(kind) => {
+            Weight::Ends(mut kind) => {
                 self.write_down(opinion.decisions);
+                if let (NotClearedKind::Rejected(rejection), Some(by)) =
+                    (&mut kind, &self.amended_by)
+                {
+                    tell_of_change(rejection, by);
+                }
                 Some(Stop { policy: policy.name().clone(), kind })
             }
         }
@@ -224,6 +233,14 @@ impl Passage {
     }
 }
 
+/// What is refused is not what the app sent, and each of its faults may be told alone.
+fn tell_of_change(rejection: &mut Rejection, by: &PolicyName) {
+    let details = rejection.faults.iter_mut().map(|fault| &mut fault.detail);
+    for detail in details.chain([&mut rejection.detail]) {
+        *detail = format!("as policy {by} has changed it: {detail}");
+    }
+}
+
 /// The same rule whether a policy is asked for the first time or again.
 pub(super) fn weigh(said: Result<Said, PolicyFailure>, on_failure: OnFailure) -> Weight {
     match said {
@@ -243,9 +260,7 @@ pub(super) fn warn_of_skip(policy: &Policy, failure: &PolicyFailure) {
 
 #[cfg(test)]
 mod tests {
-    use message::Rejection;
-
-    use super::{NotClearedKind, OnFailure, PolicyFailure, Said, Weight, weigh};
+    use super::{NotClearedKind, OnFailure, PolicyFailure, Rejection, Said, Weight, weigh};
 
     const RULES: [OnFailure; 3] = [OnFailure::Reject, OnFailure::Accept, OnFailure::LastGood];
 

@@ -63,6 +63,27 @@ async fn a_new_text_meets_the_bounds_of_the_policies_before() {
 }
 
 #[tokio::test]
+async fn a_refusal_of_what_a_later_policy_made_of_it_says_so() {
+    let host = Host::new();
+    let mut other = on_hello("tag x");
+    other.name = PolicyName::new("other");
+    let chain = host.chain(&[validation(), on_hello(&format!("amend {LONG}")), other]).await;
+
+    let not = chain.clear(sms("hello")).await.unwrap_err();
+
+    let NotClearedKind::Rejected(rejection) = &not.kind else { panic!("{:?}", not.kind) };
+    let details = rejection.faults.iter().map(|fault| &fault.detail).chain([&rejection.detail]);
+    for detail in details {
+        let said = detail.strip_prefix("as policy runaway has changed it: ");
+        assert!(said.is_some_and(|said| said.contains("segments")), "{detail}");
+    }
+    let NotClearedKind::Rejected(own) = chain.clear(sms(LONG)).await.unwrap_err().kind else {
+        panic!("cleared")
+    };
+    assert!(own.detail.contains("segments") && !own.detail.contains("changed"), "{own:?}");
+}
+
+#[tokio::test]
 async fn what_the_policies_before_let_pass_again_is_cleared_and_leaves_no_mark() {
     let host = Host::new();
     let chain = host.chain(&[stateless(country()), on_hello("redirect +14155550199")]).await;

@@ -125,6 +125,28 @@ async fn the_seeds_door_refuses_in_the_seeds_form() {
 }
 
 #[tokio::test]
+async fn a_text_that_a_later_policy_made_too_long_is_refused_as_what_that_made_of_it() {
+    let plivo = plivo().await;
+    let country = Policy::new("country").set("grants", json!(["amend"]));
+    let country = country.settings(json!({"mms_fallback": "link"}));
+    let validation = Policy::new("validation").settings(json!({"max_segments": 1}));
+    let sidecar = Sidecar::start(Setup::new(&plivo).policy(validation).policy(country)).await;
+    let text = "a".repeat(150);
+    let media = json!(["https://example.com/a.jpg"]);
+
+    let message = json!({"to": "+447400123456", "text": text, "media_urls": media});
+    let body = sidecar.send(&message).await.refused(422, "text.too_many_segments");
+
+    for detail in [&body["detail"], &body["errors"][0]["detail"]] {
+        let said = detail.as_str().expect("text");
+        assert!(said.starts_with("as policy country has changed it: takes 2 segments"), "{body}");
+    }
+    assert_eq!(body["policy"]["name"], "validation", "{body}");
+    assert_eq!(plivo.requests().len(), 0);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn plivos_door_refuses_in_plivos_form_with_statuses_whose_text_every_sdk_hands_on() {
     let plivo = plivo().await;
     let throttle = json!({"limits": [{"name": "app", "scope": "app", "quota": 1, "per_s": 3600}]});
