@@ -81,6 +81,14 @@ impl Trial {
         }
     }
 
+    /// Is over where `before` is, which tried a candidate that was loaded of the same.
+    pub(crate) fn stays_ended_by(&self, before: &Self) {
+        let ended = before.tally().standing;
+        if self.candidate.is_like(&before.candidate) && self.goes_on() {
+            self.tally().standing = ended;
+        }
+    }
+
     /// Whether both try candidates that were loaded of the same, under the same rules.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         self.candidate.is_like(&other.candidate) && self.rules == other.rules

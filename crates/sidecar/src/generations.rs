@@ -122,6 +122,9 @@ impl Generations {
         } else {
             past.rollback = None;
             past.filed = Some(rules.filed);
+            for left in past.kept.iter().filter(|kept| kept.rolled_back) {
+                rules.chain.keep_ends_of_trials(&left.rules.chain);
+            }
             if !rules.chain.decides_like(&last.chain) {
                 past.keep(last.rules(), false);
             }

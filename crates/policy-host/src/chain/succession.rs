@@ -44,6 +44,18 @@ impl PolicyChain {
         Ok(next)
     }
 
+    /// What the policies of `before` have tried to its end, rolled back or dropped, is not tried again by these: other
+    /// policies may have been in force between.
+    pub fn keep_ends_of_trials(&self, before: &Self) {
+        for policy in &self.policies {
+            let own = |other: &&Arc<Policy>| other.name() == policy.name();
+            let earlier = before.policies.iter().find(own).and_then(|other| other.trial.as_ref());
+            if let Some((trial, earlier)) = policy.trial.as_ref().zip(earlier) {
+                trial.stays_ended_by(earlier);
+            }
+        }
+    }
+
     /// Tells the policies that this chain is in force now, and no longer `last`: those of this one may keep warm
     /// instances, whatever was in force between, and what only `last` used gives its own back.
     pub fn take_place_of(&self, last: &Self) {

@@ -185,6 +185,29 @@ async fn a_candidate_that_was_rolled_back_is_told_so_until_its_settings_or_its_f
 }
 
 #[tokio::test]
+async fn a_candidate_that_was_rolled_back_is_tried_no_more_whatever_was_in_force_between() {
+    let plivo = plivo().await;
+    let sidecar = start(&setup(&plivo, gate("gate.wasm"))).await;
+    let candidate = tried().set("promote_after", 1);
+    configure(&sidecar, &setup(&plivo, candidate.clone()));
+    assert_eq!(applied(&sidecar, 1).await, 2);
+    promote(&sidecar).await;
+    for back_to in [2, 1] {
+        let path = format!("/rollback?to={back_to}");
+        sidecar.operate(&path, OPERATOR).await.expect(200);
+    }
+
+    let other = Policy::new("country").settings(json!({"deny": ["FR"]}));
+    configure(&sidecar, &setup(&plivo, candidate).policy(other));
+    assert_eq!(applied(&sidecar, 5).await, 6);
+
+    says(&sidecar, "hi", 202).await;
+    assert_eq!(policy(&sidecar).await["candidate"]["standing"], "rolled_back");
+    assert_eq!(generation(&sidecar).await, 6, "nothing was promoted");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn while_a_rollback_stands_whose_policies_have_no_candidate_a_promotion_is_told_so() {
     let plivo = plivo().await;
     let sidecar = start(&setup(&plivo, gate("gate.wasm"))).await;
