@@ -140,6 +140,15 @@ impl Store {
         self.write_all(|_| Ok(()))
     }
 
+    /// Brings all that was written into the database's own file and empties the log beside it, as its last owner does:
+    /// at the end of a process somebody may not let go of it.
+    pub async fn settle(&self) {
+        self.database.empty_log();
+        // The log is emptied after a commit, and what comes then waits for that.
+        drop(self.remembered().await);
+        drop(self.remembered().await);
+    }
+
     /// Does `work` in a transaction that writes with it what policies remember and the disk has not: values whose own
     /// write failed before, and usages that count for longer.
     pub(crate) fn write_all<T: Send + 'static>(

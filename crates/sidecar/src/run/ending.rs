@@ -54,6 +54,8 @@ impl Sidecar {
         self.tell_what_is_left(in_time).await;
         self.stops.drained.cancel();
         drop(timeout(LAST, self.admin.join_next()).await);
+        // Telemetry may hold the store until a collector answers, and so beyond the end.
+        drop(timeout(LAST, self.store.settle()).await);
     }
 
     /// Waits for all that is in flight; whether it ended in time.
