@@ -174,10 +174,11 @@ fn apply(
     // Why it stood elsewhere before is of no interest where it stands now.
     let afresh = change.status.is_some() && !overtaken;
     if let Some(uuid) = &change.message_uuid {
-        keep_earlier_uuid(connection, id, uuid)?;
+        keep_both_uuids(connection, id, uuid, overtaken)?;
     }
     let mut update = connection.prepare_cached(
-        "UPDATE messages SET status = ?2, updated = ?3, message_uuid = coalesce(?4, message_uuid), \
+        "UPDATE messages SET status = ?2, updated = ?3, \
+         message_uuid = CASE WHEN ?9 THEN coalesce(message_uuid, ?4) ELSE coalesce(?4, message_uuid) END, \
          error_code = CASE WHEN ?6 THEN ?5 ELSE coalesce(?5, error_code) END, next_look = coalesce(?7, next_look), \
          next_try = CASE WHEN ?6 THEN ?8 ELSE coalesce(?8, next_try) END WHERE id = ?1",
     )?;
@@ -190,6 +191,7 @@ fn apply(
         afresh,
         change.next_look.map(to_db),
         change.next_try.map(to_db),
+        overtaken,
     ])?;
     for uuid in &change.extra_uuids {
         let sql = "INSERT OR IGNORE INTO other_uuids (uuid, message) VALUES (?, ?)";
@@ -222,10 +224,17 @@ fn apply(
 }
 
 /// A report on an earlier call may have named another id than this one: Plivo has the message twice, and both are its own.
-fn keep_earlier_uuid(connection: &Connection, id: &MessageId, uuid: &str) -> rusqlite::Result<()> {
-    let sql = "INSERT OR IGNORE INTO other_uuids (uuid, message) SELECT message_uuid, id FROM messages \
+/// The record has the one of which its state tells, which is a report's that has `overtaken` this call.
+fn keep_both_uuids(
+    connection: &Connection,
+    id: &MessageId,
+    uuid: &str,
+    overtaken: bool,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT OR IGNORE INTO other_uuids (uuid, message) \
+               SELECT CASE WHEN ?3 THEN ?2 ELSE message_uuid END, id FROM messages \
                WHERE id = ?1 AND message_uuid <> ?2";
-    if connection.prepare_cached(sql)?.execute((&*id.0, uuid))? > 0 {
+    if connection.prepare_cached(sql)?.execute((&*id.0, uuid, overtaken))? > 0 {
         tracing::error!(message.id = %id, "Plivo has a message under two ids: it was sent twice");
     }
     Ok(())

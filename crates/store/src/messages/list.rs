@@ -60,7 +60,10 @@ impl Store {
         app: Option<&str>,
         id: &MessageId,
     ) -> Result<Option<Record>, StoreError> {
-        self.one("id", app, id.0.to_string()).await
+        let (app, id) = (app.map(str::to_owned), id.0.to_string());
+        let sql =
+            format!("SELECT {COLUMNS} FROM messages WHERE id = ?1 AND (?2 IS NULL OR app = ?2)");
+        self.database.read(move |connection| found(connection, &sql, (&id, &app))).await
     }
 
     /// The record with this id, for a call to its app: one that made room is there until its app has been told, without
@@ -77,13 +80,16 @@ impl Store {
         self.database.read(move |connection| found(connection, &sql, [&id])).await
     }
 
-    /// The app's record that Plivo knows by this UUID.
+    /// The app's record that Plivo knows by this UUID, be it one of several.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`].
     pub async fn find_by_uuid(&self, app: &str, uuid: &str) -> Result<Option<Record>, StoreError> {
-        self.one("message_uuid", Some(app), uuid.to_owned()).await
+        match self.owner_of(uuid).await? {
+            Some(id) => self.get(Some(app), &id).await,
+            None => Ok(None),
+        }
     }
 
     /// The messages that pass `filter`, newest first.
@@ -99,19 +105,6 @@ impl Store {
                 page(connection, &filter, hash)
             })
             .await
-    }
-
-    async fn one(
-        &self,
-        column: &'static str,
-        app: Option<&str>,
-        value: String,
-    ) -> Result<Option<Record>, StoreError> {
-        let app = app.map(str::to_owned);
-        let sql = format!(
-            "SELECT {COLUMNS} FROM messages WHERE {column} = ?1 AND (?2 IS NULL OR app = ?2)"
-        );
-        self.database.read(move |connection| found(connection, &sql, (&value, &app))).await
     }
 }
 

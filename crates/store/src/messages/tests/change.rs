@@ -217,6 +217,26 @@ async fn every_id_that_plivo_gave_a_message_is_owned_until_the_message_is_delete
     store.change(&id("m1"), split).await.unwrap();
     for uuid in ["u1", "u2", "u3"] {
         assert_eq!(store.owner_of(uuid).await.unwrap(), Some(id("m1")), "{uuid}");
+        let app = record(&store, "m1").await.app;
+        let found = store.find_by_uuid(&app, uuid).await.unwrap();
+        assert_eq!(found.map(|found| found.id), Some(id("m1")), "{uuid}");
+        assert_eq!(store.find_by_uuid("another", uuid).await.unwrap(), None, "{uuid}");
     }
     assert_eq!(store.owner_of("u4").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_call_that_a_report_on_an_earlier_one_has_overtaken_leaves_the_record_the_id_that_its_state_is_of()
+ {
+    let store = open(&in_memory());
+    accept(&store, &["m1"]).await;
+    let first =
+        Change { message_uuid: Some("u1".into()), ..Change::to(Status::Delivered, later(1)) };
+    store.change(&id("m1"), first).await.unwrap();
+    let late =
+        Change { message_uuid: Some("u2".into()), ..Change::to(Status::Submitted, later(2)) };
+    store.change(&id("m1"), late).await.unwrap();
+    let kept = record(&store, "m1").await;
+    assert_eq!((kept.status, kept.message_uuid.as_deref()), (Status::Delivered, Some("u1")));
+    assert_eq!(store.owner_of("u2").await.unwrap(), Some(id("m1")));
 }
