@@ -17,13 +17,17 @@ pub fn number_faults(number: &NumberFacts, pointer: &str) -> Option<Fault> {
 /// For a subscriber of an international network it is `country.non_geographic`: not what the number is stands against
 /// it, but where. Services under such a code (freephone 800, shared cost 808, premium rate 979) stay a matter of type.
 pub fn type_fault(number: &NumberFacts, allowed: &[NumberType], pointer: &str) -> Option<Fault> {
-    if !number.valid || allowed.contains(&number.number_type) {
+    if !number.valid {
         return None;
     }
-    if number.region == "001" && number.number_type == NumberType::Voip {
+    let is_subscriber = matches!(number.number_type, NumberType::Voip | NumberType::Mobile);
+    if number.region == "001" && is_subscriber {
         let detail =
             "belongs to an international network without a country, which may not be texted here";
         return Some(Fault::new(pointer, "country.non_geographic", detail));
+    }
+    if allowed.contains(&number.number_type) {
+        return None;
     }
     let detail =
         format!("is a {} number, which may not be texted here", number.number_type.as_str());

@@ -33,7 +33,9 @@ async fn the_recipients_time_zone_and_the_users_address_reach_policies_as_labels
     );
     let notes = record["decisions"].to_string();
     assert!(notes.contains("quiet-hours"), "{notes}");
-    send(json!({"end_user_ip": "203.0.113.7"})).await.refused(429, "fraud.source");
+    for spelled in ["203.0.113.7", "::ffff:203.0.113.7", "::FFFF:cb00:7107"] {
+        send(json!({"end_user_ip": spelled})).await.refused(429, "fraud.source");
+    }
     let tag = json!({"tags": {"recipient_tz": "Mars/Olympus"}});
     send(tag).await.refused(422, "quiet.zone_unknown");
 

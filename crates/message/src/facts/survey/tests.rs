@@ -39,7 +39,6 @@ fn numbers_have_the_region_and_type_of_the_reference_data() {
         ("+989121234567", "IR", Mobile),
         ("+919876543210", "IN", Mobile),
         ("+37744123456", "MC", Mobile),
-        ("+870773111632", "001", Mobile),
     ] {
         let facts = facts_of(text);
         assert_eq!((facts.region.as_str(), facts.number_type), (region, number_type), "{text}");
@@ -68,9 +67,14 @@ fn numbers_that_are_not_handsets_are_denied_by_type() {
 
 #[test]
 fn subscribers_of_international_networks_have_no_country() {
-    let facts = facts_of("+88213300655");
-    assert_eq!((facts.region.as_str(), facts.number_type), ("001", NumberType::Voip));
-    assert_eq!(verdict(&facts), "country.non_geographic");
+    use NumberType::*;
+    for (text, number_type) in
+        [("+88213300655", Voip), ("+870773111632", Mobile), ("+881612345678", Mobile)]
+    {
+        let facts = facts_of(text);
+        assert_eq!((facts.region.as_str(), facts.number_type), ("001", number_type), "{text}");
+        assert_eq!(verdict(&facts), "country.non_geographic", "{text}");
+    }
 }
 
 #[test]

@@ -45,11 +45,14 @@ pub(super) fn of(order: &Order, now: Timestamp, faults: &mut Faults) -> Vec<(Str
         put(&mut tags, "recipient_tz", &zone.value);
     }
     if let Some(ip) = &order.end_user_ip {
-        if ip.value.parse::<IpAddr>().is_err() {
-            let detail = "is no IP address, such as 203.0.113.7 or 2001:db8::7";
-            faults.push(Fault::new(&ip.pointer, "body.bad_ip", detail));
+        // However it is spelled, it is one address: what counts by it must not be passed by another spelling.
+        match ip.value.parse::<IpAddr>() {
+            Ok(address) => put(&mut tags, "end_user_ip", &address.to_canonical().to_string()),
+            Err(_) => {
+                let detail = "is no IP address, such as 203.0.113.7 or 2001:db8::7";
+                faults.push(Fault::new(&ip.pointer, "body.bad_ip", detail));
+            }
         }
-        put(&mut tags, "end_user_ip", &ip.value);
     }
     tags
 }

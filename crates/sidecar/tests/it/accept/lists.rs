@@ -20,7 +20,7 @@ async fn several_recipients_get_a_message_and_a_verdict_each() {
     assert_eq!(messages[0]["to"], "+14155550101");
     let pointers = messages.iter().map(|entry| &entry["problem"]["errors"][0]["pointer"]);
     let places: Vec<Option<&str>> = pointers.map(|pointer| pointer.as_str()).collect();
-    assert_eq!(places, [None, None, Some("/to/2"), None, Some("/to/4")], "{body:#}");
+    assert_eq!(places, [None, Some("/to/1"), Some("/to/2"), None, Some("/to/4")], "{body:#}");
     let mut handsets: Vec<String> = plivo.sends().into_iter().map(|send| send.dst).collect();
     handsets.sort();
     assert_eq!(handsets, ["14155550101", "14155550102"]);
