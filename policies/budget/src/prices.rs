@@ -80,11 +80,8 @@ impl Prices {
             true => Told { price: Some(price), doubted: None },
             false => Told { doubted: Some(price), ..known },
         };
-        // Most reports say what the last one said.
-        if told != known {
-            state::put(&key, told.to_string().as_bytes(), BELIEVED_MS, false)?;
-        }
-        Ok(())
+        // What the last one said as well: it is believed from now on.
+        state::put(&key, told.to_string().as_bytes(), BELIEVED_MS, false).map(drop)
     }
 
     /// The settings' price, and the most that is believed in its place. A wrong one above the budget would refuse all.

@@ -88,7 +88,7 @@ pub(crate) fn learn(
 /// How many messages may be sent in a day and in an hour: those that were converted, and a share of them on top.
 fn budgets(rule: &Conversion, converted: Converted) -> (u32, u32) {
     let Converted { day, hours, best } = converted;
-    let of_day = rule.day.max(best.max(day) / 10 * 3);
+    let of_day = rule.day.max(best.max(day).saturating_mul(3) / 10);
     let of_hour = rule.hour.max(best / 30).max(hours / 5);
     (day.saturating_add(of_day), hours.saturating_add(of_hour))
 }
