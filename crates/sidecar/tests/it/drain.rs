@@ -263,3 +263,20 @@ async fn a_plivo_that_never_answers_does_not_keep_it_from_ending() {
     assert_eq!(left["fields"]["in_time"], false, "{left}");
     assert_eq!(left["fields"]["in_call"], 1, "{left}");
 }
+
+#[tokio::test]
+async fn what_was_accepted_is_in_the_databases_own_file_though_a_collector_never_answers() {
+    let plivo = plivo().await;
+    // The system takes connections for it, and nobody answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let otlp = format!("http://{}", silent.local_addr().unwrap());
+    let setup = Setup::standard(&plivo).durable().set("telemetry.otlp", otlp);
+    let sidecar = Sidecar::start(setup).await;
+    sidecar.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
+    let folder = std::sync::Arc::clone(&sidecar.folder);
+
+    sidecar.stop().await;
+
+    let log = folder.path().join("sendgate.db-wal");
+    assert_eq!(log.metadata().map_or(0, |log| log.len()), 0, "the log has it still");
+}
