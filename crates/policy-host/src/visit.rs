@@ -1,19 +1,19 @@
 //! One visit to a policy: what its store knows, and the bounds that hold while the guest runs.
 
+mod asking;
+mod spent;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use message::facts::Probed;
-use message::{
-    Charge, Hold, Ledger, LimitKind, LimitRefusal, MessageId, Pace, Standing, Timestamp,
-};
+use message::{Charge, Hold, Ledger, LimitKind, LimitRefusal, Pace, Standing};
 
+pub(crate) use self::asking::Asking;
+pub(crate) use self::spent::Spent;
 use crate::basis::{StateAnswer, StateCall, StateQuestion};
 use crate::counters::Counters;
 use crate::failure::Cut;
-use crate::foresight::Foresight;
 use crate::heard::Heard;
-use crate::holds::Holds;
 use crate::imports::Ambient;
 use crate::memory::MemoryMeter;
 use crate::redact::cut;
@@ -25,45 +25,6 @@ const LOG_LINE_BYTES: usize = 64;
 /// Most bytes of a guest's last words: of the first lines that warned, and of the latest where these are not all.
 const FIRST_BYTES: usize = 448;
 const LATEST_BYTES: usize = 256;
-
-/// The circumstances of one question to a policy.
-#[derive(Clone, Debug)]
-pub(crate) struct Asking {
-    /// The message that reservations belong to.
-    pub(crate) by: MessageId,
-    /// The handset's number and the message's text, which the log does not show; empty where there is none.
-    pub(crate) handset: Box<str>,
-    pub(crate) text: Box<str>,
-    /// The instant of the decision.
-    pub(crate) now: Timestamp,
-    /// Whether the ledger may only be looked at.
-    pub(crate) dry_run: bool,
-    /// How far `now` is ahead of the clock. Only a dry run is: the ledger is looked at as it is now, and what it tells
-    /// of is so much older.
-    pub(crate) ahead: Duration,
-    /// What was found at each media URL.
-    pub(crate) probes: Vec<Option<Probed>>,
-    /// The account at Plivo whose usage a limit by account counts.
-    pub(crate) account: Arc<str>,
-    /// Whether its calls of `state` are remembered.
-    pub(crate) record: bool,
-    /// Whether the answer is heeded; what it remembers for it is kept apart where it is not.
-    pub(crate) heeded: bool,
-    /// What was foretold of the ledger's answers, or a guess at its questions.
-    pub(crate) foresight: Option<Arc<Foresight>>,
-}
-
-impl Asking {
-    /// The instant to ask the ledger at: its clock never runs ahead.
-    pub(crate) fn clock(&self) -> Timestamp {
-        self.now.before(self.ahead)
-    }
-
-    /// Whether this only finds out what it will ask: nothing of it may be seen, heard or kept.
-    pub(crate) fn guesses(&self) -> bool {
-        self.foresight.as_ref().is_some_and(|foresight| foresight.guesses())
-    }
-}
 
 /// What a store knows while a guest runs in it. A warm instance's store sees one visit after the other.
 #[derive(Debug)]
@@ -85,34 +46,6 @@ pub(crate) struct Visit {
     tick: Duration,
     /// When the visit began.
     began: Instant,
-}
-
-/// What one visit has used up, and what it holds.
-#[derive(Debug)]
-pub(crate) struct Spent {
-    pub(crate) holds: Holds,
-    pub(crate) reports: Vec<LimitReport>,
-    /// The calls of `state`, where they are remembered.
-    pub(crate) calls: Vec<StateCall>,
-    pub(crate) host_calls: u32,
-    pub(crate) log_bytes: usize,
-    /// Log lines that did not fit.
-    pub(crate) log_dropped: u32,
-    /// The first lines that warned, and the latest where it is not among them: should this be all that is left of it.
-    first_words: String,
-    latest_words: String,
-    /// It printed, and has not the grant `log`.
-    pub(crate) unheard: bool,
-    /// The ledger could not answer a call.
-    pub(crate) unavailable: bool,
-    /// Time waited for the ledger.
-    pub(crate) waited: Duration,
-    /// Time in the guest and its imports, without what it waited for the ledger or for its thread.
-    pub(crate) guest: Duration,
-    /// What its memories hold.
-    pub(crate) memory: usize,
-    /// Ticks of the engine's epoch that the guest has run through.
-    ticks: u128,
 }
 
 impl Visit {
@@ -278,27 +211,6 @@ impl Visit {
             pace: None,
             refused: true,
         });
-    }
-}
-
-impl Spent {
-    fn nothing(ledger: &Arc<dyn Ledger>) -> Self {
-        Self {
-            holds: Holds::none(ledger),
-            reports: Vec::new(),
-            calls: Vec::new(),
-            host_calls: 0,
-            log_bytes: 0,
-            log_dropped: 0,
-            first_words: String::new(),
-            latest_words: String::new(),
-            unheard: false,
-            unavailable: false,
-            waited: Duration::ZERO,
-            guest: Duration::ZERO,
-            memory: 0,
-            ticks: 0,
-        }
     }
 }
 

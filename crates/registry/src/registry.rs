@@ -1,17 +1,18 @@
 //! From a reference to a module: of the cache where it is there, of the registry where it is not.
 
+mod push;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use oci_client::secrets::RegistryAuth;
 use tokio::time::timeout;
 
-use crate::artifact::{self, About};
+use crate::artifact;
 use crate::cache::{Cache, Used};
 use crate::remote::{MANIFEST_BYTES, Remote};
-use crate::signature::{self, PAYLOAD_BYTES, PublicKey, Said, SigningKey};
+use crate::signature::{self, PAYLOAD_BYTES, PublicKey, Said};
 use crate::{Digest, Reference, RegistryError};
 
 /// Most time for one look at a tag: a start waits for it although it may have what the tag was last.
@@ -134,62 +135,12 @@ impl Registry {
         self.in_time(reference, LOOK_UP.min(self.options.timeout), looked).await
     }
 
-    /// Pushes a module to the tag of `reference`, signed where there is a key; the digest that it is pinned by.
-    ///
-    /// # Errors
-    ///
-    /// `reference` has no tag or a digest, or the registry does not take it.
-    pub async fn push(
-        &self,
-        reference: &Reference,
-        module: Vec<u8>,
-        about: &About,
-        key: Option<&SigningKey>,
-    ) -> Result<Digest, RegistryError> {
-        if reference.tag().is_none() || reference.digest().is_some() {
-            return Err(RegistryError::NoTag);
-        }
-        let pushed = async {
-            let (config, manifest) = artifact::of(&module, about);
-            let blobs =
-                [(&manifest.config, config.into()), (&manifest.layers[0], Bytes::from(module))];
-            let auth = self.auth(reference);
-            let digest = self.remote.push(&reference.inner, &auth, &manifest, blobs).await?;
-            if let Some(key) = key {
-                self.sign(reference, digest, key).await?;
-            }
-            Ok(digest)
-        };
-        self.in_time(reference, self.options.timeout, pushed).await
-    }
-
     /// Takes out of the cache what is above its bound, but for the files `in_use`.
     pub async fn prune(&self, in_use: BTreeSet<String>) {
         let pruned = self.kept(move |cache, _| Some(cache.prune(&in_use))).await;
         if let Some((Err(err), _)) = pruned {
             tracing::warn!(error = %err, "the cache of modules could not be kept to its bound");
         }
-    }
-
-    /// A signature more of `digest`.
-    async fn sign(
-        &self,
-        reference: &Reference,
-        digest: Digest,
-        key: &SigningKey,
-    ) -> Result<(), RegistryError> {
-        let (place, auth) = (reference.by_tag(signature::tag(digest)), self.auth(reference));
-        let before = match self.remote.manifest(&place, &self.enter(reference).await?).await {
-            Ok(before) => Some(before),
-            Err(RegistryError::Missing(_)) => None,
-            Err(err) => return Err(err),
-        };
-        let signed = key.sign(reference, digest).ok_or(RegistryError::Key("could not sign"))?;
-        let (payload, bytes) = signed;
-        let (config, manifest) = signature::appended(before.as_deref(), &payload, &bytes);
-        let Some(layer) = manifest.layers.last() else { return Ok(()) };
-        let blobs = [(&manifest.config, config.into()), (layer, payload.into())];
-        self.remote.push(&place, &auth, &manifest, blobs).await.map(drop)
     }
 
     async fn pull(&self, reference: &Reference, digest: Digest) -> Result<Pulled, RegistryError> {

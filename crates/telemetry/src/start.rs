@@ -1,5 +1,7 @@
 //! Starting and ending: options to a dispatcher, and the guard that flushes.
 
+mod filters;
+
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -7,17 +9,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use opentelemetry::KeyValue;
-use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::runtime::Runtime;
-use tracing::level_filters::LevelFilter;
-use tracing::{Dispatch, Subscriber, dispatcher};
+use tracing::{Dispatch, dispatcher};
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::{Targets, dynamic_filter_fn, filter_fn};
-use tracing_subscriber::layer::{Filter, SubscriberExt as _};
-use tracing_subscriber::registry::{LookupSpan, Registry};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::Registry;
 
+use self::filters::{events_and_spans, read_filter, roots, spans, traced};
 use crate::environment::{self, Plan};
 use crate::export::Export;
 use crate::log::{LogLayer, Sink};
@@ -25,18 +25,6 @@ use crate::losses::Losses;
 use crate::metrics::{self, Metrics, Observed, SpanMeter};
 use crate::records::{Records, Sending};
 use crate::{TelemetryError, TelemetryOptions};
-
-/// Libraries whose own spans would drown ours, or would trace the export of traces.
-const SILENT: [&str; 8] = [
-    "h2",
-    "hyper",
-    "hyper_util",
-    "opentelemetry",
-    "opentelemetry_sdk",
-    "reqwest",
-    "tonic",
-    "tower",
-];
 
 const DROPPED: Observed = Observed {
     name: "sendgate.telemetry.spans.dropped",
@@ -228,56 +216,6 @@ fn start_by(
     });
     let runtimes = [runtime, of_metrics].into_iter().flatten().collect();
     Ok((dispatch, Telemetry { provider, losses, sending, metrics, sink, runtimes, ended: false }))
-}
-
-/// The layer that turns `tracing` spans into OpenTelemetry's.
-fn spans<S, F>(provider: &SdkTracerProvider, which: F) -> impl Layer<S> + use<S, F>
-where
-    S: Subscriber + for<'span> LookupSpan<'span>,
-    F: Filter<S> + 'static,
-{
-    tracing_opentelemetry::layer()
-        .with_tracer(provider.tracer("sendgate"))
-        // Source lines, threads and busy times would be most of a span's bytes.
-        .with_location(false)
-        .with_target(false)
-        .with_threads(false)
-        .with_tracked_inactivity(false)
-        .with_filter(which)
-}
-
-/// Which spans, and which events inside them, are traced.
-fn traced() -> Targets {
-    let all = Targets::new().with_default(LevelFilter::INFO);
-    all.with_targets(SILENT.map(|target| (target, LevelFilter::OFF)))
-}
-
-/// Of these, the spans that none is around: all that is wanted where nobody gets the spans, for a trace's name in the log
-/// and in what apps and their callbacks are told.
-fn roots<S>(traced: Targets) -> impl Filter<S>
-where
-    S: Subscriber + for<'span> LookupSpan<'span>,
-{
-    dynamic_filter_fn(move |metadata, around| {
-        metadata.is_span()
-            && traced.would_enable(metadata.target(), metadata.level())
-            && around.lookup_current().is_none()
-    })
-    .with_max_level_hint(LevelFilter::INFO)
-}
-
-/// Events by `filter`. Spans are let through as far as they are traced, so that every line finds its trace, however
-/// little is logged.
-fn events_and_spans<S>(filter: Targets) -> impl Filter<S> {
-    let traced = traced();
-    filter_fn(move |metadata| {
-        let by = if metadata.is_span() { &traced } else { &filter };
-        by.would_enable(metadata.target(), metadata.level())
-    })
-}
-
-fn read_filter(filter: &str) -> Result<Targets, TelemetryError> {
-    filter.parse().map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })
 }
 
 fn resource(options: &TelemetryOptions, plan: &Plan) -> Resource {

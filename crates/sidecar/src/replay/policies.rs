@@ -1,5 +1,7 @@
 //! The policies that decide again.
 
+mod alike;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,8 +11,8 @@ use policy_host::{
     Grant, Grants, Mode, Module, PolicyChain, PolicyName, PolicyRuntime, PolicySource,
     RuntimeOptions, VisitLimits,
 };
-use serde_json::Value;
 
+use self::alike::{are_of_one_shape, is_like};
 use super::Failure;
 use super::judge::Judge;
 use super::tape::ReplayLedger;
@@ -291,33 +293,6 @@ fn of_generation((chain, policies, hides_alike): &Made, told: &Generation) -> Ju
     };
     let as_recorded = policies.iter().filter(is_told).map(|policy| policy.name.clone()).collect();
     Judge::Chain { chain: Arc::clone(chain), as_recorded }
-}
-
-/// Whether both may be the same, of which one has words hidden that the other has not: in words and names they may differ.
-fn are_of_one_shape(one: &Value, other: &Value) -> bool {
-    match (one, other) {
-        (Value::String(_), Value::String(_)) => true,
-        (Value::Array(one), Value::Array(other)) => {
-            let mut pairs = one.iter().zip(other);
-            one.len() == other.len() && pairs.all(|(one, other)| are_of_one_shape(one, other))
-        }
-        (Value::Object(one), Value::Object(other)) => {
-            let differs = |(name, value): (&String, &Value)| {
-                other.get(name).is_some_and(|own| !are_of_one_shape(value, own))
-            };
-            one.len() == other.len() && !one.iter().any(differs)
-        }
-        _ => one == other,
-    }
-}
-
-/// Whether a module would be configured for both alike.
-fn is_like(one: &Policy, other: &Policy) -> bool {
-    let what = |policy: &Policy| (policy.memory_bytes, policy.host_calls, policy.mode.clone());
-    one.name == other.name
-        && one.settings == other.settings
-        && one.grants == other.grants
-        && what(one) == what(other)
 }
 
 async fn candidate(

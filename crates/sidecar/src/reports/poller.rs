@@ -1,22 +1,22 @@
 //! Asks Plivo what became of messages that no report tells of: there is no public URL, or it has been silent.
 
+mod look;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use message::{MessageId, Timestamp};
-use plivo_client::{Found, LookupError};
-use store::{Change, Record, Report, ReportFacts};
+use store::{Change, Record};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument as _, field};
+use tracing::Instrument as _;
 
-use super::{AuthTokens, Reports, codes, form, spans, state};
+use self::look::{Asked, Ended, look};
+use super::{AuthTokens, Reports, spans};
 use crate::config::Looks;
 use crate::delivery::{ALLOWED, Upstream};
-use crate::in_force::Account;
-use crate::inbound::NotTaken;
 
 /// Most questions at once.
 const AT_ONCE: usize = 32;
@@ -42,24 +42,6 @@ pub(super) struct Poller {
     asking: JoinSet<Ended>,
     /// The messages that are being asked about; the store still calls them due.
     busy: HashSet<MessageId>,
-}
-
-/// A question's end.
-struct Ended {
-    record: Record,
-    asked: Asked,
-}
-
-/// How a question ended.
-enum Asked {
-    /// Whatever the answer was, it was one.
-    Answered,
-    /// Plivo cannot be asked now; not before this time has passed.
-    Later(Duration),
-    /// A policy could not hear of the answer now.
-    Unheard,
-    /// The store cannot be written.
-    Unwritten,
 }
 
 /// Asks about the messages of every account in force until `stop`, by a worker for each.
@@ -224,51 +206,6 @@ impl Poller {
     }
 }
 
-/// Asks once about one message.
-async fn look(reports: Arc<Reports>, upstream: Arc<Upstream>, record: Record) -> Ended {
-    let asked = asked(&reports, &upstream.account(), &record).await;
-    Ended { record, asked }
-}
-
-async fn asked(reports: &Reports, account: &Account, record: &Record) -> Asked {
-    let Some(uuid) = &record.message_uuid else { return Asked::Answered };
-    let asked = account.client.get_message(&account.credentials, uuid, account.call_timeout).await;
-    let span = tracing::Span::current();
-    if let Err(err) = &asked {
-        span.record("error.type", kind(err));
-        span.record("otel.status_code", "ERROR");
-    }
-    let found = match asked {
-        Ok(found) => found,
-        Err(err) => match postponed(&err) {
-            Some(least) => return Asked::Later(least),
-            // Something is wrong with this one message; the others are asked about all the same.
-            None => None,
-        },
-    };
-    if let Some(found) = found {
-        span.record("plivo.status", field::display(state::kept(&found.message_state)));
-        let to = form::number(&found.to_number);
-        if let Err(err) = reports.take(record, to, report(found, uuid), now()).await {
-            tracing::warn!(message.id = %record.id, error = %err, "what Plivo said of a message could not be taken");
-            return match err {
-                NotTaken::Failed(..) => Asked::Unheard,
-                NotTaken::Unwritten(_) => Asked::Unwritten,
-            };
-        }
-    }
-    let next = next_look(&account.looks, record.looks + 1, now());
-    if next.is_none() {
-        tracing::info!(message.id = %record.id, looks = record.looks + 1, "no report came for a message, and none is \
-         waited for any more");
-    }
-    // Only of a message that has not ended: one that has is looked at no more.
-    match reports.store.looked(&record.id, next).await {
-        Ok(()) => Asked::Answered,
-        Err(_) => Asked::Unwritten,
-    }
-}
-
 /// Least time between two questions, by their share of what Plivo allows an account and by the calls that sends have
 /// made lately, which come first.
 fn apart(percent: u32, calls: u32) -> Duration {
@@ -294,38 +231,6 @@ fn next_look(looks: &Looks, made: u32, now: Timestamp) -> Option<Timestamp> {
 fn step(looks: &Looks, made: u32) -> Duration {
     let nth = usize::try_from(made).unwrap_or(usize::MAX);
     looks.steps.get(nth).or(looks.steps.last()).copied().unwrap_or(looks.until)
-}
-
-/// The answer as a report; Plivo gives those no sequence.
-fn report(found: Found, uuid: &str) -> Report {
-    let status = state::kept(&found.message_state);
-    Report {
-        status: Some(state::status(&status)),
-        sequence: 0,
-        error_code: found.error_code.as_deref().and_then(codes::kept),
-        message_uuid: Some(uuid.to_owned()),
-        facts: ReportFacts { status, units: found.units, ..ReportFacts::default() },
-    }
-}
-
-/// How long to wait at least, where Plivo as a whole is what fails; none where it is the one question.
-fn postponed(err: &LookupError) -> Option<Duration> {
-    match err {
-        LookupError::Unreachable { .. } | LookupError::NoAnswer(_) => Some(Duration::ZERO),
-        LookupError::Status { status: 401 | 403 | 429 | 500.., retry_after } => {
-            Some(retry_after.unwrap_or_default())
-        }
-        LookupError::Status { .. } | LookupError::Unreadable => None,
-    }
-}
-
-fn kind(err: &LookupError) -> &'static str {
-    match err {
-        LookupError::Unreachable { .. } => "unreachable",
-        LookupError::NoAnswer(_) => "no_answer",
-        LookupError::Status { .. } => "status",
-        LookupError::Unreadable => "unreadable",
-    }
 }
 
 fn now() -> Timestamp {

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use serde_json::json;
 use store::Secret;
 
-use super::{Own, Redactor, is_plain, parts};
+use super::own::parts;
+use super::{Own, Redactor, is_plain};
 use crate::decisions::form::Bytes;
 
 fn redactor() -> Redactor {

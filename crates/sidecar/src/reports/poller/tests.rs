@@ -3,10 +3,11 @@ use std::net::TcpListener;
 use std::thread;
 
 use message::{DEFAULT_ACCOUNT, Segments};
-use plivo_client::{Outcome, Outgoing};
+use plivo_client::{LookupError, Outcome, Outgoing};
 use plivo_sim::{Callbacks, PlivoSim, SimConfig, State as SimState};
 use store::{NewMessage, Status, Store};
 
+use super::look::postponed;
 use super::*;
 use crate::reports::testing::{accounts, credentials, found, message, reports, sms, store, told};
 
