@@ -12,13 +12,13 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use message::{Change, E164, Kind, MessageId, Note, Segments};
-use policy_host::LimitReport;
 use serde_json::Value;
 use store::Status;
 use uuid::Uuid;
 
 use self::words::Words;
 use super::faults::Faults;
+use super::limits::Bound;
 use super::order::Order;
 use super::refusal::{Plain, Refusal};
 use super::submission::Recipient;
@@ -50,7 +50,7 @@ pub(crate) struct Owned {
     pub(crate) segments: Segments,
     pub(crate) warnings: Vec<Note>,
     pub(crate) changes: Vec<Change>,
-    pub(crate) standings: Vec<LimitReport>,
+    pub(crate) standings: Vec<Bound>,
 }
 
 /// What became of one recipient's message.
@@ -230,20 +230,23 @@ impl Answer {
     }
 
     /// `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers-10.
-    fn limits(&mut self, standings: &[LimitReport]) {
+    fn limits(&mut self, standings: &[Bound]) {
         if standings.is_empty() {
             return;
         }
-        let name = |limit: &str| limit.replace(['"', '\\'], "");
-        let policy = |s: &LimitReport| {
+        let name = |bound: &Bound| bound.report.limit.replace(['"', '\\'], "");
+        let policy = |bound: &Bound| {
+            let report = &bound.report;
+            let unit = bound.unit.map(|unit| format!(";qu=\"{unit}\"")).unwrap_or_default();
             let period =
-                s.period().map(|per| format!(";w={}", whole_seconds(per))).unwrap_or_default();
-            format!("\"{}\";q={}{period}", name(&s.limit), s.quota())
+                report.period().map(|per| format!(";w={}", whole_seconds(per))).unwrap_or_default();
+            format!("\"{}\";q={}{unit}{period}", name(bound), report.quota())
         };
         // Of what is not known nothing can be said there: the draft has no limit without `r`.
-        let rate = |s: &LimitReport| {
-            let left = s.remaining?;
-            Some(format!("\"{}\";r={left};t={}", name(&s.limit), whole_seconds(s.reset)))
+        let rate = |bound: &Bound| {
+            let left = bound.report.remaining?;
+            let reset = whole_seconds(bound.report.reset);
+            Some(format!("\"{}\";r={left};t={reset}", name(bound)))
         };
         let policies: Vec<String> = standings.iter().map(policy).collect();
         let rates: Vec<String> = standings.iter().filter_map(rate).collect();

@@ -143,7 +143,10 @@ impl Gateway {
         let Foreseen { message, facts, trail, warning, sent } = foreseen;
         let changes = draft.changes.iter().chain(&trail.changes);
         let warnings = trail.warnings.iter().chain(&warning).map(warning_json);
-        let limit = |standing| limit_json(standing, limits::monitors(call, standing));
+        let limit = |standing| {
+            let unit = limits::unit(call, standing).unwrap_or("messages");
+            limit_json(standing, unit, limits::monitors(call, standing))
+        };
         let mut body = json!({
             "verdict": if sent.is_ok() { "accept" } else { "reject" },
             "to": message.to.as_str(),
@@ -231,11 +234,12 @@ fn facts_json(facts: &Facts) -> Value {
 }
 
 /// One that `monitors` refuses nothing.
-fn limit_json(limit: &LimitReport, monitors: bool) -> Value {
+fn limit_json(limit: &LimitReport, unit: &str, monitors: bool) -> Value {
     json!({
         "policy": limit.policy.as_str(),
         "limit": limit.limit,
         "quota": limit.quota(),
+        "unit": unit,
         "per_s": limit.period().map(|per| per.as_secs_f64()),
         "remaining": limit.remaining,
         "reset_s": limit.reset.as_secs_f64(),

@@ -73,27 +73,49 @@ pub(super) fn told(call: &Call, key_retention: Duration) -> Answer {
     Answer::json(StatusCode::OK, &body)
 }
 
+/// A limit that bounds a message, as an app is told of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound {
+    pub(crate) report: LimitReport,
+    /// What its quota counts, where that is not messages.
+    pub(crate) unit: Option<&'static str>,
+}
+
 /// Those of `standings` that bound a message; a limit that only monitors (`mode = "monitor"`) would have a client wait
 /// for nothing.
-pub(super) fn bounding(call: &Call, standings: &[LimitReport]) -> Vec<LimitReport> {
-    standings.iter().filter(|report| !monitors(call, report)).cloned().collect()
+pub(super) fn bounding(call: &Call, standings: &[LimitReport]) -> Vec<Bound> {
+    let bounding = standings.iter().filter(|report| !monitors(call, report));
+    bounding.map(|report| Bound { report: report.clone(), unit: unit(call, report) }).collect()
 }
 
 /// Those of them that refused it.
-pub(super) fn refusing(call: &Call, standings: &[LimitReport]) -> Vec<LimitReport> {
+pub(super) fn refusing(call: &Call, standings: &[LimitReport]) -> Vec<Bound> {
     let mut refusing = bounding(call, standings);
-    refusing.retain(|one| one.refused);
+    refusing.retain(|one| one.report.refused);
     refusing
 }
 
 /// Whether the limit is one that only monitors.
 pub(super) fn monitors(call: &Call, report: &LimitReport) -> bool {
+    written(call, report, |limit| limit["mode"] == "monitor")
+}
+
+/// What the limit counts, where that is not messages.
+pub(super) fn unit(call: &Call, report: &LimitReport) -> Option<&'static str> {
+    let segments = |limit: &Value| limit["cost"] == "segments" || limit.get("segments").is_some();
+    if written(call, report, segments) {
+        return Some("segments");
+    }
+    written(call, report, |limit| limit.get("usd").is_some()).then_some("0.00001 USD")
+}
+
+/// Whether the limit is written in its policy's settings so that `is` holds.
+fn written(call: &Call, report: &LimitReport, is: impl Fn(&Value) -> bool) -> bool {
     let entries = &call.in_force.entries;
     let entry = entries.iter().find(|entry| entry.name == report.policy.as_str());
     entry.is_some_and(|entry| {
         let lists = LISTS.iter().filter_map(|list| entry.settings().get(*list)?.as_array());
-        let mut own = lists.flatten().filter(|limit| limit["name"] == *report.limit);
-        own.any(|limit| limit["mode"] == "monitor")
+        lists.flatten().any(|limit| limit["name"] == *report.limit && is(limit))
     })
 }
 

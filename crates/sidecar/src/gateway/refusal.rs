@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use http::StatusCode;
 use message::{Fault, MessageId, Rejection};
-use policy_host::{Decision, LimitReport, PolicyFailure, PolicyName};
+use policy_host::{Decision, PolicyFailure, PolicyName};
 
 pub(crate) use self::table::{failure_code, is_reserved};
 
 use super::faults::Faults;
+use super::limits::Bound;
 
 pub(crate) use self::plain::{DOOR, Plain};
 pub(crate) use self::table::status_of;
@@ -25,7 +26,7 @@ pub(crate) enum Refusal {
     /// It can never be right as written, or the app may not ask for it; every fault.
     Malformed(Faults),
     /// A policy said no.
-    Rejected { policy: Refuser, rejection: Box<Rejection>, standings: Vec<LimitReport> },
+    Rejected { policy: Refuser, rejection: Box<Rejection>, standings: Vec<Bound> },
     /// A policy that was asked again before a late call said no to an accepted message, by the code that its record has;
     /// with what it said, where that was heard and not read in the record.
     RejectedLate { id: MessageId, code: Box<str>, said: Option<(Refuser, Box<Rejection>)> },

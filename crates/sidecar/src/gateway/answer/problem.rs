@@ -33,8 +33,9 @@ pub(crate) fn document(refusal: &Refusal) -> Value {
         Refusal::Rejected { policy, rejection, standings } => {
             say(&mut body, policy, rejection);
             // By the names that they have in `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10, section 6).
-            let limits = standings.iter().filter(|standing| standing.refused);
-            let limits: Vec<&str> = limits.map(|standing| &*standing.limit).collect();
+            let limits = standings.iter().map(|bound| &bound.report);
+            let limits = limits.filter(|report| report.refused).map(|report| &*report.limit);
+            let limits: Vec<&str> = limits.collect();
             if status == StatusCode::TOO_MANY_REQUESTS && !limits.is_empty() {
                 body["violated-policies"] = json!(limits);
             }

@@ -81,7 +81,7 @@ async fn a_limit_without_room_for_a_long_text_does_not_say_that_nothing_is_left(
     let body = refused.refused(429, "throttle.seg");
     assert_eq!(body["detail"], "limit `seg` (5 in 60 s) has no room for 3 now");
     assert_eq!(refused.header("ratelimit"), None, "{refused}");
-    assert_eq!(refused.header("ratelimit-policy"), Some("\"seg\";q=5;w=60"));
+    assert_eq!(refused.header("ratelimit-policy"), Some("\"seg\";q=5;qu=\"segments\";w=60"));
     assert!(refused.header("retry-after").is_some(), "{refused}");
     send(6).await.refused(422, "throttle.cost_exceeds_burst");
     send(1).await.expect(202);
