@@ -130,7 +130,6 @@ impl Reloader {
             Ok((generation, poll)) => {
                 self.poll = poll;
                 self.status.succeed();
-                service_manager::follows();
                 spans::reloaded(span, generation.0, "applied");
                 tracing::info!(generation = generation.0, "a new generation is in force");
             }
@@ -144,7 +143,6 @@ impl Reloader {
                         "reload refused; the last good generation serves"
                     );
                 }
-                service_manager::refuses(faults.first().map_or("", |first| first));
                 self.generations.history().note(How::Refused, generation, &faults);
                 self.status.refuse(&faults);
             }

@@ -13,25 +13,32 @@ use sd_notify::NotifyState;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::reasons;
+/// What is shown of a sidecar that is well.
+pub(crate) const TAKEN: &str = "sends are taken";
+
+/// How often it is looked whether something else is to be shown.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Sends are taken.
 pub(crate) fn ready() {
-    tell(&[NotifyState::Ready, NotifyState::Status("sends are taken")]);
+    tell(&[NotifyState::Ready, NotifyState::Status(TAKEN)]);
 }
 
-/// The configuration that was written last is in force.
-pub(crate) fn follows() {
-    tell(&[NotifyState::Status("sends are taken")]);
-}
-
-/// It is not, for this reason.
-pub(crate) fn refuses(why: &str) {
-    let why = reasons::masked(why);
-    tell(&[NotifyState::Status(&format!(
-        "sends are taken; the last reload was refused: {}",
-        one_line(&why)
-    ))]);
+/// Shows what `line` says, from when it changes on, until `stop`.
+pub(crate) async fn shows(line: impl Fn() -> String, stop: CancellationToken) {
+    if std::env::var_os("NOTIFY_SOCKET").is_none() {
+        return stop.cancelled().await;
+    }
+    let mut shown = TAKEN.to_owned();
+    let mut ticks = interval(LOOK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let line = one_line(&line());
+        if line != shown {
+            tell(&[NotifyState::Status(&line)]);
+            shown = line;
+        }
+    }
 }
 
 /// It has not begun, for this reason.
@@ -39,7 +46,7 @@ pub(crate) fn waits(why: &str) {
     tell(&[NotifyState::Status(&format!("the store cannot be used: {}", one_line(why)))]);
 }
 
-/// A reload that was asked for has ended; what came of it was told before.
+/// A reload that was asked for has ended; what came of it is in the line that [`shows`] has.
 pub(crate) fn reloaded() {
     tell(&[NotifyState::Ready]);
 }

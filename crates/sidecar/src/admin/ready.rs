@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Admin, policies};
 use crate::delivery::{Reason, State, Upstream};
+use crate::service_manager::TAKEN;
 
 impl Admin {
     /// Ready means: sends are taken and can leave. A refused reload is told, but takes no traffic away: the last good
@@ -55,6 +56,22 @@ impl Admin {
             "decisions": self.decisions.as_ref().map(|log| log.shown()),
         });
         (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, body)
+    }
+
+    /// The same in one line, for the service manager.
+    pub(crate) fn line(&self) -> String {
+        let causes = self.causes();
+        // The end is told by itself, and sends are taken in its first part.
+        let mut causes = causes.iter().filter(|cause| cause["cause"] != "draining");
+        let mut line = match causes.next().and_then(|cause| cause["detail"].as_str()) {
+            Some(why) => format!("not ready: {why}"),
+            None => TAKEN.to_owned(),
+        };
+        if let Some(refused) = self.reloads.refused() {
+            line += "; the last reload was refused: ";
+            line += refused.faults.first().map_or("", |first| first);
+        }
+        line
     }
 
     fn kept(&self) -> &'static str {

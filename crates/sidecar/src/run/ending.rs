@@ -55,7 +55,11 @@ impl Sidecar {
         self.stops.drained.cancel();
         drop(timeout(LAST, self.admin.join_next()).await);
         // Telemetry may hold the store until a collector answers, and so beyond the end.
-        drop(timeout(LAST, self.store.settle()).await);
+        if timeout(LAST, self.store.settle()).await.is_err() {
+            tracing::warn!(
+                "the store's log was not emptied in time; its `-wal` file has what was accepted, keep both"
+            );
+        }
     }
 
     /// Waits for all that is in flight; whether it ended in time.

@@ -26,7 +26,7 @@ use crate::modules::Pulled;
 use crate::relay::{Relay, Source};
 use crate::reload::{ReloadStatus, Reloader, Upkeep};
 use crate::reports::{AuthTokens, CallbackPlace, ReportListener, Reports};
-use crate::{Failure, metrics, relay, reports, sweep};
+use crate::{Failure, metrics, relay, reports, service_manager, sweep};
 
 /// Who answers at the doors, and who works behind them.
 pub(super) struct Parts {
@@ -176,6 +176,8 @@ impl Parts {
         }
         running.spawn(self.relay.run(stop.clone()));
         running.spawn(self.reloader.run(stop.clone()));
+        let admin = self.admin;
+        running.spawn(service_manager::shows(move || admin.line(), stop.clone()));
         running.spawn(sweep::run(ground.store, self.delivery, ground.shared, stop.clone()));
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use crate::harness::{
     Connection, Folder, PATIENCE, Policy, Setup, Sidecar, TO, TOKEN, eventually, plivo, texts,
 };
+use crate::operators::durable;
 
 /// A send over a connection that stays open.
 fn kept_send(text: &str) -> String {
@@ -119,7 +120,7 @@ async fn the_service_manager_is_told_of_start_reload_and_end_and_that_it_lives()
     let folder = Folder::new();
     let socket = folder.path().join("notify.sock");
     let manager = UnixDatagram::bind(&socket).unwrap();
-    let mut setup = Setup::new(&plivo);
+    let mut setup = durable(&plivo);
     setup.environment.push(("NOTIFY_SOCKET".into(), socket.to_string_lossy().into_owned()));
     setup.environment.push(("WATCHDOG_USEC".into(), "100000".into()));
     let sidecar = Sidecar::start_in(folder, setup.clone()).await;
@@ -140,6 +141,12 @@ async fn the_service_manager_is_told_of_start_reload_and_end_and_that_it_lives()
     assert!(refused.contains("the last reload was refused: sidecar.toml:"), "{refused}");
     assert!(refused.contains("listen.drain_s: is fixed until a restart"), "{refused}");
     sidecar.folder.write("sidecar.toml", setup.set("plivo.attempts", 9).to_toml());
+    assert_eq!(told(&manager).await, "STATUS=sends are taken\n");
+    let database = sidecar.folder.path().join("sendgate.db");
+    std::fs::rename(&database, database.with_extension("away")).unwrap();
+    let away = told(&manager).await;
+    assert!(away.starts_with("STATUS=not ready: ") && away.contains("sendgate.db"), "{away}");
+    std::fs::rename(database.with_extension("away"), &database).unwrap();
     assert_eq!(told(&manager).await, "STATUS=sends are taken\n");
 
     sidecar.terminate();
