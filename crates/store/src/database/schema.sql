@@ -132,7 +132,8 @@ CREATE TABLE idempotency_keys (
   ends        INTEGER NOT NULL, -- below 0: it has ended, since none of its messages was sent; the time it would have ended at
   covers      INTEGER NOT NULL, -- how many messages the answer is about; 0 where it is about others' too
   shared      INTEGER NOT NULL, -- replicas were told of it
-  freed       INTEGER NOT NULL DEFAULT 0, -- it has ended before its time, and replicas are still to be told
+  -- it has ended before its time, and replicas are still to be told
+  freed       INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (app, key)
 );
 CREATE INDEX idempotency_keys_by_end ON idempotency_keys (ends);

@@ -17,6 +17,7 @@ use super::super::submission::{Draft, Recipient, Submission, unfit};
 use super::super::{Call, Gateway, limits, now};
 use super::once::Held;
 use super::relay::Told;
+use super::sending;
 use crate::delivery::{About, Ready, Seat};
 
 /// What all messages of a request have in common besides their parts.
@@ -43,8 +44,10 @@ pub(super) struct Seated {
 
 /// One recipient's message after its policies.
 pub(super) enum Decided {
-    /// Refused, or another message stands for it.
+    /// Refused.
     Done(Verdict),
+    /// An earlier message stands for it.
+    Earlier(Verdict, sending::Span),
     /// Cleared, and to be recorded.
     Ready(Recipient, Owned, Box<Ready>),
 }

@@ -25,9 +25,12 @@ pub(super) struct Sending {
     ready: Vec<Ready>,
     /// What becomes of those that are ours, in the order of `places`.
     acceptances: Vec<Acceptance>,
+    /// Of earlier messages that stand for what was asked.
+    earlier: Vec<Span>,
 }
 
-/// The first of the messages that are ready, when the last may be sent, and until when one is worth sending.
+/// The first of some messages, when the last may be sent, and until when one is worth sending.
+#[derive(Clone, Debug)]
 pub(super) struct Span {
     pub(super) first: MessageId,
     pub(super) start: Timestamp,
@@ -38,10 +41,15 @@ impl Sending {
     pub(super) fn of(decided: Vec<Decided>, door: Door, many: bool) -> Self {
         let verdicts = Vec::with_capacity(decided.len());
         let (places, ready, acceptances) = (Vec::new(), Vec::new(), Vec::new());
-        let mut sending = Self { door, many, verdicts, places, ready, acceptances };
+        let earlier = Vec::new();
+        let mut sending = Self { door, many, verdicts, places, ready, acceptances, earlier };
         for (place, each) in decided.into_iter().enumerate() {
             sending.verdicts.push(match each {
                 Decided::Done(verdict) => verdict,
+                Decided::Earlier(verdict, span) => {
+                    sending.earlier.push(span);
+                    verdict
+                }
                 Decided::Ready(to, owned, cleared) => {
                     sending.places.push(place);
                     sending.ready.push(*cleared);
@@ -52,19 +60,17 @@ impl Sending {
         sending
     }
 
-    /// Of the messages that are ready; none where there are none.
+    /// Of all messages that the answer is about, from the first on that is ready; none where none is.
     pub(super) fn span(&self, now: Timestamp) -> Option<Span> {
         let first = self.ready.first()?.id().clone();
         let start = self.ready.iter().filter_map(Ready::start).max().unwrap_or(now);
         let last = self.ready.iter().map(Ready::deadline).max().unwrap_or(now);
-        Some(Span { first, start, last })
+        Some(self.earlier.iter().fold(Span { first, start, last }, Span::and))
     }
 
     /// Says in a key's row what its answer is about.
     pub(super) fn describe(&self, row: KeyRow) -> KeyRow {
-        let own_alone =
-            self.verdicts.iter().filter(|each| each.outcome.is_ok()).count() == self.ready.len();
-        let row = if own_alone { row } else { row.about_others_too() };
+        let row = if self.earlier.is_empty() { row } else { row.about_others_too() };
         if self.door == Door::Plivo { row.telling_own_ids() } else { row }
     }
 
@@ -99,10 +105,10 @@ impl Sending {
         self.door.answer(&self.verdicts, self.many)
     }
 
-    /// The first earlier message that stands for what was asked, and whether there are others.
-    pub(super) fn earlier(&self) -> Option<(&MessageId, bool)> {
-        let mut earlier = self.verdicts.iter().filter_map(|verdict| verdict.outcome.as_ref().ok());
-        earlier.next().map(|first| (&first.id, earlier.next().is_some()))
+    /// Of the earlier messages that stand for what was asked, and whether there are several.
+    pub(super) fn earlier(&self) -> Option<(Span, bool)> {
+        let (first, others) = self.earlier.split_first()?;
+        Some((others.iter().fold(first.clone(), Span::and), !others.is_empty()))
     }
 
     /// Whether a repetition is to be told the same.
@@ -127,6 +133,13 @@ impl Sending {
         let told = self.verdicts.iter().filter(|_| self.door == Door::Plivo);
         let owned = told.filter_map(|verdict| verdict.outcome.as_ref().ok());
         owned.filter(|owned| owned.message_uuid.is_none()).map(|owned| &owned.id)
+    }
+}
+
+impl Span {
+    fn and(self, other: &Self) -> Self {
+        let (start, last) = (self.start.max(other.start), self.last.max(other.last));
+        Self { start, last, ..self }
     }
 }
 

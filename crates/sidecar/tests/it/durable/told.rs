@@ -1,7 +1,11 @@
 //! What an app was told, it finds: answers may go out before the commit that they are about.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::json;
 
+use super::database;
 use crate::harness::{Policy, Setup, Sidecar, TO, plivo};
 
 #[tokio::test]
@@ -53,4 +57,31 @@ async fn a_coalesced_repeat_tells_what_the_first_was_told() {
         assert_eq!(again["status"], first["status"], "{nth}: {again}");
     }
     sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_whose_answer_tells_of_an_earlier_message_lasts_as_long_as_that_ones_own() {
+    let plivo = plivo().await;
+    let dedup = Policy::new("dedup").settings(json!({"mode": "coalesce"}));
+    let sidecar = Sidecar::start(Setup::standard(&plivo).durable().policy(dedup)).await;
+    let in_six_days = (jiff::Timestamp::now() + Duration::from_secs(6 * 86_400)).to_string();
+    let put_off = json!({"to": TO, "text": "week", "not_before": in_six_days});
+    let both = json!({"to": [TO, "+14155550124"], "text": "week"});
+    for (key, body) in [("own", &put_off), ("single", &put_off), ("list", &both)] {
+        let answer = sidecar.post("/v1/messages").key(key).json(body).answer().await;
+        answer.expect(202);
+    }
+    let folder = Arc::clone(&sidecar.folder);
+    sidecar.stop().await;
+
+    let database = database(&folder);
+    let ends = |key: &str| -> i64 {
+        let sql = "SELECT ends FROM idempotency_keys WHERE key = ?";
+        database.query_row(sql, [key], |row| row.get(0)).unwrap()
+    };
+
+    for key in ["single", "list"] {
+        let sooner = ends("own") - ends(key);
+        assert!(sooner.abs() < 60_000, "{key} ends {sooner} ms sooner");
+    }
 }

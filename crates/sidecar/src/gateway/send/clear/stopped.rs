@@ -12,6 +12,7 @@ use super::super::super::lookup::CATCH_UP;
 use super::super::super::refusal::{Refusal, Refuser};
 use super::super::super::submission::Recipient;
 use super::super::super::{Call, Gateway, limits};
+use super::super::sending::Span;
 use super::Decided;
 use crate::record;
 
@@ -27,10 +28,10 @@ impl Gateway {
             }
             NotClearedKind::Rejected(mut rejection) => {
                 to.place(&mut rejection.faults);
-                if let Some(owned) =
+                if let Some((owned, span)) =
                     self.coalesced(call, (&policy.name, &rejection), &message, &trail).await
                 {
-                    return Decided::Done(Verdict { to, outcome: Ok(owned) });
+                    return Decided::Earlier(Verdict { to, outcome: Ok(owned) }, span);
                 }
                 Refusal::Rejected {
                     policy,
@@ -63,7 +64,7 @@ impl Gateway {
         (policy, no): (&str, &Rejection),
         message: &Message,
         trail: &Trail,
-    ) -> Option<Owned> {
+    ) -> Option<(Owned, Span)> {
         let earlier = no.earlier.as_ref().filter(|_| no.code == "dup.coalesced")?;
         // One that was never sent stands for nothing; its reservation is about to be given back.
         let record = self.record_of(call, earlier).await.filter(record::may_have_gone)?;
@@ -73,7 +74,12 @@ impl Gateway {
             code: "dup.coalesced".into(),
             detail: "an equal message went out a moment ago; this is its record".into(),
         });
-        Some(Owned {
+        let span = Span {
+            first: record.id.clone(),
+            start: record.not_before.unwrap_or(call.now),
+            last: record.deadline,
+        };
+        let owned = Owned {
             id: record.id.clone(),
             to: message.to.clone(),
             kind: message.kind(),
@@ -83,7 +89,8 @@ impl Gateway {
             warnings: trail.warnings.clone(),
             changes,
             standings: limits::bounding(call, &trail.standings),
-        })
+        };
+        Some((owned, span))
     }
 }
 

@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 use super::super::super::answer::Answer;
 use super::super::super::refusal::{Plain, Refusal};
 use super::super::super::{Call, Gateway, now};
+use super::super::SETTLING;
+use super::super::sending::Span;
 use super::kept::stored;
 use super::{Confirmed, Held};
 use crate::shared::{KeyLease, Shared};
@@ -73,8 +75,8 @@ impl Gateway {
         }
     }
 
-    /// Keeps an answer under which nothing new was recorded: `id`, an earlier message, stands for what was asked, or is
-    /// the first of those that do where there are `others`.
+    /// Keeps an answer under which nothing new was recorded: an earlier message stands for what was asked, or several
+    /// do where there are `others`. It is kept for as long as theirs are.
     ///
     /// # Errors
     ///
@@ -84,9 +86,10 @@ impl Gateway {
         call: &Call,
         held: Held,
         answer: &Answer,
-        (id, others): (&MessageId, bool),
+        (earlier, others): (Span, bool),
     ) -> Result<(), Refusal> {
-        let Some(row) = self.binding(&held, answer, id, call.now, call.now) else {
+        let Span { first: id, start, last } = earlier;
+        let Some(row) = self.binding(&held, answer, &id, start, last.after(SETTLING)) else {
             return Ok(());
         };
         let row = if others { row.about_others_too() } else { row };
@@ -101,11 +104,11 @@ impl Gateway {
         match self.confirm(call, &held, &row).await {
             Confirmed::Ours(None) => Ok(()),
             Confirmed::Ours(Some(_)) => {
-                self.keep(held, answer, id, (Came::ToMessages, row.ends()), Vec::new()).await;
+                self.keep(held, answer, &id, (Came::ToMessages, row.ends()), Vec::new()).await;
                 Ok(())
             }
             Confirmed::Others => {
-                self.let_go(call, held, Some(id)).await;
+                self.let_go(call, held, Some(&id)).await;
                 Err(Plain::KeyInProgress.into())
             }
         }
