@@ -36,7 +36,8 @@ impl LogFile {
     }
 
     /// Opens it, or makes it for this user alone, and begins a line of its own; whether it was not open yet. Where
-    /// nothing is gathered and the path has another file than the one that is open, or none, that one is left.
+    /// nothing is gathered and the path has another file than the one that is open, or none, that one is left; one that
+    /// was emptied is begun anew.
     pub(super) fn open(&mut self) -> io::Result<bool> {
         if self.open.as_ref().is_some_and(|open| !open.writer.buffer().is_empty()) {
             return Ok(false);
@@ -106,10 +107,15 @@ impl LogFile {
         }
     }
 
-    /// Whether the path has the file that is open; where the file system does not say, it has.
+    /// Whether the path has the file that is open, with all that was written to it; where the file system does not say,
+    /// it has.
     fn is_in_place(&self) -> bool {
         self.open.as_ref().is_some_and(|open| match fs::metadata(&self.path) {
-            Ok(now) => (now.dev(), now.ino()) == open.file,
+            Ok(now) => {
+                let written = open.size.saturating_sub(open.writer.buffer().len() as u64);
+                let is_whole = !now.is_file() || now.len() >= written;
+                is_whole && (now.dev(), now.ino()) == open.file
+            }
             Err(err) => err.kind() != io::ErrorKind::NotFound,
         })
     }

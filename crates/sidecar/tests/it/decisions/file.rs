@@ -50,7 +50,8 @@ fn records_of(path: &Path) -> usize {
 }
 
 #[tokio::test]
-async fn a_log_that_was_moved_or_removed_is_made_anew_and_nothing_counts_that_no_file_has() {
+async fn a_log_that_was_moved_removed_or_emptied_is_begun_anew_and_nothing_counts_that_no_file_has()
+{
     let plivo = plivo().await;
     let folder = Folder::new();
     let logs = folder.path().join("logs");
@@ -78,19 +79,24 @@ async fn a_log_that_was_moved_or_removed_is_made_anew_and_nothing_counts_that_no
     counted("written", 3).await;
     assert_eq!(records_of(&log), 1);
 
+    fs::write(&log, "").unwrap();
+    send("again").await;
+    counted("written", 4).await;
+    assert_eq!(records_of(&log), 1);
+
     fs::remove_dir_all(&logs).unwrap();
     send("four").await;
     let said = counted("failed", 1).await;
     let trouble = said["trouble"].as_str().unwrap();
     assert!(trouble.contains("d.jsonl: No such file or directory"), "{said}");
-    assert_eq!(said["written"], 3, "{said}");
+    assert_eq!(said["written"], 4, "{said}");
 
     fs::create_dir(&logs).unwrap();
     let mut nth = 0;
     let probe = async || {
         nth += 1;
         send(&format!("five {nth}")).await;
-        Some(shown(&sidecar).await).filter(|shown| shown["written"].as_u64() > Some(3))
+        Some(shown(&sidecar).await).filter(|shown| shown["written"].as_u64() > Some(4))
     };
     let said = eventually("the log is written again", probe).await;
     assert_eq!(said["trouble"], Value::Null, "{said}");
