@@ -19,7 +19,7 @@ use url::form_urlencoded;
 use self::target::Target;
 use crate::cli::{EventsCommand, Form, MessagesCommand, Reach, Which};
 use crate::config::{Address, Environment};
-use crate::terminal;
+use crate::{openapi, terminal};
 
 pub use self::failure::Failure;
 pub use self::optouts::optouts;
@@ -166,6 +166,13 @@ fn show(body: &Value, json: bool, print: impl Fn(&Value) -> String) -> Result<()
 pub(crate) async fn is_alive(admin: &Address) -> bool {
     let Some(target) = Target::local(admin) else { return false };
     call::ask(&target, Method::GET, "/livez").await.is_ok_and(|told| told["live"] == true)
+}
+
+/// Whether a sidecar takes sends at this listener of apps.
+pub(crate) async fn takes_sends(apps: &Address) -> bool {
+    let Some(target) = Target::local(apps) else { return false };
+    let told = call::ask(&target, Method::GET, "/openapi.json").await;
+    told.is_ok_and(|told| told["info"]["title"] == openapi::APPS_TITLE)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 /// The apps' doors.
 pub(crate) const APPS: &str = include_str!("openapi/apps.json");
+/// The title of that.
+pub(crate) const APPS_TITLE: &str = "Sendgate, the apps' doors";
 /// The admin listener's paths, and Plivo's on the callback listener.
 pub(crate) const ADMIN: &str = include_str!("openapi/admin.json");
 
@@ -29,7 +31,7 @@ mod tests {
     use serde_json::Value;
 
     use super::testing::operations;
-    use super::{ADMIN, APPS};
+    use super::{ADMIN, APPS, APPS_TITLE};
 
     #[test]
     fn both_documents_have_the_version_of_the_program() {
@@ -37,6 +39,8 @@ mod tests {
             let document: Value = serde_json::from_str(document).expect("JSON");
             assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
         }
+        let apps: Value = serde_json::from_str(APPS).expect("JSON");
+        assert_eq!(apps["info"]["title"], APPS_TITLE);
     }
 
     #[test]

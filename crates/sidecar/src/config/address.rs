@@ -32,6 +32,11 @@ impl Address {
         Self::Tcp(([127, 0, 0, 1], 8788).into())
     }
 
+    /// Whether the system chooses its port.
+    pub(crate) fn is_any_port(&self) -> bool {
+        matches!(self, Self::Tcp(address) if address.port() == 0)
+    }
+
     /// Whether only this machine can reach it.
     pub fn is_local(&self) -> bool {
         match self {

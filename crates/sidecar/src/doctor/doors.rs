@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use rustix::fs::Access;
-use tokio::net::lookup_host;
+use tokio::net::{UnixStream, lookup_host};
 use tokio::time::timeout;
 
 use super::{Finding, PATIENCE};
@@ -17,8 +17,7 @@ pub(super) async fn listeners(listen: &Listen) -> Vec<Finding> {
     let callbacks = listen.callbacks.as_ref().map(|callbacks| &callbacks.address);
     let all: Vec<_> = listen.apps.iter().chain([&listen.admin]).chain(callbacks).collect();
     if timeout(PATIENCE, messages::is_alive(&listen.admin)).await.unwrap_or(false) {
-        let seen = format!("a sidecar runs, and answers at {}", listen.admin);
-        return vec![Finding::ok("listeners", seen)];
+        return beside_one(listen, callbacks).await;
     }
     let mut taken = Vec::new();
     for address in &all {
@@ -30,6 +29,44 @@ pub(super) async fn listeners(listen: &Listen) -> Vec<Finding> {
     }
     let to_do = "free it, or choose another address under [listen]";
     taken.into_iter().map(|seen| Finding::fail("listeners", seen, to_do)).collect()
+}
+
+/// Beside a sidecar at work: whether it listens at all the others. Of `callbacks` only that somebody does can be told.
+async fn beside_one(listen: &Listen, callbacks: Option<&Address>) -> Vec<Finding> {
+    let runs = format!("a sidecar runs, and answers at {}", listen.admin);
+    let mut findings = Vec::new();
+    for address in listen.apps.iter().filter(|address| !address.is_any_port()) {
+        if timeout(PATIENCE, messages::takes_sends(address)).await.unwrap_or(false) {
+            continue;
+        }
+        findings.extend(match trouble(address).await {
+            Some(_) if is_for_others(address).await => None,
+            Some(seen) => {
+                let to_do =
+                    "free it, or choose another address under [listen]; then restart the sidecar";
+                Some(Finding::fail("listeners", format!("{runs}; {seen}"), to_do))
+            }
+            None => Some(nobody(&runs, address)),
+        });
+    }
+    if let Some(address) = callbacks.filter(|address| !address.is_any_port())
+        && trouble(address).await.is_none()
+    {
+        findings.push(nobody(&runs, address));
+    }
+    if findings.is_empty() { vec![Finding::ok("listeners", runs)] } else { findings }
+}
+
+fn nobody(runs: &str, address: &Address) -> Finding {
+    let seen = format!("{runs}, and nobody at {address}");
+    Finding::fail("listeners", seen, "restart the sidecar: it begins to listen there then")
+}
+
+/// A socket's file that only others may connect to.
+async fn is_for_others(address: &Address) -> bool {
+    let Address::Unix(path) = address else { return false };
+    let connected = UnixStream::connect(path).await;
+    connected.is_err_and(|err| err.kind() == ErrorKind::PermissionDenied)
 }
 
 /// Why it could not be listened at. A port is held for an instant.

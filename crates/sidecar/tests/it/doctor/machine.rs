@@ -1,13 +1,14 @@
 //! What it says of the machine: sockets, and a disk that is full.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 
 use serde_json::json;
 use tokio::process::Command;
 
-use super::{examined, told};
-use crate::harness::{Folder, Setup, Sidecar, TO, plivo, run_to_end_by};
+use super::{examined, free_port, told};
+use crate::harness::{Folder, Setup, Sidecar, TO, plivo, run_to_end, run_to_end_by};
 
 /// Runs the rest of the command line beside a disk that a database and its log have filled with what else is there. The
 /// disk goes with the namespace.
@@ -44,6 +45,33 @@ async fn unix_sockets_are_free_where_a_start_could_bind_them() {
         let told = told(&ended, "fail", "listeners");
         assert!(told.contains(seen) && told.contains("-> free it"), "{told}");
     }
+}
+
+#[tokio::test]
+async fn beside_a_sidecar_at_work_each_listener_is_looked_for() {
+    let plivo = plivo().await;
+    let (admin, held) = (free_port(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let setup = Setup::new(&plivo).set("listen.admin", admin.as_str());
+    let with = |apps: &[String]| setup.clone().set("listen.apps", apps.to_vec());
+    let (socket, port) = ("unix:apps.sock".to_owned(), free_port());
+    let own = with(&[socket.clone(), port.clone()]);
+    let sidecar = Sidecar::start_unready(Folder::new(), own.clone()).await;
+    sidecar.wait_until_ready().await;
+
+    let ended = run_to_end("doctor", &sidecar.folder, &own.environment).await;
+    assert!(told(&ended, "ok", "listeners").contains(&admin), "{}", ended.log.text());
+
+    std::fs::remove_file(sidecar.folder.path().join("apps.sock")).unwrap();
+    let ended = run_to_end("doctor", &sidecar.folder, &own.environment).await;
+    let gone = told(&ended, "fail", "listeners");
+    assert!(gone.contains("nobody at ") && gone.contains("/apps.sock"), "{gone}");
+
+    let held = held.local_addr().unwrap().to_string();
+    sidecar.folder.write("sidecar.toml", with(&[port, held.clone()]).to_toml());
+    let ended = run_to_end("doctor", &sidecar.folder, &own.environment).await;
+    let taken = told(&ended, "fail", "listeners");
+    assert!(taken.contains(&format!("{held} is held by another process")), "{taken}");
+    sidecar.stop().await;
 }
 
 #[tokio::test]
