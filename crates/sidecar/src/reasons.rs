@@ -3,13 +3,23 @@
 /// What the digests of modules begin with; then 64 hexadecimal digits follow, or the first eight of them.
 const DIGEST: &str = "sha256:";
 const DIGITS: [usize; 2] = [8, 64];
+/// Numbers of nobody, by which advice says what a number looks like.
+const EXAMPLES: [&str; 2] = ["such as +14155550123", "such as +14155551212"];
 /// What a line's number in the configuration stands behind.
 const FILE: &str = ".toml:";
 
 /// `reason` without phone numbers, and without seven digits or more, in a row or grouped, as in the names of requests:
 /// keys and values that a file gives are repeated there, and a number may stand in one however it is written. Digests,
-/// sizes and places in a file stay.
+/// sizes, places in a file and our own examples stay.
 pub(crate) fn masked(reason: &str) -> String {
+    let example = EXAMPLES.iter().find_map(|example| {
+        reason.split_once(example).map(|(before, after)| (before, *example, after))
+    });
+    if let Some((before, example, after)) = example
+        && !after.starts_with(|c: char| c.is_ascii_digit())
+    {
+        return masked(before) + example + &masked(after);
+    }
     let reason = telemetry::masked(reason);
     let (mut told, mut rest) = (String::with_capacity(reason.len()), 0);
     for (at, _) in reason.char_indices() {
@@ -81,6 +91,7 @@ mod tests {
             "settings.quiet: `21:00-08:00` is no span",
             "127.0.0.1:8080 is held already",
             "[2001:db8::1]:8080 is held already",
+            "is not E.164, such as +14155551212; give one",
             "policies/2026-11-29/quiet-1.2.3.wasm: no such file",
             "conf.d/10-apps.toml:12:5: is no key",
             "01a22461-1a22-764b-b9b9-d41d0371886d",
