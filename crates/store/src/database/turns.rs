@@ -115,14 +115,14 @@ fn commit(
 ) -> Result<(), Failure> {
     // For metrics alone: a trace of each commit would be of no use to anybody.
     let _span = tracing::debug_span!("store.commit", store.writes = batch.len());
-    connection.execute_batch("BEGIN IMMEDIATE").map_err(Failure::from)?;
+    execute(connection, "BEGIN IMMEDIATE").map_err(Failure::from)?;
     let proved = if health.is_sick_now() { write_nothing(connection) } else { Ok(()) };
     let done = proved
         .map_err(Fault::Database)
         .and_then(|()| batch.iter_mut().try_for_each(|work| run(work.as_mut(), connection)));
     crate::fail::point("store.commit");
     let committed = done.is_ok();
-    let ended = done.and_then(|()| connection.execute_batch("COMMIT").map_err(Fault::Database));
+    let ended = done.and_then(|()| execute(connection, "COMMIT").map_err(Fault::Database));
     if ended.is_err() {
         roll_back(connection);
         if committed {
@@ -131,6 +131,11 @@ fn commit(
     }
     crate::fail::point("store.committed");
     ended.map_err(|fault| schema.blame(fault, connection))
+}
+
+/// As every transaction does, so that it is parsed once.
+fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 /// Writes over a commit that failed. Where the disk only did not say that it has it, it is in the log whole, and the next

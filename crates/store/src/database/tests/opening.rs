@@ -176,3 +176,20 @@ async fn a_person_can_read_the_store_with_sqlites_own_program() {
     let shown: String = person.query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(shown, "m1 submitted 2026-05-28 20:26:40");
 }
+
+#[tokio::test]
+async fn a_statement_is_planned_once_whatever_is_bound_to_it() {
+    let folder = folder();
+    for options in [in_memory(), in_file(&folder)] {
+        let store = open(&options);
+        let planned = store.database.write(|connection| {
+            let sql = "SELECT number FROM messages WHERE message_uuid = ? AND live = 0 AND updated > ?";
+            let mut query = connection.prepare(sql)?;
+            for nth in 0..3 {
+                query.exists((format!("uuid {nth}"), nth))?;
+            }
+            Ok(query.get_status(rusqlite::StatementStatus::RePrepare))
+        });
+        assert_eq!(planned.await.unwrap(), 0, "planned anew so often: {options:?}");
+    }
+}
