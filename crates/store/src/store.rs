@@ -12,6 +12,7 @@ use crate::content::Content;
 use crate::database::{Database, Fault, beside};
 use crate::idempotency::{Claims, KeysKept};
 use crate::ledger::{DurableLedger, KeptLedger, Unwritten};
+use crate::messages::from_db;
 use crate::sweep::{LogEmptied, rows_of};
 use crate::{
     Commit, Keep, MemoryLedger, OpenError, Place, RETENTIONS, Secret, StoreError, StoreOptions,
@@ -57,12 +58,14 @@ impl Store {
         let StoreOptions { place, durability, text, numbers, hash_key, .. } = &options;
         let left = |connection: &Connection| {
             let last = holds::last_token(connection)?;
-            let rows = rows_of(connection, "messages")?;
-            let used = rows > 0 || rows_of(connection, "idempotency_keys")? > 0;
+            let sql = "SELECT newest FROM made_room";
+            let gone: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+            let used = rows_of(connection, "messages")? > 0
+                || rows_of(connection, "idempotency_keys")? > 0;
             let name: String =
                 connection.query_row("SELECT name FROM identity", [], |row| row.get(0))?;
             let (holds, values) = (holds::all(connection, now)?, ledger::values(connection, now)?);
-            Ok((last, holds, values, rows, used, name))
+            Ok((last, holds, values, gone, used, name))
         };
         if let Place::File(path) = place
             && !path.metadata().is_ok_and(|found| found.len() > 0)
@@ -71,7 +74,7 @@ impl Store {
             tracing::warn!(path = %path.display(), "there was a database here, whose key is left, and it is gone or \
              empty: what it kept is not known any more; if it was only moved, stop, and put it back");
         }
-        let (database, (last_token, holds, values, rows, used, name)) =
+        let (database, (last_token, holds, values, gone, used, name)) =
             Database::open(place, *durability, options.min_free, left)?;
         let (secret, lost_its_key) = match (hash_key, place) {
             (Some(key), _) => (key.clone(), false),
@@ -107,9 +110,7 @@ impl Store {
         };
         let content = Content { text: *text, numbers: *numbers, secret };
         let (claims, log_emptied) = (Arc::default(), Arc::default());
-        // Of a full store nobody knows what made room in it lately.
-        let gone = if rows >= options.most_messages { now.0 } else { 0 };
-        let newest_gone = Arc::new(AtomicU64::new(gone));
+        let newest_gone = Arc::new(AtomicU64::new(from_db(gone).0));
         let name = name.into();
         Ok(Self {
             name,

@@ -73,7 +73,12 @@ impl Store {
             if !can_make_room(connection, excess)? {
                 return Err(StoreError::Full.into());
             }
-            newest_gone.fetch_max(make_room(connection, excess)?, Ordering::AcqRel);
+            if excess > 0 {
+                let gone = make_room(connection, excess)?;
+                let sql = "UPDATE made_room SET newest = max(newest, ?)";
+                connection.prepare_cached(sql)?.execute([to_db(Timestamp(gone))])?;
+                newest_gone.fetch_max(gone, Ordering::AcqRel);
+            }
             let tells_own_ids = key.as_ref().is_some_and(KeyRow::tells_own_ids);
             for new in &messages {
                 let own_id_told = tells_own_ids || new.record.own_id_told;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use message::{DEFAULT_ACCOUNT, Kind, MediaUrl, Note, Timestamp};
+use message::{DEFAULT_ACCOUNT, Kind, MediaUrl, Note};
 
 use crate::fixtures::{
     NOW, accept, bring, folder, id, ids, in_file, in_memory, later, new, open, record, relayed,
@@ -43,9 +43,17 @@ async fn it_is_known_when_what_made_room_was_changed_last() {
     let full = StoreOptions { most_messages: 1, ..in_file(&folder) };
     let store = open(&full);
     accept(&store, &["m1"]).await;
-    assert!(!store.made_room_since(Timestamp(1)));
+    store.change(&id("m1"), sent(5)).await.unwrap();
     drop(store);
-    assert!(open(&full).made_room_since(NOW), "of a full store nobody knows");
+    let store = open(&full);
+    assert!(!store.made_room_since(NOW), "a full store of which nothing has gone");
+    accept(&store, &["m2"]).await;
+    drop(store);
+    let store = open(&full);
+    assert!(
+        store.made_room_since(later(5)) && !store.made_room_since(later(6)),
+        "after a restart too"
+    );
 }
 
 #[tokio::test]
