@@ -1,7 +1,6 @@
 //! Messages and events, looked up.
 
 use http::StatusCode;
-use message::MessageId;
 use serde_json::{Value, json};
 use store::{Record, StoreError};
 
@@ -60,9 +59,9 @@ impl Admin {
         Ok((StatusCode::OK, json!({"events": shown::masked(events)})))
     }
 
-    /// The message, whosever it is.
+    /// The message, whosever it is, by our id or by Plivo's.
     pub(super) async fn record(&self, id: &str) -> Result<Record, Refusal> {
-        let found = self.store.get(None, &MessageId::named(id)).await?;
+        let found = self.store.find(None, id).await?;
         found.ok_or(Refusal::NoSuchMessage)
     }
 

@@ -123,15 +123,7 @@ impl Gateway {
     pub(super) async fn own(&self, call: &Call, id: &str) -> Result<Record, Refusal> {
         let app = &call.app.name;
         let is_all = self.store.caught_up(CATCH_UP).await;
-        let found = match self.store.get(Some(app), &MessageId::named(id)).await {
-            Ok(None) => self.store.find_by_uuid(app, id).await,
-            found => found,
-        };
-        let found = match found {
-            Ok(None) => self.store.find_by_uuid(app, &id.to_ascii_lowercase()).await,
-            found => found,
-        };
-        let found = found.map_err(|_| Plain::StoreAway)?;
+        let found = self.store.find(Some(app), id).await.map_err(|_| Plain::StoreAway)?;
         // What the store could not write yet may be what is asked for.
         let missing = if is_all { Plain::NoSuchMessage } else { Plain::StoreAway };
         found.ok_or_else(|| missing.into())

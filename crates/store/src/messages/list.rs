@@ -80,16 +80,21 @@ impl Store {
         self.database.read(move |connection| found(connection, &sql, [&id])).await
     }
 
-    /// The app's record that Plivo knows by this UUID, be it one of several.
+    /// The record by our id or by any of Plivo's, in either case; of this app, where one is given.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`].
-    pub async fn find_by_uuid(&self, app: &str, uuid: &str) -> Result<Option<Record>, StoreError> {
-        match self.owner_of(uuid).await? {
-            Some(id) => self.get(Some(app), &id).await,
-            None => Ok(None),
+    pub async fn find(&self, app: Option<&str>, id: &str) -> Result<Option<Record>, StoreError> {
+        if let Some(found) = self.get(app, &MessageId::named(id)).await? {
+            return Ok(Some(found));
         }
+        for uuid in [id.to_owned(), id.to_ascii_lowercase()] {
+            if let Some(owner) = self.owner_of(&uuid).await? {
+                return self.get(app, &owner).await;
+            }
+        }
+        Ok(None)
     }
 
     /// The messages that pass `filter`, newest first.

@@ -99,7 +99,10 @@ async fn messages_are_listed_shown_released_and_canceled() {
 
     let released = of(&sidecar, &["messages", "release", "held-1"]).await.well();
     assert_eq!(released, "held-1: released, now waiting\n");
-    sidecar.record("held-1", |record| record["status"] == "submitted").await;
+    let sent = sidecar.record("held-1", |record| record["status"] == "submitted").await;
+    let plivos = sent["message_uuid"].as_str().unwrap().to_uppercase();
+    let found = of(&sidecar, &["messages", "show", &plivos]).await.well();
+    assert!(found.contains("held-1"), "by Plivo's id, as its console shows it:\n{found}");
     let canceled = of(&sidecar, &["messages", "cancel", "doubt"]).await.well();
     assert_eq!(canceled, "doubt: canceled\n");
     assert_eq!(plivo.sends().len(), 1);

@@ -49,7 +49,7 @@ async fn a_change_says_where_the_message_stands_then_and_keeps_what_it_does_not_
     let kept = record(&store, "m1").await;
     assert_eq!(kept.attempts, [attempt(1, Some(AttemptOutcome::Accepted))]);
     assert_eq!(kept.error_code, None, "why it waited is of no interest any more");
-    assert_eq!(store.find_by_uuid("billing", "u1").await.unwrap().unwrap().id, id("m1"));
+    assert_eq!(store.find(Some("billing"), "u1").await.unwrap().unwrap().id, id("m1"));
 }
 
 #[tokio::test]
@@ -218,9 +218,9 @@ async fn every_id_that_plivo_gave_a_message_is_owned_until_the_message_is_delete
     for uuid in ["u1", "u2", "u3"] {
         assert_eq!(store.owner_of(uuid).await.unwrap(), Some(id("m1")), "{uuid}");
         let app = record(&store, "m1").await.app;
-        let found = store.find_by_uuid(&app, uuid).await.unwrap();
+        let found = store.find(Some(&app), uuid).await.unwrap();
         assert_eq!(found.map(|found| found.id), Some(id("m1")), "{uuid}");
-        assert_eq!(store.find_by_uuid("another", uuid).await.unwrap(), None, "{uuid}");
+        assert_eq!(store.find(Some("another"), uuid).await.unwrap(), None, "{uuid}");
     }
     assert_eq!(store.owner_of("u4").await.unwrap(), None);
 }

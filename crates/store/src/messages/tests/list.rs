@@ -34,9 +34,9 @@ async fn an_app_sees_its_own_records_only() {
     let named = Change { message_uuid: Some("u1".into()), ..Change::at(NOW) };
     store.change(&id("m1"), named).await.unwrap();
     assert_eq!(store.get(Some("billing"), &id("m1")).await.unwrap().unwrap().id, id("m1"));
-    assert_eq!(store.find_by_uuid("billing", "u1").await.unwrap().unwrap().id, id("m1"));
+    assert_eq!(store.find(Some("billing"), "u1").await.unwrap().unwrap().id, id("m1"));
     assert_eq!(store.get(Some("shop"), &id("m1")).await, Ok(None));
-    assert_eq!(store.find_by_uuid("shop", "u1").await, Ok(None));
+    assert_eq!(store.find(Some("shop"), "u1").await, Ok(None));
     assert_eq!(list(&store, of("shop")).await, Page::default());
     let foreign = Filter { after: Some(id("m1")), ..of("shop") };
     assert_eq!(store.list(&foreign).await, Err(StoreError::NotFound));
