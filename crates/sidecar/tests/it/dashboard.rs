@@ -1,5 +1,6 @@
 //! The dashboard: what it is told, and that nobody waits for who watches.
 
+mod again;
 mod browser;
 
 use std::collections::BTreeSet;
@@ -30,8 +31,12 @@ struct Watcher(Connection);
 
 impl Watcher {
     async fn of(sidecar: &Sidecar) -> Self {
+        Self::asking(sidecar, WATCH).await
+    }
+
+    async fn asking(sidecar: &Sidecar, request: &str) -> Self {
         let mut connection = Connection::open(sidecar.admin).await;
-        connection.send(WATCH).await;
+        connection.send(request).await;
         let head = connection.until("\r\n\r\n").await.to_lowercase();
         assert!(head.starts_with("http/1.1 200"), "{head}");
         assert!(head.contains("content-type: text/event-stream"), "{head}");

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use message::{E164, LimitKind, MessageId, Timestamp};
 use policy_host::{Cleared, Decision, LimitReport, Mode, NotCleared, NotClearedKind, PolicyName};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::gateway::shown::instant;
 
@@ -17,8 +18,12 @@ const CODES: usize = 4;
 
 /// The latest decisions. One ring for all who watch, so that a watcher that does not read costs nothing: what it has
 /// missed it is told as a number.
-#[derive(Debug, Default)]
-pub(crate) struct Feed(Mutex<Ring>);
+#[derive(Debug)]
+pub(crate) struct Feed {
+    ring: Mutex<Ring>,
+    /// What tells its numbers from those of another process.
+    process: Box<str>,
+}
 
 #[derive(Debug, Default)]
 struct Ring {
@@ -72,6 +77,13 @@ pub(super) struct News {
     pub(super) seen: Vec<Arc<Seen>>,
     /// Gone before it came to read, or more than it may have at once.
     pub(super) dropped: u64,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        let process = Uuid::new_v4().simple().to_string();
+        Self { ring: Mutex::default(), process: process.into() }
+    }
 }
 
 impl Feed {
@@ -139,6 +151,11 @@ impl Feed {
         News { dropped: missed - seen.len() as u64, seen }
     }
 
+    /// What tells its numbers from those of another process.
+    pub(super) fn process(&self) -> &str {
+        &self.process
+    }
+
     /// The number of the latest.
     pub(super) fn latest(&self) -> u64 {
         self.ring().total
@@ -157,7 +174,7 @@ impl Feed {
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
         // Nothing under this lock can panic half way.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -11,6 +11,8 @@ const SAMPLES = 45;
 let now = null;
 /** The latest first. */
 let decisions = [];
+/** Whose numbers they have. */
+let process = null;
 let missed = 0;
 let paused = false;
 let held = 0;
@@ -192,9 +194,9 @@ function listen() {
   events.addEventListener('decisions', ({ data }) => {
     const news = JSON.parse(data);
     missed += news.dropped;
-    const latest = decisions[0]?.number ?? 0;
-    // The process was started anew where numbers begin again.
-    if (news.decisions.at(-1).number < latest) decisions = [];
+    // Numbers begin again with each process.
+    if (news.process !== process) decisions = [];
+    process = news.process;
     const fresh = news.decisions.filter((seen) => decisions.every((known) => known.number !== seen.number)).reverse();
     decisions = [...fresh, ...decisions].slice(0, 200);
     if (fresh.length > 0 || news.dropped > 0) showDecisions(fresh);

@@ -51,9 +51,12 @@ pub(super) fn open(
     headers: &HeaderMap,
 ) -> Response<admin::Body> {
     let (out, body) = mpsc::channel(1);
-    let latest = admin.dashboard.feed.latest();
-    // A browser that comes back says what it had. A number of the process before is none.
-    let had = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let feed = &admin.dashboard.feed;
+    let latest = feed.latest();
+    // A browser that comes back says what it had. What it had of the process before is nothing.
+    let had = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.split_once('-'));
+    let had = had.filter(|(process, _)| *process == feed.process());
+    let had = had.and_then(|(_, number)| number.parse().ok());
     let from = had.filter(|had| *had <= latest).unwrap_or_else(|| latest.saturating_sub(BEFORE));
     tokio::spawn(async move {
         let over = admin.dashboard.over.clone();
@@ -87,13 +90,16 @@ async fn tell(admin: &Admin, mut number: u64, out: &mpsc::Sender<Bytes>) {
                 state = now;
             }
         }
-        let News { seen, dropped } = admin.dashboard.feed.after(number, AT_ONCE);
+        let feed = &admin.dashboard.feed;
+        let News { seen, dropped } = feed.after(number, AT_ONCE);
         if let Some(last) = seen.last() {
             number = last.number;
             let decisions: Vec<Value> = seen.iter().map(|seen| seen.shown()).collect();
             let body = json!({"decisions": decisions, "dropped": dropped});
-            let body = admin::shown::masked(body).to_string();
-            events.push_str(&event("decisions", Some(number), &body));
+            let mut body = admin::shown::masked(body);
+            body["process"] = feed.process().into();
+            let id = format!("{}-{number}", feed.process());
+            events.push_str(&event("decisions", Some(&id), &body.to_string()));
         }
         (ticks, quiet) = (ticks.wrapping_add(1), quiet + 1);
         if quiet >= QUIET && events.is_empty() {
@@ -109,7 +115,7 @@ async fn tell(admin: &Admin, mut number: u64, out: &mpsc::Sender<Bytes>) {
 }
 
 /// `data` is one line: JSON as it is written here has no other.
-fn event(name: &str, id: Option<u64>, data: &str) -> String {
+fn event(name: &str, id: Option<&str>, data: &str) -> String {
     let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
     format!("event: {name}\n{id}data: {data}\n\n")
 }
