@@ -21,7 +21,8 @@ const HELD: [&str; 17] = [
     "signature",
 ];
 /// Words that others hold, too, so that they count as a name's own words alone.
-const OWN: [&str; 8] = ["pass", "pwd", "auth", "dsn", "jwt", "sig", "pin", "cert"];
+const OWN: [&str; 11] =
+    ["pass", "pwd", "pwds", "pswd", "auth", "oauth", "dsn", "jwt", "sig", "pin", "cert"];
 
 /// Whether what has this name is a secret, as far as its name tells.
 ///

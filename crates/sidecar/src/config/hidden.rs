@@ -4,10 +4,37 @@ use serde_json::Value;
 use telemetry::is_secret_name;
 use url::Url;
 
+/// Schemes whose addresses name people, and have no passwords.
+const OF_PEOPLE: [&str; 5] = ["mailto", "sip", "sips", "xmpp", "acct"];
+/// What stands before credentials in a header.
+const CREDENTIALS: [&str; 2] = ["bearer", "basic"];
+
 /// Of an address that has more than that, its scheme, host and path: a user, a password and a query are nobody's business.
+/// Of several words the addresses with a user or a password are made so, and credentials of a header are their scheme.
 /// None of any other text.
 pub(crate) fn bare_address(text: &str) -> Option<String> {
-    let url = Url::parse(text).ok()?;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    match words[..] {
+        [word] => bare(word),
+        [scheme, _] if CREDENTIALS.contains(&&*scheme.to_ascii_lowercase()) => Some(scheme.into()),
+        _ => {
+            let known = |word: &&str| bare(word).filter(|_| word.contains('@'));
+            words.iter().any(|word| known(word).is_some()).then(|| {
+                let shown = words.iter().map(|word| known(word).unwrap_or_else(|| (*word).into()));
+                shown.collect::<Vec<_>>().join(" ")
+            })
+        }
+    }
+}
+
+/// The same of one word.
+fn bare(word: &str) -> Option<String> {
+    if word.starts_with("//") {
+        // An address that leaves its scheme to whoever reads it.
+        let bare = bare(&format!("https:{word}"))?;
+        return bare.strip_prefix("https:").map(str::to_owned);
+    }
+    let url = Url::parse(word).ok()?;
     let (user, query, fragment) = (url.username(), url.query(), url.fragment());
     let tells =
         !user.is_empty() || url.password().is_some() || query.is_some() || fragment.is_some();
@@ -16,16 +43,15 @@ pub(crate) fn bare_address(text: &str) -> Option<String> {
             let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
             Some(format!("{}://{host}{port}{}", url.scheme(), url.path()))
         }
-        // `jdbc:postgresql://host/?password=…`: an address within a scheme.
-        None if is_one_word(text) && text.contains("://") && text.contains(['@', '?', '#']) => {
+        // `jdbc:postgresql://host/?password=…`, an address within a scheme; and what may be a user with a password.
+        None if (word.contains("://") && word.contains(['@', '?', '#']))
+            || query.is_some_and(|query| query.contains('='))
+            || (word.contains('@') && !OF_PEOPLE.contains(&url.scheme())) =>
+        {
             Some(format!("{}:", url.scheme()))
         }
         _ => None,
     }
-}
-
-fn is_one_word(text: &str) -> bool {
-    !text.trim().contains(char::is_whitespace)
 }
 
 /// [`bare_address`], with a mark that there is more; any other text as it is.
@@ -84,6 +110,12 @@ mod tests {
             (" HTTPS://h.example?x", "https://h.example/?(hidden)"),
             ("https://h.example/#token=x", "https://h.example/?(hidden)"),
             ("jdbc:postgresql://h/?password=x", "jdbc:?(hidden)"),
+            ("//u:p@h.example/a", "//h.example/a?(hidden)"),
+            ("amqp:u:p@h", "amqp:?(hidden)"),
+            ("user:p@host", "user:?(hidden)"),
+            ("mailto:x@h.example?y=p", "mailto:?(hidden)"),
+            ("see https://u:p@h/a now", "see https://h/a now?(hidden)"),
+            ("Bearer p", "Bearer?(hidden)"),
         ] {
             assert_eq!(without_query(text), shown);
         }
@@ -92,6 +124,10 @@ mod tests {
             "redis://cache:7000",
             "Help: see https://h.example/?a",
             "a@b.example",
+            "mailto:a@b.example",
+            "write to a@b.example: now",
+            "//h.example/a",
+            "12:30",
             "what?",
             "",
         ] {
