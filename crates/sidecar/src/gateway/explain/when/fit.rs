@@ -27,7 +27,12 @@ impl Search<'_> {
             return Vec::new();
         }
         let soonest = self.nearest(message, size, (surest, refused), Some(open.ask)).await;
-        let mut fitting = vec![(open, size.edit(soonest))];
+        // It passes as soon as the surest does, and may have to wait longer for its turn.
+        let own = match soonest == surest {
+            true => None,
+            false => self.open(&size.edit(soonest).of(message), &mut Vec::new()).await,
+        };
+        let mut fitting = vec![(own.unwrap_or(open), size.edit(soonest))];
         if !passes && size == Size::Chars {
             let least = size.edit(self.nearest(message, size, (soonest, refused), None).await);
             if least != size.edit(soonest)

@@ -123,3 +123,26 @@ async fn a_text_that_never_passes_whole_is_told_what_passes_now_and_how_little_l
     assert_eq!(changes(&whole), [("/text".to_owned(), json!({"max_chars": 160}))], "{whole:#}");
     sidecar.stop().await;
 }
+
+#[tokio::test]
+async fn a_shorter_text_is_told_when_its_own_turn_comes_at_a_limit_that_counts_segments() {
+    let plivo = plivo().await;
+    let limit = json!({
+        "name": "q", "scope": "recipient", "kind": "gcra", "quota": 1, "per_s": 60, "burst": 3,
+        "on_limit": "queue", "cost": "segments",
+    });
+    let throttle = Policy::new("throttle").settings(json!({"limits": [limit]}));
+    let four = Policy::new("validation").settings(json!({"max_segments": 4}));
+    let sidecar = Sidecar::start(Setup::new(&plivo).policy(four).policy(throttle)).await;
+    sidecar.send(&json!({"to": TO, "text": "a".repeat(459)})).await.expect(202);
+
+    let explained = explain(&sidecar, &json!({"to": TO, "text": "b".repeat(900)})).await;
+
+    let (pointer, value) = changes(&explained).remove(0);
+    assert_eq!((pointer.as_str(), value), ("/text", json!({"max_chars": 612})), "{explained:#}");
+    let short = explain(&sidecar, &json!({"to": TO, "text": "b".repeat(612)})).await;
+    let sent = [&explained, &short].map(|each| instant(&each["when"][0]["sent_at"]));
+    let apart = sent[0].duration_since(sent[1]).abs();
+    assert!(apart <= SignedDuration::from_secs(1), "{explained:#}\n{short:#}");
+    sidecar.stop().await;
+}
