@@ -154,7 +154,8 @@ pub(super) fn chain_transition(
     let decisions: Vec<_> = now.decisions.iter().filter(|d| d.mode == Mode::Enforce).collect();
     let words: Vec<_> = decisions.iter().map(|d| (d.verdict.as_str(), d.verdict.codes())).collect();
     let new = codes(&mut words.iter().map(|(verdict, codes)| (*verdict, codes.as_slice())));
-    if record.end != now.end || then != new {
+    // Before a refusal changes are no part of the end, and the first policy that says something else is told.
+    if record.end != now.end || (then != new && now.end.policy.is_none()) {
         return Some(Transition::of_ends((&record.end, &then), (&now.end, &new)));
     }
     if now.end.policy.is_none() && record.not_whole.is_empty() {

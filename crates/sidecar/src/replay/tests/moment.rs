@@ -114,3 +114,20 @@ fn a_policy_in_the_shadow_that_had_no_time_or_is_gone_makes_no_change_of_what_a_
         assert_eq!((report.alike, report.untold), (1, 1), "{:#}", report.shown());
     }
 }
+
+#[test]
+fn of_what_is_refused_as_before_the_policy_is_told_that_changes_it_otherwise_on_its_way() {
+    let on_hello = |what: &str| {
+        let guest = spinning("").replace("\"log\"]", "\"log\", \"amend\"]").replace("spin", what);
+        format!("{guest}{}", country("\"US\""))
+    };
+    let stage = Stage::new(&on_hello("amend another text"), true);
+    stage.play(&messages(&["hello"]));
+
+    let report = stage.replay(By::Configuration(on_hello("accept")));
+
+    let shown = report.shown();
+    let change = &shown["changes"][0];
+    assert_eq!((report.changed, &change["policy"]), (1, &json!("sh")), "{shown:#}");
+    assert_ne!(change["from"], change["to"], "{shown:#}");
+}
