@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use store::{Event, Record, Status};
 use url::Url;
 
-use crate::delivery::{NO_ACCOUNT, UNCONFIRMED};
+use crate::delivery::{NO_ACCOUNT, Reason, UNCONFIRMED};
 use crate::gateway::shown::{attempt, decision, instant, report};
 
 /// The message in a list.
@@ -112,11 +112,18 @@ fn waits_for(record: &Record, now: Timestamp) -> Option<String> {
             (_, Some(reason)) if reason == UNCONFIRMED => {
                 "the Redis that replicas share: whether its key is this one's is not known".into()
             }
-            (Some(start), _) => format!("its not_before: {}", text(start)),
-            (None, Some(reason)) if reason == NO_ACCOUNT => {
+            (_, Some(reason)) if reason == NO_ACCOUNT => {
                 format!("its account `{}`, which the configuration does not have", record.account)
             }
-            (None, Some(reason)) => format!("Plivo's breaker, or its sender's: {reason}"),
+            (_, Some(reason)) if Reason::from_word(reason).is_some() => {
+                format!("Plivo's breaker, or its sender's: {reason}")
+            }
+            (_, Some(reason)) => match (reason.starts_with("policy."), record.next_try) {
+                (true, _) => format!("a policy that could not decide ({reason}), and is asked again"),
+                (false, Some(at)) => format!("a policy that put it off ({reason}): {}", text(at)),
+                (false, None) => format!("a policy that put it off ({reason})"),
+            },
+            (Some(start), None) => format!("its not_before: {}", text(start)),
             (None, None) => match &record.paces[..] {
                 [] => "its turn to call Plivo".into(),
                 paces => {
@@ -236,6 +243,20 @@ mod tests {
             waits_for(&shut, Timestamp(5)).unwrap(),
             "Plivo's breaker, or its sender's: unreachable"
         );
+        let at = Some(Timestamp(9));
+        for (code, told) in [
+            (
+                "quiet.deferred",
+                "a policy that put it off (quiet.deferred): 1970-01-01T00:00:00.009Z",
+            ),
+            (
+                "policy.module_failed",
+                "a policy that could not decide (policy.module_failed), and is asked again",
+            ),
+        ] {
+            let late = Record { error_code: Some(code.into()), next_try: at, ..later.clone() };
+            assert_eq!(waits_for(&late, Timestamp(5)).unwrap(), told);
+        }
         let gone = Record { error_code: Some(NO_ACCOUNT.into()), ..record(Status::Waiting) };
         let told = waits_for(&gone, Timestamp(5)).unwrap();
         assert_eq!(told, "its account `default`, which the configuration does not have");

@@ -249,7 +249,8 @@ impl Delivery {
 
 /// The rest of its wait for the next try. Where the clock was set back meanwhile it is no longer than it was.
 fn retry(record: &Record, now: Timestamp) -> Option<Retry> {
-    let due = record.next_try?;
+    // What a policy had put off until then it is asked about again.
+    let due = record.next_try.filter(|_| record.status != Status::Waiting)?;
     let left = due.since(now).min(due.since(record.updated));
     let outcome = record.attempts.last().and_then(|last| last.outcome);
     let metered = match outcome {

@@ -210,6 +210,10 @@ async fn a_policy_that_puts_it_off_then_is_waited_for_and_asked_once_more() {
     let sidecar = Sidecar::start_in(folder, under(Some("later 2000"))).await;
     let record = sidecar.record(&id, |record| record["error_code"] == "test.later").await;
     assert_eq!(record["status"], "waiting", "{record}");
+    let shown = sidecar.admin(&format!("/messages/{id}")).await.expect(200);
+    let waits_for = shown["waits_for"].as_str().unwrap();
+    let until = shown["next_try"].as_str().unwrap();
+    assert_eq!(waits_for, format!("a policy that put it off (test.later): {until}"));
     sidecar.folder.write("sidecar.toml", under(None).to_toml());
     applied(&sidecar, 1).await;
     sidecar.in_status(&id, "submitted").await;

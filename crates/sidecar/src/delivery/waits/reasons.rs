@@ -23,7 +23,7 @@ impl Journey {
     ) -> Parked {
         let change = Change {
             error_code: why.map(str::to_owned),
-            next_try: until.filter(|_| status == Status::RetryWait),
+            next_try: until.filter(|_| status == Status::RetryWait || why.is_some()),
             ..Change::to(status, now())
         };
         record::tell(&self.accepted.message.id, &change, until);
