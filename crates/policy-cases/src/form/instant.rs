@@ -10,7 +10,10 @@ pub(crate) struct Instant(pub(crate) Timestamp);
 
 /// An instant in quotes, or bare as TOML has them.
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "is not an instant such as \"2026-01-05T12:00:00Z\"")]
+#[serde(
+    untagged,
+    expecting = "is not an instant such as \"2026-01-05T12:00:00Z\", from 1970 to 9998"
+)]
 enum Written {
     Text(String),
     Toml {
@@ -26,7 +29,11 @@ impl<'de> Deserialize<'de> for Instant {
         };
         let instant = text.parse::<jiff::Timestamp>().ok();
         let ms = instant.and_then(|instant| u64::try_from(instant.as_millisecond()).ok());
-        let unfit = || D::Error::custom("is not an instant such as \"2026-01-05T12:00:00Z\"");
+        let unfit = || {
+            D::Error::custom(
+                "is not an instant such as \"2026-01-05T12:00:00Z\", from 1970 to 9998",
+            )
+        };
         ms.map(|ms| Self(Timestamp(ms))).ok_or_else(unfit)
     }
 }

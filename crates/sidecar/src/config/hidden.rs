@@ -8,26 +8,35 @@ use url::Url;
 const OF_PEOPLE: [&str; 5] = ["mailto", "sip", "sips", "xmpp", "acct"];
 /// What stands before credentials in a header.
 const CREDENTIALS: [&str; 2] = ["bearer", "basic"];
+/// Fewest characters of what may be a token.
+const TOKEN: usize = 6;
 
 /// Of an address that has more than that, its scheme, host and path: a user, a password and a query are nobody's business.
-/// Of several words the addresses with a user or a password are made so, and credentials of a header are their scheme.
-/// None of any other text.
+/// Of several words those with a user and a password lose these, and so does `Bearer` or `Basic` what looks like a token
+/// behind it. None of any other text.
 pub(crate) fn bare_address(text: &str) -> Option<String> {
     let words: Vec<&str> = text.split_whitespace().collect();
-    match words[..] {
-        [word] => bare(word),
-        [scheme, _] if CREDENTIALS.contains(&&*scheme.to_ascii_lowercase()) => Some(scheme.into()),
-        _ => {
-            let known = |word: &&str| bare(word).filter(|_| word.contains('@'));
-            words.iter().any(|word| known(word).is_some()).then(|| {
-                let shown = words.iter().map(|word| known(word).unwrap_or_else(|| (*word).into()));
-                shown.collect::<Vec<_>>().join(" ")
-            })
+    if let [word] = words[..]
+        && let Some(bare) = bare(word)
+    {
+        return Some(bare);
+    }
+    let (mut shown, mut hides) = (Vec::new(), false);
+    for (nth, word) in words.iter().enumerate() {
+        let before = nth.checked_sub(1).map(|before| words[before]);
+        if before.is_some_and(announces) && is_token(word) {
+            hides = true;
+        } else if let Some(bare) = without_user(word) {
+            hides = true;
+            shown.push(bare);
+        } else {
+            shown.push((*word).to_owned());
         }
     }
+    hides.then(|| shown.join(" "))
 }
 
-/// The same of one word.
+/// The same of one word that is an address and nothing else.
 fn bare(word: &str) -> Option<String> {
     if word.starts_with("//") {
         // An address that leaves its scheme to whoever reads it.
@@ -43,15 +52,40 @@ fn bare(word: &str) -> Option<String> {
             let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
             Some(format!("{}://{host}{port}{}", url.scheme(), url.path()))
         }
-        // `jdbc:postgresql://host/?password=…`, an address within a scheme; and what may be a user with a password.
+        // `jdbc:postgresql://host/?password=…`: an address within a scheme.
         None if (word.contains("://") && word.contains(['@', '?', '#']))
-            || query.is_some_and(|query| query.contains('='))
-            || (word.contains('@') && !OF_PEOPLE.contains(&url.scheme())) =>
+            || query.is_some_and(|query| query.contains('=')) =>
         {
             Some(format!("{}:", url.scheme()))
         }
         _ => None,
     }
+}
+
+/// `word` without the user and the password in it, wherever they begin; none where it has none.
+fn without_user(word: &str) -> Option<String> {
+    let (before, host) = word.rsplit_once('@')?;
+    let (shown, user) = match before.split_once("//") {
+        Some((scheme, user)) => (format!("{scheme}//"), user),
+        None => (String::new(), before),
+    };
+    let (first, _) = user.split_once(':')?;
+    let first = first.trim_start_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
+    (!OF_PEOPLE.contains(&&*first)).then(|| shown + host)
+}
+
+fn announces(word: &str) -> bool {
+    let word = word.trim_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
+    CREDENTIALS.contains(&&*word)
+}
+
+/// Letters of both kinds or with digits among them, unlike a word of a language.
+fn is_token(word: &str) -> bool {
+    let small = word.contains(|c: char| c.is_ascii_lowercase());
+    let great = word.chars().skip(1).any(|c| c.is_ascii_uppercase());
+    let letter = word.contains(|c: char| c.is_ascii_alphabetic());
+    word.len() >= TOKEN
+        && ((small && great) || (letter && word.contains(|c: char| c.is_ascii_digit())))
 }
 
 /// [`bare_address`], with a mark that there is more; any other text as it is.
@@ -111,11 +145,14 @@ mod tests {
             ("https://h.example/#token=x", "https://h.example/?(hidden)"),
             ("jdbc:postgresql://h/?password=x", "jdbc:?(hidden)"),
             ("//u:p@h.example/a", "//h.example/a?(hidden)"),
-            ("amqp:u:p@h", "amqp:?(hidden)"),
-            ("user:p@host", "user:?(hidden)"),
+            ("amqp:u:p@h", "h?(hidden)"),
+            ("user:p@host", "host?(hidden)"),
+            ("(https://u:p@h)", "(https://h)?(hidden)"),
+            ("a,https://u:p@h/x,b", "a,https://h/x,b?(hidden)"),
             ("mailto:x@h.example?y=p", "mailto:?(hidden)"),
             ("see https://u:p@h/a now", "see https://h/a now?(hidden)"),
-            ("Bearer p", "Bearer?(hidden)"),
+            ("Authorization: Bearer S3cretB", "Authorization: Bearer?(hidden)"),
+            ("use basic c2VjcmV0OnA= now", "use basic now?(hidden)"),
         ] {
             assert_eq!(without_query(text), shown);
         }
@@ -125,6 +162,8 @@ mod tests {
             "Help: see https://h.example/?a",
             "a@b.example",
             "mailto:a@b.example",
+            "bearer bonds",
+            "basic income",
             "write to a@b.example: now",
             "//h.example/a",
             "12:30",
