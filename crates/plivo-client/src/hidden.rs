@@ -18,6 +18,11 @@ const PART: usize = 16;
 const LEAST: usize = 7;
 /// Digits in a row that are shown: a status or a code has no more.
 const DIGITS: usize = 3;
+/// Most characters between two digits of one number: `) ` is two.
+const SEPARATORS: usize = 2;
+/// Fewest letters of a word, and signs of East Asia, that tell something of the text that they stand in.
+const LETTERS: usize = 5;
+const DENSE: usize = 2;
 
 /// `text` as Plivo said it, fit for a log: one line, bounded, nothing of what this call said, and no number but its
 /// first three digits, however they are grouped.
@@ -28,7 +33,7 @@ pub(crate) fn shown(text: &str, credentials: &Credentials, outgoing: &Outgoing<'
     let media = message.media_urls.iter().map(MediaUrl::as_str);
     let said = [id, token, &basic, &message.text].into_iter();
     let said = said.chain(media).chain(message.media_ids.iter().map(|id| &**id));
-    without(text, said.chain(outgoing.callback_url))
+    without(text, &message.text, said.chain(outgoing.callback_url))
 }
 
 /// Whether `text`, which is kept as it came, repeats the credentials or the number of the recipient.
@@ -43,16 +48,23 @@ pub(crate) fn repeats(text: &str, credentials: &Credentials, to: Option<&E164>) 
             false => parts.any(|part| said.as_bytes().windows(window).any(|own| own == part)),
         }
     };
-    [id, token, &basic].into_iter().chain(to.map(E164::digits)).any(is_part_of)
+    let digits = to.map(E164::digits);
+    // Also without the country's code.
+    let ends_it = text.len() >= LEAST && digits.is_some_and(|digits| digits.ends_with(text));
+    ends_it || [id, token, &basic].into_iter().chain(digits).any(is_part_of)
 }
 
-fn without<'a>(text: &str, said: impl Iterator<Item = &'a str>) -> String {
+/// `text` without what it repeats of `said`, in either case, and without each word that tells something of the message.
+fn without<'a>(text: &str, message: &str, said: impl Iterator<Item = &'a str>) -> String {
     let text: Vec<char> = text.chars().take(MOST).collect();
     let mut hide = vec![false; text.len()];
-    // What holds an escape may have been said so.
-    let read = [text.iter().enumerate().map(|(at, c)| (*c, at..at + 1)).collect(), decoded(&text)];
+    // What holds an escape may have been said so; in a form a plus sign is a space.
+    let plain = || text.iter().enumerate().map(|(at, c)| (small(*c), at..at + 1)).collect();
+    let read: [Vec<_>; 2] = [plain(), decoded(&text)];
+    let form = read[1].iter().map(|(c, place)| (if *c == '+' { ' ' } else { *c }, place.clone()));
+    let read = [&read[0], &read[1], &form.collect()];
     for said in said {
-        let said: Vec<char> = said.chars().collect();
+        let said: Vec<char> = said.chars().map(small).collect();
         let window = WINDOW.min(said.len());
         if window == 0 {
             continue;
@@ -64,15 +76,17 @@ fn without<'a>(text: &str, said: impl Iterator<Item = &'a str>) -> String {
             }
         }
     }
-    let mut digits = 0;
-    for (c, hide) in text.iter().zip(&mut hide) {
-        match c {
-            '0'..='9' => digits += 1,
-            ' ' | '-' | '.' | '(' | ')' | '/' => {}
-            _ => digits = 0,
+    let message: String = message.chars().map(small).collect();
+    for read in read {
+        for word in read.chunk_by(|(one, _), (next, _)| one.is_alphabetic() == next.is_alphabetic())
+        {
+            let letters: String = word.iter().map(|(c, _)| *c).collect();
+            if tells(&letters) && message.contains(&*letters) {
+                word.iter().for_each(|(_, place)| hide[place.clone()].fill(true));
+            }
         }
-        *hide |= c.is_ascii_digit() && digits > DIGITS;
     }
+    hide_numbers(read[1], &mut hide);
     let shown = |(c, hide): (char, bool)| match c {
         _ if hide => '•',
         c if c.is_control() => ' ',
@@ -81,7 +95,45 @@ fn without<'a>(text: &str, said: impl Iterator<Item = &'a str>) -> String {
     text.into_iter().zip(hide).map(shown).collect()
 }
 
-/// The characters of `text` without its percent-encoding (RFC 3986 section 2.1), each with its place.
+/// Of digits of any script all but the first three of those that may be one number, however it is grouped. A comma or the
+/// like before a space begins another.
+fn hide_numbers(read: &[(char, Range<usize>)], hide: &mut [bool]) {
+    let (mut digits, mut between) = (0, String::new());
+    for (c, place) in read {
+        if !c.is_numeric() {
+            between.push(*c);
+            continue;
+        }
+        let is_list = between.starts_with([',', ';', ':']) && between.len() > 1;
+        let is_word = between.contains(char::is_alphabetic);
+        if is_list || is_word || between.chars().count() > SEPARATORS {
+            digits = 0;
+        }
+        between.clear();
+        digits += 1;
+        if digits > DIGITS {
+            hide[place.clone()].fill(true);
+        }
+    }
+}
+
+/// Whether a row of letters alone says something of the text that it is in: a longer word, or one of a script that
+/// writes whole words in a character or two.
+fn tells(letters: &str) -> bool {
+    let is_dense = letters.chars().any(|c| c >= '\u{2e80}');
+    letters.chars().count() >= if is_dense { DENSE } else { LETTERS }
+}
+
+/// In small letters, where that is one.
+fn small(c: char) -> char {
+    let mut lower = c.to_lowercase();
+    match (lower.next(), lower.next()) {
+        (Some(small), None) => small,
+        _ => c,
+    }
+}
+
+/// The characters of `text` without its percent-encoding (RFC 3986 section 2.1), in small letters, each with its place.
 fn decoded(text: &[char]) -> Vec<(char, Range<usize>)> {
     let byte = |at: usize| {
         let [high, low] = [text.get(at + 1)?, text.get(at + 2)?].map(|c| c.to_digit(16));
@@ -95,7 +147,7 @@ fn decoded(text: &[char]) -> Vec<(char, Range<usize>)> {
             Some((c, 3 * bytes))
         });
         let (c, length) = whole.unwrap_or((text[at], 1));
-        decoded.push((c, at..at + length));
+        decoded.push((small(c), at..at + length));
         at += length;
     }
     decoded
@@ -121,19 +173,34 @@ mod tests {
             "x-YzQ1MmNkOTJlOGE0-x",
             "MAXXXXXXXXXXXXXXXXXX",
             "14155550123",
+            "4155550123",
             "TUFYWFhYWFhYWFhYWFhYWFhYWFg6WXpRMU1t",
         ] {
             assert!(said(own), "{own}");
         }
-        for id in
-            ["db3ce55a-7f1d-11e1-8ea7-1231380bc196", "u1", "YzQ1MmNkOTJlOGE", "4155550123", ""]
-        {
+        for id in ["db3ce55a-7f1d-11e1-8ea7-1231380bc196", "u1", "YzQ1MmNkOTJlOGE", "550123", ""] {
             assert!(!said(id), "{id}");
         }
     }
 
     fn shown(said: &[&str], text: &str) -> String {
-        without(text, said.iter().copied())
+        without(text, "", said.iter().copied())
+    }
+
+    #[test]
+    fn of_the_message_no_longer_word_is_shown_in_either_case_and_in_a_form_neither() {
+        let message = "Hello zebra, Ihr Code für Größe: 密码是";
+        let told = |text| without(text, message, [message].into_iter());
+        for (text, shown) in [
+            ("text HELLO ZEBRA, IHR CODE: rejected", "text •••••••••••••••••••••: rejected"),
+            ("of (zebra) no hello", "of (•••••) no •••••"),
+            ("bad-Gr%C3%B6%C3%9Fe", "bad-•••••••••••••••"),
+            ("of Hello+zebra%2C+Ihr", "of ••••••••••••••••••"),
+            ("not 密码 alone", "not •• alone"),
+            ("(code) is wrong", "(code) is wrong"),
+        ] {
+            assert_eq!(told(text), shown);
+        }
     }
 
     #[test]
@@ -180,6 +247,11 @@ mod tests {
             ("(415) 555-0123", "(415) •••-••••"),
             ("415.555.0124 or 415 555 0124", "415.•••.•••• or 415 ••• ••••"),
             ("error 400: code 12", "error 400: code 12"),
+            ("one of 400, 401", "one of 400, 401"),
+            ("415\u{a0}555\u{2011}0123", "415\u{a0}•••\u{2011}••••"),
+            ("415_555,0123", "415_•••,••••"),
+            ("1%2D415%2D555%2D0123", "1%2D41•%2D•••%2D••••"),
+            ("４１５５５５０１２３ ١٤١٥٥٥٥٠١٢٣", "４１５••••••• •••••••••••"),
         ] {
             assert_eq!(shown(&[], text), told);
         }
