@@ -91,11 +91,11 @@ async fn examine(
     environment: &Environment,
 ) -> (Vec<Finding>, Health) {
     let (fixed, settings) = (&config.fixed, &config.reloadable);
-    let (store, traces) = (fixed.store.clone(), fixed.clone());
+    let (kept, traces) = (fixed.clone(), fixed.clone());
     let (policies, plivo, kept, doors, callbacks, redis, collector) = tokio::join!(
         timeout(MOST * 6, policies(config)),
         within("plivo", upstream::look(settings)),
-        within("store", blocking(move || kept::look(&store))),
+        within("store", blocking(move || kept::look(&kept))),
         within("listeners", doors::listeners(&fixed.listen)),
         within("callbacks", doors::callbacks(fixed.listen.callbacks.as_ref())),
         within(

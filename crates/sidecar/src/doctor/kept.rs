@@ -1,12 +1,14 @@
 //! The disk and the database on it.
 
+use std::fs::{self, File};
 use std::path::Path;
+use std::{io, process};
 
 use rustix::fs::{Access, access, statfs, statvfs};
 use store::{Inspection, MinFree, OpenError, inspect};
 
 use super::{Finding, PATIENCE};
-use crate::config::Store;
+use crate::config::{Fixed, Store};
 use crate::failure::whole;
 
 /// File systems that a database should not be on, by what statfs(2) calls them.
@@ -23,7 +25,16 @@ const DOUBTFUL: [(u32, &str); 7] = [
     (0x0102_1997, "9p, on whose locks SQLite cannot rely"),
 ];
 
-pub(super) fn look(store: &Store) -> Vec<Finding> {
+pub(super) fn look(fixed: &Fixed) -> Vec<Finding> {
+    let mut findings = store(&fixed.store);
+    if let Some(path) = &fixed.decisions.path {
+        findings.push(decisions(path));
+    }
+    findings.extend(fixed.compile_cache.as_deref().map(compile_cache));
+    findings
+}
+
+fn store(store: &Store) -> Vec<Finding> {
     let Some(path) = &store.path else {
         let seen = "messages are kept in memory: nothing survives a restart";
         let to_do = "set [store] path, unless this is for trying out";
@@ -32,9 +43,54 @@ pub(super) fn look(store: &Store) -> Vec<Finding> {
             Finding::warn("store", seen, to_do),
         ];
     };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     vec![disk(folder, store.min_free), database(path, is_full(folder))]
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// Where decisions are written down.
+fn decisions(path: &Path) -> Finding {
+    let (at, folder) = (path.display(), folder_of(path));
+    let may = match path.metadata() {
+        Ok(_) => access(path, Access::WRITE_OK).map_err(Into::into),
+        Err(_) => may_make_files(folder),
+    };
+    match may {
+        Err(err) => {
+            let to_do =
+                "let the sidecar's user write there, or mend [decisions] path; messages go on";
+            Finding::fail("decisions", format!("{at} cannot be written to: {err}"), to_do)
+        }
+        Ok(()) if is_full(folder) => {
+            let seen = format!("nothing of {} is free: decisions are lost", folder.display());
+            Finding::fail("decisions", seen, "free some of it")
+        }
+        Ok(()) => Finding::ok("decisions", format!("{at} can be written to")),
+    }
+}
+
+/// Where compiled policies are kept: without it there is no start.
+fn compile_cache(path: &Path) -> Finding {
+    let at = path.display();
+    let there = path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    match may_make_files(there) {
+        Err(err) => {
+            let to_do = "let the sidecar's user write there, or name another folder in [reload] compile_cache";
+            Finding::fail("compile_cache", format!("{at} cannot be used: {err}"), to_do)
+        }
+        Ok(()) => Finding::ok("compile_cache", format!("{at} can be written to")),
+    }
+}
+
+/// By making one, and taking it away: who has every right may still be on a file system that takes none.
+fn may_make_files(folder: &Path) -> io::Result<()> {
+    let path = folder.join(format!(".sendgate-doctor-{}", process::id()));
+    File::options().write(true).create_new(true).open(&path)?;
+    fs::remove_file(path)
 }
 
 /// Whether nothing of it is free. One that does not say how large it is does not say that either.
@@ -121,6 +177,21 @@ fn told(at: &str, seen: &Inspection) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_nothing_can_be_written_the_decision_log_and_the_cache_fail() {
+        for finding in
+            [decisions(Path::new("/proc/d.jsonl")), compile_cache(Path::new("/proc/a/b"))]
+        {
+            let told = finding.to_string();
+            assert!(told.starts_with("fail") && told.contains("let the sidecar's user"), "{told}");
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let here = folder.path();
+        for finding in [decisions(&here.join("d.jsonl")), compile_cache(&here.join("a/b"))] {
+            assert!(finding.to_string().starts_with("ok"), "{finding}");
+        }
+    }
 
     #[test]
     fn a_disk_without_room_and_a_folder_that_is_not_there_fail() {
