@@ -74,9 +74,9 @@ fn count(counts: &mut BTreeMap<String, u64>, name: &str, named: &mut usize) {
 }
 
 impl Report {
-    /// Decisions that were taken once more.
+    /// Decisions that were taken once more, and of which it can be told whether they are the same.
     pub(super) fn compared(&self) -> u64 {
-        self.alike + self.changed + self.untold
+        self.alike + self.changed
     }
 
     /// Takes in what came of `record`, which stands at `place`.

@@ -23,6 +23,7 @@ impl Report {
     fn lines(&self, files: usize) -> Vec<String> {
         let changed = match (self.compared(), self.changed) {
             (0, _) => "nothing can be said".to_owned(),
+            (_, 0) if self.untold > 0 => "none would change for all that can be told".to_owned(),
             (_, 0) => "none would change".to_owned(),
             (_, changed) => format!("{changed} would change"),
         };
@@ -30,7 +31,7 @@ impl Report {
             "{} of {files} log{}: {} decided again, {changed}",
             many(self.decisions, "decision"),
             if files == 1 { "" } else { "s" },
-            self.compared(),
+            self.compared() + self.untold,
         )];
         if self.changed_not_whole > 0 {
             let those = self.changed_not_whole;
@@ -104,7 +105,7 @@ impl Report {
         json!({
             "decisions": self.decisions,
             "second_looks": self.second_looks,
-            "decided": self.compared(),
+            "decided": self.compared() + self.untold,
             "changed": self.changed,
             "changed_not_whole": self.changed_not_whole,
             "untold": self.untold,
