@@ -42,5 +42,6 @@ mod service_manager;
 mod shared;
 mod spans;
 mod sweep;
+mod whole;
 
 pub use failure::Failure;

@@ -5,6 +5,7 @@ use store::{Filter, Status};
 
 use super::Refusal;
 use crate::query::repeated_of;
+use crate::whole::whole;
 
 /// Most messages of one page.
 const PAGE: usize = 100;
@@ -46,8 +47,8 @@ impl Wanted {
                     Err(fault) => faults.push(format!("`to` {}", fault.detail)),
                 },
                 "after" => wanted.filter.after = Some(MessageId::named(value)),
-                "limit" => match value.parse() {
-                    Ok(limit @ 1..=PAGE) => wanted.filter.limit = limit,
+                "limit" => match whole(value) {
+                    Some(limit @ 1..=PAGE) => wanted.filter.limit = limit,
                     _ => faults.push(format!("`limit` is not a number from 1 to {PAGE}")),
                 },
                 "numbers" => numbers(value, &mut wanted.full, &mut faults),
@@ -83,8 +84,8 @@ impl WantedEvents {
         for (name, value) in query {
             match name.as_str() {
                 "app" => wanted.app = Some(value.clone()),
-                "limit" => match value.parse() {
-                    Ok(limit @ 1..=EVENTS) => wanted.limit = limit,
+                "limit" => match whole(value) {
+                    Some(limit @ 1..=EVENTS) => wanted.limit = limit,
                     _ => faults.push(format!("`limit` is not a number from 1 to {EVENTS}")),
                 },
                 _ => faults.push(strange(name, "app, limit")),
@@ -131,9 +132,9 @@ pub(super) fn no_query(query: &[(String, String)]) -> Result<(), Refusal> {
 pub(super) fn wanted_generation(query: &[(String, String)]) -> Result<Option<u64>, Refusal> {
     let (mut wanted, mut faults) = (None, twice(query));
     for (name, value) in query {
-        match (name.as_str(), value.parse()) {
-            ("to", Ok(generation)) => wanted = Some(generation),
-            ("to", Err(_)) => faults.push("`to` is not a generation's number".to_owned()),
+        match (name.as_str(), whole(value)) {
+            ("to", Some(generation)) => wanted = Some(generation),
+            ("to", None) => faults.push("`to` is not a generation's number".to_owned()),
             _ => faults.push(strange(name, "to")),
         }
     }
@@ -161,7 +162,11 @@ pub(super) fn twice(query: &[(String, String)]) -> Vec<String> {
 
 /// A name that was made up may hold anything, so it is not repeated beyond its letters.
 pub(super) fn strange(name: &str, known: &str) -> String {
-    format!("`{}` means nothing here; use {known}", letters(name))
+    let letters = letters(name);
+    match letters.is_empty() {
+        true => format!("a parameter without letters in its name means nothing here; use {known}"),
+        false => format!("`{letters}` means nothing here; use {known}"),
+    }
 }
 
 fn letters(name: &str) -> String {

@@ -177,8 +177,9 @@ impl Refusal {
             Self::NoCandidateSince { from, to } => {
                 format!(
                     "a rollback from generation {from} is in force, and in the policies of generation {to}, to which it \
-                     returned, this one has no candidate; `sendgate rollback --to {from}` takes the rollback back while \
-                     /policies lists that under `kept`, and other policies in the files end it, too"
+                     returned, this one has no candidate; if it has one in generation {from}, `sendgate rollback --to \
+                     {from}` takes the rollback back while /policies lists that under `kept`, and other policies in the \
+                     files end it, too"
                 )
             }
             Self::Dropped(failure) => {

@@ -245,12 +245,24 @@ impl<'r> Item<'r> {
         self.filled_list(most, "leave the key out instead")
     }
 
-    /// The entries of a list of one to `most`; `advice` says what to do instead of an empty one.
+    /// Whether it is a text that is among those before it.
+    pub(super) fn repeats(&self, before: &[Self]) -> bool {
+        let own = self.value.as_str();
+        own.is_some() && before.iter().any(|other| other.value.as_str() == own)
+    }
+
+    /// The entries of a list of one to `most`, of which no text may stand twice; `advice` says what to do instead of an
+    /// empty one.
     pub(super) fn filled_list(&self, most: usize, advice: &str) -> Option<Vec<Self>> {
         let items = self.list(most)?;
         if items.is_empty() {
             self.fault(format!("is empty; {advice}"));
             return None;
+        }
+        for (nth, item) in items.iter().enumerate() {
+            if item.repeats(&items[..nth]) {
+                item.fault("stands here twice; take one out");
+            }
         }
         Some(items)
     }

@@ -7,6 +7,7 @@ use http::uri::Authority;
 use super::cursor::{Item, Section};
 use super::reading::Spot;
 use super::{Address, HttpUrl};
+use crate::gateway;
 
 /// Most addresses for apps, and most further `Host` values.
 const MOST_ENTRIES: usize = 16;
@@ -206,7 +207,7 @@ fn host(item: &Item<'_>) -> Option<String> {
     // Each is compared whole with what clients send: a pattern or an impossible port would be nobody's.
     let shape = |authority: &Authority| {
         let named = !authority.host().is_empty() && !text.contains(['@', '*']);
-        named && (authority.port_u16().is_some() || authority.host() == text)
+        named && (gateway::has_port(authority) || authority.host() == text)
     };
     let host = text.parse().ok().filter(shape).map(|_| text.to_ascii_lowercase());
     if host.is_none() {

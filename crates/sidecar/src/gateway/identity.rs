@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, header};
 use super::refusal::Plain;
 use crate::config::App;
 use crate::listen::Peer;
+use crate::whole::whole;
 
 /// Host and Origin, so that no web page can post to localhost: neither by a name that was made to point here, nor from
 /// a page of another origin.
@@ -43,21 +44,28 @@ pub(crate) fn own_host(uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Resu
     if given.next().is_some() {
         return Err(Plain::MalformedHost("is there more than once"));
     }
-    // RFC 9110 section 7.2: a user before it is nobody that is meant.
-    let named = host.to_str().ok().filter(|host| !host.contains('@'));
-    let named: Authority = named
-        .and_then(|host| host.parse().ok())
-        .filter(has_a_port_or_none)
-        .ok_or(Plain::MalformedHost("is no host with perhaps a port"))?;
+    let named: Option<Authority> = host.to_str().ok().and_then(|host| host.parse().ok());
+    let named = named.ok_or(MALFORMED)?;
     // A target in absolute form wins over the Host header (RFC 9112 section 3.2.2), so it must be ours too.
     let mut all = [Some(&named), uri.authority()].into_iter().flatten();
+    if !all.clone().all(is_a_host) {
+        return Err(MALFORMED);
+    }
     if all.all(|named| is_ours(named, hosts)) { Ok(()) } else { Err(Plain::BadHost) }
 }
 
-/// Whether what follows the host is nothing, or a port; an empty one is none (RFC 3986 section 3.2.3).
-fn has_a_port_or_none(named: &Authority) -> bool {
-    let rest = &named.as_str()[named.host().len()..];
-    matches!(rest, "" | ":") || named.port_u16().is_some()
+const MALFORMED: Plain = Plain::MalformedHost("is no host with perhaps a port");
+
+/// Whether there is no user before it, who is nobody that is meant (RFC 9110 section 7.2), and what follows is nothing, or
+/// a port in digits; an empty one is none (RFC 3986 section 3.2.3).
+fn is_a_host(named: &Authority) -> bool {
+    let port = named.as_str().strip_prefix(named.host());
+    port.is_some_and(|rest| matches!(rest, "" | ":") || has_port(named))
+}
+
+/// Whether it has a port that can be one, in digits alone.
+pub(crate) fn has_port(named: &Authority) -> bool {
+    named.port().is_some_and(|port| whole::<u16>(port.as_str()).is_some())
 }
 
 /// The app that `headers` prove, by `Bearer TOKEN` or by Basic with the app's name and token; without credentials, the
@@ -202,6 +210,7 @@ mod tests {
             (&[("host", "user@localhost")], "is no host with perhaps a port"),
             (&[("host", "localhost:http")], "is no host with perhaps a port"),
             (&[("host", "localhost:99999")], "is no host with perhaps a port"),
+            (&[("host", "localhost:+80")], "is no host with perhaps a port"),
             (&[("host", "local host")], "is no host with perhaps a port"),
             (&[("host", "")], "is no host with perhaps a port"),
         ] {

@@ -17,6 +17,7 @@ use super::refusal::{Plain, Refusal};
 use super::{Call, Gateway, json, shown};
 use crate::policies;
 use crate::query::repeated;
+use crate::whole::whole;
 
 /// Most records of one page.
 const PAGE: usize = 100;
@@ -55,8 +56,8 @@ impl Gateway {
                     Err(fault) => faults.push(fault),
                 },
                 "after" => filter.after = Some(MessageId::named(&value)),
-                "limit" => match value.parse() {
-                    Ok(limit @ 1..=PAGE) => filter.limit = limit,
+                "limit" => match whole(&value) {
+                    Some(limit @ 1..=PAGE) => filter.limit = limit,
                     _ => faults.push(fault("/limit", "is not a number between 1 and 100")),
                 },
                 _ => faults.push(fault(

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::whole::whole;
 use http::HeaderMap;
 
 /// What a request prefers, as far as it is known here.
@@ -23,7 +24,7 @@ impl Preferred {
         for (name, value) in values.flat_map(|value| parts(value, ',')).map(preference) {
             at_once |= name.eq_ignore_ascii_case("respond-async");
             if name.eq_ignore_ascii_case("wait") {
-                wait = wait.or_else(|| value.parse().ok().map(Duration::from_secs));
+                wait = wait.or_else(|| whole(value).map(Duration::from_secs));
             }
         }
         let kept = wait.filter(|wait| *wait <= most).map(|wait| format!("wait={}", wait.as_secs()));

@@ -133,7 +133,7 @@ impl Refusal {
             }
             Self::Upstream { id, .. } => {
                 format!(
-                    "Plivo did not take the message; `attempts` of GET /v1/messages/{} say why",
+                    "Plivo did not take the message; `attempts` of GET /v1/messages/{} say how",
                     id.0
                 )
             }

@@ -200,7 +200,7 @@ mod tests {
         let barred = meaning("the destination country is barred at Plivo");
         let late = "the message could not be sent within its lifetime; nothing was sent";
         let rejected =
-            "Plivo did not take the message; `attempts` of GET /v1/messages/01a2 say why";
+            "Plivo did not take the message; `attempts` of GET /v1/messages/01a2 say how";
         let late_refusal = "a policy that was asked again refused the message; nothing was sent";
         let unknown =
             "nobody can tell whether Plivo took the message; its record has what is known";

@@ -12,6 +12,7 @@ use url::form_urlencoded;
 use super::source::Cursor;
 use super::{Source, event};
 use crate::query::repeated;
+use crate::whole::whole;
 
 /// Longest that an app may wait for an event, in seconds.
 const MOST_WAIT_S: u64 = 30;
@@ -56,12 +57,12 @@ impl Asked {
                     Some(Cursor::Elsewhere) => asked.reset = true,
                     None => fault("after", "is no cursor; give `next` of an earlier answer"),
                 },
-                "wait" => match value.parse() {
-                    Ok(seconds @ 0..=MOST_WAIT_S) => asked.wait = Duration::from_secs(seconds),
+                "wait" => match whole(&value) {
+                    Some(seconds @ 0..=MOST_WAIT_S) => asked.wait = Duration::from_secs(seconds),
                     _ => fault("wait", "is not a number of seconds between 0 and 30"),
                 },
-                "limit" => match value.parse() {
-                    Ok(limit @ 1..=MOST) => asked.limit = limit,
+                "limit" => match whole(&value) {
+                    Some(limit @ 1..=MOST) => asked.limit = limit,
                     _ => fault("limit", "is not a number between 1 and 100"),
                 },
                 other => fault(other, "is no parameter; use after, wait, limit"),

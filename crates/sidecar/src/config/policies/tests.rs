@@ -51,7 +51,7 @@ fn every_key_of_a_policy_is_read_and_the_order_of_the_file_holds() {
 #[test]
 fn each_fault_of_a_policy_is_named_at_its_place() {
     let own = "name = \"a\"\nmodule = \"m.wasm\"\n";
-    let cases: [(&str, &[&str]); 19] = [
+    let cases: [(&str, &[&str]); 20] = [
         ("", &["4:1: policies[0].module: is missing", "4:1: policies[0].name: is missing"]),
         ("name = \"\"\nmodule = \"m.wasm\"", &["5:8: policies[0].name: is not a name"]),
         (
@@ -80,6 +80,10 @@ fn each_fault_of_a_policy_is_named_at_its_place() {
         (
             "{own}grants = [\"state\", \"log\", \"state\"]",
             &["7:27: policies.a.grants[2]: stands here twice; take one out"],
+        ),
+        (
+            "{own}apps = [\"demo\", \"demo\"]",
+            &["7:17: policies.a.apps[1]: stands here twice; take one out"],
         ),
         (
             "{own}grants = [\"amend-recipient\"]",

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use crate::query::repeated;
+use crate::whole::whole;
 
 /// Most, and usual, records of one page (Plivo, "Messages": list all messages).
 const PAGE: usize = 20;
@@ -31,13 +32,13 @@ impl Paging {
         let mut faults: Vec<Fault> = repeated(query).into_iter().map(twice).collect();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
-                "limit" => match value.parse() {
-                    Ok(limit @ 1..=PAGE) => paging.limit = limit,
+                "limit" => match whole(&value) {
+                    Some(limit @ 1..=PAGE) => paging.limit = limit,
                     _ => faults.push(fault("`limit` is not a whole number from 1 to 20".into())),
                 },
-                "offset" => match value.parse() {
-                    Ok(offset) => paging.offset = offset,
-                    Err(_) => {
+                "offset" => match whole(&value) {
+                    Some(offset) => paging.offset = offset,
+                    None => {
                         faults.push(fault("`offset` is not a whole number of at least 0".into()));
                     }
                 },

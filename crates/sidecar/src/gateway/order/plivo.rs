@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{At, Json, Order, To, entries, json, member, members, ttl_is};
 use crate::gateway::faults::Faults;
 use crate::gateway::fields::Fields;
+use crate::whole::whole;
 
 /// Members that ask for what is not done here, with the reason.
 const NOT_SERVED: [(&str, &str); 5] = [
@@ -140,7 +141,7 @@ fn number_or_text(fields: &mut Fields, name: &str) -> Option<At<u64>> {
     let pointer = format!("/{name}");
     let number = match fields.take(name)? {
         Value::Number(number) => number.as_u64(),
-        Value::String(text) => text.parse().ok(),
+        Value::String(text) => whole(&text),
         _ => None,
     };
     if number.is_none() {

@@ -56,6 +56,8 @@ async fn a_host_that_is_missing_or_stands_twice_is_refused() {
         good.replace("Host: 127.0.0.1", "Host:"),
         good.replace("Host: 127.0.0.1", "Host: 127.0.0.1@evil.example"),
         good.replace("Host: 127.0.0.1", "Host: 127.0.0.1\t evil.example"),
+        good.replace(" /v1", " http://127.0.0.1:+80/v1"),
+        good.replace(" /v1", " http://user@127.0.0.1/v1"),
     ] {
         let answer = exchange(sidecar.apps, &request).await;
         assert_eq!(status(&answer), 400, "{request}\ngot\n{answer}");
