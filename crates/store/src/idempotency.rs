@@ -56,6 +56,13 @@ pub enum Claim {
     },
     /// The same request, not yet answered.
     InFlight(InFlight),
+    /// Another request, not yet answered: it may be refused, and the key be free for this one.
+    Unlike {
+        /// The other request.
+        other: InFlight,
+        /// The names of the fields that differ.
+        fields: Vec<String>,
+    },
 }
 
 /// The right to answer for a key. Dropped before [`Store::accept`] has bound the key, it leaves the key as if it had
@@ -111,8 +118,8 @@ impl Store {
     /// Claims `key` of `app` for a request, or says what stands in its way. The claim ends with its guard, or with the
     /// transaction that binds the key where that is later.
     ///
-    /// To wait for [`Claim::InFlight`], await [`InFlight::settled`] and claim again: the other request may have been
-    /// refused.
+    /// To wait for [`Claim::InFlight`] or [`Claim::Unlike`], await [`InFlight::settled`] and claim again: the other request
+    /// may have been refused.
     ///
     /// # Errors
     ///
@@ -154,19 +161,20 @@ impl Store {
         if !(1..=KEY_BYTES).contains(&key.len()) {
             return Err(StoreError::Invalid("an idempotency key is empty or above 255 bytes"));
         }
-        let guard = match self.claim_in_flight(most, (app, key), fingerprint)? {
+        let guard = match self.claim_in_flight(most, (app, key), &fingerprint)? {
             Claim::New(guard) => guard,
+            // What the key stands for counts, and not what somebody wants it for who is about to be refused.
+            Claim::Unlike { other, fields } => {
+                let kept = self.kept_under(app, key, now).await?;
+                return Ok(
+                    kept.map_or(Claim::Unlike { other, fields }, |kept| kept.told(&fingerprint))
+                );
+            }
             taken => return Ok(taken),
         };
         // Only now that nobody else can bind the key: what is in the database stays as it is read.
         let bound = self.bound(most, (app, key), now).await?;
-        let Some(KeptAnswer { fingerprint, answer, .. }) = bound else {
-            return Ok(Claim::New(guard));
-        };
-        Ok(match guard.0.fingerprint.differences(&fingerprint) {
-            fields if fields.is_empty() => Claim::Replay(answer),
-            fields => Claim::Mismatch { fields },
-        })
+        Ok(bound.map_or(Claim::New(guard), |kept| kept.told(&fingerprint)))
     }
 
     /// What is kept under a key, whoever asks; none where it is not bound.
@@ -246,14 +254,15 @@ impl Store {
         &self,
         most: u64,
         (app, key): (&str, &str),
-        fingerprint: Fingerprint,
+        fingerprint: &Fingerprint,
     ) -> Result<Claim, StoreError> {
         let name = name_of([app, key]);
         let mut claims = locked(&self.claims);
         if let Some(claimed) = claims.get(&name) {
-            return Ok(match claimed.fingerprint.differences(&fingerprint) {
-                fields if fields.is_empty() => Claim::InFlight(InFlight(claimed.settled.clone())),
-                fields => Claim::Mismatch { fields },
+            let other = InFlight(claimed.settled.clone());
+            return Ok(match claimed.fingerprint.differences(fingerprint) {
+                fields if fields.is_empty() => Claim::InFlight(other),
+                fields => Claim::Unlike { other, fields },
             });
         }
         if claims.len() >= CLAIMS {
@@ -263,6 +272,7 @@ impl Store {
         claims.insert(name, Claimed { fingerprint: fingerprint.clone(), settled });
         let (app, key) = (app.to_owned(), key.to_owned());
         let claims = Arc::clone(&self.claims);
+        let fingerprint = fingerprint.clone();
         let held = Held { claims, app, key, fingerprint, most, _settled: sender };
         Ok(Claim::New(ClaimGuard(Arc::new(held))))
     }
@@ -280,6 +290,16 @@ impl Store {
                 found => Ok(found),
             })
             .await
+    }
+}
+
+impl KeptAnswer {
+    /// What it is for a request of this fingerprint.
+    fn told(self, fingerprint: &Fingerprint) -> Claim {
+        match fingerprint.differences(&self.fingerprint) {
+            fields if fields.is_empty() => Claim::Replay(self.answer),
+            fields => Claim::Mismatch { fields },
+        }
     }
 }
 

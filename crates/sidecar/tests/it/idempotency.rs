@@ -353,3 +353,31 @@ async fn another_spelling_of_a_number_is_the_same_request_only_for_an_app_that_m
     }
     assert_eq!(plivo.sends().len(), 2);
 }
+
+#[tokio::test]
+async fn whoever_asks_for_what_a_key_stands_for_is_never_told_that_it_is_anothers() {
+    let plivo = plivo().await;
+    let country = Policy::new("country").settings(json!({"deny": ["FR"]}));
+    let sidecar = Sidecar::start(Setup::new(&plivo).policy(country)).await;
+    let (good, other) = (json!({"to": TO, "text": "good"}), json!({"to": TO, "text": "other"}));
+    let denied = json!({"to": "+33612345678", "text": "good"});
+    for round in 0..5 {
+        let (bound, free) = (format!("bound {round}"), format!("free {round}"));
+        let first = keyed(&sidecar, &bound, &good).await.expect(202);
+        let ask = |key: &str, body: &Value| {
+            tokio::spawn(sidecar.post("/v1/messages").key(key).json(body).answer())
+        };
+        let mut asked = Vec::new();
+        for _ in 0..8 {
+            drop(ask(&bound, &other));
+            drop(ask(&free, &denied));
+            asked.push((ask(&bound, &good), Some(&first)));
+            asked.push((ask(&free, &good), None));
+        }
+        for (answer, wanted) in asked {
+            let answer = answer.await.unwrap().expect(202);
+            assert!(wanted.is_none_or(|first| *first == answer), "{answer}");
+        }
+    }
+    sidecar.stop().await;
+}

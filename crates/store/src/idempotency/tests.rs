@@ -79,14 +79,31 @@ async fn another_request_under_the_key_is_told_which_fields_differ() {
     let guard = free(&store, "code 1234").await;
     let in_flight = claim(&store, "code 1235", NOW).await;
     assert!(
-        matches!(&in_flight, Claim::Mismatch { fields } if *fields == ["text"]),
+        matches!(&in_flight, Claim::Unlike { fields, .. } if *fields == ["text"]),
         "{in_flight:?}"
     );
     bind(&store, &guard, "m1", "").await;
+    let in_flight = claim(&store, "code 1235", NOW).await;
+    assert!(matches!(&in_flight, Claim::Mismatch { .. }), "it is bound: {in_flight:?}");
     drop(guard);
     let other = fingerprint(&[("to", "+14155550199"), ("text", "x")]);
     let bound = store.claim("billing", "k1", other, NOW).await.unwrap();
     assert!(matches!(&bound, Claim::Mismatch { fields } if *fields == ["to", "text"]), "{bound:?}");
+}
+
+#[tokio::test]
+async fn a_repeat_is_a_repeat_also_while_another_request_under_the_key_is_being_refused() {
+    let store = open(&in_memory());
+    let guard = free(&store, "code 1234").await;
+    bind(&store, &guard, "m1", "submitted").await;
+    drop(guard);
+    let other = fingerprint(&[("to", "+14155550199"), ("text", "x")]);
+    let refused = store.claim_in_flight(10, ("billing", "k1"), &other).unwrap();
+    assert!(matches!(&refused, Claim::New(_)), "{refused:?}");
+
+    let again = claim(&store, "code 1234", NOW).await;
+
+    assert!(matches!(&again, Claim::Replay(stored) if *stored == answer("submitted")), "{again:?}");
 }
 
 #[tokio::test]
@@ -231,7 +248,9 @@ async fn of_fifty_equal_requests_at_once_one_is_accepted() {
                     }
                     Claim::Replay(stored) => return assert_eq!(stored, answer("submitted")),
                     Claim::InFlight(other) => other.settled().await,
-                    Claim::Mismatch { fields } => panic!("equal requests differ in {fields:?}"),
+                    Claim::Mismatch { fields } | Claim::Unlike { fields, .. } => {
+                        panic!("equal requests differ in {fields:?}")
+                    }
                 }
             }
         })
@@ -266,7 +285,7 @@ async fn claims_in_flight_are_bounded() {
     let store = open(&in_memory());
     let mut guards = Vec::new();
     for n in 0..CLAIMS {
-        let claimed = store.claim_in_flight(u64::MAX, ("billing", &n.to_string()), request("x"));
+        let claimed = store.claim_in_flight(u64::MAX, ("billing", &n.to_string()), &request("x"));
         guards.push(claimed.unwrap());
     }
     let refused = store.claim("billing", "one more", request("x"), NOW).await;
@@ -301,7 +320,7 @@ async fn a_key_under_which_nothing_new_is_recorded_is_bound_as_every_other() {
     assert_eq!(store.next_key_end(NOW).await, Ok(Some(ends)));
     assert_eq!(store.next_key_end(ends).await, Ok(None));
 
-    let other = store.claim_in_flight(1, ("billing", "k2"), request("sale")).unwrap();
+    let other = store.claim_in_flight(1, ("billing", "k2"), &request("sale")).unwrap();
     let Claim::New(guard) = other else { panic!("it is free") };
     let row = store.key_row(&guard, answer("coalesced"), NOW, NOW).unwrap();
     assert_eq!(store.bind(row.clone(), NOW).await, Err(StoreError::KeysFull));

@@ -170,6 +170,11 @@ impl Gateway {
                 Claim::Mismatch { fields } => {
                     return Err(Plain::KeyMismatch(fields).into());
                 }
+                Claim::Unlike { other, fields } => {
+                    if timeout_at(most, other.settled()).await.is_err() {
+                        return Err(Plain::KeyMismatch(fields).into());
+                    }
+                }
                 Claim::InFlight(other) => {
                     if timeout_at(most, other.settled()).await.is_err() {
                         return Err(Plain::KeyInProgress.into());
