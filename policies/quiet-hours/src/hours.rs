@@ -62,8 +62,7 @@ pub(crate) fn date(text: &str) -> Option<i64> {
     if parts.next().is_some() || (year.len(), month.len(), day.len()) != (4, 2, 2) {
         return None;
     }
-    let (year, month, day): (i64, i64, i64) =
-        (year.parse().ok()?, month.parse().ok()?, day.parse().ok()?);
+    let (year, month, day) = (digits(year)?, digits(month)?, digits(day)?);
     let days = match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
         2 => 28,
@@ -86,9 +85,14 @@ fn time(text: &str) -> Option<i64> {
     if (hour.len(), minute.len()) != (2, 2) {
         return None;
     }
-    let (hour, minute): (i64, i64) = (hour.parse().ok()?, minute.parse().ok()?);
+    let (hour, minute) = (digits(hour)?, digits(minute)?);
     let minutes = hour * 60 + minute;
-    ((0..60).contains(&minute) && (0..=1_440).contains(&minutes)).then_some(minutes * MINUTE_MS)
+    (minute < 60 && minutes <= 1_440).then_some(minutes * MINUTE_MS)
+}
+
+/// A number without a sign.
+fn digits(text: &str) -> Option<i64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 #[cfg(test)]
@@ -109,6 +113,8 @@ mod tests {
             "08:60-21:00",
             "08:00-24:01",
             "-1:00-02:00",
+            "+8:00-21:00",
+            "08:00-+9:00",
         ] {
             assert_eq!(Hours::parse(text), None, "{text}");
         }
