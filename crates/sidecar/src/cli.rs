@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::reasons;
+
 pub use self::operators::{EventsCommand, Form, MessagesCommand, OptoutsCommand, Reach, Which};
 pub use self::policies::{Access, Lang, LimitsOf, PolicyCommand};
 
@@ -141,4 +143,30 @@ pub struct By {
     /// All policies of a configuration.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// An error of the command line without the numbers that were typed there.
+#[must_use]
+pub fn without_numbers(error: &str) -> String {
+    reasons::masked(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::{Cli, without_numbers};
+
+    #[test]
+    fn what_was_typed_wrongly_is_told_without_its_numbers() {
+        for words in [
+            &["sendgate", "optouts", "add", "+14155550123", "+14155550177"][..],
+            &["sendgate", "messages", "list", "--limit", "+14155550177"],
+        ] {
+            let error = Cli::try_parse_from(words).unwrap_err().to_string();
+            assert!(error.contains("+14155550177"), "{error}");
+            let told = without_numbers(&error);
+            assert!(told.contains("+1415") && !told.contains("50177"), "{told}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use sidecar::cli::{Cli, Command};
+use sidecar::cli::{self, Cli, Command};
 use sidecar::config::Environment;
 use sidecar::{Failure, check, doctor, messages, policy, replay, run, terminal};
 
@@ -14,7 +14,10 @@ use sidecar::{Failure, check, doctor, messages, policy, replay, run, terminal};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(err) => return misused(&err),
+    };
     let environment = Environment::of_process();
     let ended = match &cli.command {
         Command::Run { config, ephemeral } => run::run(config, *ephemeral, environment),
@@ -81,4 +84,14 @@ fn end<E: Error>(ended: Result<(), E>, exit_code: fn(&E) -> ExitCode) -> ExitCod
 fn is_of_a_closed_pipe(failure: &dyn Error) -> bool {
     let err = failure.source().and_then(|source| source.downcast_ref::<io::Error>());
     err.is_some_and(|err| err.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Help as it is; of an error everything but the numbers that were typed, which may be kept by whoever ran this.
+fn misused(err: &clap::Error) -> ExitCode {
+    if err.use_stderr() {
+        drop(write!(io::stderr(), "{}", cli::without_numbers(&err.to_string())));
+    } else {
+        drop(err.print());
+    }
+    ExitCode::from(u8::try_from(err.exit_code()).unwrap_or(2))
 }

@@ -157,15 +157,18 @@ fn no_status() -> String {
 /// A fault for each parameter that stands more than once.
 pub(super) fn twice(query: &[(String, String)]) -> Vec<String> {
     let again = repeated_of(query.iter().map(|(name, _)| name));
-    again.iter().map(|name| format!("`{}` stands more than once", letters(name))).collect()
+    again.iter().map(|name| format!("{} stands more than once", named(name))).collect()
 }
 
 /// A name that was made up may hold anything, so it is not repeated beyond its letters.
 pub(super) fn strange(name: &str, known: &str) -> String {
-    let letters = letters(name);
-    match letters.is_empty() {
-        true => format!("a parameter without letters in its name means nothing here; use {known}"),
-        false => format!("`{letters}` means nothing here; use {known}"),
+    format!("{} means nothing here; use {known}", named(name))
+}
+
+fn named(name: &str) -> String {
+    match &*letters(name) {
+        "" => "a parameter without letters in its name".to_owned(),
+        letters => format!("`{letters}`"),
     }
 }
 

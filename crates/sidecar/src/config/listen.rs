@@ -70,7 +70,10 @@ impl Listen {
         let apps = match section.get("apps") {
             Some(item) => {
                 let items = item.one_or_list(MOST_ENTRIES).unwrap_or_default();
-                items.iter().filter_map(|item| listener(item, &mut taken)).collect()
+                // One that is written twice is told already.
+                let own =
+                    items.iter().enumerate().filter(|(nth, item)| !item.repeats(&items[..*nth]));
+                own.filter_map(|(_, item)| listener(item, &mut taken)).collect()
             }
             None => vec![Address::Tcp(([127, 0, 0, 1], 8787).into())],
         };

@@ -28,6 +28,9 @@ pub(crate) use self::native::{change_json, segments_json, warning_json};
 pub(super) use self::plivo::told as said_as_plivo;
 pub(crate) use self::problem::{document as problem, problem_type};
 
+/// The largest integer of a structured field (RFC 9651 section 3.3.1).
+const MOST: u64 = 999_999_999_999_999;
+
 /// Which form a request came in, and so which form its answer has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Door {
@@ -238,8 +241,10 @@ impl Answer {
         let policy = |bound: &Bound| {
             let report = &bound.report;
             let unit = bound.unit.map(|unit| format!(";qu=\"{unit}\"")).unwrap_or_default();
-            let period =
-                report.period().map(|per| format!(";w={}", whole_seconds(per))).unwrap_or_default();
+            let period = report
+                .period()
+                .map(|per| format!(";w={}", whole_seconds(per).min(MOST)))
+                .unwrap_or_default();
             format!("\"{}\";q={}{unit}{period}", name(bound), report.quota())
         };
         // Of what is not known nothing can be said there: the draft has no limit without `r`.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use crate::query::repeated;
+use crate::reasons::masked;
 use crate::whole::whole;
 
 /// Most, and usual, records of one page (Plivo, "Messages": list all messages).
@@ -28,7 +29,7 @@ impl Paging {
     /// Every fault of the query, with the parameter's name in its detail.
     pub(super) fn read(query: &str) -> Result<Self, Vec<Fault>> {
         let mut paging = Self { limit: PAGE, offset: 0 };
-        let twice = |name: String| fault(format!("`{name}` stands more than once"));
+        let twice = |name: String| fault(format!("`{}` stands more than once", masked(&name)));
         let mut faults: Vec<Fault> = repeated(query).into_iter().map(twice).collect();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
@@ -43,7 +44,9 @@ impl Paging {
                     }
                 },
                 _ => {
-                    faults.push(fault(format!("`{name}` is not served here; use limit and offset")))
+                    let name = masked(&name);
+                    faults
+                        .push(fault(format!("`{name}` is not served here; use limit and offset")));
                 }
             }
         }
