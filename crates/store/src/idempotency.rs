@@ -250,6 +250,18 @@ impl Store {
             .write(move |connection| Ok(rows::delete(connection, &app, &key, message.as_ref())?))
     }
 
+    /// Ends a key that is bound to an answer about `message`, of which nothing came: it is free, and in force again should
+    /// a report prove otherwise before it is used.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub fn let_go(&self, app: &str, key: &str, message: Option<&MessageId>) -> Commit<()> {
+        let (app, key, message) = (app.to_owned(), key.to_owned(), message.cloned());
+        self.database
+            .write(move |connection| Ok(rows::end(connection, &app, &key, message.as_ref())?))
+    }
+
     fn claim_in_flight(
         &self,
         most: u64,

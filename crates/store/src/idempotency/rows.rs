@@ -247,6 +247,18 @@ pub(super) fn delete(
     Ok(())
 }
 
+/// As where its messages came to nothing ([`freed`]). Replicas, where there are any, are told apart.
+pub(super) fn end(
+    connection: &Connection,
+    app: &str,
+    key: &str,
+    message: Option<&MessageId>,
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE idempotency_keys SET ends = -abs(ends), freed = 0 WHERE app = ? AND key = ? AND message IS ?";
+    connection.prepare_cached(sql)?.execute((app, key, message.map(|id| &*id.0)))?;
+    Ok(())
+}
+
 pub(super) fn find(
     connection: &Connection,
     app: &str,

@@ -119,7 +119,7 @@ async fn a_refusal_for_good_is_kept_under_its_key_all_the_same_and_an_older_answ
 
 #[tokio::test]
 async fn a_key_is_in_force_again_once_a_report_proves_that_one_of_its_messages_was_sent() {
-    for proved in ["m1", "m2"] {
+    for (proved, is_let_go) in [("m1", false), ("m2", false), ("m1", true), ("m2", true)] {
         let store = open(&in_memory());
         let guard = free_key(&store).await;
         let row = store.key_row(&guard, answer("queued"), NOW, NOW).unwrap();
@@ -127,6 +127,10 @@ async fn a_key_is_in_force_again_once_a_report_proves_that_one_of_its_messages_w
         drop(guard);
         for each in ["m1", "m2"] {
             ends(&store, each, Status::Expired, "send.expired", Settlement::GiveBack).await;
+        }
+        if is_let_go {
+            // As where the app waited, and was told so.
+            store.let_go("billing", "k1", answer("").message.as_ref()).await.unwrap();
         }
         assert!(!is_bound(&store).await);
         // However late it comes.

@@ -130,7 +130,7 @@ impl Gateway {
             // There first: whoever finds the key free here asks there.
             until_told(there.as_ref(), &draining).await;
             if bound.is_some() {
-                let write = || store.unbind(&app, held.key(), bound.as_ref());
+                let write = || store.let_go(&app, held.key(), bound.as_ref());
                 until_written(write(), write, &draining).await;
             }
             drop(held);
