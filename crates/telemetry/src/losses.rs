@@ -16,8 +16,8 @@ use crate::export::redact;
 
 /// How often the log may say that spans are lost.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
-/// A collector that has not answered for longer is away.
-const SLOW: Duration = Duration::from_secs(1);
+/// A collector that has not answered for longer is away: as long as the end waits for one that is there.
+const SLOW: Duration = Duration::from_secs(3);
 
 /// What is waiting, and what was lost. Shared by both ends of the queue.
 #[derive(Debug)]

@@ -233,7 +233,7 @@ fn a_collector_that_is_known_to_hang_is_not_waited_for_at_the_end_and_the_log_sa
         let (dispatch, telemetry) = telemetry::start(&options, log.clone()).expect("starts");
 
         dispatcher::with_default(&dispatch, || drop(info_span!("send")));
-        let flushed = telemetry.flush(Duration::from_millis(1_500));
+        let flushed = telemetry.flush(Duration::from_millis(3_500));
         assert!(flushed.is_err(), "{protocol:?}: {flushed:?}");
         let ended = telemetry.shutdown(LONG);
 
