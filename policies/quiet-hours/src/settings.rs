@@ -113,7 +113,10 @@ impl RuleSetting {
         }
         let days = Days::parse(&self.days);
         if days.is_none() {
-            wrong("days", "is neither a day, such as sun, nor days in a row, such as mon-fri");
+            wrong(
+                "days",
+                "is neither a day, such as sun, nor days in a row from Monday to Sunday, such as mon-fri; fri-mon takes two rules",
+            );
         }
         let hours = Hours::parse(&self.hours);
         if hours.is_none() {
