@@ -30,7 +30,7 @@ impl Admin {
             "reload": {
                 "applied": self.reloads.applied(),
                 "refused": refused.map(|refused| json!({
-                    "at": refused.at.to_string(),
+                    "at": format!("{:.3}", refused.at),
                     "times": refused.times,
                     "faults": refused.faults,
                 })),
@@ -102,7 +102,7 @@ const PROMOTED_UNTIL: &str = "the files describe the policy or its candidate ane
 /// A rollback that stands.
 pub(super) fn standing(rollback: &Rollback) -> Value {
     json!({
-        "at": rollback.at.to_string(),
+        "at": format!("{:.3}", rollback.at),
         "from": rollback.from.0,
         "to": rollback.to.0,
         "until": UNTIL,
@@ -134,7 +134,7 @@ fn watched(policy: &Policy, promotions: &[Promotion]) -> Value {
     let promotion = promotions.iter().find(|each| each.policy == policy.name().as_str());
     body["promoted"] = promotion.map_or(Value::Null, |promotion| {
         json!({
-            "at": promotion.at.to_string(),
+            "at": format!("{:.3}", promotion.at),
             "from": promotion.from.module.to_string(),
             "until": PROMOTED_UNTIL,
         })

@@ -181,7 +181,9 @@ fn recipients(fields: &mut Fields, name: &str) -> (Vec<To>, bool) {
             (Vec::new(), true)
         }
         Some(Value::Array(items)) => (entries(fields, &pointer, items), true),
-        other => (recipient(fields, pointer, other).into_iter().collect(), false),
+        other => {
+            (recipient(fields, pointer, other, ", or a list of them").into_iter().collect(), false)
+        }
     }
 }
 
@@ -194,11 +196,12 @@ fn one_recipient(fields: &mut Fields, name: &str) -> Option<To> {
             fields.fault(&pointer, "body.wrong_type", detail);
             None
         }
-        other => recipient(fields, pointer, other),
+        other => recipient(fields, pointer, other, ""),
     }
 }
 
-fn recipient(fields: &mut Fields, pointer: String, value: Option<Value>) -> Option<To> {
+/// `or` says what else the door takes.
+fn recipient(fields: &mut Fields, pointer: String, value: Option<Value>, or: &str) -> Option<To> {
     match value {
         Some(Value::String(number)) => Some(To::new(pointer, number)),
         Some(other) => {
@@ -206,7 +209,7 @@ fn recipient(fields: &mut Fields, pointer: String, value: Option<Value>) -> Opti
                 Value::Number(_) => ": a number loses its plus sign and digits",
                 _ => "",
             };
-            let detail = format!("is {}; send a string{why}", json::kind(&other));
+            let detail = format!("is {}; send a string{or}{why}", json::kind(&other));
             fields.fault(pointer, "body.wrong_type", detail);
             None
         }

@@ -77,6 +77,14 @@ pub(crate) fn document(refusal: &Refusal) -> Value {
 fn say(body: &mut Value, policy: &Refuser, rejection: &Rejection) {
     body["policy"] = json!({"name": policy.name, "version": policy.version, "code": body["code"]});
     body["errors"] = errors(&rejection.faults);
+    // A sentence about a member alone has no subject.
+    if let [fault] = &rejection.faults[..]
+        && fault.detail == rejection.detail
+        && !fault.pointer.is_empty()
+    {
+        let pointer = without_grouped_numbers(&fault.pointer);
+        body["detail"] = format!("`{pointer}` {}", fault.detail).into();
+    }
     if let Some(earlier) = &rejection.earlier {
         body["earlier"] = earlier.0.to_string().into();
     }

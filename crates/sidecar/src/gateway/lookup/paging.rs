@@ -40,7 +40,9 @@ impl Paging {
                 "offset" => match whole(&value) {
                     Some(offset) => paging.offset = offset,
                     None => {
-                        faults.push(fault("`offset` is not a whole number of at least 0".into()));
+                        faults.push(fault(
+                            "`offset` is not a whole number of at least 0, or is too large".into(),
+                        ));
                     }
                 },
                 _ => {
