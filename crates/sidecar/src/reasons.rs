@@ -5,12 +5,14 @@ const DIGEST: &str = "sha256:";
 const DIGITS: [usize; 2] = [8, 64];
 /// Numbers of nobody, by which advice says what a number looks like.
 const EXAMPLES: [&str; 2] = ["such as +14155550123", "such as +14155551212"];
+/// What bounds stand behind, in our sentences and in the schema's.
+const BOUNDS: [&str; 3] = [" whole number from ", " maximum of ", " minimum of "];
 /// What a line's number in the configuration stands behind.
 const FILE: &str = ".toml:";
 
 /// `reason` without phone numbers, and without seven digits or more, in a row or grouped, as in the names of requests:
 /// keys and values that a file gives are repeated there, and a number may stand in one however it is written. Digests,
-/// sizes, places in a file and our own examples stay.
+/// sizes, bounds, places in a file and our own examples stay.
 pub(crate) fn masked(reason: &str) -> String {
     let example = EXAMPLES.iter().find_map(|example| {
         reason.split_once(example).map(|(before, after)| (before, *example, after))
@@ -47,6 +49,17 @@ fn kept(before: &str, from: &str) -> usize {
     if before.ends_with(FILE) && !of_line.is_empty() && of_column > 0 {
         return digits + 1 + of_column;
     }
+    // `give a whole number from 1 to 16777216`
+    let lower = before
+        .strip_suffix(" to ")
+        .map(|range| range.trim_end_matches(|c: char| c.is_ascii_digit()));
+    if [Some(before), lower]
+        .into_iter()
+        .flatten()
+        .any(|before| BOUNDS.iter().any(|bound| before.ends_with(bound)))
+    {
+        return digits;
+    }
     // Behind another number it may be the end of one that is grouped.
     let is_word = before.is_empty()
         || before.strip_suffix(' ').is_some_and(|before| before.ends_with(char::is_alphabetic));
@@ -63,6 +76,10 @@ mod tests {
             ("settings.14155550177: is no region", "settings.141•: is no region"),
             ("`+14155550123`, 4155550199", "`+1415•••0123`, 415•"),
             ("sha256:14155550177", "sha256:141•"),
+            (
+                "is 14155550177; give a whole number from 1 to 9",
+                "is 141•; give a whole number from 1 to 9",
+            ),
             (
                 "sidecar.toml:287:10: settings.415-555-7788: is no key",
                 "sidecar.toml:287:10: settings.415•: is no key",
@@ -92,6 +109,8 @@ mod tests {
             "127.0.0.1:8080 is held already",
             "[2001:db8::1]:8080 is held already",
             "is not E.164, such as +14155551212; give one",
+            "listen.max_header_bytes: is 5; give a whole number from 8192 to 1048576",
+            "settings.limits.0.quota: the value is greater than the maximum of 4294967295",
             "policies/2026-11-29/quiet-1.2.3.wasm: no such file",
             "conf.d/10-apps.toml:12:5: is no key",
             "01a22461-1a22-764b-b9b9-d41d0371886d",
