@@ -35,6 +35,7 @@ pub(crate) use self::inherited::Inherited;
 pub(crate) use self::places::Places;
 pub(crate) use self::received::{DISCARDED, PAUSE, Received};
 pub(crate) use self::requests::Requests;
+pub(crate) use self::shed::TurnedAway;
 pub(crate) use self::there::There;
 
 /// How long a connection that ends for another may take to hand its last answer over, and a new one to bring its first

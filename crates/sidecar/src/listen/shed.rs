@@ -27,9 +27,9 @@ const BODY: &str = r#"{"type":"urn:sendgate:problem:spool.full","title":"Nothing
 
 static ROOM: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(AT_ONCE)));
 
-/// Those who found no place.
+/// Those who found no place, or were turned away for another reason.
 #[derive(Debug, Default)]
-pub(super) struct TurnedAway {
+pub(crate) struct TurnedAway {
     count: AtomicU64,
     /// When the log was told last, and how many there were then.
     told: Mutex<Option<(Instant, u64)>>,
@@ -41,7 +41,7 @@ impl TurnedAway {
     }
 
     /// Counts one more; how many the log is to be told of now, if it is to be told.
-    pub(super) fn one_more(&self) -> Option<u64> {
+    pub(crate) fn one_more(&self) -> Option<u64> {
         let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let before = match *told {

@@ -20,7 +20,7 @@ use super::nonces::{self, Nonces};
 use super::tally::Came;
 use super::{AuthTokens, CallbackPlace, Reports, Tally, elsewhere, now, spans};
 use crate::delivery::Upstream;
-use crate::listen::Requests;
+use crate::listen::{Requests, TurnedAway};
 
 /// Longest time for an answer; Plivo gives up after 8 s (support: "callback retries").
 const ANSWER: Duration = Duration::from_secs(7);
@@ -36,6 +36,8 @@ pub(crate) struct ReportListener {
     accept_v2: bool,
     tally: Arc<Tally>,
     nonces: Nonces,
+    /// Whatever is none of Plivo's, or cannot be taken: anybody may come by the thousand.
+    not_taken: TurnedAway,
     /// Where reports go whose message another replica has.
     shared: Option<SharedReports>,
 }
@@ -60,7 +62,8 @@ impl ReportListener {
         accept_v2: bool,
         shared: Option<SharedReports>,
     ) -> Self {
-        Self { place, reports, tokens, accept_v2, tally, nonces: Nonces::default(), shared }
+        let (nonces, not_taken) = (Nonces::default(), TurnedAway::default());
+        Self { place, reports, tokens, accept_v2, tally, nonces, not_taken, shared }
     }
 
     /// Answers one request, always in less time than Plivo waits.
@@ -82,8 +85,14 @@ impl ReportListener {
         span.record("http.response.status_code", response.status().as_u16());
         if taken.is_err() {
             span.record("error.type", came.as_str());
-            let _entered = span.enter();
-            tracing::warn!(report = came.as_str(), "a report was not taken");
+            if let Some(count) = self.not_taken.one_more() {
+                let _entered = span.enter();
+                tracing::warn!(
+                    report = came.as_str(),
+                    count,
+                    "a report was not taken; the latest of so many"
+                );
+            }
         }
         if response.status().is_server_error() {
             span.record("otel.status_code", "ERROR");

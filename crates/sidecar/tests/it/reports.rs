@@ -320,3 +320,17 @@ async fn who_was_asked_for_in_vain_is_asked_for_again_after_a_restart() {
     assert_eq!(record["error_code"], "80");
     sidecar.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_none_of_plivos_by_the_hundred_is_a_line_or_two_of_the_log() {
+    let (plivo, ingress) = (automatic().await, Ingress::open().await);
+    let sidecar = start(reached(&plivo, &ingress), &ingress).await;
+    for nth in 0..100 {
+        let url = format!("{}/scan{nth}", ingress.url());
+        let answer = reqwest::get(url).await.expect("an answer");
+        assert!(answer.status().is_client_error(), "{answer:?}");
+    }
+    let log = sidecar.stop().await;
+    let lines = log.text().matches("a report was not taken").count();
+    assert!((1..=5).contains(&lines), "{lines} lines of 100");
+}
