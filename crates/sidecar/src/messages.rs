@@ -168,6 +168,12 @@ pub(crate) async fn is_alive(admin: &Address) -> bool {
     call::ask(&target, Method::GET, "/livez").await.is_ok_and(|told| told["live"] == true)
 }
 
+/// Whether the sidecar at this admin listener has started, and does not wait for its store.
+pub(crate) async fn has_started(admin: &Address) -> bool {
+    let Some(target) = Target::local(admin) else { return false };
+    call::ask(&target, Method::GET, "/startupz").await.is_ok()
+}
+
 /// Whether a sidecar takes sends at this listener of apps.
 pub(crate) async fn takes_sends(apps: &Address) -> bool {
     let Some(target) = Target::local(apps) else { return false };

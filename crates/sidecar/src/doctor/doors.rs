@@ -34,6 +34,10 @@ pub(super) async fn listeners(listen: &Listen) -> Vec<Finding> {
 /// Beside a sidecar at work: whether it listens at all the others. Of `callbacks` only that somebody does can be told.
 async fn beside_one(listen: &Listen, callbacks: Option<&Address>) -> Vec<Finding> {
     let runs = format!("a sidecar runs, and answers at {}", listen.admin);
+    if !timeout(PATIENCE, messages::has_started(&listen.admin)).await.unwrap_or(false) {
+        let seen = format!("{runs}; it waits for its store, and takes nothing until then");
+        return vec![Finding::ok("listeners", seen)];
+    }
     let mut findings = Vec::new();
     for address in listen.apps.iter().filter(|address| !address.is_any_port()) {
         if timeout(PATIENCE, messages::takes_sends(address)).await.unwrap_or(false) {

@@ -75,6 +75,24 @@ async fn beside_a_sidecar_at_work_each_listener_is_looked_for() {
 }
 
 #[tokio::test]
+async fn a_sidecar_that_waits_for_its_store_holds_its_own_listeners() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    let setup = Setup::new(&plivo)
+        .durable()
+        .set("listen.admin", free_port())
+        .set("listen.apps", free_port());
+    folder.write("sendgate.db", "this is no database, whatever its name says");
+    let sidecar = Sidecar::start_unready(folder, setup.clone()).await;
+
+    let ended = run_to_end("doctor", &sidecar.folder, &setup.environment).await;
+
+    assert!(told(&ended, "fail", "store").contains("is not a database"), "{}", ended.log.text());
+    let waits = told(&ended, "ok", "listeners");
+    assert!(waits.contains("it waits for its store"), "{waits}");
+    sidecar.kill().await;
+}
+
+#[tokio::test]
 async fn a_full_disk_is_told_as_such_and_nobody_is_told_to_replace_the_database_on_it() {
     let apart = || {
         let mut program = Command::new("unshare");
