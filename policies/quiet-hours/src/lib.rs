@@ -9,7 +9,8 @@ mod rules;
 mod settings;
 
 use policy_sdk::{
-    Change, Context, Decision, Facts, Message, Policy, PolicyError, Problem, export, reject, zones,
+    Change, Context, Decision, Facts, Message, Policy, PolicyError, Problem, Rejection, export,
+    reject, zones,
 };
 
 pub use settings::Settings;
@@ -20,8 +21,10 @@ use settings::ZoneUnknown;
 
 /// The app's label that tells the recipient's time zone.
 const ZONE_TAG: &str = "recipient_tz";
-/// How far ahead an opening is looked for, in milliseconds: eight days, so that every day of the week comes.
+/// How far ahead a message is put off, in milliseconds: eight days, so that every day of the week comes.
 const AHEAD_MS: u64 = 8 * 86_400_000;
+/// How far ahead an opening is looked for that is too far for that: a rule may close whole weeks.
+const LOOK_MS: u64 = 60 * 86_400_000;
 
 /// Puts marketing off to the recipient's next opening.
 #[derive(Debug)]
@@ -83,9 +86,10 @@ impl Policy for QuietHours {
                 reject("quiet.would_expire", detail).retry_after_ms(wait_ms).into()
             }
             None => {
-                let detail = "there is no hour within eight days in which it may be sent wherever the recipient may \
-                              be; say where with `recipient_tz`";
-                reject("quiet.would_expire", detail).into()
+                let far_ms = due_ms.saturating_add(LOOK_MS);
+                let clocks = zones::offsets(&names, due_ms, far_ms);
+                let opening_ms = opening::next(&week, &clocks, due_ms, far_ms);
+                shut(opening_ms, context.now_ms, names.len()).into()
             }
         };
         Ok(noted(decision, &names, &week))
@@ -102,6 +106,22 @@ impl QuietHours {
             ZoneUnknown::Reject => reject("quiet.zone_unknown", detail).into(),
             ZoneUnknown::Accept => Decision::accept().note("quiet.zones", "unknown"),
         }
+    }
+}
+
+/// The refusal of what cannot be put off as far as its opening, which is in `zones` at once. It may be asked for again as
+/// soon as that is near enough.
+fn shut(opening_ms: Option<u64>, now_ms: u64, zones: usize) -> Rejection {
+    let mut detail = String::from(
+        "there is no hour within eight days in which it may be sent wherever the recipient may be",
+    );
+    if zones > 1 {
+        detail += "; say where with `recipient_tz`";
+    }
+    let refusal = reject("quiet.would_expire", detail);
+    match opening_ms {
+        Some(opening_ms) => refusal.retry_after_ms(opening_ms - AHEAD_MS + 1 - now_ms),
+        None => refusal,
     }
 }
 

@@ -132,6 +132,30 @@ fn what_would_be_over_before_the_opening_is_refused_and_told_when_to_come_back()
 }
 
 #[test]
+fn what_is_shut_for_longer_is_told_when_its_opening_is_near_enough() {
+    let day_ms = 24 * HOUR_MS;
+    let closed = |until: &str| {
+        let rule = r#"{"name": "FR", "prefixes": ["33"], "hours": "closed", "until": "#;
+        format!(r#"{{"rules": [{rule}"{until}"}}]}}"#)
+    };
+    let message = Message { to: "+33612345678".into(), ..marketing() };
+    let asked = |until: &str, now_ms| asked(&closed(until), &message, &["Europe/Paris"], now_ms);
+    // It is 03:30 there; the first opening is on 2026-07-21 at 08:00.
+    let opening_ms = EVENING_MS + 20 * day_ms + 4 * HOUR_MS + HOUR_MS / 2;
+    let decision = asked("2026-07-20", EVENING_MS);
+    let rejection = decision.rejection().expect("a rejection");
+    let wait_ms = rejection.retry_after_ms.expect("a wait");
+    assert_eq!(wait_ms, opening_ms - 8 * day_ms + 1 - EVENING_MS);
+    assert!(!rejection.detail.contains("recipient_tz"), "it is known where: {}", rejection.detail);
+    assert!(asked("2026-07-20", EVENING_MS + wait_ms - 1).refused_with().is_some());
+    let then = asked("2026-07-20", EVENING_MS + wait_ms);
+    assert_eq!(deferred(&then, EVENING_MS), Some(opening_ms - EVENING_MS));
+
+    let never = asked("2027-07-20", EVENING_MS);
+    assert_eq!(never.rejection().expect("a rejection").retry_after_ms, None);
+}
+
+#[test]
 fn what_is_asked_for_at_a_later_time_is_judged_by_that_time() {
     let (noon, late) = (EVENING_MS + 14 * HOUR_MS, EVENING_MS + 24 * HOUR_MS);
     let at = |not_before_ms| Message { not_before_ms: Some(not_before_ms), ..marketing() };

@@ -59,6 +59,28 @@ async fn a_limit_and_quiet_hours_together_are_followed_to_the_instant_at_which_b
 }
 
 #[tokio::test]
+async fn an_opening_that_is_weeks_away_is_told_and_so_is_when_to_ask() {
+    let plivo = plivo().await;
+    let day = |days: i64| Timestamp::now() + SignedDuration::from_hours(24 * days);
+    let until = day(20).strftime("%F").to_string();
+    let rule =
+        json!({"name": "IS", "prefixes": ["354"], "hours": "closed", "until": until.as_str()});
+    let quiet = Policy::new("quiet-hours").settings(json!({"rules": [rule]}));
+    let sidecar = Sidecar::start(Setup::new(&plivo).policy(quiet)).await;
+    let request = json!({"to": REYKJAVIK, "text": "sale", "intent": "marketing"});
+
+    let explained = explain(&sidecar, &request).await;
+
+    assert_eq!(explained["problem"]["code"], "quiet.would_expire", "{explained:#}");
+    let way = &explained["when"][0];
+    let (ask, sent) = (instant(&way["ask_at"]), instant(&way["sent_at"]));
+    assert!(sent > day(20) - SignedDuration::from_hours(24), "{explained:#}");
+    let early = sent.duration_since(ask) - SignedDuration::from_hours(8 * 24);
+    assert!(early.is_negative() && early > SignedDuration::from_secs(-3), "{explained:#}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn a_repeat_passes_later_or_when_it_is_said_to_be_meant_and_by_no_other_length() {
     let plivo = plivo().await;
     let setup = Setup::new(&plivo).policy(Policy::new("dedup")).policy(app_limit(1));
