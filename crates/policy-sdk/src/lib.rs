@@ -30,6 +30,7 @@
 //! seldom again. One that lived inside the initial memory would spare fresh instances that, but none of those published
 //! can be set without `unsafe`.
 
+mod asked;
 mod decision;
 mod mark;
 mod message;
@@ -52,6 +53,7 @@ pub mod zones;
 
 mod export;
 
+pub use asked::asked_at_ms;
 pub use bindings::inbound::exports::sendgate::policy::inbound::InboundMessage;
 pub use bindings::receipts::exports::sendgate::policy::receipts::Receipt;
 pub use bindings::sendgate::policy::types::{

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use policy_sdk::{
     Context, Decision, Facts, Inbound, InboundMessage, Message, Note, Policy, PolicyError, Problem,
-    Receipt, Receipts, export, reject, state,
+    Receipt, Receipts, asked_at_ms, export, reject, state,
 };
 
 pub use settings::Settings;
@@ -114,11 +114,9 @@ impl Inbound for Consent {
                 [learned].into_iter().chain(listed).collect()
             }
             Some(Meaning::Start) => {
-                // Said to all, it comes after whatever was said to one.
+                // Written even where nobody was listed: a report of an earlier message may yet come.
                 let is_out = latest(&places)?.is_some_and(|(_, entry)| entry.out);
-                if is_out || message.to.is_empty() {
-                    own.write(word(false))?;
-                }
+                own.write(word(false))?;
                 let cleared =
                     Note::shown("optout.cleared", "it may get messages from this sender again");
                 let not_listed = (!is_out).then(|| {
@@ -146,8 +144,10 @@ impl Receipts for Consent {
             return Ok(());
         }
         let places = self.places(&receipt.sender.value, &receipt.to);
+        // What a handset has said since the message was asked for is the later word, however late the report.
+        let asked_ms = asked_at_ms(&receipt.id).unwrap_or(context.now_ms);
         match (places.first(), latest(&places)?) {
-            (_, Some((_, entry))) if entry.out => Ok(()),
+            (_, Some((_, entry))) if entry.out || entry.at_ms > asked_ms => Ok(()),
             (Some(own), _) => {
                 Ok(own.write(Entry { out: true, source: Source::Report, at_ms: context.now_ms })?)
             }

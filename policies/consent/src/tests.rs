@@ -142,6 +142,22 @@ fn a_confirmation_that_is_put_off_beyond_its_time_is_none_and_takes_the_place_of
 }
 
 #[test]
+fn a_report_of_a_message_that_is_older_than_a_start_does_not_count() {
+    let mut case = Case::<Consent>::new("{}");
+    let began_ms = case.context.now_ms;
+    let asked_at = |second: u64| {
+        let ms = format!("{:012x}", began_ms + second * 1_000);
+        let id = format!("{}-{}-7cc3-98c4-dc0c0c07398f", &ms[..8], &ms[8..]);
+        Receipt { id, error_code: "200".into(), ..receipt() }
+    };
+    case.at(100).hear(HANDSET, SENDER, "START");
+    case.at(110).tell(&asked_at(90));
+    assert!(!refused(&mut case, &sms()), "it was asked for before the START");
+    case.at(120).tell(&asked_at(105));
+    assert!(refused(&mut case, &sms()));
+}
+
+#[test]
 fn a_report_that_the_recipient_has_opted_out_is_an_opt_out_that_nothing_confirms() {
     let opted_out =
         || Receipt { state: "undelivered".into(), error_code: "200".into(), ..receipt() };
