@@ -236,7 +236,13 @@ impl Policies {
         if let Some(made) = made {
             return Ok(Arc::new(of_generation(made, told)));
         }
+        let modules = Modules::read(&config.reloadable).await;
         let mut entries = config.reloadable.policies.clone();
+        if entries.iter().any(|entry| entry.candidate.is_some()) {
+            // It decides nothing here, but a file is at fault with one that does not fit.
+            let built = policies::build(&self.runtime, None, &entries, &modules).await;
+            built.map_err(|lines| crate::Failure::of_policies(lines, &modules))?;
+        }
         let whole = |word: &str| word == written::FULL;
         let secret = config.fixed.store.options().secret();
         let redactor = secret
@@ -258,7 +264,6 @@ impl Policies {
                 entry.map_settings(|settings| redactor.settings(settings));
             }
         }
-        let modules = Modules::read(&config.reloadable).await;
         let built = policies::build(&self.runtime, None, &entries, &modules).await;
         let chain = built.map_err(|lines| crate::Failure::of_policies(lines, &modules))?;
         let pairs = chain.policies().iter().zip(&entries);

@@ -128,6 +128,24 @@ async fn a_log_that_is_named_twice_counts_once_and_the_report_says_so() {
 }
 
 #[tokio::test]
+async fn a_configuration_whose_candidate_does_not_fit_is_at_fault_as_for_check() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(setup(&plivo, &["US"])).await;
+    send_some(&sidecar, 0, 1).await;
+    let folder = sidecar.folder.clone();
+    sidecar.stop().await;
+    let candidate = module("trial").to_string_lossy().into_owned();
+    let trial = Policy::new("trial").set("candidate", candidate);
+    let trial = trial.set("candidate_settings", json!({"verified": ["?"]}));
+    folder.write("sidecar.toml", setup(&plivo, &["US"]).policy(trial).to_toml());
+    let refused = replay(folder.path(), &["--config", "sidecar.toml"]).await;
+    refused.ended(2);
+    assert!(refused.err.contains("candidate_settings.verified[0]"), "{}", refused.err);
+    let checked = sendgate(folder.path(), &["check", "--config", "sidecar.toml"]).await;
+    assert_eq!(refused.err, checked.err);
+}
+
+#[tokio::test]
 async fn a_replay_that_cannot_be_says_why_and_ends_with_two() {
     let folder = Folder::new();
     let file = module("country");
