@@ -7,6 +7,8 @@ mod secrets;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
+use std::process;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use plivo_sim::{PlivoSim, SimConfig};
 use serde_json::{Value, json};
@@ -35,9 +37,18 @@ fn permit(folder: &Folder, name: &str, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("permissions");
 }
 
+/// An address that nobody has yet. Not among the ports that the system hands out by itself: until it is bound, a
+/// connection of another test could get it.
 fn free_port() -> String {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("its address").to_string()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        // Tests run in processes of their own, with numbers one after another.
+        let own = u16::try_from(process::id() % 1_000).expect("below 1,000") * 20;
+        let port = 10_000 + own + NEXT.fetch_add(1, Ordering::Relaxed) % 20;
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return listener.local_addr().expect("its address").to_string();
+        }
+    }
 }
 
 #[tokio::test]
