@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use serde_json::{Value, json};
 use store::{Store, StoreError};
@@ -78,7 +78,7 @@ impl Admin {
     pub(crate) async fn answer(self: Arc<Self>, request: Request<Received>) -> Response<Body> {
         let (asked, body) = Asked::of(request);
         let told = match self.admit(&asked, body).await {
-            Ok(Route::Metrics) => return self.metrics(&asked).map(Either::Left),
+            Ok(Route::Metrics) => return counted(&self.metrics, &asked.headers).map(Either::Left),
             Ok(Route::OpenApi) => {
                 return answer(StatusCode::OK, openapi::ADMIN.into()).map(Either::Left);
             }
@@ -125,18 +125,6 @@ impl Admin {
         Ok(route)
     }
 
-    /// Everything that is counted, in the form that is asked for.
-    fn metrics(&self, asked: &Asked) -> Response<Full<Bytes>> {
-        // Lines of one name are one list (RFC 9110, 5.3).
-        let lines = asked.headers.get_all(header::ACCEPT).iter();
-        let accept: Vec<&str> = lines.filter_map(|value| value.to_str().ok()).collect();
-        let form = Exposition::of(&accept.join(", "));
-        let mut response = Response::new(Full::new(Bytes::from(self.metrics.text(form))));
-        let kind = header::HeaderValue::from_static(form.content_type());
-        response.headers_mut().insert(header::CONTENT_TYPE, kind);
-        response
-    }
-
     async fn tell(&self, route: Route, asked: &Asked) -> Told {
         match route {
             Route::Live => Ok((StatusCode::OK, json!({"live": true}))),
@@ -161,9 +149,25 @@ impl Admin {
     }
 }
 
+/// Everything that is counted, in the form that is asked for.
+fn counted(metrics: &Metrics, headers: &HeaderMap) -> Response<Full<Bytes>> {
+    // Lines of one name are one list (RFC 9110, 5.3).
+    let lines = headers.get_all(header::ACCEPT).iter();
+    let accept: Vec<&str> = lines.filter_map(|value| value.to_str().ok()).collect();
+    let form = Exposition::of(&accept.join(", "));
+    let mut response = Response::new(Full::new(Bytes::from(metrics.text(form))));
+    let kind = header::HeaderValue::from_static(form.content_type());
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
 /// The answer at every path of a process that cannot begin yet because of its store: it lives, is not ready, and says
-/// `why`.
-pub(crate) fn closed(request: &Request<Received>, why: &str) -> Response<Full<Bytes>> {
+/// `why`; `metrics` tell of it too.
+pub(crate) fn closed(
+    request: &Request<Received>,
+    why: &str,
+    metrics: &Metrics,
+) -> Response<Full<Bytes>> {
     match Route::of(request.method(), request.uri().path()) {
         Route::Live => respond(StatusCode::OK, &json!({"live": true})),
         probe @ (Route::Started | Route::Ready) => {
@@ -172,6 +176,7 @@ pub(crate) fn closed(request: &Request<Received>, why: &str) -> Response<Full<By
             let body = json!({asked: false, "causes": causes});
             respond(StatusCode::SERVICE_UNAVAILABLE, &body)
         }
+        Route::Metrics if request.method() == Method::GET => counted(metrics, request.headers()),
         _ => {
             let refusal = Refusal::Store(StoreError::Unavailable(why.to_owned()));
             respond(refusal.status(), &refusal.body())

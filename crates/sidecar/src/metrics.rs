@@ -7,7 +7,7 @@ mod observed;
 
 use telemetry::metrics::{Instrument, SpanMetric};
 
-pub(crate) use self::observed::{Subjects, observe, observe_connections};
+pub(crate) use self::observed::{Subjects, observe, observe_connections, observe_ready};
 
 /// Seconds, for what goes over a network.
 const SECONDS: &[f64] =

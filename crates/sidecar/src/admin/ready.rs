@@ -58,6 +58,11 @@ impl Admin {
         (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, body)
     }
 
+    /// Whether [`Admin::ready`] would say so.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.causes().is_empty()
+    }
+
     /// The same in one line, for the service manager.
     pub(crate) fn line(&self) -> String {
         let causes = self.causes();

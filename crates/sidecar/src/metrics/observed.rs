@@ -1,6 +1,6 @@
 //! What is no span: looked at when somebody asks.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
 use message::DEFAULT_ACCOUNT;
@@ -8,7 +8,7 @@ use policy_host::{DifferenceKind, Policy, PolicyRuntime};
 use store::Store;
 use telemetry::metrics::{Metrics, Observed};
 
-use crate::admin::Backlog;
+use crate::admin::{Admin, Backlog};
 use crate::decisions::DecisionLog;
 use crate::delivery::{Delivery, State};
 use crate::in_force::InForce;
@@ -53,6 +53,25 @@ pub(crate) fn observe_connections(metrics: &Metrics, listeners: Vec<(&'static st
             tell(places.refused(), &[("listener", listener)]);
         }
     });
+}
+
+/// Who knows whether sends are taken, once it is there.
+pub(crate) type Ready = Arc<OnceLock<Weak<Admin>>>;
+
+/// Has `metrics` tell from the first moment on whether sends are taken: a start may wait.
+pub(crate) fn observe_ready(metrics: &Metrics) -> Ready {
+    let ready = Ready::default();
+    let known = Arc::clone(&ready);
+    let what = Observed {
+        name: "sendgate.ready",
+        unit: "{sidecar}",
+        about: "1 while sends are taken and can leave.",
+    };
+    metrics.gauge(what, move |tell| {
+        let admin = known.get().and_then(Weak::upgrade);
+        tell(f64::from(u8::from(admin.is_some_and(|admin| admin.is_ready()))), &[]);
+    });
+    ready
 }
 
 /// Has `metrics` look at everything that is not a span.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use http_body_util::Full;
+use telemetry::metrics::Metrics;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -93,6 +94,7 @@ impl Doors {
         why: &watch::Receiver<String>,
         listen: &Listen,
         stop: &CancellationToken,
+        metrics: &Metrics,
     ) -> JoinSet<()> {
         let mut running = JoinSet::new();
         let apps = limits(listen);
@@ -100,8 +102,8 @@ impl Doors {
             let service = |request, _peer| ready(gateway::closed(&request));
             running.spawn(Arc::clone(door).serve(apps.clone(), stop.clone(), service));
         }
-        let why = why.clone();
-        let service = move |request, _peer| ready(admin::closed(&request, &why.borrow()));
+        let (why, metrics) = (why.clone(), metrics.clone());
+        let service = move |request, _peer| ready(admin::closed(&request, &why.borrow(), &metrics));
         running.spawn(Arc::clone(&self.admin).serve(limits(listen), stop.clone(), service));
         if let Some(door) = &self.callbacks {
             let service = |_request, _peer| ready(reports::closed());

@@ -4,6 +4,7 @@ use std::mem;
 use std::time::Duration;
 
 use store::{OpenError, StoreError};
+use telemetry::metrics::Metrics;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -22,6 +23,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Entrance<'a> {
     listen: &'a Listen,
     inherited: Inherited,
+    metrics: &'a Metrics,
     doors: Option<Doors>,
 }
 
@@ -34,12 +36,12 @@ pub(super) enum Obstacle {
 }
 
 impl<'a> Entrance<'a> {
-    pub(super) fn new(listen: &'a Listen, inherited: Inherited) -> Self {
-        Self { listen, inherited, doors: None }
+    pub(super) fn new(listen: &'a Listen, inherited: Inherited, metrics: &'a Metrics) -> Self {
+        Self { listen, inherited, metrics, doors: None }
     }
 
     /// Does one step of the start, again and again for as long as what is in its way may pass. Meanwhile every door
-    /// answers that nothing can be taken, and `/readyz` why.
+    /// answers that nothing can be taken, and `/readyz` why; `/metrics` are told.
     ///
     /// # Errors
     ///
@@ -66,8 +68,8 @@ impl<'a> Entrance<'a> {
                 Some(closed) => drop(closed.why.send_replace(why)),
                 None => {
                     tracing::error!(reason = why, "the store cannot be used; nothing is accepted");
-                    let listen = self.listen;
-                    closed = Some(Closed::begin(self.doors().await?, listen, why));
+                    let (listen, metrics) = (self.listen, self.metrics);
+                    closed = Some(Closed::begin(self.doors().await?, listen, metrics, why));
                 }
             }
             sleep(PAUSE).await;
@@ -112,9 +114,9 @@ struct Closed {
 }
 
 impl Closed {
-    fn begin(doors: &Doors, listen: &Listen, why: String) -> Self {
+    fn begin(doors: &Doors, listen: &Listen, metrics: &Metrics, why: String) -> Self {
         let ((why, told), stop) = (watch::channel(why), CancellationToken::new());
-        let running = doors.turn_away(&told, listen, &stop);
+        let running = doors.turn_away(&told, listen, &stop, metrics);
         Self { why, stop, running }
     }
 

@@ -22,7 +22,7 @@ use crate::delivery::Delivery;
 use crate::in_force::{InForce, Prepared, Rules};
 use crate::modules::{Modules, Pulled};
 use crate::shared::Shared;
-use crate::{Failure, files, policies};
+use crate::{Failure, files, metrics, policies};
 
 /// How long a start waits for what replicas share, so that the first requests find it; without it, it goes on.
 const SHARED: Duration = Duration::from_secs(2);
@@ -55,7 +55,9 @@ impl Sidecar {
         let poll = settings.poll;
 
         let listen = files::fit(&fixed.listen, &settings);
-        let mut entrance = Entrance::new(&listen, given.sockets);
+        let metrics = telemetry.metrics();
+        let ready = metrics::observe_ready(metrics);
+        let mut entrance = Entrance::new(&listen, given.sockets, metrics);
         let store = entrance.pass(async || open(&fixed).await).await?;
         let ground = Ground::lay(&fixed, store, &settings, telemetry)?;
         let (first, pulled) = first(path, settings, &ground.engine).await?;
@@ -76,6 +78,8 @@ impl Sidecar {
         if resumed > 0 {
             tracing::info!(messages = resumed, "messages that were left unfinished go on");
         }
+        // It was not set before.
+        let _ = ready.set(Arc::downgrade(&parts.admin));
         let (mut running, admin, places) = entrance.open().await?.serve(&parts, &listen, &stops);
         parts.work(ground, &stops.stop, &mut running);
         let Listen { linger, drain, .. } = listen;

@@ -95,6 +95,7 @@ async fn requests_verdicts_and_calls_are_counted_by_app_code_and_outcome() {
         "sendgate_store_commit_duration_seconds_count",
         "sendgate_store_batch_sum",
         "sendgate_generation",
+        "sendgate_ready",
         "sendgate_decisions_total{outcome=\"dropped\"}",
         "sendgate_queue_messages{lane=\"otp\"}",
         "sendgate_queue_age_seconds{lane=\"other\"}",

@@ -78,6 +78,8 @@ async fn turns_everybody_away(sidecar: &Sidecar, plivo: &PlivoSim, why: &str) {
     assert!(ready["causes"][0]["detail"].as_str().unwrap().contains(why), "{ready}");
     assert_eq!(sidecar.admin("/livez").await.expect(200)["live"], true);
     assert_eq!(sidecar.admin("/startupz").await.expect(503)["started"], false);
+    let counted = sidecar.admin("/metrics").await;
+    assert!(counted.status == 200 && counted.text.contains("sendgate_ready 0\n"), "{counted}");
     let told = sidecar.admin("/messages").await.expect(503);
     assert_eq!(told["code"], "spool.unavailable", "{told}");
     assert!(plivo.requests().is_empty(), "{:?}", plivo.requests());
@@ -110,6 +112,7 @@ async fn a_start_behind_a_damaged_database_turns_everybody_away_until_it_is_mend
 
     sidecar.wait_until_ready().await;
     assert_eq!(sidecar.admin("/startupz").await.expect(200)["started"], true);
+    assert!(sidecar.admin("/metrics").await.text.contains("sendgate_ready 1\n"));
     sidecar.send(&json!({"to": TO, "text": "hi"})).await.expect(202);
     assert_eq!(texts(&plivo), ["hi"]);
     sidecar.stop().await;
