@@ -3,6 +3,7 @@
 use std::iter;
 use std::sync::Arc;
 
+use message::without_grouped_numbers;
 use policy_host::{
     CandidateSource, Grant, LoadError, LoadFault, Mode, Module, Policy, PolicyChain, PolicyName,
     PolicyRuntime, PolicySource,
@@ -261,7 +262,7 @@ fn said(err: &LoadError, entries: &[PolicyEntry]) -> Vec<String> {
                 true => entry.locate_candidate(pointer),
                 false => entry.locate(pointer),
             };
-            format!("{place}: {}.{settings}{}: {detail}", entry.key, pointer.replace('/', "."))
+            format!("{place}: {}.{settings}{}: {detail}", entry.key, dotted(given, pointer))
         };
         let news = problems.iter().filter(|problem| !is_told(&problem.pointer));
         return news.map(|problem| plain(&line(&problem.pointer, &problem.detail))).collect();
@@ -274,6 +275,22 @@ fn said(err: &LoadError, entries: &[PolicyEntry]) -> Vec<String> {
         _ => "module",
     };
     vec![entry.fault(key, chain(&err.fault))]
+}
+
+/// `pointer` (RFC 6901) into the settings `given`, as keys are told everywhere: `.limits[0].name`.
+fn dotted(given: &Value, pointer: &str) -> String {
+    let (mut key, mut around) = (String::new(), Some(given));
+    for segment in pointer.split('/').skip(1) {
+        match around {
+            Some(Value::Array(_)) => key += &format!("[{segment}]"),
+            _ => {
+                let name = segment.replace("~1", "/").replace("~0", "~");
+                key += &format!(".{}", without_grouped_numbers(&name));
+            }
+        }
+        around = around.and_then(|value| value.pointer(&format!("/{segment}")));
+    }
+    key
 }
 
 /// An error and what is behind it, each level in its own words.

@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use message::without_grouped_numbers;
+
 #[cfg(feature = "oci")]
 use super::Registry;
 use super::{Fixed, PolicyEntry, Snapshot};
@@ -56,7 +58,11 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.key.as_str() {
             "" => write!(f, "{}: {}", self.location, self.detail),
-            key => write!(f, "{}: {key}: {}", self.location, self.detail),
+            // A number may stand as a name there.
+            key => {
+                let key = without_grouped_numbers(key);
+                write!(f, "{}: {key}: {}", self.location, self.detail)
+            }
         }
     }
 }

@@ -95,13 +95,13 @@ fn secret(item: &Item<'_>) -> Option<Secret> {
         Some(Ok(key)) if !key.is_empty() => key.len() < Secret::SHORT_BYTES,
         Some(_) => {
             let detail = "has no base64 after `whsec_`; copy the whole secret";
-            item.fault(format!("{}: {detail}", secret.source()));
+            item.fault(secret.source().said(detail));
             return None;
         }
     };
     if short {
         let detail = "is short for a signing key; Standard Webhooks asks for 24 bytes or more";
-        item.reading.warn(&item.spot, format!("{}: {detail}", secret.source()));
+        item.reading.warn(&item.spot, secret.source().said(detail));
     }
     Some(secret)
 }
@@ -196,11 +196,11 @@ mod tests {
             ),
             (
                 format!("{url}\nrelay_secret = \"whsec_hush!\""),
-                &["5:16: apps[0].relay_secret: the literal: has no base64 after `whsec_`"],
+                &["5:16: apps[0].relay_secret: has no base64 after `whsec_`"],
             ),
             (
                 format!("{url}\nrelay_secret = \"whsec_\""),
-                &["5:16: apps[0].relay_secret: the literal: has no base64 after `whsec_`"],
+                &["5:16: apps[0].relay_secret: has no base64 after `whsec_`"],
             ),
             (
                 format!("{url}\nrelay_secret = [\"s\", \"s\"]"),
@@ -228,10 +228,10 @@ mod tests {
         let warnings = Folder::new().warnings(&app(keys), &account());
         let wanted = [
             "4:13: apps[0].relay_url: is plain http to another machine",
+            "5:17: apps[0].relay_secret[0]: is short for a signing key",
             "5:17: apps[0].relay_secret[0]: stands in the file itself",
-            "5:17: apps[0].relay_secret[0]: the literal: is short for a signing key",
+            "5:35: apps[0].relay_secret[1]: is short for a signing key",
             "5:35: apps[0].relay_secret[1]: stands in the file itself",
-            "5:35: apps[0].relay_secret[1]: the literal: is short for a signing key",
         ];
         let same = warnings.len() == wanted.len()
             && warnings

@@ -91,6 +91,13 @@ impl fmt::Display for Secret {
     }
 }
 
+impl SecretSource {
+    /// What is told of a value from there: a literal stands where its key does, and anything else is named.
+    pub(super) fn said(&self, detail: &str) -> String {
+        if *self == Self::Literal { detail.to_owned() } else { format!("{self}: {detail}") }
+    }
+}
+
 impl fmt::Display for SecretSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

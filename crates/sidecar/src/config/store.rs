@@ -163,7 +163,7 @@ fn hash_key(item: &Item<'_>) -> Option<Secret> {
     if key.is_short() {
         // There are few numbers: who guesses the key can guess them all back.
         let detail = "is short for a key of hashes; make one with `openssl rand -hex 32`, say";
-        item.reading.warn(&item.spot, format!("{}: {detail}", key.source()));
+        item.reading.warn(&item.spot, key.source().said(detail));
     }
     Some(key)
 }

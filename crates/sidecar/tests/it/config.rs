@@ -108,7 +108,7 @@ async fn settings_that_a_policy_does_not_take_are_told_at_their_places_in_the_fi
         let told = |place: &str, key: &str| {
             lines.iter().any(|line| line.contains(place) && line.contains(key))
         };
-        assert!(told(&country, "policies.country.settings.allow.1: "), "{country} in {lines:#?}");
+        assert!(told(&country, "policies.country.settings.allow[1]: "), "{country} in {lines:#?}");
         let dedup = format!("sidecar.toml:{}:", line_of("\"windows\""));
         assert!(told(&dedup, "policies.dedup.settings"), "{dedup} in {lines:#?}");
     }

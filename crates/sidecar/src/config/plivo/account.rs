@@ -106,9 +106,7 @@ fn auth_id(section: &mut Section<'_>, whose: Whose, ids: &mut Ids) -> Option<Sec
     if value.contains([':', '/', '?', '#', '%']) {
         // It stands in the URL's path and before the colon of Basic authentication.
         let detail = "is not an auth id; copy it from Plivo's console";
-        section
-            .reading()
-            .fault(&section.spot_of("auth_id"), format!("{}: {detail}", auth_id.source()));
+        section.reading().fault(&section.spot_of("auth_id"), auth_id.source().said(detail));
         return None;
     }
     let usual = value.len() == AUTH_ID_BYTES
@@ -116,9 +114,7 @@ fn auth_id(section: &mut Section<'_>, whose: Whose, ids: &mut Ids) -> Option<Sec
         && value.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     if !usual {
         let detail = "does not look like an auth id: MA or SA, then 18 capitals and digits";
-        section
-            .reading()
-            .warn(&section.spot_of("auth_id"), format!("{}: {detail}", auth_id.source()));
+        section.reading().warn(&section.spot_of("auth_id"), auth_id.source().said(detail));
     }
     let spot = section.spot_of("auth_id");
     let same = |(other, _): &&(Secret, Spot)| other.matches(value.as_bytes());
@@ -140,9 +136,7 @@ fn auth_token(
     let token = secret(section, "auth_token", "PLIVO_AUTH_TOKEN", whose)?;
     if real && token.expose().len() != AUTH_TOKEN_BYTES {
         let detail = "does not look like Plivo's auth token, which has 40 characters";
-        section
-            .reading()
-            .warn(&section.spot_of("auth_token"), format!("{}: {detail}", token.source()));
+        section.reading().warn(&section.spot_of("auth_token"), token.source().said(detail));
     }
     ids.tokens.push((token.clone(), section.spot_of("auth_token")));
     Some(token)

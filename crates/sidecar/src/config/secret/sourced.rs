@@ -136,7 +136,7 @@ impl Sourced {
             }
             _ => return Some(Self { value: value.into(), source }),
         };
-        reading.fault(spot, format!("{source}: {wrong}"));
+        reading.fault(spot, source.said(wrong));
         None
     }
 }

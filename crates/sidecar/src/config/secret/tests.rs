@@ -46,8 +46,8 @@ fn a_secret_that_cannot_be_had_is_a_fault_at_its_place() {
         ("MISSED_FILE", "nowhere"),
     ]);
     for (written, wanted) in [
-        ("\"\"", "3:9: apps[0].token: the literal: is empty"),
-        ("\"a b\"", "3:9: apps[0].token: the literal: holds a space"),
+        ("\"\"", "3:9: apps[0].token: is empty"),
+        ("\"a b\"", "3:9: apps[0].token: holds a space"),
         (
             "{ env = \"GONE\" }",
             "3:17: apps[0].token.env: the environment has no GONE; set it (or GONE_FILE to a path)",

@@ -63,7 +63,7 @@ fn server(item: &Item<'_>) -> Option<(String, Secret)> {
     let url = Secret::read(item)?;
     match check(url.expose()) {
         Err(detail) => {
-            item.fault(format!("{}: {detail}", url.source()));
+            item.fault(url.source().said(detail));
             None
         }
         Ok(parsed) => {

@@ -25,13 +25,13 @@ fn cases() -> Vec<Case> {
                 "rules": [{"regions": ["usa"], "apps": ["demo", "dmeo"], "action": "block"}],
             }),
             &[
-                (r#""us""#, ".allow.2", NO_REGION),
-                (r#""UK""#, ".deny.0", NO_REGION),
-                (r#""ZZ""#, ".deny.1", NO_REGION),
-                (r#""Canada""#, ".mms.0", NO_REGION),
+                (r#""us""#, ".allow[2]", NO_REGION),
+                (r#""UK""#, ".deny[0]", NO_REGION),
+                (r#""ZZ""#, ".deny[1]", NO_REGION),
+                (r#""Canada""#, ".mms[0]", NO_REGION),
                 (r#""strip""#, ".mms_fallback", NEEDS_AMEND),
-                (r#""usa""#, ".rules.0.regions.0", NO_REGION),
-                (r#""dmeo""#, ".rules.0.apps.1", NO_APP),
+                (r#""usa""#, ".rules[0].regions[0]", NO_REGION),
+                (r#""dmeo""#, ".rules[0].apps[1]", NO_APP),
             ],
         ),
         (
@@ -39,8 +39,8 @@ fn cases() -> Vec<Case> {
             "country-rules",
             json!({"rules": [{"regions": [], "apps": [], "action": "monitor"}]}),
             &[
-                (r#""regions" = []"#, ".rules.0.regions", "names no country"),
-                (r#"[], "regions" = []"#, ".rules.0.apps", "names no app"),
+                (r#""regions" = []"#, ".rules[0].regions", "names no country"),
+                (r#"[], "regions" = []"#, ".rules[0].apps", "names no app"),
             ],
         ),
         (
@@ -48,9 +48,9 @@ fn cases() -> Vec<Case> {
             "country-both",
             json!({"rules": [{"regions": ["usb", "IT"], "apps": [], "action": "block"}, 98_765_001]}),
             &[
-                (r#""usb""#, ".rules.0.regions.0", NO_REGION),
-                (r#"[], "regions" = ["usb"#, ".rules.0.apps", "names no app"),
-                ("98765001", ".rules.1", "the value is not of type \"object\""),
+                (r#""usb""#, ".rules[0].regions[0]", NO_REGION),
+                (r#"[], "regions" = ["usb"#, ".rules[0].apps", "names no app"),
+                ("98765001", ".rules[1]", "the value is not of type \"object\""),
             ],
         ),
         (
@@ -79,13 +79,13 @@ fn cases() -> Vec<Case> {
                 {"name": "q", "scope": "app", "kind": "gcra", "quota": 1, "per_s": 1, "on_limit": "queue"},
             ]}),
             &[
-                (r#""America/Los_Angles""#, ".limits.0.zone", "is not an IANA time zone"),
-                (r#""demmo""#, ".limits.1.apps.0", NO_APP),
-                (r#""Uk""#, ".limits.1.regions.0", NO_REGION),
-                (r#""otp.login""#, ".limits.1.intents.0", NO_INTENT),
-                (r#""another""#, ".limits.1.exempt_apps.0", NO_APP),
-                (r#""Otp""#, ".limits.1.exempt_intents.0", NO_INTENT),
-                (r#""queue", "per_s" = 1"#, ".limits.2.on_limit", NEEDS_AMEND),
+                (r#""America/Los_Angles""#, ".limits[0].zone", "is not an IANA time zone"),
+                (r#""demmo""#, ".limits[1].apps[0]", NO_APP),
+                (r#""Uk""#, ".limits[1].regions[0]", NO_REGION),
+                (r#""otp.login""#, ".limits[1].intents[0]", NO_INTENT),
+                (r#""another""#, ".limits[1].exempt_apps[0]", NO_APP),
+                (r#""Otp""#, ".limits[1].exempt_intents[0]", NO_INTENT),
+                (r#""queue", "per_s" = 1"#, ".limits[2].on_limit", NEEDS_AMEND),
             ],
         ),
         (
@@ -95,10 +95,10 @@ fn cases() -> Vec<Case> {
                 {"name": "q", "scope": "app", "kind": "window", "quota": 1, "per_s": 2, "on_limit": "queue"},
             ]}),
             &[
-                (r#""queue", "per_s" = 2"#, ".limits.0.on_limit", NEEDS_AMEND),
+                (r#""queue", "per_s" = 2"#, ".limits[0].on_limit", NEEDS_AMEND),
                 (
                     r#""queue", "per_s" = 2"#,
-                    ".limits.0.on_limit",
+                    ".limits[0].on_limit",
                     "can be `queue` for kind `gcra` only",
                 ),
             ],
@@ -112,15 +112,15 @@ fn cases() -> Vec<Case> {
                 {"name": "C", "scope": "app", "quota": 1, "per_s": 2_678_401, "period": "week"},
             ]}),
             &[
-                (r#""quota" = 0, "scope" = "app""#, ".limits.0.quota", "is 0"),
-                (r#""per_s" = 0"#, ".limits.0.per_s", "is not from 1 to 2678400"),
-                (r#""apps" = [], "name" = "c""#, ".limits.0.apps", "is empty"),
-                (r#""c", "per_s" = 1"#, ".limits.1.name", "is another limit's name too"),
-                (r#""burst" = 0"#, ".limits.1.burst", "is 0"),
-                (r#""intents" = []"#, ".limits.1.intents", "is empty"),
-                (r#""C""#, ".limits.2.name", "is not 1 to 40 lower-case letters"),
-                ("2678401", ".limits.2.per_s", "is not from 1 to 2678400"),
-                (r#""week""#, ".limits.2.period", "means nothing for kind `window`"),
+                (r#""quota" = 0, "scope" = "app""#, ".limits[0].quota", "is 0"),
+                (r#""per_s" = 0"#, ".limits[0].per_s", "is not from 1 to 2678400"),
+                (r#""apps" = [], "name" = "c""#, ".limits[0].apps", "is empty"),
+                (r#""c", "per_s" = 1"#, ".limits[1].name", "is another limit's name too"),
+                (r#""burst" = 0"#, ".limits[1].burst", "is 0"),
+                (r#""intents" = []"#, ".limits[1].intents", "is empty"),
+                (r#""C""#, ".limits[2].name", "is not 1 to 40 lower-case letters"),
+                ("2678401", ".limits[2].per_s", "is not from 1 to 2678400"),
+                (r#""week""#, ".limits[2].period", "means nothing for kind `window`"),
             ],
         ),
         (
@@ -131,13 +131,13 @@ fn cases() -> Vec<Case> {
                 {"name": "w", "scope": "app", "quota": "many", "per_s": 62, "period": "month"},
             ]}),
             &[
-                (r#""dmo""#, ".limits.0.apps.0", NO_APP),
-                ("98765002", ".limits.0.scope", "the value is none of"),
-                (r#""quota" = 0, "scope" = 987"#, ".limits.0.quota", "is 0"),
-                ("98765003", ".limits.0.burst", "means nothing for kind `window`"),
-                (r#""w", "per_s" = 62"#, ".limits.1.name", "is another limit's name too"),
-                (r#""many""#, ".limits.1.quota", "the value is not of type"),
-                (r#""month""#, ".limits.1.period", "means nothing for kind `window`"),
+                (r#""dmo""#, ".limits[0].apps[0]", NO_APP),
+                ("98765002", ".limits[0].scope", "the value is none of"),
+                (r#""quota" = 0, "scope" = 987"#, ".limits[0].quota", "is 0"),
+                ("98765003", ".limits[0].burst", "means nothing for kind `window`"),
+                (r#""w", "per_s" = 62"#, ".limits[1].name", "is another limit's name too"),
+                (r#""many""#, ".limits[1].quota", "the value is not of type"),
+                (r#""month""#, ".limits[1].period", "means nothing for kind `window`"),
             ],
         ),
         (
@@ -145,8 +145,8 @@ fn cases() -> Vec<Case> {
             "consent-names",
             json!({"exempt_intents": ["account alert"], "confirmation_intents": ["bye!"]}),
             &[
-                (r#""bye!""#, ".confirmation_intents.0", NO_INTENT),
-                (r#""account alert""#, ".exempt_intents.0", NO_INTENT),
+                (r#""bye!""#, ".confirmation_intents[0]", NO_INTENT),
+                (r#""account alert""#, ".exempt_intents[0]", NO_INTENT),
             ],
         ),
         (
@@ -154,8 +154,8 @@ fn cases() -> Vec<Case> {
             "pumping-names",
             json!({"conversion": {"intents": ["log in"]}, "fanout": {"home": ["GBR"]}}),
             &[
-                (r#""log in""#, ".conversion.intents.0", NO_INTENT),
-                (r#""GBR""#, ".fanout.home.0", NO_REGION),
+                (r#""log in""#, ".conversion.intents[0]", NO_INTENT),
+                (r#""GBR""#, ".fanout.home[0]", NO_REGION),
             ],
         ),
         (
@@ -163,15 +163,15 @@ fn cases() -> Vec<Case> {
             "budget-names",
             json!({"budgets": [{"name": "z", "segments": 1, "zone": "Mars/Olympus", "apps": ["nobody"]}]}),
             &[
-                (r#""nobody""#, ".budgets.0.apps.0", NO_APP),
-                (r#""Mars/Olympus""#, ".budgets.0.zone", "is not an IANA time zone"),
+                (r#""nobody""#, ".budgets[0].apps[0]", NO_APP),
+                (r#""Mars/Olympus""#, ".budgets[0].zone", "is not an IANA time zone"),
             ],
         ),
         (
             "trial",
             "trial",
             json!({"verified": ["14155550188"]}),
-            &[(r#""14155550188""#, ".verified.0", "is not E.164")],
+            &[(r#""14155550188""#, ".verified[0]", "is not E.164")],
         ),
         (
             "validation",
@@ -179,7 +179,7 @@ fn cases() -> Vec<Case> {
             json!({"smart_encoding": "apply", "ports": [70_000]}),
             &[
                 (r#""apply""#, ".smart_encoding", NEEDS_AMEND),
-                ("70000", ".ports.0", "the value is greater than the maximum"),
+                ("70000", ".ports[0]", "the value is greater than the maximum"),
             ],
         ),
         (
@@ -189,7 +189,7 @@ fn cases() -> Vec<Case> {
             &[
                 ("98765004", ".unknown_fields", "the value is none of \"strip\", \"deny\""),
                 ("98765005", ".smart_encoding", "the value is none of"),
-                (r#""phone""#, ".types.0", "is none of mobile"),
+                (r#""phone""#, ".types[0]", "is none of mobile"),
             ],
         ),
         (
@@ -197,10 +197,10 @@ fn cases() -> Vec<Case> {
             "validation-bounds",
             json!({"types": ["cell"], "max_segments": 0, "ports": [0], "denied_extensions": [".exe"]}),
             &[
-                (r#""cell""#, ".types.0", "is none of mobile"),
+                (r#""cell""#, ".types[0]", "is none of mobile"),
                 (r#""max_segments" = 0"#, ".max_segments", "is 0"),
-                ("0], \"types\"", ".ports.0", "is no port"),
-                (r#"".exe""#, ".denied_extensions.0", "would match nothing"),
+                ("0], \"types\"", ".ports[0]", "is no port"),
+                (r#"".exe""#, ".denied_extensions[0]", "would match nothing"),
             ],
         ),
     ]
@@ -257,12 +257,12 @@ async fn a_member_that_is_missing_hides_nothing_else_that_is_wrong_in_its_list()
 
     assert_eq!(code, Some(2), "{lines:#?}");
     for wanted in [
-        "limits.0: \"quota\" is a required property",
-        "limits.0.per_s: ",
-        "limits.1.quota: ",
-        "limits.2: \"scope\" is a required property",
-        "limits.2.name: ",
-        "limits.2.per_s: is missing",
+        "limits[0]: \"quota\" is a required property",
+        "limits[0].per_s: ",
+        "limits[1].quota: ",
+        "limits[2]: \"scope\" is a required property",
+        "limits[2].name: ",
+        "limits[2].per_s: is missing",
     ] {
         let told = lines.iter().filter(|line| line.contains(wanted)).count();
         assert_eq!(told, 1, "{wanted} in\n{}", lines.join("\n"));

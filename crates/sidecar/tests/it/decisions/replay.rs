@@ -177,7 +177,7 @@ async fn a_replay_that_cannot_be_says_why_and_ends_with_two() {
     refused.ended(2);
     let checked = sendgate(folder.path(), &["check", "--config", "sidecar.toml"]).await;
     assert_eq!(refused.err, checked.err);
-    for part in ["sidecar.toml:", "store.colour", "there is no module at", "settings.verified.0"] {
+    for part in ["sidecar.toml:", "store.colour", "there is no module at", "settings.verified[0]"] {
         assert!(refused.err.contains(part), "no `{part}` in {}", refused.err);
     }
 }
