@@ -41,9 +41,16 @@ pub enum SharedClaim {
     New(Lease),
     /// The same request, answered before: give this again.
     Replay(StoredAnswer),
-    /// Another request; these of its fields differ.
+    /// Another request, answered before; these of its fields differ.
     Mismatch {
         /// The fields' names, never their values.
+        fields: Vec<String>,
+    },
+    /// Another request, in flight somewhere: it may be refused, and the key be free for this one.
+    Unlike {
+        /// Until its lease ends, unless it is renewed.
+        left: Duration,
+        /// The names of the fields that differ.
         fields: Vec<String>,
     },
     /// The same request, in flight somewhere, with so much left of its lease.
@@ -117,18 +124,6 @@ impl SharedKeys {
                 Err(error)
             }
         }
-    }
-
-    /// Whether `key` of `app` is bound to an answer, whichever request's it is. One that is not, whatever stands in its
-    /// way now, may yet come to nothing.
-    ///
-    /// # Errors
-    ///
-    /// As [`SharedKeys::claim`].
-    pub async fn is_bound(&self, app: &str, key: &str) -> Result<bool, SharedError> {
-        let mut call = scripts::BOUND.prepare_invoke();
-        call.key(self.name(app, key)?);
-        Ok(self.connection.call(&call).await?)
     }
 
     /// Prolongs a lease to `lease` from now. One that had ended while nobody else claimed the key is taken up again.

@@ -81,10 +81,9 @@ impl Unconfirmed {
             // Bound before, by an answer to a call that was never heard.
             SharedClaim::Replay(there) if there.message == answer.message => Whose::Ours,
             SharedClaim::Replay(_) => Whose::Others,
+            SharedClaim::Mismatch { .. } => Whose::Others,
             // While that one is only in flight it may still be refused, and ours would be canceled for nothing.
-            SharedClaim::Mismatch { .. } if keys.is_bound(app, key).await? => Whose::Others,
-            SharedClaim::Mismatch { .. } => Whose::Undecided,
-            SharedClaim::InFlight { .. } => Whose::Undecided,
+            SharedClaim::Unlike { .. } | SharedClaim::InFlight { .. } => Whose::Undecided,
         })
     }
 

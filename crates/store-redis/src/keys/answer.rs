@@ -60,18 +60,23 @@ pub(super) fn of_claim(
     }
     claimed.is_not_open();
     match (word.as_deref(), rest) {
-        (Some("other"), [theirs]) => {
+        (Some("other"), [theirs, flight @ ..]) => {
             let theirs = text(theirs).and_then(|text| Fingerprint::from_json(&text));
             let fields = fingerprint.differences(&theirs.ok_or_else(unreadable)?);
-            Ok(SharedClaim::Mismatch { fields })
+            match flight {
+                [] => Ok(SharedClaim::Mismatch { fields }),
+                [Value::Int(left)] => Ok(SharedClaim::Unlike { left: millis(*left), fields }),
+                _ => Err(unreadable()),
+            }
         }
-        (Some("flight"), [Value::Int(left)]) => {
-            let left = Duration::from_millis(u64::try_from(*left).unwrap_or(0));
-            Ok(SharedClaim::InFlight { left })
-        }
+        (Some("flight"), [Value::Int(left)]) => Ok(SharedClaim::InFlight { left: millis(*left) }),
         (Some("done"), fields) => read(fields).map(SharedClaim::Replay).ok_or_else(unreadable),
         _ => Err(unreadable()),
     }
+}
+
+fn millis(left: i64) -> Duration {
+    Duration::from_millis(u64::try_from(left).unwrap_or(0))
 }
 
 fn text(value: &Value) -> Option<String> {

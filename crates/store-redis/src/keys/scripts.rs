@@ -14,7 +14,6 @@ macro_rules! script {
 pub(super) static CLAIM: LazyLock<Script> =
     LazyLock::new(|| Script::new(concat!("#!lua\n", include_str!("../lua/claim.lua"))));
 pub(super) static RENEW: LazyLock<Script> = script!("renew");
-pub(super) static BOUND: LazyLock<Script> = script!("bound");
 pub(super) static BIND: LazyLock<Script> = script!("bind");
 pub(super) static FREE: LazyLock<Script> = script!("free");
 pub(super) static RELEASE: LazyLock<Script> = script!("release");

@@ -85,33 +85,20 @@ async fn a_key_is_new_then_in_flight_then_answered_by_whatever_replica() {
 }
 
 #[tokio::test]
-async fn another_request_under_the_key_is_told_which_fields_differ() {
+async fn another_request_under_the_key_is_told_which_fields_differ_and_whether_that_is_settled() {
     let two = Two::start().await;
-    let mut lease = two.claimed_here(LEASE).await;
-    let differ = async || match two.there.claim("billing", "k1", &two.other, LEASE).await {
-        Ok(SharedClaim::Mismatch { fields }) => fields,
-        other => panic!("no mismatch: {other:?}"),
-    };
-    assert_eq!(differ().await, ["text"], "in flight");
-    two.here.bind(&mut lease, &answer(202, "m1"), KEEP).await.unwrap();
-    assert_eq!(differ().await, ["text"], "and answered");
-}
-
-#[tokio::test]
-async fn a_key_is_bound_from_its_answer_on_and_not_while_a_request_is_in_flight() {
-    let two = Two::start().await;
-    let bound = async || two.there.is_bound("billing", "k1").await;
-    assert_eq!(bound().await, Ok(false), "never used");
+    let claim = async || two.there.claim("billing", "k1", &two.other, LEASE).await.unwrap();
     let lease = two.claimed_here(LEASE).await;
-    assert_eq!(bound().await, Ok(false), "in flight");
+    let SharedClaim::Unlike { left, fields } = claim().await else { panic!("in flight") };
+    assert!(left > Duration::ZERO && left <= LEASE, "{left:?}");
+    assert_eq!(fields, ["text"]);
     two.here.release(lease).await.unwrap();
-    assert_eq!(bound().await, Ok(false), "refused");
+    two.there.release(new(Ok(claim().await))).await.unwrap();
+
     let mut lease = two.claimed_here(LEASE).await;
     two.here.bind(&mut lease, &answer(202, "m1"), KEEP).await.unwrap();
-    assert_eq!(bound().await, Ok(true), "answered");
-    assert_eq!(two.there.is_bound("shop", "k1").await, Ok(false), "another app's");
-    let refused = two.there.is_bound("billing", "").await;
-    assert!(matches!(refused, Err(SharedError::Invalid(_))), "{refused:?}");
+    let SharedClaim::Mismatch { fields } = claim().await else { panic!("answered") };
+    assert_eq!(fields, ["text"]);
 }
 
 #[tokio::test]
@@ -276,7 +263,6 @@ async fn without_the_server_every_call_says_so_and_no_key_is_shown() {
         two.here.renew(&lease, LEASE).await.map(|_| ()),
         two.here.bind(&mut lease, &answer(202, "m1"), KEEP).await.map(|_| ()),
         two.here.release(lease).await,
-        two.here.is_bound("billing", "k1").await.map(|_| ()),
         two.here.free("billing", "k1", &MessageId("m1".into())).await,
     ];
     for error in errors {

@@ -1,5 +1,6 @@
 //! The same request again: its answer again, and no second send (messaging.md 3.2 A).
 
+mod among;
 mod ending;
 mod freed;
 mod kept;
@@ -10,9 +11,9 @@ use std::time::Duration;
 
 use message::{MessageId, Timestamp};
 use store::{Claim, ClaimGuard, Fingerprint, KeptAnswer, KeyRow, Secret, StoreError};
-use store_redis::SharedClaim;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use self::among::Among;
 pub(super) use self::ending::Came;
 use self::kept::{replay, stored, without_numbers};
 use self::same::{fingerprint, resend_key};
@@ -63,18 +64,6 @@ pub(super) enum Confirmed {
     Ours(Option<Unconfirmed>),
     /// Another replica answers for their key.
     Others,
-}
-
-/// Whose a key is among replicas.
-enum Among {
-    /// This request's; or nobody asked the others.
-    Ours(Option<KeyLease>, Option<Box<Seated>>),
-    /// Somebody asked before.
-    Answered(Answer),
-    /// It stood for messages that ended here unsent, which the others know by now.
-    Freed,
-    /// Somebody asks at this moment.
-    InFlight { left: Duration },
 }
 
 impl Once {
@@ -157,11 +146,12 @@ impl Gateway {
                     }
                     Among::Answered(answer) => return Ok(Claimed::Replay(answer)),
                     Among::Freed => drop(guard),
-                    Among::InFlight { left } => {
+                    Among::InFlight { left, unlike } => {
                         drop(guard);
                         let soon = Instant::now() + left.min(ASK_AGAIN);
                         if soon > most {
-                            return Err(Plain::KeyInProgress.into());
+                            let why = unlike.map_or(Plain::KeyInProgress, Plain::KeyMismatch);
+                            return Err(why.into());
                         }
                         sleep_until(soon).await;
                     }
@@ -189,64 +179,6 @@ impl Gateway {
         let now = now();
         let next = self.store.next_key_end(now).await.ok().flatten();
         Plain::KeysFull(next.map_or(ROOM_AGAIN, |end| end.since(now)).max(ROOM_AGAIN))
-    }
-
-    /// Claims the key among replicas, where they share keys.
-    async fn among_replicas(
-        &self,
-        call: &Call,
-        once: &Once,
-        sole: Option<Sole<'_>>,
-    ) -> Result<Among, Refusal> {
-        let Some(keys) = self.shared.as_ref().and_then(|shared| shared.keys()) else {
-            return Ok(Among::Ours(None, None));
-        };
-        let (app, key, print) = (&call.app.name, &once.key, &once.fingerprint);
-        let foreseen = match sole {
-            // On the heap, so that the way of all others has no room for it.
-            Some(sole) => Box::pin(self.foreseen(call, sole)).await,
-            None => None,
-        };
-        let claim = match foreseen {
-            Some((seated, foreseen)) if !foreseen.is_empty() => {
-                let about = (&seated.candidate().message.id, seated.candidate().now);
-                let both = (app.as_str(), key.as_str());
-                let told =
-                    keys.claim_and_foretell(both, print, KeyLease::time(), foreseen, about).await;
-                told.map(|(claim, foretold)| {
-                    let foresight = call.in_force.chain.foresight(foretold);
-                    (claim, Some(Box::new(seated.with(foresight))))
-                })
-            }
-            foreseen => {
-                let claim = keys.claim(app, key, print, KeyLease::time()).await;
-                claim.map(|claim| (claim, foreseen.map(|(seated, _nothing)| Box::new(seated))))
-            }
-        };
-        match claim {
-            Ok((SharedClaim::New(lease), seated)) => {
-                Ok(Among::Ours(Some(KeyLease::keep(keys.clone(), lease)), seated))
-            }
-            Ok((SharedClaim::Replay(stored), _)) => {
-                match self.free_elsewhere(keys, (app, key), stored.message.as_ref()).await {
-                    true => Ok(Among::Freed),
-                    false => Ok(Among::Answered(replay(stored))),
-                }
-            }
-            Ok((SharedClaim::Mismatch { fields }, _)) => {
-                match self.free_elsewhere(keys, (app, key), None).await {
-                    true => Ok(Among::Freed),
-                    false => Err(Plain::KeyMismatch(fields).into()),
-                }
-            }
-            Ok((SharedClaim::InFlight { left }, _)) => Ok(Among::InFlight { left }),
-            // A resend that cannot be told is no reason to refuse everybody's sends.
-            Err(_) if !once.is_asked_for() => Ok(Among::Ours(None, None)),
-            Err(err) => {
-                tracing::error!(error = %err, "a key could not be claimed among replicas, so nothing was accepted");
-                Err(Plain::KeysAway.into())
-            }
-        }
     }
 
     /// An answer as the operator has it kept.

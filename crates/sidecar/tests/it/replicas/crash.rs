@@ -80,6 +80,26 @@ async fn a_replica_killed_before_it_told_of_its_message_leaves_the_key_to_whoeve
 }
 
 #[tokio::test]
+async fn a_request_that_differs_from_one_in_flight_elsewhere_waits_until_that_has_the_key_or_not() {
+    let pair = Pair::start().await;
+    let patient = replica(&pair.plivo, &pair.redis.url()).set("delivery.join_ms", 60_000);
+    let patient = Sidecar::start(patient).await;
+    connected(&patient).await;
+    pair.accepted_and_not_told("order-17", &text("hi")).await;
+    keyed(&pair.two, "order-17", &text("ho")).await.refused(422, "idem.mismatch");
+
+    let request = patient.post("/v1/messages").key("order-17").json(&text("ho"));
+    let waits = tokio::spawn(request.answer());
+    pair.one.kill().await;
+
+    assert!(!is_replay(&waits.await.unwrap()), "the one before came to nothing");
+    keyed(&pair.two, "order-17", &text("hi")).await.refused(422, "idem.mismatch");
+    assert_eq!(texts(&pair.plivo), ["ho"]);
+    patient.stop().await;
+    pair.two.stop().await;
+}
+
+#[tokio::test]
 async fn a_replica_that_is_back_before_anybody_asks_elsewhere_sends_its_message_itself() {
     let pair = Pair::start().await;
     let message = pair.accepted_and_not_told("order-17", &text("hi")).await;
