@@ -36,8 +36,8 @@ pub(crate) struct ReportListener {
     accept_v2: bool,
     tally: Arc<Tally>,
     nonces: Nonces,
-    /// Whatever is none of Plivo's, or cannot be taken: anybody may come by the thousand.
-    not_taken: TurnedAway,
+    /// Whatever is none of Plivo's, or cannot be taken, by kind: anybody may come by the thousand.
+    not_taken: [TurnedAway; Came::KINDS],
     /// Where reports go whose message another replica has.
     shared: Option<SharedReports>,
 }
@@ -62,7 +62,7 @@ impl ReportListener {
         accept_v2: bool,
         shared: Option<SharedReports>,
     ) -> Self {
-        let (nonces, not_taken) = (Nonces::default(), TurnedAway::default());
+        let (nonces, not_taken) = (Nonces::default(), Default::default());
         Self { place, reports, tokens, accept_v2, tally, nonces, not_taken, shared }
     }
 
@@ -85,7 +85,7 @@ impl ReportListener {
         span.record("http.response.status_code", response.status().as_u16());
         if taken.is_err() {
             span.record("error.type", came.as_str());
-            if let Some(count) = self.not_taken.one_more() {
+            if let Some(count) = self.not_taken[came as usize].one_more() {
                 let _entered = span.enter();
                 tracing::warn!(
                     report = came.as_str(),

@@ -33,9 +33,11 @@ pub(crate) enum Came {
 
 /// Counts since the start.
 #[derive(Debug, Default)]
-pub(crate) struct Tally([AtomicU64; Came::ALL.len()]);
+pub(crate) struct Tally([AtomicU64; Came::KINDS]);
 
 impl Came {
+    pub(super) const KINDS: usize = Self::ALL.len();
+
     const ALL: [Self; 11] = [
         Self::Taken,
         Self::Heard,

@@ -322,7 +322,7 @@ async fn who_was_asked_for_in_vain_is_asked_for_again_after_a_restart() {
 }
 
 #[tokio::test]
-async fn what_is_none_of_plivos_by_the_hundred_is_a_line_or_two_of_the_log() {
+async fn what_is_none_of_plivos_by_the_hundred_is_a_line_or_two_of_the_log_and_hides_no_forgery() {
     let (plivo, ingress) = (automatic().await, Ingress::open().await);
     let sidecar = start(reached(&plivo, &ingress), &ingress).await;
     for nth in 0..100 {
@@ -330,7 +330,14 @@ async fn what_is_none_of_plivos_by_the_hundred_is_a_line_or_two_of_the_log() {
         let answer = reqwest::get(url).await.expect("an answer");
         assert!(answer.status().is_client_error(), "{answer:?}");
     }
+    let forged = format!("{}/callbacks/plivo/{}/1/guessed", ingress.url(), uuid::Uuid::now_v7());
+    let forged = client().post(&forged).body("Status=delivered").send().await.unwrap();
+    assert_eq!(forged.status(), 403);
     let log = sidecar.stop().await;
-    let lines = log.text().matches("a report was not taken").count();
-    assert!((1..=5).contains(&lines), "{lines} lines of 100");
+    let warned = log.text();
+    let warned = warned.lines().filter(|line| line.contains("a report was not taken"));
+    let warned: Vec<_> = warned.collect();
+    let lines = |kind: &str| warned.iter().filter(|line| line.contains(kind)).count();
+    assert!((1..=5).contains(&lines("astray")), "{} lines of 100", lines("astray"));
+    assert_eq!(lines("forged"), 1, "{warned:#?}");
 }
