@@ -90,6 +90,12 @@ impl Revision {
         made_of(self) == made_of(other) && self.prepared.settings == other.prepared.settings
     }
 
+    /// Whether both are of the same module and settings, whatever they may use.
+    pub(crate) fn does_what(&self, other: &Self) -> bool {
+        self.prepared.digest == other.prepared.digest
+            && self.prepared.settings == other.prepared.settings
+    }
+
     /// It, as one who answers about the handset with this number.
     pub(crate) fn speaker<'a>(&'a self, handset: &'a str) -> Speaker<'a> {
         let masked = !self.prepared.shared.verbatim;

@@ -81,11 +81,30 @@ impl Trial {
         }
     }
 
-    /// Is over where `before` is, which tried a candidate that was loaded of the same.
+    /// Is over where `before` is, which tried the same candidate; one that failed may do better under other limits.
     pub(crate) fn stays_ended_by(&self, before: &Self) {
         let ended = before.tally().standing;
-        if self.candidate.is_like(&before.candidate) && self.goes_on() {
-            self.tally().standing = ended;
+        match ended {
+            TrialStanding::OnTrial => {}
+            TrialStanding::RolledBack => self.was_rolled_back(&before.candidate),
+            TrialStanding::Dropped(_) if self.candidate.is_like(&before.candidate) => {
+                self.end_as(ended);
+            }
+            TrialStanding::Dropped(_) => {}
+        }
+    }
+
+    /// Is over where its candidate does what `other` does, which was rolled back from.
+    pub(crate) fn was_rolled_back(&self, other: &Revision) {
+        if self.candidate.does_what(other) {
+            self.end_as(TrialStanding::RolledBack);
+        }
+    }
+
+    fn end_as(&self, standing: TrialStanding) {
+        let mut tally = self.tally();
+        if tally.standing == TrialStanding::OnTrial {
+            tally.standing = standing;
         }
     }
 

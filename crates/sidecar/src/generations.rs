@@ -122,8 +122,11 @@ impl Generations {
         } else {
             past.rollback = None;
             past.filed = Some(rules.filed);
-            for left in past.kept.iter().filter(|kept| kept.rolled_back) {
-                rules.chain.keep_ends_of_trials(&left.rules.chain);
+            rules.chain.keep_ends_of_trials(&last.chain);
+            for Kept { rules: left, .. } in past.kept.iter().filter(|kept| kept.rolled_back) {
+                let promoted = |name: &str| left.promotions.iter().any(|own| own.policy == name);
+                rules.chain.keep_ends_of_trials(&left.chain);
+                rules.chain.keep_rolled_back(&left.chain, promoted);
             }
             if !rules.chain.decides_like(&last.chain) {
                 past.keep(last.rules(), false);

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::PolicyChain;
 use crate::revision::Revision;
+use crate::trial::Trial;
 use crate::{Generation, Policy};
 
 /// Why a candidate does not come into force.
@@ -47,13 +48,32 @@ impl PolicyChain {
     /// What the policies of `before` have tried to its end, rolled back or dropped, is not tried again by these: other
     /// policies may have been in force between.
     pub fn keep_ends_of_trials(&self, before: &Self) {
-        for policy in &self.policies {
-            let own = |other: &&Arc<Policy>| other.name() == policy.name();
-            let earlier = before.policies.iter().find(own).and_then(|other| other.trial.as_ref());
-            if let Some((trial, earlier)) = policy.trial.as_ref().zip(earlier) {
+        for (trial, other) in self.trials_beside(before) {
+            if let Some(earlier) = &other.trial {
                 trial.stays_ended_by(earlier);
             }
         }
+    }
+
+    /// Nor is the candidate tried again that had come into force in `before`, which was rolled back from, where the policy
+    /// is among those that `were_promoted` there.
+    pub fn keep_rolled_back(&self, before: &Self, were_promoted: impl Fn(&str) -> bool) {
+        for (trial, other) in self.trials_beside(before) {
+            if were_promoted(other.name().as_str()) {
+                trial.was_rolled_back(&other.revision);
+            }
+        }
+    }
+
+    /// Each trial, with the policy of the same name in `before`.
+    fn trials_beside<'a>(
+        &'a self,
+        before: &'a Self,
+    ) -> impl Iterator<Item = (&'a Trial, &'a Policy)> {
+        self.policies.iter().filter_map(|policy| {
+            let own = |other: &&Arc<Policy>| other.name() == policy.name();
+            Some((policy.trial.as_ref()?, &**before.policies.iter().find(own)?))
+        })
     }
 
     /// Tells the policies that this chain is in force now, and no longer `last`: those of this one may keep warm

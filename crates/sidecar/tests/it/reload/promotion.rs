@@ -196,14 +196,41 @@ async fn a_candidate_that_was_rolled_back_is_tried_no_more_whatever_was_in_force
         let path = format!("/rollback?to={back_to}");
         sidecar.operate(&path, OPERATOR).await.expect(200);
     }
+    let other = |region: &str| Policy::new("country").settings(json!({"deny": [region]}));
+    let is_not_tried = async |generation_now: u64| {
+        says(&sidecar, "hi", 202).await;
+        assert_eq!(policy(&sidecar).await["candidate"]["standing"], "rolled_back");
+        assert_eq!(generation(&sidecar).await, generation_now, "nothing was promoted");
+    };
+
+    configure(&sidecar, &setup(&plivo, candidate.clone()).policy(other("FR")));
+    assert_eq!(applied(&sidecar, 5).await, 6);
+    is_not_tried(6).await;
+
+    let limited = candidate.set("time_ms", 60);
+    configure(&sidecar, &setup(&plivo, limited).policy(other("FR")));
+    assert_eq!(applied(&sidecar, 6).await, 7);
+    is_not_tried(7).await;
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn nor_where_the_rollback_went_past_its_trial() {
+    let plivo = plivo().await;
+    let sidecar = start(&setup(&plivo, gate("gate.wasm"))).await;
+    let candidate = tried().set("promote_after", 1);
+    configure(&sidecar, &setup(&plivo, candidate.clone()));
+    assert_eq!(applied(&sidecar, 1).await, 2);
+    promote(&sidecar).await;
+    sidecar.operate("/rollback?to=1", OPERATOR).await.expect(200);
 
     let other = Policy::new("country").settings(json!({"deny": ["FR"]}));
     configure(&sidecar, &setup(&plivo, candidate).policy(other));
-    assert_eq!(applied(&sidecar, 5).await, 6);
+    assert_eq!(applied(&sidecar, 4).await, 5);
 
     says(&sidecar, "hi", 202).await;
     assert_eq!(policy(&sidecar).await["candidate"]["standing"], "rolled_back");
-    assert_eq!(generation(&sidecar).await, 6, "nothing was promoted");
+    assert_eq!(generation(&sidecar).await, 5, "nothing was promoted");
     sidecar.stop().await;
 }
 
