@@ -3,7 +3,6 @@
 use std::iter;
 use std::sync::Arc;
 
-use message::without_grouped_numbers;
 use policy_host::{
     CandidateSource, Grant, LoadError, LoadFault, Mode, Module, Policy, PolicyChain, PolicyName,
     PolicyRuntime, PolicySource,
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 use crate::config::{ModuleSource, PolicyEntry};
 use crate::modules::Modules;
 use crate::policy::rehearsal;
+use crate::reasons::masked;
 use crate::terminal::plain;
 
 /// Builds the next chain of `modules`, reusing from `previous` what is the same.
@@ -285,7 +285,7 @@ fn dotted(given: &Value, pointer: &str) -> String {
             Some(Value::Array(_)) => key += &format!("[{segment}]"),
             _ => {
                 let name = segment.replace("~1", "/").replace("~0", "~");
-                key += &format!(".{}", without_grouped_numbers(&name));
+                key += &format!(".{}", masked(&name));
             }
         }
         around = around.and_then(|value| value.pointer(&format!("/{segment}")));

@@ -5,11 +5,10 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use message::without_grouped_numbers;
-
 #[cfg(feature = "oci")]
 use super::Registry;
 use super::{Fixed, PolicyEntry, Snapshot};
+use crate::reasons::masked;
 
 /// A place in a configuration file; prints as `sidecar.toml:12:8`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,10 +58,7 @@ impl fmt::Display for Finding {
         match self.key.as_str() {
             "" => write!(f, "{}: {}", self.location, self.detail),
             // A number may stand as a name there.
-            key => {
-                let key = without_grouped_numbers(key);
-                write!(f, "{}: {key}: {}", self.location, self.detail)
-            }
+            key => write!(f, "{}: {}: {}", self.location, masked(key), self.detail),
         }
     }
 }

@@ -85,7 +85,7 @@ fn an_intent_may_have_its_own_word_for_messages_that_stay_in_doubt() {
                 "sidecar.toml:2:35: delivery.on_unresolved_by_intent.otp: is none of \"fail\", \"resend\", \"hold\"; \
                  did you mean `hold`?",
                 "sidecar.toml:2:51: delivery.on_unresolved_by_intent.\"a b\": is under a key that is no intent",
-                "sidecar.toml:2:76: delivery.on_unresolved_by_intent.\"+141•\": is under a key that is no intent",
+                "sidecar.toml:2:76: delivery.on_unresolved_by_intent.\"+1415•••0188\": is under a key that is no intent",
             ],
         ),
         (

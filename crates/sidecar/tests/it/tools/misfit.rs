@@ -68,15 +68,15 @@ async fn a_setting_that_names_nothing_is_refused_where_it_stands() {
         (
             "consent",
             json!({"campaigns": {"promo": ["+14155551212", "+1415x"], "other": [""]}}),
-            &["campaigns.promo.1: is no sender", "campaigns.other.0: is no sender"],
+            &["campaigns.promo[1]: is no sender", "campaigns.other[0]: is no sender"],
         ),
-        ("media", json!({"types": ["jpeg"]}), &["types.0: is no content type"]),
+        ("media", json!({"types": ["jpeg"]}), &["types[0]: is no content type"]),
         ("media", json!({"types": [], "max_bytes": 0}), &["types: is empty", "max_bytes: is 0"]),
         (
             "quiet-hours",
             json!({"rules": [{"name": "a", "prefixes": ["33"], "hours": "closed", "since": "2026-02-02",
                               "until": "2026-02-01"}]}),
-            &["rules.0.since: is after `until`"],
+            &["rules[0].since: is after `until`"],
         ),
     ] {
         let mut policy = Policy::new(name).settings(settings);
