@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use message::E164;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 
 use crate::outcome::{InDoubt, InDoubtKind, Outcome, Receipt, Refused, RefusedKind};
@@ -62,10 +62,12 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         Err(_) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
             LONGEST_WAIT
         }
-        // A date that has passed means now.
+        // A date is told by Plivo's clock, which the same answer shows. One that has passed means now.
         Err(_) => {
+            let shown = headers.get(DATE).and_then(|date| date.to_str().ok());
+            let shown = shown.and_then(|date| httpdate::parse_http_date(date.trim()).ok());
             let date = httpdate::parse_http_date(text).ok()?;
-            date.duration_since(SystemTime::now()).unwrap_or_default()
+            date.duration_since(shown.unwrap_or_else(SystemTime::now)).unwrap_or_default()
         }
     };
     Some(wait.min(LONGEST_WAIT))
@@ -268,6 +270,11 @@ mod tests {
         );
         assert_eq!(of("soon"), None);
         assert_eq!(of("-1"), None);
+        // Plivo's clock is not this machine's.
+        let mut headers = HeaderMap::new();
+        headers.insert(DATE, "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap());
+        headers.insert(RETRY_AFTER, "Sun, 06 Nov 1994 08:49:45 GMT".parse().unwrap());
+        assert_eq!(retry_after(&headers), Some(Duration::from_secs(8)));
         assert_eq!(retry_after(&HeaderMap::new()), None);
     }
 
