@@ -94,12 +94,17 @@ pub(crate) fn attempt_ended(call: Attempt, outcome: &Outcome, now: Timestamp) ->
 
 /// A call that was written down and not made: Plivo had the message already.
 pub(crate) fn overtaken(call: Attempt, now: Timestamp) -> Attempt {
-    Attempt {
-        ended: Some(now),
-        outcome: Some(AttemptOutcome::NotSent),
-        code: Some("overtaken".into()),
-        ..call
-    }
+    not_made(call, "overtaken", now)
+}
+
+/// The same of one whose message had too little time left by then.
+pub(crate) fn too_late(call: Attempt, now: Timestamp) -> Attempt {
+    not_made(call, "too_late", now)
+}
+
+fn not_made(call: Attempt, code: &str, now: Timestamp) -> Attempt {
+    let outcome = Some(AttemptOutcome::NotSent);
+    Attempt { ended: Some(now), outcome, code: Some(code.into()), ..call }
 }
 
 /// Code of a message that a policy refused by a code that is not a policy's to give.

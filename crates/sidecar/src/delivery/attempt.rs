@@ -54,13 +54,18 @@ impl Journey {
             }
         }
         store::fail::point("delivery.intent");
+        let left = self.left();
+        if left < SHORTEST {
+            // The commit took its time.
+            self.last_call = Some((record::too_late(written, now()), Vec::new()));
+            return self.expire();
+        }
         let twins = self.delivery.twins(&account.mark, &self.accepted.message.to);
         self.unsettled = Some(self.delivery.unsettled.enter(twins));
         upstream.load.add(Instant::now());
         if nth == 1 {
             upstream.budget.first(Instant::now());
         }
-        let left = self.left();
         let callback_url = self.delivery.callback_url(&id, nth);
         let outgoing = Outgoing {
             ttl: (left <= LONGEST).then_some(left),

@@ -243,6 +243,28 @@ async fn what_waits_when_the_database_is_locked_is_not_sent_before_its_intent_ca
 }
 
 #[tokio::test]
+async fn what_the_database_holds_up_until_too_little_time_is_left_is_not_sent() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::new(&plivo).durable()).await;
+    let start = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(4);
+    let body = json!({"to": TO, "text": "hi", "not_before": start.to_string(), "ttl_s": 6});
+    let id = sidecar.queue(&body).await;
+    sidecar.in_status(&id, "waiting").await;
+    let other = database(&sidecar.folder);
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let too_late = start + jiff::SignedDuration::from_millis(2_500);
+    let passed = async || (jiff::Timestamp::now() > too_late).then_some(());
+    eventually("less than four seconds are left", passed).await;
+
+    other.execute_batch("ROLLBACK").unwrap();
+
+    let record = sidecar.in_status(&id, "expired").await;
+    assert_eq!(record["error_code"], "send.expired", "{record}");
+    assert!(posts(&plivo).is_empty(), "sent with less than Plivo takes a message for");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn with_too_little_free_disk_nothing_is_accepted_or_sent_and_what_waits_still_goes() {
     let plivo = plivo().await;
     let setup = Setup::new(&plivo).durable();
