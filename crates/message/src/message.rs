@@ -14,6 +14,17 @@ impl MessageId {
     pub fn named(text: &str) -> Self {
         Self(text.to_ascii_lowercase().into())
     }
+
+    /// Whether it has the form of those that are made here: UUIDv7 (RFC 9562, section 5.7), which grow with time.
+    pub fn grows_with_time(&self) -> bool {
+        let is_hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        self.0.len() == 36
+            && self.0.bytes().enumerate().all(|(at, b)| match at {
+                8 | 13 | 18 | 23 => b == b'-',
+                14 => b == b'7',
+                _ => is_hex(b),
+            })
+    }
 }
 
 impl fmt::Display for MessageId {

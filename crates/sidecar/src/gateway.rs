@@ -53,6 +53,7 @@ use crate::{openapi, spans};
 pub(crate) use self::answer::Door;
 pub(crate) use self::body::{BodyLimits, whole as whole_body};
 pub(crate) use self::identity::{has_port, own_host, same_place};
+pub(crate) use self::lookup::NOT_KEPT;
 pub(crate) use self::refusal::{Plain, Refusal, Refuser, failure_code, is_reserved, status_of};
 
 /// Everything that a request may touch.

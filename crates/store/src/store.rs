@@ -199,6 +199,11 @@ impl Store {
         self.content.numbers == Keep::Full
     }
 
+    /// Whether messages that have left are found by their recipient.
+    pub fn finds_numbers(&self) -> bool {
+        self.content.numbers != Keep::None
+    }
+
     /// Why nothing new can be accepted, as far as is known; none when all is well.
     pub fn trouble(&self) -> Option<StoreError> {
         self.database.trouble()

@@ -8,12 +8,16 @@ use super::asked::Asked;
 use super::filter::{Wanted, WantedEvents};
 use super::{Admin, Refusal, Told, shown};
 use crate::delivery::Reason;
+use crate::gateway::NOT_KEPT;
 
 impl Admin {
     /// `GET /messages?app=&status=&to=&after=&limit=&numbers=`, newest first.
     pub(super) async fn messages(&self, asked: &Asked) -> Told {
         let Wanted { filter, full } = Wanted::read(&asked.query())?;
         self.may_see(full, asked)?;
+        if filter.to.is_some() && !self.store.finds_numbers() {
+            return Err(Refusal::Query(vec![format!("`to` cannot be looked for: {NOT_KEPT}")]));
+        }
         let page = self.store.list(&filter).await.map_err(|err| match err {
             StoreError::NotFound => {
                 Refusal::Query(vec!["`after` is no message, or none of this app".into()])

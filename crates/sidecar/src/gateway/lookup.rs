@@ -51,6 +51,9 @@ impl Gateway {
                     }
                 },
                 // A plus sign that is not escaped is a space here.
+                "to" if !self.store.finds_numbers() => {
+                    faults.push(fault("/to", &format!("cannot be looked for: {NOT_KEPT}")));
+                }
                 "to" => match message::E164::parse(&value.replacen(' ', "+", 1), "/to") {
                     Ok(to) => filter.to = Some(to),
                     Err(fault) => faults.push(fault),
@@ -69,7 +72,7 @@ impl Gateway {
         self.store.caught_up(CATCH_UP).await;
         if let Some(after) = &filter.after {
             let found = self.store.get(Some(&call.app.name), after).await;
-            if found.map_err(|_| Plain::StoreAway)?.is_none() {
+            if found.map_err(|_| Plain::StoreAway)?.is_none() && !after.grows_with_time() {
                 faults.push(not_after());
             }
         }
@@ -77,7 +80,6 @@ impl Gateway {
             return Err(faults.into());
         }
         let page = self.store.list(&filter).await.map_err(|err| match err {
-            // It has made room for another one since.
             StoreError::NotFound => Refusal::from(vec![not_after()]),
             _ => Plain::StoreAway.into(),
         })?;
@@ -184,6 +186,10 @@ pub(super) fn without_query(query: &str, said: &str) -> Result<(), Refusal> {
     let faults: Vec<Fault> = names.iter().map(stray).collect();
     if faults.is_empty() { Ok(()) } else { Err(faults.into()) }
 }
+
+/// Why nothing is found by its recipient.
+pub(crate) const NOT_KEPT: &str =
+    "no number is kept of what has been sent ([store] numbers = \"none\")";
 
 fn not_after() -> Fault {
     fault("/after", "is no message of this app")

@@ -101,7 +101,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::NotFound`] where `filter.after` names no record of the app; [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`] where `filter.after` names no record of the app, and does not say by itself what is older;
+    /// [`StoreError::Unavailable`].
     pub async fn list(&self, filter: &Filter) -> Result<Page, StoreError> {
         let (filter, content) = (filter.clone(), self.content.clone());
         self.database
@@ -221,5 +222,14 @@ fn number(connection: &Connection, id: &MessageId, app: Option<&str>) -> Result<
     let mut query = connection
         .prepare_cached("SELECT number FROM messages WHERE id = ?1 AND (?2 IS NULL OR app = ?2)")?;
     let found = query.query_row((&*id.0, app), |row| row.get(0)).optional()?;
-    Ok(found.ok_or(StoreError::NotFound)?)
+    if let Some(number) = found {
+        return Ok(number);
+    }
+    if !id.grows_with_time() {
+        return Err(StoreError::NotFound.into());
+    }
+    // It has made room for another one since: what is older by its id is what is left.
+    let mut older = connection
+        .prepare_cached("SELECT number + 1 FROM messages WHERE id < ? ORDER BY id DESC LIMIT 1")?;
+    Ok(older.query_row([&*id.0], |row| row.get(0)).optional()?.unwrap_or(0))
 }

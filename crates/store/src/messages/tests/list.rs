@@ -43,6 +43,22 @@ async fn an_app_sees_its_own_records_only() {
 }
 
 #[tokio::test]
+async fn a_list_goes_on_after_a_message_that_is_not_kept_any_more() {
+    let store = open(&in_memory());
+    let ids_of = |nth: usize| format!("019a0000-000{nth}-7000-8000-000000000001");
+    let all: Vec<String> = [1, 3, 5].map(ids_of).into();
+    accept(&store, &all.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let after = async |nth| {
+        let after = Some(id(&ids_of(nth)));
+        let page = list(&store, Filter { after, ..of("billing") }).await;
+        page.records.iter().map(|record| record.id.0.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(after(4).await, [ids_of(3), ids_of(1)]);
+    assert_eq!(after(2).await, [ids_of(1)]);
+    assert!(after(0).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_list_is_newest_first_and_goes_on_after_its_last() {
     let store = open(&in_memory());
     accept(&store, &["m1", "m2", "m3", "m4", "m5"]).await;
