@@ -8,7 +8,7 @@ use crate::facts::HostClass;
 ///
 /// Sources: IANA's special-use domain names; ICANN's reservation of `internal` and its refusal to delegate `corp`,
 /// `home` and `mail`; names that home and office networks use for themselves.
-const PRIVATE_SUFFIXES: [&str; 16] = [
+const PRIVATE_SUFFIXES: [&str; 17] = [
     "localhost",
     "local",
     "localdomain",
@@ -22,6 +22,7 @@ const PRIVATE_SUFFIXES: [&str; 16] = [
     "arpa",
     "test",
     "invalid",
+    "example",
     "onion",
     "alt",
     "workgroup",
