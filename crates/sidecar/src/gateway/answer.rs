@@ -218,7 +218,9 @@ impl Answer {
             self.set(header::RETRY_AFTER, whole_seconds(wait).max(1).to_string());
         }
         match refusal {
-            Refusal::Rejected { standings, .. } => self.limits(standings),
+            Refusal::Rejected { standings, .. } | Refusal::TurnAfterDeadline { standings, .. } => {
+                self.limits(standings);
+            }
             Refusal::Plain(
                 Plain::AuthMissing | Plain::AuthInvalid | Plain::AuthTwice | Plain::OtherAccount,
             ) => {

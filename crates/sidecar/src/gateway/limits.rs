@@ -95,6 +95,17 @@ pub(super) fn refusing(call: &Call, standings: &[LimitReport]) -> Vec<Bound> {
     refusing
 }
 
+/// Those of them that queue it; as refusing it the ones whose turn is furthest.
+pub(super) fn queueing(bounding: Vec<Bound>) -> Vec<Bound> {
+    let mut queueing = bounding;
+    queueing.retain(|one| one.report.pace.is_some());
+    let furthest = queueing.iter().map(|one| one.report.delay).max();
+    for one in &mut queueing {
+        one.report.refused = Some(one.report.delay) == furthest;
+    }
+    queueing
+}
+
 /// Whether the limit is one that only monitors.
 pub(super) fn monitors(call: &Call, report: &LimitReport) -> bool {
     written(call, report, |limit| limit["mode"] == "monitor")

@@ -12,7 +12,7 @@ use policy_host::{Decision, PolicyFailure, PolicyName};
 pub(crate) use self::table::{failure_code, is_reserved};
 
 use super::faults::Faults;
-use super::limits::Bound;
+use super::limits::{self, Bound};
 
 pub(crate) use self::plain::{DOOR, Plain};
 pub(crate) use self::table::status_of;
@@ -34,6 +34,8 @@ pub(crate) enum Refusal {
     PolicyFailed { policy: Refuser, failure: PolicyFailure },
     /// Plivo said a definite no to an accepted message, or its time was over; how long Plivo wants to be left alone.
     Upstream { id: MessageId, code: &'static str, wait: Option<Duration> },
+    /// The limits that are kept at sending let it go too late: in `wait`. Those that queue it, where these are known.
+    TurnAfterDeadline { wait: Duration, standings: Vec<Bound> },
     /// One of the gateway's own reasons.
     Plain(Plain),
 }
@@ -57,6 +59,7 @@ impl Refusal {
             Self::RejectedLate { code, .. } => code,
             Self::PolicyFailed { failure, .. } => failure_code(failure),
             Self::Upstream { code, .. } => code,
+            Self::TurnAfterDeadline { .. } => "throttle.would_expire",
             Self::Plain(plain) => plain.code(),
         }
     }
@@ -137,6 +140,11 @@ impl Refusal {
                     id.0
                 )
             }
+            Self::TurnAfterDeadline { .. } => {
+                "its turn would come when less than five seconds of its time are left, which Plivo takes no message for; \
+                 send less, or give it a longer `ttl_s`"
+                    .into()
+            }
             Self::Plain(plain) => plain.detail(),
         }
     }
@@ -161,9 +169,8 @@ impl Refusal {
                 wait,
                 ..
             } => Some(wait.map_or(SOON, |wait| wait.max(SOON))),
-            Self::Plain(
-                Plain::TurnAfterDeadline(wait) | Plain::PlivoAway(wait) | Plain::KeysFull(wait),
-            ) => Some(*wait),
+            Self::TurnAfterDeadline { wait, .. }
+            | Self::Plain(Plain::PlivoAway(wait) | Plain::KeysFull(wait)) => Some(*wait),
             Self::Plain(Plain::KeyInProgress) | Self::Upstream { code: "idem.elsewhere", .. } => {
                 Some(Duration::from_secs(1))
             }
@@ -180,7 +187,15 @@ impl Refusal {
 
     /// The limits that are kept at sending let it go too late: in `wait`.
     pub(crate) fn turn_after_deadline(wait: Duration) -> Self {
-        Self::Plain(Plain::TurnAfterDeadline(wait))
+        Self::TurnAfterDeadline { wait, standings: Vec::new() }
+    }
+
+    /// With those of the limits that bound the message that queue it, where it is their turns that come too late.
+    pub(crate) fn behind(mut self, bounding: impl FnOnce() -> Vec<Bound>) -> Self {
+        if let Self::TurnAfterDeadline { standings, .. } = &mut self {
+            *standings = limits::queueing(bounding());
+        }
+        self
     }
 
     /// Plivo is left alone for `wait`, and its time is over by then.

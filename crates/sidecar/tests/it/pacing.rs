@@ -163,8 +163,12 @@ async fn a_code_whose_turn_comes_after_its_five_minutes_is_refused_and_none_outl
     let answer = sidecar.post("/v1/messages").header("prefer", "respond-async");
     let answer = answer.json(&third).answer().await;
 
-    answer.refused(429, "throttle.would_expire");
+    let refused = answer.refused(429, "throttle.would_expire");
+    assert_eq!(refused["violated-policies"], json!(["sender"]), "{answer}");
+    assert_eq!(foreseen["problem"]["violated-policies"], refused["violated-policies"]);
     assert!(answer.header("retry-after").is_some(), "{answer}");
+    let policies = answer.header("ratelimit-policy").expect("the limit that refused it");
+    assert!(policies.starts_with("\"sender\";q=1"), "{policies}");
     let record = sidecar.in_status(&second, "waiting").await;
     let at = |member: &str| -> jiff::Timestamp {
         record[member].as_str().and_then(|at| at.parse().ok()).expect("an instant")

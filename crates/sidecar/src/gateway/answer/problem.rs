@@ -5,6 +5,7 @@ use message::{Fault, MessageId, Rejection, without_grouped_numbers};
 use serde_json::{Value, json};
 use tracing::Span;
 
+use super::super::limits::Bound;
 use super::super::refusal::{DOOR, Refuser};
 use super::{Plain, Refusal, whole_seconds};
 
@@ -32,14 +33,9 @@ pub(crate) fn document(refusal: &Refusal) -> Value {
         }
         Refusal::Rejected { policy, rejection, standings } => {
             say(&mut body, policy, rejection);
-            // By the names that they have in `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10, section 6).
-            let limits = standings.iter().map(|bound| &bound.report);
-            let limits = limits.filter(|report| report.refused).map(|report| &*report.limit);
-            let limits: Vec<&str> = limits.collect();
-            if status == StatusCode::TOO_MANY_REQUESTS && !limits.is_empty() {
-                body["violated-policies"] = json!(limits);
-            }
+            violated(&mut body, status, standings);
         }
+        Refusal::TurnAfterDeadline { standings, .. } => violated(&mut body, status, standings),
         Refusal::RejectedLate { id, said, .. } => {
             if let Some((policy, rejection)) = said {
                 say(&mut body, policy, rejection);
@@ -71,6 +67,17 @@ pub(crate) fn document(refusal: &Refusal) -> Value {
         body["retry_after_s"] = whole_seconds(wait).max(1).into();
     }
     body
+}
+
+/// The limits that refused it, by the names that they have in `RateLimit-Policy`
+/// (draft-ietf-httpapi-ratelimit-headers-10, section 6).
+fn violated(body: &mut Value, status: StatusCode, standings: &[Bound]) {
+    let limits = standings.iter().map(|bound| &bound.report);
+    let limits = limits.filter(|report| report.refused).map(|report| &*report.limit);
+    let limits: Vec<&str> = limits.collect();
+    if status == StatusCode::TOO_MANY_REQUESTS && !limits.is_empty() {
+        body["violated-policies"] = json!(limits);
+    }
 }
 
 /// What a policy said that refused the message.
@@ -134,6 +141,7 @@ fn title(refusal: &Refusal) -> &'static str {
         Refusal::Rejected { .. } | Refusal::RejectedLate { .. } => "A policy refused the message",
         Refusal::PolicyFailed { .. } => "A policy could not decide",
         Refusal::Upstream { .. } => "Plivo did not take the message",
+        Refusal::TurnAfterDeadline { .. } => "The request cannot be served",
         Refusal::Plain(plain) => match plain {
             Plain::AuthMissing | Plain::AuthInvalid | Plain::AuthTwice | Plain::OtherAccount => {
                 "The app is not known"

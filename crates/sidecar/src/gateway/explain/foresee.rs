@@ -81,13 +81,10 @@ impl Gateway {
                     Some(refusal) => Err(refusal),
                     None => {
                         let standings = &trail.standings;
-                        self.delivery.foresee(
-                            &call.app.account,
-                            &message,
-                            asked_start,
-                            standings,
-                            (at, ahead),
-                        )
+                        let (account, when) = (&call.app.account, (at, ahead));
+                        let sent =
+                            self.delivery.foresee(account, &message, asked_start, standings, when);
+                        sent.map_err(|refusal| refusal.behind(|| limits::bounding(call, standings)))
                     }
                 }
             }

@@ -31,7 +31,6 @@ pub(crate) enum Plain {
     KeysFull(Duration),
     KeysAway,
     WouldExpire,
-    TurnAfterDeadline(Duration),
     PlivoAway(Duration),
     NotAsked,
     KeyMismatch(Vec<String>),
@@ -77,7 +76,6 @@ impl Plain {
             Self::KeysFull(_) => "idem.full",
             Self::KeysAway => "idem.unavailable",
             Self::WouldExpire => "send.would_expire",
-            Self::TurnAfterDeadline(_) => "throttle.would_expire",
             Self::PlivoAway(_) => "upstream.unavailable",
             Self::NotAsked => "policy.not_asked",
             Self::KeyMismatch(_) => "idem.mismatch",
@@ -137,11 +135,6 @@ impl Plain {
             }
             Self::WouldExpire => {
                 "its time would be over before the policies let it go; give it a longer `ttl_s`"
-                    .into()
-            }
-            Self::TurnAfterDeadline(_) => {
-                "its turn would come when less than five seconds of its time are left, which Plivo takes no message for; \
-                 send less, or give it a longer `ttl_s`"
                     .into()
             }
             Self::PlivoAway(_) => {

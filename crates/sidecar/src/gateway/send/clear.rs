@@ -203,7 +203,7 @@ impl Gateway {
                 let to = Recipient { number: Some(owned.to.clone()), ..to };
                 Decided::Ready(to, owned, Box::new(ready))
             }
-            Err(refusal) => Decided::refused(to, refusal),
+            Err(refusal) => Decided::refused(to, refusal.behind(|| owned.standings)),
         }
     }
 }
