@@ -111,7 +111,11 @@ async fn examine(
     )];
     let warned = config.warnings.iter();
     findings.extend(warned.map(|warning| {
-        Finding::warn("configuration", warning.to_string(), "mend it in the file, or live with it")
+        Finding::warn(
+            "configuration",
+            warning.to_string(),
+            "mend it in the file, or leave it where it is meant so",
+        )
     }));
     findings.extend(machine::secrets(path, config));
     let rest = [policies, plivo, kept, doors, callbacks, redis, collector];

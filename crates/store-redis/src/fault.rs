@@ -34,6 +34,11 @@ impl From<Fault> for LedgerError {
 /// What is said of a wrong password, by whichever command it was shown.
 const REFUSES: &str = "it refuses the user or the password";
 
+/// Whether the number in the URL is that of no database. A Redis has a sentence for it and no code.
+pub(crate) fn lacks_database(error: &RedisError) -> bool {
+    error.detail().is_some_and(|said| said.contains("DB index is out of range"))
+}
+
 /// What an operator needs to know of `error`. A server's own words are left out but for the code, since they may repeat
 /// what was asked.
 pub(crate) fn reason(error: &RedisError) -> String {
@@ -42,6 +47,9 @@ pub(crate) fn reason(error: &RedisError) -> String {
         ErrorKind::AuthenticationFailed => REFUSES.into(),
         ErrorKind::Server(_) | ErrorKind::Extension if error.code() == Some("WRONGPASS") => {
             REFUSES.into()
+        }
+        ErrorKind::Server(_) | ErrorKind::Extension if lacks_database(error) => {
+            "it has no database of that number".into()
         }
         ErrorKind::Server(_) | ErrorKind::Extension => {
             format!("it answered {}", error.code().unwrap_or("an error"))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use crate::fault::reason;
+use crate::fault::{lacks_database, reason};
 
 /// Why a server cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub enum Trouble {
     ReadOnly,
     /// It has as much memory as it may.
     OutOfMemory,
+    /// It has no database of the number in the URL.
+    Database,
     /// Anything else.
     Other,
 }
@@ -54,6 +56,7 @@ impl Trouble {
             ErrorKind::AuthenticationFailed => Self::Login,
             ErrorKind::Server(ServerErrorKind::NoPerm) => Self::Rights,
             ErrorKind::Server(ServerErrorKind::ReadOnly) => Self::ReadOnly,
+            ErrorKind::Server(_) | ErrorKind::Extension if lacks_database(error) => Self::Database,
             ErrorKind::Server(_) | ErrorKind::Extension => {
                 Self::coded(error.code().unwrap_or_default())
             }

@@ -64,6 +64,9 @@ fn mending(trouble: Trouble) -> &'static str {
         Trouble::OutOfMemory => {
             "give it more memory (maxmemory), or take out what others keep there"
         }
+        Trouble::Database => {
+            "mend the number at the end of [store] shared, or give the server more (`databases`)"
+        }
         Trouble::Other => "look at its log, or mend [store] shared",
     }
 }

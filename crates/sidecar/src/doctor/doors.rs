@@ -27,8 +27,7 @@ pub(super) async fn listeners(listen: &Listen) -> Vec<Finding> {
         let names: Vec<_> = all.iter().map(ToString::to_string).collect();
         return vec![Finding::ok("listeners", format!("free: {}", names.join(", ")))];
     }
-    let to_do = "free it, or choose another address under [listen]";
-    taken.into_iter().map(|seen| Finding::fail("listeners", seen, to_do)).collect()
+    taken.into_iter().map(|Bar { seen, to_do }| Finding::fail("listeners", seen, to_do)).collect()
 }
 
 /// Beside a sidecar at work: whether it listens at all the others. Of `callbacks` only that somebody does can be told.
@@ -45,9 +44,8 @@ async fn beside_one(listen: &Listen, callbacks: Option<&Address>) -> Vec<Finding
         }
         findings.extend(match trouble(address).await {
             Some(_) if is_for_others(address).await => None,
-            Some(seen) => {
-                let to_do =
-                    "free it, or choose another address under [listen]; then restart the sidecar";
+            Some(Bar { seen, to_do }) => {
+                let to_do = format!("{to_do}; then restart the sidecar");
                 Some(Finding::fail("listeners", format!("{runs}; {seen}"), to_do))
             }
             None => Some(nobody(&runs, address)),
@@ -73,19 +71,29 @@ async fn is_for_others(address: &Address) -> bool {
     connected.is_err_and(|err| err.kind() == ErrorKind::PermissionDenied)
 }
 
-/// Why it could not be listened at. A port is held for an instant.
-async fn trouble(address: &Address) -> Option<String> {
+/// Why an address could not be listened at, and what to do about it.
+struct Bar {
+    seen: String,
+    to_do: &'static str,
+}
+
+/// What bars the way to it. A port is held for an instant.
+async fn trouble(address: &Address) -> Option<Bar> {
+    let taken = |seen: &str| Bar {
+        seen: format!("{address} is {seen}"),
+        to_do: "free it, or choose another address under [listen]",
+    };
     match address {
         Address::Tcp(socket) => {
             let err = TcpListener::bind(socket).err()?;
             Some(match err.kind() {
-                ErrorKind::AddrInUse => format!("{address} is held by another process"),
+                ErrorKind::AddrInUse => taken("held by another process"),
                 _ => not_bound(address, &err),
             })
         }
         Address::Unix(path) => match There::at(path).await {
-            There::Socket => Some(format!("{address} is held by another process")),
-            There::Other => Some(format!("{address} is there already, and is no socket")),
+            There::Socket => Some(taken("held by another process")),
+            There::Other => Some(taken("there already, and is no socket")),
             There::Nothing | There::Stale => {
                 let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
                 let folder = folder.unwrap_or(Path::new("."));
@@ -97,8 +105,21 @@ async fn trouble(address: &Address) -> Option<String> {
     }
 }
 
-fn not_bound(address: &Address, err: &io::Error) -> String {
-    format!("{address} could not be bound: {err}")
+fn not_bound(address: &Address, err: &io::Error) -> Bar {
+    let to_do = match (address, err.kind()) {
+        (Address::Unix(_), ErrorKind::NotFound) => "make its folder",
+        (Address::Unix(_), ErrorKind::PermissionDenied) => {
+            "let this user write in its folder, or choose another address under [listen]"
+        }
+        (Address::Tcp(_), ErrorKind::AddrNotAvailable) => {
+            "choose an address that this machine has under [listen]"
+        }
+        (Address::Tcp(_), ErrorKind::PermissionDenied) => {
+            "choose a port from 1024 on under [listen], or give the program CAP_NET_BIND_SERVICE"
+        }
+        _ => "choose another address under [listen]",
+    };
+    Bar { seen: format!("{address} could not be bound: {err}"), to_do }
 }
 
 /// Whether Plivo can find the callback listener, as far as this machine can tell.

@@ -34,16 +34,16 @@ async fn unix_sockets_are_free_where_a_start_could_bind_them() {
     assert!(told(&ended, "ok", "listeners").contains("/fresh"), "{}", ended.log.text());
     assert!(at("stale").exists() && !at("fresh").exists(), "it makes and removes nothing");
 
-    for (name, seen) in [
-        ("file", "/file is there already, and is no socket"),
-        ("live", "/live is held by another process"),
-        ("nowhere/socket", "/nowhere/socket could not be bound: No such file"),
-        ("file/socket", "/file/socket could not be bound: Not a directory"),
+    for (name, seen, to_do) in [
+        ("file", "/file is there already, and is no socket", "free it"),
+        ("live", "/live is held by another process", "free it"),
+        ("nowhere/socket", "/nowhere/socket could not be bound: No such file", "make its folder"),
+        ("file/socket", "/file/socket could not be bound: Not a directory", "choose another"),
     ] {
         let ended = examined(&sockets(&["fresh", name]), &folder).await;
         assert_eq!(ended.status.code(), Some(1), "{name}: {}", ended.log.text());
         let told = told(&ended, "fail", "listeners");
-        assert!(told.contains(seen) && told.contains("-> free it"), "{told}");
+        assert!(told.contains(seen) && told.contains(&format!("-> {to_do}")), "{told}");
     }
 }
 

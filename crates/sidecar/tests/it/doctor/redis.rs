@@ -12,6 +12,7 @@ async fn each_trouble_of_the_redis_has_an_advice_of_its_own() {
     let plivo = plivo().await;
     let locked = Redis::start_with(&["--requirepass", "word"]);
     let replica = Redis::start_with(&["--replicaof", "127.0.0.1 1"]);
+    let plain = Redis::start();
     let full = Redis::start_with(&["--maxmemory", "1"]);
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let silent = silent.local_addr().map(|at| (at, silent)).expect("its address");
@@ -28,6 +29,7 @@ async fn each_trouble_of_the_redis_has_an_advice_of_its_own() {
         ),
         (replica.url(), "READONLY", "not a replica"),
         (full.url(), "OOM", "maxmemory"),
+        (format!("{}/99", plain.url()), "no database of that number", "the number at the end"),
         (format!("rediss://{speaks_no_tls}"), "", "SSL_CERT_FILE"),
         (format!("redis://{hangs_up}"), "", "speaks TLS alone"),
         (format!("redis://{}", silent.0), "", "no firewall"),
