@@ -24,6 +24,8 @@ struct Open {
     size: u64,
     /// Device and number.
     file: (u64, u64),
+    /// A pipe or a device is never full, and is not put aside.
+    is_ordinary: bool,
 }
 
 impl LogFile {
@@ -55,14 +57,16 @@ impl LogFile {
             // A process that was killed has left half a line.
             writer.write_all(b"\n")?;
         }
-        self.open = Some(Open { writer, size, file: identity });
+        self.open = Some(Open { writer, size, file: identity, is_ordinary: found.is_file() });
         Ok(true)
     }
 
     /// Whether it has something, and `bytes` more are too many.
     pub(super) fn is_full(&self, bytes: usize) -> bool {
-        let size = self.open.as_ref().map_or(0, |open| open.size);
-        size > 0 && size.saturating_add(bytes as u64) > self.max_bytes
+        self.open.as_ref().is_some_and(|open| {
+            let after = open.size.saturating_add(bytes as u64);
+            open.is_ordinary && open.size > 0 && after > self.max_bytes
+        })
     }
 
     /// Whether `bytes` more can wait with what is gathered.
@@ -129,20 +133,22 @@ impl LogFile {
         Ok(byte == *b"\n")
     }
 
+    /// Where it is a link, beside what that leads to; the link stays.
     fn rotate(&self) -> io::Result<()> {
+        let path = fs::canonicalize(&self.path)?;
         let nth = |nth: u32| {
-            let mut name = self.path.as_os_str().to_owned();
+            let mut name = path.as_os_str().to_owned();
             name.push(format!(".{nth}"));
             PathBuf::from(name)
         };
         if self.keep <= 1 {
-            return fs::remove_file(&self.path);
+            return fs::remove_file(&path);
         }
         for older in (1..self.keep - 1).rev() {
             if nth(older).exists() {
                 fs::rename(nth(older), nth(older + 1))?;
             }
         }
-        fs::rename(&self.path, nth(1))
+        fs::rename(&path, nth(1))
     }
 }

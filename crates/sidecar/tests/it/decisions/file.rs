@@ -1,8 +1,10 @@
 //! The file of the log where it cannot be written as it should be.
 
 use std::fs;
+use std::os::unix::fs::{FileTypeExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -14,7 +16,7 @@ use crate::harness::{Folder, Sidecar, TO, eventually, plivo};
 async fn a_log_that_cannot_be_written_is_told_and_harms_no_message() {
     let plivo = plivo().await;
     let folder = Folder::new();
-    std::os::unix::fs::symlink("missing/d.jsonl", folder.path().join("d.jsonl")).unwrap();
+    symlink("missing/d.jsonl", folder.path().join("d.jsonl")).unwrap();
     let sidecar = Sidecar::start_in(folder, setup(&plivo, &["US"])).await;
     let body = json!({"to": TO, "text": "hello"});
     sidecar.send(&body).await.expect(202);
@@ -127,6 +129,49 @@ async fn what_a_full_disk_throws_away_counts_as_failed_and_is_told_once() {
     let log = sidecar.stop().await;
     assert_eq!(log.text().matches("the decision log cannot be written").count(), 1);
     assert_eq!(log.text().matches("the decision log is written again").count(), 0);
+}
+
+#[tokio::test]
+async fn a_link_is_followed_and_the_files_before_are_beside_what_it_leads_to() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    let volume = folder.path().join("volume");
+    fs::create_dir(&volume).unwrap();
+    symlink("volume/real.jsonl", folder.path().join("d.jsonl")).unwrap();
+    let few = setup(&plivo, &["US", "FR"]).set("decisions.keep", 2);
+    let sidecar = Sidecar::start_in(folder, few).await;
+
+    send_some(&sidecar, 0, 400).await;
+
+    let folder = sidecar.folder.clone();
+    sidecar.stop().await;
+    let names = |of: &Path| -> Vec<String> {
+        let entries = fs::read_dir(of).expect("a folder").flatten();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&volume), ["real.jsonl", "real.jsonl.1"]);
+    assert!(folder.path().join("d.jsonl").is_symlink(), "{:?}", names(folder.path()));
+    assert!(!folder.path().join("d.jsonl.1").exists(), "{:?}", names(folder.path()));
+}
+
+#[tokio::test]
+async fn a_pipe_is_never_full_and_stays_where_it_is() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    let pipe = folder.path().join("d.jsonl");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let opened = pipe.clone();
+    let reader = thread::spawn(move || fs::read(opened).expect("what is written"));
+    let sidecar = Sidecar::start_in(folder, setup(&plivo, &["US", "FR"])).await;
+
+    send_some(&sidecar, 0, 200).await;
+
+    let _folder = sidecar.folder.clone();
+    sidecar.stop().await;
+    let read = reader.join().expect("the reader");
+    assert!(read.len() > 2 * 65_536, "{} bytes are not more than a file takes", read.len());
+    assert!(fs::metadata(&pipe).expect("it is there").file_type().is_fifo());
 }
 
 #[tokio::test]
