@@ -113,6 +113,10 @@ try {
   await browser.press('Escape');
   await browser.until('its trace is closed', `!${opened('trace')}`);
   assert.equal(await browser.find('document.activeElement.dataset.trace'), sent, 'the focus is back');
+  await browser.find(`void (location.hash = 'message=${sent}')`);
+  await browser.until('its address opens it', opened('trace'));
+  await browser.press('Escape');
+  await browser.until('it is closed again', `!${opened('trace')}`);
   await post('+5351234567', 403);
   const first = '#decisions tbody tr:first-child';
   await browser.find('document.activeElement.blur()');

@@ -428,5 +428,9 @@ new ResizeObserver(() => document.querySelectorAll('.body').forEach(scrolls)).ob
 
 setInterval(sample, SAMPLE_MS);
 listen();
-const linked = new URLSearchParams(location.hash.slice(1)).get('message');
-if (linked) open(linked);
+function follow() {
+  const linked = new URLSearchParams(location.hash.slice(1)).get('message');
+  if (linked && linked !== opened?.id) open(linked);
+}
+addEventListener('hashchange', follow);
+follow();
