@@ -127,7 +127,11 @@ impl Gateway {
         let foreseen = match self.foresee(call, message.clone(), found, (now, Duration::ZERO)).await
         {
             Ok(foreseen) => foreseen,
-            Err(refusal) => return refused(&refusal, json!([])),
+            Err(refusal) => {
+                let mut body = refused(&refusal, json!([]));
+                body["to"] = draft.to.given.into();
+                return body;
+            }
         };
         asking.heard(foreseen.failed());
         let ways = match &foreseen.sent {
@@ -140,7 +144,10 @@ impl Gateway {
             }
         };
         let when = ways_json(ways.as_deref(), &message);
-        let Foreseen { message, facts, trail, warning, sent } = foreseen;
+        let Foreseen { message, facts, trail, warning, mut sent } = foreseen;
+        if let Err(Refusal::Rejected { rejection, .. }) = &mut sent {
+            draft.to.place(&mut rejection.faults);
+        }
         let changes = draft.changes.iter().chain(&trail.changes);
         let warnings = trail.warnings.iter().chain(&warning).map(warning_json);
         let limit = |standing| {

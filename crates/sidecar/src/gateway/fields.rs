@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 use super::faults::{Faults, cut};
 use super::json::{self, Json};
 
+/// Code of a member that a door does not know.
+pub(crate) const UNKNOWN: &str = "body.unknown_field";
 /// Most bytes of the pointer to one; more than these a policy may not repeat.
 const UNKNOWN_BYTES: usize = 200;
 
@@ -144,7 +146,7 @@ impl Fields {
         let (unknown, mut faults) = self.finish();
         for pointer in unknown {
             let detail = format!("is no member here; {known}");
-            faults.push(Fault::new(pointer, "body.unknown_field", detail));
+            faults.push(Fault::new(pointer, UNKNOWN, detail));
         }
         faults
     }

@@ -16,6 +16,7 @@ use plivo_client::{Dlt, Log};
 
 use self::shared::Shared;
 use super::faults::Faults;
+use super::fields::UNKNOWN;
 use super::order::{At, Order, To};
 use crate::config::{App, PhoneForm, Plivo};
 
@@ -56,7 +57,9 @@ pub(crate) struct Recipient {
 impl Recipient {
     /// Has a policy's faults point to it: a policy sees one message, and knows of no list that its recipient is in.
     pub(crate) fn place(&self, faults: &mut [Fault]) {
-        for fault in faults.iter_mut().filter(|fault| fault.pointer == "/to") {
+        // A member that a door does not know may be called so, too.
+        let is_its = |fault: &&mut Fault| fault.pointer == "/to" && fault.code != UNKNOWN;
+        for fault in faults.iter_mut().filter(is_its) {
             fault.pointer.clone_from(&self.pointer);
         }
     }

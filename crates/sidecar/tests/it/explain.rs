@@ -56,6 +56,25 @@ async fn every_policy_is_asked_whatever_the_first_one_says() {
 }
 
 #[tokio::test]
+async fn of_a_list_each_fault_is_told_at_its_recipient_as_a_send_tells_it() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::standard(&plivo)).await;
+    let request = json!({"to": ["+14155550123", "abc", "+5351234567", "+4412"], "text": "x"});
+    let told = async |door: &str, at: fn(&Value) -> &Value| -> Vec<String> {
+        let body = sidecar.post(door).json(&request).answer().await.json();
+        let messages = body["messages"].as_array().unwrap_or_else(|| panic!("{body:#}")).iter();
+        let told = |message: &Value| at(message)["errors"][0]["pointer"].to_string();
+        messages.map(told).collect()
+    };
+
+    let explained = told("/v1/explain", |message| &message["problem"]).await;
+
+    assert_eq!(explained, ["null", "\"/to/1\"", "\"/to/2\"", "\"/to/3\""]);
+    assert_eq!(told("/v1/messages", |message| &message["problem"]).await, explained);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn explaining_changes_nothing_however_often_it_is_asked() {
     let plivo = plivo().await;
     let one = json!({"limits": [{"name": "app", "scope": "app", "quota": 1, "per_s": 3600}]});

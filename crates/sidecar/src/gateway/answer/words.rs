@@ -3,6 +3,9 @@
 use message::Fault;
 use serde_json::{Value, json};
 
+use super::super::fields::UNKNOWN;
+use super::super::json::DUPLICATE;
+
 /// What a door calls the members of `POST /v1/messages`.
 pub(super) struct Words {
     /// Those with another name there.
@@ -28,6 +31,10 @@ impl Words {
 
     fn place(&self, fault: &Fault) -> String {
         let path = fault.pointer.trim_start_matches('/');
+        // As its app wrote it: a member of another door has no name here.
+        if matches!(fault.code.as_str(), UNKNOWN | DUPLICATE) {
+            return path.replace("~1", "/").replace("~0", "~");
+        }
         let (member, below) = path.split_at(path.find('/').unwrap_or(path.len()));
         format!("{}{below}", self.name(member))
     }
@@ -58,7 +65,9 @@ impl Words {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::Words;
+    use message::Fault;
+
+    use super::{DUPLICATE, UNKNOWN, Words};
     use crate::gateway::answer::Door;
     use crate::gateway::refusal::Plain;
 
@@ -90,6 +99,19 @@ mod tests {
             let errors = body["errors"].as_array().expect("a list").iter();
             let told: Vec<_> = errors.map(|error| error["pointer"].clone()).collect();
             assert_eq!(json!(told), pointers, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_member_of_another_door_is_called_as_it_was_written() {
+        let words = Words { names: &[("to", "dst")], absent: &[] };
+        for (pointer, code, said) in [
+            ("/to", UNKNOWN, "to is none"),
+            ("/to", DUPLICATE, "to is none"),
+            ("/a~0~1b", UNKNOWN, "a~/b is none"),
+            ("/to", "phone.invalid", "dst is none"),
+        ] {
+            assert_eq!(words.fault(&Fault::new(pointer, code, "is none")), said);
         }
     }
 
