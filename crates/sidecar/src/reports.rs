@@ -77,7 +77,7 @@ impl Reports {
             // A journey that is still looking for it need look no further.
             self.delivery.say(&record.id, Word::Reported(uuid));
         }
-        if !reported.again && reported.before != reported.after {
+        if reported.moved {
             tracing::info!(message.id = %record.id, from = reported.before.as_str(), to = reported.after.as_str(), plivo.error_code = code.as_deref(), "a delivery report moved a message");
         }
         Ok(reported)

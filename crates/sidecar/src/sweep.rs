@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::Delivery;
-use crate::shared::Shared;
+use crate::shared::{Shared, Unconfirmed, Whose};
 
 /// Between two sweeps.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -33,6 +33,7 @@ pub(crate) async fn run(
         if let Some(shared) = &shared {
             if let Some(keys) = shared.keys() {
                 stop.run_until_cancelled(free_elsewhere(&store, keys)).await;
+                stop.run_until_cancelled(bind_elsewhere(&store, shared)).await;
             }
             if shared.is_up() {
                 stop.run_until_cancelled(settle_elsewhere(&store, &*shared.ledger())).await;
@@ -90,6 +91,35 @@ async fn settle_elsewhere(store: &Store, ledger: &dyn Ledger) {
             if store.told_of_holds(holds).await.is_err() {
                 return;
             }
+        }
+    }
+}
+
+/// Binds the keys among replicas again that a report has put in force here. What cannot be told now is told later.
+async fn bind_elsewhere(store: &Store, shared: &Shared) {
+    let Ok(proved) = store.proved_keys(KEYS).await else { return };
+    for key in proved {
+        let now = SystemTime::now().into();
+        let again = Unconfirmed::again(shared, store, &key.app, &key.key, now).await;
+        match again {
+            Ok(Some(again)) => match again.whose(now).await {
+                Ok(Whose::Ours) => {}
+                Ok(Whose::Others) => tracing::error!(
+                    "another replica has sent under a key meanwhile of which a report proves that it had been used here"
+                ),
+                // It is looked at again.
+                Ok(Whose::Undecided) => continue,
+                Err(err) => {
+                    tracing::warn!(error = %err, "replicas could not be told yet that a key is in force again");
+                    return;
+                }
+            },
+            // It has ended meanwhile.
+            Ok(None) => {}
+            Err(_) => return,
+        }
+        if store.told_of_proof(key).await.is_err() {
+            return;
         }
     }
 }

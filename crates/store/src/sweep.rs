@@ -63,7 +63,7 @@ impl Store {
                  LIMIT ?)", over),
                 // Those below zero are still there for a report that proves us wrong.
                 ("DELETE FROM idempotency_keys WHERE rowid IN (SELECT rowid FROM idempotency_keys \
-                 WHERE ends BETWEEN 0 AND ?1 AND freed = 0 LIMIT ?2)", over),
+                 WHERE ends BETWEEN 0 AND ?1 AND freed <> 1 LIMIT ?2)", over),
                 ("DELETE FROM idempotency_keys WHERE rowid IN (SELECT rowid FROM idempotency_keys \
                  WHERE ends BETWEEN -?1 AND -1 AND freed = 0 LIMIT ?2)", over),
                 ("DELETE FROM events WHERE number IN \

@@ -37,7 +37,11 @@ impl Journey {
         let commit = self.delivery.store.change(&id, change.clone());
         let stands = self.written(commit, change).await;
         store::fail::point("delivery.written");
-        if let Some(stands) = stands.filter(|stands| *stands != end.status) {
+        let overtaken = match stands {
+            Some(stands) if stands == end.status => self.is_reported(&end).await.then_some(stands),
+            other => other,
+        };
+        if let Some(stands) = overtaken {
             // A report that came in between has the last word; Plivo's id of it is what the app asks by.
             let reported = End::reported(stands);
             let news = if uuid.is_some() { end.news } else { reported.news };
@@ -64,6 +68,16 @@ impl Journey {
             let Accepted { app, door, .. } = &self.accepted;
             chain.tell_outcome(Afterwards { id: &id, app, door, now: now() }, told).await;
         }
+    }
+
+    /// Whether it is a report's word that it failed, which came in between and says why. Only a call of which nothing was
+    /// known can have one.
+    async fn is_reported(&self, end: &End) -> bool {
+        if end.status != Status::Failed || !self.may_be_sent && self.attempts < 2 {
+            return false;
+        }
+        let record = self.delivery.store.get(None, &self.accepted.message.id).await.ok().flatten();
+        record.is_some_and(|record| record.error_code.as_deref() != end.code.as_deref())
     }
 
     /// What others have said while nobody listened: that Plivo has the message, whatever its way came to here; that it

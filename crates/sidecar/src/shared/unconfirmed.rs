@@ -59,6 +59,26 @@ impl Unconfirmed {
         Ok(Some(Self { keys, lease: None, app, key, kept }))
     }
 
+    /// A key that is in force again here, though replicas know it as free.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub(crate) async fn again(
+        shared: &Shared,
+        store: &Store,
+        app: &str,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<Self>, StoreError> {
+        let (Some(keys), Some(kept)) = (shared.keys(), store.kept_under(app, key, now).await?)
+        else {
+            return Ok(None);
+        };
+        let (keys, app, key) = (keys.clone(), app.to_owned(), key.to_owned());
+        Ok(Some(Self { keys, lease: None, app, key, kept }))
+    }
+
     /// Who answers for the key; binds it where nobody does.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::OpenError;
 
 /// From version `n` to `n + 1`.
-const STEPS: [&str; 12] = [
+const STEPS: [&str; 13] = [
     include_str!("schema.sql"),
     include_str!("named.sql"),
     include_str!("clocks.sql"),
@@ -20,6 +20,7 @@ const STEPS: [&str; 12] = [
     include_str!("next_try.sql"),
     include_str!("revived.sql"),
     include_str!("made_room.sql"),
+    include_str!("proved.sql"),
 ];
 
 /// Whether this program may change the database.

@@ -222,7 +222,7 @@ pub(super) fn answer(
 ) -> rusqlite::Result<()> {
     let mut update = connection.prepare_cached(
         "UPDATE idempotency_keys SET status = ?3, headers = ?4, body = ?5, ends = coalesce(?6, ends), \
-         freed = freed AND ?6 IS NULL WHERE app = ?1 AND key = ?2",
+         freed = CASE WHEN ?6 IS NULL THEN freed ELSE 0 END WHERE app = ?1 AND key = ?2",
     )?;
     let headers = json!(answer.headers).to_string();
     update.execute((app, key, answer.status, headers, &answer.body, until.map(to_db)))?;

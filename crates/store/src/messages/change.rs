@@ -4,6 +4,7 @@ use message::{MessageId, Settlement, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::columns::{give_up, put_attempt, to_db};
+use super::report::is_inferred;
 use super::{Attempt, Status};
 use crate::database::Fault;
 use crate::{Commit, Content, Store, StoreError, events, holds, idempotency};
@@ -168,8 +169,14 @@ fn apply(
     content: &Content,
 ) -> Result<Status, Fault> {
     let after = change.status.map_or(before.status, |next| before.status.after(next));
-    // Of a message that a report has moved further, the report's word on why stands.
-    let overtaken = change.status.is_some_and(|next| next != after);
+    // Of a message that a report has moved further, or ended in our own word, the report's word on why stands.
+    let overtaken = match change.status {
+        Some(next) if next != after => true,
+        Some(next) => {
+            before.status == next && next.is_final() && !is_inferred(connection, id, next)?
+        }
+        None => false,
+    };
     let code = change.error_code.as_deref().filter(|_| !overtaken);
     // Why it stood elsewhere before is of no interest where it stands now.
     let afresh = change.status.is_some() && !overtaken;

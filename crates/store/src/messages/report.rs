@@ -34,6 +34,8 @@ pub struct Reported {
     pub before: Status,
     /// Where it stands now.
     pub after: Status,
+    /// It moved the message, or has the last word on an end that only we had come to.
+    pub moved: bool,
     /// The same report had come before; nothing was changed.
     pub again: bool,
 }
@@ -51,7 +53,7 @@ impl Store {
         // With what policies made of it, which Plivo does not tell again either.
         self.write_all(move |connection| {
             let reported = apply(connection, &id, &report, now, &content)?;
-            if reported.before.is_final() && reported.before != reported.after {
+            if reported.before.is_final() && reported.moved {
                 let (told, status) = (reported.before.as_str(), reported.after.as_str());
                 tracing::error!(message.id = %id, told, status, "a report proves that a message was sent which had been given up");
                 idempotency::came_to_something(connection, &id, keys_end)?;
@@ -72,23 +74,23 @@ impl Store {
             let known = "SELECT 1 FROM reports WHERE message = ? AND status = ? AND sequence = ?";
             let row = (&*id.0, report.facts.status.as_str(), report.sequence);
             let again = connection.prepare_cached(known)?.exists(row)?;
-            Ok(!again && after(connection, &id, before, &report)?.1 != before)
+            Ok(!again && after(connection, &id, before, &report)?.1.is_some())
         };
         self.database.read(moves).await
     }
 }
 
-/// Where a message stands for reports, and where this one brings it.
+/// Where a message stands for reports, and where this one brings it, which may be where we had brought it ourselves.
 fn after(
     connection: &Connection,
     id: &MessageId,
     before: Status,
     report: &Report,
-) -> rusqlite::Result<(Status, Status)> {
+) -> rusqlite::Result<(Status, Option<Status>)> {
     // An end that only we came to stands behind all reports: Plivo knows better.
     let stands = if is_inferred(connection, id, before)? { Status::InDoubt } else { before };
     let next = report.status.map(|next| stands.after_report(next));
-    Ok((stands, next.filter(|next| *next != stands).unwrap_or(before)))
+    Ok((stands, next.filter(|next| *next != stands)))
 }
 
 fn apply(
@@ -101,10 +103,11 @@ fn apply(
     let before = standing(connection, id)?.ok_or(StoreError::NotFound)?;
     own_further_uuid(connection, id, report)?;
     if !keep(connection, id, report, now)? {
-        return Ok(Reported { before: before.status, after: before.status, again: true });
+        let (before, moved) = (before.status, false);
+        return Ok(Reported { before, after: before, moved, again: true });
     }
-    let (stands, after) = after(connection, id, before.status, report)?;
-    let moves = after != before.status;
+    let (stands, next) = after(connection, id, before.status, report)?;
+    let (after, moves) = (next.unwrap_or(before.status), next.is_some());
     let other = report.status.filter(|told| told.is_final() && *told != stands);
     if let Some(told) = other.filter(|_| stands.is_final()) {
         let (status, told, code) = (stands.as_str(), told.as_str(), report.error_code.as_deref());
@@ -135,11 +138,15 @@ fn apply(
         events::announce(connection, id, &before, after, report.sequence, now, code)?;
     }
     crate::fail::point("report.in_transaction");
-    Ok(Reported { before: before.status, after, again: false })
+    Ok(Reported { before: before.status, after, moved: moves, again: false })
 }
 
 /// Whether a message ended by what we came to, and not by a report: Plivo's codes are other words than ours.
-fn is_inferred(connection: &Connection, id: &MessageId, status: Status) -> rusqlite::Result<bool> {
+pub(super) fn is_inferred(
+    connection: &Connection,
+    id: &MessageId,
+    status: Status,
+) -> rusqlite::Result<bool> {
     if !matches!(status, Status::Expired | Status::Failed | Status::Canceled) {
         return Ok(false);
     }

@@ -1,10 +1,12 @@
 //! A delivery report reaches the replica that has its message, whichever it was brought to.
 
-use plivo_sim::{Report, State};
+use std::time::Duration;
+
+use plivo_sim::{Report, State, Step};
 use serde_json::json;
 
 use super::gate::Gate;
-use super::{connected, replica, text};
+use super::{connected, id, is_replay, keyed, queued, replica, text};
 use crate::harness::{Policy, Redis, Sidecar, TO, eventually, plivo};
 use crate::reports::{Ingress, manual, start};
 
@@ -129,4 +131,39 @@ async fn one_that_comes_to_another_replica_is_handed_on_to_the_one_that_has_the_
     eventually("the Redis is away", away).await;
     let refused = plivo.send_report(uuid, report).await.expect("a report");
     assert_eq!(refused.answer.expect("an answer"), 503);
+}
+
+#[tokio::test]
+async fn a_key_that_a_report_puts_in_force_again_is_so_at_every_replica() {
+    let (plivo, ingress, redis) = (manual().await, Ingress::open().await, Redis::start());
+    plivo.set_list_delay(Duration::from_secs(600));
+    plivo.script([Step::reset().queued(), Step::status(400)]).await;
+    let setup = replica(&plivo, &redis.url())
+        .set("listen.callbacks", "127.0.0.1:0")
+        .set("listen.callbacks_url", ingress.url())
+        .set("delivery.settle_s", json!([1]));
+    let one = start(setup.clone(), &ingress).await;
+    let two = Sidecar::start(setup).await;
+    connected(&one).await;
+    connected(&two).await;
+    let told = queued(&one, "order-17", &text("hi")).await;
+    one.in_status(&id(&told), "failed").await;
+    let is_known = || redis.ask("KEYS *").contains("order-17");
+    let freed = async || (!is_known()).then_some(());
+    eventually("replicas know that the key is free", freed).await;
+
+    // In the word that the sidecar came to itself.
+    let uuid = plivo.sends()[0].message_uuid.clone();
+    let failed = Report { error_code: Some("300".into()), ..Report::of(State::Failed) };
+    plivo.send_report(&uuid, failed).await.expect("a report");
+
+    let bound = async || is_known().then_some(());
+    eventually("replicas know that it is in force again", bound).await;
+    for replica in [&one, &two] {
+        let again = keyed(replica, "order-17", &text("hi")).await;
+        assert!(is_replay(&again), "it is sent twice: {again}");
+    }
+    assert_eq!(plivo.sends().len(), 1);
+    one.stop().await;
+    two.stop().await;
 }

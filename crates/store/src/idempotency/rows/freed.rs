@@ -28,19 +28,36 @@ impl Store {
     pub async fn freed_keys(&self, most: u32) -> Result<Vec<FreedKey>, StoreError> {
         let freed = self.database.list(move |connection| {
             let sql = "SELECT app, key, message FROM idempotency_keys WHERE freed = 1 LIMIT ?";
-            let mut query = connection.prepare_cached(sql)?;
-            let rows = query.query_map([most], |row| {
-                let message: Option<String> = row.get(2)?;
-                let message = message.map(|id| MessageId(id.into()));
-                Ok(FreedKey { app: row.get(0)?, key: row.get(1)?, message })
-            })?;
-            Ok(rows.collect::<Result<Vec<_>, _>>()?)
+            Ok(untold(connection, sql, most)?)
         });
         let mut freed = freed.await?;
         // Whoever is at it may be telling replicas something else.
         let claims = locked(&self.claims);
         freed.retain(|FreedKey { app, key, .. }| !claims.contains_key(&name_of([app, key])));
         Ok(freed)
+    }
+
+    /// Keys that a report has put in force again, of which replicas are still to be told.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn proved_keys(&self, most: u32) -> Result<Vec<FreedKey>, StoreError> {
+        self.database
+            .list(move |connection| {
+                let sql = "SELECT app, key, message FROM idempotency_keys WHERE freed = 2 LIMIT ?";
+                Ok(untold(connection, sql, most)?)
+            })
+            .await
+    }
+
+    /// Replicas were told of a key that is in force again.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub fn told_of_proof(&self, proved: FreedKey) -> Commit<()> {
+        self.told(proved, 2)
     }
 
     /// This key where it has ended before its time and replicas are still to be told.
@@ -71,15 +88,29 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`].
     pub fn told_of_end(&self, freed: FreedKey) -> Commit<()> {
+        self.told(freed, 1)
+    }
+
+    fn told(&self, of: FreedKey, what: u8) -> Commit<()> {
         self.database.write(move |connection| {
-            let FreedKey { app, key, message } = &freed;
+            let FreedKey { app, key, message } = &of;
             let mut update = connection.prepare_cached(
-                "UPDATE idempotency_keys SET freed = 0 WHERE app = ? AND key = ? AND message IS ? AND freed = 1",
+                "UPDATE idempotency_keys SET freed = 0 WHERE app = ? AND key = ? AND message IS ? AND freed = ?",
             )?;
-            update.execute((app, key, message.as_ref().map(|id| &*id.0)))?;
+            update.execute((app, key, message.as_ref().map(|id| &*id.0), what))?;
             Ok(())
         })
     }
+}
+
+fn untold(connection: &Connection, sql: &str, most: u32) -> rusqlite::Result<Vec<FreedKey>> {
+    let mut query = connection.prepare_cached(sql)?;
+    let rows = query.query_map([most], |row| {
+        let message: Option<String> = row.get(2)?;
+        let message = message.map(|id| MessageId(id.into()));
+        Ok(FreedKey { app: row.get(0)?, key: row.get(1)?, message })
+    })?;
+    rows.collect()
 }
 
 /// A message ended and was certainly not sent: so do the keys of which that is the last.
@@ -90,6 +121,7 @@ pub(crate) fn came_to_nothing(connection: &Connection, id: &MessageId) -> rusqli
 }
 
 /// A message that was told as not sent was sent: its keys are in force again, until `ends`, where they are still there.
+/// Replicas that were told of them are to be told.
 pub(crate) fn came_to_something(
     connection: &Connection,
     id: &MessageId,
@@ -98,7 +130,7 @@ pub(crate) fn came_to_something(
     let sql = "UPDATE messages SET unsent = 0 WHERE id = ?";
     connection.prepare_cached(sql)?.execute([&*id.0])?;
     let sql = format!(
-        "UPDATE idempotency_keys SET ends = ?2, freed = 0 WHERE ends < 0 AND rowid IN ({KEYS_OF}) \
+        "UPDATE idempotency_keys SET ends = ?2, freed = 2 * shared WHERE ends < 0 AND rowid IN ({KEYS_OF}) \
          AND (SELECT number FROM messages WHERE id = ?1) >= (SELECT number FROM messages WHERE id = \
          idempotency_keys.message)"
     );

@@ -123,6 +123,7 @@ async fn a_key_is_in_force_again_once_a_report_proves_that_one_of_its_messages_w
         let store = open(&in_memory());
         let guard = free_key(&store).await;
         let row = store.key_row(&guard, answer("queued"), NOW, NOW).unwrap();
+        let row = if is_let_go { row } else { row.among_replicas() };
         store.accept(under(true, &["m1", "m2"]), Some(row)).await.unwrap();
         drop(guard);
         for each in ["m1", "m2"] {
@@ -145,6 +146,13 @@ async fn a_key_is_in_force_again_once_a_report_proves_that_one_of_its_messages_w
         };
         store.report(&id(proved), report, late).await.unwrap();
         assert!(is_bound(&store).await, "asking again would send {proved} twice");
+        assert_eq!(store.freed_keys(10).await, Ok(vec![]), "replicas must not be told of its end");
+        let untold = store.proved_keys(10).await.unwrap();
+        assert_eq!(untold.len(), usize::from(!is_let_go), "replicas are to be told");
+        for key in untold {
+            store.told_of_proof(key).await.unwrap();
+        }
+        assert_eq!(store.proved_keys(10).await, Ok(vec![]));
     }
 }
 

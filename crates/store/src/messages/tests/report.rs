@@ -183,6 +183,52 @@ async fn proof_that_comes_after_we_gave_a_message_up_is_believed_told_and_takes_
 }
 
 #[tokio::test]
+async fn proof_in_the_word_that_we_came_to_ourselves_is_proof_too_and_says_why() {
+    for code in [Some("30"), None] {
+        let store = open(&in_memory());
+        accept(&store, &["m1"]).await;
+        let given_up = Change {
+            error_code: Some("send.unresolved".into()),
+            ..Change::to(Status::Failed, NOW)
+        };
+        store.change(&id("m1"), given_up).await.unwrap();
+        let failed = Report { error_code: code.map(str::to_owned), ..report(Status::Failed, 2) };
+        assert_eq!(store.would_move(&id("m1"), &failed).await, Ok(true));
+
+        let said = tell(&store, failed).await;
+
+        assert_eq!((said.before, said.after, said.moved), (Status::Failed, Status::Failed, true));
+        let kept = record(&store, "m1").await;
+        assert_eq!((kept.status, kept.error_code.as_deref()), (Status::Failed, code));
+        let events = told(&store).await;
+        assert_eq!(events.last(), Some(&(Status::Failed, 2, code.map(str::to_owned))));
+        // Plivo's first word stands.
+        let said = tell(&store, report(Status::Delivered, 3)).await;
+        assert_eq!((said.after, said.moved), (Status::Failed, false), "{code:?}");
+    }
+}
+
+#[tokio::test]
+async fn where_a_report_has_failed_a_message_our_own_failing_gives_nothing_back() {
+    let store = open(&in_memory());
+    accept(&store, &["m1"]).await;
+    bring(&store, "m1", Status::InDoubt).await;
+    let failed = Report { error_code: Some("30".into()), ..report(Status::Failed, 2) };
+    tell(&store, failed).await;
+    let ours = Change {
+        error_code: Some("upstream.rejected".into()),
+        settle: Settle::As(Settlement::GiveBack),
+        ..Change::to(Status::Failed, later(6))
+    };
+    assert_eq!(store.change(&id("m1"), ours).await, Ok(Status::Failed));
+    assert_eq!(record(&store, "m1").await.error_code.as_deref(), Some("30"));
+    let unsent = |connection: &rusqlite::Connection| {
+        Ok(connection.query_row("SELECT unsent FROM messages", [], |row| row.get::<_, bool>(0))?)
+    };
+    assert_eq!(store.database.read(unsent).await, Ok(false), "its key would be free");
+}
+
+#[tokio::test]
 async fn the_id_of_an_answer_that_comes_after_a_report_named_another_is_kept_beside_it() {
     let store = open(&in_memory());
     accept(&store, &["m1", "m2"]).await;
