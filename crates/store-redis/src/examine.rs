@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use redis::ConnectionAddr;
+use redis::{AsyncConnectionConfig, ConnectionAddr};
 use tokio::net::lookup_host;
+use tokio::time::Instant;
 
 use crate::{SharedOptions, Trouble, Unusable, trial};
 
@@ -13,6 +14,8 @@ use crate::{SharedOptions, Trouble, Unusable, trial};
 pub struct Examined {
     /// How far its clock is from this machine's.
     pub clock_off: Duration,
+    /// How long one answer took.
+    pub answered_in: Duration,
     /// What it says of itself; none where its user may not ask (`INFO`).
     pub said: Option<Said>,
 }
@@ -32,7 +35,8 @@ pub struct Said {
     pub is_durable: bool,
 }
 
-/// Connects, tries what every replica tries before it uses a server, and reads what the server says of itself.
+/// Connects, tries what every replica tries before it uses a server, and reads what the server says of itself. However
+/// long that takes.
 ///
 /// # Errors
 ///
@@ -62,7 +66,10 @@ async fn is_known(address: &ConnectionAddr) -> bool {
 async fn looked_at(options: &SharedOptions) -> Result<Examined, Unusable> {
     let client =
         redis::Client::open(options.url.info().clone()).map_err(|err| Unusable::of(&err))?;
-    let connected = client.get_multiplexed_async_connection().await;
+    // Whoever asks has patience of their own, and is told how long an answer takes.
+    let config =
+        AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+    let connected = client.get_multiplexed_async_connection_with_config(&config).await;
     let mut connection = connected.map_err(|err| Unusable::of(&err))?;
     let said = match redis::cmd("INFO").query_async::<String>(&mut connection).await {
         Ok(info) => Some(Said::read(&info)),
@@ -78,7 +85,10 @@ async fn looked_at(options: &SharedOptions) -> Result<Examined, Unusable> {
         Err(unusable) => return Err(unusable),
     };
     let clock_off = SystemTime::now().duration_since(theirs).unwrap_or_else(|err| err.duration());
-    Ok(Examined { clock_off, said })
+    let asked = Instant::now();
+    // Whether its user may is known by now.
+    drop(trial::tried(&mut connection, &options.prefix).await);
+    Ok(Examined { clock_off, answered_in: asked.elapsed(), said })
 }
 
 impl Said {

@@ -33,6 +33,13 @@ pub(super) async fn redis(settings: Option<(&Shared, &Secret)>) -> Vec<Finding> 
             let to_do = format!("{}; sends with a key are refused until then", mending(trouble));
             vec![Finding::fail("redis", format!("{server}: {why}"), to_do)]
         }
+        Ok(seen) if seen.answered_in > options.timeout => {
+            let (took, most) = (seen.answered_in.as_millis(), options.timeout.as_millis());
+            let why = format!("{server} answers in {took} ms, and is waited for {most} ms");
+            let to_do = "see what is slow, it or the way to it, or raise [store] shared_timeout_ms; sends with a key are \
+                         refused until then";
+            vec![Finding::fail("redis", why, to_do)]
+        }
         Ok(seen) => of_redis(&server, &seen),
     }
 }

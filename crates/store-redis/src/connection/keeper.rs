@@ -27,6 +27,9 @@ const LOOK: Duration = Duration::from_secs(2);
 /// A connection that does not live so long is not renewed at once: something ends them all.
 const BRIEF: Duration = Duration::from_millis(if cfg!(test) { 0 } else { 100 });
 
+/// After a connection that lives so long the pauses are short again.
+const STEADY: Duration = Duration::from_secs(10);
+
 /// Why a connection cannot be used, in words.
 enum Away {
     /// The server answered no, or ended it.
@@ -89,8 +92,11 @@ impl Keeper {
             match self.connect(&mut logins).await {
                 Ok(connection) => {
                     tracing::info!(server = %self.options.url, "the shared store is up");
-                    pause = PAUSES.0;
+                    let since = Instant::now();
                     self.serve(connection, &mut logins).await;
+                    if since.elapsed() >= STEADY {
+                        pause = PAUSES.0;
+                    }
                 }
                 Err(why) => self.still_away(why),
             }
@@ -184,11 +190,14 @@ impl Keeper {
             let client = Client::open(login).map_err(|err| reason(&err))?;
             let connected = client.get_multiplexed_async_connection_with_config(&config).await;
             let mut connection = connected.map_err(|err| reason(&err))?;
-            let tried = trial::tried(&mut connection, &self.options.prefix).await;
-            tried.map_err(|unusable| unusable.why)?;
+            self.tried(&mut connection).await?;
             Ok(connection)
         };
-        within(self.options.connect_timeout, connecting).await.map_err(Away::reason)
+        let connected = within(self.options.connect_timeout, connecting).await;
+        let mut connection = connected.map_err(Away::reason)?;
+        // One that answers later than it is waited for would be given up at its first call.
+        within(self.options.timeout, self.tried(&mut connection)).await.map_err(Away::reason)?;
+        Ok(connection)
     }
 
     /// Looks after the connection until it cannot be used any more. At the first doubt those before are given up, too:
@@ -202,11 +211,7 @@ impl Keeper {
             };
             let looked = if in_doubt {
                 leaving.clear();
-                let tried = async {
-                    let tried = trial::tried(&mut connection, &self.options.prefix).await;
-                    tried.map_err(|unusable| unusable.why)
-                };
-                within(self.options.timeout, tried).await.map(drop)
+                within(self.options.timeout, self.tried(&mut connection)).await
             } else {
                 within(self.options.timeout, self.write(&mut connection)).await
             };
@@ -214,6 +219,11 @@ impl Keeper {
                 return away;
             }
         }
+    }
+
+    async fn tried(&self, connection: &mut MultiplexedConnection) -> Result<(), String> {
+        let tried = trial::tried(connection, &self.options.prefix).await;
+        tried.map(drop).map_err(|unusable| unusable.why)
     }
 
     /// A write, since a server that is full, or has become a replica, still answers a ping. What its user may do is known

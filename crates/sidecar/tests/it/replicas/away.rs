@@ -1,8 +1,10 @@
 //! The Redis is away, and comes back.
 
+use std::time::{Duration, Instant};
+
 use super::gate::Gate;
-use super::{connected, cut_off, id, is_replay, keyed, replica, text, three, throttle};
-use crate::harness::{Policy, Redis, Sidecar, plivo};
+use super::{connected, cut_off, id, is_replay, keyed, replica, text, three, throttle, trouble};
+use crate::harness::{Policy, Redis, Sidecar, eventually, plivo, run_to_end};
 
 #[tokio::test]
 async fn without_the_redis_keys_are_refused_and_sends_without_keys_go_on() {
@@ -126,6 +128,44 @@ async fn repeats_are_told_apart_by_each_replica_alone_where_dedup_is_local() {
     for replica in [one, two, three] {
         replica.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_redis_that_answers_later_than_it_is_waited_for_stays_away_until_it_is_quick_again() {
+    let (redis, plivo) = (Redis::start(), plivo().await);
+    let gate = Gate::before(redis.port).await;
+    let setup = replica(&plivo, &gate.url()).set("store.shared_timeout_ms", 500);
+    let sidecar = Sidecar::start(setup).await;
+    connected(&sidecar).await;
+
+    gate.slow(Duration::from_millis(650));
+
+    keyed(&sidecar, "order-17", &text("hi")).await.refused(503, "idem.unavailable");
+    // Tries to connect that are quick enough are no reason to use it.
+    let seen = async || {
+        let tried = sidecar.log.text().matches("the shared store is up").count();
+        assert_eq!(tried, 1, "{}", sidecar.log.text());
+        sidecar.log.text().contains("no answer within 500ms").then_some(())
+    };
+    eventually("it was tried again", seen).await;
+    let until = Instant::now() + Duration::from_secs(6);
+    while Instant::now() < until {
+        keyed(&sidecar, "order-17", &text("hi")).await.refused(503, "idem.unavailable");
+        assert!(trouble(&sidecar).await.is_string());
+        seen().await;
+    }
+    let ended = doctored(&sidecar).await;
+    assert!(ended.contains("and is waited for 500 ms"), "{ended}");
+
+    gate.slow(Duration::ZERO);
+    connected(&sidecar).await;
+    keyed(&sidecar, "order-17", &text("hi")).await.expect(202);
+    sidecar.stop().await;
+}
+
+/// What `doctor` says beside it.
+async fn doctored(sidecar: &Sidecar) -> String {
+    run_to_end("doctor", &sidecar.folder, &[]).await.log.text()
 }
 
 #[tokio::test]

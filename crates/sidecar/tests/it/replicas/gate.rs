@@ -1,11 +1,12 @@
 //! The way from one replica to the Redis, which can be barred.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::harness::PATIENCE;
 
@@ -13,6 +14,8 @@ use crate::harness::PATIENCE;
 pub(super) struct Gate {
     address: SocketAddr,
     state: watch::Sender<State>,
+    /// How long each answer takes besides.
+    delay: watch::Sender<Duration>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,17 +32,22 @@ impl Gate {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let (state, seen) = watch::channel(State::Open);
+        let (delay, slowed) = watch::channel(Duration::ZERO);
         let own = state.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(pass(client, port, own.clone(), seen.clone()));
+                tokio::spawn(pass(client, port, own.clone(), seen.clone(), slowed.clone()));
             }
         });
-        Self { address, state }
+        Self { address, state, delay }
     }
 
     pub(super) fn url(&self) -> String {
         format!("redis://{}", self.address)
+    }
+
+    pub(super) fn slow(&self, delay: Duration) {
+        self.delay.send_replace(delay);
     }
 
     pub(super) fn close(&self) {
@@ -67,6 +75,7 @@ async fn pass(
     port: u16,
     state: watch::Sender<State>,
     mut seen: watch::Receiver<State>,
+    slowed: watch::Receiver<Duration>,
 ) {
     let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else { return };
     let ((mut asks, mut hears), (mut answers, mut takes)) =
@@ -89,9 +98,19 @@ async fn pass(
             }
         }
     };
+    let answering = async {
+        let mut bytes = vec![0; 1 << 16];
+        while let Ok(read @ 1..) = answers.read(&mut bytes).await {
+            let delay = *slowed.borrow();
+            sleep(delay).await;
+            if hears.write_all(&bytes[..read]).await.is_err() {
+                return;
+            }
+        }
+    };
     // Whichever end goes away, the other is told.
     tokio::select! {
         () = asking => {}
-        _ = copy(&mut answers, &mut hears) => {}
+        () = answering => {}
     }
 }
