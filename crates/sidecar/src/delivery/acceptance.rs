@@ -96,7 +96,7 @@ impl Delivery {
         let paced = standings.iter().filter(|limit| limit.pace.is_some());
         let slot = paced.map(|limit| limit.delay).max();
         let class = Class::of(&message.intent);
-        let wait = self.turns.wait(class, &paces).saturating_sub(ahead);
+        let wait = self.turns.wait(class, &paces, ahead);
         // Behind everything else its slot says more: it counts those too that were cleared and are not here yet.
         let wait = if class == Class::Other { wait.max(slot.unwrap_or_default()) } else { wait };
         let cool_down = |own: &Upstream| own.breakers.cool_down(&message.sender, Instant::now());

@@ -122,11 +122,12 @@ impl Turns {
         }
     }
 
-    /// How long until a message of this class that came now would be let go by its paces.
-    pub(crate) fn wait(&self, class: Class, paces: &[Pace]) -> Duration {
+    /// How long until a message of this class that came so far `ahead` of now would be let go by its paces.
+    pub(crate) fn wait(&self, class: Class, paces: &[Pace], ahead: Duration) -> Duration {
+        let now = Instant::now();
         match paces {
             [] => Duration::ZERO,
-            _ => self.queue().pacer.wait(paces, class, Instant::now()),
+            _ => self.queue().pacer.wait(paces, class, (now, now + ahead)),
         }
     }
 

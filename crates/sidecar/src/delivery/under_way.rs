@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use message::MessageId;
 use store::Status;
@@ -49,7 +50,8 @@ impl Delivery {
             let account = doubt.account.as_deref().unwrap_or_default();
             self.unsettled.enter(self.twins(account, &accepted.message.to))
         });
-        let wait = self.turns.wait(Class::of(&accepted.message.intent), &accepted.paces);
+        let wait =
+            self.turns.wait(Class::of(&accepted.message.intent), &accepted.paces, Duration::ZERO);
         let turn = (!wait.is_zero()).then(|| now().after(wait));
         let start = accepted.start.max(turn);
         // Here and not in the message's own task, since tasks begin in no order.

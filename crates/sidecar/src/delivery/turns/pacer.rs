@@ -138,14 +138,28 @@ impl Pacer {
         }
     }
 
-    /// How long until a message of this class that came now would be let go, behind all that are no less urgent.
-    pub(super) fn wait(&self, paces: &[Pace], class: Class, now: Instant) -> Duration {
+    /// How long until a message of this class that came at `then`, which is now or later, would be let go, behind all that
+    /// are no less urgent. Those that are less so go on going until then: the last of them may have gone just before.
+    pub(super) fn wait(
+        &self,
+        paces: &[Pace],
+        class: Class,
+        (now, then): (Instant, Instant),
+    ) -> Duration {
         let wait = |pace: &Pace| {
             let kept = self.names.get(&Name::of(pace)).and_then(|id| self.paces.get(id));
             let tat = kept.map_or_else(|| self.unknown(pace.gcra, now), |kept| kept.tat).max(now);
-            let ahead: u64 = kept.map_or(0, |kept| kept.ahead[..=class as usize].iter().sum());
-            let tat = tat + span(pace.gcra, ahead);
-            opens(pace.gcra, tat, u64::from(pace.cost)).saturating_duration_since(now)
+            let cost = u64::from(pace.cost);
+            let behind = |places: &[u64]| {
+                let tat = tat + span(pace.gcra, places.iter().sum());
+                opens(pace.gcra, tat, cost).saturating_duration_since(then)
+            };
+            let ahead = kept.map_or(&[][..], |kept| &kept.ahead);
+            let no_less_urgent = behind(&ahead[..ahead.len().min(class as usize + 1)]);
+            if then <= now {
+                return no_less_urgent;
+            }
+            no_less_urgent.max(behind(ahead).min(span(pace.gcra, cost)))
         };
         paces.iter().map(wait).max().unwrap_or_default()
     }

@@ -195,7 +195,9 @@ fn the_latest_limit_holds_for_those_too_that_were_accepted_before_and_come_later
 fn the_wait_counts_what_is_as_urgent_and_ends_with_it() {
     let mut bench = Bench::new();
     let one = [pace("a", 1, 1, 1)];
-    let wait = |bench: &Bench, class| bench.queue.pacer.wait(&one, class, bench.now).as_millis();
+    let wait = |bench: &Bench, class| {
+        bench.queue.pacer.wait(&one, class, (bench.now, bench.now)).as_millis()
+    };
     assert_eq!(wait(&bench, Other), 0);
     for name in ["1", "2", "3"] {
         bench.ask(name, "app", Other, &one);
@@ -211,6 +213,25 @@ fn the_wait_counts_what_is_as_urgent_and_ends_with_it() {
         bench.leave(name);
     }
     assert_eq!(wait(&bench, Other), 1_000, "the pace itself is still closed");
+}
+
+#[test]
+fn what_is_less_urgent_keeps_a_pace_busy_until_it_has_gone() {
+    let mut bench = Bench::new();
+    let one = [pace("a", 1, 1, 1)];
+    for name in ["1", "2", "3", "4"] {
+        bench.ask(name, "app", Other, &one);
+    }
+    bench.leave("1");
+    let wait = |ahead: u64| {
+        let then = bench.now + Duration::from_millis(ahead);
+        bench.queue.pacer.wait(&one, Otp, (bench.now, then)).as_millis()
+    };
+    // One went at once, and the last goes in three seconds.
+    assert_eq!(
+        [wait(0), wait(500), wait(2_900), wait(3_200), wait(4_000)],
+        [1_000, 1_000, 1_000, 800, 0]
+    );
 }
 
 #[test]
