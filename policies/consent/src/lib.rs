@@ -95,11 +95,12 @@ impl Inbound for Consent {
             Some(Meaning::Stop) => {
                 // Said again to one sender, it is confirmed no second time. Said to all, it may come after an opt-in to
                 // one.
+                let by_handset = |entry: &Entry| entry.source == Source::Handset;
                 let before = latest(&places)?.map(|(_, entry)| entry).filter(|entry| entry.out);
-                let known = before
-                    .as_ref()
-                    .is_some_and(|entry| entry.source == Source::Handset && !message.to.is_empty());
-                if !known {
+                let whole = latest(covering(&places))?.map(|(_, entry)| entry);
+                let known = before.as_ref().is_some_and(by_handset)
+                    && whole.is_some_and(|entry| entry.out && by_handset(&entry));
+                if !known || message.to.is_empty() {
                     own.write(word(true))?;
                 }
                 let learned =
@@ -146,12 +147,18 @@ impl Receipts for Consent {
         let places = self.places(&receipt.sender.value, &receipt.to);
         // What a handset has said since the message was asked for is the later word, however late the report.
         let asked_ms = asked_at_ms(&receipt.id).unwrap_or(context.now_ms);
-        match (places.first(), latest(&places)?) {
-            (_, Some((_, entry))) if entry.out || entry.at_ms > asked_ms => Ok(()),
-            (Some(own), _) => {
+        let Some(own) = places.first() else { return Ok(()) };
+        let is_out =
+            |known: &Option<(&Place, Entry)>| known.as_ref().is_some_and(|(_, known)| known.out);
+        let before = latest(&places)?;
+        match &before {
+            Some((_, entry)) if !entry.out && entry.at_ms > asked_ms => Ok(()),
+            Some(_) if is_out(&before) && is_out(&latest(covering(&places))?) => Ok(()),
+            // What was said to the sender alone holds for its campaign, too.
+            Some((_, entry)) if entry.out => Ok(own.write(*entry)?),
+            _ => {
                 Ok(own.write(Entry { out: true, source: Source::Report, at_ms: context.now_ms })?)
             }
-            (None, _) => Ok(()),
         }
     }
 }
@@ -177,8 +184,16 @@ impl Consent {
     }
 }
 
+/// Those of a sender's places that cover all of its campaign: its own, and everybody's.
+fn covering(places: &[Place]) -> impl Iterator<Item = &Place> {
+    let (own, others) = places.split_at(places.len().min(1));
+    own.iter().chain(others.last())
+}
+
 /// The latest word at any of `places`; of two at one time, that against.
-fn latest(places: &[Place]) -> Result<Option<(&Place, Entry)>, PolicyError> {
+fn latest<'a>(
+    places: impl IntoIterator<Item = &'a Place>,
+) -> Result<Option<(&'a Place, Entry)>, PolicyError> {
     let mut latest: Option<(&Place, Entry)> = None;
     for place in places {
         if let Some(entry) = place.read()? {

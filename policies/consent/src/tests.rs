@@ -70,6 +70,24 @@ fn a_sender_that_comes_into_a_campaign_keeps_its_opt_outs_until_they_are_taken_b
 }
 
 #[test]
+fn what_is_said_again_after_a_sender_has_come_into_a_campaign_covers_all_of_it() {
+    for by_report in [false, true] {
+        let mut case = Case::<Consent>::new("{}");
+        case.hear(HANDSET, SENDER, "STOP");
+        case.at(10).reload(CAMPAIGN);
+        assert!(!refused(&mut case, &from(SIBLING)), "it was said to one sender");
+        if by_report {
+            case.at(20).tell(&Receipt { error_code: "200".into(), ..receipt() });
+        } else {
+            case.at(20).hear(HANDSET, SENDER, "STOP");
+        }
+        assert!(refused(&mut case, &from(SIBLING)) && refused(&mut case, &sms()));
+        case.at(30).hear(HANDSET, SIBLING, "START");
+        assert!(!refused(&mut case, &from(SIBLING)) && !refused(&mut case, &sms()));
+    }
+}
+
+#[test]
 fn the_latest_word_counts() {
     let mut case = Case::<Consent>::new("{}");
     for (second, text, out) in
