@@ -96,6 +96,12 @@ pub(super) fn masked(shown: Value) -> Value {
             let member = |(name, value): (String, Value)| match value {
                 // An app's own word, which may be a number by itself.
                 Value::String(word) if name == "intent" => (name, without_numbers(&word).into()),
+                // A sender's name may hold one; a short code has no letter.
+                Value::String(word)
+                    if name == "from" && word.contains(|c: char| c.is_ascii_alphabetic()) =>
+                {
+                    (name, without_numbers(&word).into())
+                }
                 value => (telemetry::masked(&name).into_owned(), masked(value)),
             };
             members.into_iter().map(member).collect()
