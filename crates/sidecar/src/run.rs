@@ -160,6 +160,9 @@ impl Sidecar {
     /// Serves on while apps are connected, and a little longer for those that connect anew to send: those that end
     /// together with the sidecar may have something to send yet. Not longer than it may, nor after another signal.
     async fn linger(&mut self, signals: &mut Signals, deadline: Deadline) {
+        if self.linger.is_zero() {
+            return;
+        }
         let until = deadline.linger.min(Instant::now() + self.linger);
         tracing::info!(
             most_s = until.saturating_duration_since(Instant::now()).as_secs_f64(),

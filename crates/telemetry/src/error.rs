@@ -41,7 +41,7 @@ pub enum TelemetryError {
     AlreadyStarted,
     /// Not everything reached the collector: the time was up, or it refused.
     #[error(
-        "not all traces were exported: {waiting} spans had not left, {dropped} were lost before"
+        "not all traces were exported: {waiting} spans had not left, {dropped} were lost meanwhile"
     )]
     Incomplete {
         /// Spans that were still waiting when the time was up.

@@ -31,7 +31,7 @@ mod start;
 pub use error::TelemetryError;
 pub use options::{LogFormat, Protocol, TelemetryOptions};
 pub use propagation::{accept_trace, link, trace_id, traceparent};
-pub use reach::{Away, Reached, destinations, passed_over, reach};
+pub use reach::{Answered, Away, Reached, destinations, passed_over, reach};
 pub use records::Records;
 pub use redaction::masked;
 pub use secrets::is_secret_name;

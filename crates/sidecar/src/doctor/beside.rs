@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use store_redis::{Examined, Said, Trouble, Unusable, examine};
-use telemetry::Reached;
+use telemetry::{Answered, Reached};
 use tokio::time::timeout;
 
 use super::{Finding, PATIENCE};
@@ -130,7 +130,16 @@ pub(super) fn collector(fixed: &Fixed) -> Vec<Finding> {
     let reached = reached.into_iter().map(|Reached { signals, endpoint, answered }| {
         let signals = signals.join(", ");
         let found = match answered {
-            Ok(()) => Finding::ok("collector", format!("{endpoint} answers")),
+            Ok(Answered::Takes) => Finding::ok("collector", format!("{endpoint} answers")),
+            Ok(Answered::WantsKey) => {
+                let said = format!("{endpoint} answers, and wants a key, which was not tried");
+                Finding::ok("collector", said)
+            }
+            Ok(Answered::Overloaded) => Finding::warn(
+                "collector",
+                format!("{endpoint} answers that it has too much to do"),
+                format!("see what it is at, or give it more; meanwhile {signals} may be lost"),
+            ),
             Err(why) => Finding::warn(
                 "collector",
                 format!("{endpoint}: {}", whole(&*why)),

@@ -245,7 +245,7 @@ fn a_collector_that_is_known_to_hang_is_not_waited_for_at_the_end_and_the_log_sa
         let told =
             log.lines().into_iter().filter_map(|line| line["message"].as_str().map(str::to_owned));
         let told: Vec<String> = told.collect();
-        let wanted = "not all traces were exported: 1 spans had not left, 0 were lost before";
+        let wanted = "not all traces were exported: 1 spans had not left, 0 were lost meanwhile";
         assert!(told.iter().any(|line| line == wanted), "{protocol:?}: {told:?}");
     }
 }
