@@ -47,6 +47,7 @@ use crate::delivery::Delivery;
 use crate::in_force::InForce;
 use crate::listen::{Peer, Received, Requests};
 use crate::memory::Memory;
+use crate::relay::Unanswered;
 use crate::shared::Shared;
 use crate::{openapi, spans};
 
@@ -73,6 +74,8 @@ pub(crate) struct Gateway {
     pub(crate) decisions: Option<Arc<DecisionLog>>,
     /// What was decided, for who watches.
     pub(crate) feed: Arc<Feed>,
+    /// Whose apps are told of nothing before they are answered.
+    pub(crate) unanswered: Unanswered,
     pub(crate) bounds: Bounds,
 }
 

@@ -17,6 +17,7 @@ mod tally;
 mod target;
 #[cfg(test)]
 mod testing;
+mod unanswered;
 mod webhook;
 mod worker;
 
@@ -32,6 +33,7 @@ pub(crate) use self::source::Source;
 pub(crate) use self::subscriber::Subscriber;
 pub(crate) use self::tally::RelayTally;
 pub(crate) use self::target::{Form, Target};
+pub(crate) use self::unanswered::{Unanswered, Waiting};
 pub(crate) use self::webhook::WebhookKey;
 pub(crate) use self::worker::Relay;
 

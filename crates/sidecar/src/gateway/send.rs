@@ -29,6 +29,7 @@ use super::submission::Submission;
 use super::{Call, Gateway, idempotency_key};
 use crate::delivery::{Acceptance, Ready};
 use crate::listen::Received;
+use crate::relay::Waiting;
 
 pub(super) use self::clear::{candidate, probed, unsendable};
 
@@ -145,11 +146,12 @@ impl Gateway {
         let (drafts, wishes) = Wishes::of(&call, submission, door, key.as_ref()).await;
         let decided = self.clear_all(&call, drafts, seated, &wishes).await;
         let mut sending = Sending::of(decided, door, many);
+        let unanswered = Arc::new(self.unanswered.hold(sending.unanswered()));
         let bound = self.accept_all(&call, &mut sending, key.as_ref()).await;
         sending.hear(deadline, &self.hurry).await;
-        self.note_own_ids(&sending);
+        self.note_own_ids(&sending, Arc::clone(&unanswered));
         let answer = sending.answer();
-        self.end(&call, key, bound, &sending, &answer).await?;
+        self.end(&call, key.zip(Some(unanswered)), bound, &sending, &answer).await?;
         Ok(answer)
     }
 
@@ -183,12 +185,12 @@ impl Gateway {
     async fn end(
         &self,
         call: &Call,
-        key: Option<Held>,
+        key: Option<(Held, Arc<Waiting>)>,
         bound: Option<Bound>,
         sending: &Sending,
         answer: &Answer,
     ) -> Result<(), Refusal> {
-        let Some(held) = key else { return Ok(()) };
+        let Some((held, unanswered)) = key else { return Ok(()) };
         match bound {
             None => match sending.earlier() {
                 Some(which) => self.keep_for_earlier(call, held, answer, which).await?,
@@ -197,7 +199,8 @@ impl Gateway {
             },
             Some(Bound { first, ends, .. }) if sending.is_worth_keeping() => {
                 let came = (sending.came(), ends);
-                self.keep(held, answer, &first, came, sending.told_ids()).await;
+                let named = (sending.told_ids(), Some(unanswered));
+                self.keep(held, answer, &first, came, named).await;
             }
             // Nothing was sent, nothing will be, and asking again may help: under this key, too.
             Some(Bound { first, is_bound, .. }) => {
@@ -208,9 +211,16 @@ impl Gateway {
     }
 
     /// On Plivo's door our id stands for Plivo's where that is not known yet; what is told later goes by the same id.
-    fn note_own_ids(&self, sending: &Sending) {
-        for id in sending.told_own_ids() {
-            drop(self.store.told_own_id(id));
+    fn note_own_ids(&self, sending: &Sending, unanswered: Arc<Waiting>) {
+        let noted = sending.told_own_ids().map(|id| self.store.told_own_id(id));
+        let noted: Vec<_> = noted.collect();
+        if !noted.is_empty() {
+            self.in_flight.spawn(async move {
+                for noted in noted {
+                    drop(noted.await);
+                }
+                drop(unanswered);
+            });
         }
     }
 

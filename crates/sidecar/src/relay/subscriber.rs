@@ -5,6 +5,9 @@ use url::{Origin, Url};
 use super::{Form, Target, WebhookKey};
 use crate::config::App;
 
+/// What stands before the app's own place in a record.
+const OWN: &str = "own:";
+
 /// One app, as one that is told of its messages.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Subscriber {
@@ -28,6 +31,10 @@ pub(crate) struct PlivoToken(pub(crate) Box<str>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is at an origin that the app's relay_allow does not name")]
 pub(crate) struct NotAllowed;
+
+/// An app that is to be called at its own place has none any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NoUrl;
 
 impl Subscriber {
     /// What `app` says, in this generation of the configuration.
@@ -58,6 +65,33 @@ impl Subscriber {
         let Some(callback) = callback else { return Ok(self.otherwise.clone()) };
         let target = Target::new(form, callback).ok_or(NotAllowed)?;
         if self.allows(&target) { Ok(Some(target)) } else { Err(NotAllowed) }
+    }
+
+    /// What a record keeps of where the events of a message go that names `callback`, in `form`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Subscriber::target`].
+    pub(crate) fn record(
+        &self,
+        callback: Option<&str>,
+        form: Form,
+    ) -> Result<Option<String>, NotAllowed> {
+        let target = self.target(callback, form)?;
+        let prefix = if callback.is_none() { OWN } else { "" };
+        Ok(target.map(|target| format!("{prefix}{}", target.to_record())))
+    }
+
+    /// Where that is by now: an app's own place is the one that it has.
+    ///
+    /// # Errors
+    ///
+    /// [`NoUrl`].
+    pub(super) fn place(&self, record: &str) -> Result<Target, NoUrl> {
+        match record.strip_prefix(OWN) {
+            Some(_) => self.otherwise.clone().ok_or(NoUrl),
+            None => Target::of_record(record).ok_or(NoUrl),
+        }
     }
 
     /// Whether there is something to sign this form with: nothing leaves unsigned.
@@ -110,6 +144,25 @@ mod tests {
             let target = subscriber().target(Some(callback), Form::PlivoPost).unwrap().unwrap();
             assert_eq!((target.text(), target.form()), (callback, Form::PlivoPost));
         }
+    }
+
+    #[test]
+    fn what_goes_to_an_apps_own_place_follows_it_and_what_names_a_place_stays_there() {
+        let own = subscriber().record(None, Form::CloudEvent).unwrap().unwrap();
+        let named = subscriber().record(Some("https://a.example/x"), Form::PlivoPost);
+        let named = named.unwrap().unwrap();
+        let moved = Target::new(Form::CloudEvent, "http://127.0.0.1:3001/new");
+        let now = Subscriber { otherwise: moved.clone(), ..subscriber() };
+        assert_eq!(now.place(&own).ok(), moved);
+        assert_eq!(
+            now.place(&named).map(|at| at.text().to_owned()),
+            Ok("https://a.example/x".into())
+        );
+        let without = Subscriber { otherwise: None, ..subscriber() };
+        assert_eq!(without.place(&own), Err(NoUrl));
+        // As those of before were written.
+        let before = now.place("http://127.0.0.1:3000/reports").unwrap();
+        assert_eq!(before.text(), "http://127.0.0.1:3000/reports");
     }
 
     #[test]

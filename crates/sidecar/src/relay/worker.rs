@@ -16,7 +16,8 @@ use tracing::Instrument as _;
 
 use super::call::{self, Call, ClientError, Ended};
 use super::circuit::{Admit, Circuits, Heard};
-use super::{RelayTally, Source, Subscriber, Target, schedule, spans};
+use super::subscriber::NoUrl;
+use super::{RelayTally, Source, Subscriber, Target, Unanswered, schedule, spans};
 use outcome::Outcome;
 
 /// Most calls at once. What cannot be written down has a place among them, so that a store that fails has no more apps
@@ -46,6 +47,7 @@ pub(crate) struct Relay {
     /// The page was full: there may be others behind it.
     crowded: bool,
     tally: Arc<RelayTally>,
+    unanswered: Unanswered,
 }
 
 /// What is to be done with an event.
@@ -105,7 +107,13 @@ impl Relay {
             page: VecDeque::new(),
             crowded: false,
             tally: Arc::default(),
+            unanswered: Unanswered::default(),
         })
+    }
+
+    /// Whose messages nobody is told of yet.
+    pub(crate) fn unanswered(&self) -> Unanswered {
+        self.unanswered.clone()
     }
 
     /// The counts, to be shown.
@@ -168,11 +176,17 @@ impl Relay {
             Ok(None) => return self.give_up(event, "its message is not kept any more"),
             Err(_) => return Step::Leave,
         };
-        let Some(target) = record.relay.as_deref().and_then(Target::of_record) else {
-            return self.give_up(event, "its message does not say where to call");
-        };
+        if self.unanswered.has(&record.id) {
+            // Told by an id that the app is not answered, it would be told of nothing.
+            return Step::Leave;
+        }
         let Some(subscriber) = (self.subscribers)(&event.app) else {
             return self.failed(event, None, "the configuration has no such app");
+        };
+        let target = match record.relay.as_deref().map(|place| subscriber.place(place)) {
+            Some(Ok(target)) => target,
+            Some(Err(NoUrl)) => return self.failed(event, None, "the app has no relay_url"),
+            None => return self.give_up(event, "its message does not say where to call"),
         };
         if !subscriber.allows(&target) {
             return self.give_up(

@@ -111,6 +111,7 @@ impl Parts {
             memory: Arc::clone(&memory),
             decisions: decisions.clone(),
             feed: Arc::clone(&feed),
+            unanswered: relay.unanswered(),
             bounds: Bounds::of(fixed),
         });
         let backlog = Arc::default();

@@ -2,13 +2,18 @@
 
 mod listener;
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use plivo_client::AuthToken;
 use plivo_client::signature::{Callback, Signed, verify};
-use plivo_sim::{Callbacks, PlivoSim, SimConfig};
+use plivo_sim::{Callbacks, PlivoSim, SimConfig, Step};
 use serde_json::{Value, json};
 
 use self::listener::Listener;
-use crate::harness::{App, Setup, Sidecar, TO, TOKEN, plivo};
+use crate::harness::{App, Folder, Setup, Sidecar, TO, TOKEN, plivo};
+use crate::reload::configure;
+use crate::reports::{self, Ingress};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -165,6 +170,43 @@ async fn an_sdk_that_was_answered_our_id_hears_of_the_message_by_that_id() {
         (&shown["message_uuid"], &shown["message_state"]),
         (&answered.into(), &"delivered".into())
     );
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn what_plivo_reports_before_the_answer_is_told_by_the_id_that_is_answered() {
+    let (plivo, ingress, mut listener) =
+        (moving().await, Ingress::open().await, Listener::open().await);
+    plivo.script([Step::hang(Duration::from_millis(700))]).await;
+    let sidecar =
+        reports::start(reports::reached(&plivo, &ingress).app(told_at(&listener)), &ingress).await;
+    let body = json!({"src": "14155551212", "dst": "14155550123", "text": "hi", "url": listener.url("/dlr")});
+
+    let answer = sidecar.post("/v1/Account/demo/Message/").json(&body).answer().await.expect(202);
+
+    let mut states = Vec::new();
+    while states.last().map(String::as_str) != Some("delivered") {
+        let told = listener.next().await;
+        let params: HashMap<String, String> = told.params().into_iter().collect();
+        assert_eq!(answer["message_uuid"][0], params["MessageUUID"].as_str(), "{params:?}");
+        states.push(params["Status"].clone());
+    }
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_still_to_be_told_goes_to_the_relay_url_of_now() {
+    let (plivo, folder, mut listener) = (plivo().await, Folder::new(), Listener::open().await);
+    let app =
+        |url: String| App::new("demo", TOKEN).set("relay_url", url).set("relay_secret", SECRET);
+    let sidecar =
+        Sidecar::start_in(folder, setup(&plivo).app(app("http://127.0.0.1:9/reports".into())))
+            .await;
+    let id = sidecar.send(&sms()).await.expect(202)["id"].clone();
+
+    configure(&sidecar, &setup(&plivo).app(app(listener.url("/reports"))));
+
+    assert_eq!(listener.next().await.json()["subject"], id);
     sidecar.stop().await;
 }
 

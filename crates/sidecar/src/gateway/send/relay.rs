@@ -36,11 +36,11 @@ impl Told {
         if callback.is_some() && deaf {
             return Ok(Self { relay: None, warning: Some(not_relayed()) });
         }
-        let target = subscriber.target(callback, form).map_err(|err| {
+        let relay = subscriber.record(callback, form).map_err(|err| {
             let detail = format!("{err}; add its origin there, or leave it out");
             Fault::new(pointer, "relay.not_allowed", detail)
         })?;
-        Ok(Self { relay: target.map(|target| target.to_record()), warning: None })
+        Ok(Self { relay, warning: None })
     }
 }
 

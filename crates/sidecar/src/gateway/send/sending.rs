@@ -68,6 +68,12 @@ impl Sending {
         Some(self.earlier.iter().fold(Span { first, start, last }, Span::and))
     }
 
+    /// Those of which a client of Plivo's is not told yet by which id.
+    pub(super) fn unanswered(&self) -> Vec<MessageId> {
+        let ready = self.ready.iter().filter(|_| self.door == Door::Plivo);
+        ready.map(|ready| ready.id().clone()).collect()
+    }
+
     /// Says in a key's row what its answer is about.
     pub(super) fn describe(&self, row: KeyRow) -> KeyRow {
         let row = if self.earlier.is_empty() { row } else { row.about_others_too() };

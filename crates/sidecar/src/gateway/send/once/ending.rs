@@ -19,6 +19,7 @@ use super::super::SETTLING;
 use super::super::sending::Span;
 use super::kept::stored;
 use super::{Confirmed, Held};
+use crate::relay::Waiting;
 use crate::shared::{KeyLease, Shared};
 
 /// How long a refusal waits until it is what its key tells: told to the app before, a crash would have it say
@@ -55,7 +56,7 @@ impl Gateway {
         answer: &Answer,
         id: &MessageId,
         (came, ends): (Came, Timestamp),
-        named: Vec<MessageId>,
+        (named, unanswered): (Vec<MessageId>, Option<Arc<Waiting>>),
     ) {
         let kept = self.kept(stored(answer, id));
         let Held { guard, lease, .. } = held;
@@ -67,7 +68,10 @@ impl Gateway {
         // In line before the answer goes out, so that no report on its messages comes between.
         let first = write();
         let ending = self.in_flight.spawn(async move {
-            let here = until_written(first, write, &draining);
+            let here = async {
+                until_written(first, write, &draining).await;
+                drop(unanswered);
+            };
             tokio::join!(here, until_told(there.as_ref(), &draining));
         });
         if !answer.status.is_success() {
@@ -104,7 +108,8 @@ impl Gateway {
         match self.confirm(call, &held, &row).await {
             Confirmed::Ours(None) => Ok(()),
             Confirmed::Ours(Some(_)) => {
-                self.keep(held, answer, &id, (Came::ToMessages, row.ends()), Vec::new()).await;
+                self.keep(held, answer, &id, (Came::ToMessages, row.ends()), (Vec::new(), None))
+                    .await;
                 Ok(())
             }
             Confirmed::Others => {
