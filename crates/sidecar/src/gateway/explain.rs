@@ -134,8 +134,13 @@ impl Gateway {
             }
         };
         asking.heard(foreseen.failed());
+        let earlier = match &foreseen.sent {
+            Err(Refusal::Rejected { rejection, .. }) => self.stands_for(call, rejection).await,
+            _ => None,
+        };
         let ways = match &foreseen.sent {
             Ok(sent) => Some(vec![Way::open(now, *sent)]),
+            Err(_) if earlier.is_some() => Some(vec![Way::open(now, now)]),
             Err(refusal) => {
                 let (message, media_fit) = (&message, true);
                 let mut search =
@@ -155,7 +160,7 @@ impl Gateway {
             limit_json(standing, unit, limits::monitors(call, standing))
         };
         let mut body = json!({
-            "verdict": if sent.is_ok() { "accept" } else { "reject" },
+            "verdict": if sent.is_ok() || earlier.is_some() { "accept" } else { "reject" },
             "to": message.to.as_str(),
             "type": message.kind().as_str(),
             "generation": trail.generation.0,
@@ -166,8 +171,11 @@ impl Gateway {
             "transformations": changes.map(change_json).collect::<Vec<_>>(),
             "when": when,
         });
-        if let Err(refusal) = sent {
-            body["problem"] = problem(&refusal);
+        match (sent, earlier) {
+            // As a send is answered then, which sends nothing.
+            (Err(_), Some(earlier)) => body["earlier"] = earlier.0.to_string().into(),
+            (Err(refusal), None) => body["problem"] = problem(&refusal),
+            (Ok(_), _) => {}
         }
         body
     }

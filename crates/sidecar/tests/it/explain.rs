@@ -75,6 +75,24 @@ async fn of_a_list_each_fault_is_told_at_its_recipient_as_a_send_tells_it() {
 }
 
 #[tokio::test]
+async fn a_repeat_that_an_earlier_message_stands_for_is_foretold_as_it_is_answered() {
+    let plivo = plivo().await;
+    let dedup = json!({"window_s": 60, "mode": "coalesce"});
+    let sidecar =
+        Sidecar::start(Setup::new(&plivo).policy(Policy::new("dedup").settings(dedup))).await;
+    let request = json!({"to": TO, "text": "hi"});
+    let first = sidecar.send(&request).await.expect(202);
+
+    let body = sidecar.post("/v1/explain").json(&request).answer().await.expect(200);
+
+    assert_eq!((&body["verdict"], &body["earlier"]), (&json!("accept"), &first["id"]), "{body:#}");
+    assert_eq!(body["when"].as_array().map(Vec::len), Some(1), "{body:#}");
+    assert!(body.get("problem").is_none(), "{body:#}");
+    assert_eq!(sidecar.send(&request).await.expect(202)["id"], first["id"]);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn explaining_changes_nothing_however_often_it_is_asked() {
     let plivo = plivo().await;
     let one = json!({"limits": [{"name": "app", "scope": "app", "quota": 1, "per_s": 3600}]});

@@ -223,7 +223,9 @@ async fn a_policy_that_puts_it_off_then_is_waited_for_and_asked_once_more() {
     let (id, folder) = left_behind(&plivo, under(None), &message).await;
     let sidecar = Sidecar::start_in(folder, under(Some("amend another text"))).await;
     sidecar.in_status(&id, "submitted").await;
-    assert_eq!(texts(&plivo).last().map(String::as_str), Some("hello"));
+    // The one that found out goes when it may.
+    let mut sent = texts(&plivo).into_iter().filter(|text| text != "finds out");
+    assert_eq!(sent.next_back().as_deref(), Some("hello"));
     sidecar.stop().await;
 
     let (id, folder) = left_behind(&plivo, under(None), &message).await;

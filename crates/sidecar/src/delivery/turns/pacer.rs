@@ -50,6 +50,8 @@ struct Kept {
     ahead: [u64; Class::ALL.len()],
     /// How many these are.
     places: usize,
+    /// How many of them cost how much.
+    costs: HashMap<u32, usize>,
 }
 
 /// One look at who may go: a pace that makes one wait lets nobody go who stands after that one, or those that cost
@@ -90,6 +92,7 @@ impl Pacer {
             let kept = self.paces.get_mut(&id)?;
             kept.ahead[class as usize] += u64::from(pace.cost);
             kept.places += 1;
+            *kept.costs.entry(pace.cost).or_default() += 1;
             Some(Toll { pace: id, cost: pace.cost })
         };
         paces.iter().filter_map(toll).collect()
@@ -101,6 +104,12 @@ impl Pacer {
             if let Some(kept) = self.paces.get_mut(&toll.pace) {
                 kept.ahead[class as usize] -= u64::from(toll.cost);
                 kept.places -= 1;
+                if let Some(count) = kept.costs.get_mut(&toll.cost) {
+                    *count -= 1;
+                    if *count == 0 {
+                        kept.costs.remove(&toll.cost);
+                    }
+                }
             }
         }
     }
@@ -139,27 +148,20 @@ impl Pacer {
     }
 
     /// How long until a message of this class that came at `then`, which is now or later, would be let go, behind all that
-    /// are no less urgent. Those that are less so go on going until then: the last of them may have gone just before.
+    /// are no less urgent. Those that wait now go on going until then.
     pub(super) fn wait(
         &self,
         paces: &[Pace],
         class: Class,
         (now, then): (Instant, Instant),
     ) -> Duration {
-        let wait = |pace: &Pace| {
-            let kept = self.names.get(&Name::of(pace)).and_then(|id| self.paces.get(id));
-            let tat = kept.map_or_else(|| self.unknown(pace.gcra, now), |kept| kept.tat).max(now);
-            let cost = u64::from(pace.cost);
-            let behind = |places: &[u64]| {
-                let tat = tat + span(pace.gcra, places.iter().sum());
-                opens(pace.gcra, tat, cost).saturating_duration_since(then)
-            };
-            let ahead = kept.map_or(&[][..], |kept| &kept.ahead);
-            let no_less_urgent = behind(&ahead[..ahead.len().min(class as usize + 1)]);
-            if then <= now {
-                return no_less_urgent;
-            }
-            no_less_urgent.max(behind(ahead).min(span(pace.gcra, cost)))
+        let wait = |pace: &Pace| match self.names.get(&Name::of(pace)) {
+            Some(id) => self
+                .paces
+                .get(id)
+                .map_or(Duration::ZERO, |kept| kept.wait(pace, class, (now, then))),
+            None => opens(pace.gcra, self.unknown(pace.gcra, now).max(then), u64::from(pace.cost))
+                .saturating_duration_since(then),
         };
         paces.iter().map(wait).max().unwrap_or_default()
     }
@@ -174,7 +176,10 @@ impl Pacer {
         }
         self.next += 1;
         let (ahead, tat) = ([0; Class::ALL.len()], self.unknown(pace.gcra, now));
-        self.paces.insert(self.next, Kept { gcra: pace.gcra, tat, ahead, places: 0 });
+        self.paces.insert(
+            self.next,
+            Kept { gcra: pace.gcra, tat, ahead, places: 0, costs: HashMap::new() },
+        );
         self.names.insert(name, self.next);
         self.next
     }
@@ -208,6 +213,40 @@ impl Pacer {
 }
 
 impl Kept {
+    /// What `Pacer::wait` says of one pace, at its limit of now.
+    fn wait(&self, pace: &Pace, class: Class, (now, then): (Instant, Instant)) -> Duration {
+        let (gcra, cost) = (pace.gcra, u64::from(pace.cost));
+        let mut ahead: u64 = self.ahead[..=class as usize].iter().sum();
+        let mut tat = self.tat.max(now);
+        if then > now {
+            let all: u64 = self.ahead.iter().sum();
+            let Some(each) = self.cost_of_each() else {
+                // Which of them goes last before then is not known: at worst it has just gone.
+                let behind = |ahead| {
+                    opens(gcra, tat + span(gcra, ahead), cost).saturating_duration_since(then)
+                };
+                return behind(ahead).max(behind(all).min(span(gcra, cost)));
+            };
+            let mut left = all;
+            while left > 0 && opens(gcra, tat, each) <= then {
+                tat += span(gcra, each);
+                left -= each;
+                ahead = ahead.saturating_sub(each);
+            }
+            tat = tat.max(then);
+        }
+        opens(gcra, tat + span(gcra, ahead), cost).saturating_duration_since(then)
+    }
+
+    /// What each of those that wait costs, where it is the same.
+    fn cost_of_each(&self) -> Option<u64> {
+        match self.costs.len() {
+            0 => Some(1),
+            1 => self.costs.keys().next().copied().map(u64::from),
+            _ => None,
+        }
+    }
+
     fn opens(&self, cost: u64) -> Instant {
         opens(self.gcra, self.tat, cost)
     }

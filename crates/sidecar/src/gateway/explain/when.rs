@@ -214,9 +214,14 @@ impl Search<'_> {
             }
             match self.ask(message, ahead).await? {
                 Ok(sent) => {
-                    let (ahead, sent) = self.sooner(message, shut, (ahead, sent)).await;
-                    let ask = whole_second(self.now.after(ahead + self.late()));
-                    return Some(Open { ask, sent: sent.max(ask) });
+                    let (first, sent) = self.sooner(message, shut, (ahead, sent)).await;
+                    let ask = whole_second(self.now.after(first + self.late()));
+                    if self.passes(message, ask).await {
+                        return Some(Open { ask, sent: sent.max(ask) });
+                    }
+                    // What is less urgent has its turn by then, and the next opening is later.
+                    shut = ask.since(self.now);
+                    ahead = shut;
                 }
                 Err(refusal) => {
                     shut = ahead;

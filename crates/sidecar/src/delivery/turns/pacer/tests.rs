@@ -227,11 +227,24 @@ fn what_is_less_urgent_keeps_a_pace_busy_until_it_has_gone() {
         let then = bench.now + Duration::from_millis(ahead);
         bench.queue.pacer.wait(&one, Otp, (bench.now, then)).as_millis()
     };
-    // One went at once, and the last goes in three seconds.
-    assert_eq!(
-        [wait(0), wait(500), wait(2_900), wait(3_200), wait(4_000)],
-        [1_000, 1_000, 1_000, 800, 0]
-    );
+    // One went at once; the others go in one, two and three seconds.
+    let at = [0, 500, 900, 1_000, 2_900, 3_200, 4_000];
+    assert_eq!(at.map(wait), [1_000, 500, 100, 1_000, 100, 800, 0]);
+}
+
+#[test]
+fn of_costs_that_differ_the_worst_is_told() {
+    let mut bench = Bench::new();
+    for (name, cost) in [("1", 1), ("2", 2), ("3", 1)] {
+        bench.ask(name, "app", Other, &[Pace { cost, ..pace("a", 2, 2, 2) }]);
+    }
+    bench.leave("1");
+    let own = [pace("a", 2, 2, 2)];
+    let wait = |ahead: u64| {
+        let then = bench.now + Duration::from_millis(ahead);
+        bench.queue.pacer.wait(&own, Otp, (bench.now, then)).as_millis()
+    };
+    assert_eq!([wait(500), wait(10_000)], [1_000, 0]);
 }
 
 #[test]

@@ -16,6 +16,9 @@ use super::super::sending::Span;
 use super::Decided;
 use crate::record;
 
+/// Code of a policy that has an earlier message stand for this one.
+const COALESCED: &str = "dup.coalesced";
+
 impl Gateway {
     /// A refusal, unless the policy says that an earlier message stands for this one.
     pub(super) async fn stopped(&self, call: &Call, to: Recipient, stopped: NotCleared) -> Decided {
@@ -57,6 +60,17 @@ impl Gateway {
         }
     }
 
+    /// The earlier message that would stand for one that is refused so.
+    pub(in crate::gateway) async fn stands_for(
+        &self,
+        call: &Call,
+        no: &Rejection,
+    ) -> Option<MessageId> {
+        let earlier = no.earlier.as_ref().filter(|_| no.code == COALESCED)?;
+        let found = self.store.get(Some(&call.app.name), earlier).await.ok().flatten();
+        found.filter(record::may_have_gone).map(|record| record.id)
+    }
+
     /// The earlier message that stands for this one, where the policy coalesces and the record is still there.
     async fn coalesced(
         &self,
@@ -65,13 +79,13 @@ impl Gateway {
         message: &Message,
         trail: &Trail,
     ) -> Option<(Owned, Span)> {
-        let earlier = no.earlier.as_ref().filter(|_| no.code == "dup.coalesced")?;
+        let earlier = no.earlier.as_ref().filter(|_| no.code == COALESCED)?;
         // One that was never sent stands for nothing; its reservation is about to be given back.
         let record = self.record_of(call, earlier).await.filter(record::may_have_gone)?;
         let mut changes = trail.changes.clone();
         changes.push(Change {
             policy: policy.into(),
-            code: "dup.coalesced".into(),
+            code: COALESCED.into(),
             detail: "an equal message went out a moment ago; this is its record".into(),
         });
         let span = Span {
