@@ -13,6 +13,7 @@ mod budget;
 mod doubt;
 mod journey;
 mod judge;
+mod lanes;
 mod load;
 mod looks;
 mod released;
@@ -46,6 +47,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::doubt::Doubt;
+use self::lanes::{Lane, Lanes};
 use self::released::Releases;
 use self::room::Room;
 use self::starts::Starts;
@@ -79,6 +81,7 @@ pub(crate) struct Delivery {
     looks: Option<SecondLooks>,
     upstreams: watch::Sender<Upstreams>,
     turns: Turns,
+    lanes: Lanes,
     starts: Starts,
     unsettled: Unsettled,
     /// The messages in doubt, and how a person has them sent again.
@@ -154,6 +157,7 @@ impl Delivery {
             stop,
             upstreams: watch::Sender::new(upstreams.clone()),
             turns: Turns::new(),
+            lanes: Lanes::default(),
             starts: Starts::default(),
             unsettled: Unsettled::default(),
             releases: Releases::default(),
@@ -247,8 +251,8 @@ impl Delivery {
     }
 
     /// What waits for a call to Plivo, by urgency.
-    pub(crate) fn lanes(&self) -> Vec<turns::Waits> {
-        self.turns.waits()
+    pub(crate) fn lanes(&self) -> Vec<Lane> {
+        self.lanes.all()
     }
 
     /// How many messages wait for an account that the configuration does not have any more, by its name.

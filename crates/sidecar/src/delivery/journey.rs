@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use super::accepted::Accepted;
 use super::doubt::Doubt;
 use super::judge::{End, Next};
+use super::lanes::Wait;
 use super::starts::Entrance;
 use super::trace::Trace;
 use super::unsettled::OneUnsettled;
@@ -49,6 +50,8 @@ pub(super) struct Journey {
     pub(super) last_call: Option<(Attempt, Vec<String>)>,
     /// Until it makes use of it.
     pub(super) entrance: Option<Entrance>,
+    /// Its wait for a call.
+    pub(super) wait: Wait,
     /// The key that is to be confirmed first, where there is one.
     pub(super) unconfirmed: Option<Unconfirmed>,
 }
@@ -133,6 +136,7 @@ impl Journey {
             self.heed()?;
             let leave;
             (place, leave) = self.leave(place).await?;
+            self.wait.pauses();
             self.attempts += 1;
             match self.attempt(leave).await? {
                 Next::End(end) => return ControlFlow::Break(Stop::End(end)),

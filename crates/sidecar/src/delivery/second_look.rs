@@ -137,6 +137,7 @@ impl Journey {
         if until.after(SHORTEST) > self.accepted.deadline {
             return self.expire();
         }
+        self.wait.ends();
         self.accepted.start = Some(until);
         // It is ours already, so there is room for it.
         self.accepted.seat.move_to(Side::Scheduled, None);

@@ -49,15 +49,6 @@ pub(crate) enum Class {
     Other,
 }
 
-/// Messages of one class that have a place and no turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Waits {
-    pub(crate) class: Class,
-    pub(crate) messages: u64,
-    /// How long the first of them has had its place.
-    pub(crate) oldest: Duration,
-}
-
 /// A message's place behind those that were accepted before it, of the same app, account and class and to the same
 /// recipient.
 ///
@@ -151,11 +142,6 @@ impl Turns {
     /// How many calls of an account are under way.
     pub(crate) fn out(&self, account: &str) -> usize {
         self.queue().out(account)
-    }
-
-    /// How many wait in each class, and how long.
-    pub(crate) fn waits(&self) -> Vec<Waits> {
-        self.queue().waits(Instant::now())
     }
 
     /// Changes the queue and passes on the turns that this grants. That is not done under the lock: a turn whose waiter

@@ -56,8 +56,10 @@ impl Delivery {
         let start = accepted.start.max(turn);
         // Here and not in the message's own task, since tasks begin in no order.
         let entrance = doubt.is_none().then(|| self.entrance(&accepted));
+        let class = Class::of(&accepted.message.intent);
         let journey = Journey {
             delivery: Arc::clone(self),
+            wait: self.lanes.wait(class),
             accepted,
             tell,
             inbox,

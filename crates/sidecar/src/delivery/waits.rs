@@ -109,6 +109,7 @@ impl Journey {
     pub(super) async fn leave(&mut self, mut place: Place) -> ControlFlow<Stop, (Place, Leave)> {
         let delivery = Arc::clone(&self.delivery);
         loop {
+            self.wait.begins();
             if self.left() < SHORTEST {
                 return self.expire();
             }
@@ -209,6 +210,7 @@ impl Journey {
         mut due: Timestamp,
         metered: Metered,
     ) -> ControlFlow<Stop> {
+        self.wait.begins();
         loop {
             self.wait_until(due, Status::RetryWait).await?;
             // Where much fails already, retries would be load on top of load.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use plivo_sim::Step;
+use plivo_sim::{Outage, Step};
 use serde_json::json;
 
 use crate::harness::{App, Policy, Redis, Setup, Sidecar, TO, TOKEN, eventually, plivo};
@@ -139,6 +139,28 @@ async fn reloads_are_counted_by_outcome_and_failures_of_policies_by_kind() {
     counts(&sidecar, "sendgate_generation", 2.0).await;
     sidecar.folder.write("sidecar.toml", setup.set("delivery.wait_ms", "soon").to_toml());
     counts(&sidecar, "sendgate_reloads_total{outcome=\"refused\"}", 1.0).await;
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn what_plivo_turned_away_waits_in_its_lane_and_its_wait_goes_on_over_its_tries() {
+    let plivo = plivo().await;
+    let sidecar = Sidecar::start(Setup::new(&plivo)).await;
+    let shed = Step::status(429).with_header("retry-after", "1");
+    plivo.fail(Outage::Step(Box::new(shed))).await;
+    let code = json!({"to": TO, "text": "code 1234", "intent": "otp"});
+    sidecar.queue(&code).await;
+
+    let waits = async || {
+        let all = read(&sidecar).await;
+        let of = |name: &str| all[&format!("{name}{{lane=\"otp\"}}")];
+        let age = of("sendgate_queue_age_seconds");
+        (of("sendgate_queue_messages") == 1.0 && age > 2.5).then_some(())
+    };
+    eventually("a code has waited for longer than one wait is", waits).await;
+
+    plivo.restore().await;
+    counts(&sidecar, "sendgate_queue_messages{lane=\"otp\"}", 0.0).await;
     sidecar.stop().await;
 }
 

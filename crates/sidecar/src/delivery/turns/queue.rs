@@ -7,17 +7,16 @@ mod paced;
 #[cfg(test)]
 pub(super) mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use message::{E164, Pace, Sender, Timestamp};
 use tokio::time::Instant;
 
+use super::Class;
 use super::gate::{Gate, Passes, Queued, Terms};
 use super::lane::{Lane, Next};
 use super::pacer::{Look, MOST, Pacer, Tolls};
-use super::{Class, Waits};
 
 /// Messages that keep their order: those of one app, account and class to one recipient.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -57,7 +56,7 @@ pub(super) struct Queue<T: Queued> {
     /// By account; one that is not there has none.
     calls: HashMap<Arc<str>, Calls<T::Gate>>,
     /// Since when whoever waits does, by class and number.
-    waiting: [HashMap<u64, Instant>; Class::ALL.len()],
+    waiting: [HashSet<u64>; Class::ALL.len()],
     arrivals: u64,
     /// Every place by its number, with its waiter where it wants a turn and others stand before it.
     lines: HashMap<Line, BTreeMap<u64, Option<Held<T>>>>,
@@ -132,7 +131,7 @@ impl<T: Queued> Queue<T> {
         waiter: T,
         now: Instant,
     ) -> Vec<T> {
-        self.waiting[spot.line.class as usize].insert(spot.number, now);
+        self.waiting[spot.line.class as usize].insert(spot.number);
         if self.is_first(spot) {
             let (rank, terms) = ((deadline, spot.number), spot.terms.clone());
             self.lane(spot.line.class).push(&spot.line.share, rank, terms, waiter);
@@ -230,18 +229,7 @@ impl<T: Queued> Queue<T> {
     }
 
     pub(super) fn waiting(&self) -> usize {
-        self.waiting.iter().map(HashMap::len).sum()
-    }
-
-    /// How many wait in each class, and how long the first of them has.
-    pub(super) fn waits(&self, now: Instant) -> Vec<Waits> {
-        let wait = |class: Class| {
-            let since = &self.waiting[class as usize];
-            let oldest =
-                since.values().min().map_or(Duration::ZERO, |first| now.duration_since(*first));
-            Waits { class, messages: since.len() as u64, oldest }
-        };
-        Class::ALL.into_iter().map(wait).collect()
+        self.waiting.iter().map(HashSet::len).sum()
     }
 
     #[cfg(test)]
