@@ -174,6 +174,16 @@ pub(crate) async fn has_started(admin: &Address) -> bool {
     call::ask(&target, Method::GET, "/startupz").await.is_ok()
 }
 
+/// Why the sidecar at this admin listener is not ready, a sentence each; nothing where it is.
+pub(crate) async fn not_ready(admin: &Address) -> Vec<String> {
+    let Some(target) = Target::local(admin) else { return Vec::new() };
+    let Ok((_, told)) = call::look(&target, Method::GET, "/readyz").await else {
+        return Vec::new();
+    };
+    let causes = told["causes"].as_array().into_iter().flatten();
+    causes.filter_map(|cause| cause["detail"].as_str().map(str::to_owned)).collect()
+}
+
 /// Whether a sidecar takes sends at this listener of apps.
 pub(crate) async fn takes_sends(apps: &Address) -> bool {
     let Some(target) = Target::local(apps) else { return false };

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -46,7 +46,8 @@ pub fn inspect(path: &Path, most: Duration) -> Result<Option<Inspection>, OpenEr
     check_schema(&connection, path)?;
     let tables = "SELECT count(*) FROM sqlite_master WHERE name = 'messages'";
     let is_made = connection.query_row(tables, [], |row| row.get::<_, i64>(0)).map_err(bad)? > 0;
-    let backlog = if is_made { Some(Backlog::count(&connection).map_err(bad)?) } else { None };
+    let count = || Backlog::count(&connection, SystemTime::now().into()).map_err(bad);
+    let backlog = is_made.then(count).transpose()?;
     let (damage, is_whole) = look_through(&connection, most).map_err(bad)?;
     Ok(Some(Inspection { in_use: holder(path), backlog, damage, is_whole }))
 }

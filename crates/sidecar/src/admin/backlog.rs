@@ -10,6 +10,8 @@ use tokio::time::Instant;
 
 /// Between two counts, at least.
 const PAUSE: Duration = Duration::from_secs(2);
+/// And at most: whoever waited for the machine has not counted for so long.
+const LONGEST: Duration = Duration::from_secs(60);
 /// A count may take this share of the time: one part in so many.
 const SHARE: u32 = 100;
 
@@ -24,7 +26,6 @@ pub(crate) struct Backlog {
 #[derive(Clone, Copy, Debug)]
 struct Last {
     counted: store::Backlog,
-    at: Timestamp,
     /// Not counted again before.
     next: Instant,
 }
@@ -46,19 +47,21 @@ impl Backlog {
         last.map(|last| last.counted)
     }
 
-    /// How long what waited longest had waited when it was counted last; none where nothing did.
+    /// How long what had waited longest when it was counted last has waited by now; none where nothing had.
     pub(crate) fn longest_wait(&self) -> Option<Duration> {
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.and_then(|last| Some(last.at.since(last.counted.oldest_waiting?)))
+        last.and_then(|last| Some(now().since(last.counted.oldest_waiting?)))
     }
 
     async fn count(&self, store: &Store) {
         let begun = Instant::now();
         // The store's trouble has a line of its own in the answer.
-        let Ok(counted) = store.backlog().await else { return };
-        let at = SystemTime::now().into();
-        let next = Instant::now() + PAUSE.max(begun.elapsed() * SHARE);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(Last { counted, at, next });
+        let Ok(counted) = store.backlog(now()).await else { return };
+        let next = Instant::now() + (begun.elapsed() * SHARE).clamp(PAUSE, LONGEST);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Last { counted, next });
     }
+}
+
+fn now() -> Timestamp {
+    SystemTime::now().into()
 }

@@ -122,7 +122,7 @@ impl Admin {
                         format!("plivo.accounts.{name}")
                     };
                     format!(
-                        "Plivo refused the credentials (401); mend [{section}] auth_id and auth_token"
+                        "Plivo refused the credentials (401); mend [{section}] auth_id and auth_token, or send SIGHUP once Plivo takes them"
                     )
                 }
             };

@@ -37,7 +37,10 @@ async fn beside_one(listen: &Listen, callbacks: Option<&Address>) -> Vec<Finding
         let seen = format!("{runs}; it waits for its store, and takes nothing until then");
         return vec![Finding::ok("listeners", seen)];
     }
-    let mut findings = Vec::new();
+    let causes = timeout(PATIENCE, messages::not_ready(&listen.admin)).await.unwrap_or_default();
+    let to_do = "mend that; /readyz and the log say more";
+    let not_ready = |why| Finding::fail("readiness", format!("it is not ready: {why}"), to_do);
+    let mut findings: Vec<Finding> = causes.into_iter().map(not_ready).collect();
     for address in listen.apps.iter().filter(|address| !address.is_any_port()) {
         if timeout(PATIENCE, messages::takes_sends(address)).await.unwrap_or(false) {
             continue;

@@ -62,6 +62,9 @@ fn connections(needed: usize) -> Finding {
     }
 }
 
+/// Resident memory of a sidecar with a few policies that has nothing to do, and some to spare.
+const IDLE: u64 = 96 << 20;
+
 fn room(listen: &Listen) -> Finding {
     let mib = |bytes: u64| bytes >> 20;
     match (listen.max_memory, memory::of_container()) {
@@ -75,6 +78,14 @@ fn room(listen: &Listen) -> Finding {
             "lower [listen] max_memory_mb below it: the process is killed before it refuses a send",
         ),
         (_, Some(may)) => Finding::ok("memory", format!("the container may have {} MiB", mib(may))),
+        (Some(most), None) if most < IDLE => Finding::warn(
+            "memory",
+            format!(
+                "sends are taken up to {} MiB, and a sidecar that idles takes some 60",
+                mib(most)
+            ),
+            "raise [listen] max_memory_mb: above it every send is refused",
+        ),
         (Some(most), None) => {
             Finding::ok("memory", format!("sends are taken up to {} MiB", mib(most)))
         }

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, header};
+use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -33,11 +33,36 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 ///
 /// Nobody is there; what is there is no sidecar; the sidecar says no.
 pub(super) async fn ask(target: &Target, method: Method, path: &str) -> Result<Value, Failure> {
+    let (status, body) = look(target, method, path).await?;
+    if status.is_success() {
+        return Ok(body);
+    }
+    let (Some(code), Some(sentence)) = (body["code"].as_str(), body["error"].as_str()) else {
+        let detail = format!("it answers {status} without a code");
+        return Err(Failure::Strange { place: target.place.to_string(), detail });
+    };
+    Err(Failure::Refused { status: status.as_u16(), code: code.into(), sentence: sentence.into() })
+}
+
+/// Asks, and reads the answer's JSON, whatever its status.
+///
+/// # Errors
+///
+/// Nobody is there; what is there is no sidecar.
+pub(super) async fn look(
+    target: &Target,
+    method: Method,
+    path: &str,
+) -> Result<(StatusCode, Value), Failure> {
     let asked = timeout(PATIENCE, exchange(target, method, path));
     asked.await.unwrap_or_else(|_| Err(Failure::Slow(target.place.to_string(), PATIENCE)))
 }
 
-async fn exchange(target: &Target, method: Method, path: &str) -> Result<Value, Failure> {
+async fn exchange(
+    target: &Target,
+    method: Method,
+    path: &str,
+) -> Result<(StatusCode, Value), Failure> {
     let strange = |detail: String| Failure::Strange { place: target.place.to_string(), detail };
     let away = |source| Failure::Away { place: target.place.to_string(), source };
     let stream = connect(&target.place).await.map_err(away)?;
@@ -52,7 +77,7 @@ async fn exchange(target: &Target, method: Method, path: &str) -> Result<Value, 
     }
     let request = request.body(Empty::<Bytes>::new()).map_err(|err| strange(err.to_string()))?;
     let answer = sender.send_request(request).await.map_err(|err| strange(err.to_string()))?;
-    let read = read(answer).await.map_err(strange)?;
+    let read = read(answer).await.map_err(strange);
     connection.abort();
     read
 }
@@ -64,22 +89,11 @@ async fn connect(place: &Place) -> io::Result<Box<dyn Stream>> {
     })
 }
 
-/// The body, or the sidecar's no; where it is neither, what is strange about it.
-async fn read(answer: Response<Incoming>) -> Result<Result<Value, Failure>, String> {
+/// The status and the body; where that is no JSON, what is strange about it.
+async fn read(answer: Response<Incoming>) -> Result<(StatusCode, Value), String> {
     let status = answer.status();
     let body = Limited::new(answer.into_body(), ANSWER_BYTES).collect().await;
     let bytes = body.map_err(|err| err.to_string())?.to_bytes();
-    let body: Value =
-        serde_json::from_slice(&bytes).map_err(|_| format!("it answers {status} without JSON"))?;
-    if status.is_success() {
-        return Ok(Ok(body));
-    }
-    let (Some(code), Some(sentence)) = (body["code"].as_str(), body["error"].as_str()) else {
-        return Err(format!("it answers {status} without a code"));
-    };
-    Ok(Err(Failure::Refused {
-        status: status.as_u16(),
-        code: code.into(),
-        sentence: sentence.into(),
-    }))
+    let body = serde_json::from_slice(&bytes);
+    body.map(|body| (status, body)).map_err(|_| format!("it answers {status} without JSON"))
 }

@@ -1,7 +1,7 @@
 //! The end: no new send, those in flight to their ends, and what was left.
 
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use store::{Backlog, Filter, Status, StoreError};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -125,7 +125,7 @@ impl Sidecar {
     async fn left(&self) -> Result<Backlog, StoreError> {
         let counted = timeout(LAST, async {
             self.store.remembered().await?;
-            self.store.backlog().await
+            self.store.backlog(SystemTime::now().into()).await
         });
         let late = |_| Err(StoreError::Unavailable("it does not answer".to_owned()));
         counted.await.unwrap_or_else(late)

@@ -10,11 +10,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use plivo_sim::{PlivoSim, SimConfig};
+use plivo_sim::{PlivoSim, SimConfig, Step};
 use serde_json::{Value, json};
 use telemetry::collector::Collector;
 
-use crate::harness::{Ended, Folder, Redis, Setup, Sidecar, TO, TOKEN, plivo, run_to_end};
+use crate::harness::{
+    Ended, Folder, Redis, Setup, Sidecar, TO, TOKEN, eventually, plivo, run_to_end,
+};
 use crate::tools::sendgate;
 
 /// The line about `check` that begins with `verdict`, and the one after it.
@@ -93,6 +95,26 @@ async fn a_running_sidecar_is_well_and_goes_on_as_before() {
     let gets = plivo.requests().into_iter().filter(|seen| seen.method == "GET").count();
     assert_eq!((plivo.sends().len(), gets), (1, 2), "Plivo was asked twice, and nothing was sent");
     sidecar.send(&json!({"to": TO, "text": "still here"})).await.expect(202);
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn beside_a_sidecar_that_is_not_ready_it_says_why() {
+    let plivo = plivo().await;
+    let setup = Setup::standard(&plivo).set("listen.admin", free_port());
+    let sidecar = Sidecar::start(setup.clone()).await;
+    plivo.script([Step::status(401)]).await;
+    sidecar.queue(&json!({"to": TO, "text": "hi"})).await;
+    let latched = async || (sidecar.ready().await.status == 503).then_some(());
+    eventually("the credentials are refused", latched).await;
+
+    // Plivo takes the same ones again.
+    let ended = run_to_end("doctor", &sidecar.folder, &setup.environment).await;
+
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.log.text());
+    told(&ended, "ok", "credentials");
+    let why = told(&ended, "fail", "readiness");
+    assert!(why.contains("refused the credentials") && why.contains("SIGHUP"), "{why}");
     sidecar.stop().await;
 }
 

@@ -3,7 +3,7 @@
 use message::Timestamp;
 
 use super::Status;
-use super::columns::from_db;
+use super::columns::{from_db, to_db};
 use super::list::OPEN;
 use crate::{Store, StoreError};
 
@@ -18,7 +18,7 @@ pub struct Backlog {
     pub waiting: u64,
     /// Those of them that a call is out for.
     pub in_call: u64,
-    /// When the oldest of the latter was accepted.
+    /// Since when the first of those that are due has waited: its acceptance, or the instant that it was put off to.
     pub oldest_waiting: Option<Timestamp>,
 }
 
@@ -28,8 +28,8 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`].
-    pub async fn backlog(&self) -> Result<Backlog, StoreError> {
-        self.database.list(|connection| Ok(Backlog::count(connection)?)).await
+    pub async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
+        self.database.list(move |connection| Ok(Backlog::count(connection, now)?)).await
     }
 
     /// How many of the `newest` messages are in each state, in the order of the way; states without any are left out.
@@ -59,17 +59,21 @@ impl Store {
 }
 
 impl Backlog {
-    pub(crate) fn count(connection: &rusqlite::Connection) -> rusqlite::Result<Self> {
+    pub(crate) fn count(
+        connection: &rusqlite::Connection,
+        now: Timestamp,
+    ) -> rusqlite::Result<Self> {
         let mut query = connection.prepare_cached(&format!(
             "SELECT count(*) FILTER (WHERE status = 'in_doubt'), count(*) FILTER (WHERE status = 'held'), \
              count(*) FILTER (WHERE status NOT IN ('in_doubt', 'held')), \
              count(*) FILTER (WHERE status = 'sending'), \
-             min(created) FILTER (WHERE status NOT IN ('in_doubt', 'held')) FROM messages WHERE {OPEN}"
+             min(max(created, coalesce(not_before, created))) FILTER (WHERE status NOT IN ('in_doubt', 'held') AND \
+             coalesce(not_before, created) <= ?1) FROM messages WHERE {OPEN}"
         ))?;
         let count = |row: &rusqlite::Row<'_>, at| {
             row.get::<_, i64>(at).map(|count| u64::try_from(count).unwrap_or(0))
         };
-        query.query_row([], |row| {
+        query.query_row([to_db(now)], |row| {
             Ok(Backlog {
                 in_doubt: count(row, 0)?,
                 held: count(row, 1)?,

@@ -1,6 +1,6 @@
 //! Looking messages up, over all apps.
 
-use plivo_sim::Step;
+use plivo_sim::{Outage, Step};
 use serde_json::{Value, json};
 use store::Status;
 
@@ -139,6 +139,15 @@ async fn readiness_tells_that_nothing_is_kept_and_how_long_something_waits() {
     request.answer().await.expect(202);
     let counted = async || {
         let ready = sidecar.ready().await.expect(200);
+        (!ready["held"].is_null()).then_some(ready)
+    };
+    let ready = eventually("what waits is counted", counted).await;
+    assert_eq!(ready["waiting"], 1, "{ready:#}");
+    assert_eq!(ready["oldest_waiting_s"], Value::Null, "it is not due: {ready:#}");
+    plivo.fail(Outage::Refuse).await;
+    sidecar.queue(&json!({"to": TO, "text": "due"})).await;
+    let counted = async || {
+        let ready = sidecar.ready().await.json();
         ready["oldest_waiting_s"].as_u64().map(|_| ready)
     };
     let ready = eventually("the oldest that waits is found", counted).await;
