@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use http::{Request, StatusCode};
 use message::facts::Facts;
-use message::{Fault, MediaUrl, Message};
+use message::{Change, Fault, MediaUrl, Message};
 use policy_host::{Decision, LimitReport, Verdict};
 use serde_json::{Value, json};
 use tracing::Span;
@@ -140,7 +140,11 @@ impl Gateway {
         };
         let ways = match &foreseen.sent {
             Ok(sent) => Some(vec![Way::open(now, *sent)]),
-            Err(_) if earlier.is_some() => Some(vec![Way::open(now, now)]),
+            // That one's record says more.
+            Err(_) if let Some(earlier) = &earlier => {
+                let start = earlier.not_before.unwrap_or(now).max(now);
+                Some(vec![Way::open(now, start)])
+            }
             Err(refusal) => {
                 let (message, media_fit) = (&message, true);
                 let mut search =
@@ -153,7 +157,20 @@ impl Gateway {
         if let Err(Refusal::Rejected { rejection, .. }) = &mut sent {
             draft.to.place(&mut rejection.faults);
         }
-        let changes = draft.changes.iter().chain(&trail.changes);
+        // Whoever stands behind the policy that has another message stand for this one is not asked then.
+        let refuser = match (&sent, &earlier) {
+            (Err(Refusal::Rejected { policy, .. }), Some(_)) => Some(&*policy.name),
+            _ => None,
+        };
+        let is_behind = |name: &str| {
+            let place =
+                |name: &str| trail.decisions.iter().position(|each| each.policy.as_str() == name);
+            refuser.is_some_and(|refuser| place(name) > place(refuser))
+        };
+        let own = trail.changes.iter().filter(|change| !is_behind(&change.policy));
+        let own: Vec<Change> = own.cloned().chain(refuser.map(send::coalesced)).collect();
+        let changes = draft.changes.iter().chain(&own);
+        let standings = trail.standings.iter().filter(|limit| !is_behind(limit.policy.as_str()));
         let warnings = trail.warnings.iter().chain(&warning).map(warning_json);
         let limit = |standing| {
             let unit = limits::unit(call, standing).unwrap_or("messages");
@@ -166,14 +183,14 @@ impl Gateway {
             "generation": trail.generation.0,
             "facts": facts_json(&facts),
             "policies": trail.decisions.iter().map(decision_json).collect::<Vec<_>>(),
-            "limits": trail.standings.iter().map(limit).collect::<Vec<_>>(),
+            "limits": standings.map(limit).collect::<Vec<_>>(),
             "warnings": warnings.collect::<Vec<_>>(),
             "transformations": changes.map(change_json).collect::<Vec<_>>(),
             "when": when,
         });
         match (sent, earlier) {
             // As a send is answered then, which sends nothing.
-            (Err(_), Some(earlier)) => body["earlier"] = earlier.0.to_string().into(),
+            (Err(_), Some(earlier)) => body["earlier"] = earlier.id.0.to_string().into(),
             (Err(refusal), None) => body["problem"] = problem(&refusal),
             (Ok(_), _) => {}
         }

@@ -31,7 +31,7 @@ use crate::delivery::{Acceptance, Ready};
 use crate::listen::Received;
 use crate::relay::Waiting;
 
-pub(super) use self::clear::{candidate, probed, unsendable};
+pub(super) use self::clear::{candidate, coalesced, probed, unsendable};
 
 /// By when a last call in doubt is settled after its message's time: `settle_s` has at most an hour, and the list may
 /// have to be asked twice.

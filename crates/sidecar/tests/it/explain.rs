@@ -88,6 +88,7 @@ async fn a_repeat_that_an_earlier_message_stands_for_is_foretold_as_it_is_answer
     assert_eq!((&body["verdict"], &body["earlier"]), (&json!("accept"), &first["id"]), "{body:#}");
     assert_eq!(body["when"].as_array().map(Vec::len), Some(1), "{body:#}");
     assert!(body.get("problem").is_none(), "{body:#}");
+    assert_eq!(body["transformations"][0]["code"], "dup.coalesced", "{body:#}");
     assert_eq!(sidecar.send(&request).await.expect(202)["id"], first["id"]);
     sidecar.stop().await;
 }

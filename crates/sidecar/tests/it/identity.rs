@@ -131,7 +131,10 @@ async fn plivos_door_tells_wrong_credentials_from_none() {
     let wrong = sidecar.request("GET", path).bearer("wrong").answer().await;
 
     assert_eq!(none.expect(401)["error"], "authentication credentials were not provided");
-    assert_eq!(wrong.expect(401)["error"], "no app has this token (auth.invalid)");
+    assert_eq!(
+        wrong.expect(401)["error"],
+        "no app has this token; send it as Bearer, or as Basic with the app's name (auth.invalid)"
+    );
     sidecar.stop().await;
 }
 

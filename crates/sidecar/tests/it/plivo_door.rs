@@ -225,3 +225,18 @@ async fn an_equal_request_within_seconds_is_the_same_request_again() {
     assert_eq!(plivo.sends().len(), 2);
     sidecar.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_taken_is_told_the_limits_that_it_was_charged_to() {
+    let plivo = plivo().await;
+    let limit = json!({"name": "app", "scope": "app", "quota": 5, "per_s": 60});
+    let throttle = Policy::new("throttle").settings(json!({"limits": [limit]}));
+    let sidecar = Sidecar::start(Setup::new(&plivo).policy(throttle)).await;
+
+    let answer = post(&sidecar, r#"{"src":"14155551212","dst":"14155550123","text":"hi"}"#).await;
+
+    answer.expect(202);
+    assert_eq!(answer.header("ratelimit-policy"), Some("\"app\";q=5;w=60"), "{answer}");
+    assert!(answer.header("ratelimit").is_some_and(|told| told.starts_with("\"app\";r=4;t=")));
+    sidecar.stop().await;
+}

@@ -62,7 +62,14 @@ pub(super) fn answer(verdicts: &[Verdict], many: bool) -> Answer {
     if !warnings.is_empty() {
         body["warnings"] = warnings.into();
     }
-    Answer::json(StatusCode::ACCEPTED, &body)
+    let mut answer = Answer::json(StatusCode::ACCEPTED, &body);
+    // As on the native door, those of the last that was taken.
+    if let Some(owned) =
+        verdicts.iter().filter_map(|verdict| verdict.outcome.as_ref().ok()).next_back()
+    {
+        answer.limits(&owned.standings);
+    }
+    answer
 }
 
 /// What was remarked on the messages taken, and changed in them, each once.

@@ -109,7 +109,7 @@ impl Plain {
             Self::AuthMissing => {
                 "send `Authorization: Bearer TOKEN`, or Basic with the app's name and token".into()
             }
-            Self::AuthInvalid => "no app has this token".into(),
+            Self::AuthInvalid => "no app has this token; send it as Bearer, or as Basic with the app's name".into(),
             Self::AuthTwice => "the Authorization header is there more than once".into(),
             Self::OtherAccount => {
                 "the path names an account that is not the one of the credentials; give both the same auth id, which is of no \

@@ -20,6 +20,8 @@ use super::relay::Told;
 use super::sending;
 use crate::delivery::{About, Ready, Seat};
 
+pub(in crate::gateway) use self::stopped::coalesced;
+
 /// What all messages of a request have in common besides their parts.
 pub(super) struct Wishes {
     door: Door,

@@ -65,10 +65,10 @@ impl Gateway {
         &self,
         call: &Call,
         no: &Rejection,
-    ) -> Option<MessageId> {
+    ) -> Option<Record> {
         let earlier = no.earlier.as_ref().filter(|_| no.code == COALESCED)?;
         let found = self.store.get(Some(&call.app.name), earlier).await.ok().flatten();
-        found.filter(record::may_have_gone).map(|record| record.id)
+        found.filter(record::may_have_gone)
     }
 
     /// The earlier message that stands for this one, where the policy coalesces and the record is still there.
@@ -83,11 +83,7 @@ impl Gateway {
         // One that was never sent stands for nothing; its reservation is about to be given back.
         let record = self.record_of(call, earlier).await.filter(record::may_have_gone)?;
         let mut changes = trail.changes.clone();
-        changes.push(Change {
-            policy: policy.into(),
-            code: COALESCED.into(),
-            detail: "an equal message went out a moment ago; this is its record".into(),
-        });
+        changes.push(coalesced(policy));
         let span = Span {
             first: record.id.clone(),
             start: record.not_before.unwrap_or(call.now),
@@ -105,6 +101,15 @@ impl Gateway {
             standings: limits::bounding(call, &trail.standings),
         };
         Some((owned, span))
+    }
+}
+
+/// That an earlier message stands for this one, by the word of `policy`.
+pub(in crate::gateway) fn coalesced(policy: &str) -> Change {
+    Change {
+        policy: policy.into(),
+        code: COALESCED.into(),
+        detail: "an equal message went out a moment ago; this is its record".into(),
     }
 }
 
