@@ -15,6 +15,19 @@ pub(crate) enum Raw {
     Torn,
 }
 
+impl Raw {
+    /// Without the byte order mark that some editors begin a file with.
+    pub(crate) fn without_mark(self) -> Self {
+        match self {
+            Self::Whole(mut line) if line.starts_with(b"\xef\xbb\xbf") => {
+                line.drain(..3);
+                Self::Whole(line)
+            }
+            raw => raw,
+        }
+    }
+}
+
 /// The next line without its end, and the bytes it took in the file; nothing at the end of the file.
 pub(crate) fn next(from: &mut impl BufRead, most: usize) -> io::Result<Option<(Raw, usize)>> {
     let (mut line, mut bytes, mut is_long) = (Vec::new(), 0, false);

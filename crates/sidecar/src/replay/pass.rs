@@ -109,6 +109,7 @@ impl Pass {
             let Some((raw, bytes)) = next else { break };
             number += 1;
             size += bytes;
+            let raw = if number == 1 { raw.without_mark() } else { raw };
             self.progress.on(bytes);
             match raw {
                 Raw::Whole(line) if line.starts_with(GENERATION) => {

@@ -59,8 +59,10 @@ impl Sidecar {
         let ready = metrics::observe_ready(metrics);
         let mut entrance = Entrance::new(&listen, given.sockets, metrics);
         let store = entrance.pass(async || open(&fixed).await).await?;
-        let ground = Ground::lay(&fixed, store, &settings, telemetry)?;
+        let mut ground = Ground::lay(&fixed, store, &settings, telemetry)?;
         let (first, pulled) = first(path, settings, &ground.engine).await?;
+        // A start that is refused leaves no file.
+        ground.decide_on_record(&fixed, telemetry)?;
         // The numbering data takes tens of milliseconds to unpack, which no request should pay for.
         message::facts::warm_up();
         let (path, hangup) = (path.to_owned(), given.hangup);
@@ -127,10 +129,15 @@ impl Ground {
             options.state_wait = shared.timeout.saturating_mul(2);
         }
         let engine = Arc::new(PolicyRuntime::new(options)?);
-        let records = telemetry.records();
-        let decisions = DecisionLog::start(&fixed.decisions, store.secret(), records)?;
-        let (decisions, metrics) = (decisions.map(Arc::new), telemetry.metrics().clone());
-        Ok(Self { store, shared, ledger, engine, metrics, decisions })
+        let metrics = telemetry.metrics().clone();
+        Ok(Self { store, shared, ledger, engine, metrics, decisions: None })
+    }
+
+    /// Begins to write decisions down, where they are to be.
+    fn decide_on_record(&mut self, fixed: &Fixed, telemetry: &Telemetry) -> Result<(), Failure> {
+        let (secret, records) = (self.store.secret(), telemetry.records());
+        self.decisions = DecisionLog::start(&fixed.decisions, secret, records)?.map(Arc::new);
+        Ok(())
     }
 }
 

@@ -124,6 +124,10 @@ async fn a_log_that_is_named_twice_counts_once_and_the_report_says_so() {
     }
     let shown = sendgate(folder, &[&words[..], &["--json"]].concat()).await.json(0);
     assert_eq!(shown["decisions"], sent, "{shown:#}");
+    let log = fs::read(folder.join("d.jsonl")).unwrap();
+    fs::write(folder.join("marked.jsonl"), [&b"\xef\xbb\xbf"[..], &log].concat()).unwrap();
+    let marked = sendgate(folder, &["replay", "marked.jsonl", "--config", "sidecar.toml"]).await;
+    assert!(marked.ended(0).starts_with(&format!("{sent} decisions of 1 log: ")), "{}", marked.out);
     assert_eq!(shown["remarks"][0], format!("./d.jsonl {remark}"), "{shown:#}");
 }
 
@@ -141,6 +145,9 @@ async fn a_configuration_whose_candidate_does_not_fit_is_at_fault_as_for_check()
     let refused = replay(folder.path(), &["--config", "sidecar.toml"]).await;
     refused.ended(2);
     assert!(refused.err.contains("candidate_settings.verified[0]"), "{}", refused.err);
+    fs::remove_file(folder.path().join("d.jsonl")).unwrap();
+    sendgate(folder.path(), &["run"]).await.ended(2);
+    assert!(!folder.path().join("d.jsonl").exists(), "a start that is refused leaves a log");
     let checked = sendgate(folder.path(), &["check", "--config", "sidecar.toml"]).await;
     assert_eq!(refused.err, checked.err);
 }
