@@ -64,8 +64,14 @@ impl Bound {
                         (UnixListener::from_std(handed)?, None)
                     }
                     None => {
-                        if There::at(path).await == There::Stale {
-                            std::fs::remove_file(path)?;
+                        match There::at(path).await {
+                            There::Stale => std::fs::remove_file(path)?,
+                            There::Other => {
+                                return Err(io::Error::other(
+                                    "it is there already, and is no socket",
+                                ));
+                            }
+                            There::Socket | There::Nothing => {}
                         }
                         (UnixListener::bind(path)?, Some(SocketFile(path.clone())))
                     }

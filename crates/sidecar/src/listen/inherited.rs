@@ -28,7 +28,16 @@ impl Inherited {
             // What is no TCP socket is left in its place.
             match handed.take_tcp_listener(nth) {
                 Ok(socket) => inherited.tcp.extend(socket),
-                Err(_) => inherited.unix.extend(handed.take_unix_listener(nth)?),
+                Err(_) => {
+                    let taken = handed.take_unix_listener(nth).map_err(|err| {
+                        let what = format!(
+                            "the service manager handed over a socket that takes no connections ({err}); name it with \
+                             ListenStream="
+                        );
+                        io::Error::new(err.kind(), what)
+                    });
+                    inherited.unix.extend(taken?);
+                }
             }
         }
         Ok(inherited)

@@ -73,6 +73,12 @@ impl Sourced {
 
     /// The variable `name`; where it is not set, the file that `name`_FILE names.
     fn from_environment(reading: &Reading<'_>, spot: &Spot, name: &str) -> Option<Self> {
+        if name.is_empty()
+            || name.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control())
+        {
+            reading.fault(spot, "is no variable's name; use letters, digits and underscores");
+            return None;
+        }
         let by_file = format!("{name}_FILE");
         match (reading.environment().get(name), reading.environment().get(&by_file)) {
             (Some(value), None) => {

@@ -52,6 +52,8 @@ fn a_secret_that_cannot_be_had_is_a_fault_at_its_place() {
             "{ env = \"GONE\" }",
             "3:17: apps[0].token.env: the environment has no GONE; set it (or GONE_FILE to a path)",
         ),
+        ("{ env = \"\" }", "3:17: apps[0].token.env: is no variable's name"),
+        ("{ env = \"A=B\" }", "3:17: apps[0].token.env: is no variable's name"),
         (
             "{ env = \"BOTH\" }",
             "3:17: apps[0].token.env: BOTH and BOTH_FILE are both set; unset one",
