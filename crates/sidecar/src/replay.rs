@@ -15,8 +15,8 @@ mod tape;
 mod tests;
 
 use std::collections::HashMap;
-use std::fs;
-use std::io::{self, Write as _};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,12 +28,16 @@ use self::policies::{Asked, Policies};
 use self::report::Report;
 use crate::cli::By;
 use crate::config::Environment;
+use crate::decisions::form::Line;
+use crate::decisions::lines::{self, LINE_BYTES, Raw};
 use crate::terminal;
 
 pub use self::failure::Failure;
 
 /// Most keys of each kind that are remembered for guesses.
 const MOST_KEYS: usize = 1_000_000;
+/// A file's first record is looked for in so many lines.
+const NEAR: usize = 64;
 
 /// What is to be told.
 #[derive(Clone, Copy, Debug)]
@@ -68,10 +72,12 @@ pub fn replay(
 ) -> Result<Found, Failure> {
     message::facts::warm_up();
     let asked = Asked::read(by, environment)?;
-    let (logs, twice) = each_once(logs);
+    let (logs, mut remarks) = each_once(logs);
+    let (logs, turned) = in_order(logs);
+    remarks.extend(turned);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut report = runtime.block_on(replayed(&logs, asked, by.policy.as_deref(), wanted))?;
-    report.remarks.extend(twice);
+    report.remarks.extend(remarks);
     let mut out = io::stdout().lock();
     match wanted.json {
         true => writeln!(out, "{}", terminal::json(&report.shown()))?,
@@ -100,6 +106,36 @@ fn each_once(logs: &[PathBuf]) -> (Vec<PathBuf>, Vec<String>) {
         once.push(path.clone());
     }
     (once, twice)
+}
+
+/// The files in the order of their first records, and a remark where that is not the one in which they are named: a shell
+/// names the newest first, and what is guessed rests on what came before.
+fn in_order(logs: Vec<PathBuf>) -> (Vec<PathBuf>, Option<String>) {
+    let begins: Option<Vec<u64>> = logs.iter().map(|path| first_record(path)).collect();
+    let Some(begins) = begins.filter(|begins| !begins.is_sorted()) else { return (logs, None) };
+    let mut ordered: Vec<_> = begins.into_iter().zip(logs).collect();
+    ordered.sort_by_key(|(begins, _)| *begins);
+    let logs: Vec<PathBuf> = ordered.into_iter().map(|(_, path)| path).collect();
+    let names: Vec<String> = logs.iter().map(|path| path.display().to_string()).collect();
+    let remark = format!("read in the order of their records: {}", names.join(", "));
+    (logs, Some(remark))
+}
+
+/// When the first record of a log was decided, in milliseconds since 1970; none where there is none near its beginning.
+fn first_record(path: &Path) -> Option<u64> {
+    // Another kind of file, such as a pipe, is read once and no more.
+    let file = fs::metadata(path).ok()?.is_file().then(|| File::open(path)).transpose().ok()??;
+    let mut from = BufReader::new(file);
+    for _ in 0..NEAR {
+        let (raw, _) = lines::next(&mut from, LINE_BYTES).ok()??;
+        if let Raw::Whole(line) = raw.without_mark()
+            && let Ok(Line::Decision(record) | Line::SecondLook(record)) =
+                serde_json::from_slice(&line)
+        {
+            return Some(record.at_ms);
+        }
+    }
+    None
 }
 
 async fn replayed(

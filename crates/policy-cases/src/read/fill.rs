@@ -10,6 +10,10 @@ use crate::{Noted, form};
 
 /// Noon of 2026-01-05, a Monday, in UTC.
 pub(super) const NOON: Timestamp = Timestamp(1_767_614_400_000);
+/// Latest instant of a step after the case's own, in seconds: a thousand years of 365 days.
+const MOST_S: f64 = 365_000.0 * 86_400.0;
+/// The contract's words for what became of a message.
+const OUTCOMES: [&str; 4] = ["accepted", "rejected", "not-sent", "in-doubt"];
 /// The doors that messages come through; the contract's words.
 const DOORS: [&str; 3] = ["messages", "mms-send", "plivo"];
 
@@ -30,6 +34,11 @@ impl RawCase {
             (Some(expect), None, true) => {
                 vec![RawStep { expect: Some(expect), ..RawStep::default() }]
             }
+            (None, Some(none), true) if none.is_empty() => {
+                return Err(
+                    "`problems` names none, and settings that fit are no case; leave it out".into(),
+                );
+            }
             (None, Some(_), true) => Vec::new(),
             (None, None, false) => self.steps,
             _ => return Err("needs one of `expect`, `steps` and `problems`, and only one".into()),
@@ -40,6 +49,9 @@ impl RawCase {
             let at_s = step.at_s.unwrap_or(earlier);
             if at_s < earlier || !at_s.is_finite() {
                 return Err(place("`at_s` is before the step before, or no time at all".into()));
+            }
+            if at_s > MOST_S {
+                return Err(place("`at_s` is more than a thousand years".into()));
             }
             earlier = at_s;
             if step.times == Some(0) {
@@ -113,6 +125,9 @@ impl RawStep {
                 }
             }
             (None, Some(outcome), None, None, None) => {
+                if !OUTCOMES.contains(&&**outcome) {
+                    return Err(format!("`outcome` is none of {}", OUTCOMES.join(", ")));
+                }
                 Act::Outcome { id: of()?.id.0.to_string(), outcome: outcome.clone() }
             }
             (None, None, Some(report), None, None) => Act::Report {

@@ -99,7 +99,7 @@ fn json_lines_say_the_same_as_toml() {
         cases.into_iter().map(|case| format!("{:?}", Case { line: 0, ..case })).collect::<Vec<_>>()
     };
     assert_eq!((json[1].line, &json[1].state[0].kept), (3, &Kept::Sum(3)));
-    let marked = "\u{feff}{\"name\": \"c\", \"problems\": []}";
+    let marked = "\u{feff}{\"name\": \"c\", \"problems\": [\"/a\"]}";
     assert_eq!(cases(marked)[0].name, "c");
     assert_eq!(shown(json), shown(toml));
 }

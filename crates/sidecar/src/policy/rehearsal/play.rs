@@ -149,8 +149,11 @@ impl Run<'_> {
             Act::Outcome { id, outcome } => {
                 let id = told(id);
                 let known = OUTCOMES.into_iter().find(|known| known.as_str() == outcome);
-                match known.filter(|_| self.exports("outcomes", number)) {
-                    Some(outcome) => chain.tell_outcome(about(&id, step), outcome).await,
+                match known {
+                    Some(outcome) if self.exports("outcomes", number) => {
+                        chain.tell_outcome(about(&id, step), outcome).await;
+                    }
+                    Some(_) => {}
                     None => self.untold(number, "a word of the contract", outcome),
                 }
             }

@@ -126,6 +126,14 @@ async fn a_log_that_is_named_twice_counts_once_and_the_report_says_so() {
     assert_eq!(shown["decisions"], sent, "{shown:#}");
     let log = fs::read(folder.join("d.jsonl")).unwrap();
     fs::write(folder.join("marked.jsonl"), [&b"\xef\xbb\xbf"[..], &log].concat()).unwrap();
+    let text = String::from_utf8(log).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let (head, last) = (lines[0], lines[lines.len() - 1]);
+    fs::write(folder.join("newer.jsonl"), format!("{head}\n{last}\n")).unwrap();
+    let turned = ["replay", "newer.jsonl", "d.jsonl", "--config", "sidecar.toml", "--json"];
+    let turned = sendgate(folder, &turned).await.json(0);
+    let order = "read in the order of their records: d.jsonl, newer.jsonl";
+    assert_eq!(turned["remarks"][0], order, "{turned:#}");
     let marked = sendgate(folder, &["replay", "marked.jsonl", "--config", "sidecar.toml"]).await;
     assert!(marked.ended(0).starts_with(&format!("{sent} decisions of 1 log: ")), "{}", marked.out);
     assert_eq!(shown["remarks"][0], format!("./d.jsonl {remark}"), "{shown:#}");
