@@ -5,8 +5,10 @@ mod policies;
 
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::hidden::shown;
 use crate::reasons;
 
 pub use self::operators::{EventsCommand, Form, MessagesCommand, OptoutsCommand, Reach, Which};
@@ -145,17 +147,27 @@ pub struct By {
     pub config: Option<PathBuf>,
 }
 
-/// An error of the command line without the numbers that were typed there.
+/// An error of the command line without the numbers and the credentials that were typed there.
 #[must_use]
-pub fn without_numbers(error: &str) -> String {
-    reasons::masked(error)
+pub fn without_secrets(error: &clap::Error) -> String {
+    let told = error.to_string();
+    let told = match error.get(ContextKind::InvalidValue) {
+        Some(ContextValue::String(typed)) if typed.contains(['@', '?']) => {
+            // Of an address that is none, too, nothing is told behind the host.
+            let bare = shown(typed);
+            let bare = bare.split_once('?').map_or(&*bare, |(bare, _)| bare);
+            told.replace(typed.as_str(), bare)
+        }
+        _ => told,
+    };
+    reasons::masked(&told)
 }
 
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
 
-    use super::{Cli, without_numbers};
+    use super::{Cli, without_secrets};
 
     #[test]
     fn what_was_typed_wrongly_is_told_without_its_numbers() {
@@ -163,10 +175,24 @@ mod tests {
             &["sendgate", "optouts", "add", "+14155550123", "+14155550177"][..],
             &["sendgate", "messages", "list", "--limit", "+14155550177"],
         ] {
-            let error = Cli::try_parse_from(words).unwrap_err().to_string();
-            assert!(error.contains("+14155550177"), "{error}");
-            let told = without_numbers(&error);
+            let error = Cli::try_parse_from(words).unwrap_err();
+            assert!(error.to_string().contains("+14155550177"), "{error}");
+            let told = without_secrets(&error);
             assert!(told.contains("+1415") && !told.contains("50177"), "{told}");
+        }
+    }
+
+    #[cfg(feature = "oci")]
+    #[test]
+    fn a_reference_that_is_refused_is_told_without_its_password() {
+        for typed in [
+            "oci://u:SEKRET@reg.invalid/x:1",
+            "u:SEKRET@reg.invalid/x:1",
+            "oci://reg.invalid:99999/x:1?token=SEKRET",
+        ] {
+            let error = Cli::try_parse_from(["sendgate", "policy", "push", "a.wasm", typed]);
+            let told = without_secrets(&error.unwrap_err());
+            assert!(told.contains("reg.invalid") && !told.contains("SEKRET"), "{told}");
         }
     }
 }

@@ -86,10 +86,11 @@ fn is_of_a_closed_pipe(failure: &dyn Error) -> bool {
     err.is_some_and(|err| err.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Help as it is; of an error everything but the numbers that were typed, which may be kept by whoever ran this.
+/// Help as it is; of an error everything but the numbers and credentials that were typed, which may be kept by whoever ran
+/// this.
 fn misused(err: &clap::Error) -> ExitCode {
     if err.use_stderr() {
-        drop(write!(io::stderr(), "{}", cli::without_numbers(&err.to_string())));
+        drop(write!(io::stderr(), "{}", cli::without_secrets(err)));
     } else {
         drop(err.print());
     }

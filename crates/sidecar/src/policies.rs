@@ -9,6 +9,7 @@ use policy_host::{
 };
 use serde_json::{Value, json};
 
+use crate::config::hidden::shown;
 use crate::config::{ModuleSource, PolicyEntry};
 use crate::modules::Modules;
 use crate::policy::rehearsal;
@@ -285,7 +286,7 @@ fn dotted(given: &Value, pointer: &str) -> String {
             Some(Value::Array(_)) => key += &format!("[{segment}]"),
             _ => {
                 let name = segment.replace("~1", "/").replace("~0", "~");
-                key += &format!(".{}", masked(&name));
+                key += &format!(".{}", masked(&shown(&name)));
             }
         }
         around = around.and_then(|value| value.pointer(&format!("/{segment}")));

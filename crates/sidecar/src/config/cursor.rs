@@ -10,6 +10,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::hidden::shown;
 use super::reading::{Reading, Spot};
 use super::suggest;
 
@@ -167,7 +168,7 @@ impl<'r> Section<'r> {
     fn key_path(&self, key: &str) -> String {
         let bare = !key.is_empty()
             && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
-        let key = if bare { key.to_owned() } else { format!("{key:?}") };
+        let key = if bare { key.to_owned() } else { format!("{:?}", shown(key)) };
         match self.spot.key.as_str() {
             "" => key,
             parent => format!("{parent}.{key}"),

@@ -1,5 +1,7 @@
 //! What people are shown of values that may hold secrets.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 use telemetry::is_secret_name;
 use url::Url;
@@ -86,6 +88,11 @@ fn is_token(word: &str) -> bool {
     let letter = word.contains(|c: char| c.is_ascii_alphabetic());
     word.len() >= TOKEN
         && ((small && great) || (letter && word.contains(|c: char| c.is_ascii_digit())))
+}
+
+/// A name that stands in the file, without what may be a password in it.
+pub(crate) fn shown(name: &str) -> Cow<'_, str> {
+    bare_address(name).map_or(Cow::Borrowed(name), Cow::Owned)
 }
 
 /// [`bare_address`], with a mark that there is more; any other text as it is.

@@ -104,7 +104,12 @@ impl Registry {
 
 /// The keys of one file.
 fn keys_of(item: &Item<'_>) -> Option<Vec<PublicKey>> {
-    let path = item.reading.watched(item.text()?);
+    let text = item.text()?;
+    if text.contains("://") {
+        item.fault("is a URL; give the file that holds the key");
+        return None;
+    }
+    let path = item.reading.watched(text);
     let fault = |why: String| item.fault(format!("{} {why}", path.display()));
     let pem = read_bounded(&path, KEY_BYTES);
     let pem = pem.map_err(|err| fault(format!("cannot be read: {err}"))).ok()?;

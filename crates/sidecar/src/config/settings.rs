@@ -8,7 +8,7 @@ use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::Location;
 use super::cursor::Item;
-use super::hidden::without_secrets;
+use super::hidden::{shown, without_secrets};
 use super::reading::{Reading, Spot};
 
 /// Settings as JSON, and where each value stands in the file.
@@ -95,7 +95,7 @@ impl Walk<'_> {
     fn table(&mut self, table: &DeTable<'_>, pointer: &str, spot: &Spot) -> Map<String, Value> {
         let entry = |(key, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
             let key: &str = AsRef::<str>::as_ref(key.get_ref() as &toml::de::DeString<'_>);
-            let spot = spot.below(value.span().start, &format!(".{key}"));
+            let spot = spot.below(value.span().start, &format!(".{}", shown(key)));
             let token = key.replace('~', "~0").replace('/', "~1");
             (key.to_owned(), self.value(value.get_ref(), format!("{pointer}/{token}"), &spot))
         };

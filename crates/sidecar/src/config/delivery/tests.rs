@@ -80,12 +80,13 @@ fn an_intent_may_have_its_own_word_for_messages_that_stay_in_doubt() {
             ],
         ),
         (
-            "[delivery]\non_unresolved_by_intent = { otp = \"hodl\", \"a b\" = \"fail\", \"+14155550188\" = \"fail\" }",
+            "[delivery]\non_unresolved_by_intent = { otp = \"hodl\", \"a b\" = \"fail\", \"+14155550188\" = \"fail\", \"u:SEKRET@x\" = \"fail\" }",
             &[
                 "sidecar.toml:2:35: delivery.on_unresolved_by_intent.otp: is none of \"fail\", \"resend\", \"hold\"; \
                  did you mean `hold`?",
                 "sidecar.toml:2:51: delivery.on_unresolved_by_intent.\"a b\": is under a key that is no intent",
                 "sidecar.toml:2:76: delivery.on_unresolved_by_intent.\"+1415•••0188\": is under a key that is no intent",
+                "sidecar.toml:2:99: delivery.on_unresolved_by_intent.\"x\": is under a key that is no intent",
             ],
         ),
         (

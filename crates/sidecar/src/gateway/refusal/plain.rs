@@ -98,7 +98,7 @@ impl Plain {
         match self {
             Self::MalformedHost(why) => format!("the Host header {why}"),
             Self::BadHost => {
-                "the Host header names neither loopback nor a configured host ([listen] hosts)"
+                "the Host header, or the request's target, names neither loopback nor a configured host ([listen] hosts)"
                     .into()
             }
             Self::BadOrigin => "requests from web pages of another origin are not served".into(),
