@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use message::E164;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
-use serde::Deserialize;
+use serde_json::Value;
 
 use crate::outcome::{InDoubt, InDoubtKind, Outcome, Receipt, Refused, RefusedKind};
 
@@ -25,13 +25,46 @@ pub(crate) struct Call<'a> {
 }
 
 /// Plivo's answers to a send, good and bad.
-#[derive(Default, Deserialize)]
-#[serde(default)]
 struct Body {
     api_id: Option<String>,
     message_uuid: Vec<String>,
     invalid_number: Vec<String>,
-    error: serde_json::Value,
+    error: String,
+}
+
+impl Body {
+    /// Each member by itself: one of another shape than Plivo documents must not hide an id beside it.
+    fn read(json: &[u8]) -> Option<Self> {
+        let Value::Object(mut members) = serde_json::from_slice(json).ok()? else { return None };
+        let mut take = |name| members.remove(name).unwrap_or_default();
+        Some(Self {
+            api_id: text(take("api_id")),
+            message_uuid: listed(take("message_uuid")).filter_map(text).collect(),
+            invalid_number: listed(take("invalid_number")).filter_map(digits).collect(),
+            error: text(take("error")).unwrap_or_default(),
+        })
+    }
+}
+
+fn listed(value: Value) -> impl Iterator<Item = Value> {
+    match value {
+        Value::Array(values) => values.into_iter(),
+        _ => Vec::new().into_iter(),
+    }
+}
+
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn digits(value: Value) -> Option<String> {
+    match value {
+        Value::Number(number) => Some(number.to_string()),
+        other => text(other),
+    }
 }
 
 /// Classes an answer. `body` is `None` where it could not be read to its end.
@@ -42,7 +75,7 @@ pub(crate) fn outcome(
     call: &Call<'_>,
 ) -> Outcome {
     let shown = call.shown;
-    let body = body.and_then(|body| serde_json::from_slice::<Body>(body).ok());
+    let body = body.and_then(Body::read);
     match status {
         200..=299 => taken(status, body, call),
         503 => {
@@ -112,8 +145,7 @@ fn refused(
     body: Option<Body>,
     shown: &dyn Fn(&str) -> String,
 ) -> Outcome {
-    let detail =
-        body.and_then(|body| body.error.as_str().map(shown)).filter(|text| !text.is_empty());
+    let detail = body.map(|body| shown(&body.error)).filter(|text| !text.is_empty());
     Outcome::Rejected(Refused { status, kind, detail })
 }
 
@@ -122,9 +154,8 @@ fn in_doubt(kind: InDoubtKind) -> Outcome {
 }
 
 /// "InsufficientCredit" as seen, "Insufficient Credit" as documented.
-fn lacks_credit(error: &serde_json::Value) -> bool {
-    let words: String =
-        error.as_str().unwrap_or_default().chars().filter(|c| c.is_ascii_alphabetic()).collect();
+fn lacks_credit(error: &str) -> bool {
+    let words: String = error.chars().filter(char::is_ascii_alphabetic).collect();
     words.to_ascii_lowercase().contains("insufficientcredit")
 }
 
@@ -238,6 +269,24 @@ mod tests {
                 ("u1", vec!["u2".to_owned()])
             );
         }
+    }
+
+    #[test]
+    fn a_member_of_another_shape_hides_none_beside_it() {
+        for body in [
+            r#"{"api_id":5,"message_uuid":["u1"],"invalid_number":null}"#,
+            r#"{"message_uuid":[null,"u1"],"invalid_number":"","error":{}}"#,
+        ] {
+            let outcome = of(202, body);
+            assert!(
+                matches!(&outcome, Outcome::Accepted(receipt) if receipt.message_uuid == "u1"),
+                "{body}: {outcome:?}"
+            );
+        }
+        let body = r#"{"api_id":5,"error":"insufficient credit","message_uuid":null}"#;
+        assert_eq!(kind_of(400, body), RefusedKind::Credit);
+        let body = r#"{"message_uuid":["u1"],"invalid_number":[null,14155550123]}"#;
+        assert_eq!(kind_of(202, body), RefusedKind::InvalidRecipient);
     }
 
     #[test]
