@@ -16,7 +16,7 @@ use http::Method;
 use serde_json::Value;
 use url::form_urlencoded;
 
-use self::target::Target;
+use self::target::{Target, Whom};
 use crate::cli::{EventsCommand, Form, MessagesCommand, Reach, Which};
 use crate::config::{Address, Environment};
 use crate::{openapi, terminal};
@@ -121,7 +121,9 @@ fn ask(
     method: Method,
     path: &str,
 ) -> Result<Value, Failure> {
-    let target = Target::of(reach, environment)?;
+    let looks_up = method == Method::GET && !path.contains("numbers=full");
+    let as_whom = if looks_up { Whom::Anyone } else { Whom::Operator };
+    let target = Target::of(reach, as_whom, environment)?;
     runtime()?.block_on(call::ask(&target, method, path))
 }
 

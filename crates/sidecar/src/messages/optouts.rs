@@ -8,7 +8,7 @@ use http::Method;
 use message::{E164, Sender};
 use serde_json::Value;
 
-use super::target::Target;
+use super::target::{Target, Whom};
 use super::{Failure, call, path, runtime, show};
 use crate::cli::OptoutsCommand;
 use crate::config::Environment;
@@ -33,12 +33,12 @@ pub fn optouts(command: &OptoutsCommand, environment: &Environment) -> Result<()
     match command {
         OptoutsCommand::Add { number, sender, reach } => {
             let line = Line::typed(number, sender.as_deref())?;
-            say(&Target::of(reach, environment)?, &[line], OUT)?;
+            say(&Target::of(reach, Whom::Operator, environment)?, &[line], OUT)?;
             show(&Value::Null, false, |_| "added\n".into())
         }
         OptoutsCommand::Remove { number, sender, reach } => {
             let line = Line::typed(number, sender.as_deref())?;
-            let unlisted = say(&Target::of(reach, environment)?, &[line], IN)?;
+            let unlisted = say(&Target::of(reach, Whom::Operator, environment)?, &[line], IN)?;
             show(&Value::Null, false, |_| match sender {
                 _ if unlisted == 0 => "removed\n".into(),
                 Some(sender) => format!("was not listed for {sender}\n"),
@@ -52,14 +52,14 @@ pub fn optouts(command: &OptoutsCommand, environment: &Environment) -> Result<()
             let text = read(file).map_err(fault)?;
             let lines = lines(&text).map_err(fault)?;
             let (once, repeated) = without_repeats(lines);
-            let listed = say(&Target::of(reach, environment)?, &once, OUT)?;
+            let listed = say(&Target::of(reach, Whom::Operator, environment)?, &once, OUT)?;
             let added = once.len() - listed;
             show(&Value::Null, false, |_| {
                 format!("{added} added, {listed} listed already, {repeated} repeated in the file\n")
             })
         }
         OptoutsCommand::Url { reach } => {
-            let target = Target::of(reach, environment)?;
+            let target = Target::of(reach, Whom::Operator, environment)?;
             let answer = runtime()?.block_on(call::ask(&target, Method::GET, "/inbound"))?;
             show(&answer, false, |answer| {
                 format!("{}\n", answer["url"].as_str().unwrap_or_default())

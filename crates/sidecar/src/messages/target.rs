@@ -25,6 +25,15 @@ pub(super) struct Target {
     pub(super) authorization: Option<HeaderValue>,
 }
 
+/// As whom an admin listener is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whom {
+    /// What it tells everyone on this machine.
+    Anyone,
+    /// What takes the token.
+    Operator,
+}
+
 /// Where an admin listener is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -40,10 +49,16 @@ impl Target {
         Some(Self { place: Place::of(admin)?, host, authorization: None })
     }
 
+    /// Who only looks up (`as_whom` is [`Whom::Anyone`]) is kept from nothing by a token that cannot be read here.
+    ///
     /// # Errors
     ///
     /// What was typed, or the configuration, does not say where and as whom.
-    pub(super) fn of(reach: &Reach, environment: &Environment) -> Result<Self, Failure> {
+    pub(super) fn of(
+        reach: &Reach,
+        as_whom: Whom,
+        environment: &Environment,
+    ) -> Result<Self, Failure> {
         // A listener at an address of this machine takes any of its names.
         let local = HeaderValue::from_static("localhost");
         let told = environment.get(VARIABLE).filter(|token| !token.is_empty());
@@ -58,7 +73,8 @@ impl Target {
                 (place, host, None)
             }
             None => {
-                let needs_token = reach.token_file.is_none() && told.is_none();
+                let needs_token =
+                    as_whom == Whom::Operator && reach.token_file.is_none() && told.is_none();
                 let admin = Admin::load(&reach.config, needs_token, environment);
                 let admin = admin.map_err(Failure::Config)?;
                 let place = Place::of(&admin.address).ok_or(Failure::NoPort)?;

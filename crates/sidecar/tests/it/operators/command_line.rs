@@ -286,6 +286,18 @@ async fn the_configuration_tells_where_and_as_whom() {
     assert!(line.contains("there is nothing to return to"), "{line}");
     let listed = sendgate(&folder, &["messages", "list"], None).await.well();
     assert!(listed.contains("canceled"), "{listed}");
+
+    // A token that only the service can read is missed for what takes it, and for nothing else.
+    let hidden = durable(&plivo).set("listen.admin", "unix:admin.sock");
+    let hidden = hidden.set("listen.admin_token", json!({"env": "NOT_SET"}));
+    folder.write("sidecar.toml", hidden.to_toml());
+    let listed = sendgate(&folder, &["messages", "list"], None).await.well();
+    assert!(listed.contains("canceled"), "{listed}");
+    for words in [&["messages", "list", "--full"][..], &["rollback"]] {
+        let refused = sendgate(&folder, words, None).await;
+        assert_eq!(refused.code, Some(2), "{words:?}: {refused:#?}");
+        assert!(refused.err.contains("listen.admin_token.env"), "{words:?}: {refused:#?}");
+    }
 }
 
 #[tokio::test]
@@ -297,7 +309,7 @@ async fn a_configuration_that_cannot_be_read_is_told_with_another_way() {
     assert!(printed.err.contains("--admin http://HOST:PORT"), "{printed:#?}");
     let setup = Setup::with_base_url("http://127.0.0.1:9").set("listen.admin_token", "");
     folder.write("sidecar.toml", setup.to_toml());
-    let printed = sendgate(&folder, &["messages", "list"], None).await;
+    let printed = sendgate(&folder, &["rollback"], None).await;
     assert!(printed.err.contains("listen.admin_token"), "{printed:#?}");
 
     folder.write("sidecar.toml", "[listen\nadmin = 1\n");
