@@ -115,7 +115,7 @@ impl Gateway {
     ) -> Response<Full<Bytes>> {
         let route = Route::of(request.uri().path());
         let span = spans::server(request.method(), route.pattern());
-        let state = text(request.headers(), "tracestate").map(tracestate::without_numbers);
+        let state = tracestate::of(request.headers());
         let parent = text(request.headers(), "traceparent");
         telemetry::accept_trace(&span, parent, state.as_deref());
         let door = route.door();

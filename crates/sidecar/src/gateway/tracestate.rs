@@ -1,10 +1,19 @@
 //! What others in a trace say of it (W3C Trace Context, section 3.3), which goes on to the collector.
 
-use message::has_number;
+use http::HeaderMap;
+use message::without_grouped_numbers;
+
+/// The list, which may come in several fields (RFC 9110, section 5.3), without what may be a phone number.
+pub(super) fn of(headers: &HeaderMap) -> Option<String> {
+    let fields = headers.get_all("tracestate").iter();
+    let lists: Vec<&str> = fields.filter_map(|field| field.to_str().ok()).collect();
+    (!lists.is_empty()).then(|| without_numbers(&lists.join(",")))
+}
 
 /// The members of the list in which no phone number can be. Whoever passes the list on may leave members out.
-pub(super) fn without_numbers(list: &str) -> String {
-    let kept: Vec<&str> = list.split(',').filter(|member| !has_number(member)).collect();
+fn without_numbers(list: &str) -> String {
+    let kept: Vec<&str> =
+        list.split(',').filter(|member| without_grouped_numbers(member) == *member).collect();
     kept.join(",")
 }
 
@@ -19,6 +28,10 @@ mod tests {
             ("a=1, to=+14155550123 ,c=t61rcWkgMzE", "a=1,c=t61rcWkgMzE"),
             ("14155550123=x,b=123456", "b=123456"),
             ("to=14155550123", ""),
+            (
+                "qq=415-555-0188,ww=(415)555.0188,ee=415_555_0188,id=01a20a3f-186c-75a3-ab75-9f4d7264df4b",
+                "id=01a20a3f-186c-75a3-ab75-9f4d7264df4b",
+            ),
             ("", ""),
         ] {
             assert_eq!(without_numbers(list), kept, "{list}");
