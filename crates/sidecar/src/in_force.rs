@@ -1,5 +1,7 @@
 //! What is in force: settings, Plivo accounts and policies of one generation, swapped as one.
 
+mod monitoring;
+
 use std::collections::BTreeMap;
 use std::iter;
 use std::sync::{Arc, Weak};
@@ -20,6 +22,8 @@ use crate::delivery::{Most, Side};
 use crate::modules::Modules;
 use crate::promotions::{Filed, Promotion};
 
+pub(crate) use self::monitoring::usual;
+
 /// How long a message is worth sending that does not say so: Plivo's own default.
 const LIFETIME: Duration = Duration::from_secs(10_800);
 
@@ -35,6 +39,8 @@ pub(crate) struct InForce {
     /// The chain as it was configured, with its promotions.
     pub(crate) entries: Vec<PolicyEntry>,
     pub(crate) chain: Arc<PolicyChain>,
+    /// The names of its policies that only monitor.
+    pub(crate) monitoring: Arc<[String]>,
     /// In which it differs from what was configured.
     pub(crate) promotions: Vec<Promotion>,
     /// What the files said when it was built of them.
@@ -130,7 +136,8 @@ impl InForce {
     pub(crate) fn under(&self, rules: Rules) -> Self {
         let Rules { entries, chain, promotions, filed } = rules;
         let accounts = self.accounts.clone().under(&chain);
-        Self { entries, chain, promotions, filed, accounts, ..self.clone() }
+        let monitoring = monitoring::monitoring(&entries, &chain);
+        Self { entries, chain, monitoring, promotions, filed, accounts, ..self.clone() }
     }
 }
 
@@ -219,6 +226,7 @@ impl Prepared {
         let Rules { entries, chain, promotions, filed } = rules;
         let apps = apps.into_iter().map(Arc::new).collect();
         let accounts = self.accounts.under(&chain);
+        let monitoring = monitoring::monitoring(&entries, &chain);
         let (prober, shared) = (self.prober, self.shared);
         InForce {
             apps,
@@ -228,6 +236,7 @@ impl Prepared {
             accounts,
             entries,
             chain,
+            monitoring,
             promotions,
             filed,
             admin_token,

@@ -12,6 +12,7 @@ use super::answer::Answer;
 use super::order::HORIZON_S;
 use super::submission::RECIPIENTS;
 use crate::config::PolicyEntry;
+use crate::in_force::usual;
 
 /// Members of a limit, as `throttle` and `budget` name them, that an app may see. Nothing else of the settings is shown:
 /// they hold salts, numbers, other apps' names, and whatever a policy of one's own keeps there.
@@ -81,8 +82,8 @@ pub(crate) struct Bound {
     pub(crate) unit: Option<&'static str>,
 }
 
-/// Those of `standings` that bound a message; a limit that only monitors (`mode = "monitor"`) would have a client wait
-/// for nothing.
+/// Those of `standings` that bound a message; a limit that only monitors (`mode = "monitor"`, by itself or as all of
+/// its policy) would have a client wait for nothing.
 pub(super) fn bounding(call: &Call, standings: &[LimitReport]) -> Vec<Bound> {
     let bounding = standings.iter().filter(|report| !monitors(call, report));
     bounding.map(|report| Bound { report: report.clone(), unit: unit(call, report) }).collect()
@@ -108,7 +109,8 @@ pub(super) fn queueing(bounding: Vec<Bound>) -> Vec<Bound> {
 
 /// Whether the limit is one that only monitors.
 pub(super) fn monitors(call: &Call, report: &LimitReport) -> bool {
-    written(call, report, |limit| limit["mode"] == "monitor")
+    call.in_force.monitoring.iter().any(|name| *name == report.policy.as_str())
+        || written(call, report, |limit| limit["mode"] == "monitor")
 }
 
 /// What the limit counts, where that is not messages.
@@ -133,19 +135,11 @@ fn written(call: &Call, report: &LimitReport, is: impl Fn(&Value) -> bool) -> bo
 fn of_policy(call: &Call, entry: &PolicyEntry) -> Value {
     let settings = entry.settings();
     let chain = &call.in_force.chain;
-    let own = chain.policies().iter().find(|policy| policy.name().as_str() == entry.name);
-    let schema = own.map_or("", |policy| &policy.manifest().settings_schema);
     let lists = LISTS
         .iter()
-        .filter_map(|list| settings.get(*list).cloned().or_else(|| usual(schema, list)));
+        .filter_map(|list| settings.get(*list).cloned().or_else(|| usual(chain, entry, list)));
     let limits: Vec<Value> = lists.flat_map(|list| shown(&list, &call.app.name)).collect();
     json!({"policy": entry.name, "limits": limits})
-}
-
-/// What a policy's schema says that a setting is where nothing stands there.
-fn usual(schema: &str, setting: &str) -> Option<Value> {
-    let schema: Value = serde_json::from_str(schema).ok()?;
-    Some(schema["properties"][setting].get("default")?.clone())
 }
 
 /// Those of `limits` that are for `app`.

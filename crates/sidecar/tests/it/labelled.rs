@@ -46,6 +46,27 @@ async fn the_recipients_time_zone_and_the_users_address_reach_policies_as_labels
 }
 
 #[tokio::test]
+async fn the_limits_of_a_policy_that_only_monitors_are_in_no_header() {
+    let plivo = plivo().await;
+    let usual = Sidecar::start(Setup::new(&plivo).policy(Policy::new("pumping"))).await;
+    let answer = usual.send(&json!({"to": TO, "text": "hi"})).await;
+    answer.expect(202);
+    assert_eq!(answer.header("ratelimit-policy"), None, "{answer}");
+    let told = usual.post("/v1/explain").json(&json!({"to": TO, "text": "hi"})).answer().await;
+    let limits = told.expect(200)["limits"].clone();
+    let modes: Vec<&Value> =
+        limits.as_array().unwrap().iter().map(|limit| &limit["mode"]).collect();
+    assert!(!modes.is_empty() && modes.iter().all(|mode| **mode == "monitor"), "{limits}");
+    usual.stop().await;
+
+    let enforcing = Policy::new("pumping").settings(json!({"mode": "enforce"}));
+    let enforcing = Sidecar::start(Setup::new(&plivo).policy(enforcing)).await;
+    let answer = enforcing.send(&json!({"to": TO, "text": "hi"})).await;
+    assert!(answer.header("ratelimit-policy").is_some(), "{answer}");
+    enforcing.stop().await;
+}
+
+#[tokio::test]
 async fn a_conversion_makes_room_for_the_next_code() {
     let plivo = plivo().await;
     let rule = json!({"mode": "enforce", "velocity": {"quota": 0, "run": 0},
