@@ -6,6 +6,7 @@ use message::E164;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
+use crate::member::{digits, listed, text};
 use crate::outcome::{InDoubt, InDoubtKind, Outcome, Receipt, Refused, RefusedKind};
 
 /// Most bytes of an answer that are read; a longer one counts as unreadable.
@@ -43,27 +44,6 @@ impl Body {
             invalid_number: listed(take("invalid_number")).filter_map(digits).collect(),
             error: text(take("error")).unwrap_or_default(),
         })
-    }
-}
-
-fn listed(value: Value) -> impl Iterator<Item = Value> {
-    match value {
-        Value::Array(values) => values.into_iter(),
-        _ => Vec::new().into_iter(),
-    }
-}
-
-fn text(value: Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text),
-        _ => None,
-    }
-}
-
-fn digits(value: Value) -> Option<String> {
-    match value {
-        Value::Number(number) => Some(number.to_string()),
-        other => text(other),
     }
 }
 

@@ -17,6 +17,7 @@ mod failure;
 mod handed;
 mod hidden;
 mod lookup;
+mod member;
 mod outcome;
 mod outgoing;
 pub mod signature;
@@ -26,7 +27,7 @@ mod tls;
 pub use client::PlivoClient;
 pub use config::{ClientConfig, ClientError};
 pub use credentials::{AuthId, AuthToken, Credentials, CredentialsError};
-pub use lookup::{Found, LookupError, MessageFilter, Page};
+pub use lookup::{Found, LookupError, MessageFilter};
 pub use outcome::{
     InDoubt, InDoubtKind, NotSent, NotSentKind, Outcome, Receipt, Refused, RefusedKind,
 };

@@ -9,40 +9,38 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::client::read;
-use crate::{Credentials, NotSentKind, PlivoClient, answer, failure, hidden};
+use crate::{Credentials, NotSentKind, PlivoClient, answer, failure, hidden, member};
 
 /// Entries of a page; also Plivo's most ("Messages").
 const PAGE: u32 = 20;
 
-/// One message as Plivo shows it. `Debug` hides the numbers.
+/// One message as Plivo shows it. `Debug` hides the numbers. A member of another shape than Plivo documents is as one that
+/// is missing; the id alone must be there.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 pub struct Found {
     /// Plivo's id.
     pub message_uuid: String,
     /// The recipient, as Plivo writes it: usually digits without a plus.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "member::word")]
     pub to_number: String,
     /// The sender, likewise.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "member::word")]
     pub from_number: String,
     /// Plivo's word, such as `queued`, `sent` or `delivered`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "member::word")]
     pub message_state: String,
     /// `sms`, `mms` or `whatsapp`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "member::word")]
     pub message_type: String,
-    /// When Plivo took it, in Plivo's form.
-    #[serde(default)]
-    pub message_time: Option<String>,
     /// Segments.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "member::count")]
     pub units: Option<u32>,
     /// Plivo's code as it is written (`000` is none); see "error codes" in Plivo's documentation.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "member::code")]
     pub error_code: Option<String>,
     /// The pool, where one was used.
-    #[serde(default)]
-    pub powerpack_id: Option<String>,
+    #[serde(default, deserialize_with = "member::word")]
+    pub powerpack_id: String,
 }
 
 /// Which messages to list. Everything that is given must hold.
@@ -58,15 +56,6 @@ pub struct MessageFilter<'a> {
     pub since: Option<Timestamp>,
     /// How many to skip, newest first.
     pub offset: u32,
-}
-
-/// At most twenty messages, newest first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// The messages.
-    pub messages: Vec<Found>,
-    /// How many there are in all.
-    pub total: u64,
 }
 
 /// Why Plivo could not be asked. Asking again harms nothing.
@@ -99,15 +88,7 @@ pub enum LookupError {
 
 #[derive(Deserialize)]
 struct ListBody {
-    #[serde(default)]
-    meta: Meta,
     objects: Vec<Found>,
-}
-
-#[derive(Default, Deserialize)]
-struct Meta {
-    #[serde(default)]
-    total_count: u64,
 }
 
 impl PlivoClient {
@@ -129,7 +110,7 @@ impl PlivoClient {
         }
     }
 
-    /// A page of the messages that `filter` describes.
+    /// At most twenty of the messages that `filter` describes, newest first.
     ///
     /// # Errors
     ///
@@ -139,13 +120,12 @@ impl PlivoClient {
         credentials: &Credentials,
         filter: MessageFilter<'_>,
         timeout: Duration,
-    ) -> Result<Page, LookupError> {
+    ) -> Result<Vec<Found>, LookupError> {
         let mut url = self.url(credentials, &["Message", ""]);
         filter.write(&mut url);
         let body: ListBody = self.ask(credentials, url, timeout).await?;
         // All or none: one that is left out would seem not to be there.
-        let messages = body.objects.into_iter().map(|found| found.sound(credentials, filter.to));
-        Ok(Page { messages: messages.collect::<Result<_, _>>()?, total: body.meta.total_count })
+        body.objects.into_iter().map(|found| found.sound(credentials, filter.to)).collect()
     }
 
     /// Whether Plivo answers and knows the credentials: reads the account, and changes nothing.
@@ -203,7 +183,7 @@ impl Found {
     fn sound(self, credentials: &Credentials, to: Option<&E164>) -> Result<Self, LookupError> {
         let is_fit = |word: &String| is_plain(word) && !hidden::repeats(word, credentials, to);
         let words = [&self.message_uuid, &self.message_state, &self.message_type].into_iter();
-        let are_fit = words.chain(&self.error_code).chain(&self.powerpack_id).all(is_fit);
+        let are_fit = words.chain(&self.error_code).chain([&self.powerpack_id]).all(is_fit);
         match are_fit && answer::is_id(&self.message_uuid) {
             true => Ok(self),
             false => Err(LookupError::Unreadable),
@@ -242,7 +222,6 @@ impl std::fmt::Debug for Found {
             .field("message_uuid", &self.message_uuid)
             .field("message_state", &self.message_state)
             .field("message_type", &self.message_type)
-            .field("message_time", &self.message_time)
             .field("units", &self.units)
             .field("error_code", &self.error_code)
             .finish_non_exhaustive()

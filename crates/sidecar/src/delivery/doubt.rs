@@ -102,8 +102,8 @@ pub(super) async fn candidates(
             .client
             .list_messages(&account.credentials, filter, account.call_timeout)
             .await?;
-        let count = listed.messages.len();
-        for found in listed.messages.into_iter().filter(|found| is_of_type(found, message)) {
+        let count = listed.len();
+        for found in listed.into_iter().filter(|found| is_of_type(found, message)) {
             let alike = is_as_long(&found, segments);
             let place = if alike { &mut seen.alike } else { &mut seen.otherwise };
             place.push(found.message_uuid);
