@@ -25,8 +25,11 @@ pub(crate) fn same_place(uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Re
     let foreign = |origin: &http::HeaderValue| {
         !own.as_ref().is_some_and(|own| origin.as_bytes().eq_ignore_ascii_case(own))
     };
-    let cross_site = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
-    if cross_site || headers.get_all(header::ORIGIN).iter().any(foreign) {
+    // The same site is another port of this host, too: another origin.
+    let elsewhere = |site: &HeaderValue| site == "cross-site" || site == "same-site";
+    if headers.get_all("sec-fetch-site").iter().any(elsewhere)
+        || headers.get_all(header::ORIGIN).iter().any(foreign)
+    {
         return Err(Plain::BadOrigin);
     }
     Ok(())
@@ -236,7 +239,14 @@ mod tests {
         }
         let own = headers(&[("host", "localhost:8787"), ("origin", "http://localhost:8787")]);
         assert_eq!(same_place(&Uri::from_static("/"), &own, &[]), Ok(()));
-        let fetch = headers(&[("host", "localhost:8787"), ("sec-fetch-site", "cross-site")]);
-        assert_eq!(same_place(&Uri::from_static("/"), &fetch, &[]), Err(Plain::BadOrigin));
+        for (site, told) in [
+            ("cross-site", Err(Plain::BadOrigin)),
+            ("same-site", Err(Plain::BadOrigin)),
+            ("same-origin", Ok(())),
+            ("none", Ok(())),
+        ] {
+            let fetch = headers(&[("host", "localhost:8787"), ("sec-fetch-site", site)]);
+            assert_eq!(same_place(&Uri::from_static("/"), &fetch, &[]), told, "{site}");
+        }
     }
 }

@@ -281,7 +281,9 @@ async fn no_web_page_can_post_to_this_machine() {
     for origin in ["https://evil.example", "null", "http://localhost:1", "file://"] {
         ask("origin", origin).await.refused(403, "http.bad_origin");
     }
-    ask("sec-fetch-site", "cross-site").await.refused(403, "http.bad_origin");
+    for site in ["cross-site", "same-site"] {
+        ask("sec-fetch-site", site).await.refused(403, "http.bad_origin");
+    }
     ask("origin", &format!("http://127.0.0.1:{port}")).await.expect(202);
 
     assert_eq!(plivo.sends().len(), 6);
