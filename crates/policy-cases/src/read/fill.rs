@@ -1,5 +1,7 @@
 //! From what a case says, and what holds where it says nothing, to a case with nothing left out.
 
+use std::collections::HashSet;
+
 use message::{E164, Timestamp};
 use serde_json::{Map, Value};
 
@@ -73,7 +75,7 @@ impl RawCase {
             line,
             settings: over.settings.unwrap_or_else(|| Value::Object(Map::new())),
             grants: over.grants,
-            state: self.state.into_iter().map(RawState::read).collect::<Result<_, _>>()?,
+            state: state(self.state)?,
             now,
             problems: self.problems,
             steps: filled,
@@ -184,6 +186,16 @@ impl RawStep {
             ("id", !tells_of_a_message && self.id.is_some()),
         ];
         strays.into_iter().find(|(_, strays)| *strays).map(|(name, _)| name)
+    }
+}
+
+/// All entries, each under a key of its own: of two, one would count for nothing.
+fn state(raw: Vec<RawState>) -> Result<Vec<State>, String> {
+    let entries: Vec<State> = raw.into_iter().map(RawState::read).collect::<Result<_, _>>()?;
+    let mut keys = HashSet::new();
+    match entries.iter().find(|entry| !keys.insert(&entry.key)) {
+        Some(twice) => Err(format!("state `{}` stands there twice; give it once", twice.key)),
+        None => Ok(entries),
     }
 }
 

@@ -202,6 +202,13 @@ fn what_cannot_be_meant_is_told_with_its_line_and_case() {
             "line 1: case `a`: state `k` needs one of",
         ),
         (
+            format!(
+                "[[case]]\nname = \"a\"\nstate = [{{ key = \"k\", sum = 1 }}, {{ key = \"l\", sum = 1 }}, \
+                 {{ key = \"k\", value = \"v\" }}]\n{accept}"
+            ),
+            "line 1: case `a`: state `k` stands there twice; give it once",
+        ),
+        (
             format!("[[case]]\nname = \"a\"\n{accept}\n[[case]]\nname = \"a\"\n{accept}"),
             "line 4: case `a`: the case on line 1 has this name too",
         ),
