@@ -1,5 +1,6 @@
 //! Why a module was not to be had.
 
+use hyper_util::client::proxy::matcher::Matcher;
 use oci_client::errors::{OciDistributionError, OciErrorCode};
 
 use crate::Digest;
@@ -131,9 +132,10 @@ impl RegistryError {
 }
 
 /// What was seen instead of an answer, for one line.
-fn seen(err: &dyn std::error::Error) -> String {
-    let mut told = err.to_string();
-    let mut source = err.source();
+fn seen(err: &reqwest::Error) -> String {
+    let through = proxy(err).map(|proxy| format!("through the proxy {proxy}: "));
+    let mut told = through.unwrap_or_default() + &err.to_string();
+    let mut source = std::error::Error::source(err);
     while let Some(err) = source {
         told.push_str(&format!(": {err}"));
         source = err.source();
@@ -143,4 +145,12 @@ fn seen(err: &dyn std::error::Error) -> String {
         return "it speaks no TLS; where that is meant, name it in [registry] plain_http, or give --plain-http to a `policy` command".into();
     }
     told
+}
+
+/// The proxy that was to be gone through, by its host and port alone: its user and password are nobody's to read.
+fn proxy(err: &reqwest::Error) -> Option<String> {
+    let asked: http::Uri = err.url()?.as_str().parse().ok()?;
+    let proxy = Matcher::from_env().intercept(&asked)?;
+    let named = proxy.uri().authority()?.as_str();
+    Some(named.rsplit_once('@').map_or(named, |(_, host)| host).to_owned())
 }

@@ -168,6 +168,26 @@ async fn a_file_that_is_at_fault_elsewhere_hides_nothing_of_modules_in_registrie
     );
 }
 
+#[tokio::test]
+async fn a_proxy_that_is_down_is_told_beside_the_registry_behind_it() {
+    let (plivo, registry) = (plivo().await, DockerRegistry::start());
+    push(&registry, &accepts(1), "gate:1", &[]).await;
+    let tag = registry.reference("gate:1");
+    let mut setup = setup(&plivo, &registry, &tag);
+    setup.environment.push(("HTTP_PROXY".into(), "http://someone:secret@127.0.0.1:1".into()));
+
+    let said = refused(&setup, 1).await;
+
+    let wanted =
+        format!("{tag}: {} does not answer: through the proxy 127.0.0.1:1: ", registry.host());
+    assert!(said.contains(&wanted) && !said.contains("secret"), "{wanted}\n{said}");
+    setup.environment.push(("NO_PROXY".into(), "127.0.0.1".into()));
+    let folder = Folder::new();
+    folder.write("sidecar.toml", setup.to_toml());
+    let ended = run_to_end("check", &folder, &setup.environment).await;
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.log.text());
+}
+
 fn private(plivo: &PlivoSim, registry: &DockerRegistry, reference: &str, password: Value) -> Setup {
     let credentials = json!({ registry.host(): { "user": USER, "password": password } });
     setup(plivo, registry, reference).set("registry.credentials", credentials)
