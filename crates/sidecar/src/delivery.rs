@@ -108,8 +108,8 @@ pub(crate) enum News {
     Refused { code: &'static str, wait: Option<Duration> },
     /// Nothing was sent and nothing will be: this policy refused it when it was asked again.
     Rejected(Refuser, Box<Rejection>),
-    /// It ended, or will end, otherwise: in doubt, expired.
-    Ended(Status),
+    /// It ended, or will end, otherwise: in doubt, expired, as a report says; with Plivo's UUID, where a report told it.
+    Ended(Status, Option<String>),
 }
 
 /// What others have to say to a message on its way.

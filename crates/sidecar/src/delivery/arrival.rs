@@ -48,8 +48,14 @@ impl Journey {
             end = End { news, ..reported };
         }
         let End { status, told, news, settlement, code } = end;
-        // Not written, the next process finds it in doubt, and may send it.
-        let news = if stands.is_some() { news } else { News::Ended(Status::InDoubt) };
+        let news = match news {
+            // Not written, the next process finds it in doubt, and may send it.
+            _ if stands.is_none() => News::Ended(Status::InDoubt, None),
+            News::Ended(status, None) if told == policy_host::Outcome::Accepted => {
+                News::Ended(status, self.reported_uuid().await)
+            }
+            news => news,
+        };
         self.tell.send_replace(news);
         // Only now, so that nobody takes what Plivo has of this message for another's.
         if told == policy_host::Outcome::InDoubt {
@@ -68,6 +74,12 @@ impl Journey {
             let Accepted { app, door, .. } = &self.accepted;
             chain.tell_outcome(Afterwards { id: &id, app, door, now: now() }, told).await;
         }
+    }
+
+    /// Plivo's id, where a report has told it that was not waited for.
+    async fn reported_uuid(&self) -> Option<String> {
+        let record = self.delivery.store.get(None, &self.accepted.message.id).await.ok()?;
+        record?.message_uuid
     }
 
     /// Whether it is a report's word that it failed, which came in between and says why. Only a call of which nothing was

@@ -81,7 +81,7 @@ impl Journey {
             }
             Stop::Process if self.delivery.ephemeral && self.is_unknown() => {
                 tracing::warn!(message.id = %id, "a message is left in doubt; Plivo may have it");
-                self.tell.send_replace(News::Ended(Status::InDoubt));
+                self.tell.send_replace(News::Ended(Status::InDoubt, None));
             }
             Stop::Process if self.delivery.ephemeral => {
                 // With the process goes the memory that the message is in.

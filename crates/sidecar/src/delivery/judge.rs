@@ -87,7 +87,7 @@ impl End {
         Self {
             status,
             told: policy_host::Outcome::Accepted,
-            news: News::Ended(status),
+            news: News::Ended(status, None),
             settlement: Settlement::Keep,
             code: None,
         }
@@ -151,7 +151,7 @@ impl End {
         Self {
             status,
             told: policy_host::Outcome::InDoubt,
-            news: News::Ended(status),
+            news: News::Ended(status, None),
             settlement: Settlement::Keep,
             code: Some(code.into()),
         }

@@ -33,7 +33,7 @@ impl Journey {
     /// tried again.
     pub(super) async fn resolve(&mut self, doubt: Doubt) -> ControlFlow<Stop> {
         self.trace.leave();
-        self.tell.send_replace(News::Ended(Status::InDoubt));
+        self.tell.send_replace(News::Ended(Status::InDoubt, None));
         let mut seen = Seen::default();
         let mut looked = None;
         let mut release = self.delivery.releases.hear(&self.accepted.message.id);

@@ -166,6 +166,28 @@ async fn what_a_report_told_during_a_call_is_answered_though_the_call_ends_in_do
 }
 
 #[tokio::test]
+async fn a_report_that_is_as_fast_as_plivos_no_is_answered_with_plivos_id() {
+    let (plivo, ingress) = (automatic().await, Ingress::open().await);
+    let sidecar = start(reached(&plivo, &ingress), &ingress).await;
+    // Which of the two is heard first is not for the test to say, so there are several.
+    for nth in 10..30 {
+        plivo.script([Step::status(400).queued()]).await;
+        let request = json!({"to": format!("+141555501{nth}"), "text": "swordfish"});
+
+        let answer = sidecar.send(&request).await;
+
+        if answer.status == 202 {
+            let body = answer.expect(202);
+            let id = body["id"].as_str().unwrap();
+            let sent = |record: &Value| record["message_uuid"].is_string();
+            let record = sidecar.record(id, sent).await;
+            assert_eq!(body["message_uuid"], record["message_uuid"], "{nth}: {body}");
+        }
+    }
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn a_call_that_the_kill_cut_off_after_a_report_on_it_is_ended_by_the_next_process() {
     let (plivo, ingress) = (manual().await, Ingress::open().await);
     let setup = reached(&plivo, &ingress).durable();

@@ -160,7 +160,8 @@ impl Verdict {
         drop(hurry.run_until_cancelled(answer).await);
         let news = progress.borrow().clone();
         match news {
-            News::Open(status) | News::Ended(status) => owned.status = status,
+            News::Open(status) => owned.status = status,
+            News::Ended(status, uuid) => (owned.status, owned.message_uuid) = (status, uuid),
             News::Submitted(uuid) => {
                 owned.status = Status::Submitted;
                 owned.message_uuid = Some(uuid);
