@@ -6,6 +6,7 @@
 
 mod failure;
 mod judge;
+mod log;
 mod pass;
 mod policies;
 mod progress;
@@ -15,7 +16,7 @@ mod tape;
 mod tests;
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufReader, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use store::MemoryLedger;
 
+use self::log::Log;
 use self::pass::Pass;
 use self::policies::{Asked, Policies};
 use self::report::Report;
@@ -73,7 +75,11 @@ pub fn replay(
     message::facts::warm_up();
     let asked = Asked::read(by, environment)?;
     let (logs, mut remarks) = each_once(logs);
-    let (logs, turned) = in_order(logs);
+    let found = logs.into_iter().map(|path| {
+        let name = path.clone();
+        Log::find(path).map_err(|err| Failure::Unread(name, err))
+    });
+    let (logs, turned) = in_order(found.collect::<Result<_, _>>()?);
     remarks.extend(turned);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut report = runtime.block_on(replayed(&logs, asked, by.policy.as_deref(), wanted))?;
@@ -110,22 +116,20 @@ fn each_once(logs: &[PathBuf]) -> (Vec<PathBuf>, Vec<String>) {
 
 /// The files in the order of their first records, and a remark where that is not the one in which they are named: a shell
 /// names the newest first, and what is guessed rests on what came before.
-fn in_order(logs: Vec<PathBuf>) -> (Vec<PathBuf>, Option<String>) {
-    let begins: Option<Vec<u64>> = logs.iter().map(|path| first_record(path)).collect();
+fn in_order(logs: Vec<Log>) -> (Vec<Log>, Option<String>) {
+    let begins: Option<Vec<u64>> = logs.iter().map(first_record).collect();
     let Some(begins) = begins.filter(|begins| !begins.is_sorted()) else { return (logs, None) };
     let mut ordered: Vec<_> = begins.into_iter().zip(logs).collect();
     ordered.sort_by_key(|(begins, _)| *begins);
-    let logs: Vec<PathBuf> = ordered.into_iter().map(|(_, path)| path).collect();
-    let names: Vec<String> = logs.iter().map(|path| path.display().to_string()).collect();
+    let logs: Vec<Log> = ordered.into_iter().map(|(_, log)| log).collect();
+    let names: Vec<String> = logs.iter().map(|log| log.path.display().to_string()).collect();
     let remark = format!("read in the order of their records: {}", names.join(", "));
     (logs, Some(remark))
 }
 
 /// When the first record of a log was decided, in milliseconds since 1970; none where there is none near its beginning.
-fn first_record(path: &Path) -> Option<u64> {
-    // Another kind of file, such as a pipe, is read once and no more.
-    let file = fs::metadata(path).ok()?.is_file().then(|| File::open(path)).transpose().ok()??;
-    let mut from = BufReader::new(file);
+fn first_record(log: &Log) -> Option<u64> {
+    let mut from = BufReader::new(log.open().ok()?);
     for _ in 0..NEAR {
         let (raw, _) = lines::next(&mut from, LINE_BYTES).ok()??;
         if let Raw::Whole(line) = raw.without_mark()
@@ -139,7 +143,7 @@ fn first_record(path: &Path) -> Option<u64> {
 }
 
 async fn replayed(
-    logs: &[PathBuf],
+    logs: &[Log],
     asked: Asked,
     policy: Option<&str>,
     wanted: Wanted,

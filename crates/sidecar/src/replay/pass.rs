@@ -11,6 +11,7 @@ use store::MemoryLedger;
 use tokio::task::JoinHandle;
 
 use super::judge::{Judged, Why};
+use super::log::Log;
 use super::policies::{Decider, Policies, TIME};
 use super::progress::Progress;
 use super::report::Report;
@@ -51,7 +52,7 @@ type Judges = Arc<HashMap<u64, Decider>>;
 
 impl Pass {
     pub(super) fn open(
-        logs: &[PathBuf],
+        logs: &[Log],
         wanted: Wanted,
         memory: Option<Arc<MemoryLedger>>,
     ) -> Result<Self, Failure> {
@@ -60,14 +61,10 @@ impl Pass {
             move |err| Failure::Unread(path, err)
         };
         let (mut opened, mut bytes) = (Vec::with_capacity(logs.len()), 0);
-        for path in logs {
-            let file = File::open(path).map_err(unread(path))?;
-            let about = file.metadata().map_err(unread(path))?;
-            if about.is_dir() {
-                return Err(unread(path)(std::io::ErrorKind::IsADirectory.into()));
-            }
-            bytes += about.len();
-            opened.push((path.clone(), file));
+        for log in logs {
+            let file = log.open().map_err(unread(&log.path))?;
+            bytes += file.metadata().map_err(unread(&log.path))?.len();
+            opened.push((log.path.clone(), file));
         }
         let cores = thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {

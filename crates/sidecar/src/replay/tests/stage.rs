@@ -14,6 +14,7 @@ use policy_host::{
 use store::{MemoryLedger, Secret};
 use tokio::runtime::Runtime;
 
+use super::super::log::Log;
 use super::super::policies::Asked;
 use super::super::report::Report;
 use super::super::{Failure, Wanted, replayed};
@@ -205,7 +206,7 @@ impl Stage {
                 config: None,
             },
         };
-        let logs = [self.log()];
+        let logs = [Log::find(self.log()).unwrap()];
         let asked = Asked::read(&by, &environment())?;
         self.runtime.block_on(replayed(&logs, asked, by.policy.as_deref(), wanted))
     }

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{FRANCE, logs, records, send_some, setup};
 use crate::harness::{Folder, Policy, SENDER, Setup, Sidecar, TO, eventually, module, plivo};
@@ -19,6 +20,19 @@ async fn replay(folder: &Path, words: &[&str]) -> Said {
     let words: Vec<&str> =
         ["replay"].into_iter().chain(logs).chain(words.iter().copied()).collect();
     sendgate(folder, &words).await
+}
+
+/// What is said of all logs where they come through a pipe, as from a program that unpacks them.
+async fn by_pipe(folder: &Path) -> Value {
+    let whole: Vec<u8> =
+        logs(folder).iter().flat_map(|name| fs::read(folder.join(name)).unwrap()).collect();
+    let pipe = folder.join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let writes = std::thread::spawn(move || fs::write(pipe, whole));
+    let words = ["replay", "pipe", "--config", "sidecar.toml", "--all", "--json"];
+    let said = sendgate(folder, &words).await.json(1);
+    writes.join().unwrap().unwrap();
+    said
 }
 
 async fn in_force(sidecar: &Sidecar, generation: u64) {
@@ -77,6 +91,7 @@ async fn what_a_running_sidecar_logs_is_decided_again_by_the_same_policies_and_b
     wanted.sort_unstable();
     assert_eq!(ids, wanted);
     assert!(said["guessed"].as_u64() > Some(0), "what follows `country` was not asked then");
+    assert_eq!(by_pipe(folder).await, said);
 
     // Another module in the place of one, which lets nobody through who is not verified.
     let file = module("trial");
