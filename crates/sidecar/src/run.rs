@@ -124,7 +124,8 @@ pub fn run(path: &Path, ephemeral: bool, environment: Environment) -> Result<(),
     });
     let left = || match &served {
         Ok(Some(deadline)) => deadline.all.saturating_duration_since(Instant::now()),
-        _ => FLUSH,
+        // Why it did not start is told only after this, and has no traces worth a wait.
+        _ => LAST / 4,
     };
     runtime.shutdown_timeout(left().min(LAST));
     // What does not get out is told in the log, which ends with telemetry.
