@@ -37,6 +37,8 @@ const LAST: Duration = Duration::from_secs(1);
 struct Sidecar {
     /// The listeners of apps and callbacks, and the workers.
     running: JoinSet<()>,
+    /// Calls apps, for as long as something becomes of messages.
+    telling: JoinSet<()>,
     /// The admin listener, which is there for as long as there is something to be told.
     admin: JoinSet<()>,
     /// Those of apps' connections.
@@ -66,6 +68,8 @@ struct Stops {
     hurry: CancellationToken,
     /// Ends every task that only waits: listeners' accepting, reloads, messages not yet due.
     stop: CancellationToken,
+    /// Told once no message is on its way any more: apps are called about what there is to tell, and no longer.
+    sent: CancellationToken,
     /// Ends the admin listener, once nothing else is left.
     drained: CancellationToken,
 }
@@ -153,6 +157,7 @@ impl Sidecar {
             tokio::select! {
                 asked = signals.next() => return asked,
                 Some(ended) = self.running.join_next() => ended_early(&ended),
+                Some(ended) = self.telling.join_next() => ended_early(&ended),
                 Some(ended) = self.admin.join_next() => ended_early(&ended),
             }
         }

@@ -118,6 +118,19 @@ impl Store {
         .await
     }
 
+    /// How many events apps are still to be called about, now or later.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    pub async fn untold(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM events WHERE relay = 'due'";
+        let count = |connection: &Connection| {
+            Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0))?)
+        };
+        Ok(u64::try_from(self.database.list(count).await?).unwrap_or(0))
+    }
+
     /// Calls that are not made again by themselves, newest first; of one app, where one is given.
     ///
     /// # Errors

@@ -121,25 +121,25 @@ impl Relay {
         Arc::clone(&self.tally)
     }
 
-    /// Calls until `stop`; calls under way then end, each within its time.
+    /// Calls until `stop`, and then until nothing is due that could be told now: what it was stopped for may have had
+    /// ends of its own. Each call ends within its time.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
-        while !stop.is_cancelled() {
+        loop {
             let well = self.begin_calls().await;
             self.tally.set_closed(self.circuits.closed(Instant::now()));
+            if stop.is_cancelled() && self.calls.is_empty() {
+                break;
+            }
             tokio::select! {
-                () = stop.cancelled() => break,
-                Some(done) = self.calls.join_next() => {
-                    if let Some(unwritten) = self.end(done.ok()) {
-                        self.write_later(unwritten, &stop);
-                    }
-                }
+                () = stop.cancelled(), if !stop.is_cancelled() => {}
+                Some(done) = self.calls.join_next() => match self.end(done.ok()) {
+                    // What cannot be written at the end the next process calls for again.
+                    Some(unwritten) if !stop.is_cancelled() => self.write_later(unwritten, &stop),
+                    _ => {}
+                },
                 // Something may have come up meanwhile.
                 () = sleep(IDLE), if !well || self.calls.len() < AT_ONCE => {}
             }
-        }
-        while let Some(done) = self.calls.join_next().await {
-            // What cannot be written now the next process calls for again.
-            drop(self.end(done.ok()));
         }
     }
 

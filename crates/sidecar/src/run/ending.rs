@@ -35,8 +35,8 @@ impl Deadline {
 }
 
 impl Sidecar {
-    /// Takes no new send, lets those in flight end, and says what was left. Until then operators and probes are
-    /// answered.
+    /// Takes no new send, lets those in flight end, has apps told of it, and says what was left. Until then operators and
+    /// probes are answered.
     pub(super) async fn drain(mut self, deadline: Deadline) {
         tracing::info!(deadline_s = self.drain.as_secs(), "draining");
         self.stops.draining.cancel();
@@ -68,6 +68,8 @@ impl Sidecar {
             // In this order: a request that is still being read may yet become a message on its way.
             while self.running.join_next().await.is_some() {}
             self.in_flight.wait().await;
+            self.stops.sent.cancel();
+            while self.telling.join_next().await.is_some() {}
         });
         if timeout_at(deadline.answers, &mut ended).await.is_ok() {
             return true;
@@ -87,7 +89,7 @@ impl Sidecar {
     }
 
     async fn tell_what_is_left(&self, in_time: bool) {
-        let left = match self.left().await {
+        let (left, untold) = match self.left().await {
             Ok(left) => left,
             Err(err) => {
                 let waiting = self.delivery.waiting();
@@ -98,7 +100,19 @@ impl Sidecar {
         // A person may decide about what is held only where there is a next start.
         let waiting = left.waiting - in_call;
         let late = if in_time { "" } else { "; what had not ended by then was cut off" };
+        match untold {
+            0 => {}
+            _ if self.ephemeral => tracing::warn!(
+                untold,
+                "apps were not told of all that became of their messages, and are not told any more"
+            ),
+            _ => tracing::warn!(
+                untold,
+                "apps were not told of all that became of their messages; the next start goes on"
+            ),
+        }
         match (in_doubt + in_call + if self.ephemeral { held } else { 0 }, waiting) {
+            (0, 0) if untold > 0 => tracing::info!(in_time, "drained; no message was left{late}"),
             (0, 0) => tracing::info!(in_time, "drained; nothing was left{late}"),
             _ if !self.ephemeral => tracing::warn!(
                 in_time,
@@ -121,11 +135,12 @@ impl Sidecar {
         }
     }
 
-    /// Messages that have not ended, as their store knows them.
-    async fn left(&self) -> Result<Backlog, StoreError> {
+    /// Messages that have not ended, as their store knows them, and how many events apps are still to be told.
+    async fn left(&self) -> Result<(Backlog, u64), StoreError> {
         let counted = timeout(LAST, async {
             self.store.remembered().await?;
-            self.store.backlog(SystemTime::now().into()).await
+            let backlog = self.store.backlog(SystemTime::now().into()).await?;
+            Ok((backlog, self.store.untold().await?))
         });
         let late = |_| Err(StoreError::Unavailable("it does not answer".to_owned()));
         counted.await.unwrap_or_else(late)

@@ -8,7 +8,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Stops;
@@ -168,17 +167,25 @@ impl Parts {
         Ok(Self { gateway, admin, callbacks, delivery, asking, elsewhere: reader, relay, reloader })
     }
 
-    /// Sets those to work that nobody asks, until `stop`.
-    pub(super) fn work(self, ground: Ground, stop: &CancellationToken, running: &mut JoinSet<()>) {
+    /// Sets those to work that nobody asks, until they are stopped. Returns who calls apps.
+    pub(super) fn work(
+        self,
+        ground: Ground,
+        stops: &Stops,
+        running: &mut JoinSet<()>,
+    ) -> JoinSet<()> {
+        let stop = &stops.stop;
         let (reports, tokens) = self.asking;
         running.spawn(reports::ask(reports, tokens, stop.clone()));
         if let Some(reader) = self.elsewhere {
             running.spawn(reader.run(stop.clone()));
         }
-        running.spawn(self.relay.run(stop.clone()));
         running.spawn(self.reloader.run(stop.clone()));
         let admin = self.admin;
         running.spawn(service_manager::shows(move || admin.line(), stop.clone()));
         running.spawn(sweep::run(ground.store, self.delivery, ground.shared, stop.clone()));
+        let mut telling = JoinSet::new();
+        telling.spawn(self.relay.run(stops.sent.clone()));
+        telling
     }
 }

@@ -83,10 +83,11 @@ impl Sidecar {
         // It was not set before.
         let _ = ready.set(Arc::downgrade(&parts.admin));
         let (mut running, admin, places) = entrance.open().await?.serve(&parts, &listen, &stops);
-        parts.work(ground, &stops.stop, &mut running);
+        let telling = parts.work(ground, &stops, &mut running);
         let Listen { linger, drain, .. } = listen;
         Ok(Self {
             running,
+            telling,
             admin,
             places,
             stops,

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use crate::harness::{Connection, PATIENCE, Setup, Sidecar, TO, TOKEN, eventually, plivo};
 
 /// Waits until the log says that the drain has begun.
-async fn draining(sidecar: &Sidecar) {
+pub(crate) async fn draining(sidecar: &Sidecar) {
     let begun = |events: &[Value]| {
         events
             .iter()

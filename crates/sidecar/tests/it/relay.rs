@@ -11,7 +11,8 @@ use plivo_sim::{Callbacks, PlivoSim, SimConfig, Step};
 use serde_json::{Value, json};
 
 use self::listener::Listener;
-use crate::harness::{App, Folder, Setup, Sidecar, TO, TOKEN, plivo};
+use crate::drain;
+use crate::harness::{App, Folder, PATIENCE, Setup, Sidecar, TO, TOKEN, plivo};
 use crate::reload::configure;
 use crate::reports::{self, Ingress};
 
@@ -233,6 +234,46 @@ async fn an_event_that_was_not_taken_is_told_after_a_restart_under_the_same_id()
 
     assert_eq!((&taken["id"], &taken["source"]), (&before["id"], &before["source"]));
     sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn an_app_is_told_of_what_ends_while_the_sidecar_does() {
+    let (plivo, mut listener) = (plivo().await, Listener::open().await);
+    let sidecar = Sidecar::start(Setup::new(&plivo).app(told_at(&listener))).await;
+    plivo.script([Step::hold()]).await;
+    let id = sidecar.queue(&sms()).await;
+    plivo.wait_for_requests(1, PATIENCE).await.unwrap();
+
+    sidecar.terminate();
+    drain::draining(&sidecar).await;
+    plivo.release();
+    let log = sidecar.ended_well().await;
+
+    let told = listener.next().await.json();
+    assert_eq!((&told["subject"], &told["data"]["status"]), (&json!(id), &json!("submitted")));
+    assert!(log.text().contains("drained; nothing was left"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn what_an_app_was_not_told_is_counted_at_the_end() {
+    let (plivo, mut listener) = (plivo().await, Listener::open().await);
+    listener.answers(500);
+    for (setup, wanted) in [
+        (Setup::new(&plivo), "and are not told any more"),
+        (Setup::new(&plivo).durable(), "the next start goes on"),
+    ] {
+        let sidecar = Sidecar::start(setup.app(told_at(&listener))).await;
+        sidecar.send(&sms()).await.expect(202);
+        listener.next().await;
+
+        let log = sidecar.stop().await;
+
+        let events = log.events();
+        let said = events.iter().find(|event| event.to_string().contains(wanted));
+        let said = said.unwrap_or_else(|| panic!("no `{wanted}` in\n{}", log.text()));
+        assert_eq!(said["fields"]["untold"], 1, "{said}");
+        assert!(log.text().contains("drained; no message was left"), "{}", log.text());
+    }
 }
 
 #[tokio::test]

@@ -56,6 +56,19 @@ async fn an_apps_events_come_in_order_after_the_cursor_and_none_of_anybody_elses
 }
 
 #[tokio::test]
+async fn what_is_still_to_be_told_is_counted_whenever_it_is_due() {
+    let store = two_delivered().await;
+    assert_eq!(store.untold().await, Ok(4));
+    let [first, second] = &store.due_relays(later(10), 2).await.unwrap()[..] else { panic!() };
+    let later = Relayed::Again { at: later(1_000_000), fault: "answered 500".into() };
+
+    store.relayed(first.number, later).await.unwrap();
+    store.relayed(second.number, Relayed::Done).await.unwrap();
+
+    assert_eq!(store.untold().await, Ok(3));
+}
+
+#[tokio::test]
 async fn of_one_message_only_the_first_event_still_to_be_told_is_due() {
     let store = two_delivered().await;
     assert_eq!(due(&store, NOW).await, []);
