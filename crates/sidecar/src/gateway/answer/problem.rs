@@ -131,6 +131,10 @@ pub(crate) fn problem_type(code: &str, status: StatusCode) -> String {
     }
 }
 
+const KEY: &str = "The Idempotency-Key does not fit";
+const NOT_NOW: &str = "Nothing is accepted just now";
+
+/// The same of every problem with one code (RFC 9457, section 3.1.3).
 fn title(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::Malformed(_) => match refusal.status() {
@@ -140,7 +144,15 @@ fn title(refusal: &Refusal) -> &'static str {
         },
         Refusal::Rejected { .. } | Refusal::RejectedLate { .. } => "A policy refused the message",
         Refusal::PolicyFailed { .. } => "A policy could not decide",
-        Refusal::Upstream { .. } => "Plivo did not take the message",
+        Refusal::Upstream { code, .. } => match *code {
+            "spool.draining" => NOT_NOW,
+            "idem.elsewhere" => KEY,
+            "send.unresolved" | "send.canceled_in_doubt" => {
+                "Whether Plivo took the message is unknown"
+            }
+            code if code.starts_with("send.") => "The message was not sent",
+            _ => "Plivo did not take the message",
+        },
         Refusal::TurnAfterDeadline { .. } => "The request cannot be served",
         Refusal::Plain(plain) => match plain {
             Plain::AuthMissing | Plain::AuthInvalid | Plain::AuthTwice | Plain::OtherAccount => {
@@ -150,9 +162,39 @@ fn title(refusal: &Refusal) -> &'static str {
             Plain::KeyInProgress
             | Plain::KeyMismatch(_)
             | Plain::BadKey(_)
-            | Plain::KeyRequired => "The Idempotency-Key does not fit",
-            Plain::Full | Plain::Draining => "Nothing is accepted just now",
+            | Plain::KeyRequired => KEY,
+            Plain::Full | Plain::Draining => NOT_NOW,
             _ => "The request cannot be served",
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_that_of_the_code_and_not_of_somebody_else() {
+        let titled = |code| {
+            let id = MessageId("m1".into());
+            title(&Refusal::Upstream { id, code, wait: None })
+        };
+        for (code, wanted) in [
+            ("upstream.rejected", "Plivo did not take the message"),
+            ("send.canceled", "The message was not sent"),
+            ("send.expired", "The message was not sent"),
+            ("send.unresolved", "Whether Plivo took the message is unknown"),
+            ("send.canceled_in_doubt", "Whether Plivo took the message is unknown"),
+        ] {
+            assert_eq!(titled(code), wanted, "{code}");
+        }
+        for plain in [Plain::Draining, Plain::KeyInProgress] {
+            let refusal = Refusal::Plain(plain.clone());
+            let code = match plain {
+                Plain::Draining => "spool.draining",
+                _ => "idem.elsewhere",
+            };
+            assert_eq!(titled(code), title(&refusal), "{code}");
+        }
     }
 }
