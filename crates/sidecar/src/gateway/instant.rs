@@ -27,14 +27,20 @@ pub(super) fn read(text: &str) -> Option<Timestamp> {
     }
     let fraction = &fraction[..fraction.len().min(FRACTION)];
     let written = format!("{date}T{time}.{fraction}{}", zone.to_ascii_uppercase());
-    let ms = written.parse::<jiff::Timestamp>().ok()?.as_millisecond();
-    // A second is added at the end of a day of UTC, if at all.
-    let is_leap = time.ends_with(":60");
-    let last_minute = ms.rem_euclid(DAY_MS) >= DAY_MS - 60_000;
-    (!is_leap || last_minute).then(|| Timestamp(u64::try_from(ms).unwrap_or_default()))
+    let instant: jiff::Timestamp = written.parse().ok()?;
+    if time.ends_with(":60") && !ends_a_month(instant) {
+        return None;
+    }
+    let ms = instant.as_millisecond();
+    Some(Timestamp(u64::try_from(ms).unwrap_or_default()))
 }
 
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+/// Whether it is in the last minute of a month of UTC, where a second may be added (RFC 3339, section 5.7).
+fn ends_a_month(instant: jiff::Timestamp) -> bool {
+    let month = |at| jiff::tz::Offset::UTC.to_datetime(at).month();
+    let next = instant.checked_add(jiff::SignedDuration::from_mins(1));
+    next.is_ok_and(|next| month(next) != month(instant))
+}
 
 /// Whether `text` is as `form` has it, a `d` of which is a digit.
 fn is(text: &str, form: &str) -> bool {
@@ -89,6 +95,8 @@ mod tests {
             "2026-11-29T12:00:00Z[America/New_York]",
             "2026-11-29T12:00:00-05:00[America/New_York]",
             "2026-11-29T12:00:60Z",
+            "2026-12-01T23:59:60Z",
+            "9999-12-31T23:59:60Z",
             "2026-11-29T24:00:00Z",
             "2026-02-29T12:00:00Z",
             "2026-13-01T12:00:00Z",
