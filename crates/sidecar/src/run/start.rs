@@ -39,7 +39,8 @@ pub(super) struct Ground {
 }
 
 impl Sidecar {
-    /// Loads policies, then binds every address, then serves: what is wrong shows before the first port opens.
+    /// Loads policies, then binds every address, then serves: what is wrong with the configuration shows before the first
+    /// port opens.
     pub(super) async fn start(
         path: &Path,
         config: Config,
@@ -61,18 +62,18 @@ impl Sidecar {
         let store = entrance.pass(async || open(&fixed).await).await?;
         let mut ground = Ground::lay(&fixed, store, &settings, telemetry)?;
         let (first, pulled) = first(path, settings, &ground.engine).await?;
-        // A start that is refused leaves no file.
-        ground.decide_on_record(&fixed, telemetry)?;
         // The numbering data takes tens of milliseconds to unpack, which no request should pay for.
         message::facts::warm_up();
-        let (path, hangup) = (path.to_owned(), given.hangup);
-        let origin = Origin { path, environment, forced, poll, seen, pulled, hangup };
-        let parts = Parts::of(&ground, first, &fixed, origin, &stops, &in_flight)?;
-
         if let Some(shared) = &ground.shared {
             shared.up_within(SHARED).await;
         }
         entrance.bind().await?;
+        // A start that is refused leaves no file, and touches none that another sidecar writes to.
+        ground.decide_on_record(&fixed, telemetry)?;
+        let (path, hangup) = (path.to_owned(), given.hangup);
+        let origin = Origin { path, environment, forced, poll, seen, pulled, hangup };
+        let parts = Parts::of(&ground, first, &fixed, origin, &stops, &in_flight)?;
+
         let (store, delivery) = (ground.store.clone(), Arc::clone(&parts.delivery));
         let (shared, decisions) = (ground.shared.clone(), ground.decisions.clone());
         // Not before: a process that cannot listen ends at once, and would leave what it began in doubt.

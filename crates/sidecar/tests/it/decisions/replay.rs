@@ -176,6 +176,19 @@ async fn a_configuration_whose_candidate_does_not_fit_is_at_fault_as_for_check()
 }
 
 #[tokio::test]
+async fn a_start_that_cannot_listen_leaves_no_log() {
+    let plivo = plivo().await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let apps = taken.local_addr().unwrap().to_string();
+    let folder = Folder::new();
+    folder.write("sidecar.toml", setup(&plivo, &["US"]).set("listen.apps", apps).to_toml());
+    let refused = sendgate(folder.path(), &["run"]).await;
+    refused.ended(1);
+    assert!(refused.err.contains("could not be bound"), "{}", refused.err);
+    assert!(!folder.path().join("d.jsonl").exists(), "a start that cannot listen leaves a log");
+}
+
+#[tokio::test]
 async fn a_replay_that_cannot_be_says_why_and_ends_with_two() {
     let folder = Folder::new();
     let file = module("country");
