@@ -88,8 +88,10 @@ impl Submission {
     ) -> Result<Self, Faults> {
         let mut faults = Faults::default();
         if order.to.len() > RECIPIENTS {
-            let detail =
-                format!("has {} recipients; at most {RECIPIENTS} fit one request", order.to.len());
+            let detail = format!(
+                "has {} recipients; at most {RECIPIENTS} fit one request, and the others were not looked at",
+                order.to.len()
+            );
             faults.push(Fault::new("/to", "phone.too_many", detail));
         }
         faults.append(order.faults.clone());
