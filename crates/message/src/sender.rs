@@ -46,6 +46,20 @@ impl Sender {
         }
     }
 
+    /// Reads what a message may have come from: as [`Sender::parse`], or the UUID of a pool.
+    ///
+    /// # Errors
+    ///
+    /// `sender.invalid` at `pointer`.
+    pub fn parse_any(text: &str, pointer: &str) -> Result<Self, Fault> {
+        let invalid = |fault: Fault| {
+            let detail = "is not a sender: give a number in E.164, a short code of 3 to 8 digits, a name of at most 11 \
+                          letters and digits, or a pool's UUID";
+            Fault { detail: detail.into(), ..fault }
+        };
+        Self::pool(text).map_or_else(|| Self::parse(text, pointer).map_err(invalid), Ok)
+    }
+
     /// Reads a pool's UUID in its form of 36 characters. Both cases are one pool (RFC 9562 section 4), in small letters
     /// from here on.
     pub fn pool(text: &str) -> Option<Self> {

@@ -39,7 +39,7 @@ impl Inbound {
         let mut faults = Vec::new();
         let sender = E164::parse(sender, "/from").map_err(|fault| faults.push(fault)).ok();
         let to =
-            to.and_then(|to| Sender::parse(to, "/to").map_err(|fault| faults.push(fault)).ok());
+            to.and_then(|to| Sender::parse_any(to, "/to").map_err(|fault| faults.push(fault)).ok());
         if text.len() > TEXT_BYTES {
             let detail = format!("has {} bytes; at most {TEXT_BYTES} are taken", text.len());
             faults.push(Fault::new("/text", "text.too_long", detail));

@@ -22,7 +22,7 @@ pub(super) fn sender(item: &Item<'_>) -> Option<Sender> {
 
 /// A sender, or the UUID of a pool in its usual form of 36 characters.
 pub(super) fn parse_sender(text: &str) -> Option<Sender> {
-    Sender::parse(text, "").ok().or_else(|| Sender::pool(text))
+    Sender::parse_any(text, "").ok()
 }
 
 /// Reads an intent that messages may have.

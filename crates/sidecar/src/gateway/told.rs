@@ -87,7 +87,7 @@ fn read(call: &Call, bytes: &[u8]) -> Result<Inbound, Faults> {
     let text = fields.string("text").unwrap_or_default();
     let mut faults = fields.finish_strictly("send `from`, `to` and `text`");
     let is_own = |to: &Sender| call.app.senders.as_ref().is_none_or(|own| own.contains(to));
-    let sent_to = Sender::parse(&to, "/to").ok();
+    let sent_to = Sender::parse_any(&to, "/to").ok();
     let inbound = Inbound::read(&sender, Some(&to), text);
     let found = inbound.as_ref().err().into_iter().flatten().cloned();
     // What cannot be read, or is not there, is no faulty number as well.

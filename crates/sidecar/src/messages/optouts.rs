@@ -80,7 +80,7 @@ impl<'a> Line<'a> {
     /// Everything about it that cannot be meant, as it is called on the command line.
     fn typed(number: &'a str, sender: Option<&'a str>) -> Result<Self, Failure> {
         let number_fault = E164::parse(number, "").err().map(|fault| ("NUMBER", fault));
-        let sender_fault = sender.and_then(|sender| Sender::parse(sender, "").err());
+        let sender_fault = sender.and_then(|sender| Sender::parse_any(sender, "").err());
         let faults = number_fault.into_iter().chain(sender_fault.map(|fault| ("--sender", fault)));
         let faults: Vec<String> =
             faults.map(|(word, fault)| format!("{word} {}", fault.detail)).collect();
@@ -141,8 +141,8 @@ fn lines(text: &str) -> Result<Vec<Line<'_>>, String> {
         let sender = sender.filter(|sender| !sender.is_empty());
         if E164::parse(number, "").is_err() {
             faults.push(format!("line {nth}: is no number in E.164, such as +14155550123"));
-        } else if sender.is_some_and(|sender| Sender::parse(sender, "").is_err()) {
-            faults.push(format!("line {nth}: names no sender after its comma"));
+        } else if let Some(fault) = sender.and_then(|sender| Sender::parse_any(sender, "").err()) {
+            faults.push(format!("line {nth}: what follows the comma {}", fault.detail));
         } else {
             lines.push(Line { number, sender });
         }
@@ -200,7 +200,8 @@ mod tests {
         let lines_told: Vec<&str> = said.lines().collect();
         assert_eq!(lines_told.len(), 3, "{said}");
         assert!(
-            lines_told[1].starts_with("line 1: ") && lines_told[2].starts_with("line 3: "),
+            lines_told[1].starts_with("line 1: is no number")
+                && lines_told[2].starts_with("line 3: what follows the comma is not a sender: "),
             "{said}"
         );
         let said = lines(&"x\n".repeat(30)).unwrap_err();

@@ -253,6 +253,11 @@ async fn an_operator_adds_removes_and_imports() {
     let for_one = "was not listed for all senders; where it was for one, that is removed\n";
     assert_eq!(run(&["remove", "+14155550777"]).await, well(for_one), "it never was");
 
+    let pool = "0F1E2D3C-4b5a-4978-8a6b-5c4d3e2f1a0b";
+    assert_eq!(run(&["add", "+14155550555", "--sender", pool]).await, well("added\n"));
+    let by_pool = json!({"to": "+14155550555", "powerpack_uuid": pool, "text": "by a pool"});
+    sidecar.send(&by_pool).await.refused(403, "optout.suppressed");
+
     sidecar.folder.write("list.csv", format!("# old\n+14155550999\n{TO},{SENDER}\n"));
     let new = "2 added, 0 listed already, 0 repeated in the file\n";
     assert_eq!(run(&["import", "list.csv"]).await, well(new));
