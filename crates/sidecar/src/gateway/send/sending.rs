@@ -101,8 +101,10 @@ impl Sending {
         for (place, acceptance) in self.places.iter().zip(std::mem::take(&mut self.acceptances)) {
             self.verdicts[*place].hear(acceptance, deadline, hurry).await;
         }
-        // Refusals are noted in the request's span.
-        for refusal in self.verdicts.iter().filter_map(|verdict| verdict.outcome.as_ref().err()) {
+        // Where nothing was taken the first refusal is the request's.
+        if let (Came::ToNothing, Some(Verdict { outcome: Err(refusal), .. })) =
+            (self.came(), self.verdicts.first())
+        {
             tracing::Span::current().record("sendgate.code", refusal.code());
         }
     }
