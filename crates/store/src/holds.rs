@@ -96,6 +96,16 @@ pub(crate) fn settle(
     id: &MessageId,
     settlement: Settlement,
 ) -> rusqlite::Result<()> {
+    // Most have no hold that this is about, and each statement is a look at all of a message's.
+    let concerns = match settlement {
+        Settlement::Keep => {
+            "SELECT 1 FROM holds WHERE message = ? AND (kind = 'elsewhere' OR kind LIKE 'calendar %')"
+        }
+        Settlement::GiveBack => "SELECT 1 FROM holds WHERE message = ?",
+    };
+    if !connection.prepare_cached(concerns)?.exists([&*id.0])? {
+        return Ok(());
+    }
     let statements: &[&str] = match settlement {
         Settlement::Keep => &[
             "UPDATE holds SET kind = 'elsewhere-kept' WHERE message = ? AND kind = 'elsewhere'",

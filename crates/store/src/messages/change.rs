@@ -186,8 +186,10 @@ fn apply(
     let mut update = connection.prepare_cached(
         "UPDATE messages SET status = ?2, updated = ?3, \
          message_uuid = CASE WHEN ?9 THEN coalesce(message_uuid, ?4) ELSE coalesce(?4, message_uuid) END, \
-         error_code = CASE WHEN ?6 THEN ?5 ELSE coalesce(?5, error_code) END, next_look = coalesce(?7, next_look), \
-         next_try = CASE WHEN ?6 THEN ?8 ELSE coalesce(?8, next_try) END WHERE id = ?1",
+         error_code = CASE WHEN ?6 THEN ?5 ELSE coalesce(?5, error_code) END, \
+         next_look = CASE WHEN ?10 THEN NULL ELSE coalesce(?7, next_look) END, \
+         next_try = CASE WHEN ?6 THEN ?8 ELSE coalesce(?8, next_try) END, \
+         live = ?11 OR (NOT ?10 AND coalesce(?7, next_look) IS NOT NULL) WHERE id = ?1",
     )?;
     update.execute(rusqlite::params![
         &*id.0,
@@ -199,6 +201,8 @@ fn apply(
         change.next_look.map(to_db),
         change.next_try.map(to_db),
         overtaken,
+        after.is_final(),
+        after.is_open(),
     ])?;
     for uuid in &change.extra_uuids {
         let sql = "INSERT OR IGNORE INTO other_uuids (uuid, message) VALUES (?, ?)";
@@ -218,7 +222,7 @@ fn apply(
     if let Settle::As(settlement) = settle {
         holds::settle(connection, id, settlement)?;
     }
-    moved(connection, id, (before.status, after), content)?;
+    reduce(connection, id, (before.status, after), content)?;
     // What a person took back is not sent because its app asks again.
     let taken_back = code == Some("send.canceled");
     if settle == Settle::As(Settlement::GiveBack) && after.is_final() && !taken_back {
@@ -260,6 +264,16 @@ pub(super) fn moved(
          live = ?3 OR (NOT ?2 AND next_look IS NOT NULL) WHERE id = ?1",
     )?;
     update.execute((&*id.0, after.is_final(), after.is_open()))?;
+    reduce(connection, id, (before, after), content)
+}
+
+/// Keeps no more of what a message says than the operator wants, once it is not needed any more.
+fn reduce(
+    connection: &Connection,
+    id: &MessageId,
+    (before, after): (Status, Status),
+    content: &Content,
+) -> rusqlite::Result<()> {
     if before.needs_content() && !after.needs_content() {
         content.reduce(connection, id)?;
     }

@@ -153,11 +153,15 @@ pub(crate) fn delete(
     for id in &ids {
         // Some were ended by a report to a process that died before it settled them.
         holds::settle(connection, &MessageId(id.as_str().into()), Settlement::Keep)?;
+        let sql = "INSERT INTO departed SELECT * FROM messages WHERE id = ?1 AND EXISTS \
+                   (SELECT 1 FROM events WHERE message = ?1 AND relay IN ('due', 'dead'))";
+        // Its calls are told with its events.
+        let rest = match connection.prepare_cached(sql)?.execute([id])? {
+            0 => "DELETE FROM attempts WHERE message = ?",
+            _ => "UPDATE departed SET text = NULL WHERE id = ?",
+        };
         for sql in [
-            "INSERT INTO departed SELECT * FROM messages WHERE id = ?1 AND EXISTS \
-             (SELECT 1 FROM events WHERE message = ?1 AND relay IN ('due', 'dead'))",
-            "UPDATE departed SET text = NULL WHERE id = ?",
-            "DELETE FROM attempts WHERE message = ?1 AND NOT EXISTS (SELECT 1 FROM departed WHERE id = ?1)",
+            rest,
             "DELETE FROM other_uuids WHERE message = ?",
             "DELETE FROM reports WHERE message = ?",
             "DELETE FROM messages WHERE id = ?",
