@@ -1,6 +1,8 @@
 //! Messages taken up again: what earlier processes left, and what a person decides about.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 
 use message::{MessageId, Settlement, Timestamp};
@@ -15,6 +17,7 @@ use super::breaker::{Reason, State};
 use super::doubt::{Doubt, newest};
 use super::journey::Journey;
 use super::trace::Trace;
+use super::turns::Shut;
 use super::under_way::Beginning;
 use super::unsettled::twins;
 use super::waits::{Metered, Retry};
@@ -66,9 +69,11 @@ impl Delivery {
         let take_up = |(left, unconfirmed)| self.take_up(left, unconfirmed);
         let journeys: Vec<Journey> = left.into_iter().map(take_up).collect();
         let resumed = journeys.len();
-        // Only now, so that none that looks for itself at Plivo misses another that may be there too.
-        for journey in journeys {
-            self.in_flight.spawn(journey.run());
+        // Only now, so that none that looks for itself at Plivo misses another that may be there too. Tasks begin in no
+        // order, so there is no turn before all have begun to wait for theirs.
+        let shut: Vec<Shut> = journeys.iter().map(|_| self.turns.shut()).collect();
+        for (journey, shut) in journeys.into_iter().zip(shut) {
+            self.in_flight.spawn(begun(journey.run(), shut));
         }
         // They were accepted a while ago, and their reservations may be about to end.
         if let Some(shared) = &self.shared {
@@ -245,6 +250,17 @@ impl Delivery {
         self.settle(left.holds, Settlement::Keep).await;
         Ok(is_ended)
     }
+}
+
+/// `way`, which lets go of `shut` once it has come to its first wait.
+async fn begun(way: impl Future<Output = ()>, shut: Shut) {
+    let (mut way, mut shut) = (pin!(way), Some(shut));
+    poll_fn(|context| {
+        let poll = way.as_mut().poll(context);
+        shut = None;
+        poll
+    })
+    .await;
 }
 
 /// The rest of its wait for the next try. Where the clock was set back meanwhile it is no longer than it was.

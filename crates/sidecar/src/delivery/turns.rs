@@ -71,6 +71,10 @@ pub(crate) struct Turn {
     pass: Option<Pass>,
 }
 
+/// Keeps all turns back until it is dropped, so that whoever comes first is not the first by chance.
+#[must_use = "dropping it hands out the turns"]
+pub(super) struct Shut(Turns);
+
 /// A wait for a turn, which ends when it is dropped.
 struct Waiting<'a> {
     place: &'a Place,
@@ -92,6 +96,12 @@ impl Turns {
             self.follow(&breaker);
         }
         self.change(|queue, now| queue.open(account, room, breaker, now));
+    }
+
+    /// Hands out no turn before this and all others of its kind are dropped.
+    pub(super) fn shut(&self) -> Shut {
+        self.queue().shut();
+        Shut(self.clone())
     }
 
     /// Sets how many turns of an account there are at once. Those that are out already stay out; with no room nobody has
@@ -260,6 +270,12 @@ impl Drop for Turn {
     fn drop(&mut self) {
         let unused = self.unused.take();
         self.turns.change(|queue, now| queue.end(&self.account, unused.as_ref(), now));
+    }
+}
+
+impl Drop for Shut {
+    fn drop(&mut self) {
+        self.0.change(Queue::unshut);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plivo_sim::{Outage, PlivoSim};
+use plivo_sim::{Outage, PlivoSim, Step};
 use serde_json::{Value, json};
 
 use crate::harness::{App, PATIENCE, Policy, Setup, Sidecar, TO, eventually, plivo, texts};
@@ -123,6 +123,30 @@ async fn after_a_restart_what_was_left_behind_leaves_as_its_limit_lets_it() {
     let sidecar = Sidecar::start_in(folder, setup).await;
 
     left_evenly(&sidecar, &plivo, &ids).await;
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn after_a_restart_a_code_goes_before_what_was_left_behind_with_it() {
+    let plivo = plivo().await;
+    let setup = Setup::new(&plivo).durable().set("plivo.max_connections", 1);
+    let sidecar = Sidecar::start(setup.clone()).await;
+    // One call that keeps all others back, and that comes to nothing.
+    plivo.script([Step { status: Some(500), ..Step::hold() }]).await;
+    sidecar.queue(&json!({"to": TO, "text": "first"})).await;
+    plivo.wait_for_requests(1, PATIENCE).await.unwrap();
+    for nth in 0..12 {
+        let to = format!("+1415555{nth:04}");
+        sidecar.queue(&json!({"to": to, "text": format!("n{nth}")})).await;
+    }
+    sidecar.queue(&json!({"to": "+14155550199", "text": "code", "intent": "otp"})).await;
+    let folder = sidecar.kill().await;
+    plivo.release();
+
+    let sidecar = Sidecar::start_in(folder, setup).await;
+
+    plivo.wait_for_sends(13, PATIENCE).await.unwrap();
+    assert_eq!(texts(&plivo)[0], "code", "{:?}", texts(&plivo));
     sidecar.stop().await;
 }
 

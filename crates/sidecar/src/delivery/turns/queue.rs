@@ -64,6 +64,8 @@ pub(super) struct Queue<T: Queued> {
     /// paces or a breaker do not let go.
     lanes: [Lane<T>; Class::ALL.len()],
     pub(super) pacer: Pacer,
+    /// While it is more than none, nobody has a turn.
+    shut: usize,
     /// When to look again, as somebody was asked to.
     alarm: Option<Instant>,
     /// Nobody was asked yet.
@@ -91,6 +93,7 @@ impl<T: Queued> Queue<T> {
             lines: HashMap::new(),
             lanes,
             pacer: Pacer::new(MOST),
+            shut: 0,
             alarm: None,
             unset: false,
         }
@@ -113,7 +116,7 @@ impl<T: Queued> Queue<T> {
 
     /// Takes a turn if that needs no waiting and keeps no pace, and nothing holds anybody back.
     pub(super) fn take(&mut self, spot: &Spot, now: Instant) -> Option<PassOf<T>> {
-        if !spot.terms.tolls.is_empty() || !self.is_first(spot) {
+        if self.shut > 0 || !spot.terms.tolls.is_empty() || !self.is_first(spot) {
             return None;
         }
         let calls = self.calls.get_mut(&spot.line.share.account);
@@ -192,6 +195,17 @@ impl<T: Queued> Queue<T> {
         self.granted(now)
     }
 
+    /// Has nobody have a turn until this was taken back as often.
+    pub(super) fn shut(&mut self) {
+        self.shut += 1;
+    }
+
+    /// Takes one [`Queue::shut`] back. Returns whom that grants a turn.
+    pub(super) fn unshut(&mut self, now: Instant) -> Vec<T> {
+        self.shut -= 1;
+        self.look_again(now)
+    }
+
     /// When somebody is to look again, where nobody was asked to do so as soon.
     pub(super) fn take_alarm(&mut self) -> Option<Instant> {
         std::mem::take(&mut self.unset).then_some(self.alarm)?
@@ -244,6 +258,9 @@ impl<T: Queued> Queue<T> {
     /// Hands out the turns that are free: most urgent class first, of those that their paces and breakers let go.
     fn granted(&mut self, now: Instant) -> Vec<T> {
         let mut granted = Vec::new();
+        if self.shut > 0 {
+            return granted;
+        }
         while self.calls.values().any(Calls::are_free) {
             let (mut look, mut passes) = (Look::at(now), Passes::default());
             let (pacer, calls) = (&self.pacer, &self.calls);
