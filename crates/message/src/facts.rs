@@ -19,7 +19,7 @@ pub use crate::media::is_public;
 pub use clocks::offsets;
 pub use media_rules::{MediaRules, media_count_fault, media_faults};
 pub use rules::{
-    DEFAULT_TYPES, is_blank, number_faults, same_as_sender_fault, segments_fault, text_fault,
+    DEFAULT_TYPES, is_blank, number_faults, same_as_sender_fault, segments_fault, text_faults,
     type_fault,
 };
 #[cfg(feature = "facts")]

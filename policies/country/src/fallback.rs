@@ -1,4 +1,4 @@
-use message::facts::text_fault;
+use message::facts::text_faults;
 use message::{Kind, Segments};
 use policy_sdk::{Change, Decision, Fault, Message, Rejection, reject};
 
@@ -25,7 +25,7 @@ pub(crate) fn without_media(fallback: Fallback, message: &Message, region: &str)
         (false, false) => format!("{} {links}", message.text),
     };
     // Else the host would refuse the change, as if it were not the message's length but this policy that is at fault.
-    if text_fault(&text, Kind::Sms, &Segments::of(&text), "/text").is_some() {
+    if !text_faults(&text, Kind::Sms, &Segments::of(&text), "/text").is_empty() {
         let detail = format!(
             "{region} may not have media, and what would be left is too long for a text; shorten it"
         );
@@ -57,6 +57,6 @@ fn no_media(message: &Message, region: &str) -> Rejection {
 
 /// Whether there is nothing to see in a text, which is then none to the host either.
 fn is_blank(text: &str) -> bool {
-    let fault = text_fault(text, Kind::Sms, &Segments::of(text), "/text");
-    fault.is_some_and(|fault| fault.code == "text.empty")
+    let faults = text_faults(text, Kind::Sms, &Segments::of(text), "/text");
+    faults.iter().any(|fault| fault.code == "text.empty")
 }

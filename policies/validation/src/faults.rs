@@ -1,4 +1,4 @@
-use message::facts::{media_faults, number_faults, segments_fault, text_fault, type_fault};
+use message::facts::{media_faults, number_faults, segments_fault, text_faults, type_fault};
 use policy_sdk::{Context, Facts, Fault, Message};
 
 use crate::settings::{Rules, UnknownFields};
@@ -49,11 +49,11 @@ fn text(rules: &Rules, message: &Message, facts: &Facts, context: &Context) -> V
         return vec![Fault::new("/text", "text.empty", detail)];
     }
     let most = rules.max_segments.unwrap_or(u32::MAX);
-    text_fault(&message.text, kind, &segments, "/text")
-        .or_else(|| segments_fault(kind, &segments, most, "/text"))
-        .map(vocabulary::fault)
-        .into_iter()
-        .collect()
+    let mut faults = text_faults(&message.text, kind, &segments, "/text");
+    if faults.is_empty() {
+        faults.extend(segments_fault(kind, &segments, most, "/text"));
+    }
+    faults.into_iter().map(vocabulary::fault).collect()
 }
 
 #[cfg(test)]

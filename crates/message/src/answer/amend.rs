@@ -128,7 +128,10 @@ fn set_tag(message: &mut Message, key: &str, value: &str) -> Result<(), Breach> 
 fn first_fault(before: &Message, after: &Message, facts: &Facts) -> Option<Fault> {
     let media = (&after.media_urls, &after.media_ids);
     let media_changed = media != (&before.media_urls, &before.media_ids);
-    let text = || facts::text_fault(&after.text, after.kind(), &facts.text, "/text");
+    let text = || {
+        let faults = facts::text_faults(&after.text, after.kind(), &facts.text, "/text");
+        faults.into_iter().next()
+    };
     let count = || facts::media_count_fault(after.media_urls.len(), after.media_ids.len());
     let recipient = || facts::number_faults(&facts.number, "/to");
     let looped = || facts::same_as_sender_fault(after, "/to");

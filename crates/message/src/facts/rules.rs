@@ -46,33 +46,35 @@ pub fn same_as_sender_fault(message: &Message, pointer: &str) -> Option<Fault> {
     })
 }
 
-/// What a text must not be: `text.control_char`, `text.empty` (an SMS without anything to see) or `text.too_long`.
+/// All that a text must not be: `text.control_char`, `text.empty` (an SMS without anything to see), `text.too_long`.
 ///
 /// `segments` are the text's own. Sources of the limits: [`limits`].
-pub fn text_fault(text: &str, kind: Kind, segments: &Segments, pointer: &str) -> Option<Fault> {
+pub fn text_faults(text: &str, kind: Kind, segments: &Segments, pointer: &str) -> Vec<Fault> {
+    let mut faults = Vec::new();
     if let Some(at) = text.char_indices().find(|(_, c)| is_refused(*c)).map(|(at, _)| at) {
         let detail = format!(
             "has a control or direction-override character at byte {at}; only line feed, carriage return, tab and form \
              feed may stand in a text"
         );
-        return Some(Fault::new(pointer, "text.control_char", detail));
+        faults.push(Fault::new(pointer, "text.control_char", detail));
     }
     if kind == Kind::Sms && text.chars().all(is_blank) {
         let detail = "has nothing to see in it; an SMS needs a text";
-        return Some(Fault::new(pointer, "text.empty", detail));
+        faults.push(Fault::new(pointer, "text.empty", detail));
     }
     let most = match kind {
         Kind::Sms => segments.encoding.most_units(),
         Kind::Mms => limits::MMS_UNITS,
     };
-    (segments.units > most).then(|| {
+    if segments.units > most {
         let unit = match segments.encoding {
             Encoding::Gsm7 => "GSM 03.38 septets",
             Encoding::Ucs2 => "UTF-16 units",
         };
         let detail = format!("takes {} {unit}; Plivo takes at most {most}", segments.units);
-        Fault::new(pointer, "text.too_long", detail)
-    })
+        faults.push(Fault::new(pointer, "text.too_long", detail));
+    }
+    faults
 }
 
 /// `text.too_many_segments` for a text that costs more than `most` parts. An MMS is one part at Plivo.
@@ -109,8 +111,20 @@ mod tests {
     use super::*;
     use crate::{E164, MessageId};
 
+    fn codes(text: &str, kind: Kind) -> Vec<String> {
+        let faults = text_faults(text, kind, &Segments::of(text), "/text");
+        faults.into_iter().map(|fault| fault.code).collect()
+    }
+
     fn code(text: &str, kind: Kind) -> Option<String> {
-        text_fault(text, kind, &Segments::of(text), "/text").map(|fault| fault.code)
+        codes(text, kind).into_iter().next()
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_a_text_is_told() {
+        let text = format!("{}\0", "a".repeat(2_000));
+        assert_eq!(codes(&text, Kind::Sms), ["text.control_char", "text.too_long"]);
+        assert_eq!(codes("\u{202e} ", Kind::Sms), ["text.control_char", "text.empty"]);
     }
 
     fn number(valid: bool, number_type: NumberType) -> NumberFacts {
@@ -215,7 +229,8 @@ mod tests {
     #[test]
     fn no_detail_repeats_the_text() {
         let text = format!("secret-word{}", "a".repeat(2_000));
-        let fault = text_fault(&text, Kind::Sms, &Segments::of(&text), "/text").unwrap();
+        let faults = text_faults(&text, Kind::Sms, &Segments::of(&text), "/text");
+        let [fault] = &faults[..] else { panic!("{faults:?}") };
         assert!(!fault.detail.contains("secret"), "{}", fault.detail);
     }
 }

@@ -58,7 +58,7 @@ impl Shared {
                 "is empty; this door needs a text beside the media",
             ));
         } else {
-            faults.extend(facts::text_fault(&text, kind, &Segments::of(&text), pointer));
+            faults.extend(facts::text_faults(&text, kind, &Segments::of(&text), pointer));
         }
         kind_fits(order, has_media, faults);
         let intent = intent(order, app, faults);
