@@ -9,6 +9,7 @@ use policy_host::{Explanation, NotClearedKind, Trail};
 use super::super::answer::Door;
 use super::super::faults::Faults;
 use super::super::refusal::{Refusal, Refuser};
+use super::super::submission::unfit;
 use super::super::{Call, Gateway, limits, send};
 
 /// What is known of a message besides itself.
@@ -50,10 +51,15 @@ impl Gateway {
     ) -> Result<Foreseen, Refusal> {
         // A change that is tried may leave what could never be sent.
         let segments = Segments::of(&message.text);
-        let text = facts::text_fault(&message.text, message.kind(), &segments, "/text");
+        let text = facts::text_faults(&message.text, message.kind(), &segments, "/text");
         let media = || facts::media_count_fault(message.media_urls.len(), message.media_ids.len());
-        if let Some(fault) = text.or_else(media) {
-            return Err(Faults::from(fault).into());
+        let sender = || {
+            let plivo = call.in_force.plivo_of(&call.app);
+            unfit(&message.sender, message.kind(), &call.app, plivo, "/from")
+        };
+        let faults: Faults = text.into_iter().chain(media()).chain(sender()).collect();
+        if !faults.is_empty() {
+            return Err(faults.into());
         }
         let asked_start = message.not_before;
         let found = (found.unknown_fields, found.probes);

@@ -145,6 +145,42 @@ async fn media_that_are_none_are_left_out_whatever_else_stands_in_the_way_and_no
 }
 
 #[tokio::test]
+async fn where_media_become_links_no_way_is_told_that_its_own_sender_is_refused_for() {
+    let plivo = plivo().await;
+    let of_two = json!([{"number": SENDERS[0], "mms": false}, {"number": SENDERS[1]}]);
+    let links = json!({"allow": ["*"], "mms": ["US"], "mms_fallback": "link"});
+    let country = Policy::new("country").settings(links).set("grants", json!(["amend"]));
+    let used = json!({"name": "s", "scope": "sender", "quota": 1, "per_s": 3_600});
+    let throttle = Policy::new("throttle").settings(json!({"limits": [used]}));
+    let setup = Setup::new(&plivo).policy(country).policy(throttle).set("plivo.senders", of_two);
+    let sidecar = Sidecar::start(with_senders(setup)).await;
+    let mms = |from: &str, text: &str| {
+        let media = ["https://cdn.example.com/a.jpg"];
+        json!({"to": LONDON, "from": from, "text": text, "media_urls": media})
+    };
+    let told = async |asked: Value| {
+        let answer = sidecar.post("/v1/explain").json(&asked).answer().await;
+        let told: Value = serde_json::from_str(&answer.text).expect("JSON");
+        let ways = told["when"].as_array().expect("ways").clone();
+        let pointers = |way: &Value| -> Vec<String> {
+            let changes = way["changes"].as_array().into_iter().flatten();
+            changes.map(|change| change["pointer"].as_str().unwrap().to_owned()).collect()
+        };
+        ways.iter().map(pointers).collect::<Vec<_>>()
+    };
+
+    // A sender that has room, and can send no media.
+    sidecar.send(&mms(SENDERS[1], "one")).await.expect(202);
+    let ways = told(mms(SENDERS[1], "two")).await;
+    assert!(!ways.contains(&vec!["/from".to_owned()]), "{ways:?}");
+    // From one that cannot send them, no shorter text helps.
+    let ways = told(mms(SENDERS[0], "three")).await;
+    assert!(ways.contains(&vec!["/media_urls".to_owned()]), "{ways:?}");
+    assert!(!ways.iter().any(|way| way == &["/text"]), "{ways:?}");
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn a_shorter_text_passes_no_later_than_another_change_that_makes_it_as_short() {
     let plivo = plivo().await;
     let limit =

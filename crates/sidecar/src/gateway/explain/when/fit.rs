@@ -27,6 +27,13 @@ impl Search<'_> {
             return Vec::new();
         }
         let soonest = self.nearest(message, size, (surest, refused), Some(open.ask)).await;
+        // Where another message with one more passes, it is what this one says there.
+        if soonest.abs_diff(refused) > 1
+            && let Some(other) = size.same(&size.edit(soonest + 1).of(message))
+            && self.passes(&other, open.ask).await
+        {
+            return Vec::new();
+        }
         // It passes as soon as the surest does, and may have to wait longer for its turn.
         let own = match soonest == surest {
             true => None,
