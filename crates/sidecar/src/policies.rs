@@ -256,8 +256,15 @@ fn said(err: &LoadError, entries: &[PolicyEntry]) -> Vec<String> {
             true => (entry.candidate_settings(), "candidate_settings"),
             false => (entry.settings(), "settings"),
         };
-        // What stands for a fault is told already.
-        let is_told = |pointer| given.is_null() || given.pointer(pointer) == Some(&Value::Null);
+        // What stands for a fault is told already; so what is said of the entry around it follows from that.
+        let is_told = |pointer| {
+            given.is_null()
+                || given.pointer(pointer).is_some_and(|found| {
+                    let members = found.as_object().into_iter().flat_map(|table| table.values());
+                    let mut within = members.chain(found.as_array().into_iter().flatten());
+                    found.is_null() || within.any(Value::is_null)
+                })
+        };
         let line = |pointer: &str, detail: &str| {
             let place = match err.candidate {
                 true => entry.locate_candidate(pointer),

@@ -29,8 +29,18 @@ pub(crate) struct PlivoToken(pub(crate) Box<str>);
 
 /// A message names a place that the app's configuration does not allow: `relay.not_allowed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("is at an origin that the app's relay_allow does not name")]
-pub(crate) struct NotAllowed;
+pub(crate) enum NotAllowed {
+    /// It is no place to call.
+    #[error(
+        "is no http or https URL of at most 2,048 bytes without a user; correct it, or leave it out"
+    )]
+    Url,
+    /// It is elsewhere.
+    #[error(
+        "is at an origin that the app's relay_allow does not name; add its origin there, or leave it out"
+    )]
+    Origin,
+}
 
 /// An app that is to be called at its own place has none any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +73,8 @@ impl Subscriber {
         form: Form,
     ) -> Result<Option<Target>, NotAllowed> {
         let Some(callback) = callback else { return Ok(self.otherwise.clone()) };
-        let target = Target::new(form, callback).ok_or(NotAllowed)?;
-        if self.allows(&target) { Ok(Some(target)) } else { Err(NotAllowed) }
+        let target = Target::new(form, callback).ok_or(NotAllowed::Url)?;
+        if self.allows(&target) { Ok(Some(target)) } else { Err(NotAllowed::Origin) }
     }
 
     /// What a record keeps of where the events of a message go that names `callback`, in `form`.
@@ -177,11 +187,14 @@ mod tests {
             "https://a.example.evil.example/",
             "https://a.example:8443/",
             "http://localhost:3000/",
-            "not a url",
         ] {
             let found = subscriber().target(Some(callback), Form::CloudEvent);
-            assert_eq!(found, Err(NotAllowed), "{callback}");
+            let no_place = callback.contains('@');
+            let wanted = if no_place { NotAllowed::Url } else { NotAllowed::Origin };
+            assert_eq!(found, Err(wanted), "{callback}");
         }
+        let found = subscriber().target(Some("not a url"), Form::CloudEvent);
+        assert_eq!(found, Err(NotAllowed::Url));
     }
 
     #[test]

@@ -36,10 +36,9 @@ impl Told {
         if callback.is_some() && deaf {
             return Ok(Self { relay: None, warning: Some(not_relayed()) });
         }
-        let relay = subscriber.record(callback, form).map_err(|err| {
-            let detail = format!("{err}; add its origin there, or leave it out");
-            Fault::new(pointer, "relay.not_allowed", detail)
-        })?;
+        let relay = subscriber
+            .record(callback, form)
+            .map_err(|err| Fault::new(pointer, "relay.not_allowed", err.to_string()))?;
         Ok(Self { relay, warning: None })
     }
 }
