@@ -95,9 +95,11 @@ impl Listen {
         let body_timeout = section.millis("body_timeout_ms", 10_000, 1..=600_000);
         let max_connections = section.size("max_connections", 1_024, 1..=65_536);
         let max_memory = section.get("max_memory_mb").and_then(|item| item.number(1..=1 << 20));
+        let before = section.reading().faults_so_far();
         let drain = section.seconds("drain_s", 25, 1..=3_600);
         let linger = section.seconds("linger_s", 5, 0..=3_600);
-        if linger > drain && section.has("linger_s") {
+        let are_read = section.reading().faults_so_far() == before;
+        if linger > drain && are_read && section.has("linger_s") {
             let detail = "is more than `drain_s`, which ends it";
             section.reading().warn(&section.spot_of("linger_s"), detail);
         }

@@ -149,9 +149,11 @@ fn base_url(section: &mut Section<'_>) -> Option<HttpUrl> {
 }
 
 fn timeouts(section: &mut Section<'_>) -> (Duration, Duration) {
+    let before = section.reading().faults_so_far();
     let connect = section.millis("connect_timeout_ms", 3_000, 1..=60_000);
     let call = section.millis("call_timeout_ms", 15_000, 1..=300_000);
-    if connect > call {
+    // In the place of a faulty one stands a default that nobody wrote.
+    if connect > call && section.reading().faults_so_far() == before {
         let detail = format!(
             "is longer than the whole call may take ({} ms); lower it, or raise call_timeout_ms",
             call.as_millis()

@@ -42,21 +42,25 @@ impl Default for BreakerSettings {
 impl BreakerSettings {
     pub(super) fn read(mut section: Section<'_>) -> Self {
         let usual = Self::default();
+        let before = section.reading().faults_so_far();
+        let open = section.seconds("open_s", OPEN_S, 1..=3_600);
+        let open_max = section.seconds("open_max_s", OPEN_MAX_S, 1..=86_400);
+        // In the place of a faulty one stands a default that nobody wrote.
+        if open > open_max && section.reading().faults_so_far() == before {
+            let detail = format!(
+                "is longer than the longest ({} s); lower it, or raise open_max_s",
+                open_max.as_secs()
+            );
+            section.reading().fault(&section.spot_of("open_s"), detail);
+        }
         let breaker = Self {
             failures: section.number("failures", usual.failures, 1..=1_000),
             window: section.seconds("window_s", WINDOW_S, 1..=3_600),
             min_calls: section.number("min_calls", usual.min_calls, 1..=100_000),
             ratio_percent: section.number("ratio_percent", usual.ratio_percent, 1..=100),
-            open: section.seconds("open_s", OPEN_S, 1..=3_600),
-            open_max: section.seconds("open_max_s", OPEN_MAX_S, 1..=86_400),
+            open,
+            open_max,
         };
-        if breaker.open > breaker.open_max {
-            let detail = format!(
-                "is longer than the longest ({} s); lower it, or raise open_max_s",
-                breaker.open_max.as_secs()
-            );
-            section.reading().fault(&section.spot_of("open_s"), detail);
-        }
         section.finish();
         breaker
     }

@@ -147,6 +147,10 @@ fn counts_and_times_out_of_range_are_faults() {
             ],
         ),
         (
+            "[delivery.breaker]\nopen_s = 0\nopen_max_s = 5",
+            &["sidecar.toml:2:10: delivery.breaker.open_s: is 0; give"],
+        ),
+        (
             "[delivery.breaker]\nopen_s = 301",
             &[
                 "sidecar.toml:2:10: delivery.breaker.open_s: is longer than the longest (300 s); lower it",

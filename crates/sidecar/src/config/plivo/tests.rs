@@ -106,6 +106,10 @@ fn faults_of_the_section_are_named_at_their_places() {
             &["sidecar.toml:2:22: plivo.connect_timeout_ms: is 0; give"],
         ),
         (
+            "[plivo]\nconnect_timeout_ms = 20_000\ncall_timeout_ms = 400_000",
+            &["sidecar.toml:3:19: plivo.call_timeout_ms: is 400000; give"],
+        ),
+        (
             "[plivo]\nconnect_timeout_ms = 20_000",
             &["sidecar.toml:2:22: plivo.connect_timeout_ms: is longer than the whole call"],
         ),
