@@ -8,6 +8,9 @@ mod opening;
 mod rules;
 mod settings;
 
+use std::ops::RangeInclusive;
+
+use policy_sdk::zones::Offset;
 use policy_sdk::{
     Change, Context, Decision, Facts, Message, Policy, PolicyError, Problem, Rejection, export,
     reject, zones,
@@ -15,7 +18,7 @@ use policy_sdk::{
 
 pub use settings::Settings;
 
-use hours::Hours;
+use hours::{DAY_MS, Hours};
 use rules::{Rule, Week};
 use settings::ZoneUnknown;
 
@@ -92,7 +95,8 @@ impl Policy for QuietHours {
                 shut(opening_ms, context.now_ms, names.len()).into()
             }
         };
-        Ok(noted(decision, &names, &week))
+        let decided = dates(&clocks, due_ms, opening_ms.unwrap_or(until_ms));
+        Ok(noted(decision, &names, week.names(decided)))
     }
 }
 
@@ -132,17 +136,27 @@ fn lives_until(message: &Message, due_ms: u64, opening_ms: u64) -> bool {
 }
 
 /// Which clocks and which rules decided, for the record.
-fn noted(decision: Decision, names: &[String], week: &Week<'_>) -> Decision {
+fn noted(decision: Decision, names: &[String], rules: String) -> Decision {
     let zones = match names {
         [one] => one.clone(),
         [first, ..] => format!("{first} and {} more", names.len() - 1),
         [] => String::new(),
     };
     let decision = decision.note("quiet.zones", zones);
-    match week.names() {
-        rules if rules.is_empty() => decision,
-        rules => decision.note("quiet.rules", rules),
+    match rules.is_empty() {
+        true => decision,
+        false => decision.note("quiet.rules", rules),
     }
+}
+
+/// The dates from one instant to another, by whichever clock, in days since 1970.
+fn dates(clocks: &[Vec<Offset>], from_ms: u64, to_ms: u64) -> RangeInclusive<i64> {
+    let ahead = || clocks.iter().flatten().map(|offset| i64::from(offset.seconds) * 1_000);
+    let date = |ms: u64, ahead: Option<i64>| {
+        let local = i64::try_from(ms).unwrap_or(i64::MAX).saturating_add(ahead.unwrap_or(0));
+        local.div_euclid(DAY_MS)
+    };
+    date(from_ms, ahead().min())..=date(to_ms, ahead().max())
 }
 
 #[cfg(test)]

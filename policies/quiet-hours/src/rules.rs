@@ -1,5 +1,7 @@
 //! Which hours hold for a number on a date.
 
+use std::ops::RangeInclusive;
+
 use crate::hours::{Days, Hours, date};
 
 /// Rules of states of the US, with their dates.
@@ -45,6 +47,10 @@ impl Rule {
         })
     }
 
+    fn holds_on(&self, date: i64) -> bool {
+        (self.since..=self.until).contains(&date) && self.days.has(date)
+    }
+
     fn is_for(&self, digits: &str) -> bool {
         self.prefixes.iter().any(|prefix| digits.starts_with(prefix.as_str()))
     }
@@ -59,16 +65,15 @@ impl<'a> Week<'a> {
 
     /// The hours of `date`, in days since 1970.
     pub(crate) fn hours(&self, date: i64) -> Hours {
-        let in_force = self
-            .rules
-            .iter()
-            .filter(|rule| (rule.since..=rule.until).contains(&date) && rule.days.has(date));
+        let in_force = self.rules.iter().filter(|rule| rule.holds_on(date));
         in_force.fold(self.everywhere, |hours, rule| hours.within(rule.hours))
     }
 
-    /// The names of its rules, each once.
-    pub(crate) fn names(&self) -> String {
-        let mut names: Vec<&str> = self.rules.iter().map(|rule| rule.name.as_str()).collect();
+    /// The names of its rules that hold on any of these dates, each once.
+    pub(crate) fn names(&self, dates: RangeInclusive<i64>) -> String {
+        let in_force =
+            self.rules.iter().filter(|rule| dates.clone().any(|date| rule.holds_on(date)));
+        let mut names: Vec<&str> = in_force.map(|rule| rule.name.as_str()).collect();
         names.dedup();
         names.join(",")
     }

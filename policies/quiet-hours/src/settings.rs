@@ -6,6 +6,9 @@ use crate::QuietHours;
 use crate::hours::{Days, Hours, date};
 use crate::rules::Rule;
 
+/// Longest name of a rule, in characters.
+const NAME_CHARS: usize = 64;
+
 /// What an operator may write.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -30,7 +33,7 @@ pub struct Settings {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RuleSetting {
-    /// What records call it.
+    /// What records call it: up to 64 characters without a comma. Several may be called alike.
     name: String,
     /// Beginnings of E.164 numbers, without `+`.
     prefixes: Vec<String>,
@@ -102,6 +105,11 @@ impl RuleSetting {
         let mut wrong = |member: &str, detail: &str| {
             problems.push(problem(format!("{pointer}/{member}"), detail))
         };
+        let is_name = (1..=NAME_CHARS).contains(&self.name.trim().chars().count())
+            && !self.name.contains(|c: char| c == ',' || c.is_control());
+        if !is_name {
+            wrong("name", "is no name for records: give 1 to 64 characters, and no comma");
+        }
         let is_prefix = |prefix: &String| {
             (1..=15).contains(&prefix.len()) && prefix.bytes().all(|byte| byte.is_ascii_digit())
         };
@@ -151,7 +159,7 @@ mod tests {
         let problems = Case::<QuietHours>::problems(
             r#"{"hours": "closed", "rules": [
                 {"name": "a", "prefixes": ["+33"], "days": "always", "hours": "8-20", "since": "1.1.2026"},
-                {"name": "b", "prefixes": [], "hours": "closed", "until": "2026-02-40"},
+                {"name": " ", "prefixes": [], "hours": "closed", "until": "2026-02-40"},
                 {"name": "c", "prefixes": ["33"], "hours": "closed", "since": "2026-02-02", "until": "2026-02-01"}]}"#,
         );
         let pointers: Vec<&str> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
@@ -163,6 +171,7 @@ mod tests {
                 "/rules/0/days",
                 "/rules/0/hours",
                 "/rules/0/since",
+                "/rules/1/name",
                 "/rules/1/prefixes",
                 "/rules/1/until",
                 "/rules/2/since"

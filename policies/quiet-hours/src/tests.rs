@@ -115,6 +115,18 @@ fn an_operators_rule_narrows_the_hours_of_its_area() {
 }
 
 #[test]
+fn a_rule_that_did_not_hold_is_not_named() {
+    let morning = EVENING_MS + 6 * HOUR_MS + HOUR_MS / 2;
+    let settings = r#"{"rules": [
+        {"name": "over", "prefixes": ["33"], "hours": "closed", "until": "2020-12-31"},
+        {"name": "sundays", "prefixes": ["33"], "days": "sun", "hours": "closed"},
+        {"name": "always", "prefixes": ["33"], "hours": "09:00-20:00"}]}"#;
+    let message = Message { to: "+33612345678".into(), ..marketing() };
+    let decision = asked(settings, &message, &["Europe/Paris"], morning);
+    assert_eq!(decision.noted("quiet.rules"), Some("always"));
+}
+
+#[test]
 fn what_would_be_over_before_the_opening_is_refused_and_told_when_to_come_back() {
     let short = Message { ttl_s: Some(3_600), ..marketing() };
     let decision = asked("{}", &short, &NEW_YORK, EVENING_MS);
