@@ -37,6 +37,9 @@ pub struct Consent {
     salt: String,
 }
 
+/// The door by which the operator speaks in a handset's place.
+const OPERATOR: &str = "operator";
+
 impl Policy for Consent {
     type Settings = Settings;
     const SUMMARY: &'static str = "Nothing to those who said STOP";
@@ -89,17 +92,23 @@ impl Inbound for Consent {
     ) -> Result<Vec<Note>, PolicyError> {
         let places = self.places(&message.to, &message.sender);
         let Some(own) = places.first() else { return Ok(Vec::new()) };
-        let word = |out| Entry { out, source: Source::Handset, at_ms: context.now_ms };
+        let source = match context.door.as_str() {
+            OPERATOR => Source::Operator,
+            _ => Source::Handset,
+        };
+        let word = |out| Entry { out, source, at_ms: context.now_ms };
         Ok(match self.words.meaning(&message.text) {
             None => Vec::new(),
             Some(Meaning::Stop) => {
                 // Said again to one sender, it is confirmed no second time. Said to all, it may come after an opt-in to
                 // one.
-                let by_handset = |entry: &Entry| entry.source == Source::Handset;
+                // What a handset says itself is more than what others said of it, and may be confirmed.
+                let is_as_good =
+                    |entry: &Entry| source == Source::Operator || entry.source == Source::Handset;
                 let before = latest(&places)?.map(|(_, entry)| entry).filter(|entry| entry.out);
                 let whole = latest(covering(&places))?.map(|(_, entry)| entry);
-                let known = before.as_ref().is_some_and(by_handset)
-                    && whole.is_some_and(|entry| entry.out && by_handset(&entry));
+                let known = before.as_ref().is_some_and(is_as_good)
+                    && whole.is_some_and(|entry| entry.out && is_as_good(&entry));
                 if !known || message.to.is_empty() {
                     own.write(word(true))?;
                 }

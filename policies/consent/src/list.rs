@@ -11,6 +11,8 @@ const KEPT_MS: u64 = 10 * 366 * 86_400_000;
 pub(crate) enum Source {
     /// The handset said so.
     Handset,
+    /// The operator said so in its place.
+    Operator,
     /// Plivo's report said so.
     Report,
 }
@@ -55,8 +57,10 @@ impl Entry {
     fn text(self) -> String {
         let word = match (self.out, self.source) {
             (true, Source::Handset) => "out",
+            (true, Source::Operator) => "listed",
             (true, Source::Report) => "reported",
             (false, Source::Handset) => "in",
+            (false, Source::Operator) => "unlisted",
             (false, Source::Report) => "cleared",
         };
         let digits = self.at_ms.to_string();
@@ -73,8 +77,10 @@ impl Entry {
         let (word, at_ms) = std::str::from_utf8(bytes).ok()?.split_once(' ')?;
         let (out, source) = match word {
             "out" => (true, Source::Handset),
+            "listed" => (true, Source::Operator),
             "reported" => (true, Source::Report),
             "in" => (false, Source::Handset),
+            "unlisted" => (false, Source::Operator),
             "cleared" => (false, Source::Report),
             _ => return None,
         };
@@ -89,7 +95,7 @@ mod tests {
     #[test]
     fn what_was_written_is_read_again() {
         for out in [true, false] {
-            for source in [Source::Handset, Source::Report] {
+            for source in [Source::Handset, Source::Operator, Source::Report] {
                 let entry = Entry { out, source, at_ms: 1_767_614_400_000 };
                 let text = entry.text();
                 assert_eq!(Entry::parse(text.as_bytes()), Some(entry));

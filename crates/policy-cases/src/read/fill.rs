@@ -17,7 +17,7 @@ const MOST_S: f64 = 365_000.0 * 86_400.0;
 /// The contract's words for what became of a message.
 const OUTCOMES: [&str; 4] = ["accepted", "rejected", "not-sent", "in-doubt"];
 /// The doors that messages come through; the contract's words.
-const DOORS: [&str; 3] = ["messages", "mms-send", "plivo"];
+const DOORS: [&str; 6] = ["messages", "mms-send", "plivo", "inbound", "callback", "operator"];
 
 impl RawCase {
     /// The case with nothing left out.
