@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use policy_host::{
     CandidateSource, Grant, LoadError, LoadFault, Mode, Module, Policy, PolicyChain, PolicyName,
-    PolicyRuntime, PolicySource,
+    PolicyRuntime, PolicySource, Problem,
 };
 use serde_json::{Value, json};
 
@@ -265,15 +265,18 @@ fn said(err: &LoadError, entries: &[PolicyEntry]) -> Vec<String> {
                     found.is_null() || within.any(Value::is_null)
                 })
         };
-        let line = |pointer: &str, detail: &str| {
-            let place = match err.candidate {
-                true => entry.locate_candidate(pointer),
-                false => entry.locate(pointer),
-            };
-            format!("{place}: {}.{settings}{}: {detail}", entry.key, dotted(given, pointer))
+        let place = |pointer: &str| match err.candidate {
+            true => entry.locate_candidate(pointer),
+            false => entry.locate(pointer),
         };
-        let news = problems.iter().filter(|problem| !is_told(&problem.pointer));
-        return news.map(|problem| plain(&line(&problem.pointer, &problem.detail))).collect();
+        let mut news: Vec<_> =
+            problems.iter().filter(|problem| !is_told(&problem.pointer)).collect();
+        news.sort_by_key(|problem| place(&problem.pointer));
+        let line = |Problem { pointer, detail, .. }: &Problem| {
+            let (at, key) = (place(pointer), dotted(given, pointer));
+            plain(&format!("{at}: {}.{settings}{key}: {detail}", entry.key))
+        };
+        return news.into_iter().map(line).collect();
     }
     let key = match &err.fault {
         _ if err.candidate => "candidate",

@@ -265,6 +265,12 @@ fn facts_json(facts: &Facts) -> Value {
     })
 }
 
+/// To the millisecond.
+fn seconds(time: Duration) -> f64 {
+    // As an integer first: a sum of fractions would show what binary makes of them.
+    u32::try_from(time.as_millis()).map_or(time.as_secs_f64().round(), |ms| f64::from(ms) / 1e3)
+}
+
 /// One that `monitors` refuses nothing.
 fn limit_json(limit: &LimitReport, unit: &str, monitors: bool) -> Value {
     json!({
@@ -272,10 +278,10 @@ fn limit_json(limit: &LimitReport, unit: &str, monitors: bool) -> Value {
         "limit": limit.limit,
         "quota": limit.quota(),
         "unit": unit,
-        "per_s": limit.period().map(|per| per.as_secs_f64()),
+        "per_s": limit.period().map(seconds),
         "remaining": limit.remaining,
-        "reset_s": limit.reset.as_secs_f64(),
-        "delay_s": limit.delay.as_secs_f64(),
+        "reset_s": seconds(limit.reset),
+        "delay_s": seconds(limit.delay),
         "mode": if monitors { "monitor" } else { "enforce" },
         "refused": limit.refused && !monitors,
     })
