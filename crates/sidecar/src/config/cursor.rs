@@ -14,6 +14,9 @@ use super::hidden::shown;
 use super::reading::{Reading, Spot};
 use super::suggest;
 
+/// Of a list or table that is too long, so many entries are looked at.
+const LOOKED_AT: usize = 256;
+
 /// A table being read. An absent table reads as an empty one.
 pub(super) struct Section<'r> {
     reading: &'r Reading<'r>,
@@ -217,16 +220,15 @@ impl<'r> Item<'r> {
         found.map(|(_, value)| *value)
     }
 
-    /// The entries of a list of at most `most`.
+    /// The entries of a list of at most `most`; of a longer one more, so that their own faults are told with it.
     pub(super) fn list(&self, most: usize) -> Option<Vec<Self>> {
         let Some(entries) = self.value.as_array() else { return self.wrong_type("a list") };
         if entries.len() > most {
             self.fault(format!("has {} entries; give at most {most}", entries.len()));
-            return None;
         }
         let item =
             |(nth, value)| Item::new(self.reading, value, format!("{}[{nth}]", self.spot.key));
-        Some(entries.iter().enumerate().map(item).collect())
+        Some(entries.iter().take(most.max(LOOKED_AT)).enumerate().map(item).collect())
     }
 
     /// The tables of `[[key]]`, at most `most`.
@@ -260,12 +262,17 @@ impl<'r> Item<'r> {
             self.fault(format!("is empty; {advice}"));
             return None;
         }
+        Self::tell_repeats(&items);
+        Some(items)
+    }
+
+    /// A fault for each text that is among those before it.
+    pub(super) fn tell_repeats(items: &[Self]) {
         for (nth, item) in items.iter().enumerate() {
             if item.repeats(&items[..nth]) {
                 item.fault("stands here twice; take one out");
             }
         }
-        Some(items)
     }
 
     /// The entries of a table of at most `most` whose keys are the operator's own.
@@ -274,13 +281,12 @@ impl<'r> Item<'r> {
         let table = section.table?;
         if table.len() > most {
             self.fault(format!("has {} entries; give at most {most}", table.len()));
-            return None;
         }
         let entry = |(key, value): (&'r Spanned<DeString<'r>>, &'r Spanned<DeValue<'r>>)| {
             let key = key.get_ref().as_ref();
             (key, Self::new(self.reading, value, section.key_path(key)))
         };
-        Some(table.iter().map(entry).collect())
+        Some(table.iter().take(most.max(LOOKED_AT)).map(entry).collect())
     }
 
     pub(super) fn section(&self) -> Section<'r> {

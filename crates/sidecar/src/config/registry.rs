@@ -71,6 +71,7 @@ impl Registry {
         };
         let cache = cache.unwrap_or_else(beside);
         let plain = section.get("plain_http").and_then(|item| item.list(MOST));
+        Item::tell_repeats(plain.as_deref().unwrap_or_default());
         let plain_http: Vec<String> = plain.iter().flatten().filter_map(host).collect();
         let credentials = section.get("credentials").map(|item| credentials(&item, &plain_http));
         let keys = section.get("keys").and_then(|item| {

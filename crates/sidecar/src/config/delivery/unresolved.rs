@@ -62,7 +62,6 @@ impl OnUnresolvedTable {
 fn by_intent(intent: &str, item: &Item<'_>) -> Option<(String, OnUnresolved)> {
     if !is_intent(intent) {
         item.fault("is under a key that is no intent; write it in lower case, such as otp");
-        return None;
     }
     Some((intent.into(), item.word(&WORDS)?))
 }

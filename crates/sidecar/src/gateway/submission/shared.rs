@@ -8,6 +8,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::super::faults::Faults;
+use super::super::json::DUPLICATE;
 use super::super::order::{At, Order};
 use super::{change, labels, schedule, sender};
 use crate::config::{App, Plivo};
@@ -49,7 +50,8 @@ impl Shared {
         let text = order.text.value.clone();
         let kind = if has_media { Kind::Mms } else { Kind::Sms };
         let pointer = &order.text.pointer;
-        if faults.told().iter().any(|fault| fault.pointer == *pointer) {
+        let is_unread = |fault: &Fault| fault.pointer == *pointer && fault.code != DUPLICATE;
+        if faults.told().iter().any(is_unread) {
             // What could not be read is not empty.
         } else if order.text_required && text.trim().is_empty() {
             faults.push(Fault::new(
