@@ -97,12 +97,19 @@ impl Settings {
         }
         let mut campaigns: BTreeMap<String, String> = BTreeMap::new();
         for (campaign, senders) in self.campaigns {
+            let place = format!("/campaigns/{}", campaign.replace('~', "~0").replace('/', "~1"));
+            // Opt-outs are kept under the name.
+            if campaign.trim().is_empty() {
+                problems.push(problem(&place, "has no name; give the campaign one"));
+            }
+            if senders.is_empty() {
+                problems.push(problem(&place, "has no sender; name them, or leave it out"));
+            }
             for sender in senders {
                 if let Some(other) = campaigns.insert(sender.to_ascii_lowercase(), campaign.clone())
                 {
                     let detail = format!("a sender of it belongs to `{other}` already");
-                    let pointer = campaign.replace('~', "~0").replace('/', "~1");
-                    problems.push(problem(format!("/campaigns/{pointer}"), detail));
+                    problems.push(problem(&place, detail));
                 }
             }
         }
@@ -152,12 +159,19 @@ mod tests {
     fn everything_that_does_not_fit_is_named_by_its_place() {
         let problems = Case::<Consent>::problems(
             r#"{"stop_words": ["ARRET", "!"], "start_words": ["OUI", "arret."], "confirmation_s": 86401,
-                "campaigns": {"a": ["+14155551212"], "b/c": ["12345", "+14155551212"]}}"#,
+                "campaigns": {"": [], "a": ["+14155551212"], "b/c": ["12345", "+14155551212"]}}"#,
         );
         let pointers: Vec<&str> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
         assert_eq!(
             pointers,
-            ["/stop_words/1", "/start_words/1", "/confirmation_s", "/campaigns/b~1c"]
+            [
+                "/stop_words/1",
+                "/start_words/1",
+                "/confirmation_s",
+                "/campaigns/",
+                "/campaigns/",
+                "/campaigns/b~1c"
+            ]
         );
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Pumping;
 
-/// What an operator may write. A quota of 0 turns its rule off.
+/// What an operator may write. A quota of 0 turns its rule off, `velocity` where its `run` is 0, too.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {

@@ -33,8 +33,11 @@ pub fn optouts(command: &OptoutsCommand, environment: &Environment) -> Result<()
     match command {
         OptoutsCommand::Add { number, sender, reach } => {
             let line = Line::typed(number, sender.as_deref())?;
-            say(&Target::of(reach, Whom::Operator, environment)?, &[line], OUT)?;
-            show(&Value::Null, false, |_| "added\n".into())
+            let listed = say(&Target::of(reach, Whom::Operator, environment)?, &[line], OUT)?;
+            show(&Value::Null, false, |_| match listed {
+                0 => "added\n".into(),
+                _ => "was listed already\n".into(),
+            })
         }
         OptoutsCommand::Remove { number, sender, reach } => {
             let line = Line::typed(number, sender.as_deref())?;

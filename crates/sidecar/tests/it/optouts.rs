@@ -246,6 +246,8 @@ async fn an_operator_adds_removes_and_imports() {
     assert!(!is_suppressed(&sidecar, "one").await, "another sender's");
     assert_eq!(run(&["add", TO, "--sender", SENDER]).await, well("added\n"));
     assert!(is_suppressed(&sidecar, "two").await);
+    let again = run(&["add", TO, "--sender", SENDER]).await;
+    assert_eq!(again, well("was listed already\n"));
     assert_eq!(run(&["remove", TO, "--sender", SENDER]).await, well("removed\n"));
     assert!(!is_suppressed(&sidecar, "three").await);
     let unlisted = format!("was not listed for {SENDER}\n");
