@@ -22,22 +22,27 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    /// What `text` means. A keyword counts where it is the whole text, in whatever case and with whatever in it and around
-    /// it that is neither letter nor digit, its accents composed or not; one within a sentence decides nothing.
+    /// What `text` means. A keyword counts where it is the whole text, in whatever case and with whatever around it that is
+    /// neither letter nor digit, its accents composed or not; one within a sentence decides nothing. One that opts out may
+    /// have such signs in it, too; one that opts in only hyphens.
     pub(crate) fn meaning(&self, text: &str) -> Option<Meaning> {
-        let whole = letters(text);
-        let is = |words: &[String]| words.iter().any(|word| letters(word) == whole);
-        if is(&self.stop) {
+        let (whole, readings) = (letters(text), readings(text));
+        if self.stop.iter().any(|word| letters(word) == whole) {
             return Some(Meaning::Stop);
         }
-        if is(&self.start) {
+        let is_read = |word: &String| readings.contains(word);
+        if self.start.iter().any(|word| self::readings(word).iter().any(is_read)) {
             return Some(Meaning::Start);
         }
-        let readings = [plain(text), plain(&text.replace(is_hyphen, ""))];
         let readings = readings.each_ref().map(|reading| words(reading));
         let said = |review: &String| readings.iter().any(|said| is_among(review, said));
         self.review.iter().any(said).then_some(Meaning::Review)
     }
+}
+
+/// With hyphens between words, and within one.
+fn readings(text: &str) -> [String; 2] {
+    [plain(text), plain(&text.replace(is_hyphen, ""))]
 }
 
 /// Whether `review` is among the words that were said, on end where it has several, and as many or fewer: `OPT OUT` is
@@ -125,8 +130,12 @@ mod tests {
         ] {
             assert_eq!(words().meaning(text), Some(Meaning::Stop), "{text:?}");
         }
-        for text in ["START", "unstop", "Yes", " go ", "un-stop"] {
+        for text in ["START", "unstop", "Yes", " go ", "un-stop", "\"Yes!\"", "ＹＥＳ"] {
             assert_eq!(words().meaning(text), Some(Meaning::Start), "{text:?}");
+        }
+        // It is not for a sign too much to send somebody messages again.
+        for text in ["y/es", "G.O.", "un stop", "y, es", "re: sume"] {
+            assert_ne!(words().meaning(text), Some(Meaning::Start), "{text:?}");
         }
     }
 

@@ -109,7 +109,8 @@ pub enum OptoutsCommand {
     },
     /// Many recipients take no more messages.
     Import {
-        /// A file of lines NUMBER or NUMBER,SENDER; empty ones, and those that begin with #, are passed over.
+        /// A file of lines NUMBER or NUMBER,SENDER; without a sender it is about all. Empty ones, and those that begin with
+        /// #, are passed over.
         #[arg(value_name = "FILE")]
         file: PathBuf,
         /// Where to ask.
