@@ -40,6 +40,7 @@ impl Gateway {
             Err(faults) => return Ok(refused_whole(&faults.into(), json!([]))),
         };
         // Kept, since another text may be tried in it.
+        let kind = order.kind.as_ref().map(|kind| kind.value.clone());
         let submission = match send::judge(&call, Door::Native, order.clone()) {
             Ok(submission) => submission,
             Err(faults) => {
@@ -60,6 +61,7 @@ impl Gateway {
             explained.push(if asking.may_go_on() {
                 let unknown_fields = &submission.unknown_fields;
                 let found = Found { unknown_fields, probes: &probes };
+                let draft = (draft, kind.as_deref());
                 self.explain_one(&call, draft, found, (&mut asking, &mut runs)).await
             } else {
                 let mut body = refused(&Plain::NotAsked.into(), Value::Null);
@@ -89,7 +91,8 @@ impl Gateway {
         let media_fit = !refusal.faults().iter().any(is_of_a_medium);
         let ids = mem::take(&mut order.media_ids).into_iter().map(|at| at.value);
         let ids: Vec<String> = ids.collect();
-        order.kind = None;
+        let kind = mem::take(&mut order.kind).map(|kind| kind.value);
+        let kind = kind.as_deref();
         let Ok(submission) = send::judge(call, Door::Native, order) else { return json!([]) };
         let probes = send::probed(call, &submission.drafts).await;
         let found = Found { unknown_fields: &submission.unknown_fields, probes: &probes };
@@ -99,7 +102,7 @@ impl Gateway {
             let message = &Message { text, media_urls, media_ids, ..message };
             let runs = &mut runs;
             let mut search =
-                Search { gateway: self, call, found, message, media_fit, now, began, runs };
+                Search { gateway: self, call, found, message, kind, media_fit, now, began, runs };
             match search.ways(refusal).await {
                 Some(ways) if ways.is_empty() => {}
                 ways => return ways_json(ways.as_deref(), message),
@@ -111,7 +114,7 @@ impl Gateway {
     async fn explain_one(
         &self,
         call: &Call,
-        draft: Draft,
+        (draft, kind): (Draft, Option<&str>),
         found: Found<'_>,
         (asking, runs): (&mut Asking, &mut Runs),
     ) -> Value {
@@ -146,9 +149,10 @@ impl Gateway {
                 Some(vec![Way::open(now, start)])
             }
             Err(refusal) => {
-                let (message, media_fit) = (&message, true);
+                let message = &message;
+                let (gateway, media_fit) = (self, true);
                 let mut search =
-                    Search { gateway: self, call, found, message, media_fit, now, began, runs };
+                    Search { gateway, call, found, message, kind, media_fit, now, began, runs };
                 search.ways(refusal).await
             }
         };
@@ -217,7 +221,13 @@ fn refused(refusal: &Refusal, when: Value) -> Value {
 /// Whether a change that is looked for may help.
 fn is_mendable(fault: &Fault) -> bool {
     matches!(fault.code.as_str(), "text.too_long" | "media.too_many" | "sender.not_capable")
+        || is_of_the_type(fault)
         || is_of_a_medium(fault)
+}
+
+/// Whether it is that `type` says otherwise than the media.
+fn is_of_the_type(fault: &Fault) -> bool {
+    fault.pointer == "/type" && fault.code != "body.bad_type"
 }
 
 /// Whether it is about one of the media, which no change but to leave them out would mend.

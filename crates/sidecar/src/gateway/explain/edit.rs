@@ -28,6 +28,8 @@ pub(super) enum Edit {
     Ttl(u32),
     /// The app says that this repeat is meant.
     Meant,
+    /// Its `type` says what it is.
+    Kind(Kind),
 }
 
 /// Something about a message that may be too little or too much.
@@ -102,20 +104,24 @@ impl Edit {
             Self::Sender(sender) => changed.sender = sender.clone(),
             Self::Ttl(seconds) => changed.ttl_s = Some(*seconds),
             Self::Meant => changed.dedup = Dedup::Off,
+            // It follows from the media.
+            Self::Kind(_) => {}
         }
         changed
     }
 
-    /// As an app is told of it that sent `message`.
-    pub(super) fn to_json(&self, message: &Message) -> Value {
+    /// As an app is told of it that sent `message`: member by member.
+    pub(super) fn told(&self, message: &Message) -> Vec<Value> {
         let (pointer, detail, value) = match self {
             Self::WithoutMedia => {
-                let detail = "leave all media out, and a `type` that says `mms`";
-                (media_of(message), detail.to_owned(), json!([]))
+                let detail = "leave all media out";
+                let one = |pointer| json!({"pointer": pointer, "detail": detail, "value": []});
+                return media_of(message).map(one).collect();
             }
             Self::Media(most) => {
                 let detail = format!("send at most {most} media, URLs and ids together");
-                (media_of(message), detail, json!({"max_media": most}))
+                let pointer = media_of(message).next().unwrap_or("/media_urls");
+                (pointer, detail, json!({"max_media": most}))
             }
             Self::Plain => {
                 let detail = "write its typography plainly, so that it fits GSM 03.38";
@@ -134,14 +140,19 @@ impl Edit {
                 let detail = "say that this repeat is meant, where it is";
                 ("/dedup", detail.to_owned(), json!("off"))
             }
+            Self::Kind(kind) => {
+                let kind = kind.as_str();
+                ("/type", format!("say that it is {kind}, or leave it out"), json!(kind))
+            }
         };
-        json!({"pointer": pointer, "detail": detail, "value": value})
+        vec![json!({"pointer": pointer, "detail": detail, "value": value})]
     }
 }
 
 /// Where an app finds the media that it gave.
-fn media_of(message: &Message) -> &'static str {
-    if message.media_urls.is_empty() { "/media_ids" } else { "/media_urls" }
+fn media_of(message: &Message) -> impl Iterator<Item = &'static str> {
+    let urls = (!message.media_urls.is_empty()).then_some("/media_urls");
+    urls.into_iter().chain((!message.media_ids.is_empty()).then_some("/media_ids"))
 }
 
 impl Size {

@@ -4,6 +4,7 @@
 //! message at that instant. It holds if nothing else is sent before.
 
 mod fit;
+mod runs;
 
 use std::time::{Duration, Instant};
 
@@ -18,9 +19,8 @@ use super::super::{Call, Gateway};
 use super::edit::{Edit, SENDERS, edits, sizes};
 use super::foresee::Found;
 
-/// Most times that the policies are asked for the ways of one request, and of one message of it.
-const RUNS: u32 = 2_048;
-const RUNS_OF_ONE: u32 = 128;
+pub(super) use runs::Runs;
+
 /// Most instants that are tried for one message: each is the one before which a policy has said that it refuses.
 const STEPS: u32 = 16;
 /// How far ahead is looked; no window of a limit and no month is longer.
@@ -51,48 +51,20 @@ struct Open {
     sent: Timestamp,
 }
 
-/// How often the policies may still be asked.
-pub(super) struct Runs {
-    of_request: u32,
-    of_message: u32,
-    /// Whether an instant that was named was left untried.
-    cut: bool,
-}
-
 /// One message whose ways are looked for.
 pub(super) struct Search<'a> {
     pub(super) gateway: &'a Gateway,
     pub(super) call: &'a Call,
     pub(super) found: Found<'a>,
     pub(super) message: &'a Message,
+    /// What the app said that it is: its `type`, where it has one.
+    pub(super) kind: Option<&'a str>,
     /// Whether its media may stay: else only what leaves them out is tried.
     pub(super) media_fit: bool,
     /// The instant that everything is counted from, and the same by the clock that goes on.
     pub(super) now: Timestamp,
     pub(super) began: Instant,
     pub(super) runs: &'a mut Runs,
-}
-
-impl Runs {
-    pub(super) fn new() -> Self {
-        Self { of_request: RUNS, of_message: 0, cut: false }
-    }
-
-    fn begin(&mut self) {
-        (self.of_message, self.cut) = (RUNS_OF_ONE, false);
-    }
-
-    /// Whether all that was thought of was tried.
-    fn are_enough(&self) -> bool {
-        self.of_request.min(self.of_message) > 0 && !self.cut
-    }
-
-    fn take(&mut self) -> bool {
-        let left = self.of_request.min(self.of_message) > 0;
-        self.of_request -= u32::from(left);
-        self.of_message -= u32::from(left);
-        left
-    }
 }
 
 impl Way {
@@ -104,15 +76,9 @@ impl Way {
     pub(super) fn to_json(&self, message: &Message) -> Value {
         let mut body = json!({"ask_at": instant(self.ask), "sent_at": instant(self.sent)});
         if !self.edits.is_empty() {
-            body["changes"] = self.edits.iter().map(|edit| edit.to_json(message)).collect();
+            body["changes"] = self.edits.iter().flat_map(|edit| edit.told(message)).collect();
         }
         body
-    }
-}
-
-impl Open {
-    fn way(self, edits: Vec<Edit>) -> Way {
-        Way { ask: self.ask, sent: self.sent, edits }
     }
 }
 
@@ -125,10 +91,25 @@ impl Search<'_> {
         let mut ways: Vec<Way> = Vec::new();
         // What is in its way now, and what once that is over.
         let mut codes = Vec::new();
-        let open = self.later(self.message, refusal, &mut codes).await;
-        ways.extend(open.map(|open| open.way(Vec::new())));
+        let open = match refusal {
+            // No policy was asked: another `type` may be all that it needs.
+            Refusal::Malformed(_) => {
+                codes.extend(each_code(refusal));
+                match self.media_fit {
+                    true => self.open(self.message, &mut codes).await,
+                    false => None,
+                }
+            }
+            _ => self.later(self.message, refusal, &mut codes).await,
+        };
+        ways.extend(open.map(|open| self.way(open, Vec::new())));
         let unchanged = ways.first().map(|way| way.ask);
         let gains = |open: &Open| unchanged.is_none_or(|at| open.ask.after(GAIN) <= at);
+        let (message, kind) = (self.message, self.kind);
+        let fits = |message: &Message| kind.is_none_or(|kind| kind == message.kind().as_str());
+        // Or has the message be what the app's `type` says.
+        let is_told =
+            |edit: &Edit, open: &Open| gains(open) || !fits(message) && fits(&edit.of(message));
         // The changes that do not help alone, with what is in the way then.
         let mut short = Vec::new();
         let mut edits = each(&codes, |code| edits(self.message, code, self.senders()));
@@ -136,7 +117,7 @@ impl Search<'_> {
         for edit in edits {
             let mut met = Vec::new();
             match self.open(&edit.of(self.message), &mut met).await {
-                Some(open) if gains(&open) => ways.push(open.way(vec![edit])),
+                Some(open) if is_told(&edit, &open) => ways.push(self.way(open, vec![edit])),
                 Some(_) => {}
                 None => short.push((edit, met)),
             }
@@ -145,14 +126,16 @@ impl Search<'_> {
         sizes.retain(|_| self.media_fit);
         for size in sizes {
             let fitting = self.fitting(self.message, size, unchanged.is_some(), gains).await;
-            ways.extend(fitting.into_iter().map(|(open, edit)| open.way(vec![edit])));
+            let fitting = fitting.into_iter().map(|(open, edit)| self.way(open, vec![edit]));
+            ways.extend(fitting);
         }
         let mut short = short.into_iter();
         while ways.is_empty()
             && let Some((first, met)) = short.next()
         {
             let both = self.another(&first, &met).await.into_iter();
-            ways.extend(both.map(|(open, second)| open.way(vec![first.clone(), second])));
+            let both = both.map(|(open, second)| self.way(open, vec![first.clone(), second]));
+            ways.extend(both);
         }
         let is_whole = self.runs.are_enough()
             && self.senders().len() <= SENDERS
@@ -181,6 +164,16 @@ impl Search<'_> {
         Vec::new()
     }
 
+    /// The way of the message with these changes, and with the `type` that fits what it is then.
+    fn way(&self, open: Open, mut edits: Vec<Edit>) -> Way {
+        let changed = edits.iter().fold(self.message.clone(), |message, edit| edit.of(&message));
+        let kind = changed.kind();
+        if self.kind.is_some_and(|given| given != kind.as_str()) {
+            edits.push(Edit::Kind(kind));
+        }
+        Way { ask: open.ask, sent: open.sent, edits }
+    }
+
     fn senders(&self) -> &[Sender] {
         self.call.app.senders.as_deref().unwrap_or_default()
     }
@@ -202,7 +195,7 @@ impl Search<'_> {
         met: &mut Vec<String>,
     ) -> Option<Open> {
         let mut until = |refusal: &Refusal| {
-            met.extend(codes(refusal));
+            met.extend(each_code(refusal));
             wait(refusal)
         };
         // The last instant at which it was refused.
@@ -229,7 +222,7 @@ impl Search<'_> {
                 }
             }
         }
-        self.runs.cut = true;
+        self.runs.cut();
         None
     }
 
@@ -304,7 +297,7 @@ fn each<T: PartialEq>(codes: &[String], of: impl Fn(&str) -> Vec<T>) -> Vec<T> {
 }
 
 /// What stands in the way: of a request that is at fault, every fault.
-fn codes(refusal: &Refusal) -> Vec<String> {
+fn each_code(refusal: &Refusal) -> Vec<String> {
     match refusal {
         Refusal::Malformed(faults) => {
             faults.told().iter().map(|fault| fault.code.clone()).collect()

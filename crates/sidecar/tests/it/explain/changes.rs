@@ -13,6 +13,10 @@ fn with_senders(setup: Setup) -> Setup {
     setup.app(App::new("demo", TOKEN).set("senders", json!(SENDERS)))
 }
 
+fn urls(most: usize) -> Vec<String> {
+    (0..most).map(|nth| format!("https://cdn.example.com/{nth}.jpg")).collect()
+}
+
 /// The pointers of the one way's changes, once what it tells was seen to pass.
 async fn holds(sidecar: &Sidecar, asked: &Value) -> Vec<String> {
     let explained = sidecar.post("/v1/explain").json(asked).answer().await.expect(400);
@@ -71,8 +75,6 @@ async fn more_media_than_plivo_takes_are_told_how_many_pass_and_what_else_stands
     let of_two = json!([{"number": SENDERS[0], "mms": false}, {"number": SENDERS[1]}]);
     let setup = Setup::standard(&plivo).set("plivo.senders", of_two);
     let sidecar = Sidecar::start(with_senders(setup)).await;
-    let url = |nth| format!("https://cdn.example.com/{nth}.jpg");
-    let urls = |most| (0..most).map(url).collect::<Vec<_>>();
     let told = async |asked: &Value| {
         let told = sidecar.post("/v1/explain").json(asked).answer().await.expect(400);
         told["when"].as_array().expect("ways").iter().map(|way| way["changes"].clone()).collect()
@@ -141,6 +143,54 @@ async fn media_that_are_none_are_left_out_whatever_else_stands_in_the_way_and_no
     // Without a text there is nothing to send without them.
     let bare = json!({"from": SENDERS[0], "media_urls": media, "text": ""});
     assert_eq!(told(bare).await, (0, vec![]));
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn a_type_that_says_otherwise_than_the_media_is_told_and_goes_with_each_change_of_them() {
+    let plivo = plivo().await;
+    let country = Policy::new("country").settings(json!({"allow": ["*"], "mms": ["US"]}));
+    let sidecar = Sidecar::start(with_senders(Setup::new(&plivo).policy(country))).await;
+    let told = async |to: &str, kind: &str, media: Value| {
+        let mut asked = json!({"to": to, "from": SENDERS[1], "text": "hi", "type": kind});
+        asked.as_object_mut().unwrap().extend(media.as_object().unwrap().clone());
+        let answer = sidecar.post("/v1/explain").json(&asked).answer().await;
+        let told: Value = serde_json::from_str(&answer.text).expect("JSON");
+        let ways = told["when"].as_array().expect("ways");
+        for way in ways {
+            // As a program would follow it.
+            let mut mended = asked.clone();
+            for change in way["changes"].as_array().expect("changes") {
+                let member = change["pointer"].as_str().unwrap().trim_start_matches('/');
+                mended[member] = match &change["value"] {
+                    value if value.get("max_media").is_some() => json!(urls(10)),
+                    value => value.clone(),
+                };
+            }
+            assert_eq!(explain(&sidecar, &mended).await["verdict"], "accept", "{told:#}");
+        }
+        let pointers = |way: &Value| -> Vec<String> {
+            let changes = way["changes"].as_array().into_iter().flatten();
+            changes.map(|change| change["pointer"].as_str().unwrap().to_owned()).collect()
+        };
+        ways.iter().map(pointers).collect::<Vec<_>>()
+    };
+    let bad = json!({"media_urls": ["no URL"]});
+    let both = json!({"media_urls": urls(1), "media_ids": ["m-1"]});
+    let (either, as_it_is) = (vec!["/media_urls"], vec!["/type"]);
+    let no_mms = vec!["/media_urls", "/media_ids", "/type"];
+
+    assert_eq!(
+        told(TO, "sms", json!({"media_urls": urls(1)})).await,
+        [as_it_is.clone(), either.clone()]
+    );
+    let fewer = vec!["/media_urls", "/type"];
+    assert_eq!(told(TO, "sms", json!({"media_urls": urls(14)})).await, [either.clone(), fewer]);
+    assert_eq!(told(TO, "sms", bad.clone()).await, [either]);
+    assert_eq!(told(TO, "mms", bad).await, [vec!["/media_urls", "/type"]]);
+    assert_eq!(told(TO, "mms", json!({})).await, [as_it_is]);
+    // Refused by a policy, not by the door.
+    assert_eq!(told(LONDON, "mms", both).await, [no_mms]);
     sidecar.stop().await;
 }
 

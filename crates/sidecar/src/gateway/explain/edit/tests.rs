@@ -70,5 +70,5 @@ fn of_media_the_first_are_kept_and_ids_come_after_urls() {
     }
     assert_eq!(Size::Media.bounds(&mms), Some((1, 5)));
     assert_eq!(Size::Media.bounds(&Edit::Media(1).of(&mms)), None);
-    assert_eq!(Edit::Media(4).to_json(&mms)["pointer"], "/media_urls");
+    assert_eq!(Edit::Media(4).told(&mms)[0]["pointer"], "/media_urls");
 }
