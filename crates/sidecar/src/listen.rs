@@ -61,6 +61,8 @@ pub(crate) struct ListenLimits {
     pub(crate) header_time: Duration,
     /// How long a kept connection may be idle.
     pub(crate) idle_time: Duration,
+    /// Whether it answers what a problem means, at `/problems/CODE`.
+    pub(crate) explains: bool,
 }
 
 impl Peer {
@@ -117,7 +119,7 @@ impl Bound {
                                 "connections are refused: as many are busy as may be open ([listen] max_connections)"
                             );
                         }
-                        shed::turn_away(stream);
+                        shed::turn_away(stream, limits.explains);
                         patience = shed::WHILE_FULL;
                         continue;
                     };

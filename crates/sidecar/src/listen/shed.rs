@@ -23,7 +23,7 @@ const AT_ONCE: usize = 64;
 /// They come by the thousand: the log is told of them no more often.
 pub(super) const TOLD_EVERY: Duration = Duration::from_secs(10);
 
-const BODY: &str = r#"{"type":"urn:sendgate:problem:spool.full","title":"Nothing is accepted just now","status":503,"code":"spool.full","detail":"as many connections are busy as may be open ([listen] max_connections); nothing was accepted","retry_after_s":1}"#;
+const BODY: &str = r#"{"type":"https://iana.org/assignments/http-problem-types#temporary-reduced-capacity","title":"Nothing is accepted just now","status":503,"code":"spool.full","detail":"as many connections are busy as may be open ([listen] max_connections); nothing was accepted","retry_after_s":1}"#;
 
 static ROOM: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(AT_ONCE)));
 
@@ -54,13 +54,14 @@ impl TurnedAway {
     }
 }
 
-/// Answers 503 without a look at what is asked, and closes.
-pub(super) fn turn_away(mut stream: Box<dyn Stream>) {
+/// Answers 503 without a look at what is asked, and closes. It has a `Link` where the listener `explains` problems.
+pub(super) fn turn_away(mut stream: Box<dyn Stream>, explains: bool) {
     let Ok(room) = Arc::clone(&ROOM).try_acquire_owned() else { return };
     tokio::spawn(async move {
         let head = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\n\
                     connection: close\r\ncontent-length: ";
-        let answer = format!("{head}{}\r\n\r\n{BODY}", BODY.len());
+        let link = if explains { "\r\nlink: </problems/spool.full>; rel=\"help\"" } else { "" };
+        let answer = format!("{head}{}{link}\r\n\r\n{BODY}", BODY.len());
         let told = async {
             stream.write_all(answer.as_bytes()).await?;
             stream.shutdown().await?;

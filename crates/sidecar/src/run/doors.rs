@@ -56,7 +56,7 @@ impl Doors {
         stops: &Stops,
     ) -> (JoinSet<()>, JoinSet<()>, Arc<Places>) {
         let (mut running, mut admins) = (JoinSet::new(), JoinSet::new());
-        let apps = limits(listen);
+        let apps = ListenLimits { explains: true, ..limits(listen) };
         let places = Arc::clone(&apps.places);
         let mut observed = vec![("apps", Arc::clone(&places))];
         for door in self.apps {
@@ -97,7 +97,7 @@ impl Doors {
         metrics: &Metrics,
     ) -> JoinSet<()> {
         let mut running = JoinSet::new();
-        let apps = limits(listen);
+        let apps = ListenLimits { explains: true, ..limits(listen) };
         for door in &self.apps {
             let service = |request, _peer| ready(gateway::closed(&request));
             running.spawn(Arc::clone(door).serve(apps.clone(), stop.clone(), service));
@@ -119,6 +119,7 @@ fn limits(listen: &Listen) -> ListenLimits {
         header_bytes: listen.max_header_bytes,
         header_time: listen.header_timeout,
         idle_time: listen.idle_timeout,
+        explains: false,
     }
 }
 

@@ -195,6 +195,7 @@ async fn where_every_connection_is_busy_further_ones_are_told_when_to_come_again
     let plivo = plivo().await;
     plivo.script([Step::hold()]).await;
     let sidecar = Sidecar::start(Setup::standard(&plivo).set("listen.max_connections", 1)).await;
+    let page = sidecar.get("/problems/spool.full").await.expect(200);
     let mut busy = Connection::open(sidecar.apps).await;
     busy.send(head(&format!("Content-Length: {}\r\n\r\n{}", hi().len(), hi()))).await;
     plivo.wait_for_requests(1, PATIENCE).await.unwrap();
@@ -203,6 +204,12 @@ async fn where_every_connection_is_busy_further_ones_are_told_when_to_come_again
         let refused = sidecar.send(&json!({"to": "+14155550199", "text": "hi"})).await;
         refused.refused(503, "spool.full");
         assert_eq!(refused.header("retry-after"), Some("1"), "{refused}");
+        assert_eq!(
+            refused.header("link"),
+            Some("</problems/spool.full>; rel=\"help\""),
+            "{refused}"
+        );
+        assert_eq!(refused.json()["type"], page["type"], "{refused}");
     }
     // No door has read it, so it is not in Plivo's form either.
     let plivos = sidecar.post("/v1/Account/MAXXXXXXXXXXXXXXXXXX/Message/").bearer(TOKEN);
