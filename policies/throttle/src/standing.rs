@@ -8,6 +8,11 @@ use crate::limit::Limit;
 pub(crate) fn line(limit: &Limit, standing: &Standing) -> String {
     let (quota, seconds) = match &limit.kind {
         LimitKind::Window(window) => (window.quota, window.per_ms.div_ceil(1_000)),
+        // What is there after a rest, and how long that takes.
+        LimitKind::Gcra(gcra) if gcra.burst > gcra.quota => {
+            let filled = gcra.per_ms * u64::from(gcra.burst);
+            (gcra.burst, filled.div_ceil(u64::from(gcra.quota.max(1)) * 1_000))
+        }
         LimitKind::Gcra(gcra) => (gcra.quota, gcra.per_ms.div_ceil(1_000)),
         LimitKind::Calendar(calendar) => (calendar.quota, days(calendar.period) * 86_400),
     };
