@@ -73,12 +73,17 @@ pub fn check(path: &Path, print: bool, environment: &Environment) -> Result<(), 
     }
     writeln!(
         out,
-        "{} is in order: {} apps, {} policies",
+        "{} is in order: {}, {}",
         path.display(),
-        config.reloadable.apps.len(),
-        chain.policies().len()
+        counted(config.reloadable.apps.len(), "app", "apps"),
+        counted(chain.policies().len(), "policy", "policies")
     )?;
     Ok(())
+}
+
+/// So many of them, in words.
+pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// That the decision log is to go to a collector, which neither the file nor a variable names.

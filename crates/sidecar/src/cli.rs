@@ -194,5 +194,16 @@ mod tests {
             let told = without_secrets(&error.unwrap_err());
             assert!(told.contains("reg.invalid") && !told.contains("SEKRET"), "{told}");
         }
+        for (typed, wanted) in [
+            (
+                "oci://reg.invalid:5000/team/x:1@sha256:0",
+                "oci://reg.invalid:5000/team/x:1@sha256:0",
+            ),
+            ("oci://u:SEKRET@reg.invalid/x:1@sha256:0g", "oci://reg.invalid/x:1@sha256:0g"),
+        ] {
+            let error = Cli::try_parse_from(["sendgate", "policy", "push", "a.wasm", typed]);
+            let told = without_secrets(&error.unwrap_err());
+            assert!(told.contains(&format!("'{wanted}'")), "{told}");
+        }
     }
 }

@@ -107,7 +107,11 @@ async fn examine(
     let (policies, loads) = policies.unwrap_or_else(|_| (late("policies", MOST * 6), true));
     let mut findings = vec![Finding::ok(
         "configuration",
-        format!("{} can be used: {} apps", path.display(), settings.apps.len()),
+        format!(
+            "{} can be used: {}",
+            path.display(),
+            check::counted(settings.apps.len(), "app", "apps")
+        ),
     )];
     let warned = config.warnings.iter();
     findings.extend(warned.map(|warning| {

@@ -24,7 +24,7 @@ pub enum Failure {
     #[error("{}", .0.join("\n"))]
     NotPulled(Vec<String>),
     /// The engine of policies.
-    #[error("the policy engine could not start: {0}")]
+    #[error("{}", engine(.0))]
     Engine(#[from] RuntimeError),
     /// The store could not be opened.
     #[error("the store: {}", whole(.0))]
@@ -62,9 +62,21 @@ impl Failure {
     /// 2 where a file must be mended, 1 for everything else.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) | Self::Policies(_) => ExitCode::from(2),
+            Self::Config(_) | Self::Policies(_) | Self::Engine(RuntimeError::Cache(_)) => {
+                ExitCode::from(2)
+            }
             _ => ExitCode::FAILURE,
         }
+    }
+}
+
+fn engine(err: &RuntimeError) -> String {
+    match err {
+        RuntimeError::Cache(why) => format!(
+            "reload.compile_cache: cannot be used: {}; name a folder that this user may write, or leave the key out",
+            whole(&**why)
+        ),
+        other => format!("the policy engine could not start: {}", whole(other)),
     }
 }
 
@@ -81,4 +93,20 @@ pub(crate) fn whole(err: &dyn Error) -> String {
         source = err.source();
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_that_only_the_engine_finds_unusable_is_told_by_its_key_as_a_file_to_be_mended() {
+        let failure = Failure::Engine(RuntimeError::Cache("no such file".into()));
+        assert_eq!(
+            failure.to_string(),
+            "reload.compile_cache: cannot be used: no such file; name a folder that this user may write, or leave the \
+             key out"
+        );
+        assert_eq!(failure.exit_code(), ExitCode::from(2));
+    }
 }

@@ -291,9 +291,13 @@ fn said(err: &LoadError, entries: &[PolicyEntry]) -> Vec<String> {
 /// `pointer` (RFC 6901) into the settings `given`, as keys are told everywhere: `.limits[0].name`.
 fn dotted(given: &Value, pointer: &str) -> String {
     let (mut key, mut around) = (String::new(), Some(given));
+    let is_place =
+        |segment: &str| !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_digit());
     for segment in pointer.split('/').skip(1) {
         match around {
             Some(Value::Array(_)) => key += &format!("[{segment}]"),
+            // In a list that is a default, or was read of something else that is no table.
+            None if is_place(segment) => key += &format!("[{segment}]"),
             _ => {
                 let name = segment.replace("~1", "/").replace("~0", "~");
                 key += &format!(".{}", masked(&shown(&name)));

@@ -89,8 +89,9 @@ impl Settings {
         let review = read("/review_words", &self.review_words);
         let stops: Vec<String> = stop.iter().map(|word| letters(word)).collect();
         let is_stop = |word: &String| stops.contains(&letters(word));
-        for (index, _) in start.iter().enumerate().filter(|(_, word)| is_stop(word)) {
-            problems.push(problem(format!("/start_words/{index}"), "is one of `stop_words` too"));
+        for (index, word) in start.iter().enumerate().filter(|(_, word)| is_stop(word)) {
+            let detail = format!("is `{word}`, which is one of `stop_words` too");
+            problems.push(problem(format!("/start_words/{index}"), detail));
         }
         if self.confirmation_s > LONGEST_CONFIRMATION_S {
             problems.push(problem("/confirmation_s", "is longer than a day (86400)"));

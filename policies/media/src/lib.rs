@@ -126,10 +126,9 @@ impl Media {
         let fault = |code: &str, detail: String| Some(Fault::new(pointer, code, detail));
         match probe.outcome.as_str() {
             "resolves-private" => {
-                return fault(
-                    "url.resolves_private",
-                    "has a name with a private address; Plivo needs a public host".into(),
-                );
+                let detail = "is at a private address or name, or its name has a private address; Plivo needs a \
+                              public host";
+                return fault("url.resolves_private", detail.into());
             }
             "redirects-private" => {
                 return fault(

@@ -66,6 +66,7 @@ fn bare(word: &str) -> Option<String> {
 
 /// `word` without the user and the password in it, wherever they begin; none where it has none.
 fn without_user(word: &str) -> Option<String> {
+    let (word, digest) = word.split_at(word.len() - digest_of(word).len());
     let (before, host) = word.rsplit_once('@')?;
     let (shown, user) = match before.split_once("//") {
         Some((scheme, user)) => (format!("{scheme}//"), user),
@@ -73,7 +74,17 @@ fn without_user(word: &str) -> Option<String> {
     };
     let (first, _) = user.split_once(':')?;
     let first = first.trim_start_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
-    (!OF_PEOPLE.contains(&&*first)).then(|| shown + host)
+    (!OF_PEOPLE.contains(&&*first)).then(|| shown + host + digest)
+}
+
+/// The digest at the end of a registry's reference, whole or mistyped, with its `@`; nothing behind any other word.
+fn digest_of(word: &str) -> &str {
+    let named =
+        |place: &str| place.rsplit_once("//").map_or(place, |(_, place)| place).contains('/');
+    match word.rfind("@sha256:") {
+        Some(at) if named(&word[..at]) => &word[at..],
+        _ => "",
+    }
 }
 
 fn announces(word: &str) -> bool {

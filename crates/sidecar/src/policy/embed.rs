@@ -8,6 +8,7 @@ use policy_host::{VisitLimits, with_cases};
 
 use super::source::Named;
 use super::{Failure, rehearsal};
+use crate::check::counted;
 
 /// Writes `module` with the cases in `cases`, in the place of any that it has, to `out` or in its own place. What no
 /// Sendgate would load is not written: so it holds the cases, within `limits`.
@@ -33,7 +34,12 @@ pub(super) fn embed(
         return Err(Failure::Unwritten(out.into(), why));
     }
     replace(out, &named.bytes).map_err(|err| Failure::Unwritten(out.into(), err))?;
-    writeln!(io::stdout().lock(), "{} brings {count} cases along", out.display())?;
+    writeln!(
+        io::stdout().lock(),
+        "{} brings {} along",
+        out.display(),
+        counted(count, "case", "cases")
+    )?;
     Ok(())
 }
 

@@ -234,7 +234,7 @@ async fn check_prints_what_the_configuration_comes_to_without_its_secrets() {
         "plivo.auth_token = (secret, the literal)\n",
         "delivery.settle_s = [20, 60, 180]  # default\n",
         "policies[1].name = \"country\"\n",
-        "sidecar.toml is in order: 1 apps, 2 policies\n",
+        "sidecar.toml is in order: 1 app, 2 policies\n",
     ] {
         assert!(told.contains(line), "{line} is not in\n{told}");
     }
