@@ -177,6 +177,9 @@ pub(crate) fn closed(
             respond(StatusCode::SERVICE_UNAVAILABLE, &body)
         }
         Route::Metrics if request.method() == Method::GET => counted(metrics, request.headers()),
+        Route::OpenApi if request.method() == Method::GET => {
+            answer(StatusCode::OK, openapi::ADMIN.into())
+        }
         _ => {
             let refusal = Refusal::Store(StoreError::Unavailable(why.to_owned()));
             respond(refusal.status(), &refusal.body())

@@ -140,10 +140,8 @@ impl Gateway {
         identity::same_place(request.uri(), request.headers(), &self.bounds.hosts)?;
         route.takes(request.method())?;
         // What is no secret of any app.
-        match &route {
-            Route::OpenApi => return Ok(Answer::document(openapi::APPS)),
-            Route::Problem(code) => return problems::told(code),
-            _ => {}
+        if let Some(page) = page(&route) {
+            return page;
         }
         let in_force = self.in_force.load_full();
         let app = Arc::clone(identity::app(&in_force.apps, request.headers(), &peer)?);
@@ -195,10 +193,21 @@ impl Gateway {
     }
 }
 
-/// The answer at every path while nothing can be recorded, in the form of the door.
+/// What is the same for everybody and at any time.
+fn page(route: &Route) -> Option<Result<Answer, Refusal>> {
+    match route {
+        Route::OpenApi => Some(Ok(Answer::document(openapi::APPS))),
+        Route::Problem(code) => Some(problems::told(code)),
+        _ => None,
+    }
+}
+
+/// The answer while nothing can be recorded, in the form of the door; but pages are told.
 pub(crate) fn closed(request: &Request<Received>) -> Response<Full<Bytes>> {
-    let door = Route::of(request.uri().path()).door();
-    door.refuse(&Plain::StoreAway.into()).into_response()
+    let route = Route::of(request.uri().path());
+    let taken = route.takes(request.method()).is_ok();
+    let page = page(&route).filter(|_| taken).unwrap_or(Err(Plain::StoreAway.into()));
+    page.unwrap_or_else(|refusal| route.door().refuse(&refusal)).into_response()
 }
 
 /// A header's value, where there is exactly one and it is text.

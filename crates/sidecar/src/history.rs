@@ -91,7 +91,7 @@ impl How {
 impl Change {
     fn shown(&self) -> Value {
         json!({
-            "at": self.at.to_string(),
+            "at": format!("{:.3}", self.at),
             "change": self.how.as_str(),
             "generation": self.generation.0,
             "reasons": self.reasons,

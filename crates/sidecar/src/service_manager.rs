@@ -10,6 +10,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
+use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -19,12 +20,16 @@ pub(crate) const TAKEN: &str = "sends are taken";
 /// How often it is looked whether something else is to be shown.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// A reload that was asked for has ended, which [`shows`] tells.
+static RELOADED: Notify = Notify::const_new();
+
 /// Sends are taken.
 pub(crate) fn ready() {
     tell(&[NotifyState::Ready, NotifyState::Status(TAKEN)]);
 }
 
-/// Shows what `line` says, from when it changes on, until `stop`.
+/// Shows what `line` says, from when it changes on, until `stop`; and after a reload that was asked for, with the word
+/// that it has ended.
 pub(crate) async fn shows(line: impl Fn() -> String, stop: CancellationToken) {
     if std::env::var_os("NOTIFY_SOCKET").is_none() {
         return stop.cancelled().await;
@@ -32,12 +37,19 @@ pub(crate) async fn shows(line: impl Fn() -> String, stop: CancellationToken) {
     let mut shown = TAKEN.to_owned();
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+    loop {
+        let reloaded = tokio::select! {
+            () = stop.cancelled() => return,
+            () = RELOADED.notified() => true,
+            _ = ticks.tick() => false,
+        };
         let line = one_line(&line());
-        if line != shown {
+        if reloaded {
+            tell(&[NotifyState::Ready, NotifyState::Status(&line)]);
+        } else if line != shown {
             tell(&[NotifyState::Status(&line)]);
-            shown = line;
         }
+        shown = line;
     }
 }
 
@@ -46,9 +58,9 @@ pub(crate) fn waits(why: &str) {
     tell(&[NotifyState::Status(&format!("the store cannot be used: {}", one_line(why)))]);
 }
 
-/// A reload that was asked for has ended; what came of it is in the line that [`shows`] has.
+/// A reload that was asked for has ended; what came of it is in the line that [`shows`] tells with it.
 pub(crate) fn reloaded() {
-    tell(&[NotifyState::Ready]);
+    RELOADED.notify_one();
 }
 
 /// A reload that was asked for begins; [`reloaded`] is told when it ends.

@@ -86,6 +86,7 @@ impl Listen {
             None => default_admin(&mut section, &mut taken),
         };
         let callbacks = callbacks(&mut section, &mut taken);
+        section.or_default("hosts", "[]");
         let hosts = section.get("hosts").and_then(|item| item.one_or_list(MOST_ENTRIES));
         let hosts = hosts.iter().flatten().filter_map(host).collect();
         let max_body_bytes = section.size("max_body_bytes", 65_536, 1..=16 * 1024 * 1024);

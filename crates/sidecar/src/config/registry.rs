@@ -64,12 +64,14 @@ impl Registry {
     }
 
     pub(super) fn read(mut section: Section<'_>, database: Option<&Path>) -> Self {
+        section.or_default("cache", format_args!("{CACHE:?}"));
         let cache = section.get("cache").and_then(|item| Some(item.reading.path(item.text()?)));
         let beside = || match database.and_then(Path::parent) {
             Some(folder) => folder.join(CACHE),
             None => section.reading().path(CACHE),
         };
         let cache = cache.unwrap_or_else(beside);
+        section.or_default("plain_http", "[]");
         let plain = section.get("plain_http").and_then(|item| item.list(MOST));
         Item::tell_repeats(plain.as_deref().unwrap_or_default());
         let plain_http: Vec<String> = plain.iter().flatten().filter_map(host).collect();

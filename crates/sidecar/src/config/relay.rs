@@ -35,6 +35,7 @@ impl Relay {
     /// Reads `relay_url`, `relay_allow` and `relay_secret`; `None` where the app has none of them.
     pub(super) fn read(app: &mut Section<'_>) -> Option<Self> {
         let url_item = app.get("relay_url");
+        app.or_default("relay_allow", "[]");
         let allow_item = app.get("relay_allow");
         let secret_item = app.get("relay_secret");
         match (url_item.as_ref().or(allow_item.as_ref()), &secret_item) {

@@ -132,7 +132,7 @@ async fn the_service_manager_is_told_of_start_reload_and_end_and_that_it_lives()
     sidecar.signal("HUP");
     let reloading = told(&manager).await;
     assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading}");
-    assert!(told(&manager).await.starts_with("READY=1\n"));
+    assert_eq!(told(&manager).await, "READY=1\nSTATUS=sends are taken\n");
     let said = async || sidecar.log.text().contains("nothing has changed").then_some(());
     eventually("the log says that nothing has changed", said).await;
 
@@ -140,6 +140,14 @@ async fn the_service_manager_is_told_of_start_reload_and_end_and_that_it_lives()
     let refused = told(&manager).await;
     assert!(refused.contains("the last reload was refused: sidecar.toml:"), "{refused}");
     assert!(refused.contains("listen.drain_s: is fixed until a restart"), "{refused}");
+    // Asked for, it ends with what came of it.
+    sidecar.signal("HUP");
+    assert!(told(&manager).await.starts_with("RELOADING=1\n"));
+    let ended = told(&manager).await;
+    assert!(
+        ended.starts_with("READY=1\nSTATUS=sends are taken; the last reload was refused"),
+        "{ended}"
+    );
     sidecar.folder.write("sidecar.toml", setup.set("plivo.attempts", 9).to_toml());
     assert_eq!(told(&manager).await, "STATUS=sends are taken\n");
     let database = sidecar.folder.path().join("sendgate.db");

@@ -14,8 +14,10 @@ const NAMES: [&str; 6] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE"
 const BESIDES: &str = "\
 Besides crates, the program holds Rust's standard library (MIT OR Apache-2.0), SQLite (public domain) and GNU's C
 library (LGPL-2.1-or-later), as it was on the machine that built it. All sources of this program are public, so that it
-can be linked anew with another C library: cargo xtask dist does it.
+can be linked anew with another C library: cargo xtask dist does it. The text of the LGPL stands at the end.
 ";
+/// Of GNU's C library, which comes with the machine and not with a crate.
+const LGPL: &str = include_str!("LGPL-2.1.txt");
 
 /// Every text once, below the crates that it is of; and the crates that bring none.
 ///
@@ -46,6 +48,8 @@ pub(super) fn collected(packages: &[Package]) -> Result<(String, Vec<String>)> {
     for (text, crates) in texts {
         page += &format!("\n{}\n{}\n\n{}\n", "=".repeat(80), crates.join("\n"), text.trim());
     }
+    page +=
+        &format!("\n{}\nGNU C Library (LGPL-2.1-or-later)\n\n{}\n", "=".repeat(80), LGPL.trim());
     Ok((page, without))
 }
 

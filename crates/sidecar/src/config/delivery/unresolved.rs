@@ -52,6 +52,7 @@ impl OnUnresolvedTable {
     /// Reads `on_unresolved` and `on_unresolved_by_intent`.
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         let otherwise = section.word("on_unresolved", &WORDS);
+        section.or_default("on_unresolved_by_intent", "{}");
         let own = section.get("on_unresolved_by_intent");
         let entries = own.and_then(|item| item.entries(MOST_INTENTS)).unwrap_or_default();
         let by_intent = entries.iter().filter_map(|(intent, item)| by_intent(intent, item));

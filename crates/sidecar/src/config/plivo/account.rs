@@ -55,6 +55,7 @@ impl Own {
         let auth_id = auth_id(section, whose, ids);
         let auth_token = auth_token(section, whose, real, ids);
         let sender = default_sender(section, whose);
+        section.or_default("senders", "[]");
         let senders = section.get("senders").map(|item| register(&item)).unwrap_or_default();
         Some(Self { auth_id: auth_id?, auth_token: auth_token?, sender: sender?, senders })
     }

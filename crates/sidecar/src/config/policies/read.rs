@@ -69,6 +69,7 @@ impl PolicyEntry {
             section.word("mode", &[Mode::Enforce, Mode::Shadow].map(|mode| (mode.as_str(), mode)))
         });
         let grants = sound(&mut section, |section| {
+            section.or_default("grants", "[]");
             section.get("grants").map(|item| grants(&item)).unwrap_or_default()
         });
         let apps = section.get("apps").and_then(|item| named_apps(&item, known_apps));

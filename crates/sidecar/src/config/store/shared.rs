@@ -37,9 +37,7 @@ impl Shared {
             Some(item) => prefix(&item),
             None => Some("sendgate:".into()),
         };
-        if url.is_some() {
-            section.or_default("shared_prefix", "\"sendgate:\"");
-        }
+        section.or_default("shared_prefix", "\"sendgate:\"");
         let timeout = section.millis("shared_timeout_ms", 250, 1..=10_000);
         let keys = section.flag("shared_keys", true);
         let Some(item) = url else {

@@ -73,6 +73,12 @@ async fn turns_everybody_away(sidecar: &Sidecar, plivo: &PlivoSim, why: &str) {
     }
     let answer = sidecar.send(&json!({"to": TO, "text": "hi"})).await;
     answer.refused(503, "spool.unavailable");
+    let help = "</problems/spool.unavailable>; rel=\"help\"";
+    assert_eq!(answer.header("link"), Some(help), "{answer}");
+    for path in ["/problems/spool.unavailable", "/openapi.json"] {
+        assert_eq!(sidecar.get(path).await.status, 200, "{path}");
+    }
+    sidecar.admin("/openapi.json").await.expect(200);
     let ready = sidecar.ready().await.expect(503);
     assert_eq!(ready["causes"][0]["cause"], "store", "{ready}");
     assert!(ready["causes"][0]["detail"].as_str().unwrap().contains(why), "{ready}");
