@@ -59,7 +59,7 @@ pub use digest::Digest;
 pub use error::{LoadError, LoadFault, MissingGrant, Problem};
 pub use failure::{PolicyFailure, Trapped};
 pub use foresight::Foresight;
-pub use heard::{Heard, Line};
+pub use heard::{Heard, Line, Taken};
 pub use memory::Refused;
 pub use module::Module;
 pub use policy::{Manifest, Policy};

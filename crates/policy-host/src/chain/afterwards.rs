@@ -7,6 +7,7 @@ use tracing::Instrument;
 
 use super::PolicyChain;
 use crate::bindings::types;
+use crate::heard::Taken;
 use crate::instance::{Report, WitInbound, WitReceipt};
 use crate::revision::Revision;
 use crate::visit::Asking;
@@ -253,6 +254,11 @@ async fn tell_one(
         revision.complain(failure, "a policy failed to take a report");
     }
     let Some(spent) = visited.spent else { return Told { made, unavailable: false } };
+    if let Some(heard) = &revision.prepared.shared.heard {
+        let (guest, memory, host_calls) = (spent.guest, spent.memory, spent.host_calls);
+        let failure = made.as_ref().err().map(ToString::to_string);
+        heard.note(Taken { guest, memory, host_calls, failure });
+    }
     let unavailable = spent.unavailable;
     // No request is left that they could belong to.
     let settlement = if made.is_ok() { Settlement::Keep } else { Settlement::GiveBack };

@@ -23,13 +23,13 @@ const TOLD: usize = 8;
 pub(crate) struct Ran {
     /// What was otherwise than expected, each with its step where there are several; none where the case holds.
     pub(crate) differing: Vec<(Option<usize>, Difference)>,
-    /// Most that one decision cost.
+    /// Most that one of its calls cost.
     pub(crate) cost: Cost,
     /// What the policy logged or printed.
     pub(crate) heard: Vec<Line>,
 }
 
-/// What a decision cost, of what it may.
+/// What a call of the policy cost, of what it may.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cost {
     pub(crate) guest: Duration,
@@ -78,6 +78,15 @@ pub(crate) fn place((step, difference): &(Option<usize>, Difference)) -> String 
     match step {
         Some(step) => format!("step {step}: {difference}"),
         None => difference.to_string(),
+    }
+}
+
+impl Cost {
+    /// Another call, which cost this.
+    fn count(&mut self, guest: Duration, memory: usize, host_calls: u32) {
+        self.guest = self.guest.max(guest);
+        self.memory = self.memory.max(memory);
+        self.host_calls = self.host_calls.max(host_calls);
     }
 }
 

@@ -91,8 +91,8 @@ fn print(
     }
     let limits = module.limits();
     let bounds = Cost { guest: limits.time, memory: limits.memory, host_calls: limits.host_calls };
-    writeln!(out, "most that a decision took: {most}")?;
-    writeln!(out, "most that it may take:     {bounds}")
+    writeln!(out, "most that a call of it took: {most}")?;
+    writeln!(out, "most that one may take:      {bounds}")
 }
 
 fn shown(module: &Module, ran: &[(&Case, Ran)]) -> Value {

@@ -14,6 +14,7 @@ use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
 
 use super::{Ran, said};
+use crate::terminal::plain;
 
 /// Most keys of each kind that a case may keep.
 const MOST_KEYS: usize = 10_000;
@@ -152,6 +153,7 @@ impl Run<'_> {
                 match known {
                     Some(outcome) if self.exports("outcomes", number) => {
                         chain.tell_outcome(about(&id, step), outcome).await;
+                        self.taken(number, Ok(()));
                     }
                     Some(_) => {}
                     None => self.untold(number, "a word of the contract", outcome),
@@ -185,13 +187,12 @@ impl Run<'_> {
                 let (sender, to, text) = (&inbound.sender, &*inbound.to, &*inbound.text);
                 if self.exports("inbound", number) {
                     let heard = Inbound { sender, to, text };
-                    match chain.tell_inbound(about(&id, step), heard).await {
-                        Ok(notes) => {
-                            let found = note_differences(&inbound.expect, &notes).into_iter();
-                            self.ran.differing.extend(found.map(|each| (number, each)));
-                        }
-                        Err(untold) => self.taken(number, Err(untold)),
+                    let made = chain.tell_inbound(about(&id, step), heard).await;
+                    if let Ok(notes) = &made {
+                        let found = note_differences(&inbound.expect, notes).into_iter();
+                        self.ran.differing.extend(found.map(|each| (number, each)));
                     }
+                    self.taken(number, made.map(drop));
                 }
             }
         }
@@ -210,9 +211,15 @@ impl Run<'_> {
         exports
     }
 
+    /// How the policy took what it was `told`: a failure of its own, too, which production only logs.
     fn taken(&mut self, number: Option<usize>, told: Result<(), (PolicyName, PolicyFailure)>) {
-        if let Err((_, failure)) = told {
-            self.untold(number, "to be taken", &crate::policies::chain(&failure));
+        let mut failure = told.err().map(|(_, failure)| crate::policies::chain(&failure));
+        for taken in self.heard.taken() {
+            self.ran.cost.count(taken.guest, taken.memory, taken.host_calls);
+            failure = failure.or_else(|| taken.failure.map(|why| plain(&why)));
+        }
+        if let Some(failure) = failure {
+            self.untold(number, "to be taken", &failure);
         }
     }
 
@@ -251,10 +258,7 @@ impl Run<'_> {
         message: &message::Message,
     ) -> Option<Said> {
         let decision = decisions.last()?;
-        let cost = &mut self.ran.cost;
-        cost.guest = cost.guest.max(decision.guest);
-        cost.memory = cost.memory.max(decision.memory);
-        cost.host_calls = cost.host_calls.max(decision.host_calls);
+        self.ran.cost.count(decision.guest, decision.memory, decision.host_calls);
         Some(said::of(decision, stopped, message))
     }
 

@@ -1,12 +1,14 @@
 //! `sendgate policy test`, and the cases that a module brings along.
 
+mod told;
+
 use serde_json::{Value, json};
 
 use super::{bytes_of, sendgate, with_cases};
 use crate::harness::{Folder, Policy, Setup, Sidecar, TO, eventually, module, plivo};
 
 /// The policies of this repository that bring cases along.
-const POLICIES: [&str; 9] = [
+const POLICIES: [&str; 12] = [
     "validation",
     "country",
     "trial",
@@ -14,6 +16,9 @@ const POLICIES: [&str; 9] = [
     "consent",
     "dedup",
     "throttle",
+    "quiet-hours",
+    "pumping",
+    "budget",
     "office-hours",
     "words",
 ];
@@ -74,7 +79,8 @@ async fn every_policy_of_this_repository_holds_its_cases_within_its_limits() {
                 "{name}: {member} is {found:?} of {limit:?}"
             );
         }
-        let keeps = ["media", "dedup", "throttle", "consent"].contains(&name);
+        let keeps = ["media", "dedup", "throttle", "consent", "quiet-hours", "pumping", "budget"];
+        let keeps = keeps.contains(&name);
         assert_eq!(most("host_calls").is_some_and(|calls| calls > 0), keeps, "{name}");
         assert!(cases.iter().all(|case| case["holds"] == true), "{name}: {shown:#}");
     }
