@@ -26,6 +26,8 @@ pub(crate) struct Backlog {
 #[derive(Clone, Copy, Debug)]
 struct Last {
     counted: store::Backlog,
+    /// When.
+    at: Timestamp,
     /// Not counted again before.
     next: Instant,
 }
@@ -47,18 +49,20 @@ impl Backlog {
         last.map(|last| last.counted)
     }
 
-    /// How long what had waited longest when it was counted last has waited by now; none where nothing had.
+    /// How long what waited longest had waited when it was counted last; none where nothing did.
     pub(crate) fn longest_wait(&self) -> Option<Duration> {
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.and_then(|last| Some(now().since(last.counted.oldest_waiting?)))
+        last.and_then(|last| Some(last.at.since(last.counted.oldest_waiting?)))
     }
 
     async fn count(&self, store: &Store) {
         let begun = Instant::now();
         // The store's trouble has a line of its own in the answer.
-        let Ok(counted) = store.backlog(now()).await else { return };
+        let at = now();
+        let Ok(counted) = store.backlog(at).await else { return };
         let next = Instant::now() + (begun.elapsed() * SHARE).clamp(PAUSE, LONGEST);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Last { counted, next });
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Last { counted, at, next });
     }
 }
 

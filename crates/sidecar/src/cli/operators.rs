@@ -21,7 +21,7 @@ pub enum MessagesCommand {
     },
     /// Show all that is known of one message: its calls, decisions and events, and what it waits for.
     Show {
-        /// Sendgate's id of it.
+        /// Sendgate's id of it, or Plivo's.
         #[arg(value_name = "ID")]
         id: String,
         /// Where to ask.
@@ -33,7 +33,7 @@ pub enum MessagesCommand {
     },
     /// Send a message that is in doubt or held, whatever became of its first call. Needs the admin token.
     Release {
-        /// Sendgate's id of it.
+        /// Sendgate's id of it, or Plivo's.
         #[arg(value_name = "ID")]
         id: String,
         /// Where to ask.
@@ -42,7 +42,7 @@ pub enum MessagesCommand {
     },
     /// Take a message back that waits, is in doubt, or is held. Needs the admin token.
     Cancel {
-        /// Sendgate's id of it.
+        /// Sendgate's id of it, or Plivo's.
         #[arg(value_name = "ID")]
         id: String,
         /// Where to ask.

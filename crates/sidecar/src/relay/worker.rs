@@ -274,7 +274,7 @@ impl Relay {
         if let Some(Called { origin, target, generation, ended }) = called {
             self.circuits.ended(&origin, ended.heard(), Instant::now(), fastrand::f64());
             if ended == Ended::Gone {
-                tracing::warn!(%origin, "an app answered 410; it is not called there before the configuration changes");
+                tracing::warn!(%origin, "an app answered 410; it is called there no more, until the configuration changes or its events are revived");
                 self.circuits.is_gone(target.text(), generation);
             }
             if let Heard::Failed { .. } = ended.heard() {
