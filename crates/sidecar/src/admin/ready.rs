@@ -12,8 +12,9 @@ use crate::delivery::{Reason, State, Upstream};
 use crate::service_manager::TAKEN;
 
 impl Admin {
-    /// Ready means: sends are taken and can leave. A refused reload is told, but takes no traffic away: the last good
-    /// generation serves.
+    /// Ready means: nothing of this sidecar's own keeps sends from being taken and from leaving. A refused reload is told,
+    /// but takes no traffic away: the last good generation serves. So is a Redis that is away, which another replica
+    /// would not have either; keys and policies decide what that means.
     pub(super) fn ready(&self) -> (StatusCode, Value) {
         let causes = self.causes();
         let ready = causes.is_empty();
@@ -72,6 +73,10 @@ impl Admin {
             Some(why) => format!("not ready: {why}"),
             None => TAKEN.to_owned(),
         };
+        if let Some(why) = self.delivery.shared_trouble() {
+            line += "; what replicas share cannot be used: ";
+            line += &why;
+        }
         if let Some(refused) = self.reloads.refused() {
             line += "; the last reload was refused: ";
             line += refused.faults.first().map_or("", |first| first);

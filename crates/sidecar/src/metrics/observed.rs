@@ -65,7 +65,7 @@ pub(crate) fn observe_ready(metrics: &Metrics) -> Ready {
     let what = Observed {
         name: "sendgate.ready",
         unit: "{sidecar}",
-        about: "1 while sends are taken and can leave.",
+        about: "1 while nothing of its own keeps it from taking sends and calling Plivo.",
     };
     metrics.gauge(what, move |tell| {
         let admin = known.get().and_then(Weak::upgrade);

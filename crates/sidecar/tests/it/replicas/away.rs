@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::net::UnixDatagram;
+
 use super::gate::Gate;
 use super::{connected, cut_off, id, is_replay, keyed, replica, text, three, throttle, trouble};
-use crate::harness::{Policy, Redis, Sidecar, eventually, plivo, run_to_end};
+use crate::harness::{Folder, Policy, Redis, Sidecar, eventually, plivo, run_to_end};
 
 #[tokio::test]
 async fn without_the_redis_keys_are_refused_and_sends_without_keys_go_on() {
@@ -172,14 +174,25 @@ async fn doctored(sidecar: &Sidecar) -> String {
 async fn a_redis_that_takes_requests_and_answers_none_is_away_too() {
     let (redis, plivo) = (Redis::start(), plivo().await);
     let gate = Gate::before(redis.port).await;
-    let setup = replica(&plivo, &gate.url()).policy(throttle(1, "local"));
-    let sidecar = Sidecar::start(setup.set("store.shared_timeout_ms", 500)).await;
+    let folder = Folder::new();
+    let socket = folder.path().join("notify.sock");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    let mut setup = replica(&plivo, &gate.url()).policy(throttle(1, "local"));
+    setup.environment.push(("NOTIFY_SOCKET".into(), socket.to_string_lossy().into_owned()));
+    let sidecar = Sidecar::start_in(folder, setup.set("store.shared_timeout_ms", 500)).await;
     connected(&sidecar).await;
 
     gate.close();
 
     sidecar.send(&text("counted alone")).await.expect(202);
     cut_off(&sidecar).await;
+    let told = async || {
+        let mut bytes = [0; 512];
+        let length = manager.recv(&mut bytes).await.ok()?;
+        let line = String::from_utf8_lossy(&bytes[..length]);
+        line.contains("sends are taken; what replicas share cannot be used: ").then_some(())
+    };
+    eventually("the service manager is told", told).await;
     sidecar.send(&text("too many")).await.refused(429, "throttle.app");
     keyed(&sidecar, "order-17", &text("hi")).await.refused(503, "idem.unavailable");
     gate.open();
