@@ -128,7 +128,9 @@ impl PlivoClient {
         body.objects.into_iter().map(|found| found.sound(credentials, filter.to)).collect()
     }
 
-    /// Whether Plivo answers and knows the credentials: reads the account, and changes nothing.
+    /// Whether Plivo answers and knows the credentials: reads the account, and changes nothing. Asked a second time where
+    /// the connection ended without an answer: one that was kept may have been closed at the other end just then, which
+    /// says nothing of Plivo.
     ///
     /// # Errors
     ///
@@ -139,7 +141,12 @@ impl PlivoClient {
         timeout: Duration,
     ) -> Result<(), LookupError> {
         let url = self.url(credentials, &[""]);
-        self.ask::<serde::de::IgnoredAny>(credentials, url, timeout).await.map(|_| ())
+        let ask = || self.ask::<serde::de::IgnoredAny>(credentials, url.clone(), timeout);
+        let answered = match ask().await {
+            Err(LookupError::NoAnswer(err)) if !err.is_timeout() => ask().await,
+            answered => answered,
+        };
+        answered.map(|_| ())
     }
 
     /// Whether the account has this number, rented or brought along (Plivo, "Account phone number"); changes nothing.

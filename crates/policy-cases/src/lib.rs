@@ -39,12 +39,13 @@
 //! no door takes is refused, as is such a `ttl_s`, a `from` beside a `powerpack_uuid`, and an `app` that could not be
 //! configured (one with `inbound` may be empty: Plivo told of it).
 //!
-//! A step has `at_s` (seconds after `now`; that of the step before where it has none), `app`, `door`, `message`, `facts`
-//! and `expect`, each over what its case says; `settings` that hold from it on; `dry_run`; `times`, how often, 1 or more; and `sent = false` where
-//! nothing was sent after it. Ids are `m1`, `m2`, … unless given. A step with `outcome` (a word, such as `accepted`),
-//! `report` (`state`, `error_code`) or `receipt` (these, `units` and `total_rate`) asks nothing: it tells the policy
-//! what became of the message asked about last, or of `id`. One with `inbound` (`from`, `to`, `text`) tells it what a
-//! handset said, and may expect `notes` and `warnings` in it. None of these has a verdict, and so none an `expect`.
+//! A step has `at_s` (seconds after `now`; that of the step before where it has none), `app`, `door`, `message`,
+//! `facts` and `expect`, each over what its case says; `settings` that hold from it on; `dry_run`; `times`, how often,
+//! 1 or more; and `sent = false` where nothing was sent after it. Ids are `m1`, `m2`, … unless given. A step with
+//! `outcome` (a word, such as `accepted`), `report` (`state`, `error_code`) or `receipt` (these, `units` and
+//! `total_rate`) asks nothing: it tells the policy what became of the message asked about last, or of `id`. One with
+//! `inbound` (`from`, `to`, `text`) tells it what a handset said, and may expect `notes` and `warnings` in it. None of
+//! these has a verdict, and so none an `expect`.
 //!
 //! `expect` has `verdict` (`accept`, `amend`, `reject` or `failure`) and anything of `code`, `detail`,
 //! `retry_after_ms`, `earlier`, `faults` (`pointer`, `code`), `changes` (codes), `message` (members, as it goes on),

@@ -6,8 +6,9 @@ use message::Timestamp;
 use plivo_client::{LookupError, MessageFilter, NotSentKind, Outcome};
 use plivo_sim::{Outage, Step};
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 
-use crate::peers::closed_port;
+use crate::peers::{closed_port, request, silent};
 use crate::{PATIENCE, client, credentials, credentials_with, plivo, send, sms};
 
 #[tokio::test]
@@ -113,6 +114,28 @@ async fn a_member_of_another_shape_hides_neither_its_message_nor_those_beside_it
     let listed = client.list_messages(&credentials(), MessageFilter::default(), PATIENCE).await;
     assert!(matches!(listed, Err(LookupError::Unreadable)), "{listed:?}");
     sim.stop().await;
+}
+
+#[tokio::test]
+async fn a_probe_on_a_kept_connection_that_just_ends_is_made_again_on_another() {
+    let (listener, address) = silent().await;
+    let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+    let serving = tokio::spawn(async move {
+        let (mut kept, _) = listener.accept().await.unwrap();
+        request(&mut kept).await;
+        kept.write_all(answer.as_bytes()).await.unwrap();
+        request(&mut kept).await;
+        drop(kept);
+        let (mut other, _) = listener.accept().await.unwrap();
+        request(&mut other).await;
+        other.write_all(answer.as_bytes()).await.unwrap();
+    });
+    let client = client(&format!("http://{address}"));
+
+    client.probe(&credentials(), PATIENCE).await.unwrap();
+    client.probe(&credentials(), PATIENCE).await.unwrap();
+
+    serving.await.unwrap();
 }
 
 #[tokio::test]

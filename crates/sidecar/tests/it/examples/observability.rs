@@ -143,6 +143,11 @@ async fn the_alerts_fire_when_they_should_and_the_text_is_as_prometheus_wants_it
     send(&sidecar).await;
     let prometheus = Prometheus::watching(&sidecar);
     prometheus.promtool(&["test", "rules", "alerts.test.yml"]);
+    let cases = source("examples/observability/alerts.test.yml");
+    for alert in source("examples/observability/alerts.yml").lines() {
+        let Some((_, name)) = alert.split_once("- alert: ") else { continue };
+        assert!(cases.contains(&format!("alertname: {name}\n")), "{name} has no case");
+    }
 
     let text = sidecar.admin("/metrics").await.text;
     prometheus.folder.write("metrics.txt", &text);
