@@ -165,7 +165,7 @@ pub struct Form {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-    /// Print whole numbers, texts, media and tags. Needs the admin token.
+    /// Print whole numbers, and of one message its text, media and tags. Needs the admin token.
     #[arg(long)]
     pub full: bool,
 }

@@ -6,13 +6,16 @@ use super::table::{Table, cell};
 use crate::terminal::plain;
 
 /// What is known of a message, in the order of interest: heading and member.
-const FACTS: [(&str, &str); 25] = [
+const FACTS: [(&str, &str); 30] = [
     ("id", "id"),
     ("app", "app"),
     ("account", "account"),
     ("status", "status"),
     ("waits for", "waits_for"),
     ("code", "error_code"),
+    ("next try", "next_try"),
+    ("next look", "next_look"),
+    ("report", "report"),
     ("Plivo's id", "message_uuid"),
     ("to", "to"),
     ("to, as a hash", "to_hash"),
@@ -22,6 +25,8 @@ const FACTS: [(&str, &str); 25] = [
     ("text", "text"),
     ("text, as a hash", "text_hash"),
     ("bytes of text", "text_bytes"),
+    ("segments", "segments"),
+    ("tags", "tags"),
     ("media", "media"),
     ("media by URL", "media_urls"),
     ("media by id", "media_ids"),

@@ -46,6 +46,12 @@ pub(super) fn cell(value: &Value) -> String {
         Value::String(text) => plain(text),
         Value::Array(items) if items.is_empty() => "-".into(),
         Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(" "),
+        Value::Object(members) => {
+            let there = members.iter().filter(|(_, value)| !value.is_null());
+            let told = there.map(|(name, value)| format!("{} {}", plain(name), cell(value)));
+            let told = told.collect::<Vec<_>>().join(", ");
+            if told.is_empty() { "-".into() } else { told }
+        }
         other => other.to_string(),
     }
 }
@@ -69,6 +75,8 @@ mod tests {
     fn a_cell_has_nothing_that_a_terminal_would_obey() {
         for (value, wanted) in [
             (json!("a\u{1b}[31mb\nc\u{9b}d"), r"a\u{1b}[31mb\nc\u{9b}d"),
+            (json!({"a\n": "b", "count": 2, "none": null}), r"a\n b, count 2"),
+            (json!({}), "-"),
             (json!(null), "-"),
             (json!(""), "-"),
             (json!([]), "-"),

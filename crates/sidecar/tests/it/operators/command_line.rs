@@ -93,6 +93,8 @@ async fn messages_are_listed_shown_released_and_canceled() {
         assert!(shown.contains(line), "no {line:?} in\n{shown}");
     }
     assert!(!shown.contains(&TO[1..]), "{shown}");
+    let segments = shown.lines().find(|line| line.starts_with("segments "));
+    assert!(segments.is_some_and(|line| line.contains("count 1, encoding gsm7")), "{shown}");
     let full = of(&sidecar, &["messages", "show", "held-1", "--full", "--json"]).await.well();
     let full: Value = serde_json::from_str(&full).unwrap();
     assert_eq!((&full["to"], &full["status"]), (&json!(TO), &json!("held")));
