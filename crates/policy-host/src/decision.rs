@@ -147,7 +147,7 @@ impl LimitReport {
         match &self.kind {
             LimitKind::Window(window) => Some(window.per),
             LimitKind::Gcra(gcra) if gcra.burst > gcra.quota => {
-                Some(gcra.per.mul_f64(f64::from(gcra.burst) / f64::from(gcra.quota.max(1))))
+                Some(gcra.per * gcra.burst / gcra.quota.max(1))
             }
             LimitKind::Gcra(gcra) => Some(gcra.per),
             LimitKind::Calendar(_) => None,

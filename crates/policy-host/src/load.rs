@@ -22,7 +22,10 @@ use crate::revision::Revision;
 use crate::runtime::PolicyRuntime;
 use crate::settings::Known;
 use crate::visit::Visit;
-use crate::{Digest, Grant, Grants, Policy, PolicyFailure, PolicySource, imports, settings, spans};
+use crate::{
+    Digest, Generation, Grant, Grants, Policy, PolicyFailure, PolicySource, imports, settings,
+    spans,
+};
 
 /// Most bytes of a manifest's name and version; of a bucket, which is a phrase for people; of its summary; of its
 /// schema; and most buckets.
@@ -54,7 +57,7 @@ impl PolicyRuntime {
     ///
     /// The first step that fails: the module, its contract, its grants, its manifest, its settings (every problem).
     pub async fn load(&self, source: &PolicySource) -> Result<Policy, LoadError> {
-        match self.clone().revision(Arc::default(), source.clone()).await {
+        match self.clone().revision(Arc::default(), source.clone(), Generation(0)).await {
             Ok(revision) => Ok(chain::policy(source, revision, None, None)),
             Err(faults) => Err(chain::error(source, false, faults.into_first())),
         }
@@ -65,6 +68,7 @@ impl PolicyRuntime {
         self,
         known: Arc<[Arc<Revision>]>,
         source: PolicySource,
+        generation: Generation,
     ) -> Result<Arc<Revision>, Faults> {
         let module = Arc::clone(&source.module);
         let digesting = spawn_blocking(move || Digest::of(&module));
@@ -77,7 +81,7 @@ impl PolicyRuntime {
             return Ok(Arc::clone(same));
         }
         let span = spans::load(&source.name, digest);
-        self.load_revision(&source, digest).instrument(span).await.map(Arc::new)
+        self.load_revision(&source, digest, generation).instrument(span).await.map(Arc::new)
     }
 
     /// The steps, in the order in which they can fail. Imports that it cannot have keep nobody from hearing what is
@@ -86,6 +90,7 @@ impl PolicyRuntime {
         &self,
         source: &PolicySource,
         digest: Digest,
+        generation: Generation,
     ) -> Result<Revision, Faults> {
         let most = self.shared.memory;
         if source.limits.memory > most {
@@ -105,7 +110,7 @@ impl PolicyRuntime {
         }
         let manifest = describe(&prepared).await?;
         let first = try_settings(&mut prepared, &source.settings, &manifest, &known).await?;
-        Ok(Revision::new(prepared, manifest, source.isolation, Some(first)))
+        Ok(Revision::new(prepared, manifest, source.isolation, generation, Some(first)))
     }
 
     /// What can be described, and the imports that it cannot have: it can be configured only where there are none.

@@ -48,7 +48,7 @@ impl PolicyRuntime {
             return Err(fault);
         }
         let manifest = describe(&prepared).await?;
-        let revision = Revision::new(prepared, manifest, Isolation::Warm, None);
+        let revision = Revision::new(prepared, manifest, Isolation::Warm, Generation(0), None);
         Ok(Module { revision: Arc::new(revision) })
     }
 }
@@ -138,8 +138,13 @@ impl Module {
         let mut prepared = own.beside(settings, grants, Arc::clone(&ledger), heard);
         let known = Known { apps: None, grants };
         let first = try_settings(&mut prepared, settings, self.manifest(), &known).await?;
-        let revision =
-            Revision::new(prepared, self.manifest().clone(), Isolation::Warm, Some(first));
+        let revision = Revision::new(
+            prepared,
+            self.manifest().clone(),
+            Isolation::Warm,
+            Generation(0),
+            Some(first),
+        );
         let policy = Policy {
             revision: Arc::new(revision),
             on_failure: OnFailure::Reject,

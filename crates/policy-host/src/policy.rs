@@ -8,7 +8,8 @@ use std::time::Instant;
 use crate::revision::Revision;
 use crate::trial::{Trial, TrialReport};
 use crate::{
-    BudgetReport, Digest, ErrorBudget, Grant, Grants, Mode, NotPromoted, OnFailure, PolicyName,
+    BudgetReport, Digest, ErrorBudget, Generation, Grant, Grants, Mode, NotPromoted, OnFailure,
+    PolicyName,
 };
 
 pub(crate) use asking::{Opinion, Question, Said};
@@ -57,6 +58,11 @@ impl Policy {
     /// Its module.
     pub fn digest(&self) -> Digest {
         self.revision.prepared.digest
+    }
+
+    /// The generation that its module, with these settings, was loaded for.
+    pub fn since(&self) -> Generation {
+        self.revision.since
     }
 
     /// What it may import and change.

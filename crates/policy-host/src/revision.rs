@@ -12,13 +12,15 @@ use crate::complaints::Complaints;
 use crate::convert::Lowered;
 use crate::instance::{Instance, Permit, Prepared, Report, Unready};
 use crate::visit::{Asking, Spent};
-use crate::{Digest, Isolation, Manifest, PolicyFailure, PolicySource};
+use crate::{Digest, Generation, Isolation, Manifest, PolicyFailure, PolicySource};
 
 /// A loaded revision. Whatever else the operator changes about a policy, the revision and its instances live on.
 pub(crate) struct Revision {
     pub(crate) prepared: Prepared,
     pub(crate) manifest: Manifest,
     pub(crate) isolation: Isolation,
+    /// The generation that it was loaded for.
+    pub(crate) since: Generation,
     idle: Mutex<Vec<Instance>>,
     /// No longer in force: what comes back is dropped.
     retired: AtomicBool,
@@ -51,12 +53,14 @@ impl Revision {
         prepared: Prepared,
         manifest: Manifest,
         isolation: Isolation,
+        since: Generation,
         first: Option<Instance>,
     ) -> Self {
         let revision = Self {
             prepared,
             manifest,
             isolation,
+            since,
             idle: Mutex::default(),
             retired: AtomicBool::new(false),
             failing: AtomicBool::new(false),

@@ -30,7 +30,7 @@ impl PolicyRuntime {
         wanted: &[PolicySource],
     ) -> Result<PolicyChain, Vec<LoadError>> {
         let policies = self.load_all(previous, wanted).await?;
-        let generation = previous.map_or(Generation::FIRST, |last| last.generation.next());
+        let generation = after(previous);
         let ledger = Arc::clone(&self.shared.ledger);
         Ok(PolicyChain { generation, policies, ledger })
     }
@@ -52,7 +52,8 @@ impl PolicyRuntime {
         let known = previous.into_iter().flat_map(|chain| &chain.policies);
         let known: Arc<[_]> = known.flat_map(|policy| policy.revisions()).cloned().collect();
         let begin = |source: &PolicySource| {
-            let revision = self.clone().revision(Arc::clone(&known), source.clone());
+            let revision =
+                self.clone().revision(Arc::clone(&known), source.clone(), after(previous));
             tokio::spawn(revision.in_current_span())
         };
         let begin_both = |source: &PolicySource| {
@@ -84,6 +85,11 @@ impl PolicyRuntime {
         }
         if errors.is_empty() { Ok(policies) } else { Err(errors) }
     }
+}
+
+/// The generation that follows, or the first.
+fn after(previous: Option<&PolicyChain>) -> Generation {
+    previous.map_or(Generation::FIRST, |last| last.generation.next())
 }
 
 pub(super) fn policy(

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use arc_swap::ArcSwap;
-use message::DEFAULT_ACCOUNT;
+use message::{DEFAULT_ACCOUNT, without_numbers};
 use policy_host::{DifferenceKind, Policy, PolicyRuntime};
 use store::Store;
 use telemetry::metrics::{Metrics, Observed};
@@ -88,6 +88,7 @@ pub(crate) fn observe(metrics: &Metrics, subjects: Subjects) {
         decisions,
     } = subjects;
     let what = |name, unit, about| Observed { name, unit, about };
+    observe_policies(metrics, &in_force);
     observe_candidates(metrics, &in_force);
     observe_keys(metrics, &store);
     if let Some(shared) = shared {
@@ -229,6 +230,30 @@ fn observe_keys(metrics: &Metrics, store: &Store) {
     metrics.gauge(what("sendgate.keys", about), move |tell| tell(counted(kept.kept_keys()), &[]));
     let about = "How many of them may be.";
     metrics.gauge(what("sendgate.keys.limit", about), move |tell| tell(counted(most), &[]));
+}
+
+/// Has `metrics` look at which builds of the policies are in force.
+fn observe_policies(metrics: &Metrics, in_force: &Arc<ArcSwap<InForce>>) {
+    let what = Observed {
+        name: "sendgate.policy.generation",
+        unit: "{generation}",
+        about: "The generation that each policy's module and settings in force were loaded for.",
+    };
+    let of = Arc::clone(in_force);
+    metrics.gauge(what, move |tell| {
+        for policy in of.load().chain.policies() {
+            // As on its spans, but that a module's own word is no place for a number here.
+            let version = without_numbers(&policy.manifest().version);
+            let digest = format!("{:.12}", policy.digest());
+            let labels = [
+                ("policy.name", policy.name().as_str()),
+                ("policy.version", &version),
+                ("policy.digest", &digest),
+                ("policy.mode", policy.mode().as_str()),
+            ];
+            tell(counted(policy.since().0), &labels);
+        }
+    });
 }
 
 /// Has `metrics` look at the candidates beside the policies in force. A new one begins to count anew.

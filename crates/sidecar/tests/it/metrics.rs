@@ -143,6 +143,36 @@ async fn reloads_are_counted_by_outcome_and_failures_of_policies_by_kind() {
 }
 
 #[tokio::test]
+async fn the_build_of_each_policy_is_told_with_the_generation_that_it_came_with() {
+    let plivo = plivo().await;
+    let throttle = |quota: u32| {
+        let limits = json!([{"name": "app", "scope": "app", "quota": quota, "per_s": 3_600}]);
+        Policy::new("throttle").settings(json!({"limits": limits}))
+    };
+    let setup = |quota| Setup::new(&plivo).policy(Policy::new("country")).policy(throttle(quota));
+    let sidecar = Sidecar::start(setup(2)).await;
+    let policies = sidecar.admin("/policies").await.expect(200);
+    let series = |nth: usize| {
+        let policy = &policies["policies"][nth];
+        let word = |key: &str| policy[key].as_str().expect("a word").to_owned();
+        format!(
+            "sendgate_policy_generation{{policy_digest=\"{}\",policy_mode=\"enforce\",policy_name=\"{}\",policy_version=\"{}\"}}",
+            &word("digest")[..12],
+            word("name"),
+            word("version")
+        )
+    };
+    counts(&sidecar, &series(0), 1.0).await;
+    counts(&sidecar, &series(1), 1.0).await;
+
+    sidecar.folder.write("sidecar.toml", setup(3).to_toml());
+
+    counts(&sidecar, &series(1), 2.0).await;
+    counts(&sidecar, &series(0), 1.0).await;
+    sidecar.stop().await;
+}
+
+#[tokio::test]
 async fn what_plivo_turned_away_waits_in_its_lane_and_its_wait_goes_on_over_its_tries() {
     let plivo = plivo().await;
     let sidecar = Sidecar::start(Setup::new(&plivo)).await;
