@@ -26,7 +26,7 @@ pub struct Line {
 /// How a guest took an outcome, a report, or what a handset said. In production its own failure is in the log alone.
 #[derive(Clone, Debug)]
 pub struct Taken {
-    /// Time in the guest and its imports.
+    /// Time in the guest and its imports; like what follows zero where no instance was free.
     pub guest: Duration,
     /// Bytes of its memories.
     pub memory: usize,

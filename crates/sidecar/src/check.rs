@@ -12,7 +12,7 @@ use telemetry::TelemetryOptions;
 use crate::config::{Config, ConfigFaults, Environment, Finding, PolicyEntry};
 use crate::modules::Modules;
 use crate::run::telemetry_options;
-use crate::terminal::line;
+use crate::terminal::{counted, line};
 use crate::{Failure, policies};
 
 /// Reads the configuration, loads every policy under its real limits, and says what is in order; with `print`, what the
@@ -75,15 +75,10 @@ pub fn check(path: &Path, print: bool, environment: &Environment) -> Result<(), 
         out,
         "{} is in order: {}, {}",
         path.display(),
-        counted(config.reloadable.apps.len(), "app", "apps"),
-        counted(chain.policies().len(), "policy", "policies")
+        counted(config.reloadable.apps.len() as u64, "app", "apps"),
+        counted(chain.policies().len() as u64, "policy", "policies")
     )?;
     Ok(())
-}
-
-/// So many of them, in words.
-pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// That the decision log is to go to a collector, which neither the file nor a variable names.

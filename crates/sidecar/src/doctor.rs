@@ -110,7 +110,7 @@ async fn examine(
         format!(
             "{} can be used: {}",
             path.display(),
-            check::counted(settings.apps.len(), "app", "apps")
+            terminal::counted(settings.apps.len() as u64, "app", "apps")
         ),
     )];
     let warned = config.warnings.iter();

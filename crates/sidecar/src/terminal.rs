@@ -22,6 +22,11 @@ pub fn plain_lines(text: &str) -> String {
     text.lines().map(plain).collect::<Vec<_>>().join("\n")
 }
 
+/// So many of them, in words.
+pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// Writes one line, whatever is in it.
 pub(crate) fn line(out: &mut impl io::Write, text: impl Display) -> io::Result<()> {
     writeln!(out, "{}", plain(&text.to_string()))

@@ -253,12 +253,16 @@ async fn tell_one(
     if let Err(failure) = &made {
         revision.complain(failure, "a policy failed to take a report");
     }
-    let Some(spent) = visited.spent else { return Told { made, unavailable: false } };
     if let Some(heard) = &revision.prepared.shared.heard {
-        let (guest, memory, host_calls) = (spent.guest, spent.memory, spent.host_calls);
-        let failure = made.as_ref().err().map(ToString::to_string);
-        heard.note(Taken { guest, memory, host_calls, failure });
+        let spent = visited.spent.as_ref();
+        heard.note(Taken {
+            guest: spent.map_or(Duration::ZERO, |spent| spent.guest),
+            memory: spent.map_or(0, |spent| spent.memory),
+            host_calls: spent.map_or(0, |spent| spent.host_calls),
+            failure: made.as_ref().err().map(ToString::to_string),
+        });
     }
+    let Some(spent) = visited.spent else { return Told { made, unavailable: false } };
     let unavailable = spent.unavailable;
     // No request is left that they could belong to.
     let settlement = if made.is_ok() { Settlement::Keep } else { Settlement::GiveBack };

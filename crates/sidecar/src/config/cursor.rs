@@ -220,7 +220,8 @@ impl<'r> Item<'r> {
         found.map(|(_, value)| *value)
     }
 
-    /// The entries of a list of at most `most`; of a longer one more, so that their own faults are told with it.
+    /// The entries of a list of at most `most`; of a longer one up to [`LOOKED_AT`], so that their own faults are told
+    /// with it.
     pub(super) fn list(&self, most: usize) -> Option<Vec<Self>> {
         let Some(entries) = self.value.as_array() else { return self.wrong_type("a list") };
         if entries.len() > most {

@@ -128,6 +128,7 @@ mod tests {
             "plivo.accounts.eu.sender = \"+447400123456\"  # the variable SENDER\n",
             "plivo.accounts.eu.auth_id = (secret, the literal)\n",
             "delivery.on_unresolved = \"fail\"  # default\n",
+            "store.ephemeral = true  # default\n",
             "store.hash_key = (secret, the variable KEY)\n",
             "apps[0].relay_url = \"https://a.example/r?(hidden)\"\n",
             "policies[0].settings = {\"n\":7,\"salt\":\"(secret)\"}\n",
@@ -135,6 +136,13 @@ mod tests {
             assert!(told.contains(line), "{line} is not in\n{told}");
         }
         assert!(!told.contains("secret-") && !told.contains("c2VjcmV0"), "{told}");
+    }
+
+    #[test]
+    fn a_store_with_a_path_is_not_told_to_be_in_memory() {
+        let toml = "[store]\npath = \"sendgate.db\"";
+        let told = crate::config::testing::config_of(toml).effective.to_string();
+        assert!(told.contains("store.path") && !told.contains("store.ephemeral"), "{told}");
     }
 
     #[test]

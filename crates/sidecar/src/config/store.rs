@@ -134,6 +134,9 @@ fn place(section: &mut Section<'_>) -> Option<PathBuf> {
         }
         _ => {}
     }
+    if path.is_none() {
+        section.or_default("ephemeral", true);
+    }
     if path.is_none() && section.has("durability") {
         let detail =
             r#"is of no use: without a path the store is in memory; write path = "sendgate.db""#;

@@ -78,10 +78,10 @@ async fn look_at(section: &str, plivo: &Plivo) -> Vec<Finding> {
     };
     let sender = match &asked {
         Ok(()) => sender(section, &client, &credentials, &plivo.sender).await,
-        Err(LookupError::Status { .. }) => {
+        Err(LookupError::Status { status: ..500, .. }) => {
             Finding::skipped("sender", "Plivo tells of it only to an account that it knows")
         }
-        Err(_) => Finding::skipped("sender", "Plivo could not be asked"),
+        Err(_) => Finding::skipped("sender", "Plivo could not be asked, or could not answer"),
     };
     vec![reached, known, sender, clock(client.time_at(Instant::now()), SystemTime::now().into())]
 }

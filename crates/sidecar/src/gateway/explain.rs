@@ -227,7 +227,7 @@ fn is_mendable(fault: &Fault) -> bool {
 
 /// Whether it is that `type` says otherwise than the media.
 fn is_of_the_type(fault: &Fault) -> bool {
-    fault.pointer == "/type" && fault.code != "body.bad_type"
+    matches!(fault.code.as_str(), "media.type_mismatch" | "media.required")
 }
 
 /// Whether it is about one of the media, which no change but to leave them out would mend.

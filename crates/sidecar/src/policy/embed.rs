@@ -8,7 +8,7 @@ use policy_host::{VisitLimits, with_cases};
 
 use super::source::Named;
 use super::{Failure, rehearsal};
-use crate::check::counted;
+use crate::terminal::counted;
 
 /// Writes `module` with the cases in `cases`, in the place of any that it has, to `out` or in its own place. What no
 /// Sendgate would load is not written: so it holds the cases, within `limits`.
@@ -38,7 +38,7 @@ pub(super) fn embed(
         io::stdout().lock(),
         "{} brings {} along",
         out.display(),
-        counted(count, "case", "cases")
+        counted(count as u64, "case", "cases")
     )?;
     Ok(())
 }

@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 
 use super::rehearsal::{self, Cost, OWN_CASES, Ran, place};
 use super::{Failure, Named};
-use crate::check::counted;
-use crate::terminal::{self, line};
+use crate::terminal::{self, counted, line};
 
 /// Runs the cases in `cases`, or those that the module brings along, and prints how each went.
 pub(super) fn test(
@@ -69,7 +68,10 @@ fn print(
 ) -> io::Result<()> {
     let manifest = module.manifest();
     let (name, version, from) = (&manifest.name, &manifest.version, from.display());
-    line(out, format_args!("{name} {version}, {} of {from}", counted(ran.len(), "case", "cases")))?;
+    line(
+        out,
+        format_args!("{name} {version}, {} of {from}", counted(ran.len() as u64, "case", "cases")),
+    )?;
     let width = ran.iter().map(|(case, _)| case.name.chars().count()).max().unwrap_or(0);
     let mut most = Cost::default();
     for (case, ran) in ran {

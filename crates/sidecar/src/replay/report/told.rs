@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Count, Report};
 use crate::replay::judge::Transition;
-use crate::terminal;
+use crate::terminal::{self, counted};
 
 impl Report {
     /// For people.
@@ -28,9 +28,9 @@ impl Report {
             (_, changed) => format!("{changed} would change"),
         };
         let mut lines = vec![format!(
-            "{} of {files} log{}: {} decided again, {changed}",
-            many(self.decisions, "decision"),
-            if files == 1 { "" } else { "s" },
+            "{} of {}: {} decided again, {changed}",
+            counted(self.decisions, "decision", "decisions"),
+            counted(files as u64, "log", "logs"),
             self.compared() + self.untold,
         )];
         if self.changed_not_whole > 0 {
@@ -49,13 +49,13 @@ impl Report {
             lines.push(format!("           ids: {}{more}", count.ids.join(" ")));
         }
         if self.untold > 0 {
-            let those = many(self.untold, "decision");
+            let those = counted(self.untold, "decision", "decisions");
             lines.push(format!(
                 "cannot be told from a redacted log: {those}, otherwise by the module and settings that made them"
             ));
         }
         if self.guessed > 0 {
-            let those = many(self.guessed, "decision");
+            let those = counted(self.guessed, "decision", "decisions");
             let keys = match self.parts.contains_key("state") {
                 true => {
                     "; its keys are redacted, so calls are told apart by limits, times and order"
@@ -67,22 +67,22 @@ impl Report {
             ));
         }
         for (why, count) in &self.not_compared {
-            let those = many(*count, "decision");
+            let those = counted(*count, "decision", "decisions");
             lines.push(format!("not compared: {those}, since {}", why.as_str()));
         }
         if self.second_looks > 0 {
-            let those = many(self.second_looks, "decision");
+            let those = counted(self.second_looks, "decision", "decisions");
             lines.push(format!(
                 "second looks: {those}, of policies that were asked again before a late call"
             ));
         }
         if self.not_whole > 0 {
             let parts: Vec<&str> = self.parts.keys().map(String::as_str).collect();
-            let those = many(self.not_whole, "decision");
+            let those = counted(self.not_whole, "decision", "decisions");
             lines.push(format!("not whole: {those}; redacted are {}", parts.join(", ")));
         }
         if self.passed_over > 0 {
-            lines.push(format!("passed over: {}", many(self.passed_over, "line")));
+            lines.push(format!("passed over: {}", counted(self.passed_over, "line", "lines")));
         }
         lines.extend(self.told.iter().chain(&self.remarks).map(|line| format!("  {line}")));
         lines
@@ -124,10 +124,6 @@ impl Report {
         changes.sort_by_key(|(_, count)| Reverse(count.messages));
         changes
     }
-}
-
-fn many(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The commonest first.
