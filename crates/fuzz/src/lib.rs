@@ -15,7 +15,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "native", read: sidecar::fuzzing::native },
     Target { name: "seed", read: sidecar::fuzzing::seed },
     Target { name: "plivo", read: sidecar::fuzzing::plivo },
@@ -29,6 +29,7 @@ pub const TARGETS: [Target; 13] = [
     Target { name: "signature", read: signature },
     Target { name: "module", read: module },
     Target { name: "cases", read: cases },
+    Target { name: "redis", read: store_redis::fuzzing::answer },
 ];
 
 #[cfg(test)]

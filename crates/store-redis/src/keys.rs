@@ -15,6 +15,8 @@ use crate::ledger::Words;
 use crate::{Connection, RedisLedger};
 use answer::Fields;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use answer::read_claim;
 pub use error::SharedError;
 pub use lease::Lease;
 

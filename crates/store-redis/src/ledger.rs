@@ -23,6 +23,8 @@ use bounds::check_key;
 use unheard::Unheard;
 use untold::{Untold, Word};
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use charges::read as read_take;
 pub(crate) use words::Words;
 
 /// The least token of this ledger's holds. Other ledgers count theirs from one, so a token tells whose it is.
@@ -283,7 +285,7 @@ impl fmt::Debug for RedisLedger {
     }
 }
 
-fn holder((by, until_ms): (String, u64)) -> Holder {
+pub(crate) fn holder((by, until_ms): (String, u64)) -> Holder {
     Holder { by: MessageId(by.into()), until: Timestamp(until_ms) }
 }
 

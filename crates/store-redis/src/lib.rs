@@ -16,6 +16,8 @@ mod connection;
 mod examine;
 mod fallback;
 mod fault;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod keys;
 mod ledger;
 mod options;

@@ -44,7 +44,7 @@ pub struct SharedReports {
 pub struct Place {
     id: String,
     /// How many came up to here, or more: the server may have begun to count anew.
-    nth: u64,
+    pub(crate) nth: u64,
 }
 
 /// What came after a place.
@@ -92,18 +92,7 @@ impl SharedReports {
         call.key(self.key())
             .arg(place.map_or("-".to_owned(), |place| format!("({}", place.id)))
             .arg(PAGE);
-        let (added, kept, entries): (u64, u64, Vec<Value>) = self.connection.call(&call).await?;
-        let gone = added.saturating_sub(kept);
-        let (before, lost) = match place {
-            None => (gone, 0),
-            Some(place) if place.nth <= added => {
-                (place.nth.max(gone), gone.saturating_sub(place.nth))
-            }
-            // A server that came back with less. That none of these is lost is certain if they are its latest.
-            Some(_) => (added.saturating_sub(entries.len() as u64), 0),
-        };
-        let reports = (before + 1..).zip(entries).filter_map(|(nth, entry)| read(nth, entry));
-        Ok(Page { lost, reports: reports.collect() })
+        Ok(page(place, self.connection.call(&call).await?))
     }
 
     fn key(&self) -> String {
@@ -111,10 +100,28 @@ impl SharedReports {
     }
 }
 
+/// What came after `place`, of an answer: how many there ever were, how many are kept, and those that were asked for.
+pub(crate) fn page(place: Option<&Place>, (added, kept, entries): (u64, u64, Vec<Value>)) -> Page {
+    let gone = added.saturating_sub(kept);
+    let (before, lost) = match place {
+        None => (gone, 0),
+        Some(place) if place.nth <= added => (place.nth.max(gone), gone.saturating_sub(place.nth)),
+        // A server that came back with less. That none of these is lost is certain if they are its latest.
+        Some(_) => (added.saturating_sub(entries.len() as u64), 0),
+    };
+    // Counts are the server's word, and may be anything.
+    let mut nth = before;
+    let reports = entries.into_iter().filter_map(|entry| {
+        nth = nth.saturating_add(1);
+        read(nth, entry)
+    });
+    Page { lost, reports: reports.collect() }
+}
+
 impl Place {
     /// Goes past so many that are lost.
     pub fn pass(&mut self, lost: u64) {
-        self.nth += lost;
+        self.nth = self.nth.saturating_add(lost);
     }
 }
 

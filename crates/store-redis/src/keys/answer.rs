@@ -51,15 +51,26 @@ pub(super) fn of_claim(
     fingerprint: &Fingerprint,
     answer: Value,
 ) -> Result<SharedClaim, SharedError> {
+    let anothers = read_claim(fingerprint, answer, || claimed.is_not_open())?;
+    Ok(anothers.unwrap_or(SharedClaim::New(claimed)))
+}
+
+/// What it says of a key that is another's, which `is_not_ours` is told, also where no more of it can be read; nothing
+/// where the key is new.
+pub(crate) fn read_claim(
+    fingerprint: &Fingerprint,
+    answer: Value,
+    is_not_ours: impl FnOnce(),
+) -> Result<Option<SharedClaim>, SharedError> {
     let unreadable = || SharedError::Unavailable("its answer cannot be read".into());
     let answer: Vec<Value> = redis::from_redis_value(answer).map_err(|_| unreadable())?;
     let (word, rest) = answer.split_first().ok_or_else(unreadable)?;
     let word = text(word);
     if word.as_deref() == Some("new") {
-        return Ok(SharedClaim::New(claimed));
+        return Ok(None);
     }
-    claimed.is_not_open();
-    match (word.as_deref(), rest) {
+    is_not_ours();
+    let claim = match (word.as_deref(), rest) {
         (Some("other"), [theirs, flight @ ..]) => {
             let theirs = text(theirs).and_then(|text| Fingerprint::from_json(&text));
             let fields = fingerprint.differences(&theirs.ok_or_else(unreadable)?);
@@ -72,7 +83,8 @@ pub(super) fn of_claim(
         (Some("flight"), [Value::Int(left)]) => Ok(SharedClaim::InFlight { left: millis(*left) }),
         (Some("done"), fields) => read(fields).map(SharedClaim::Replay).ok_or_else(unreadable),
         _ => Err(unreadable()),
-    }
+    };
+    claim.map(Some)
 }
 
 fn millis(left: i64) -> Duration {

@@ -62,7 +62,7 @@ pub(super) fn write(
 }
 
 /// What became of the charges; `holds` are theirs, and the caller's once the answer is read.
-pub(super) fn read(
+pub(crate) fn read(
     answer: &[u64],
     charges: &[Charge],
     holds: impl FnOnce() -> Vec<Hold>,

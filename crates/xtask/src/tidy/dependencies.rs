@@ -65,7 +65,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plivo-sim", &[]),
     ("telemetry", &[]),
     ("benches", &["message", "policy-host", "sidecar", "store"]),
-    ("fuzz", &["message", "plivo-client", "policy-cases", "policy-host", "sidecar", "store"]),
+    (
+        "fuzz",
+        &[
+            "message",
+            "plivo-client",
+            "policy-cases",
+            "policy-host",
+            "sidecar",
+            "store",
+            "store-redis",
+        ],
+    ),
     (
         "sidecar",
         &[
