@@ -43,6 +43,10 @@ use crate::load::Load;
 use crate::report::Report;
 use crate::stage::Stage;
 
+// The program's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// How every program is loaded, in this order.
@@ -57,7 +61,7 @@ const CELL: Duration = Duration::from_millis(1_500);
 /// Rounds where the command line gives no other number: odd, so that a median is a measured value.
 const ROUNDS: usize = 3;
 
-const USAGE: &str = "usage: bench [--rounds N] [--compare FILE] | bench replay [COUNT] | \
+const USAGE: &str = "usage: bench [--rounds N] [--compare FILE] | bench chain | bench replay [COUNT] | \
                      bench reloads [COUNT] [--idle] | bench endurance [COUNT] | bench spin [SECONDS]";
 
 fn main() -> Result<()> {
@@ -70,6 +74,10 @@ fn main() -> Result<()> {
         ["hop", to] => serve::run(hop::Hop::new(to, None)?),
         ["rules", to] => serve::run(hop::Hop::new(to, Some(rules::Rules::new()?))?),
         [] => measure(ROUNDS, None),
+        ["chain"] => {
+            println!("{}", run(chain::measure())?);
+            Ok(())
+        }
         ["--rounds", rounds] => measure(rounds.parse()?, None),
         ["--compare", file] => measure(ROUNDS, Some(file)),
         ["--rounds", rounds, "--compare", file] | ["--compare", file, "--rounds", rounds] => {

@@ -107,9 +107,11 @@ impl Report {
         }
         Ok(())
     }
+}
 
-    fn chain_times(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ChainTimes { native, warm, fresh, each_warm } = self.chain;
+impl fmt::Display for ChainTimes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { native, warm, fresh, each_warm } = *self;
         writeln!(
             f,
             "\n{:<39} {:>9} {:>9} {:>9}",
@@ -161,7 +163,7 @@ impl fmt::Display for Report {
             )?;
         }
         self.ratios(f)?;
-        self.chain_times(f)?;
+        write!(f, "{}", self.chain)?;
         writeln!(
             f,
             "\nwith four policies: first 202 after {:.0} ms, {:.0} ms with nothing compiled yet; {:.0} MiB resident then",
