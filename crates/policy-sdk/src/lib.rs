@@ -26,9 +26,9 @@
 //! that the module's import list is the list of grants it needs. There is no clock but [`Context::now_ms`], and no
 //! randomness, file or socket at all.
 //!
-//! The global allocator is the standard library's, which grows memory once or twice in an instance's `configure` and
-//! seldom again. One that lived inside the initial memory would spare fresh instances that, but none of those published
-//! can be set without `unsafe`.
+//! The global allocator is set here. It fills the memory that a module begins with before it asks for more, which a fresh
+//! instance pays for in every call: link with `--initial-heap=262144`, as what `sendgate policy new` writes does
+//! (`.cargo/config.toml`), and a policy has 256 KiB at hand.
 
 mod asked;
 mod decision;
@@ -52,6 +52,10 @@ pub mod testing;
 pub mod zones;
 
 mod export;
+
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 pub use asked::asked_at_ms;
 pub use bindings::inbound::exports::sendgate::policy::inbound::InboundMessage;

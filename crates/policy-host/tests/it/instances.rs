@@ -7,7 +7,9 @@ use std::sync::Arc;
 use policy_host::{Isolation, PolicyChain, PolicyRuntime, RuntimeOptions};
 use store::MemoryLedger;
 
-use crate::host::{Host, dedup, ending, policy, runaway, sms};
+use wasmparser::{Parser, Payload};
+
+use crate::host::{Host, country, dedup, ending, module, policy, runaway, sms};
 
 #[tokio::test]
 async fn a_warm_instance_is_used_again() {
@@ -69,6 +71,25 @@ async fn nothing_of_a_fresh_policy_survives_its_call() {
     let fresh = host.chain(&[fresh]).await;
     assert_eq!([decisions(&fresh).await, decisions(&fresh).await], ["1", "1"]);
     assert_eq!(fresh.policies()[0].idle_instances(), 0);
+}
+
+/// Bytes of memory that instances of `module` begin with.
+fn begins_with(module: &[u8]) -> usize {
+    let memory = |part| match part {
+        Ok(Payload::MemorySection(memories)) => memories.into_iter().next()?.ok(),
+        _ => None,
+    };
+    let memory = Parser::new(0).parse_all(module).find_map(memory).unwrap();
+    usize::try_from(memory.initial).unwrap() << 16
+}
+
+#[tokio::test]
+async fn a_policy_of_the_sdk_fills_what_memory_it_begins_with_before_it_asks_for_more() {
+    let chain = Host::new().chain(&[country(), dedup()]).await;
+    let cleared = chain.clear(sms("hello")).await.unwrap();
+    let used: Vec<usize> = cleared.decisions().iter().map(|decision| decision.memory).collect();
+    assert_eq!(used, ["country", "dedup"].map(|name| begins_with(&module(name))));
+    assert!(used.iter().all(|bytes| *bytes < 1 << 20), "a stack of 1 MiB: {used:?}");
 }
 
 #[tokio::test]

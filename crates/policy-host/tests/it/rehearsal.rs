@@ -98,6 +98,6 @@ async fn a_decision_says_what_it_cost() {
     let (quiet, hoarding) = (&quiet.decisions()[0], &hoarding.trail.decisions[0]);
     assert!(quiet.guest <= quiet.elapsed && !quiet.guest.is_zero(), "{quiet:?}");
     assert!(matches!(hoarding.verdict, Verdict::Failed { kind: "memory", .. }), "{hoarding:?}");
-    assert!(quiet.memory > 1 << 20 && quiet.memory < hoarding.memory, "{quiet:?} {hoarding:?}");
+    assert!(quiet.memory > 1 << 19 && quiet.memory < hoarding.memory, "{quiet:?} {hoarding:?}");
     assert!(hoarding.memory <= limits.memory, "{hoarding:?}");
 }

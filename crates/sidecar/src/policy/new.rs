@@ -17,6 +17,7 @@ const RUST: Template = &[
     ("cases.toml", include_str!("new/rust/cases.toml")),
     ("sidecar.toml", include_str!("new/rust/sidecar.toml")),
     ("README.md", include_str!("new/rust/README.md")),
+    (".cargo/config.toml", include_str!("new/rust/config.toml")),
     (".gitignore", include_str!("new/rust/gitignore")),
 ];
 
