@@ -75,7 +75,8 @@ async fn what_was_acknowledged_at_500_requests_a_second_is_found_after_every_one
     ));
     assert!(twice.is_empty(), "sent twice: {twice:#?}");
     assert!(lost.is_empty(), "acknowledged, and lost: {lost:#?}");
-    let enough = told.asked as usize / 4;
+    // How many answers come between two kills is the machine's affair.
+    let enough = 10 * KILLS as usize;
     assert!(told.acknowledged.len() > enough, "too few were acknowledged to show anything");
 }
 
