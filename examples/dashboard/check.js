@@ -134,6 +134,12 @@ try {
   step('timelines open and close by keyboard, of what was sent and of what was refused');
 
   const before = await browser.find("document.querySelectorAll('#attention [data-act]').length");
+  for (const act of ['release', 'cancel'])
+    assert(
+      await browser.find(`[...document.querySelectorAll('#attention tbody tr')].every(
+        (row) => row.querySelector('[data-act="${act}"]') !== null)`),
+      `what is held, and what is in doubt, can be: ${act}`,
+    );
   await browser.tabTo('#attention [data-act="release"]');
   const held = await browser.find("document.activeElement.closest('tr').querySelector('[data-trace]').dataset.trace");
   await browser.press('Enter');
@@ -168,7 +174,7 @@ try {
   await browser.press('Enter');
   await browser.until('it is canceled', "document.getElementById('notice').innerText.includes('canceled')");
   await browser.until('nothing needs a person', "document.querySelectorAll('#attention [data-act]').length === 0");
-  assert(before >= 3, 'there was something to decide');
+  assert(before >= 4, 'there were a held message and one in doubt to decide');
   step('one in doubt is canceled');
 
   const generation = await browser.find("document.getElementById('generation').innerText");
