@@ -46,7 +46,9 @@ usage: cargo xtask COMMAND
                      readers of outside bytes fed with bytes that nobody meant, ten minutes each, led by coverage
   soak [--minutes N] [--seed S]
                      load, reloads, faults of Plivo and restarts all at once, thirty minutes; then the books
-  bench [--rounds N] what the sidecar costs beside a bare hop and native rules; a table and target/bench/latest.json
+  bench [--rounds N] [--compare FILE]
+                     what the sidecar costs beside a bare hop and native rules; a table and target/bench/latest.json
+  bench chain        what the four policies by themselves cost, warm, fresh and as native code
   bench parts        what each part of a request costs by itself: reading, facts, chain, store, answer
   bench replay [N]   how long `sendgate replay` takes for N decisions, 100,000 where none are named
   bench reloads [N] [--idle]
@@ -91,6 +93,7 @@ fn command(words: &[&str]) -> anyhow::Result<ExitCode> {
         ["fuzz", words @ ..] => fuzz::run(&Workspace::read()?, words)?,
         ["soak", words @ ..] => soak::run(&Workspace::read()?, words)?,
         ["demo"] => demo::run(&Workspace::read()?)?,
+        ["bench", "help" | "--help" | "-h", ..] => print!("{USAGE}"),
         ["bench", words @ ..] => bench::run(&Workspace::read()?, words)?,
         ["help" | "--help" | "-h"] => print!("{USAGE}"),
         _ => {
