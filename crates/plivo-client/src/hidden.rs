@@ -10,7 +10,8 @@ use crate::{Credentials, Outgoing};
 
 /// Most characters kept of Plivo's words.
 const MOST: usize = 300;
-/// What was said for so many characters is hidden, or all of what is shorter.
+/// What was said for so many characters is hidden, or all of what is shorter where it stands by itself: a letter or two
+/// would be found in every word.
 const WINDOW: usize = 6;
 /// The same where it cannot be hidden: an id may have six characters of a token by chance, and not these many.
 const PART: usize = 16;
@@ -69,10 +70,13 @@ fn without<'a>(text: &str, message: &str, said: impl Iterator<Item = &'a str>) -
         if window == 0 {
             continue;
         }
-        for part in read.iter().flat_map(|read| read.windows(window)) {
-            let is_it = |other: &[char]| part.iter().map(|(c, _)| c).eq(other);
-            if said.windows(window).any(is_it) {
-                part.iter().for_each(|(_, place)| hide[place.clone()].fill(true));
+        for read in read {
+            for (at, part) in read.windows(window).enumerate() {
+                let is_it = |other: &[char]| part.iter().map(|(c, _)| c).eq(other);
+                let is_found = window == WINDOW || is_apart(read, at..at + window);
+                if is_found && said.windows(window).any(is_it) {
+                    part.iter().for_each(|(_, place)| hide[place.clone()].fill(true));
+                }
             }
         }
     }
@@ -93,6 +97,18 @@ fn without<'a>(text: &str, message: &str, said: impl Iterator<Item = &'a str>) -
         c => c,
     };
     text.into_iter().zip(hide).map(shown).collect()
+}
+
+/// Whether what stands at `place` is no part of a longer word or number; signs of East Asia are words by themselves.
+fn is_apart(read: &[(char, Range<usize>)], place: Range<usize>) -> bool {
+    let is_joined = |one: usize, next: usize| {
+        let joins =
+            |at: usize| read.get(at).is_some_and(|(c, _)| c.is_alphanumeric() && *c < '\u{2e80}');
+        joins(one) && joins(next)
+    };
+    let before = place.start.checked_sub(1);
+    !before.is_some_and(|before| is_joined(before, place.start))
+        && !is_joined(place.end - 1, place.end)
 }
 
 /// Of digits of any script all but the first three of those that may be one number, however it is grouped. A comma or the
@@ -219,6 +235,8 @@ mod tests {
             assert_eq!(shown(&said, text), told);
         }
         assert_eq!(shown(&["", "ä"], "ä b"), "• b");
+        assert_eq!(shown(&["e"], "the message 'e' is queued"), "the message '•' is queued");
+        assert_eq!(shown(&["ok", "是"], "ok: not ok2, 密是"), "••: not ok2, 密•");
         assert_eq!(shown(&["longer than the words"], "short"), "short");
     }
 
