@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{changes, explain, instant, only_way};
+use super::{changes, explain, instant};
 use crate::harness::{Policy, Setup, Sidecar, TO, plivo};
 
 #[tokio::test]
@@ -84,11 +84,14 @@ async fn a_text_that_is_too_long_for_what_a_limit_will_have_is_told_when_and_how
     let explained = explain(&sidecar, &json!({"to": TO, "text": "a".repeat(900)})).await;
 
     assert_eq!(explained["problem"]["code"], "throttle.cost_exceeds_burst", "{explained:#}");
-    let (ask, pointer, value) = only_way(&explained);
-    assert_eq!((pointer.as_str(), value), ("/text", json!({"max_chars": 459})));
+    // Where the three were not sent in one second, less passes sooner; all of it once the last of them counts no more.
+    let whole = ("/text".to_owned(), json!({"max_chars": 459}));
+    assert_eq!(changes(&explained).last(), Some(&whole), "{explained:#}");
+    let ways = explained["when"].as_array().expect("ways");
+    let ask = instant(&ways[ways.len() - 1]["ask_at"]);
     let short = explain(&sidecar, &json!({"to": TO, "text": "a"})).await;
     let short = instant(&short["when"][0]["ask_at"]);
-    assert!(ask.duration_since(short).abs() <= SignedDuration::from_secs(1), "{explained:#}");
+    assert!(ask.duration_since(short).abs() <= SignedDuration::from_mins(1), "{explained:#}");
     sidecar.stop().await;
 }
 
