@@ -188,6 +188,8 @@ impl Reloader {
         let gone = self.gone(&next);
         let Next { basis, prepared, rules, poll, warnings, over } = next;
         let idle = policies::idle_candidates(&rules.chain, &rules.entries);
+        // First, so that nobody sees the new generation beside the refusal of what was before it.
+        self.status.forget_refusal();
         let generation = self.generations.reload(basis, prepared, rules).ok()?;
         for warning in &warnings {
             tracing::warn!(warning = %warning, "configuration");

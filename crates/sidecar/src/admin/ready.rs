@@ -18,6 +18,8 @@ impl Admin {
     pub(super) fn ready(&self) -> (StatusCode, Value) {
         let causes = self.causes();
         let ready = causes.is_empty();
+        // Before the refusal, which is forgotten before what follows it comes into force.
+        let generation = self.in_force.load().chain.generation().0;
         let refused = self.reloads.refused();
         let (rollback, _) = self.generations.past_now();
         let upstreams = self.delivery.upstreams();
@@ -31,7 +33,7 @@ impl Admin {
         let body = json!({
             "ready": ready,
             "causes": causes,
-            "generation": self.in_force.load().chain.generation().0,
+            "generation": generation,
             "reload_refused": refused.map(|refused| refused.faults),
             // The policies in force are not those of the files.
             "rollback": rollback.as_ref().map(policies::standing),

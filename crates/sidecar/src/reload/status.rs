@@ -41,6 +41,11 @@ impl ReloadStatus {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What was refused stands no more: what follows it is about to come into force.
+    pub(super) fn forget_refusal(&self) {
+        self.lock().refused = None;
+    }
+
     pub(super) fn succeed(&self) {
         let mut state = self.lock();
         state.applied += 1;
