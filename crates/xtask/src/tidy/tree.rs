@@ -1,4 +1,4 @@
-//! Where things lie: the top of the repository, each policy's page, each crate's lints.
+//! Where things lie: the top of the repository, each policy's page, each crate's lints, how policies are linked.
 
 use super::SourceFile;
 use crate::workspace::Workspace;
@@ -14,6 +14,9 @@ const TOP: [&str; 7] = [
     "rust-toolchain.toml",
 ];
 const TOP_SETTINGS: &str = "sidecar.toml";
+
+/// How policies are linked here, and how those are that begin outside.
+const LINKED: [&str; 2] = [".cargo/config.toml", "crates/sidecar/src/policy/new/rust/config.toml"];
 
 /// Every entry out of place, and every page or line that is missing.
 pub(super) fn faults(workspace: &Workspace, files: &[SourceFile]) -> Vec<String> {
@@ -47,7 +50,17 @@ pub(super) fn faults(workspace: &Workspace, files: &[SourceFile]) -> Vec<String>
             ));
         }
     }
+    faults.extend(linked_otherwise(files));
     faults
+}
+
+fn linked_otherwise(files: &[SourceFile]) -> Option<String> {
+    let flags = LINKED.map(|path| {
+        let file = files.iter().find(|file| file.path == path)?;
+        file.text.lines().find(|line| line.starts_with("rustflags"))
+    });
+    (flags[0] != flags[1])
+        .then(|| format!("{} and {} link policies with other `rustflags`", LINKED[0], LINKED[1]))
 }
 
 fn inherits_lints(manifest: &str) -> bool {
@@ -89,5 +102,20 @@ mod tests {
         assert!(inherits_lints("[package]\n\n[lints]\nworkspace = true\n"));
         assert!(!inherits_lints("[dependencies]\nx.workspace = true\n"));
         assert!(!inherits_lints("[lints]\n[dependencies]\nworkspace = true\n"));
+    }
+
+    #[test]
+    fn policies_that_begin_outside_are_linked_as_those_here() {
+        let [here, outside] = super::LINKED;
+        let flags =
+            "[target.wasm32-unknown-unknown]\nrustflags = [\"-Clink-arg=-zstack-size=1\"]\n";
+        let more = format!("# What is at hand\n{flags}");
+        let found = |outer: &str| {
+            faults(&workspace("crates/x"), &[file(here, flags), file(outside, outer)]).split_off(1)
+        };
+        assert_eq!(found(&more), [""; 0]);
+        for other in ["", &flags.replace('1', "2")] {
+            assert!(found(other)[0].contains("other `rustflags`"), "{other}");
+        }
     }
 }
