@@ -101,7 +101,8 @@ impl Generations {
     }
 
     /// Brings what was read from the files into force, which was built while `basis` was. While a rollback stands and the
-    /// files describe the same policies as before, only the rest of it: a rotated secret must not undo a rollback.
+    /// files describe the same policies as before, only the rest of it: a rotated secret must not undo a rollback. `before`
+    /// is called once it is sure to come into force, and before anybody can see that it did.
     ///
     /// # Errors
     ///
@@ -111,12 +112,14 @@ impl Generations {
         basis: Generation,
         prepared: Prepared,
         rules: Rules,
+        before: impl FnOnce(),
     ) -> Result<Generation, Outdated> {
         let mut past = self.past();
         let last = self.in_force();
         if last.chain.generation() != basis {
             return Err(Outdated);
         }
+        before();
         let rules = if past.rollback.is_some() && past.is_filed(&rules) {
             last.rules().renewed(rules.chain.generation())
         } else {

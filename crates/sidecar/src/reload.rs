@@ -188,9 +188,9 @@ impl Reloader {
         let gone = self.gone(&next);
         let Next { basis, prepared, rules, poll, warnings, over } = next;
         let idle = policies::idle_candidates(&rules.chain, &rules.entries);
-        // First, so that nobody sees the new generation beside the refusal of what was before it.
-        self.status.forget_refusal();
-        let generation = self.generations.reload(basis, prepared, rules).ok()?;
+        // Nobody is to see the new generation beside the refusal of what was before it.
+        let forget = || self.status.forget_refusal();
+        let generation = self.generations.reload(basis, prepared, rules, forget).ok()?;
         for warning in &warnings {
             tracing::warn!(warning = %warning, "configuration");
         }

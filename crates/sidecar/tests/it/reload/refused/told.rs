@@ -1,6 +1,7 @@
 //! How the reasons are told: all at once, each with its place, and without numbers.
 
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::{chain, place, quiet_guest};
 use crate::harness::{Policy, Sidecar, plivo};
@@ -97,5 +98,43 @@ async fn every_key_that_holds_until_a_restart_is_told_beside_all_else_that_is_wr
             |wanted: &&str| faults.iter().filter(|fault| fault.contains(wanted)).count() == 1;
         assert!(faults.len() == wanted.len() && wanted.iter().all(told), "{faults:#?}");
     }
+    sidecar.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_sees_a_refusal_beside_the_generation_that_followed_it() {
+    let plivo = plivo().await;
+    let good = chain(&plivo, quiet_guest());
+    let sidecar = Sidecar::start(good.clone()).await;
+    let over = CancellationToken::new();
+    let changing = async {
+        for round in 1..=10 {
+            let fault = format!("delivery.of_{round}");
+            configure(&sidecar, &good.clone().set(&fault, true));
+            refusal(&sidecar, &format!("{fault}: is not a known key")).await;
+            configure(&sidecar, &good.clone().set("plivo.call_timeout_ms", 9_000 + round));
+            assert_eq!(applied(&sidecar, round).await, round + 1);
+        }
+        over.cancel();
+    };
+    let watching = async {
+        let mut refusals = 0;
+        while !over.is_cancelled() {
+            for path in ["/readyz", "/policies"] {
+                let told = sidecar.admin(path).await.expect(200);
+                let refused = told["reload"]["refused"]["faults"].as_array();
+                let Some(faults) = refused.or(told["reload_refused"].as_array()) else { continue };
+                let of_this_one = format!("delivery.of_{}: ", told["generation"]);
+                assert!(
+                    faults[0].as_str().is_some_and(|fault| fault.contains(&of_this_one)),
+                    "{told}"
+                );
+                refusals += 1;
+            }
+        }
+        refusals
+    };
+    let ((), refusals) = tokio::join!(changing, watching);
+    assert!(refusals >= 10, "{refusals}");
     sidecar.stop().await;
 }
