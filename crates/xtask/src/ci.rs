@@ -7,17 +7,18 @@ use anyhow::{Context as _, Result};
 
 use crate::process;
 use crate::workspace::{Workspace, cargo};
-use crate::{deny, fuzz, soak, test, tidy};
+use crate::{bench, deny, fuzz, soak, test, tidy};
 
 type Step = (&'static str, fn(&Workspace) -> Result<()>);
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     ("format", format),
     ("tidy", tidy::run),
     ("deny", deny::run),
     ("lints", lints),
     ("documentation", documentation),
     ("tests", tests),
+    ("bench, for its books", bench::run_some),
     ("soak and fuzzing", endurance),
 ];
 

@@ -108,7 +108,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
 ///
 /// As [`run`].
 pub(crate) fn run_some(workspace: &Workspace) -> Result<()> {
-    run(workspace, &["--seconds", "10", "--seed", "1"])
+    run(workspace, &["--seconds", "30", "--seed", "1"])
 }
 
 /// The compiler, for cargo: the same with coverage, but for what runs while something is built.

@@ -35,7 +35,7 @@ usage: cargo xtask COMMAND
   test               policies, then unit, whole-process, example and documentation tests
   tidy               the rules that the compiler cannot check
   deny               licences, bans and sources of all crates, as .cargo/deny.toml says
-  ci                 format, tidy, deny, lints, documentation, test, soak, fuzz
+  ci                 format, tidy, deny, lints, documentation, test, bench --short, soak, fuzz
   dist               a tarball to give away: program, policies, licences, SBOM, Dockerfile
   demo               policies, simulator and sidecar at work, with a live reload and a trace
   crash [--runs N] [--seed S] [--run R] [--redis]
@@ -48,6 +48,7 @@ usage: cargo xtask COMMAND
                      load, reloads, faults of Plivo and restarts all at once, thirty minutes; then the books
   bench [--rounds N] [--compare FILE]
                      what the sidecar costs beside a bare hop and native rules; a table and target/bench/latest.json
+  bench --short      the same briefly, as it is tested: whether what is accepted comes once
   bench chain        what the four policies by themselves cost, warm, fresh and as native code
   bench parts        what each part of a request costs by itself: reading, facts, chain, store, answer
   bench replay [N]   how long `sendgate replay` takes for N decisions, 100,000 where none are named

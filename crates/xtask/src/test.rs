@@ -52,14 +52,7 @@ pub(crate) fn run(workspace: &Workspace, profile: &str) -> Result<()> {
     }
     find(&USED)?;
     policies::run(workspace, &[])?;
-    // All targets at once: a separate build of the programs would compile many dependencies twice.
-    process::run(in_workspace(workspace).args([
-        "build",
-        "--workspace",
-        "--bins",
-        "--tests",
-        "--examples",
-    ]))?;
+    build(workspace)?;
     let mut closing = Vec::new();
     if process::works(cargo().args(["nextest", "--version"])) {
         let mut tests = in_workspace(workspace);
@@ -82,6 +75,22 @@ pub(crate) fn run(workspace: &Workspace, profile: &str) -> Result<()> {
     // Said again at the end, where people look for it.
     closing.iter().for_each(|line| println!("{line}"));
     Ok(())
+}
+
+/// Builds the programs, their tests and the examples as everything here runs them.
+///
+/// # Errors
+///
+/// Where something does not build.
+pub(crate) fn build(workspace: &Workspace) -> Result<()> {
+    // All targets at once: a separate build of the programs would compile many dependencies twice.
+    process::run(in_workspace(workspace).args([
+        "build",
+        "--workspace",
+        "--bins",
+        "--tests",
+        "--examples",
+    ]))
 }
 
 /// Sees to it that each of `used` runs: what does not, and can be installed here, is installed all at once.

@@ -15,8 +15,8 @@ use crate::report::quantile;
 use crate::rules::{Question, Rules};
 use crate::{Result, sample};
 
-/// Rounds of the three, and calls of each in a round.
-const ROUNDS: usize = 40;
+/// Rounds of the three for a figure, and calls of each in a round.
+pub(crate) const ROUNDS: usize = 40;
 const CALLS: usize = 250;
 /// Calls of each before anything counts.
 const WARM_UP: usize = 100;
@@ -45,8 +45,8 @@ struct Calls {
     each: [Vec<Duration>; POLICIES.len()],
 }
 
-/// Measures the three in turns. What is measured is the decision: the message, its facts and the settling are not.
-pub(crate) async fn measure() -> Result<ChainTimes> {
+/// Measures the three in turns, so many times. What is measured is the decision: the message, its facts and the settling are not.
+pub(crate) async fn measure(rounds: usize) -> Result<ChainTimes> {
     message::facts::warm_up();
     let rules = Rules::new()?;
     let (warm, fresh) = (chain(Isolation::Warm).await?, chain(Isolation::Fresh).await?);
@@ -56,7 +56,7 @@ pub(crate) async fn measure() -> Result<ChainTimes> {
     by_chain(&fresh, &mut nth, WARM_UP, &mut Calls::default()).await?;
     let (mut native_calls, mut warm_calls, mut fresh_calls) =
         (Vec::new(), Calls::default(), Calls::default());
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         by_rules(&rules, &mut nth, CALLS, &mut native_calls).await?;
         by_chain(&warm, &mut nth, CALLS, &mut warm_calls).await?;
         by_chain(&fresh, &mut nth, CALLS, &mut fresh_calls).await?;

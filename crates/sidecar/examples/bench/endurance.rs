@@ -7,6 +7,7 @@ use crate::program::Program;
 use crate::report::{mib, ms};
 use crate::sample::SENDS;
 use crate::stage::{Configuration, Folder};
+use crate::upstream::balance;
 use crate::{Result, figures};
 
 /// Requests where the command line gives no other number.
@@ -48,6 +49,7 @@ pub(crate) async fn measure(count: u64) -> Result<()> {
             resident[resident.len() - 1]
         );
         well = well.and(answered.is_well());
+        well = well.and(balance(upstream.address, answered.count()).await);
         rows.push(figures::json_of(&answered));
     }
     let grown = resident[9] / resident[0];

@@ -7,7 +7,7 @@
 //!
 //! The upstream is the plainest server that answers as Plivo does ([`upstream`]), so that it is never what is measured.
 //! Every request is unique in recipient and text, and must be answered with a `message_uuid`; anything else ends the
-//! run.
+//! run, and so does a message that came to the upstream twice, or not at all.
 //!
 //! What takes longer, or is no matter of throughput, has a command of its own: a log decided again ([`replay`]), modules
 //! replaced ([`reloads`]), memory after many messages ([`endurance`]), a guest that never ends ([`spin`]).
@@ -58,10 +58,12 @@ const LOADS: [Load; 4] = [
 ];
 /// How long one program is under one load in one round.
 const CELL: Duration = Duration::from_millis(1_500);
+/// The same where only the books matter.
+const SHORT_CELL: Duration = Duration::from_millis(200);
 /// Rounds where the command line gives no other number: odd, so that a median is a measured value.
 const ROUNDS: usize = 3;
 
-const USAGE: &str = "usage: bench [--rounds N] [--compare FILE] | bench chain | bench replay [COUNT] | \
+const USAGE: &str = "usage: bench [--rounds N] [--compare FILE] | bench --short | bench chain | bench replay [COUNT] | \
                      bench reloads [COUNT] [--idle] | bench endurance [COUNT] | bench spin [SECONDS]";
 
 fn main() -> Result<()> {
@@ -70,14 +72,15 @@ fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["upstream"] => serve::run(upstream::Upstream),
+        ["upstream"] => serve::run(upstream::Upstream::default()),
         ["hop", to] => serve::run(hop::Hop::new(to, None)?),
         ["rules", to] => serve::run(hop::Hop::new(to, Some(rules::Rules::new()?))?),
         [] => measure(ROUNDS, None),
         ["chain"] => {
-            println!("{}", run(chain::measure())?);
+            println!("{}", run(chain::measure(chain::ROUNDS))?);
             Ok(())
         }
+        ["--short"] => short(),
         ["--rounds", rounds] => measure(rounds.parse()?, None),
         ["--compare", file] => measure(ROUNDS, Some(file)),
         ["--rounds", rounds, "--compare", file] | ["--compare", file, "--rounds", rounds] => {
@@ -109,18 +112,7 @@ fn measure(rounds: usize, before: Option<&str>) -> Result<()> {
     // Read first: the run may take its place.
     let before = before.map(|file| Result::Ok(serde_json::from_slice(&std::fs::read(file)?)?));
     let before: Option<serde_json::Value> = before.transpose()?;
-    let report = run(async {
-        let chain = chain::measure().await?;
-        let starts = start::measure().await?;
-        let mut stage = Stage::set().await?;
-        stage.warm_up().await?;
-        for round in 0..rounds.max(1) {
-            for load in LOADS {
-                stage.turn(round, load, CELL).await?;
-            }
-        }
-        Result::Ok(Report::of(chain, starts, stage.end()?))
-    })?;
+    let report = run(report(chain::ROUNDS, rounds.max(1), CELL))?;
     println!("{report}");
     let json = report.to_json();
     if let Some(before) = before {
@@ -131,6 +123,29 @@ fn measure(rounds: usize, before: Option<&str>) -> Result<()> {
     std::fs::write(folder.join("latest.svg"), svg::drawn(&report, LOADS[3])?)?;
     println!("written to {}/latest.json, and drawn in latest.svg", folder.display());
     Ok(())
+}
+
+/// All of it once and briefly, whatever was built: what came to the upstream is what was accepted, or it fails. No figure
+/// of it is kept.
+fn short() -> Result<()> {
+    println!("{}", run(report(1, 1, SHORT_CELL))?);
+    println!(
+        "short, of programs as they are tested: the books are in order, the figures say nothing"
+    );
+    Ok(())
+}
+
+async fn report(chain_rounds: usize, rounds: usize, cell: Duration) -> Result<Report> {
+    let chain = chain::measure(chain_rounds).await?;
+    let starts = start::measure().await?;
+    let mut stage = Stage::set().await?;
+    stage.warm_up().await?;
+    for round in 0..rounds {
+        for load in LOADS {
+            stage.turn(round, load, cell).await?;
+        }
+    }
+    Ok(Report::of(chain, starts, stage.end()?))
 }
 
 /// Where cargo builds: examples lie in a folder below the programs', which lie in a folder of their profile.

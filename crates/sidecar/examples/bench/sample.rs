@@ -36,6 +36,9 @@ pub(crate) const SENDS: Asking = Asking {
 /// What every message comes from. It is in no area of [`AREAS`].
 pub(crate) const SENDER: &str = "+16135550123";
 
+/// What stands before a message's number, of ten digits.
+const NUMBERED: &str = "Your order ";
+
 /// Area codes of the United States.
 const AREAS: [u64; 10] = [212, 310, 312, 415, 617, 702, 206, 303, 404, 512];
 
@@ -54,6 +57,13 @@ fn body(nth: u64) -> Vec<u8> {
 /// The body of a request for `text` to the `nth` recipient.
 pub(crate) fn addressed(nth: u64, text: &str) -> Vec<u8> {
     json!({ "to": recipient(nth), "text": text }).to_string().into_bytes()
+}
+
+/// The number of a message that [`SENDS`] asked for, found in the body of whatever request carries it.
+pub(crate) fn number(body: &[u8]) -> Option<u64> {
+    let at = body.windows(NUMBERED.len()).position(|words| words == NUMBERED.as_bytes())?;
+    let digits = body.get(at + NUMBERED.len()..)?.get(..10)?;
+    str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// The `nth` message with its facts, asked about at one millisecond after the one before.
@@ -95,6 +105,6 @@ fn recipient(nth: u64) -> String {
 
 fn text(nth: u64) -> String {
     format!(
-        "Your order {nth:010} has left our store; it arrives tomorrow between nine and noon. Reply STOP to end."
+        "{NUMBERED}{nth:010} has left our store; it arrives tomorrow between nine and noon. Reply STOP to end."
     )
 }

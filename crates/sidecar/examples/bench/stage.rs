@@ -8,6 +8,7 @@ use crate::load::{Load, Serial};
 use crate::policies::{Applied, MORE, POLICIES, built};
 use crate::program::Program;
 use crate::sample::{APP, SENDER};
+use crate::upstream::balance;
 use crate::{Result, machine};
 
 /// The programs under test, in the order of the table.
@@ -136,7 +137,9 @@ impl Stage {
     pub(crate) async fn warm_up(&self) -> Result<()> {
         for (subject, program) in SUBJECTS.iter().zip(&self.subjects) {
             let load = Load::Closed { connections: 16 };
-            named(subject.name, load.apply(program.address, &self.serial, WARM_UP).await)?;
+            let answered = load.apply(program.address, &self.serial, WARM_UP).await;
+            let accepted = named(subject.name, answered)?.count();
+            named(subject.name, balance(self.upstream.address, accepted).await)?;
         }
         Ok(())
     }
@@ -167,6 +170,7 @@ impl Stage {
         let before = self.used_by(program)?;
         let answered = load.apply(program.address, &self.serial, time).await?;
         let after = self.used_by(program)?;
+        balance(self.upstream.address, answered.count()).await?;
         let each = |nth: usize| (after[nth] - before[nth]).div_f64(answered.count() as f64);
         Ok(Cell {
             subject,
