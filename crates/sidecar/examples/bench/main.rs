@@ -110,8 +110,7 @@ fn run<T>(driven: impl Future<Output = Result<T>>) -> Result<T> {
 /// Measures, prints it and writes it down; beside what `before` names, where it is given.
 fn measure(rounds: usize, before: Option<&str>) -> Result<()> {
     // Read first: the run may take its place.
-    let before = before.map(|file| Result::Ok(serde_json::from_slice(&std::fs::read(file)?)?));
-    let before: Option<serde_json::Value> = before.transpose()?;
+    let before = before.map(compare::read).transpose()?;
     let report = run(report(chain::ROUNDS, rounds.max(1), CELL))?;
     println!("{report}");
     let json = report.to_json();

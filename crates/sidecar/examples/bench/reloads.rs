@@ -18,6 +18,7 @@ use crate::program::Program;
 use crate::report::{mib, ms, quantile};
 use crate::sample::SENDS;
 use crate::stage::{Configuration, Folder};
+use crate::upstream::balance;
 use crate::{Result, figures};
 
 /// Reloads where the command line gives no other number.
@@ -57,7 +58,7 @@ pub(crate) async fn measure(count: usize, idle: bool) -> Result<()> {
     let sendgate = Program::sendgate(&config.write(folder.path())?, &folder.logs()).await?;
     let (serial, told) = (Serial::default(), Arc::new(AtomicBool::new(false)));
     let mut modules = Modules::of(folder.path(), &sendgate).await?;
-    LOAD.apply(sendgate.address, &serial, WARM_UP).await?;
+    let warmed = LOAD.apply(sendgate.address, &serial, WARM_UP).await?;
     let mut asked = Vec::new();
     if !idle {
         asked.push(("before", LOAD.apply(sendgate.address, &serial, CALM).await?));
@@ -106,7 +107,9 @@ pub(crate) async fn measure(count: usize, idle: bool) -> Result<()> {
         "rss_last_by_first_tenth": grown,
     });
     figures::keep(if idle { "reloads-idle" } else { "reloads" }, &figures)?;
-    asked.iter().try_for_each(|(_, answered)| answered.is_well())
+    asked.iter().try_for_each(|(_, answered)| answered.is_well())?;
+    let accepted = asked.iter().map(|(_, answered)| answered.count()).sum::<usize>();
+    balance(upstream.address, warmed.count() + accepted).await
 }
 
 impl Times {

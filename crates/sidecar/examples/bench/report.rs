@@ -9,7 +9,7 @@ use crate::LOADS;
 use crate::chain::{ChainTimes, Times};
 use crate::load::Load;
 use crate::policies::POLICIES;
-use crate::stage::{Cell, Measured, QUANTILES, SUBJECTS};
+use crate::stage::{Cell, DISTURBED, Measured, QUANTILES, SUBJECTS};
 use crate::start::Starts;
 
 /// The medians of all rounds.
@@ -139,9 +139,14 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "medians of {} rounds; other processes took {:.0} % of the machine\n",
+            "medians of {} rounds; other processes took {:.0} % of the machine{}\n",
             self.rounds,
-            self.disturbance * 100.0
+            self.disturbance * 100.0,
+            if self.disturbance > DISTURBED {
+                ", too much for these figures to be trusted"
+            } else {
+                ""
+            }
         )?;
         writeln!(
             f,

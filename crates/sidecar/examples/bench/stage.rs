@@ -39,6 +39,11 @@ enum Runs {
 /// The shares of all requests whose latencies are kept.
 pub(crate) const QUANTILES: [f64; 8] = [0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999];
 
+/// The part of all processors' time above which other processes were in the way.
+pub(crate) const DISTURBED: f64 = 0.1;
+
+/// Longer than any answer takes: one without Plivo's would end the run, on a machine that stands still for a while too.
+const WAIT_MS: u32 = 60_000;
 const WARM_UP: Duration = Duration::from_millis(500);
 
 /// The programs, and the cells measured so far.
@@ -48,7 +53,9 @@ pub(crate) struct Stage {
     serial: Serial,
     cells: Vec<Cell>,
     began: Instant,
+    /// Processor time that all processes had used by then, and of it this run's own.
     busy_before: Duration,
+    own_before: Duration,
     /// Gone with the programs, and so the last.
     _folder: Folder,
 }
@@ -107,7 +114,7 @@ pub(crate) struct Cell {
 /// What the run came to.
 pub(crate) struct Measured {
     pub(crate) cells: Vec<Cell>,
-    /// The part of all processors' time that other processes took; a run above a tenth is not to be trusted.
+    /// The part of all processors' time that other processes took; a run above [`DISTURBED`] is not to be trusted.
     pub(crate) disturbance: f64,
 }
 
@@ -128,9 +135,18 @@ impl Stage {
                 }
             });
         }
-        let (serial, cells) = (Serial::default(), Vec::new());
-        let (began, busy_before) = (Instant::now(), machine::busy()?);
-        Ok(Self { _folder: own, upstream, subjects, serial, cells, began, busy_before })
+        let mut stage = Self {
+            upstream,
+            subjects,
+            serial: Serial::default(),
+            cells: Vec::new(),
+            began: Instant::now(),
+            busy_before: machine::busy()?,
+            own_before: Duration::ZERO,
+            _folder: own,
+        };
+        stage.own_before = stage.own()?;
+        Ok(stage)
     }
 
     /// Lets every program open its connections and fill its caches.
@@ -156,8 +172,7 @@ impl Stage {
 
     /// Ends the programs.
     pub(crate) fn end(self) -> Result<Measured> {
-        let own = self.processor_times()?.into_iter().sum::<Duration>()
-            + machine::processor_time(std::process::id())?;
+        let own = self.own()?.saturating_sub(self.own_before);
         let cores = std::thread::available_parallelism()?.get();
         let others = (machine::busy()? - self.busy_before).saturating_sub(own);
         let all = self.began.elapsed() * u32::try_from(cores)?;
@@ -190,9 +205,11 @@ impl Stage {
         Ok([program.processor_time()?, self.upstream.processor_time()?, own])
     }
 
-    fn processor_times(&self) -> Result<Vec<Duration>> {
+    /// Processor time that this process and its programs have used so far.
+    fn own(&self) -> Result<Duration> {
         let programs = self.subjects.iter().chain([&self.upstream]);
-        programs.map(Program::processor_time).collect()
+        let used = programs.map(Program::processor_time).sum::<Result<Duration>>()?;
+        Ok(used + machine::processor_time(std::process::id())?)
     }
 }
 
@@ -237,6 +254,8 @@ base_url = "http://{plivo}"
 auth_id = "MAXXXXXXXXXXXXXXXXXX"
 auth_token = "bench"
 sender = "{SENDER}"
+[delivery]
+wait_ms = {WAIT_MS}
 [store]
 {store}
 [telemetry]
