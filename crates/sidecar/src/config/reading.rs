@@ -203,13 +203,20 @@ impl<'a> Reading<'a> {
 ///
 /// The system's, or one that says that it is no regular file or too large.
 pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    if !fs::metadata(path)?.is_file() {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
-    let mut bytes = Vec::new();
+    let too_large = || Err(io::Error::other(format!("it is larger than {limit} bytes")));
+    // Not read at all: a module that is too large would take more memory than any that is not.
+    if metadata.len() > limit {
+        return too_large();
+    }
+    // It may grow meanwhile.
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).map_or(0, |len| len + 1));
     fs::File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
-        return Err(io::Error::other(format!("it is larger than {limit} bytes")));
+        return too_large();
     }
     Ok(bytes)
 }
