@@ -126,6 +126,9 @@ impl App {
                         if let Some(retry_after) = retry_after {
                             response = response.header("retry-after", retry_after);
                         }
+                        if status.is_redirection() {
+                            response = response.header("location", "/elsewhere");
+                        }
                         Ok::<_, Infallible>(response.body(Full::<Bytes>::default()).unwrap())
                     }
                 });

@@ -137,6 +137,23 @@ async fn a_failure_is_tried_again_with_the_same_id_before_what_comes_after() {
 }
 
 #[tokio::test]
+async fn a_redirect_is_a_failure_and_never_followed() {
+    let mut app = App::start().await;
+    app.script(&[(301, None), (302, None), (307, None), (308, None)]);
+    let work = Work::start(&[&app]);
+    work.message("m1", app.url("/reports")).await;
+    become_(&work.store, "m1", Status::Submitted, now()).await;
+
+    for _ in 0..5 {
+        assert_eq!(app.next().await.path, "/reports");
+    }
+    work.settled().await;
+    let shown = work.tally.shown();
+    assert_eq!((&shown["failed"], &shown["taken"]), (&4.into(), &1.into()), "{shown}");
+    work.stop().await;
+}
+
+#[tokio::test]
 async fn what_an_app_took_while_others_were_before_it_is_not_told_again() {
     let mut app = App::answering(0).await;
     // As many as it takes to fill the worker, of which each takes four calls at once.

@@ -28,9 +28,15 @@ enum Trick {
     Promises,
     /// Speaks something else.
     Babbles,
+    /// Answers without end, as fast as it is read.
+    NeverEnds,
 }
 
-const ALL: [Trick; 7] = [
+/// Longer than anybody here waits: what must end by itself does not end by it.
+const NO_TIMEOUT_MS: u32 = 300_000;
+const TIMEOUT_MS: u32 = 1_000;
+
+const ALL: [Trick; 8] = [
     Trick::HalfCloses,
     Trick::HalfClosesAfterAByte,
     Trick::IsMute,
@@ -38,6 +44,7 @@ const ALL: [Trick; 7] = [
     Trick::Drips,
     Trick::Promises,
     Trick::Babbles,
+    Trick::NeverEnds,
 ];
 
 impl Trick {
@@ -71,6 +78,14 @@ impl Trick {
                 peer.read_u8().await?;
                 peer.write_all(b"220 mail.example.com ESMTP\r\n").await?;
             }
+            Self::NeverEnds => {
+                peer.read_u8().await?;
+                peer.write_all(b"HTTP/1.1 500 Internal Server Error\r\n\r\n").await?;
+                // Nobody reads it to its end, and so it ends with the connection.
+                loop {
+                    peer.write_all(&[b' '; 1 << 16]).await?;
+                }
+            }
         }
         peer.read_to_end(&mut rest).await.map(drop)
     }
@@ -100,7 +115,8 @@ async fn whatever_a_connection_to_plivo_comes_to_the_message_is_sent_once_over_t
         let address = tricky(trick, &plivo).await;
         let setup = Setup::with_base_url(&format!("http://{address}")).durable();
         let setup = setup.set("plivo.connect_timeout_ms", 1_000);
-        let setup = setup.set("plivo.call_timeout_ms", 1_000).set("delivery.settle_s", [1, 2]);
+        let timeout = if let Trick::NeverEnds = trick { NO_TIMEOUT_MS } else { TIMEOUT_MS };
+        let setup = setup.set("plivo.call_timeout_ms", timeout).set("delivery.settle_s", [1, 2]);
         let sidecar = Sidecar::start(setup).await;
 
         let id = sidecar.queue(&json!({"to": TO, "text": "hi"})).await;
