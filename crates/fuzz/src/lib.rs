@@ -15,7 +15,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 17] = [
     Target { name: "native", read: sidecar::fuzzing::native },
     Target { name: "seed", read: sidecar::fuzzing::seed },
     Target { name: "plivo", read: sidecar::fuzzing::plivo },
@@ -29,7 +29,10 @@ pub const TARGETS: [Target; 14] = [
     Target { name: "signature", read: signature },
     Target { name: "module", read: module },
     Target { name: "cases", read: cases },
+    Target { name: "answer", read: plivo_client::fuzzing::answer },
     Target { name: "redis", read: store_redis::fuzzing::answer },
+    Target { name: "registry", read: registry::fuzzing::answer },
+    Target { name: "probe", read: media_probe::fuzzing::head },
 ];
 
 #[cfg(test)]

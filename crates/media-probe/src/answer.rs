@@ -1,7 +1,30 @@
 //! What the head of an answer says of a medium.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, StatusCode, header};
+use message::MediaUrl;
 use message::facts::Probed;
+use url::Url;
+
+/// Where a look goes on.
+pub(crate) enum Next {
+    Found,
+    Refused(u16),
+    To(String),
+    Nowhere,
+}
+
+/// What the answer to a look at `url` says of that.
+pub(crate) fn next(url: &MediaUrl, status: StatusCode, headers: &HeaderMap) -> Next {
+    if status.is_success() {
+        return Next::Found;
+    }
+    if !status.is_redirection() || status == StatusCode::NOT_MODIFIED {
+        return Next::Refused(status.as_u16());
+    }
+    let location = headers.get(header::LOCATION).and_then(|to| to.to_str().ok());
+    let to = location.and_then(|to| Url::parse(url.as_str()).ok()?.join(to).ok());
+    to.map_or(Next::Nowhere, |to| Next::To(to.into()))
+}
 
 /// What was found, by the head of a 2xx answer. Of a part the whole is told beside it.
 pub(crate) fn found(headers: &HeaderMap) -> Probed {

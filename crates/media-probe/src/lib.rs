@@ -6,6 +6,8 @@
 //! judged like the first.
 
 mod answer;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod names;
 mod prober;
 mod shares;

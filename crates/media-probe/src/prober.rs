@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, StatusCode, header};
+use http::{Method, header};
 use message::MediaUrl;
 use message::facts::{HostClass, MediaRules, Probed};
 use reqwest::{Client, Response, redirect, retry};
@@ -14,9 +14,8 @@ use rustls::pki_types::pem::PemObject;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use url::Url;
 
-use crate::answer;
+use crate::answer::{self, Next, next};
 use crate::names::{Checked, Names, is_private};
 use crate::shares::Shares;
 
@@ -145,7 +144,7 @@ impl Prober {
                 Err(error) if is_private(&error) => return private,
                 Err(_) => return Probed::Unreachable,
             };
-            match next(&url, &answer) {
+            match next(&url, answer.status(), answer.headers()) {
                 Next::Found => return answer::found(answer.headers()),
                 Next::Refused(status) => return Probed::Refused(status),
                 Next::To(location) => at = location,
@@ -167,25 +166,4 @@ impl Prober {
         }
         self.client.get(url).header(header::RANGE, "bytes=0-0").send().await
     }
-}
-
-/// Where a look goes on.
-enum Next {
-    Found,
-    Refused(u16),
-    To(String),
-    Nowhere,
-}
-
-fn next(url: &MediaUrl, answer: &Response) -> Next {
-    let status = answer.status();
-    if status.is_success() {
-        return Next::Found;
-    }
-    if !status.is_redirection() || status == StatusCode::NOT_MODIFIED {
-        return Next::Refused(status.as_u16());
-    }
-    let location = answer.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
-    let to = location.and_then(|to| Url::parse(url.as_str()).ok()?.join(to).ok());
-    to.map_or(Next::Nowhere, |to| Next::To(to.into()))
 }

@@ -14,6 +14,8 @@ mod clock;
 mod config;
 mod credentials;
 mod failure;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handed;
 mod hidden;
 mod lookup;

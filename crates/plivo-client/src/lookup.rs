@@ -87,8 +87,8 @@ pub enum LookupError {
 }
 
 #[derive(Deserialize)]
-struct ListBody {
-    objects: Vec<Found>,
+pub(crate) struct ListBody {
+    pub(crate) objects: Vec<Found>,
 }
 
 impl PlivoClient {
@@ -187,7 +187,11 @@ impl PlivoClient {
 
 impl Found {
     /// The same, where it may be kept as it came: its id is one, and no word repeats what was said to Plivo.
-    fn sound(self, credentials: &Credentials, to: Option<&E164>) -> Result<Self, LookupError> {
+    pub(crate) fn sound(
+        self,
+        credentials: &Credentials,
+        to: Option<&E164>,
+    ) -> Result<Self, LookupError> {
         let is_fit = |word: &String| is_plain(word) && !hidden::repeats(word, credentials, to);
         let words = [&self.message_uuid, &self.message_state, &self.message_type].into_iter();
         let are_fit = words.chain(&self.error_code).chain([&self.powerpack_id]).all(is_fit);

@@ -9,6 +9,8 @@ mod artifact;
 mod cache;
 mod digest;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod reference;
 mod registry;
 mod remote;

@@ -21,7 +21,7 @@ use crate::{Digest, Reference, RegistryError};
 /// Most bytes of what is signed.
 pub(crate) const PAYLOAD_BYTES: usize = 64 << 10;
 /// Most signatures that are looked at.
-const MOST_SIGNATURES: usize = 64;
+pub(crate) const MOST_SIGNATURES: usize = 64;
 const PAYLOAD_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";

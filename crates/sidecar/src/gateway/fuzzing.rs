@@ -1,23 +1,28 @@
 //! The gateway's readers, fed with any bytes; and what it answers, to be measured.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use message::facts;
 use message::{E164, Kind, MessageId, Segments};
 use store::Status;
+use tracing::Span;
 
 use super::answer::{Door, Owned, Verdict};
+use super::identity;
 use super::prefer::Preferred;
 use super::submission::{Recipient, Submission};
-use crate::config::Config;
+use crate::config::{App, Config};
 use crate::fuzzing::loaded;
+use crate::listen::Peer;
 
 const TOML: &[u8] = b"[plivo]\nauth_id = \"MAXXXXXXXXXXXXXXXXXX\"\nauth_token = \"token\"\nsender = \"+14155551212\"\n\
                       [[apps]]\nname = \"demo\"\ntoken = \"demo-token\"\nphone = \"lenient\"\n";
 
 static CONFIG: LazyLock<Config> = LazyLock::new(|| loaded(TOML).expect("it is right"));
+static APPS: LazyLock<Vec<Arc<App>>> =
+    LazyLock::new(|| CONFIG.reloadable.apps.iter().cloned().map(Arc::new).collect());
 
 /// A body of `POST /v1/messages`.
 pub fn native(body: &[u8]) {
@@ -49,7 +54,8 @@ fn order(door: Door, body: &[u8]) {
     }
 }
 
-/// Lines `name: value`, as headers that the gateway looks at.
+/// Lines `name: value`, as headers that the gateway looks at, one after the other: whether they come from the same place,
+/// who asks, of which trace, and what is preferred.
 pub fn headers(lines: &[u8]) {
     let mut headers = HeaderMap::new();
     for line in lines.split(|byte| *byte == b'\n') {
@@ -60,6 +66,17 @@ pub fn headers(lines: &[u8]) {
             headers.append(name, value);
         }
     }
+    let (uri, peer) = (Uri::from_static("/v1/messages"), Peer::Unix { uid: None });
+    if identity::same_place(&uri, &headers, &[]).is_ok() {
+        let hosts = headers.get_all(header::HOST).iter().count();
+        assert_eq!(hosts, 1, "it is not said which place is meant");
+    }
+    if let Ok(app) = identity::app(&APPS, &headers, &peer) {
+        let proved = headers.get(header::AUTHORIZATION).is_some();
+        assert!(proved && app.name == "demo", "{} is nobody that proves it", app.name);
+    }
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    telemetry::accept_trace(&Span::none(), text("traceparent"), text("tracestate"));
     let most = Duration::from_secs(10);
     assert!(Preferred::of(&headers, most).wait <= most, "an app waits longer than it may");
     if let Ok(Some(key)) = super::idempotency_key(&headers) {

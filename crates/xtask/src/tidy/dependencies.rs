@@ -68,10 +68,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "fuzz",
         &[
+            "media-probe",
             "message",
             "plivo-client",
             "policy-cases",
             "policy-host",
+            "registry",
             "sidecar",
             "store",
             "store-redis",
