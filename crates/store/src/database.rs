@@ -32,6 +32,9 @@ pub(crate) use self::queue::Fault;
 
 /// How long a write waits for somebody else's lock, such as a person's `sqlite3`.
 const BUSY: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 2_000 });
+/// What SQLite keeps a database in memory in, of at most 1 GiB (`SQLITE_MEMDB_DEFAULT_MAXSIZE`). With `:memory:` the cache
+/// of pages is the database, and each commit that balanced a tree looks through all of it.
+const IN_MEMORY: &str = "memdb";
 /// Most bytes of the write-ahead log that are kept after a checkpoint.
 const JOURNAL_BYTES: i64 = 64 << 20;
 /// Prepared statements that a connection keeps.
@@ -79,8 +82,13 @@ impl Database {
     ) -> Result<(Self, R), OpenError> {
         let Place::File(path) = place else {
             let bad = |source| OpenError::Database { path: ":memory:".into(), source };
-            let mut memory = Connection::open_in_memory().map_err(bad)?;
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+                | OpenFlags::SQLITE_OPEN_CREATE
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let mut memory =
+                Connection::open_with_flags_and_vfs("sendgate", flags, IN_MEMORY).map_err(bad)?;
             prepare(&memory).map_err(bad)?;
+            memory.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(bad)?;
             migrations::apply(&mut memory, Path::new(":memory:"))?;
             let read = first(&memory).map_err(bad)?;
             return Ok((Self::start(memory, None, None, None, Arc::default()), read));
