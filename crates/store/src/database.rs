@@ -32,8 +32,9 @@ pub(crate) use self::queue::Fault;
 
 /// How long a write waits for somebody else's lock, such as a person's `sqlite3`.
 const BUSY: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 2_000 });
-/// What SQLite keeps a database in memory in, of at most 1 GiB (`SQLITE_MEMDB_DEFAULT_MAXSIZE`). With `:memory:` the cache
-/// of pages is the database, and each commit that balanced a tree looks through all of it.
+/// What SQLite keeps a database in memory in; how much it may have at most is told where SQLite is compiled
+/// (`.cargo/config.toml`). With `:memory:` the cache of pages is the database, and each commit that balanced a tree looks
+/// through all of it.
 const IN_MEMORY: &str = "memdb";
 /// Most bytes of the write-ahead log that are kept after a checkpoint.
 const JOURNAL_BYTES: i64 = 64 << 20;
