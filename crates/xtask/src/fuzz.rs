@@ -34,26 +34,28 @@ struct Fed {
     told: String,
 }
 
-/// Feeds the readers named in `words`, or all, for `--seconds N` each, as many at once as there are cores; prints what
-/// was found. What brought something new is kept in `target/fuzz/NAME`.
+/// Feeds the readers named in `words`, or all, for `--seconds N` each, `--at-once N` of them (as many as there are cores);
+/// prints what was found. What brought something new is kept in `target/fuzz/NAME`.
 ///
 /// # Errors
 ///
 /// Where the program does not build, or a reader dies or takes ten seconds: the bytes are kept, and named.
 pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
-    let (mut names, mut seconds, mut seed) = (Vec::new(), SECONDS, "0");
+    let cores = cores().to_string();
+    let (mut names, mut seconds, mut seed, mut at_once) = (Vec::new(), SECONDS, "0", &*cores);
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match *word {
             "--seconds" => seconds = words.next().context("`--seconds` needs a number after it")?,
             "--seed" => seed = words.next().context("`--seed` needs a number after it")?,
+            "--at-once" => at_once = words.next().context("`--at-once` needs a number after it")?,
             flag if flag.starts_with('-') => {
-                bail!("`{flag}` is not known; use --seconds N or --seed S")
+                bail!("`{flag}` is not known; use --seconds N, --seed S or --at-once N")
             }
             name => names.push(name.to_owned()),
         }
     }
-    for (flag, number) in [("--seconds", seconds), ("--seed", seed)] {
+    for (flag, number) in [("--seconds", seconds), ("--seed", seed), ("--at-once", at_once)] {
         number.parse::<u32>().with_context(|| format!("`{flag} {number}`: give a number"))?;
     }
     let corpus = workspace.root.join("crates/fuzz/corpus");
@@ -71,10 +73,10 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     find(&[("builds of the fuzzing engine", &["c++ --version"], "g++")])?;
     build(workspace)?;
     let queue = Mutex::new(if names.is_empty() { known } else { names }.into_iter());
-    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let at_once: usize = at_once.parse()?;
     let fed = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for _ in 0..cores {
+        for _ in 0..at_once.max(1) {
             scope.spawn(|| {
                 while let Some(name) = next(&queue) {
                     let one = feed(workspace, &corpus, &name, (seconds, seed));
@@ -102,13 +104,19 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// As much of it as a change can wait for, by one seed: a change fails for what it does, and not by luck.
+/// As much of it as a change can wait for, by one seed: a change fails for what it does, and not by luck. So that it need
+/// not wait longer, thrice as many at once as there are cores.
 ///
 /// # Errors
 ///
 /// As [`run`].
 pub(crate) fn run_some(workspace: &Workspace) -> Result<()> {
-    run(workspace, &["--seconds", "30", "--seed", "1"])
+    let at_once = (3 * cores()).to_string();
+    run(workspace, &["--seconds", "30", "--seed", "1", "--at-once", &at_once])
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The compiler, for cargo: the same with coverage, but for what runs while something is built.

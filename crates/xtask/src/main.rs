@@ -42,8 +42,9 @@ usage: cargo xtask COMMAND
                      the sidecar killed at every durable write and every socket step; 2000 runs that may send
                      nothing twice, some 300 that may, a table, about ten minutes; --redis: at every step of what
                      replicas share, 400 runs
-  fuzz [READER…] [--seconds N] [--seed S]
-                     readers of outside bytes fed with bytes that nobody meant, ten minutes each, led by coverage
+  fuzz [READER…] [--seconds N] [--seed S] [--at-once N]
+                     readers of outside bytes fed with bytes that nobody meant, ten minutes each, led by coverage;
+                     as many at once as there are cores
   soak [--minutes N] [--seed S]
                      load, reloads, faults of Plivo and restarts all at once, thirty minutes; then the books
   bench [--rounds N] [--compare FILE]

@@ -70,8 +70,16 @@ pub(crate) fn run(workspace: &Workspace, profile: &str) -> Result<()> {
             "--examples",
         ]))?;
     }
-    process::run(in_workspace(workspace).args(["test", "--quiet", "--workspace", "--doc"]))?;
-    crash::run_some(workspace)?;
+    // Side by side: one keeps the compiler busy, the other mostly waits.
+    thread::scope(|scope| {
+        let documented = scope.spawn(|| {
+            let words = ["test", "--quiet", "--workspace", "--doc"];
+            process::run(in_workspace(workspace).args(words))
+        });
+        let played = crash::run_some(workspace);
+        let documented = documented.join().expect("the tests in documentation do not panic");
+        played.and(documented)
+    })?;
     // Said again at the end, where people look for it.
     closing.iter().for_each(|line| println!("{line}"));
     Ok(())
@@ -132,7 +140,7 @@ fn said_again(line: &str) -> bool {
 
 /// Tests at once: most of their time whole-process tests wait for clocks and for each other's sockets.
 fn test_threads() -> String {
-    (thread::available_parallelism().map_or(2, NonZero::get) * 2).to_string()
+    (thread::available_parallelism().map_or(2, NonZero::get) * 3).to_string()
 }
 
 /// A cargo command that tells tests where the policies and the programs are.

@@ -12,7 +12,7 @@ use proptest::test_runner::Config;
 use serde_json::{Value, json};
 use store::MemoryLedger;
 
-use super::stage::{By, Stage, modules};
+use super::stage::{By, Stage, compiled, modules};
 use super::traffic::{self, Sent, traffic};
 
 const COUNTRIES: &str = r#"
@@ -33,8 +33,9 @@ settings = { window_s = 30, mode = "reject" }
 
 /// The code by which a module alone refuses each message, under `settings`; nothing where it does not.
 async fn refusals(name: &str, settings: &Value, sent: &[Sent]) -> Vec<Option<String>> {
-    let engine =
-        PolicyRuntime::new(RuntimeOptions::new(Arc::new(MemoryLedger::default()))).unwrap();
+    let mut options = RuntimeOptions::new(Arc::new(MemoryLedger::default()));
+    options.compile_cache = Some(compiled());
+    let engine = PolicyRuntime::new(options).unwrap();
     let bytes = std::fs::read(modules().join(format!("{name}.wasm"))).unwrap();
     let limits = VisitLimits { time: std::time::Duration::from_secs(1), ..VisitLimits::default() };
     let module: Module = engine.module(PolicyName::new(name), bytes.into(), limits).await.unwrap();

@@ -246,7 +246,7 @@ pub(super) fn modules() -> PathBuf {
 }
 
 /// Where compiled modules are kept from one case to the next.
-fn compiled() -> PathBuf {
+pub(super) fn compiled() -> PathBuf {
     modules().parent().unwrap().join("tmp/replayed")
 }
 
