@@ -1,25 +1,23 @@
 //! `cargo xtask ci`: what must hold before a change is taken in.
 
-use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
 use crate::process;
 use crate::workspace::{Workspace, cargo};
-use crate::{bench, deny, fuzz, soak, test, tidy};
+use crate::{bench, deny, fuzz, test, tidy};
 
 type Step = (&'static str, fn(&Workspace) -> Result<()>);
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 7] = [
     ("format", format),
     ("tidy", tidy::run),
     ("deny", deny::run),
     ("lints", lints),
     ("documentation", documentation),
-    ("tests", tests),
+    ("tests, soak and fuzzing", tests),
     ("bench, for its books", bench::run_some),
-    ("soak and fuzzing", endurance),
 ];
 
 /// With it nothing is left out of what is looked at; without it the programs are built and tested, all but one suite.
@@ -43,17 +41,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 }
 
 fn tests(workspace: &Workspace) -> Result<()> {
-    test::run(workspace, "ci")
-}
-
-/// Side by side: the soak mostly waits, and neither judges by how fast it is.
-fn endurance(workspace: &Workspace) -> Result<()> {
-    thread::scope(|scope| {
-        let fuzzing = scope.spawn(|| fuzz::run_some(workspace));
-        let soaked = soak::run_some(workspace);
-        let fuzzed = fuzzing.join().expect("fuzzing does not panic");
-        soaked.and(fuzzed)
-    })
+    test::run(workspace, test::For::Change, || fuzz::run_some(workspace))
 }
 
 fn format(workspace: &Workspace) -> Result<()> {

@@ -166,7 +166,9 @@ fn feed(
     let log = folder.join(format!("{name}.log"));
     println!("{name}: {seconds} s, told in {}", log.display());
     let file = File::create(&log)?;
-    let mut engine = Command::new(workspace.target.join("debug/fuzz"));
+    // Behind whatever else is at work: it takes any time that it is given.
+    let mut engine = Command::new("nice");
+    engine.args(["-n", "5"]).arg(workspace.target.join("debug/fuzz"));
     engine.arg(&own).arg(corpus.join(name));
     let status = engine
         .arg(format!("-max_total_time={seconds}"))

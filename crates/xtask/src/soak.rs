@@ -10,6 +10,8 @@ use crate::{policies, process};
 
 /// How long, unless told otherwise.
 const MINUTES: &str = "30";
+/// As much of it as a change can wait for, by one seed: as the test has it unless told otherwise.
+pub(crate) const BRIEFLY: [&str; 4] = ["--minutes", "2", "--seed", "1"];
 
 /// Builds the policies and the program, then runs `crates/sidecar/tests/soak` for `--minutes N`, drawn from `--seed S`:
 /// another one each time unless it is named. Prints what it came to.
@@ -38,13 +40,4 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
             .env("SENDGATE_SOAK_MINUTES", minutes)
             .env("SENDGATE_SOAK_SEED", seed),
     )
-}
-
-/// As much of it as a change can wait for, by one seed.
-///
-/// # Errors
-///
-/// As [`run`].
-pub(crate) fn run_some(workspace: &Workspace) -> Result<()> {
-    run(workspace, &["--minutes", "2", "--seed", "1"])
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that CI runs but formatting, lints and rules.
+//! `cargo xtask test`: everything that CI runs but formatting, lints, rules, and short forms of what takes long.
 
 use std::num::NonZero;
 use std::process::Command;
@@ -7,7 +7,7 @@ use std::thread;
 use anyhow::{Result, ensure};
 
 use crate::workspace::{Workspace, cargo};
-use crate::{apt, crash, policies, process};
+use crate::{apt, crash, policies, process, soak};
 
 /// Programs that the examples are written in, with what to do where one is missing.
 const NEEDED: [(&str, &str); 2] = [
@@ -39,13 +39,26 @@ const USED: [Used; 8] = [
     ("the dashboard's test", &["chromium --version"], "chromium"),
 ];
 
+/// Who asks.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum For {
+    /// Somebody at work: what fails has failed.
+    Desk,
+    /// A change that is to be taken in: with two minutes of soak, and what fails is run again.
+    Change,
+}
+
 /// Builds the policies and the programs, then runs all tests, those in the documentation and some of the crash suite
-/// too. `profile` is one of `.config/nextest.toml`.
+/// too; that suite mostly waits, so `beside` runs then.
 ///
 /// # Errors
 ///
-/// Where a needed program is missing, something does not build, or a test fails.
-pub(crate) fn run(workspace: &Workspace, profile: &str) -> Result<()> {
+/// Where a needed program is missing, something does not build, a test fails, or `beside` does.
+pub(crate) fn run(
+    workspace: &Workspace,
+    whose: For,
+    beside: impl FnOnce() -> Result<()> + Send,
+) -> Result<()> {
     for (program, remedy) in NEEDED {
         let works = process::works(Command::new(program).arg("--version"));
         ensure!(works, "the examples need `{program}`, which is not here; {remedy}");
@@ -53,36 +66,39 @@ pub(crate) fn run(workspace: &Workspace, profile: &str) -> Result<()> {
     find(&USED)?;
     policies::run(workspace, &[])?;
     build(workspace)?;
-    let mut closing = Vec::new();
-    if process::works(cargo().args(["nextest", "--version"])) {
-        let mut tests = in_workspace(workspace);
-        tests.args(["nextest", "run", "--workspace", "--profile", profile]);
-        tests.args(["--test-threads", &test_threads()]);
-        closing = process::run_keeping(&mut tests, said_again)?;
-    } else {
-        println!("cargo-nextest is not here; running the tests with `cargo test`");
-        process::run(in_workspace(workspace).args([
-            "test",
-            "--workspace",
-            "--bins",
-            "--lib",
-            "--tests",
-            "--examples",
-        ]))?;
-    }
-    // Side by side: one keeps the compiler busy, the other mostly waits.
+    let closing = run_built(workspace, whose)?;
     thread::scope(|scope| {
+        let beside = scope.spawn(beside);
         let documented = scope.spawn(|| {
             let words = ["test", "--quiet", "--workspace", "--doc"];
             process::run(in_workspace(workspace).args(words))
         });
         let played = crash::run_some(workspace);
         let documented = documented.join().expect("the tests in documentation do not panic");
-        played.and(documented)
+        let beside = beside.join().expect("what runs beside it does not panic");
+        played.and(documented).and(beside)
     })?;
     // Said again at the end, where people look for it.
     closing.iter().for_each(|line| println!("{line}"));
     Ok(())
+}
+
+/// Runs the tests that [`build`] has built; returns what people look for at the end.
+fn run_built(workspace: &Workspace, whose: For) -> Result<Vec<String>> {
+    let mut tests = in_workspace(workspace);
+    if process::works(cargo().args(["nextest", "--version"])) {
+        tests.args(["nextest", "run", "--workspace", "--test-threads", &test_threads(whose)]);
+        if whose == For::Change {
+            tests.args(["--profile", "ci", "--run-ignored", "all"]);
+        }
+        return process::run_keeping(&mut tests, said_again);
+    }
+    println!("cargo-nextest is not here; running the tests with `cargo test`");
+    process::run(tests.args(["test", "--workspace", "--bins", "--lib", "--tests", "--examples"]))?;
+    if whose == For::Change {
+        soak::run(workspace, &soak::BRIEFLY)?;
+    }
+    Ok(Vec::new())
 }
 
 /// Builds the programs, their tests and the examples as everything here runs them.
@@ -139,8 +155,9 @@ fn said_again(line: &str) -> bool {
 }
 
 /// Tests at once: most of their time whole-process tests wait for clocks and for each other's sockets.
-fn test_threads() -> String {
-    (thread::available_parallelism().map_or(2, NonZero::get) * 3).to_string()
+fn test_threads(whose: For) -> String {
+    let each = if whose == For::Change { 4 } else { 3 };
+    (thread::available_parallelism().map_or(2, NonZero::get) * each).to_string()
 }
 
 /// A cargo command that tells tests where the policies and the programs are.
