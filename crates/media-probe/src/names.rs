@@ -11,6 +11,7 @@ use std::sync::Arc;
 use message::facts;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::lookup_host;
+use tokio::sync::Semaphore;
 
 /// What [`Names::addresses`] answers with.
 pub type NamesFuture<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>>;
@@ -43,22 +44,39 @@ pub(crate) struct Private;
 
 /// The resolver of the connections: what it returns was looked at.
 #[derive(Clone, Debug)]
-pub(crate) struct Checked(pub(crate) Arc<dyn Names>);
+pub(crate) struct Checked {
+    names: Arc<dyn Names>,
+    room: Arc<Semaphore>,
+}
 
 impl Checked {
-    /// The addresses of `name`, all of them public.
+    /// Asks `names`, at most so many at once.
+    pub(crate) fn new(names: Arc<dyn Names>, at_once: usize) -> Self {
+        Self { names, room: Arc::new(Semaphore::new(at_once)) }
+    }
+
+    /// The addresses of `name`, all of them public. The system answers when it does, often long after whoever asked is
+    /// gone, and has only so many threads for it, which calls to Plivo need, too: until then `held` is held.
     pub(crate) async fn addresses(
         &self,
         name: &str,
+        held: impl Send + 'static,
     ) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
-        let found = self.0.addresses(name).await?;
+        let room = Arc::clone(&self.room).acquire_owned().await?;
+        let (names, name) = (Arc::clone(&self.names), name.to_owned());
+        let asked = tokio::spawn(async move {
+            let found = names.addresses(&name).await;
+            drop((room, held));
+            found
+        });
+        let found = asked.await??;
         if found.is_empty() {
             return Err(io::Error::from(io::ErrorKind::NotFound).into());
         }
         if !found.iter().all(|address| facts::is_public(*address)) {
             return Err(Private.into());
         }
-        Ok(found.into_iter().map(|address| self.0.dial(address)).collect())
+        Ok(found.into_iter().map(|address| self.names.dial(address)).collect())
     }
 }
 
@@ -66,7 +84,7 @@ impl Resolve for Checked {
     fn resolve(&self, name: Name) -> Resolving {
         let checked = self.clone();
         Box::pin(async move {
-            let addresses = checked.addresses(name.as_str()).await?;
+            let addresses = checked.addresses(name.as_str(), ()).await?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }

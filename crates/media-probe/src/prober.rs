@@ -24,6 +24,8 @@ const REDIRECTS: usize = 3;
 /// Most looks at once, and of them most for one app; more wait, within their own time.
 const AT_ONCE: usize = 64;
 const OF_AN_APP: usize = AT_ONCE / 4;
+/// Most names that are being looked up: one for each look, and as many again for connections of looks that are over.
+const LOOKUPS: usize = 2 * AT_ONCE;
 const USER_AGENT: &str = concat!("sendgate-probe/", env!("CARGO_PKG_VERSION"));
 
 /// How to look.
@@ -65,7 +67,7 @@ impl Prober {
     ///
     /// What keeps the HTTP client from being made.
     pub fn new(options: ProberOptions) -> Result<Self, ProberError> {
-        let names = Checked(options.names);
+        let names = Checked::new(options.names, LOOKUPS);
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         let extra = CertificateDer::pem_slice_iter(&options.extra_roots);
@@ -98,7 +100,7 @@ impl Prober {
         let share = self.shares.of(app);
         for (nth, url) in urls.iter().cloned().enumerate() {
             let (prober, share) = (self.clone(), Arc::clone(&share));
-            looks.spawn(async move { (nth, prober.look(&share, &url).await) });
+            looks.spawn(async move { (nth, prober.look(share, &url).await) });
         }
         let mut found = vec![Probed::Unreachable; urls.len()];
         while let Some(looked) = looks.join_next().await {
@@ -112,17 +114,18 @@ impl Prober {
     /// What is found at `url`. Public addresses in the place of names, and ports that media are not fetched from, count
     /// as unreachable, private addresses and names of private networks as private; none of them is connected to,
     /// wherever a redirect leads.
-    async fn look(&self, share: &Semaphore, url: &MediaUrl) -> Probed {
+    async fn look(&self, share: Arc<Semaphore>, url: &MediaUrl) -> Probed {
         let look = async {
             // First its app's: who waits for that keeps no room from others.
-            let _share = share.acquire().await;
-            let _room = self.room.acquire().await;
-            self.follow(url).await
+            let share = share.acquire_owned().await;
+            let room = Arc::clone(&self.room).acquire_owned().await;
+            self.follow(url, &Arc::new((share, room))).await
         };
         timeout(self.time, look).await.unwrap_or(Probed::Unreachable)
     }
 
-    async fn follow(&self, url: &MediaUrl) -> Probed {
+    /// Its `place` is another's only once it is over, and so is every look-up of a name.
+    async fn follow<P: Send + Sync + 'static>(&self, url: &MediaUrl, place: &Arc<P>) -> Probed {
         let (mut at, mut private) = (url.as_str().to_owned(), Probed::ResolvesPrivate);
         for _ in 0..=REDIRECTS {
             let Ok((url, facts)) = MediaUrl::parse(&at, "") else { return Probed::Unreachable };
@@ -134,7 +137,7 @@ impl Prober {
                     return Probed::Unreachable;
                 }
                 HostClass::Public => {
-                    if let Err(error) = self.names.addresses(&facts.host).await {
+                    if let Err(error) = self.names.addresses(&facts.host, Arc::clone(place)).await {
                         return if is_private(&*error) { private } else { Probed::Unreachable };
                     }
                 }

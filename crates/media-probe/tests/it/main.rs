@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "a failed step ends the test, and says where")]
 
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use media_probe::testing::{PUBLIC, Page, Web};
+use media_probe::{Names, NamesFuture, Prober, ProberOptions};
 use message::MediaUrl;
 use message::facts::Probed;
+use tokio::sync::Semaphore;
 
 const URL: &str = "https://cdn.example.com/a.jpg";
 /// Longer than any look here takes.
@@ -110,6 +113,48 @@ async fn an_app_whose_media_never_answer_keeps_room_for_others() {
     let of_stuck = web.seen().iter().filter(|seen| seen.ends_with("/silent")).count();
     assert!(of_stuck <= 16, "{of_stuck} at once");
     stuck.abort();
+}
+
+/// Names of which those that begin with `stuck` are answered once the test says so, and then as all others: by nothing.
+#[derive(Debug)]
+struct Stuck {
+    asked: Mutex<Vec<String>>,
+    answers: Semaphore,
+}
+
+impl Names for Stuck {
+    fn addresses<'a>(&'a self, name: &'a str) -> NamesFuture<'a> {
+        self.asked.lock().unwrap().push(name.to_owned());
+        Box::pin(async move {
+            if name.starts_with("stuck") {
+                self.answers.acquire().await.unwrap().forget();
+            }
+            Ok(Vec::new())
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_look_that_is_over_keeps_its_place_until_the_system_has_looked_its_name_up() {
+    let names = Arc::new(Stuck { asked: Mutex::default(), answers: Semaphore::new(0) });
+    let time = Duration::from_millis(50);
+    let options = ProberOptions { time, names: names.clone(), extra_roots: Vec::new() };
+    let prober = Prober::new(options).unwrap();
+    let asked = |name: &str| names.asked.lock().unwrap().iter().filter(|it| *it == name).count();
+    let stuck = vec![media("https://stuck.example.com/a.jpg"); 40];
+    for _ in 0..3 {
+        assert_eq!(prober.look_at("stuck", &stuck).await, vec![Probed::Unreachable; 40]);
+    }
+    assert_eq!(asked("stuck.example.com"), 16, "no more at once than an app may have");
+    prober.look_at("stuck", &[media("https://next.example.com/a.jpg")]).await;
+    assert_eq!(asked("next.example.com"), 0, "it has no place");
+    prober.look_at("app", &[media("https://other.example.com/a.jpg")]).await;
+    assert_eq!(asked("other.example.com"), 1, "another app has");
+
+    names.answers.add_permits(16);
+    while asked("next.example.com") == 0 {
+        prober.look_at("stuck", &[media("https://next.example.com/a.jpg")]).await;
+    }
 }
 
 #[tokio::test]
