@@ -61,7 +61,8 @@ pub(crate) fn outcome(
         503 => {
             refused(status, RefusedKind::Shed { retry_after: retry_after(headers) }, body, shown)
         }
-        500..=599 => in_doubt(InDoubtKind::Status { status }),
+        // What is no status is to be taken as one of 5xx (RFC 9110, section 15).
+        500.. => in_doubt(InDoubtKind::Status { status }),
         _ => refused(status, kind(status, headers, body.as_ref()), body, shown),
     }
 }

@@ -20,7 +20,7 @@ const MOST_IDS: usize = 10;
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Step {
-    /// The status, 200 to 599.
+    /// The status, 200 to 999.
     pub status: Option<u16>,
     /// The body: a string becomes Plivo's `error`, anything else is sent as it is.
     pub body: Option<Value>,
@@ -50,7 +50,7 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StepError {
     /// The status is not one of an answer.
-    #[error("`status` is {0}; give 200 to 599")]
+    #[error("`status` is {0}; give 200 to 999")]
     Status(u16),
     /// Two that exclude each other.
     #[error("`{0}` and `{1}` exclude each other; give one")]
@@ -134,7 +134,7 @@ impl Step {
     }
 
     pub(crate) fn check(&self) -> Result<(), StepError> {
-        if let Some(status) = self.status.filter(|status| !(200..=599).contains(status)) {
+        if let Some(status) = self.status.filter(|status| !(200..=999).contains(status)) {
             return Err(StepError::Status(status));
         }
         let endings = [("reset", self.reset), ("close", self.close), ("truncate", self.truncate)];

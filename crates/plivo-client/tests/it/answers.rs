@@ -95,7 +95,7 @@ async fn being_turned_away_says_when_to_come_back() {
 
 #[tokio::test]
 async fn failures_of_plivo_leave_it_open_whether_the_message_was_queued() {
-    for status in [500, 502, 504] {
+    for status in [500, 502, 504, 600, 999] {
         for step in [
             Step::status(status),
             Step::status(status).queued(),
