@@ -1,5 +1,6 @@
 //! The simulator as a program.
 
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -56,11 +57,7 @@ enum When {
 }
 
 #[tokio::main]
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program says where it listens, or why it cannot"
-)]
+#[expect(clippy::print_stderr, reason = "a program says why it cannot listen")]
 async fn main() -> ExitCode {
     let config = Cli::parse().config();
     let (listen, control) = (config.listen, config.control);
@@ -77,10 +74,12 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    println!("plivo-sim listening on {}", sim.base_url());
+    let mut lines = format!("plivo-sim listening on {}\n", sim.base_url());
     if let Some(control) = sim.control_address() {
-        println!("plivo-sim takes controls on http://{control}");
+        lines += &format!("plivo-sim takes controls on http://{control}\n");
     }
+    // Whoever started it may not read.
+    let _unread = io::stdout().write_all(lines.as_bytes());
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
