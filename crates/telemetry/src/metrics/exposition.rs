@@ -188,13 +188,15 @@ fn name(metric: &Metric) -> (String, &'static str) {
     }
 }
 
-/// Letters, digits and underscores; what is anything else becomes one.
+/// Letters, digits and underscores; what is anything else becomes one. A digit at the beginning gets one before it.
 fn word(name: &str) -> Cow<'_, str> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if name.chars().all(fits) {
+    let begins = name.starts_with(|c: char| c.is_ascii_digit());
+    if !begins && name.chars().all(fits) {
         return name.into();
     }
-    name.chars().map(|c| if fits(c) { c } else { '_' }).collect::<String>().into()
+    let fitting = name.chars().map(|c| if fits(c) { c } else { '_' });
+    begins.then_some('_').into_iter().chain(fitting).collect::<String>().into()
 }
 
 #[cfg(test)]
@@ -280,6 +282,13 @@ test_waiting{lane=\"otp\"} 2.5
         let text = metrics().text(Exposition::OpenMetrics);
         assert!(text.contains("# TYPE test_calls counter\ntest_calls_total{"), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+
+    #[test]
+    fn whatever_a_name_holds_a_label_is_one() {
+        for (name, label) in [("a_b1", "a_b1"), ("a.b-c", "a_b_c"), ("1st", "_1st"), ("ö", "_")] {
+            assert_eq!(super::word(name), label, "{name}");
+        }
     }
 
     #[test]
