@@ -32,7 +32,8 @@ pub(crate) fn busy() -> Result<Duration> {
     let stat = fs::read_to_string("/proc/stat")?;
     let line = stat.lines().next().and_then(|line| line.strip_prefix("cpu ")).ok_or("no totals")?;
     // user, nice, system, idle, iowait, irq, softirq, steal; what follows is counted among the first.
-    let ticks: Vec<u32> =
+    let ticks: Vec<u64> =
         line.split_whitespace().take(8).map(str::parse).collect::<std::result::Result<_, _>>()?;
-    Ok(TICK * ticks.iter().enumerate().filter(|(at, _)| !matches!(at, 3 | 4)).map(|(_, n)| n).sum())
+    let busy = ticks.iter().enumerate().filter(|(at, _)| !matches!(at, 3 | 4)).map(|(_, n)| n);
+    Ok(Duration::from_millis(busy.sum::<u64>() * 10))
 }
