@@ -171,6 +171,10 @@ try {
     'it asks, and not for the token',
     `${opened('act')} && document.getElementById('act-token').hidden`,
   );
+  await browser.until(
+    'it says what is not known',
+    "document.getElementById('act').innerText.includes('It may have been sent already')",
+  );
   await browser.press('Enter');
   await browser.until('it is canceled', "document.getElementById('notice').innerText.includes('canceled')");
   await browser.until('nothing needs a person', "document.querySelectorAll('#attention [data-act]').length === 0");

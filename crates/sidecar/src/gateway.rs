@@ -97,13 +97,21 @@ impl Bounds {
     pub(crate) fn of(fixed: &Fixed) -> Self {
         let listen = &fixed.listen;
         let body = BodyLimits { bytes: listen.max_body_bytes, time: listen.body_timeout };
-        // What a client writes that calls a listener by its address.
-        let own = listen.apps.iter().filter_map(|address| match address {
-            Address::Tcp(address) if !address.ip().is_unspecified() => Some(address.to_string()),
-            _ => None,
-        });
-        Self { hosts: listen.hosts.iter().cloned().chain(own).collect(), body }
+        Self { hosts: hosts(&listen.hosts, &listen.apps), body }
     }
+}
+
+/// Values of `Host` that are taken besides loopback's: those that are `named`, and what a client writes that calls a
+/// listener by its `own` address.
+pub(crate) fn hosts<'a>(
+    named: &[String],
+    own: impl IntoIterator<Item = &'a Address>,
+) -> Vec<String> {
+    let own = own.into_iter().filter_map(|address| match address {
+        Address::Tcp(address) if !address.ip().is_unspecified() => Some(address.to_string()),
+        _ => None,
+    });
+    named.iter().cloned().chain(own).collect()
 }
 
 impl Gateway {
@@ -249,7 +257,8 @@ fn is_of_the_moment(name: &HeaderName) -> bool {
 mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{Plain, idempotency_key};
+    use super::{Plain, hosts, idempotency_key};
+    use crate::config::Address;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -257,6 +266,12 @@ mod tests {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         headers
+    }
+
+    #[test]
+    fn a_listener_is_called_by_what_is_named_and_by_an_address_of_its_own() {
+        let own = ["10.99.1.1:8788", "0.0.0.0:8787"].map(|own| Address::Tcp(own.parse().unwrap()));
+        assert_eq!(hosts(&["sms.internal".into()], &own), ["sms.internal", "10.99.1.1:8788"]);
     }
 
     #[test]

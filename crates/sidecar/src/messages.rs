@@ -186,11 +186,28 @@ pub(crate) async fn not_ready(admin: &Address) -> Vec<String> {
     causes.filter_map(|cause| cause["detail"].as_str().map(str::to_owned)).collect()
 }
 
-/// Whether a sidecar takes sends at this listener of apps.
-pub(crate) async fn takes_sends(apps: &Address) -> bool {
-    let Some(target) = Target::local(apps) else { return false };
-    let told = call::ask(&target, Method::GET, "/openapi.json").await;
-    told.is_ok_and(|told| told["info"]["title"] == openapi::APPS_TITLE)
+/// What a listener of apps does about sends.
+pub(crate) enum Sends {
+    Takes,
+    /// It is a sidecar's, and turns them away for now; why.
+    TurnsAway(String),
+    /// Nobody is there, or somebody else.
+    KnowsNone,
+}
+
+/// What the listener of apps at this address does about sends.
+pub(crate) async fn sends_at(apps: &Address) -> Sends {
+    let Some(target) = Target::local(apps) else { return Sends::KnowsNone };
+    let Ok((status, told)) = call::look(&target, Method::GET, "/openapi.json").await else {
+        return Sends::KnowsNone;
+    };
+    match (told["code"].as_str(), told["detail"].as_str()) {
+        _ if status.is_success() && told["info"]["title"] == openapi::APPS_TITLE => Sends::Takes,
+        (Some(code), Some(detail)) if code.starts_with("spool.") => {
+            Sends::TurnsAway(detail.to_owned())
+        }
+        _ => Sends::KnowsNone,
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::{Finding, PATIENCE};
 use crate::config::{Address, Callbacks, Listen};
 use crate::listen::There;
-use crate::messages;
+use crate::messages::{self, Sends};
 
 pub(super) async fn listeners(listen: &Listen) -> Vec<Finding> {
     let callbacks = listen.callbacks.as_ref().map(|callbacks| &callbacks.address);
@@ -42,8 +42,15 @@ async fn beside_one(listen: &Listen, callbacks: Option<&Address>) -> Vec<Finding
     let not_ready = |why| Finding::fail("readiness", format!("it is not ready: {why}"), to_do);
     let mut findings: Vec<Finding> = causes.into_iter().map(not_ready).collect();
     for address in listen.apps.iter().filter(|address| !address.is_any_port()) {
-        if timeout(PATIENCE, messages::takes_sends(address)).await.unwrap_or(false) {
-            continue;
+        match timeout(PATIENCE, messages::sends_at(address)).await.unwrap_or(Sends::KnowsNone) {
+            Sends::Takes => continue,
+            Sends::TurnsAway(why) => {
+                let to_do = "let it do less at once, or raise that bound; /metrics tells how much";
+                let seen = format!("{runs}, and turns requests away at {address}: {why}");
+                findings.push(Finding::warn("listeners", seen, to_do));
+                continue;
+            }
+            Sends::KnowsNone => {}
         }
         findings.extend(match trouble(address).await {
             Some(_) if is_for_others(address).await => None,

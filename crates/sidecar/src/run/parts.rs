@@ -16,7 +16,7 @@ use crate::admin::{Admin, Dashboard, Feed};
 use crate::config::{Environment, Fixed, Snapshot};
 use crate::decisions::SecondLooks;
 use crate::delivery::{self, Delivery};
-use crate::gateway::{Bounds, Gateway};
+use crate::gateway::{self, Bounds, Gateway};
 use crate::generations::Generations;
 use crate::in_force::InForce;
 use crate::memory::Memory;
@@ -133,7 +133,7 @@ impl Parts {
             delivery: Arc::clone(&delivery),
             leaving: stops.leaving.clone(),
             memory,
-            hosts: fixed.listen.hosts.clone(),
+            hosts: gateway::hosts(&fixed.listen.hosts, [&fixed.listen.admin]),
             store: store.clone(),
             ephemeral,
             backlog,

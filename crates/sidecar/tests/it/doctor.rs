@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use telemetry::collector::Collector;
 
 use crate::harness::{
-    Ended, Folder, Redis, Setup, Sidecar, TO, TOKEN, eventually, plivo, run_to_end,
+    Connection, Ended, Folder, Redis, Setup, Sidecar, TO, TOKEN, eventually, plivo, run_to_end,
 };
 use crate::tools::sendgate;
 
@@ -239,6 +239,31 @@ async fn each_account_is_asked_for() {
     );
     assert!(europe.contains("mend [plivo.accounts.europe] auth_id and auth_token"), "{text}");
     assert!(!text.contains("secret-word"), "{text}");
+}
+
+#[tokio::test]
+async fn a_sidecar_whose_connections_are_all_busy_is_itself_and_told_so() {
+    let (plivo, folder) = (plivo().await, Folder::new());
+    let (apps, admin) = (free_port(), free_port());
+    let setup = Setup::standard(&plivo).set("listen.apps", &*apps).set("listen.admin", &*admin);
+    let setup = setup.set("listen.max_connections", 1).set("listen.body_timeout_ms", 120_000);
+    let sidecar = Sidecar::start(setup.clone()).await;
+    let mut busy = Connection::open(sidecar.apps).await;
+    let begun = format!(
+        "POST /v1/messages HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n\
+         Content-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+    );
+    busy.send(begun).await;
+    let told_so = async || {
+        let ended = examined(&setup, &folder).await;
+        let text = ended.log.text();
+        text.contains("turns requests away at").then_some(ended)
+    };
+    let ended = eventually("doctor finds no connection free", told_so).await;
+    drop(busy);
+    let listeners = told(&ended, "warn", "listeners");
+    assert!(listeners.contains(&apps) && listeners.contains("max_connections"), "{listeners}");
+    sidecar.stop().await;
 }
 
 #[tokio::test]

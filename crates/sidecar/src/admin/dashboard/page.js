@@ -274,7 +274,8 @@ const ACTS = {
     title: 'Cancel this message?',
     text: [
       which(message),
-      message.status === 'in_doubt' || message.error_code
+      // What the sidecar says of it then: a call that was given up may have sent it, too.
+      ['held', 'in_doubt'].includes(message.status) || message.attempts?.some((call) => call.given_up_at)
         ? 'It may have been sent already. It is not tried again, and nobody looks for it any more.'
         : 'It is not sent, and its app is told so.',
     ],

@@ -134,8 +134,11 @@ pub(crate) fn problem_type(code: &str, status: StatusCode) -> String {
 const KEY: &str = "The Idempotency-Key does not fit";
 const NOT_NOW: &str = "Nothing is accepted just now";
 
-/// The same of every problem with one code (RFC 9457, section 3.1.3).
+/// The same of every problem with one code, and of all that have one type (RFC 9457, section 3.1.3).
 fn title(refusal: &Refusal) -> &'static str {
+    if refusal.code().starts_with("spool.") {
+        return NOT_NOW;
+    }
     match refusal {
         Refusal::Malformed(_) => match refusal.status() {
             StatusCode::BAD_REQUEST => "The request is malformed",
@@ -145,7 +148,6 @@ fn title(refusal: &Refusal) -> &'static str {
         Refusal::Rejected { .. } | Refusal::RejectedLate { .. } => "A policy refused the message",
         Refusal::PolicyFailed { .. } => "A policy could not decide",
         Refusal::Upstream { code, .. } => match *code {
-            "spool.draining" => NOT_NOW,
             "idem.elsewhere" => KEY,
             "send.unresolved" | "send.canceled_in_doubt" => {
                 "Whether Plivo took the message is unknown"
@@ -163,7 +165,6 @@ fn title(refusal: &Refusal) -> &'static str {
             | Plain::KeyMismatch(_)
             | Plain::BadKey(_)
             | Plain::KeyRequired => KEY,
-            Plain::Full | Plain::Draining => NOT_NOW,
             _ => "The request cannot be served",
         },
     }
@@ -187,6 +188,9 @@ mod tests {
             ("send.canceled_in_doubt", "Whether Plivo took the message is unknown"),
         ] {
             assert_eq!(titled(code), wanted, "{code}");
+        }
+        for plain in [Plain::Full, Plain::LowMemory, Plain::Draining] {
+            assert_eq!(title(&Refusal::Plain(plain)), NOT_NOW);
         }
         for plain in [Plain::Draining, Plain::KeyInProgress] {
             let refusal = Refusal::Plain(plain.clone());
