@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use jiff::SignedDuration;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::answer::Call;
@@ -84,13 +85,14 @@ pub(crate) async fn answer(shared: &Arc<Shared>, peer: &Peer, route: &str, call:
 
 /// Puts a script in place of the one before, as PUT means (RFC 9110, 9.3.4).
 async fn script(shared: &Shared, body: &[u8]) -> Reply {
-    let steps = serde_json::from_slice::<Value>(body).and_then(|value| match value {
-        Value::Array(_) => serde_json::from_value::<Vec<Step>>(value),
-        one => serde_json::from_value(one).map(|step| vec![step]),
+    let value = serde_json::from_slice::<Value>(body).map_err(|err| format!("not a step: {err}"));
+    let steps: Result<Vec<Step>, String> = value.and_then(|value| match value {
+        Value::Array(all) => all.into_iter().map(Step::read).collect(),
+        one => Step::read(one).map(|step| vec![step]),
     });
     let steps = match steps {
         Ok(steps) => steps,
-        Err(err) => return refused(StatusCode::BAD_REQUEST, &format!("not a step: {err}")),
+        Err(err) => return refused(StatusCode::BAD_REQUEST, &err),
     };
     match shared.script(Waiting::Replaced, steps).await {
         Ok(()) => done(),
@@ -113,7 +115,7 @@ async fn outage(shared: &Shared, peer: &Peer, body: &[u8]) -> Reply {
 }
 
 fn list_delay(shared: &Shared, body: &[u8]) -> Reply {
-    match serde_json::from_slice::<Delay>(body) {
+    match object::<Delay>(body) {
         Ok(Delay { ms }) if ms <= LONGEST_DELAY_MS => {
             shared.with(|world| world.list_delay = Duration::from_millis(ms));
             done()
@@ -127,7 +129,7 @@ fn list_delay(shared: &Shared, body: &[u8]) -> Reply {
 }
 
 fn clock(shared: &Shared, body: &[u8]) -> Reply {
-    match serde_json::from_slice::<Clock>(body) {
+    match object::<Clock>(body) {
         Ok(Clock { ahead_ms }) if ahead_ms.unsigned_abs() <= FURTHEST_MS => {
             shared.with(|world| world.messages.ahead = SignedDuration::from_millis(ahead_ms));
             done()
@@ -138,6 +140,14 @@ fn clock(shared: &Shared, body: &[u8]) -> Reply {
         }
         Err(err) => refused(StatusCode::BAD_REQUEST, &format!("not a clock: {err}")),
     }
+}
+
+/// Reads an object. In the place of one serde takes a list, too, member by member.
+fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err("a list, and no object".to_owned());
+    }
+    serde_json::from_slice(body).map_err(|err| err.to_string())
 }
 
 fn done() -> Reply {

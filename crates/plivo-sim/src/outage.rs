@@ -27,8 +27,7 @@ impl Outage {
                 Err("`refuse` is true and stands alone, or is not there".to_owned())
             };
         }
-        let step: Step =
-            serde_json::from_value(value).map_err(|err| format!("not a step: {err}"))?;
+        let step = Step::read(value)?;
         step.check().map_err(|err| err.to_string())?;
         if step.refuse_connections_ms.is_some() {
             return Err("`refuse_connections_ms` ends by itself; give `refuse`".to_owned());

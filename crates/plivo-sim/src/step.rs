@@ -133,6 +133,14 @@ impl Step {
         self
     }
 
+    /// Reads an object; the error says what is wrong.
+    pub(crate) fn read(value: Value) -> Result<Self, String> {
+        if value.is_array() {
+            return Err("not a step: a list, and no object".to_owned());
+        }
+        serde_json::from_value(value).map_err(|err| format!("not a step: {err}"))
+    }
+
     pub(crate) fn check(&self) -> Result<(), StepError> {
         if let Some(status) = self.status.filter(|status| !(200..=999).contains(status)) {
             return Err(StepError::Status(status));

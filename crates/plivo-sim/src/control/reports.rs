@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{done, refused};
+use super::{done, object, refused};
 use crate::reply::{self, Reply};
 use crate::report::MOST_COPIES;
 use crate::shared::Shared;
@@ -55,8 +55,10 @@ impl Default for Asked {
 
 /// `PUT /_sim/reports`.
 pub(super) fn set(shared: &Shared, body: &[u8]) -> Reply {
-    let asked: Result<Asked, _> = serde_json::from_slice(body);
-    match asked.map_err(|err| format!("not settings of reports: {err}")).and_then(checked) {
+    match object::<Asked>(body)
+        .map_err(|err| format!("not settings of reports: {err}"))
+        .and_then(checked)
+    {
         Ok(reports) => {
             shared.set_reports(reports);
             done()

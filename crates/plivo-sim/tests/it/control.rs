@@ -90,6 +90,24 @@ async fn sends_and_requests_are_shown_and_forgotten() {
 }
 
 #[tokio::test]
+async fn a_list_is_no_object() {
+    let sim = PlivoSim::start(SimConfig::default()).await;
+    for (control, body) in [
+        ("script", "[[418]]"),
+        ("script", "[[]]"),
+        ("outage", "[503]"),
+        ("clock", "[5000]"),
+        ("list_delay", "[5]"),
+        ("reports", "[]"),
+    ] {
+        let answer = call(&sim, "PUT", &format!("/_sim/{control}"), body).await;
+        assert_eq!(answer.status, 400, "{control} took {body}");
+        assert!(answer.error().contains("a list, and no object"), "{}", answer.error());
+    }
+    sim.stop().await;
+}
+
+#[tokio::test]
 async fn an_unknown_control_says_which_there_are() {
     let sim = PlivoSim::start(SimConfig::default()).await;
     let answer = call(&sim, "GET", "/_sim/scripts", "").await;
