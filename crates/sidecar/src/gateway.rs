@@ -153,6 +153,7 @@ impl Gateway {
         }
         let in_force = self.in_force.load_full();
         let app = Arc::clone(identity::app(&in_force.apps, request.headers(), &peer)?);
+        Span::current().record("sendgate.app", &app.name);
         if let Some(requests) = request.extensions().get::<Requests>() {
             requests.are_known();
         }
@@ -163,7 +164,6 @@ impl Gateway {
                 return Err(Plain::OtherAccount.into());
             }
         }
-        Span::current().record("sendgate.app", &app.name);
         Span::current().record("sendgate.generation", in_force.chain.generation().0);
         let call = Call { app, in_force, now: now() };
         if let Some(said) = route.takes_no_query(request.method()) {

@@ -20,6 +20,9 @@ use crate::{policies, process};
 const DOCKERFILE: &str = include_str!("dist/Dockerfile");
 const PROGRAM: &str = "sendgate";
 const PROFILE: &str = "dist";
+/// What `sidecar.toml` says of the modules here, and what of those that are packed.
+const BUILT_HERE: &str = " `cargo xtask policies` builds these.";
+const PACKED: &str = "\n# Their modules are in `policies` beside this file; in the image, in /usr/share/sendgate/policies.";
 const LICENCES: &str = "THIRD-PARTY.txt";
 const BILL: &str = "sbom.cdx.json";
 
@@ -54,7 +57,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         put(&format!("policies/{file}"), bytes_of(&workspace.policies().join(&file))?)?;
     }
     let settings = String::from_utf8(bytes_of(&workspace.root.join("sidecar.toml"))?)?;
-    put("sidecar.toml", settings.replace("\"target/", "\"").into_bytes())?;
+    ensure!(settings.contains(BUILT_HERE), "sidecar.toml no longer says{BUILT_HERE}");
+    let settings = settings.replace("\"target/", "\"").replace(BUILT_HERE, PACKED);
+    put("sidecar.toml", settings.into_bytes())?;
     put("LICENSE", bytes_of(&workspace.root.join("LICENSE"))?)?;
     put("Dockerfile", DOCKERFILE.into())?;
     let (texts, without) = licences::collected(&linked)?;

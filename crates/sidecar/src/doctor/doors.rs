@@ -27,7 +27,15 @@ pub(super) async fn listeners(listen: &Listen) -> Vec<Finding> {
         let names: Vec<_> = all.iter().map(ToString::to_string).collect();
         return vec![Finding::ok("listeners", format!("free: {}", names.join(", ")))];
     }
-    taken.into_iter().map(|Bar { seen, to_do }| Finding::fail("listeners", seen, to_do)).collect()
+    // Without a port of its own a sidecar at work cannot be asked whether it is it.
+    let unless = match listen.admin.is_any_port() {
+        true => {
+            "; if it is a sidecar of this file, give [listen] admin a port, by which it is known"
+        }
+        false => "",
+    };
+    let fail = |bar: Bar| Finding::fail("listeners", bar.seen, format!("{}{unless}", bar.to_do));
+    taken.into_iter().map(fail).collect()
 }
 
 /// Beside a sidecar at work: whether it listens at all the others. Of `callbacks` only that somebody does can be told.

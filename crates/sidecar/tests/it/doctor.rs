@@ -142,6 +142,7 @@ async fn each_trouble_is_told_with_what_to_do_about_it_and_without_secrets() {
         ("ok", "clock", "within a minute", ""),
         ("fail", "store", "sendgate.db is not a database", "put a copy"),
         ("fail", "listeners", held_at.as_str(), "choose another"),
+        ("fail", "listeners", held_at.as_str(), "give [listen] admin a port"),
         ("fail", "redis", "`allkeys-lru`", "noeviction"),
         ("warn", "collector", "Connection refused", "messages go on"),
     ] {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
-use crate::harness::{App, Folder, Policy, Setup, Sidecar, TO, TOKEN, plivo};
+use crate::harness::{App, Folder, Policy, Setup, Sidecar, TO, TOKEN, eventually, plivo};
 
 fn basic(name: &str, token: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{name}:{token}")))
@@ -118,6 +118,12 @@ async fn the_account_in_plivos_paths_is_the_one_of_the_credentials() {
             body["error"].as_str().is_some_and(|error| error.contains("(auth.other_account)"));
         assert_eq!(told, status == 401, "{account}: {answer}");
     }
+    let counted = async || {
+        let metrics = sidecar.admin("/metrics").await.text;
+        let line = metrics.lines().find(|line| line.contains("auth.other_account"))?;
+        line.contains("app=\"demo\"").then_some(())
+    };
+    eventually("what names another account is counted as its app's", counted).await;
     sidecar.stop().await;
 }
 
