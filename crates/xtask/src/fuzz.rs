@@ -34,8 +34,8 @@ struct Fed {
     told: String,
 }
 
-/// Feeds the readers named in `words`, or all, for `--seconds N` each, `--at-once N` of them (as many as there are cores);
-/// prints what was found. What brought something new is kept in `target/fuzz/NAME`.
+/// Feeds the readers named in `words`, or all, for `--seconds N` each, `--at-once N` together, which is else the number
+/// of cores; prints what was found. What brought something new is kept in `target/fuzz/NAME`.
 ///
 /// # Errors
 ///

@@ -79,7 +79,7 @@ async fn the_node_sdk_sends_through_the_sidecar_and_reads_its_refusal() {
     let plivo = plivo().await;
     let sidecar = started(&source("sidecar.toml"), &plivo).await;
 
-    let node = Program::new("node", "Node.js 18 or newer").within(&folder).arg("send.js");
+    let node = Program::new("node", "Node.js 20 or newer").within(&folder).arg("send.js");
     let said = node.env("SENDGATE_URL", &url(&sidecar)).run().await;
 
     an_sdk_sent(&plivo, &said, "Node");
