@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use message::facts::{self, Facts};
-use message::{Dedup, E164, MediaUrl, Message, MessageId, Segments, Sender, Settlement, Timestamp};
+use message::{E164, MediaUrl, Message, MessageId, Segments, Sender, Settlement, Timestamp};
 use policy_host::{
     Candidate, Cleared, Grant, Isolation, PolicyChain, PolicyName, PolicyRuntime, PolicySource,
     RuntimeOptions,
@@ -33,22 +33,12 @@ const CHAIN: [(&str, &[&str], &str); 4] = [
 
 fn message(nth: u64) -> Message {
     let to = format!("+1415{}{:04}", 200 + nth / 10_000 % 800, nth % 10_000);
-    Message {
-        id: MessageId(format!("{nth:032}").into()),
-        to: E164::parse(&to, "/to").expect("a number"),
-        sender: Sender::parse("+16135550123", "/from").expect("a number"),
-        text: format!(
-            "Your order {nth:010} has left our store; it arrives tomorrow. Reply STOP to end."
-        ),
-        media_urls: Vec::new(),
-        media_ids: Vec::new(),
-        intent: String::new(),
-        ttl_s: None,
-        not_before: None,
-        callback_url: None,
-        dedup: Dedup::Content,
-        tags: Vec::new(),
-    }
+    Message::plain(
+        MessageId(format!("{nth:032}").into()),
+        E164::parse(&to, "/to").expect("a number"),
+        Sender::parse("+16135550123", "/from").expect("a number"),
+        format!("Your order {nth:010} has left our store; it arrives tomorrow. Reply STOP to end."),
+    )
 }
 
 fn surveyed(message: &Message) -> Facts {

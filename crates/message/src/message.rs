@@ -107,6 +107,24 @@ pub struct Message {
 }
 
 impl Message {
+    /// A text of which its app said no more; repeats are told by content.
+    pub fn plain(id: MessageId, to: E164, sender: Sender, text: impl Into<String>) -> Self {
+        Self {
+            id,
+            to,
+            sender,
+            text: text.into(),
+            media_urls: Vec::new(),
+            media_ids: Vec::new(),
+            intent: String::new(),
+            ttl_s: None,
+            not_before: None,
+            callback_url: None,
+            dedup: Dedup::Content,
+            tags: Vec::new(),
+        }
+    }
+
     /// `Mms` exactly when there is media.
     pub fn kind(&self) -> Kind {
         if self.media_urls.is_empty() && self.media_ids.is_empty() { Kind::Sms } else { Kind::Mms }

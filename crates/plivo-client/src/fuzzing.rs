@@ -1,6 +1,6 @@
 //! What reads Plivo's answers, by a name that `fuzz` can call.
 
-use message::{Dedup, E164, Message, MessageId, Sender};
+use message::{E164, Message, MessageId, Sender};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::lookup::{Found, ListBody};
@@ -79,18 +79,10 @@ fn headers(lines: &[u8]) -> HeaderMap {
 
 fn message() -> Message {
     let number = |text| E164::parse(text, "/to").expect("it is one");
-    Message {
-        id: MessageId("0d0e1f3a-1111-4222-8333-444455556666".into()),
-        to: number("+14155550123"),
-        sender: Sender::parse("+14155551212", "/from").expect("it is one"),
-        text: "Your order has left our store".to_owned(),
-        media_urls: Vec::new(),
-        media_ids: Vec::new(),
-        intent: String::new(),
-        ttl_s: None,
-        not_before: None,
-        callback_url: None,
-        dedup: Dedup::Content,
-        tags: Vec::new(),
-    }
+    Message::plain(
+        MessageId("0d0e1f3a-1111-4222-8333-444455556666".into()),
+        number("+14155550123"),
+        Sender::parse("+14155551212", "/from").expect("it is one"),
+        "Your order has left our store",
+    )
 }

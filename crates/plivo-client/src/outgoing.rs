@@ -168,26 +168,18 @@ fn expiry(ttl: Duration) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use message::{Dedup, E164, MessageId};
+    use message::{E164, MessageId};
     use serde_json::{Value, json};
 
     use super::*;
 
     fn sms() -> Message {
-        Message {
-            id: MessageId("0d0e1f3a-1111-4222-8333-444455556666".into()),
-            to: E164::parse("+14155550123", "/to").unwrap(),
-            sender: Sender::parse("+14155551212", "/from").unwrap(),
-            text: "Grüße <b>".to_owned(),
-            media_urls: Vec::new(),
-            media_ids: Vec::new(),
-            intent: String::new(),
-            ttl_s: None,
-            not_before: None,
-            callback_url: None,
-            dedup: Dedup::Content,
-            tags: Vec::new(),
-        }
+        Message::plain(
+            MessageId("0d0e1f3a-1111-4222-8333-444455556666".into()),
+            E164::parse("+14155550123", "/to").unwrap(),
+            Sender::parse("+14155551212", "/from").unwrap(),
+            "Grüße <b>",
+        )
     }
 
     fn json_of(outgoing: Outgoing<'_>) -> Value {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use message::{Dedup, E164, Message, MessageId, Segments, Sender, Timestamp};
+use message::{E164, Message, MessageId, Segments, Sender, Timestamp};
 use tempfile::TempDir;
 
 use crate::{Change, Durability, MinFree, NewMessage, Place, Record, Status, Store, StoreOptions};
@@ -61,18 +61,15 @@ pub(crate) fn killed(folder: &TempDir) -> TempDir {
 /// A message of the app `billing`, accepted at [`NOW`].
 pub(crate) fn new(which: &str) -> NewMessage {
     let message = Message {
-        id: id(which),
-        to: E164::parse(NUMBER, "/to").unwrap(),
-        sender: Sender::ShortCode("12345".into()),
-        text: TEXT.into(),
-        media_urls: vec![],
-        media_ids: vec![],
         intent: "otp".into(),
         ttl_s: Some(300),
-        not_before: None,
-        callback_url: None,
-        dedup: Dedup::Content,
         tags: vec![("order".into(), "7".into())],
+        ..Message::plain(
+            id(which),
+            E164::parse(NUMBER, "/to").unwrap(),
+            Sender::ShortCode("12345".into()),
+            TEXT,
+        )
     };
     let segments = Segments::of(&message.text);
     let record = Record::of(&message, segments, "billing", "messages", NOW, later(300));

@@ -207,20 +207,8 @@ mod tests {
     #[test]
     fn a_message_to_its_own_sender_is_a_loop() {
         let to = E164::parse("+14155550123", "/to").unwrap();
-        let mut message = Message {
-            id: MessageId("m1".into()),
-            to: to.clone(),
-            sender: Sender::Number(to),
-            text: "hi".into(),
-            media_urls: vec![],
-            media_ids: vec![],
-            intent: String::new(),
-            ttl_s: None,
-            not_before: None,
-            callback_url: None,
-            dedup: crate::Dedup::Content,
-            tags: vec![],
-        };
+        let mut message =
+            Message::plain(MessageId("m1".into()), to.clone(), Sender::Number(to), "hi");
         assert_eq!(same_as_sender_fault(&message, "/to").unwrap().code, "phone.same_as_sender");
         message.sender = Sender::Pool("14155550123".into());
         assert_eq!(same_as_sender_fault(&message, "/to"), None);

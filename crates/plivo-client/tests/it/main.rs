@@ -14,7 +14,7 @@ mod tls;
 
 use std::time::Duration;
 
-use message::{Dedup, E164, Message, MessageId, Sender};
+use message::{E164, Message, MessageId, Sender};
 use plivo_client::{
     AuthId, AuthToken, ClientConfig, Credentials, InDoubtKind, NotSentKind, Outcome, Outgoing,
     PlivoClient, Refused,
@@ -56,20 +56,12 @@ fn credentials_with(token: &str) -> Credentials {
 }
 
 fn sms() -> Message {
-    Message {
-        id: MessageId("0d0e1f3a-1111-4222-8333-444455556666".into()),
-        to: E164::parse("+14155550123", "/to").unwrap(),
-        sender: Sender::parse("+14155551212", "/from").unwrap(),
-        text: "hello there".to_owned(),
-        media_urls: Vec::new(),
-        media_ids: Vec::new(),
-        intent: String::new(),
-        ttl_s: None,
-        not_before: None,
-        callback_url: None,
-        dedup: Dedup::Content,
-        tags: Vec::new(),
-    }
+    Message::plain(
+        MessageId("0d0e1f3a-1111-4222-8333-444455556666".into()),
+        E164::parse("+14155550123", "/to").unwrap(),
+        Sender::parse("+14155551212", "/from").unwrap(),
+        "hello there",
+    )
 }
 
 async fn send(client: &PlivoClient) -> Outcome {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use message::{Dedup, E164, Message, MessageId, Sender, Timestamp, facts};
+use message::{E164, Message, MessageId, Sender, Timestamp, facts};
 use policy_host::{
     Candidate, Cleared, Grant, NotCleared, NotClearedKind, PolicyChain, PolicyName, PolicyRuntime,
     PolicySource, RuntimeOptions,
@@ -107,18 +107,13 @@ pub(crate) fn sms_to(to: &str, text: &str) -> Candidate {
     static IDS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1);
     let id = IDS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let message = Message {
-        id: MessageId(format!("m{id}").into()),
-        to: E164::parse(to, "/to").unwrap(),
-        sender: Sender::parse("+14155551212", "/from").unwrap(),
-        text: text.to_owned(),
-        media_urls: Vec::new(),
-        media_ids: Vec::new(),
         intent: "notification".to_owned(),
-        ttl_s: None,
-        not_before: None,
-        callback_url: None,
-        dedup: Dedup::Content,
-        tags: Vec::new(),
+        ..Message::plain(
+            MessageId(format!("m{id}").into()),
+            E164::parse(to, "/to").unwrap(),
+            Sender::parse("+14155551212", "/from").unwrap(),
+            text,
+        )
     };
     let facts = facts::survey(&message, Vec::new()).unwrap();
     let now = Timestamp(1_800_000_000_000);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use message::facts::{self, Facts};
-use message::{Dedup, E164, Message, MessageId, Sender, Timestamp};
+use message::{E164, Message, MessageId, Sender, Timestamp};
 use policy_host::Candidate;
 use serde::Deserialize;
 use serde_json::json;
@@ -78,20 +78,12 @@ impl Request {
     /// The message asked for, and what can be found out about it.
     pub(crate) fn read(self) -> Result<(Message, Facts)> {
         let fault = |fault: message::Fault| fault.detail;
-        let message = Message {
-            id: MessageId(Uuid::now_v7().to_string().into()),
-            to: E164::parse(&self.to, "/to").map_err(fault)?,
-            sender: Sender::parse(SENDER, "/from").map_err(fault)?,
-            text: self.text,
-            media_urls: Vec::new(),
-            media_ids: Vec::new(),
-            intent: String::new(),
-            ttl_s: None,
-            not_before: None,
-            callback_url: None,
-            dedup: Dedup::Content,
-            tags: Vec::new(),
-        };
+        let message = Message::plain(
+            MessageId(Uuid::now_v7().to_string().into()),
+            E164::parse(&self.to, "/to").map_err(fault)?,
+            Sender::parse(SENDER, "/from").map_err(fault)?,
+            self.text,
+        );
         let facts = facts::survey(&message, Vec::new())
             .map_err(|faults| faults.into_iter().map(fault).collect::<Vec<_>>().join(", "))?;
         Ok((message, facts))

@@ -183,18 +183,16 @@ mod tests {
 
     fn record(status: Status) -> Record {
         let message = Message {
-            id: MessageId("01a2".into()),
-            to: E164::parse("+14155550123", "").unwrap(),
-            sender: Sender::parse("+14155551212", "").unwrap(),
-            text: "swordfish".into(),
             media_urls: vec![MediaUrl::parse("https://cdn.example.com/a.jpg?t=x", "").unwrap().0],
-            media_ids: vec![],
             intent: "otp".into(),
-            ttl_s: None,
-            not_before: None,
-            callback_url: None,
             dedup: Dedup::Off,
             tags: vec![("call".into(), "14155550199".into()), ("4155550177".into(), "x".into())],
+            ..Message::plain(
+                MessageId("01a2".into()),
+                E164::parse("+14155550123", "").unwrap(),
+                Sender::parse("+14155551212", "").unwrap(),
+                "swordfish",
+            )
         };
         let segments = Segments::of("swordfish");
         let of = Record::of(&message, segments, "demo", "messages", Timestamp(1), Timestamp(2));

@@ -80,7 +80,7 @@ impl Times {
 
 #[cfg(test)]
 mod tests {
-    use message::{Dedup, E164, MessageId, Sender};
+    use message::{E164, MessageId, Sender};
 
     use super::*;
 
@@ -94,18 +94,14 @@ mod tests {
     /// A message of this intent without a time to live of its own, put off to `not_before`.
     fn message(intent: &str, not_before: Option<Timestamp>) -> Message {
         Message {
-            id: MessageId("01a2".into()),
-            to: E164::parse("+14155550123", "").unwrap(),
-            sender: Sender::parse("+14155551212", "").unwrap(),
-            text: "hi".into(),
-            media_urls: vec![],
-            media_ids: vec![],
             intent: intent.into(),
-            ttl_s: None,
             not_before,
-            callback_url: None,
-            dedup: Dedup::Off,
-            tags: vec![],
+            ..Message::plain(
+                MessageId("01a2".into()),
+                E164::parse("+14155550123", "").unwrap(),
+                Sender::parse("+14155551212", "").unwrap(),
+                "hi",
+            )
         }
     }
 

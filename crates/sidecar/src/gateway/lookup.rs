@@ -201,7 +201,7 @@ fn fault(pointer: &str, detail: &str) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use message::{Dedup, E164, Message, MessageId, Segments, Sender, Timestamp};
+    use message::{E164, Message, MessageId, Segments, Sender, Timestamp};
     use store::{NewMessage, Record, Store, StoreOptions};
 
     use super::newest;
@@ -210,20 +210,12 @@ mod tests {
         let store = Store::open(StoreOptions::default(), Timestamp(1)).unwrap();
         for owner in [app, "another"] {
             for nth in 0..count {
-                let message = Message {
-                    id: MessageId(format!("{owner}-{nth}").into()),
-                    to: E164::parse("+14155550123", "/to").unwrap(),
-                    sender: Sender::ShortCode("12345".into()),
-                    text: String::new(),
-                    media_urls: vec![],
-                    media_ids: vec![],
-                    intent: String::new(),
-                    ttl_s: None,
-                    not_before: None,
-                    callback_url: None,
-                    dedup: Dedup::Off,
-                    tags: vec![],
-                };
+                let message = Message::plain(
+                    MessageId(format!("{owner}-{nth}").into()),
+                    E164::parse("+14155550123", "/to").unwrap(),
+                    Sender::ShortCode("12345".into()),
+                    "",
+                );
                 let record = Record::of(
                     &message,
                     Segments::of(""),

@@ -168,25 +168,17 @@ fn calendar(at: Timestamp) -> Option<jiff::Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use message::{Dedup, Message, MessageId, Segments, Sender};
+    use message::{Message, MessageId, Segments, Sender};
 
     use super::*;
 
     fn record(status: Status, code: Option<&str>) -> Record {
-        let message = Message {
-            id: MessageId("01a2".into()),
-            to: E164::parse("+14155550123", "").unwrap(),
-            sender: Sender::parse("+14155551212", "").unwrap(),
-            text: "hi".into(),
-            media_urls: vec![],
-            media_ids: vec![],
-            intent: String::new(),
-            ttl_s: None,
-            not_before: None,
-            callback_url: None,
-            dedup: Dedup::Off,
-            tags: vec![],
-        };
+        let message = Message::plain(
+            MessageId("01a2".into()),
+            E164::parse("+14155550123", "").unwrap(),
+            Sender::parse("+14155551212", "").unwrap(),
+            "hi",
+        );
         let at = Timestamp(1_764_421_043_042);
         let of = Record::of(&message, Segments::of("hi"), "demo", "plivo", at, at);
         Record { status, error_code: code.map(str::to_owned), ..of }

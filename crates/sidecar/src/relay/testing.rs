@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use message::{Dedup, E164, Message, MessageId, Segments, Sender, Timestamp};
+use message::{E164, Message, MessageId, Segments, Sender, Timestamp};
 use store::{Change, Event, NewMessage, Record, Status, Store, StoreOptions};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
@@ -20,20 +20,12 @@ use tokio::sync::{Semaphore, mpsc};
 pub(super) const NOW: Timestamp = Timestamp(1_780_000_000_000);
 
 pub(super) fn record(id: &str) -> Record {
-    let message = Message {
-        id: MessageId(id.into()),
-        to: E164::parse("+14155550123", "").unwrap(),
-        sender: Sender::Number(E164::parse("+14155551212", "").unwrap()),
-        text: "hello".into(),
-        media_urls: vec![],
-        media_ids: vec![],
-        intent: String::new(),
-        ttl_s: None,
-        not_before: None,
-        callback_url: None,
-        dedup: Dedup::Off,
-        tags: vec![],
-    };
+    let message = Message::plain(
+        MessageId(id.into()),
+        E164::parse("+14155550123", "").unwrap(),
+        Sender::Number(E164::parse("+14155551212", "").unwrap()),
+        "hello",
+    );
     let deadline = NOW.after(std::time::Duration::from_secs(600));
     Record::of(&message, Segments::of("hello"), "demo", "messages", NOW, deadline)
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
-use message::{DEFAULT_ACCOUNT, Dedup, E164, Message, MessageId, Segments, Sender, Timestamp};
+use message::{DEFAULT_ACCOUNT, E164, Message, MessageId, Segments, Sender, Timestamp};
 use plivo_client::{AuthId, AuthToken, ClientConfig, Credentials, Log, PlivoClient};
 use store::{Change, NewMessage, Record, Status, Store, StoreOptions};
 use tokio_util::sync::CancellationToken;
@@ -123,20 +123,12 @@ pub(super) async fn message_under(
 }
 
 pub(super) fn sms(id: &str) -> Message {
-    Message {
-        id: MessageId(id.into()),
-        to: E164::parse("+14155550123", "").unwrap(),
-        sender: Sender::Number(E164::parse("+14155551212", "").unwrap()),
-        text: "hello".into(),
-        media_urls: vec![],
-        media_ids: vec![],
-        intent: String::new(),
-        ttl_s: None,
-        not_before: None,
-        callback_url: None,
-        dedup: Dedup::Off,
-        tags: vec![],
-    }
+    Message::plain(
+        MessageId(id.into()),
+        E164::parse("+14155550123", "").unwrap(),
+        Sender::Number(E164::parse("+14155551212", "").unwrap()),
+        "hello",
+    )
 }
 
 pub(super) async fn found(store: &Store, id: &str) -> Record {

@@ -8,7 +8,7 @@ mod listing;
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
-use message::{Dedup, E164, Message, MessageId, Segments, Sender, Timestamp};
+use message::{E164, Message, MessageId, Segments, Sender, Timestamp};
 use plivo_sim::PlivoSim;
 use serde_json::{Value, json};
 use store::{
@@ -96,20 +96,12 @@ pub(crate) async fn leave(folder: &Folder, all: &[Left]) {
 }
 
 fn message(id: &str) -> Message {
-    Message {
-        id: MessageId(id.into()),
-        to: E164::parse(TO, "").unwrap(),
-        sender: Sender::parse(SENDER, "").unwrap(),
-        text: format!("swordfish {id}"),
-        media_urls: vec![],
-        media_ids: vec![],
-        intent: String::new(),
-        ttl_s: None,
-        not_before: None,
-        callback_url: None,
-        dedup: Dedup::Off,
-        tags: vec![],
-    }
+    Message::plain(
+        MessageId(id.into()),
+        E164::parse(TO, "").unwrap(),
+        Sender::parse(SENDER, "").unwrap(),
+        format!("swordfish {id}"),
+    )
 }
 
 /// An answer of the admin listener.

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::facts::{DEFAULT_TYPES, number_faults, type_fault};
-use crate::{Dedup, Encoding, MessageId, Sender};
+use crate::{Encoding, MessageId, Sender};
 
 fn facts_of(text: &str) -> NumberFacts {
     number(&E164::parse(text, "/to").unwrap())
@@ -122,18 +122,13 @@ fn zones_come_from_the_area_of_the_number() {
 fn a_survey_joins_number_text_media_and_unknown_fields() {
     let media = ["https://cdn.example.com/a.JPG", "http://10.0.0.1:9000/b"];
     let message = Message {
-        id: MessageId("m1".into()),
-        to: E164::parse("+14155550123", "/to").unwrap(),
-        sender: Sender::Pool("pool".into()),
-        text: "It’s here".into(),
         media_urls: media.iter().map(|raw| MediaUrl::parse(raw, "").unwrap().0).collect(),
-        media_ids: vec![],
-        intent: String::new(),
-        ttl_s: None,
-        not_before: None,
-        callback_url: None,
-        dedup: Dedup::Content,
-        tags: vec![],
+        ..Message::plain(
+            MessageId("m1".into()),
+            E164::parse("+14155550123", "/to").unwrap(),
+            Sender::Pool("pool".into()),
+            "It’s here",
+        )
     };
     let facts = survey(&message, vec!["/colour".into()]).unwrap();
     assert_eq!(facts.number.region, "US");

@@ -3,20 +3,12 @@ use message::{E164, MediaUrl, MessageId};
 use super::*;
 
 fn message(text: &str) -> Message {
-    Message {
-        id: MessageId("01a2".into()),
-        to: E164::parse("+14155550123", "").unwrap(),
-        sender: Sender::parse("+14155551212", "").unwrap(),
-        text: text.into(),
-        media_urls: vec![],
-        media_ids: vec![],
-        intent: String::new(),
-        ttl_s: None,
-        not_before: None,
-        callback_url: None,
-        dedup: Dedup::Content,
-        tags: vec![],
-    }
+    Message::plain(
+        MessageId("01a2".into()),
+        E164::parse("+14155550123", "").unwrap(),
+        Sender::parse("+14155551212", "").unwrap(),
+        text,
+    )
 }
 
 #[test]
