@@ -108,10 +108,16 @@ pub(crate) fn hosts<'a>(
     own: impl IntoIterator<Item = &'a Address>,
 ) -> Vec<String> {
     let own = own.into_iter().filter_map(|address| match address {
-        Address::Tcp(address) if !address.ip().is_unspecified() => Some(address.to_string()),
+        Address::Tcp(address) if !address.ip().is_unspecified() => Some(address),
         _ => None,
     });
-    named.iter().cloned().chain(own).collect()
+    let written = own.flat_map(|address| {
+        let whole = address.to_string();
+        // Clients leave out a port that is the scheme's own (RFC 9110 section 7.2).
+        let bare = whole.strip_suffix(":80").map(str::to_owned);
+        [Some(whole), bare].into_iter().flatten()
+    });
+    named.iter().cloned().chain(written).collect()
 }
 
 impl Gateway {
@@ -270,8 +276,12 @@ mod tests {
 
     #[test]
     fn a_listener_is_called_by_what_is_named_and_by_an_address_of_its_own() {
-        let own = ["10.99.1.1:8788", "0.0.0.0:8787"].map(|own| Address::Tcp(own.parse().unwrap()));
-        assert_eq!(hosts(&["sms.internal".into()], &own), ["sms.internal", "10.99.1.1:8788"]);
+        let of = |own: &str| hosts(&["sms.internal".into()], [&Address::Tcp(own.parse().unwrap())]);
+
+        assert_eq!(of("10.99.1.1:8788"), ["sms.internal", "10.99.1.1:8788"]);
+        assert_eq!(of("10.99.1.1:80"), ["sms.internal", "10.99.1.1:80", "10.99.1.1"]);
+        assert_eq!(of("[fd00::80]:80"), ["sms.internal", "[fd00::80]:80", "[fd00::80]"]);
+        assert_eq!(of("0.0.0.0:80"), ["sms.internal"]);
     }
 
     #[test]
