@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use plivo_sim::{Outage, Step};
 use serde_json::json;
 
-use crate::harness::{App, Policy, Redis, Setup, Sidecar, TO, TOKEN, eventually, plivo};
+use crate::harness::{
+    App, Connection, Policy, Redis, Setup, Sidecar, TO, TOKEN, eventually, plivo,
+};
 
 /// Every series with its value.
 async fn read(sidecar: &Sidecar) -> BTreeMap<String, f64> {
@@ -222,4 +224,26 @@ async fn several_lines_of_accept_are_one_list() {
     let asked = sidecar.ask_admin("GET", "/metrics").header("accept", "text/html");
     let answer = asked.header_again("accept", "application/openmetrics-text").answer().await;
     assert!(answer.text.ends_with("# EOF\n"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn scrapers_that_ask_and_never_read_hold_up_neither_sends_nor_other_scrapers() {
+    let plivo = plivo().await;
+    let setup = Setup::new(&plivo).policy(Policy::new("country"));
+    let sidecar = Sidecar::start(setup).await;
+    let mut silent = Vec::new();
+    for _ in 0..8 {
+        let mut scraper = Connection::open(sidecar.admin).await;
+        // More answers than both ends' systems take in.
+        scraper.send("GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1_000)).await;
+        silent.push(scraper);
+    }
+
+    for nth in 0..20 {
+        sidecar.send(&json!({"to": TO, "text": format!("message {nth}")})).await.expect(202);
+    }
+    counts(&sidecar, "sendgate_plivo_calls_total{outcome=\"accepted\"}", 20.0).await;
+    assert!(read(&sidecar).await["sendgate_connections{listener=\"admin\"}"] > 8.0);
+    drop(silent);
+    sidecar.stop().await;
 }

@@ -1,10 +1,12 @@
 //! The codes, and the status of each on the native doors.
 
+use super::Line;
+
 const README: &str = include_str!("../../../../../README.md");
 
 /// Words of the corpus for what is no answer's code: what became of a message, of a report, or of a question that Plivo
 /// was asked.
-const OUTCOMES: [&str; 17] = [
+const OUTCOMES: [&str; 18] = [
     "dlr.bad_signature",
     "dlr.duplicate",
     "dlr.early",
@@ -21,14 +23,19 @@ const OUTCOMES: [&str; 17] = [
     "send.multiple_ids",
     "send.queued",
     "send.retry",
+    "throttle.deferred",
     "upstream.auth",
 ];
 
-/// Whether the README's section on codes names `code`, or it is no answer's code.
-pub(super) fn is_known(code: &str) -> bool {
-    // The app names its own limits.
-    let named = code.starts_with("throttle.") && told("throttle.NAME");
-    named || told(code) || OUTCOMES.contains(&code)
+/// Whether the README's section on codes names the one of `line`, or it is no answer's code.
+pub(super) fn is_known(line: &Line) -> bool {
+    let code = line.code.as_str();
+    // Operators name their limits.
+    let limits = line.input["limits"].as_array().into_iter().flatten();
+    let mut names = limits.filter_map(|limit| limit["name"].as_str());
+    let of_a_limit =
+        code.strip_prefix("throttle.").is_some_and(|named| names.any(|name| name == named));
+    of_a_limit && told("throttle.NAME") || told(code) || OUTCOMES.contains(&code)
 }
 
 fn told(code: &str) -> bool {

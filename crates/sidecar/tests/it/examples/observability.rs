@@ -92,6 +92,7 @@ async fn prometheus_finds_every_metric_that_the_alerts_and_the_dashboard_name() 
         redis.url()
     );
     let toml = source("sidecar.toml").replacen("[store]\n", &shared, 1);
+    let toml = toml.replacen("#path = \"decisions.jsonl\"", "path = \"decisions.jsonl\"", 1);
     let sidecar = started(&toml, &plivo).await;
     let prometheus = Prometheus::watching(&sidecar);
     send(&sidecar).await;
