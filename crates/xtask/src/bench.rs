@@ -10,8 +10,9 @@ use crate::{policies, process};
 
 /// Builds the policies and optimised programs, then runs `crates/sidecar/examples/bench`, which takes some four
 /// minutes; `words` go to it, such as `--compare FILE`. The figures are left in `target/bench/latest.json`, and drawn in
-/// `latest.svg` beside it; those of `reloads`, `endurance` and `spin` in a file of that name. With `parts` first,
-/// Criterion measures parts of a request instead; `words` go to it. With `--short` it is as [`run_some`].
+/// `latest.svg` beside it; those of `reloads`, `endurance`, `spin` and `away` in a file of that
+/// name. With `parts` first, Criterion measures parts of a request instead; `words` go to it. With `--short` it is as
+/// [`run_some`].
 ///
 /// # Errors
 ///

@@ -59,6 +59,8 @@ usage: cargo xtask COMMAND
   bench endurance [N]
                      memory at each tenth of N messages, a million where none are named
   bench spin [N]     what an app whose guest spins on every core costs another one, in N seconds, 10 where none are named
+  bench away [N]     what it costs an app that a collector, scrapers, dashboards or a Redis are dead or slow, in N seconds
+                     beside each, 9 where none are named
 ";
 
 fn main() -> ExitCode {

@@ -17,10 +17,10 @@ const LOAD: Load = Load::Closed { connections: 64 };
 
 /// Has `sendgate` with the four policies and the store in memory take `count` sends, and looks at it at each tenth.
 pub(crate) async fn measure(count: u64) -> Result<()> {
-    let folder = Folder::new()?;
+    let folder = Folder::new("endurance")?;
     let upstream = Program::own(&["upstream"], &folder.logs()).await?;
     let to = upstream.address.to_string();
-    let config = Configuration { plivo: &to, policies: 4, durable: false, port: 0, more: "" };
+    let config = Configuration { plivo: &to, policies: 4, ..Configuration::default() };
     let sendgate = Program::sendgate(&config.write(folder.path())?, &folder.logs()).await?;
     let serial = Serial::default();
 

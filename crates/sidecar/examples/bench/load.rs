@@ -163,6 +163,19 @@ impl Serial {
 }
 
 impl Answered {
+    /// All of these together, one after the other.
+    pub(crate) fn all(parts: Vec<Self>) -> Self {
+        let mut all = Self::default();
+        for Self { elapsed, latencies, failed, why } in parts {
+            all.elapsed += elapsed;
+            all.latencies.extend(latencies);
+            all.failed += failed;
+            all.why = all.why.or(why);
+        }
+        all.latencies.sort_unstable();
+        all
+    }
+
     /// The latency that `share` of all requests were answered within.
     pub(crate) fn within(&self, share: f64) -> Duration {
         crate::report::quantile(&self.latencies, share)

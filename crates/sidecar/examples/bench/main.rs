@@ -10,9 +10,11 @@
 //! run, and so does a message that came to the upstream twice, or not at all.
 //!
 //! What takes longer, or is no matter of throughput, has a command of its own: a log decided again ([`replay`]), modules
-//! replaced ([`reloads`]), memory after many messages ([`endurance`]), a guest that never ends ([`spin`]).
+//! replaced ([`reloads`]), memory after many messages ([`endurance`]), a guest that never ends ([`spin`]), others that are
+//! dead or slow ([`away`]).
 #![expect(clippy::print_stdout, reason = "a benchmark is printed")]
 
+mod away;
 mod chain;
 mod compare;
 mod connection;
@@ -64,7 +66,8 @@ const SHORT_CELL: Duration = Duration::from_millis(200);
 const ROUNDS: usize = 3;
 
 const USAGE: &str = "usage: bench [--rounds N] [--compare FILE] | bench --short | bench chain | bench replay [COUNT] | \
-                     bench reloads [COUNT] [--idle] | bench endurance [COUNT] | bench spin [SECONDS]";
+                     bench reloads [COUNT] [--idle] | bench endurance [COUNT] | bench spin [SECONDS] | \
+                     bench away [SECONDS]";
 
 fn main() -> Result<()> {
     // The HTTP client is built for any TLS, and used without.
@@ -73,6 +76,7 @@ fn main() -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["upstream"] => serve::run(upstream::Upstream::default()),
+        ["collector"] => serve::run(away::Collector),
         ["hop", to] => serve::run(hop::Hop::new(to, None)?),
         ["rules", to] => serve::run(hop::Hop::new(to, Some(rules::Rules::new()?))?),
         [] => measure(ROUNDS, None),
@@ -98,6 +102,8 @@ fn main() -> Result<()> {
         ["endurance", count] => run(endurance::measure(count.parse()?)),
         ["spin"] => run(spin::measure(spin::SECONDS)),
         ["spin", seconds] => run(spin::measure(seconds.parse()?)),
+        ["away"] => run(away::measure(away::SECONDS)),
+        ["away", seconds] => run(away::measure(seconds.parse()?)),
         _ => Err(USAGE.into()),
     }
 }

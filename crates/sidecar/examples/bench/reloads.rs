@@ -51,10 +51,10 @@ struct Times {
 
 /// Replaces a module `count` times, under load unless it is to be `idle`, and tells what came of it.
 pub(crate) async fn measure(count: usize, idle: bool) -> Result<()> {
-    let folder = Folder::new()?;
+    let folder = Folder::new("reloads")?;
     let upstream = Program::own(&["upstream"], &folder.logs()).await?;
     let to = upstream.address.to_string();
-    let config = Configuration { plivo: &to, policies: 4, durable: false, port: 0, more: "" };
+    let config = Configuration { plivo: &to, policies: 4, ..Configuration::default() };
     let sendgate = Program::sendgate(&config.write(folder.path())?, &folder.logs()).await?;
     let (serial, told) = (Serial::default(), Arc::new(AtomicBool::new(false)));
     let mut modules = Modules::of(folder.path(), &sendgate).await?;

@@ -17,14 +17,14 @@ pub(crate) const COUNT: usize = 100_000;
 /// Has `sendgate` with the four policies write down `count` decisions, then replays them: against the configuration that
 /// made them, and against one module.
 pub(crate) async fn measure(count: usize) -> Result<()> {
-    let folder = Folder::new()?;
+    let folder = Folder::new("replay")?;
     let upstream = Program::own(&["upstream"], &folder.logs()).await?;
     let log = folder.path().join("decisions.jsonl");
     // More in one file and in the queue than there will be, so that none is lost or rotated away.
     let more =
         format!("[decisions]\npath = {log:?}\nmax_bytes = 2147483648\nkeep = 1\nqueue = 65536\n");
     let to = upstream.address.to_string();
-    let config = Configuration { plivo: &to, policies: 4, durable: false, port: 0, more: &more };
+    let config = Configuration { plivo: &to, policies: 4, more: &more, ..Configuration::default() };
     let config = config.write(folder.path())?;
     let sendgate = Program::sendgate(&config, &folder.logs()).await?;
     let (serial, load) = (Serial::default(), Load::Closed { connections: 64 });

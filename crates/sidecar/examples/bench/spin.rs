@@ -39,7 +39,7 @@ const SPINNER: Asking = Asking {
 /// Has one app send by itself, and then beside another one that keeps a guest spinning on every core.
 pub(crate) async fn measure(seconds: u64) -> Result<()> {
     let time = Duration::from_secs(seconds);
-    let folder = Folder::new()?;
+    let folder = Folder::new("spin")?;
     let from = GUEST.module(&built());
     fs::copy(&from, GUEST.module(folder.path()))
         .map_err(|err| format!("{}: {err}; run `cargo xtask policies`", from.display()))?;
@@ -50,7 +50,7 @@ pub(crate) async fn measure(seconds: u64) -> Result<()> {
         SPINNER.token
     );
     let to = upstream.address.to_string();
-    let config = Configuration { plivo: &to, policies: 4, durable: false, port: 0, more: &more };
+    let config = Configuration { plivo: &to, policies: 4, more: &more, ..Configuration::default() };
     let sendgate = Program::sendgate(&config.write(folder.path())?, &folder.logs()).await?;
 
     let serial = Serial::default();

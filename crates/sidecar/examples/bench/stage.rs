@@ -64,8 +64,9 @@ pub(crate) struct Stage {
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub(crate) fn new() -> Result<Self> {
-        let folder = Self(crate::target().join(format!("bench/run-{}", std::process::id())));
+    pub(crate) fn new(name: &str) -> Result<Self> {
+        let name = format!("bench/run-{}-{name}", std::process::id());
+        let folder = Self(crate::target().join(name));
         fs::create_dir_all(folder.logs())?;
         // Apart, since the folder of a configuration is watched.
         fs::create_dir_all(folder.0.join("data"))?;
@@ -121,7 +122,7 @@ pub(crate) struct Measured {
 impl Stage {
     /// Starts every program, `sendgate` with copies of the modules that nobody rebuilds meanwhile.
     pub(crate) async fn set() -> Result<Self> {
-        let own = Folder::new()?;
+        let own = Folder::new("programs")?;
         let (folder, logs) = (own.path(), own.logs());
         let upstream = Program::own(&["upstream"], &logs).await?;
         let to = upstream.address.to_string();
@@ -130,7 +131,9 @@ impl Stage {
             subjects.push(match subject.runs {
                 Runs::Own(role) => Program::own(&[role, &to], &logs).await?,
                 Runs::Sendgate { policies, durable } => {
-                    let config = Configuration { plivo: &to, policies, durable, port: 0, more: "" };
+                    let plivo = to.as_str();
+                    let config =
+                        Configuration { plivo, policies, durable, ..Configuration::default() };
                     Program::sendgate(&config.write(folder)?, &logs).await?
                 }
             });
@@ -214,6 +217,7 @@ impl Stage {
 }
 
 /// What of a configuration differs from one program to another.
+#[derive(Default)]
 pub(crate) struct Configuration<'a> {
     /// Where Plivo is.
     pub(crate) plivo: &'a str,
@@ -223,6 +227,9 @@ pub(crate) struct Configuration<'a> {
     pub(crate) durable: bool,
     /// Of the apps' listener.
     pub(crate) port: u16,
+    /// Lines of `[telemetry]`, and of `[store]`, besides.
+    pub(crate) telemetry: &'a str,
+    pub(crate) store: &'a str,
     /// What else it says.
     pub(crate) more: &'a str,
 }
@@ -231,10 +238,10 @@ impl Configuration<'_> {
     /// Writes it into `folder`: as delivered but for its addresses and what is measured, and with the log at its usual
     /// level, into a file.
     pub(crate) fn write(&self, folder: &Path) -> Result<PathBuf> {
-        let Self { plivo, policies, durable, port, more } = self;
+        let Self { plivo, policies, durable, port, telemetry, store, more } = self;
         let name = format!("{policies}-{}", if *durable { "durable" } else { "memory" });
         let path = folder.join(format!("{name}.toml"));
-        let store = match durable {
+        let kept = match durable {
             true => {
                 format!("path = \"{}\"", folder.join("data").join(format!("{name}.db")).display())
             }
@@ -257,10 +264,12 @@ sender = "{SENDER}"
 [delivery]
 wait_ms = {WAIT_MS}
 [store]
+{kept}
 {store}
 [telemetry]
 log = "info"
 log_format = "json"
+{telemetry}
 [reload]
 compile_cache = "{}"
 {entries}{more}"#,

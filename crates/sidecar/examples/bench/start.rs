@@ -31,13 +31,13 @@ pub(crate) struct Starts {
 
 /// Starts `sendgate` some times, one after the other.
 pub(crate) async fn measure() -> Result<Starts> {
-    let folder = Folder::new()?;
+    let folder = Folder::new("start")?;
     let upstream = Program::own(&["upstream"], &folder.logs()).await?;
     let to = upstream.address.to_string();
     // Free now, and nobody else takes one so soon again.
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let config =
-        Configuration { plivo: &to, policies: 4, durable: false, port: address.port(), more: "" };
+        Configuration { plivo: &to, policies: 4, port: address.port(), ..Configuration::default() };
     let config = config.write(folder.path())?;
     let mut took = Vec::new();
     let mut resident = 0;
