@@ -98,7 +98,19 @@ pub(crate) const OF_SPANS: &[SpanMetric] = &[
             field: "policy.memory",
             scale: 1.0,
             unit: "By",
-            bounds: &[MIB, 2.0 * MIB, 4.0 * MIB, 8.0 * MIB, 16.0 * MIB, 32.0 * MIB, 64.0 * MIB],
+            // Up to what `memory_mb` may be.
+            bounds: &[
+                MIB,
+                2.0 * MIB,
+                4.0 * MIB,
+                8.0 * MIB,
+                16.0 * MIB,
+                32.0 * MIB,
+                64.0 * MIB,
+                128.0 * MIB,
+                256.0 * MIB,
+                512.0 * MIB,
+            ],
         },
         ..POLICY
     },
@@ -109,7 +121,10 @@ pub(crate) const OF_SPANS: &[SpanMetric] = &[
             field: "policy.host_calls",
             scale: 1.0,
             unit: "{call}",
-            bounds: &[0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0],
+            // Up to what `host_calls` may be.
+            bounds: &[
+                0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0, 10_000.0,
+            ],
         },
         ..POLICY
     },

@@ -28,6 +28,7 @@ pub struct Collector {
     spans: watch::Receiver<Vec<SpanSeen>>,
     records: watch::Receiver<Vec<RecordSeen>>,
     metrics: watch::Receiver<BTreeSet<String>>,
+    exports: watch::Receiver<Vec<String>>,
     away: Arc<AtomicBool>,
     _alive: oneshot::Sender<()>,
 }
@@ -118,16 +119,24 @@ impl Collector {
         self.metrics.borrow().clone()
     }
 
+    /// Every export of metrics so far, all that it says as text.
+    #[must_use]
+    pub fn metric_exports(&self) -> Vec<String> {
+        self.exports.borrow().clone()
+    }
+
     fn start(speaks: Speaks) -> Self {
         let (alive, ended) = oneshot::channel();
         let (span_sender, spans) = watch::channel(Vec::new());
         let (record_sender, records) = watch::channel(Vec::new());
         let (metric_sender, metrics) = watch::channel(BTreeSet::new());
+        let (export_sender, exports) = watch::channel(Vec::new());
         let away = Arc::new(AtomicBool::new(false));
         let sender = Seen {
             spans: span_sender,
             records: record_sender,
             metrics: metric_sender,
+            exports: export_sender,
             away: Arc::clone(&away),
         };
         let (bound, address) = mpsc::sync_channel(1);
@@ -146,6 +155,6 @@ impl Collector {
         };
         thread::Builder::new().name("collector".into()).spawn(run).expect("a thread");
         let address = address.recv().expect("a bound collector");
-        Self { address, spans, records, metrics, away, _alive: alive }
+        Self { address, spans, records, metrics, exports, away, _alive: alive }
     }
 }

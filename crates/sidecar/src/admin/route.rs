@@ -15,7 +15,7 @@ pub(super) const PATHS: &[&str] = &[
     "GET /policies/{name}/differences",
     "POST /policies/{name}/promote",
     "POST /rollback?to=",
-    "GET /messages?app=&status=&to=&after=&limit=",
+    "GET /messages?app=&status=&to=&after=&limit=&numbers=",
     "GET /messages/{id}",
     "POST /messages/{id}/release",
     "POST /messages/{id}/cancel",

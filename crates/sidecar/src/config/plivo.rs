@@ -150,8 +150,10 @@ fn base_url(section: &mut Section<'_>) -> Option<HttpUrl> {
 
 fn timeouts(section: &mut Section<'_>) -> (Duration, Duration) {
     let before = section.reading().faults_so_far();
-    let connect = section.millis("connect_timeout_ms", 3_000, 1..=60_000);
     let call = section.millis("call_timeout_ms", 15_000, 1..=300_000);
+    // Who shortens the whole call need not think of its beginning.
+    let most = u32::try_from(call.as_millis()).unwrap_or(u32::MAX);
+    let connect = section.millis("connect_timeout_ms", most.min(3_000), 1..=60_000);
     // In the place of a faulty one stands a default that nobody wrote.
     if connect > call && section.reading().faults_so_far() == before {
         let detail = format!(

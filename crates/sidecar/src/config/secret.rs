@@ -92,9 +92,9 @@ impl fmt::Display for Secret {
 }
 
 impl SecretSource {
-    /// What is told of a value from there: a literal stands where its key does, and anything else is named.
+    /// What is told of a value from there, in words that go on from what it is: a literal stands where its key does, and anything else is named.
     pub(super) fn said(&self, detail: &str) -> String {
-        if *self == Self::Literal { detail.to_owned() } else { format!("{self}: {detail}") }
+        if *self == Self::Literal { detail.to_owned() } else { format!("{self} {detail}") }
     }
 }
 

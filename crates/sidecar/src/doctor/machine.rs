@@ -106,7 +106,7 @@ fn manager(environment: &Environment) -> Finding {
         Some(socket) => Finding::warn(
             check,
             format!("NOTIFY_SOCKET names {socket}, and there is no such file"),
-            "let systemd start the sidecar, with Type=notify-reload",
+            "let systemd start the sidecar, with Type=notify-reload (from version 253 on; before, Type=notify)",
         ),
     }
 }

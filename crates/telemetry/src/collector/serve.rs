@@ -44,6 +44,7 @@ pub(super) struct Seen {
     pub(super) spans: watch::Sender<Vec<SpanSeen>>,
     pub(super) records: watch::Sender<Vec<RecordSeen>>,
     pub(super) metrics: watch::Sender<BTreeSet<String>>,
+    pub(super) exports: watch::Sender<Vec<String>>,
     pub(super) away: Arc<AtomicBool>,
 }
 
@@ -153,6 +154,7 @@ fn keep_records(seen: &Seen, export: ExportLogsServiceRequest) {
 }
 
 fn keep_metrics(seen: &Seen, export: ExportMetricsServiceRequest) {
+    seen.exports.send_modify(|all| all.push(format!("{export:?}")));
     seen.metrics.send_modify(|all| all.extend(metrics(export)));
 }
 

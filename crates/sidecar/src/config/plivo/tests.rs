@@ -19,6 +19,15 @@ fn without_the_section_the_environment_and_the_documented_defaults_hold() {
 }
 
 #[test]
+fn where_a_whole_call_is_short_so_is_the_wait_for_its_connection() {
+    let plivo = config_of("[plivo]\ncall_timeout_ms = 2_000").reloadable.plivo;
+    assert_eq!(
+        (plivo.connect_timeout, plivo.call_timeout),
+        (Duration::from_secs(2), Duration::from_secs(2))
+    );
+}
+
+#[test]
 fn what_the_file_says_wins_over_the_environment() {
     let toml = "[plivo]\nbase_url = \"http://[::1]:8790\"\nauth_id = \"SAXXXXXXXXXXXXXXXXXX\"\nauth_token = \"t\"\n\
                 sender = \"86bbb125-97bb-4d72-89fd-81d5c515b015\"\nlog = false\n\
@@ -155,11 +164,11 @@ fn credentials_of_an_unusual_shape_are_warnings() {
     let warnings = Folder::new().warnings(toml, &environment);
     let [id, token] = &warnings[..] else { panic!("two warnings: {warnings:#?}") };
     assert!(
-        id.contains("plivo.auth_id: the variable PLIVO_AUTH_ID: does not look like an auth id"),
+        id.contains("plivo.auth_id: the variable PLIVO_AUTH_ID does not look like an auth id"),
         "{id}"
     );
     assert!(
-        token.contains("plivo.auth_token: the variable PLIVO_AUTH_TOKEN: does not look like"),
+        token.contains("plivo.auth_token: the variable PLIVO_AUTH_TOKEN does not look like"),
         "{token}"
     );
     assert_eq!(warnings_of(""), Vec::<String>::new(), "the usual shapes pass");
